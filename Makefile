@@ -1,0 +1,40 @@
+# Each target has a one-line explanation; `make` or `make help` prints them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo up test check bench clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## make .venv and install everything, pinned
+
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP)  ## the main job end to end on synthetic signers, about five minutes on two cores
+	$(BIN)/signforge demo
+
+up: $(STAMP)  ## start the service on this machine: API, reconciler, worker, broker
+	$(BIN)/signforge up
+
+check: $(STAMP)  ## lint, types, import contracts, unit tests (under two minutes)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not system and not slow"
+
+test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (under 12 minutes)
+	$(BIN)/pytest
+
+bench: $(STAMP)  ## speed and scale, as ratios within one run
+	@for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

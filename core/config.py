@@ -1,0 +1,215 @@
+"""What a pretraining run consists of: frozen, closed, torch-free.
+
+The docstring under a field is its OpenAPI description. Defaults are those of the paper's released training
+code, that is, of the recipe `stc`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Closed(BaseModel):
+    """A frozen model that refuses unknown fields."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        ser_json_inf_nan="null",
+    )
+
+
+class ViewConfig(Closed):
+    """How a view (an augmented copy) of a clip is drawn (paper, section III-B)."""
+
+    num_frames: Positive = 64
+    """Frames of a view after the temporal resize."""
+    max_source_frames: Positive = 300
+    """Frames of a clip beyond this are not looked at."""
+    crop_fraction_min: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Least share of a clip's frames that a temporal crop keeps."""
+    crop_fraction_max: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Largest share of a clip's frames that a temporal crop keeps."""
+    min_crop_frames: Positive = 32
+    """A crop keeps at least this many frames, where the clip has them."""
+    spatial_probability: Fraction = 1.0
+    """How often a view gets a spatial augmentation at all."""
+    occlusion_probability: Fraction = 0.5
+    """How often the spatial augmentation is joint corruption; otherwise it is a shear."""
+    num_occluded_joints: Annotated[int, Field(ge=0, le=49)] = 25
+    """Joints corrupted together, for the whole view."""
+    occlusion_zero_probability: Fraction = 0.5
+    """How often corrupted joints are zeroed; otherwise a random matrix multiplies them."""
+    occlusion_matrix_range: Annotated[float, Field(ge=0)] = 1.0
+    """That matrix's entries are uniform in plus or minus this."""
+    shear_range: Annotated[float, Field(ge=0)] = 1.0
+    """Shear coefficients are uniform in plus or minus this."""
+    hand_swap_probability: Fraction = 0.5
+    """How often right and left hand change places."""
+
+    @model_validator(mode="after")
+    def _crop_range_is_ordered(self) -> Self:
+        if self.crop_fraction_min > self.crop_fraction_max:
+            raise ValueError(
+                f"crop_fraction_min {self.crop_fraction_min} is above "
+                f"crop_fraction_max {self.crop_fraction_max}"
+            )
+        return self
+
+
+class EncoderConfig(Closed):
+    """Widths and depths of one stream's encoder (paper, section III-A)."""
+
+    input_norm_eps: Annotated[float, Field(gt=0)] = 0.1
+    """Epsilon of the input batch norm. The released code uses 0.1, every other batch norm 1e-5."""
+    graph_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128, 128, 256)
+    """Output channels of the graph-convolution blocks on joints."""
+    pooled_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (512, 512)
+    """Output channels of the graph-convolution blocks on sub-parts."""
+    feature_width: Annotated[int, Field(ge=8)] = 512
+    """Channels of a part's feature, and of the hand, trunk and fused features."""
+    num_temporal_blocks: Annotated[int, Field(ge=0)] = 2
+    """Temporal-convolution blocks after the graph blocks."""
+    graph_dropout: Fraction = 0.05
+    """Dropout inside graph-convolution blocks."""
+    output_dropout: Fraction = 0.25
+    """Dropout after a part network's last 1x1 convolution."""
+    num_transformer_blocks: Annotated[int, Field(ge=0)] = 3
+    """Post-norm transformer blocks over time."""
+    num_attention_heads: Positive = 8
+    """Attention heads of a transformer block."""
+    hand_feed_forward_width: Positive = 1536
+    """Hidden width of the hand transformer's feed-forward part."""
+    trunk_feed_forward_width: Positive = 1024
+    """Hidden width of the trunk transformer's feed-forward part."""
+    transformer_dropout: Fraction = 0.1
+    """Dropout on attention, its projection and the feed-forward output."""
+    projection_width: Positive = 512
+    """Hidden width of a projection head."""
+    embedding_width: Positive = 128
+    """Width of a projected embedding."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> Self:
+        if self.feature_width % self.num_attention_heads:
+            raise ValueError(
+                f"feature_width {self.feature_width} is not a multiple of num_attention_heads "
+                f"{self.num_attention_heads}; change one of them"
+            )
+        return self
+
+
+class NeighbourConfig(Closed):
+    """Agreement about the nearest past samples, from a teacher to a student (paper, eq. 5 to 9)."""
+
+    num_neighbours: Positive
+    """Past samples the teacher is most similar to, over which both are compared."""
+    teacher_temperature: Annotated[float, Field(gt=0)] = 0.05
+    """Temperature of the teacher's softmax."""
+    student_temperature: Annotated[float, Field(gt=0)] = 0.1
+    """Temperature of the student's softmax."""
+
+
+class ContrastConfig(Closed):
+    """Momentum contrast, consistency and transfer (paper, sections III-B to III-D)."""
+
+    key_momentum: Fraction = 0.999
+    """Share of its old weights that the key encoder keeps at each step."""
+    fused_queue_length: Positive = 16384
+    """Past fused keys kept per stream."""
+    part_queue_length: Positive = 8192
+    """Past hand keys, and past trunk keys, kept per stream."""
+    temperature: Annotated[float, Field(gt=0)] = 0.07
+    """InfoNCE temperature."""
+    consistency: NeighbourConfig = NeighbourConfig(num_neighbours=1024)
+    """Hand-trunk consistency."""
+    transfer: NeighbourConfig = NeighbourConfig(num_neighbours=8192)
+    """Joint-motion knowledge transfer."""
+    instance_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the InfoNCE terms."""
+    consistency_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the hand-trunk consistency terms."""
+    transfer_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the joint-motion transfer terms."""
+
+    @model_validator(mode="after")
+    def _neighbours_fit_the_queues(self) -> Self:
+        for name, neighbours, length in (
+            ("consistency.num_neighbours", self.consistency.num_neighbours, self.part_queue_length),
+            ("transfer.num_neighbours", self.transfer.num_neighbours, self.fused_queue_length),
+        ):
+            if neighbours > length:
+                raise ValueError(f"{name} {neighbours} is above its queue's length {length}; lower it")
+        return self
+
+
+class OptimiserConfig(Closed):
+    """Stochastic gradient descent and its schedule (paper, section IV-B)."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    """Learning rate after warm-up."""
+    sgd_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of the optimiser (not of the key encoder)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """L2 penalty."""
+    schedule: Literal["steps", "cosine"] = "steps"
+    """`steps`: multiply by `decay` at each milestone; `cosine`: to zero at the last step."""
+    milestones: tuple[Positive, ...] = (100,)
+    """Epochs at which the learning rate is multiplied by `decay`."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor at each milestone."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps over which the learning rate rises linearly from zero."""
+
+
+class RunConfig(Closed):
+    """Length, seed, device and checkpoints of a run."""
+
+    seed: Seed = 0
+    """Seed of initialisation, data order, views and dropout."""
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Clips per step."""
+    num_epochs: Positive = 150
+    """Passes over the corpus."""
+    checkpoint_every_steps: Positive = 500
+    """Steps between checkpoints; the last step always has one."""
+    keep_checkpoints: Positive = 2
+    """Newest checkpoints kept; older ones are deleted."""
+    log_every_steps: Positive = 10
+    """Steps between progress events."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; `auto` takes CUDA where there is one."""
+
+
+class PretrainConfig(Closed):
+    """A pretraining run, fully resolved: what a recipe is, and what a checkpoint records."""
+
+    recipe: Name
+    """The recipe it started from."""
+    views: ViewConfig = ViewConfig()
+    """Augmentation."""
+    encoder: EncoderConfig = EncoderConfig()
+    """Network."""
+    contrast: ContrastConfig = ContrastConfig()
+    """Losses and queues."""
+    optimiser: OptimiserConfig = OptimiserConfig()
+    """Optimisation."""
+    run: RunConfig = RunConfig()
+    """Length, seed, device and checkpoints."""
+
+    @model_validator(mode="after")
+    def _batch_fits_the_queues(self) -> Self:
+        shortest = min(self.contrast.fused_queue_length, self.contrast.part_queue_length)
+        if self.run.batch_size > shortest:
+            raise ValueError(
+                f"run.batch_size {self.run.batch_size} is above the shortest queue {shortest}; lower it, or "
+                "raise contrast.fused_queue_length and contrast.part_queue_length"
+            )
+        return self

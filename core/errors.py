@@ -1,0 +1,74 @@
+"""The one error tree. A message names the value, the limit and what to change.
+
+SignforgeError
+├── UserError              what the user gave cannot be used; retrying will not help
+│   ├── SpecError          a specification does not say something we can do
+│   ├── PoseError          pose points that are not a clip
+│   ├── CorpusError        a corpus, or a file to make one from, is damaged or unfit
+│   ├── SplitError         a split that leaks, or that leaves nothing to learn from
+│   └── EncoderError       an encoder file or its card is damaged or does not fit
+├── CheckpointError        a checkpoint is damaged or belongs to another run
+├── StorageError           the disk is full or refuses to be written
+└── Stopped                the run was asked to stop and has saved its state
+"""
+
+
+class SignforgeError(Exception):
+    """Anything signforge raises on purpose."""
+
+    reason = "internal_error"
+
+
+class UserError(SignforgeError):
+    """What the user gave cannot be used; retrying will not help."""
+
+    reason = "user_error"
+
+
+class SpecError(UserError):
+    """A specification does not say something we can do.
+
+    `pointer` is the JSON pointer (RFC 6901) of the offending field, where one field is to blame.
+    """
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class PoseError(UserError):
+    """Pose points that are not a clip."""
+
+
+class CorpusError(UserError):
+    """A corpus, or a file to make one from, is damaged or unfit."""
+
+    reason = "data_unusable"
+
+
+class SplitError(UserError):
+    """A split that leaks, or that leaves nothing to learn from."""
+
+
+class EncoderError(UserError):
+    """An encoder file or its card is damaged or does not fit."""
+
+    reason = "data_unusable"
+
+
+class CheckpointError(SignforgeError):
+    """A checkpoint is damaged or belongs to another run."""
+
+    reason = "checkpoint_unusable"
+
+
+class StorageError(SignforgeError):
+    """The disk is full or refuses to be written."""
+
+    reason = "storage_full"
+
+
+class Stopped(SignforgeError):  # noqa: N818 - it is a request obeyed, not a fault
+    """The run was asked to stop and has saved its state."""
+
+    reason = "stopped"

@@ -1,0 +1,12 @@
+"""Public identifiers: a prefix that says what it is, then a UUIDv7, so that ids sort by time of creation."""
+
+from typing import Literal
+
+import uuid_utils
+
+Prefix = Literal["job", "cor", "upl", "enc", "ckp", "evl", "key", "req", "wrk"]
+
+
+def new_id(prefix: Prefix) -> str:
+    """Return a fresh identifier such as `job_0198f2c07d1a7cc2...`."""
+    return f"{prefix}_{uuid_utils.uuid7().hex}"

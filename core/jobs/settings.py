@@ -1,0 +1,95 @@
+"""Settings of the service, from `SIGNFORGE_...` environment variables. Defaults are the embedded service."""
+
+import os
+import zlib
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_MAX_SOCKET_PATH = 100
+"""Unix socket paths end at 107 bytes on Linux and 103 on macOS."""
+
+
+class Settings(BaseSettings):
+    """Where things are and how long they may take. Seconds everywhere, bytes everywhere."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIGNFORGE_", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    data_folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("signforge")))
+    """Everything the embedded service keeps: database, broker, artifacts, logs, first API key."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty means SQLite in the data folder. PostgreSQL: postgresql+psycopg://..."""
+    broker_url: str = ""
+    """Celery broker URL; empty means an embedded Valkey on a unix socket in the data folder."""
+    artifacts: Path | None = None
+    """Folder of uploads, corpora, checkpoints and encoders; empty means `artifacts` in the data folder."""
+    corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders (separated as in PATH) below which a corpus may be registered by path."""
+    host: str = "127.0.0.1"
+    """Address the API listens on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8765
+    """Port the API listens on."""
+    max_upload_bytes: Annotated[int, Field(gt=0)] = 8 * 2**30
+    """Largest upload."""
+    max_unpacked_bytes: Annotated[int, Field(gt=0)] = 64 * 2**30
+    """Largest total size of an unpacked archive."""
+    max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
+    """Largest JSON body."""
+    lease_seconds: Annotated[float, Field(gt=0)] = 90.0
+    """A worker that does not renew for this long has lost its job."""
+    renew_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """Between renewals of a lease."""
+    poll_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """Between a holder's looks at what is desired of its job: how soon a cancel is felt."""
+    reconcile_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """Between the reconciler's rounds."""
+    ring_again_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """First wait before a doorbell that nobody answered is rung again; doubles up to a minute."""
+    stop_grace_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long a program may take to save and stop before it is killed."""
+    stall_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """A program silent for this long is stalled and is killed."""
+    max_attempts: Annotated[int, Field(ge=1)] = 5
+    """Charged attempts before a job fails."""
+    backoff_seconds: Annotated[float, Field(ge=0)] = 2.0
+    """Wait before a second attempt; doubles with each further one."""
+
+    @field_validator("corpus_roots", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL with its default filled in."""
+        return self.database_url or f"sqlite:///{self.data_folder.absolute() / 'signforge.db'}"
+
+    @property
+    def broker_socket(self) -> Path:
+        """Where the embedded broker listens: the data folder, or the runtime folder if that is too long."""
+        socket = self.data_folder.absolute() / "valkey.sock"
+        if len(str(socket)) <= _MAX_SOCKET_PATH:
+            return socket
+        return (
+            Path(platformdirs.user_runtime_dir("signforge")) / f"{zlib.crc32(str(socket).encode()):08x}.sock"
+        )
+
+    @property
+    def resolved_broker_url(self) -> str:
+        """The broker URL with its default filled in."""
+        return self.broker_url or f"redis+socket://{self.broker_socket}"
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """The artifact folder with its default filled in."""
+        return (self.artifacts or self.data_folder / "artifacts").absolute()
+
+    @property
+    def api_key_file(self) -> Path:
+        """Where the embedded service leaves its first API key for the command line to find."""
+        return self.data_folder.absolute() / "api_key"

@@ -1,0 +1,82 @@
+"""The life of a job as one pure table. The docs print it, the ledger obeys it, the tests walk all of it."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Actor(StrEnum):
+    """Who may write a transition."""
+
+    API = "api"
+    CLAIM = "claim"
+    HOLDER = "holder"
+    REAPER = "reaper"
+
+
+class Reason(StrEnum):
+    """Why a job is in its state: a closed list."""
+
+    USER_ERROR = "user_error"
+    DATA_UNUSABLE = "data_unusable"
+    DATA_MISSING = "data_missing"
+    CHECKPOINT_UNUSABLE = "checkpoint_unusable"
+    OUT_OF_MEMORY = "out_of_memory"
+    STORAGE_FULL = "storage_full"
+    DIVERGED = "diverged"
+    WORKER_LOST = "worker_lost"
+    DRAINED = "drained"
+    STALLED = "stalled"
+    INTERNAL_ERROR = "internal_error"
+    CANCELLED_BY_USER = "cancelled_by_user"
+
+
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+HELD = frozenset({State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING})
+"""States in which a worker holds a lease."""
+
+_S, _A = State, Actor
+TRANSITIONS: dict[tuple[State, State], frozenset[Actor]] = {
+    (_S.QUEUED, _S.STARTING): frozenset({_A.CLAIM}),
+    (_S.STARTING, _S.RUNNING): frozenset({_A.HOLDER}),
+    (_S.QUEUED, _S.CANCELLED): frozenset({_A.API}),
+    (_S.PAUSED, _S.CANCELLED): frozenset({_A.API}),
+    (_S.STARTING, _S.CANCELLING): frozenset({_A.API}),
+    (_S.RUNNING, _S.CANCELLING): frozenset({_A.API}),
+    (_S.PAUSING, _S.CANCELLING): frozenset({_A.API}),
+    (_S.STARTING, _S.PAUSING): frozenset({_A.API}),
+    (_S.RUNNING, _S.PAUSING): frozenset({_A.API}),
+    (_S.CANCELLING, _S.CANCELLED): frozenset({_A.HOLDER, _A.REAPER}),
+    (_S.PAUSING, _S.PAUSED): frozenset({_A.HOLDER, _A.REAPER}),
+    (_S.PAUSED, _S.QUEUED): frozenset({_A.API}),
+    (_S.RUNNING, _S.SUCCEEDED): frozenset({_A.HOLDER}),
+    (_S.STARTING, _S.QUEUED): frozenset({_A.HOLDER, _A.REAPER}),
+    (_S.RUNNING, _S.QUEUED): frozenset({_A.HOLDER, _A.REAPER}),
+    (_S.STARTING, _S.FAILED): frozenset({_A.HOLDER, _A.REAPER}),
+    (_S.RUNNING, _S.FAILED): frozenset({_A.HOLDER, _A.REAPER}),
+}
+"""(from, to) -> who may write it. What is not here cannot happen."""
+
+
+def may(actor: Actor, *, origin: State, target: State) -> bool:
+    """Whether `actor` may take a job from `origin` to `target`."""
+    return actor in TRANSITIONS.get((origin, target), frozenset())
+
+
+def origins(actor: Actor, target: State) -> frozenset[State]:
+    """The states from which `actor` may take a job to `target`."""
+    return frozenset(
+        origin for (origin, to), actors in TRANSITIONS.items() if to == target and actor in actors
+    )

@@ -1,0 +1,267 @@
+"""The tables (SQLAlchemy typed declarative). The database is the truth and the queue of record.
+
+Documents (specifications, scores, error details) are JSON; times are timezone-aware UTC; sizes are bytes.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import DateTime, TypeDecorator
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A timezone-aware time, stored as UTC; SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC on the way in."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Attach UTC on the way out."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Tables(DeclarativeBase):
+    """Root of the declarative classes; constraint names are fixed so that migrations can drop them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcTime(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+        str: String(200),
+        int: BigInteger().with_variant(Integer(), "sqlite"),
+    }
+
+
+class ApiKeyRow(Tables):
+    """A credential. Only the secret's sha256 is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    secret_sha256: Mapped[str]
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class JobRow(Tables):
+    """A job: what is asked, where it stands, and who holds it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_claim", "state", "priority", "created_at"),
+        Index("ix_jobs_page", "owner", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    kind: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    resolved_spec: Mapped[dict[str, Any] | None]
+    state: Mapped[str]
+    status_reason: Mapped[str | None]
+    status_message: Mapped[str | None] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+    last_event: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)
+    charged_attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    lease_token: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    progress: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobAttemptRow(Tables):
+    """One worker's go at a job."""
+
+    __tablename__ = "job_attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    message: Mapped[str | None] = mapped_column(Text)
+
+
+class JobEventRow(Tables):
+    """Something that happened to a job; `sequence` counts from 1 without gaps within a job."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class JobMetricRow(Tables):
+    """One number at one step; a later attempt's value replaces an earlier one's."""
+
+    __tablename__ = "job_metrics"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int]
+    value: Mapped[float]
+
+
+class CheckpointRow(Tables):
+    """A committed checkpoint. The row is the commit: a folder without one is garbage."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (UniqueConstraint("job_id", "step", "attempt"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    attempt: Mapped[int]
+    step: Mapped[int]
+    location: Mapped[str] = mapped_column(String(1000))
+    manifest: Mapped[dict[str, Any]]
+    size_bytes: Mapped[int]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class UploadRow(Tables):
+    """A file somebody sent, waiting to be imported."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    filename: Mapped[str] = mapped_column(String(500))
+    location: Mapped[str] = mapped_column(String(1000))
+    size_bytes: Mapped[int]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class CorpusRow(Tables):
+    """A packed corpus made by an import job."""
+
+    __tablename__ = "corpora"
+    __table_args__ = (
+        UniqueConstraint("owner", "name"),
+        Index("ix_corpora_page", "owner", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    location: Mapped[str] = mapped_column(String(1000))
+    digest: Mapped[str]
+    summary: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class EncoderRow(Tables):
+    """A trained encoder that users download; a name gets versions 1, 2, 3 ..."""
+
+    __tablename__ = "encoders"
+    __table_args__ = (
+        UniqueConstraint("owner", "name", "version"),
+        Index("ix_encoders_page", "owner", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    version: Mapped[int]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    corpus_id: Mapped[str | None] = mapped_column(ForeignKey("corpora.id"))
+    checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id"))
+    location: Mapped[str] = mapped_column(String(1000))
+    sha256: Mapped[str]
+    size_bytes: Mapped[int]
+    card: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class EvaluationRow(Tables):
+    """Scores of one encoder (or baseline) on one corpus by one protocol."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    encoder_id: Mapped[str | None] = mapped_column(ForeignKey("encoders.id"), index=True)
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    features: Mapped[str]
+    protocol: Mapped[str]
+    folds: Mapped[str]
+    scores: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class OutboxRow(Tables):
+    """A doorbell to ring, written in the transaction that queued the job; deleted when the job is claimed."""
+
+    __tablename__ = "outbox"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    ring_at: Mapped[datetime] = mapped_column(index=True)
+    rings: Mapped[int] = mapped_column(default=0)
+
+
+class IdempotencyKeyRow(Tables):
+    """The stored answer to a creation, so that a repeated request makes nothing new."""
+
+    __tablename__ = "idempotency_keys"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    resource_id: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class WorkerRow(Tables):
+    """A worker and when it was last heard of."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    process_id: Mapped[int]
+    job_id: Mapped[str | None]
+    seen_at: Mapped[datetime]

@@ -1,0 +1,47 @@
+"""A clip: one pose sequence of a person signing."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from core.errors import PoseError
+from core.pose.skeleton import NUM_JOINTS
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Normalised points and visibility of one pose sequence.
+
+    `points` (T, 49, 2) float32: hands in their crop's coordinates, the trunk in fractions of the image, as
+    `core.pose.normalise` leaves them. `visible` (T, 49) bool: True where the detector was sure.
+    """
+
+    points: Float32[np.ndarray, "T 49 2"]
+    visible: Bool[np.ndarray, "T 49"]
+
+    @classmethod
+    def of(cls, points: np.ndarray, visible: np.ndarray | None = None) -> Self:
+        """Check and convert arrays; without `visible`, a point counts as visible where it is not (0, 0).
+
+        Raises:
+            PoseError: wrong shape, no frames, or a value that is not finite.
+        """
+        points = np.ascontiguousarray(points, dtype=np.float32)
+        if points.ndim != 3 or points.shape[1:] != (NUM_JOINTS, 2):
+            raise PoseError(
+                f"A clip's points must be (frames, {NUM_JOINTS}, 2); got {points.shape}. "
+                "Raw detector output goes through a reader first."
+            )
+        if len(points) == 0:
+            raise PoseError("A clip needs at least 1 frame; got 0.")
+        if not np.isfinite(points).all():
+            raise PoseError(f"A clip's points must be finite; {int((~np.isfinite(points)).sum())} are not.")
+        seen = (points != 0).any(-1) if visible is None else np.ascontiguousarray(visible, dtype=np.bool_)
+        if seen.shape != points.shape[:2]:
+            raise PoseError(f"Visibility must be {points.shape[:2]}; got {seen.shape}.")
+        return cls(points, seen)
+
+    def __len__(self) -> int:
+        return len(self.points)

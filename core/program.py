@@ -1,0 +1,110 @@
+"""How a program of the science starts, reports and ends.
+
+`python -m core.training.pretrain --spec FILE --out DIR` and its siblings share this. With `--events` the
+program writes JSON lines on standard output for a supervisor; without, lines for a person.
+"""
+
+import argparse
+import errno
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from core.errors import SignforgeError, SpecError, Stopped, StorageError
+from core.observer import ConsoleObserver, JsonLinesObserver, Observer, StopSwitch
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_REFUSED = 2
+EXIT_STOPPED = 75
+"""Asked to stop, state saved; run it again to go on (EX_TEMPFAIL)."""
+
+
+SpecT = TypeVar("SpecT", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Launch(Generic[SpecT]):
+    """What a program is given: its specification, where to write, and a checkpoint to go on from."""
+
+    spec: SpecT
+    out: Path
+    resume: Path | None
+    observer: Observer
+
+
+Run = Callable[[Launch[SpecT]], Mapping[str, object]]
+"""A program's body: does the work and returns its result, which must fit into JSON."""
+
+
+def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, run `run`, report, and return the exit code."""
+    options = _parser(run).parse_args(arguments)
+    switch = StopSwitch()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, switch.throw)
+    observer = (JsonLinesObserver if options.events else ConsoleObserver)(sys.stdout, switch)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        launch = Launch(read_spec(options.spec, spec_type), options.out, options.resume, observer)
+        result = run(launch)
+    except Exception as error:
+        return _report(observer, error)
+    (options.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    observer.write("result", **result)
+    return EXIT_DONE
+
+
+def read_spec(path: Path, spec_type: type[SpecT]) -> SpecT:
+    """Read a specification from a JSON file.
+
+    Raises:
+        SpecError: the file cannot be read, is not JSON, or does not fit `spec_type`.
+    """
+    try:
+        return spec_type.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SpecError(f"Cannot read the specification {path}: {error.strerror}.") from None
+    except ValidationError as error:
+        faults = "; ".join(f"/{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SpecError(f"The specification {path} does not fit: {faults}") from None
+
+
+def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(run.__doc__ or "").splitlines()[0])
+    parser.add_argument("--spec", type=Path, required=True, help="JSON file with the specification")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--resume", type=Path, help="checkpoint folder to go on from")
+    parser.add_argument("--events", action="store_true", help="write JSON lines for a supervisor")
+    return parser
+
+
+def _report(observer: JsonLinesObserver, error: Exception) -> int:
+    fault = _as_ours(error)
+    if isinstance(fault, Stopped):
+        observer.write("stopped", message=str(fault))
+        return EXIT_STOPPED
+    reason = fault.reason if isinstance(fault, SignforgeError) else _reason_of(error)
+    observer.write("error", reason=reason, message=str(fault) or type(fault).__name__)
+    if isinstance(fault, SignforgeError):
+        return EXIT_REFUSED
+    raise error
+
+
+def _as_ours(error: Exception) -> Exception:
+    """A full disk speaks through many libraries; give it one name."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"The disk is full: {error}. Free some space, then retry the job.")
+    return error
+
+
+def _reason_of(error: Exception) -> str:
+    """`out_of_memory` for what PyTorch and Python raise when memory is short, else `internal_error`."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return "out_of_memory" if named else "internal_error"

@@ -1,0 +1,137 @@
+"""Named full configurations, and how a specification becomes one of them with overrides.
+
+A recipe states its hardware, hours and expected score, so that a user knows what it costs before asking.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from core.config import (
+    ContrastConfig,
+    EncoderConfig,
+    NeighbourConfig,
+    OptimiserConfig,
+    PretrainConfig,
+    RunConfig,
+    ViewConfig,
+)
+from core.errors import SpecError
+from core.specs import PretrainSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named configuration and what to expect of it."""
+
+    config: PretrainConfig
+    summary: str
+    hardware: str
+    hours: str
+    expected: str
+
+
+STC = Recipe(
+    config=PretrainConfig(recipe="stc"),
+    summary="Full size, as the paper's released code trains it (Zhao et al., IEEE TIP 2024).",
+    hardware="Written for 4 GPUs with 64 clips each; runs on one device with any batch size.",
+    hours="Not measured here: 150 epochs of a benchmark's training set.",
+    expected="Published, fine-tuned, top-1 per instance: WLASL2000 51.98, MSASL1000 65.22, SLR500 96.9.",
+)
+
+SMOKE = Recipe(
+    config=PretrainConfig(
+        recipe="smoke",
+        views=ViewConfig(
+            num_frames=24,
+            crop_fraction_min=0.6,
+            min_crop_frames=12,
+            num_occluded_joints=8,
+            spatial_probability=0.8,
+            occlusion_matrix_range=0.5,
+            shear_range=0.2,
+            hand_swap_probability=0.0,
+        ),
+        encoder=EncoderConfig(
+            input_norm_eps=1e-5,
+            graph_block_widths=(16, 32),
+            pooled_block_widths=(64,),
+            feature_width=64,
+            num_temporal_blocks=1,
+            num_transformer_blocks=1,
+            num_attention_heads=4,
+            hand_feed_forward_width=128,
+            trunk_feed_forward_width=64,
+            projection_width=64,
+            embedding_width=32,
+        ),
+        contrast=ContrastConfig(
+            key_momentum=0.99,
+            fused_queue_length=512,
+            part_queue_length=512,
+            consistency=NeighbourConfig(num_neighbours=64),
+            transfer=NeighbourConfig(num_neighbours=256),
+        ),
+        optimiser=OptimiserConfig(learning_rate=0.05, schedule="cosine", warmup_steps=20),
+        run=RunConfig(batch_size=32, num_epochs=20, checkpoint_every_steps=50, log_every_steps=5),
+    ),
+    summary="Small enough that two CPU cores learn something in about a minute; gentler views.",
+    hardware="Any two CPU cores.",
+    hours="About a minute.",
+    expected="On the demo's synthetic signers the trained encoder beats the untrained one clearly.",
+)
+
+RECIPES: Mapping[str, Recipe] = {recipe.config.recipe: recipe for recipe in (STC, SMOKE)}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe called `name`.
+
+    Raises:
+        SpecError: there is none; the message lists those there are.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise SpecError(
+            f"There is no recipe {name!r}; there are: {', '.join(RECIPES)}.{hint}", pointer="/recipe"
+        )
+    return RECIPES[name]
+
+
+def resolve(spec: PretrainSpec) -> PretrainConfig:
+    """Return the full configuration that `spec` names: its recipe with its overrides laid over it.
+
+    Raises:
+        SpecError: an unknown recipe, a misspelt field, or a value out of bounds.
+    """
+    merged = _merge(find_recipe(spec.recipe).config.model_dump(), spec.overrides, pointer="/overrides")
+    try:
+        return PretrainConfig.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        pointer = "/overrides" + "".join(f"/{part}" for part in first["loc"])
+        raise SpecError(f"{pointer}: {first['msg']} (got {first['input']!r}).", pointer=pointer) from None
+
+
+def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str) -> dict[str, Any]:
+    merged = dict(values)
+    for field, value in overrides.items():
+        here = f"{pointer}/{field}"
+        if field not in values or field == "recipe":
+            raise SpecError(f"{here}: there is no such field.{_hint(field, values)}", pointer=here)
+        if isinstance(values[field], dict):
+            if not isinstance(value, Mapping):
+                raise SpecError(f"{here}: expected an object of fields, got {value!r}.", pointer=here)
+            merged[field] = _merge(values[field], value, pointer=here)
+        else:
+            merged[field] = value
+    return merged
+
+
+def _hint(field: str, values: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(field, values, n=1)
+    return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(values)}."
