@@ -29,7 +29,8 @@ class PartSkeleton:
     `child_links` are (child, parent) pairs, a parent being nearer the centre. `sub_parts` lists the joints of
     each node of the pooled graph, whose own links are `pooled_child_links` and `pooled_symmetric_links`.
     `pooled_centre` is the pooled node that distances are counted from, or None where the released code
-    counts none (every pooled node at distance 0).
+    counts none (every pooled node at distance 0). The released pooled trunk links nose and right arm to the
+    left arm, not both arms to the nose.
     """
 
     name: Literal["hand", "trunk"]
@@ -77,6 +78,6 @@ TRUNK_PART = PartSkeleton(
     symmetric_links=((1, 4), (2, 5), (3, 6)),
     sub_parts=((1, 2, 3), (4, 5, 6), (0,)),
     pooled_centre=None,
-    pooled_child_links=((0, 2), (1, 2)),
+    pooled_child_links=((1, 0), (2, 0)),
     pooled_symmetric_links=((0, 1),),
 )

@@ -1,0 +1,21 @@
+"""Joint corruption: some joints, for the whole view, are zeroed or moved by a random matrix."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from core.config import ViewConfig
+from core.pose.skeleton import NUM_JOINTS
+
+
+def draw_joints(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Bool[Tensor, "B 49"]:
+    """Choose `num_occluded_joints` of the 49 for each clip, without replacement."""
+    rank = torch.rand(num_clips, NUM_JOINTS, generator=generator).argsort(dim=1).argsort(dim=1)
+    return rank < config.num_occluded_joints
+
+
+def draw_matrices(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float[Tensor, "B 2 2"]:
+    """Draw what multiplies the chosen joints: a matrix of zeros, or one with uniform entries."""
+    matrices = torch.rand(num_clips, 2, 2, generator=generator) * 2 - 1
+    zeroed = torch.rand(num_clips, generator=generator) < config.occlusion_zero_probability
+    return torch.where(zeroed[:, None, None], 0.0, matrices * config.occlusion_matrix_range)

@@ -1,0 +1,65 @@
+"""Temporal crop and resize of a ragged batch, without a loop over clips (paper, section III-B)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from core.config import ViewConfig
+
+
+@dataclass(frozen=True)
+class TemporalCrop:
+    """Which frames of each clip a view shows: `lengths` frames from `starts`, in frames of the clip."""
+
+    starts: Int64[Tensor, " B"]
+    lengths: Int64[Tensor, " B"]
+
+
+def draw_crop(
+    clip_lengths: Int64[Tensor, " B"], config: ViewConfig, generator: torch.Generator
+) -> TemporalCrop:
+    """Draw L = min(max(floor(n r), least), n) frames with r ~ U(min, max), the start uniform."""
+    frames = clip_lengths.clamp(max=config.max_source_frames)
+    low, high = config.crop_fraction_min, config.crop_fraction_max
+    fraction = low + (high - low) * torch.rand(len(frames), generator=generator, dtype=torch.float64)
+    lengths = (frames * fraction).floor().long().clamp(min=config.min_crop_frames).minimum(frames)
+    starts = torch.rand(len(frames), generator=generator, dtype=torch.float64) * (frames - lengths + 1)
+    return TemporalCrop(starts.floor().long(), lengths)
+
+
+def centre_crop(clip_lengths: Int64[Tensor, " B"], *, fraction: float, max_frames: int) -> TemporalCrop:
+    """The middle of each clip: `fraction` of its frames, at least one."""
+    frames = clip_lengths.clamp(max=max_frames)
+    lengths = (frames * fraction).floor().long().clamp(min=1)
+    return TemporalCrop((frames - lengths) // 2, lengths)
+
+
+def resize_points(
+    points: Float[Tensor, "F V 2"],
+    offsets: Int64[Tensor, " B"],
+    crop: TemporalCrop,
+    *,
+    num_frames: int,
+) -> Float[Tensor, "B T V 2"]:
+    """Cut the crop out of each clip and resize it linearly: half-pixel centres, edges clamped.
+
+    Clip b's frames are rows offsets[b], offsets[b] + 1, ... of `points`.
+    """
+    lengths = crop.lengths.unsqueeze(1)  # (B, 1)
+    place = (torch.arange(num_frames, device=points.device) + 0.5) * (lengths / num_frames) - 0.5  # (B, T)
+    place = place.clamp(min=0).minimum(lengths - 1)
+    before = place.floor().long()
+    after = (before + 1).minimum(lengths - 1)
+    weight = (place - before)[..., None, None]  # (B, T, 1, 1)
+    first = (offsets + crop.starts).unsqueeze(1)  # (B, 1)
+    return torch.lerp(points[first + before], points[first + after], weight.to(points.dtype))
+
+
+def pick_frames(
+    values: Bool[Tensor, "F V"], offsets: Int64[Tensor, " B"], crop: TemporalCrop, *, num_frames: int
+) -> Bool[Tensor, "B T V"]:
+    """Take frame start + floor(i L / T) at output i: how the released code resizes a mask."""
+    step = torch.arange(num_frames, device=values.device) * crop.lengths.unsqueeze(1) // num_frames  # (B, T)
+    return values[(offsets + crop.starts).unsqueeze(1) + step]

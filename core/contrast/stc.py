@@ -1,0 +1,133 @@
+"""Spatial-temporal consistency: one training step's losses (paper, section III; IEEE TIP 2024).
+
+For each stream (joint, motion) there are a query network, a key network that follows it, and one queue of
+past keys per embedding space (fused, hand, trunk).
+"""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from core.augment.views import View
+from core.config import PretrainConfig
+from core.contrast.key_queue import KeyQueue
+from core.contrast.momentum import momentum_update
+from core.encoders.projection import SPACES, ProjectionHeads
+from core.encoders.sign_encoder import SignEncoder, initialise
+from core.losses.consistency import hand_trunk_consistency
+from core.losses.info_nce import info_nce
+from core.losses.knowledge_transfer import knowledge_transfer
+from core.pose.streams import STREAMS, streams
+
+Embeddings = dict[str, dict[str, Tensor]]
+"""stream -> space -> (B, D), or similarities (B, K)."""
+
+
+class StreamNetwork(nn.Module):
+    """One stream's encoder with its projection heads."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        super().__init__()
+        self.encoder = SignEncoder(config.encoder)
+        self.projection = ProjectionHeads(config.encoder)
+        initialise(self)
+
+    def forward(self, view: View) -> dict[str, Float[Tensor, "B D"]]:
+        """Return unit embeddings by space."""
+        return self.projection(self.encoder(view.points, view.hand_visible))
+
+
+class SpatialTemporalConsistency(nn.Module):
+    """Query networks, key networks and queues of both streams, and the loss between two views."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        super().__init__()
+        self.contrast = config.contrast
+        self.query = nn.ModuleDict({stream: StreamNetwork(config) for stream in STREAMS})
+        self.key = copy.deepcopy(self.query).requires_grad_(False)
+        self.queues = nn.ModuleDict(
+            {
+                stream: nn.ModuleDict(
+                    {
+                        space: KeyQueue(self._queue_length(space), config.encoder.embedding_width)
+                        for space in SPACES
+                    }
+                )
+                for stream in STREAMS
+            }
+        )
+
+    def forward(self, query_view: View, key_view: View) -> dict[str, Float[Tensor, ""]]:
+        """Move the key networks, return the named losses of the batch, and enqueue its keys.
+
+        The names are `instance/<stream>/<space>`, `consistency/<stream>` and `transfer`; all are weighted, so
+        the step's loss is their sum.
+        """
+        momentum_update(self.query, self.key, key_momentum=self.contrast.key_momentum)
+        queries = self._embed(self.query, query_view)
+        with torch.no_grad():
+            keys = self._embed(self.key, key_view)
+            past = self._past_keys()
+        losses = self._losses(queries, keys, past)
+        self._enqueue(keys)
+        return losses
+
+    def _losses(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> dict[str, Tensor]:
+        weights = self.contrast
+        by_query, by_key = _similarities(queries, past), _similarities(keys, past)
+        losses = {
+            f"instance/{stream}/{space}": weights.instance_weight
+            * info_nce(
+                (queries[stream][space] * keys[stream][space]).sum(dim=1),
+                by_query[stream][space],
+                temperature=weights.temperature,
+            )
+            for stream in STREAMS
+            for space in SPACES
+        }
+        for stream in STREAMS:
+            losses[f"consistency/{stream}"] = weights.consistency_weight * hand_trunk_consistency(
+                by_query[stream], by_key[stream], weights.consistency
+            )
+        losses["transfer"] = weights.transfer_weight * knowledge_transfer(
+            {stream: by_query[stream]["fused"] for stream in STREAMS},
+            {stream: by_key[stream]["fused"] for stream in STREAMS},
+            weights.transfer,
+        )
+        return losses
+
+    def _embed(self, networks: nn.ModuleDict, view: View) -> Embeddings:
+        return {
+            stream: networks[stream](View(points, view.hand_visible))
+            for stream, points in streams(view.points).items()
+        }
+
+    def _past_keys(self) -> Embeddings:
+        """Copies of the queues, because the losses' gradients need them after the queues have moved on."""
+        return {
+            stream: {space: self.queue(stream, space).keys.clone() for space in SPACES} for stream in STREAMS
+        }
+
+    def _enqueue(self, keys: Embeddings) -> None:
+        for stream in STREAMS:
+            for space in SPACES:
+                self.queue(stream, space).enqueue(keys[stream][space])
+
+    def queue(self, stream: str, space: str) -> KeyQueue:
+        """The queue of one stream's embedding space."""
+        queue = self.queues[stream][space]  # type: ignore[index]
+        assert isinstance(queue, KeyQueue)
+        return queue
+
+    def _queue_length(self, space: str) -> int:
+        return self.contrast.fused_queue_length if space == "fused" else self.contrast.part_queue_length
+
+
+def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
+    """Cosine similarities of the batch to each space's past keys."""
+    return {
+        stream: {space: embeddings[stream][space] @ past[stream][space].T for space in SPACES}
+        for stream in STREAMS
+    }

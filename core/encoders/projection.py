@@ -1,0 +1,37 @@
+"""Projection heads, used only while pretraining (paper, section III-B)."""
+
+from dataclasses import fields
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.config import EncoderConfig
+from core.encoders.sign_encoder import Features
+
+SPACES = tuple(field.name for field in fields(Features))
+"""The embedding spaces of a stream: fused, hand, trunk."""
+
+
+class ProjectionHeads(nn.Module):
+    """One two-layer head per embedding space; its output has unit length."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict(
+            {
+                space: nn.Sequential(
+                    nn.Linear(config.feature_width, config.projection_width),
+                    nn.ReLU(),
+                    nn.Linear(config.projection_width, config.embedding_width),
+                )
+                for space in SPACES
+            }
+        )
+
+    def forward(self, features: Features) -> dict[str, Float[Tensor, "B D"]]:
+        """Return each space's unit embeddings."""
+        return {
+            space: functional.normalize(head(getattr(features, space)), dim=1)
+            for space, head in self.heads.items()
+        }

@@ -1,0 +1,69 @@
+"""The encoder of one stream: a clip's points to hand, trunk and fused features (paper, section III-A)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from core.config import EncoderConfig
+from core.encoders.part_network import PartNetwork
+from core.encoders.pooling import AttentionPooling
+from core.encoders.temporal_transformer import TemporalTransformer
+from core.pose.skeleton import HAND, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_PART
+
+
+@dataclass(frozen=True)
+class Features:
+    """A batch's features: (B, feature_width) each; `fused` is the sum of the others."""
+
+    fused: Float[Tensor, "B C"]
+    hand: Float[Tensor, "B C"]
+    trunk: Float[Tensor, "B C"]
+
+
+class SignEncoder(nn.Module):
+    """Part networks, transformers and attention pooling; both hands share one part network."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        width = config.feature_width
+        self.hand_network = PartNetwork(HAND, config)
+        self.trunk_network = PartNetwork(TRUNK_PART, config)
+        self.hand_transformer = _transformer(2 * width, config.hand_feed_forward_width, config)
+        self.trunk_transformer = _transformer(width, config.trunk_feed_forward_width, config)
+        self.hand_pooling = AttentionPooling(width)
+        self.trunk_pooling = AttentionPooling(width)
+
+    def forward(self, points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"]) -> Features:
+        """Encode joint or motion points; `hand_visible`: in which frames right and left hand count.
+
+        In training each hand has batch statistics of its own, the right first. Points may come in a finer
+        precision than the weights have, so that motion is differenced before it is rounded.
+        """
+        points = points.to(self.hand_pooling.score.weight.dtype)
+        hands = [self.hand_network(points[:, :, hand]) for hand in (RIGHT_HAND, LEFT_HAND)]
+        related = self.hand_transformer(torch.cat(hands, dim=-1))  # (B, T, 2C)
+        hand_tokens = torch.cat(related.chunk(2, dim=-1), dim=1)  # (B, 2T, C), right then left
+        hand_token_visible = hand_visible.transpose(1, 2).flatten(1)  # (B, 2T)
+        trunk_tokens = self.trunk_transformer(self.trunk_network(points[:, :, TRUNK]))
+        hand = self.hand_pooling(hand_tokens, hand_token_visible)
+        trunk = self.trunk_pooling(trunk_tokens)
+        return Features(fused=hand + trunk, hand=hand, trunk=trunk)
+
+
+def initialise(network: nn.Module) -> None:
+    """Xavier-uniform on every parameter of two or more dimensions; the rest keeps PyTorch's defaults."""
+    for parameter in network.parameters():
+        if parameter.dim() >= 2:
+            nn.init.xavier_uniform_(parameter)
+
+
+def _transformer(width: int, feed_forward_width: int, config: EncoderConfig) -> TemporalTransformer:
+    return TemporalTransformer(
+        width,
+        num_blocks=config.num_transformer_blocks,
+        num_attention_heads=config.num_attention_heads,
+        feed_forward_width=feed_forward_width,
+        dropout=config.transformer_dropout,
+    )

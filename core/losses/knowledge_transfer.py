@@ -1,0 +1,19 @@
+"""Joint-motion knowledge transfer between the streams (paper, section III-D; L_KT)."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from core.config import NeighbourConfig
+from core.losses.neighbours import neighbour_divergence
+
+
+def knowledge_transfer(
+    queries: dict[str, Float[Tensor, "B K"]], keys: dict[str, Float[Tensor, "B K"]], config: NeighbourConfig
+) -> Float[Tensor, ""]:
+    """Return both directions' sum: the joint key teaches the motion query, and the motion key the joint's.
+
+    `queries` and `keys` hold, for `joint` and `motion`, fused similarities to that stream's queue.
+    """
+    return neighbour_divergence(keys["joint"], queries["motion"], config) + neighbour_divergence(
+        keys["motion"], queries["joint"], config
+    )

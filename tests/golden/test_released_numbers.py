@@ -1,0 +1,115 @@
+"""Our network computes what the released code computes: graphs, stages, losses, gradients, one step."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from core.augment.views import View
+from core.contrast.stc import SpatialTemporalConsistency
+from core.encoders.adjacency import joint_adjacency, pooled_adjacency
+from core.exchange.released import released_names
+from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
+from core.pose.streams import STREAMS, streams
+from tests.golden.conftest import Golden
+
+
+def assert_close(ours: torch.Tensor, released: torch.Tensor, *, relative: float) -> None:
+    """Within `relative` of the released tensor's scale."""
+    torch.testing.assert_close(ours, released, rtol=0, atol=relative * float(released.abs().max()))
+
+
+@pytest.mark.parametrize("part", [HAND, TRUNK_PART], ids=lambda part: part.name)
+def test_graphs_are_the_released_ones(golden: Golden, part: PartSkeleton) -> None:
+    torch.testing.assert_close(torch.from_numpy(joint_adjacency(part)), golden.array(f"graph/{part.name}"))
+    torch.testing.assert_close(
+        torch.from_numpy(pooled_adjacency(part)), golden.array(f"graph/{part.name}_pooled")
+    )
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_stage_in_evaluation_mode(
+    golden: Golden, model: SpatialTemporalConsistency, query_view: View, stream: str
+) -> None:
+    network = model.query[stream].eval()
+    encoder = network.encoder
+    seen: dict[str, list[torch.Tensor]] = {}
+    for name in ("hand_network", "trunk_network", "hand_transformer", "trunk_transformer"):
+        getattr(encoder, name).register_forward_hook(recorder(seen, name))
+    with torch.no_grad():
+        features = encoder(streams(query_view.points)[stream], query_view.hand_visible)
+        heads = {space: head(getattr(features, space)) for space, head in network.projection.heads.items()}
+    stages = {
+        "part_hand_right": seen["hand_network"][0],
+        "part_hand_left": seen["hand_network"][1],
+        "part_trunk": seen["trunk_network"][0],
+        "transformer_hand": seen["hand_transformer"][0],
+        "transformer_trunk": seen["trunk_transformer"][0],
+        **{f"feature/{space}": getattr(features, space) for space in heads},
+        **{f"projection/{space}": projected for space, projected in heads.items()},
+    }
+    for name, ours in stages.items():
+        assert_close(ours, golden.array(f"eval/{stream}/{name}"), relative=1e-4)
+
+
+def recorder(seen: dict[str, list[torch.Tensor]], name: str) -> Callable[..., None]:
+    def record(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+        seen.setdefault(name, []).append(output)
+
+    return record
+
+
+def test_one_training_step(
+    golden: Golden, model: SpatialTemporalConsistency, query_view: View, key_view: View
+) -> None:
+    optimiser = torch.optim.SGD(model.query.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    losses = model.train()(query_view, key_view)
+    total = torch.stack(list(losses.values())).sum()
+    total.backward()
+
+    assert_losses(golden, losses, total)
+    names = released_names(model.state_dict())
+    gradients = {names[f"query.{n}"]: p.grad for n, p in model.query.named_parameters()}
+    for name, gradient in gradients.items():
+        assert gradient is not None
+        expected = golden.facts["grad_norm"][name]
+        assert float(gradient.norm()) == pytest.approx(expected, rel=1e-3, abs=1e-5), name
+    assert len(gradients) == len(golden.facts["grad_norm"])
+
+    optimiser.step()
+    assert_weights_after_step(golden, model)
+
+
+def assert_losses(golden: Golden, losses: dict[str, torch.Tensor], total: torch.Tensor) -> None:
+    ours = {name.removeprefix("instance/"): loss for name, loss in losses.items()}
+    ours["consistency"] = ours.pop("consistency/joint") + ours.pop("consistency/motion")
+    ours["knowledge_transfer"] = ours.pop("transfer")
+    ours["total"] = total
+    assert len(ours) == 9
+    for name, loss in ours.items():
+        assert loss.item() == pytest.approx(golden.array(f"train/loss/{name}").item(), rel=1e-4), name
+
+
+def assert_weights_after_step(golden: Golden, model: SpatialTemporalConsistency) -> None:
+    """Gradients agree to a thousandth, so weights do; a sum gathers the noise of a million entries."""
+    expected, state = golden.facts["after_step_sum_and_norm"], model.state_dict()
+    ours = {released: state[name].double() for name, released in released_names(state).items()}
+    assert expected.keys() <= ours.keys()
+    for name, (total, norm) in expected.items():
+        assert ours[name].norm().item() == pytest.approx(norm, rel=1e-3), name
+        assert ours[name].sum().item() == pytest.approx(total, abs=5e-3 * norm), name
+
+
+def test_enqueued_keys(
+    golden: Golden, model: SpatialTemporalConsistency, query_view: View, key_view: View
+) -> None:
+    model.train()(query_view, key_view)
+    state = model.state_dict()
+    for name, released in released_names(state).items():
+        if name.startswith("queues."):
+            expected = golden.array(f"train/enqueued/{released}")
+            assert_close(state[name][: len(expected)], expected, relative=1e-4)
+            torch.testing.assert_close(
+                state[name][len(expected) :], golden.state[released].T[len(expected) :]
+            )
