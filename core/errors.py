@@ -6,9 +6,13 @@ SignforgeError
 │   ├── PoseError          pose points that are not a clip
 │   ├── CorpusError        a corpus, or a file to make one from, is damaged or unfit
 │   ├── SplitError         a split that leaks, or that leaves nothing to learn from
-│   └── EncoderError       an encoder file or its card is damaged or does not fit
+│   ├── EncoderError       an encoder file or its card is damaged or does not fit
+│   ├── TooLarge           more bytes than a limit allows
+│   └── ImpossibleTransition  a job in this state cannot do what was asked
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
 ├── StorageError           the disk is full or refuses to be written
+├── DivergedError          the loss is no longer a finite number
+├── LeaseLost              a job is no longer this worker's to write about
 └── Stopped                the run was asked to stop and has saved its state
 """
 
@@ -56,6 +60,18 @@ class EncoderError(UserError):
     reason = "data_unusable"
 
 
+class TooLarge(UserError):  # noqa: N818 - what it says is the fault
+    """More bytes than a limit allows."""
+
+
+class ImpossibleTransition(UserError):  # noqa: N818 - what it says is the fault
+    """A job in this state cannot do what was asked; `state` is the state it is in."""
+
+    def __init__(self, message: str, *, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
 class CheckpointError(SignforgeError):
     """A checkpoint is damaged or belongs to another run."""
 
@@ -66,6 +82,18 @@ class StorageError(SignforgeError):
     """The disk is full or refuses to be written."""
 
     reason = "storage_full"
+
+
+class DivergedError(SignforgeError):
+    """The loss is no longer a finite number; going on would only spoil the weights."""
+
+    reason = "diverged"
+
+
+class LeaseLost(SignforgeError):  # noqa: N818 - what it says is the fault
+    """A job is no longer this worker's to write about: stop its processes and write nothing."""
+
+    reason = "worker_lost"
 
 
 class Stopped(SignforgeError):  # noqa: N818 - it is a request obeyed, not a fault

@@ -1,8 +1,11 @@
 """What every test may ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # test networks are tiny: more threads only wait for each other
 
 
 @pytest.fixture(scope="session")

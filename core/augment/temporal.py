@@ -48,7 +48,8 @@ def resize_points(
     Clip b's frames are rows offsets[b], offsets[b] + 1, ... of `points`.
     """
     lengths = crop.lengths.unsqueeze(1)  # (B, 1)
-    place = (torch.arange(num_frames, device=points.device) + 0.5) * (lengths / num_frames) - 0.5  # (B, T)
+    centres = torch.arange(num_frames, device=points.device, dtype=torch.float64) + 0.5  # (T,)
+    place = centres * (lengths.double() / num_frames) - 0.5  # (B, T), exact to far below a frame
     place = place.clamp(min=0).minimum(lengths - 1)
     before = place.floor().long()
     after = (before + 1).minimum(lengths - 1)

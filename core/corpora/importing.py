@@ -1,0 +1,166 @@
+"""The import program: read pose files, normalise them, pack them into a corpus.
+
+`python -m core.corpora.importing --spec FILE --out DIR` writes the corpus to `DIR/corpus`.
+"""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core import program
+from core.corpora.header import file_digest
+from core.corpora.packed import PackedCorpus
+from core.corpora.readers.detect import open_source, visible_files
+from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+from core.corpora.source import ReadReport, SourceClip
+from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
+from core.errors import CorpusError, SpecError, Stopped
+from core.observer import Observer
+from core.pose.normalise import PROFILES
+from core.specs import ImportSpec
+
+CORPUS_FOLDER = "corpus"
+
+_UNPACKED_PREFIX = ".unpacked-"
+
+
+def import_corpus(
+    spec: ImportSpec, out: Path, observer: Observer, *, limits: UnpackLimits | None = None
+) -> dict[str, object]:
+    """Make `out/corpus` of the file, archive or folder `spec.source`, and describe it.
+
+    A corpus that an earlier, interrupted run of the same import left complete is kept as it is.
+
+    Raises:
+        CorpusError: the source is damaged, of no known format, or without any usable clip.
+        SplitError: the split leaks or leaves a side empty.
+        SpecError: half a frame size.
+        Stopped: the observer asked to.
+    """
+    source, options = Path(spec.source), _read_options(spec)
+    if not source.exists():
+        raise CorpusError(f"There is no file or folder {source}.")
+    _remove_leftovers(out)
+    observer.on_phase("hashing", total_steps=0)
+    origin = {
+        "file": source.name,
+        "sha256": _source_digest(source, observer),
+        "options": spec.model_dump(mode="json", exclude={"kind", "source"}),
+    }
+    report = ReadReport()
+    path = out / CORPUS_FOLDER
+    if path.exists():
+        return _describe(_same_import(path, origin))
+    with TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working:
+        folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
+        opened = open_source(folder, spec.format, options, report)
+        corpus = write_corpus(
+            path,
+            _watched(opened, report, observer),
+            name=spec.name,
+            split=spec.split,
+            provenance=lambda: {"format": opened.format, **origin, "report": report.as_json()},
+        )
+    observer.on_log(f"{len(corpus)} clips, {corpus.num_frames} frames; {report.num_skipped} clips skipped.")
+    return _describe(corpus)
+
+
+def run(launch: program.Launch[ImportSpec]) -> Mapping[str, object]:
+    """Read pose files, normalise them and pack them into a corpus."""
+    return import_corpus(launch.spec, launch.out, launch.observer)
+
+
+def _read_options(spec: ImportSpec) -> ReadOptions:
+    width, height = spec.image_width, spec.image_height
+    if (width is None) != (height is None):
+        missing = "image_width" if width is None else "image_height"
+        raise SpecError(f"{missing} is missing; give both sides of the frame or none.", pointer=f"/{missing}")
+    if width is None or height is None:
+        return ReadOptions(PROFILES[spec.profile])
+    if min(width, height) < 2:
+        raise SpecError(f"A frame of {width} x {height} pixels is below 2 x 2.", pointer="/image_width")
+    return ReadOptions(PROFILES[spec.profile], (width, height))
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what a killed run left in its own folder."""
+    for pattern in (f".{CORPUS_FOLDER}.*{PARTIAL_SUFFIX}", f"{_UNPACKED_PREFIX}*"):
+        for leftover in out.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _source_digest(source: Path, observer: Observer) -> str:
+    """SHA-256 of a file, or of a folder's file names and contents."""
+    if source.is_file():
+        return file_digest(source)
+    digest = hashlib.sha256()
+    for path in visible_files(source):
+        _heed(observer)
+        name = str(path.relative_to(source)).encode(errors="surrogateescape")
+        digest.update(name + b"\0" + file_digest(path).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Observer) -> Path:
+    if not is_archive(source):
+        return source
+    observer.on_phase("unpacking", total_steps=0)
+    unpack(source, working, limits=limits, before_chunk=lambda: _heed(observer))
+    return working
+
+
+def _watched(opened: Source, report: ReadReport, observer: Observer) -> Iterator[SourceClip]:
+    """The source's clips, with progress told at every hundredth, and an error where there are none."""
+    observer.on_phase("reading", total_steps=opened.num_clips)
+    interval = max(1, opened.num_clips // 100)
+    told = 0
+    for clip in opened.clips:
+        _heed(observer)
+        yield clip
+        done = report.clips_read + report.num_skipped
+        if done - told >= interval:
+            told = done
+            observer.on_step(done, {})
+    if report.clips_read == 0:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items()) or "it is empty"
+        raise CorpusError(
+            f"No clip of the {opened.format} source can be used: {reasons}. "
+            + (f"For example {report.examples[0]}" if report.examples else "")
+        )
+    observer.on_step(report.clips_read + report.num_skipped, {})
+
+
+def _heed(observer: Observer) -> None:
+    if observer.should_stop():
+        raise Stopped("The import was asked to stop; it starts afresh when run again.")
+
+
+def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:
+    corpus = PackedCorpus.open(path)
+    if {key: corpus.header.provenance.get(key) for key in origin} != origin:
+        raise CorpusError(f"{path} holds another corpus, {corpus.name!r}; choose another folder.")
+    return corpus
+
+
+def _describe(corpus: PackedCorpus) -> dict[str, object]:
+    return {
+        "corpus": CORPUS_FOLDER,
+        "num_clips": len(corpus),
+        "num_frames": corpus.num_frames,
+        "digest": corpus.digest,
+        "label_names": list(corpus.label_names),
+        "signer_names": list(corpus.signer_names),
+        "session_names": list(corpus.session_names),
+        "split_counts": {
+            name: int((corpus.splits == index).sum()) for index, name in enumerate(corpus.split_names)
+        },
+        "report": corpus.header.provenance["report"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(program.main(run, ImportSpec))

@@ -1,0 +1,199 @@
+"""A packed corpus: a folder of memory-mapped arrays that any number of processes read at once.
+
+Opening reads a small header and maps the files; the data comes in when it is touched, and the operating
+system's page cache shares it between processes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int8, Int32, Int64
+
+from core.corpora.header import (
+    ArrayName,
+    CorpusHeader,
+    file_digest,
+    read_header,
+)
+from core.errors import CorpusError, SpecError
+from core.pose.clip import Clip
+from core.specs import ClipSelection
+
+
+@dataclass(frozen=True)
+class RaggedBatch:
+    """Clips of different lengths, one after the other: `lengths` (B,) sum to F, the frames of all."""
+
+    points: Float32[np.ndarray, "F 49 2"]
+    visible: Bool[np.ndarray, "F 49"]
+    lengths: Int64[np.ndarray, " B"]
+
+
+class PackedCorpus:
+    """Clips with labels, signers, sessions and splits, as `core.corpora.writing` wrote them.
+
+    Arrays are read-only and lie on disk: `points` (F, 49, 2), `visible` (F, 49), `offsets` (N + 1,) into
+    their frames, `labels`, `signers`, `sessions` (N,), -1 where unknown, and `splits` (N,).
+    """
+
+    def __init__(self, path: Path, header: CorpusHeader, arrays: dict[ArrayName, np.ndarray]) -> None:
+        self.path = path
+        self.header = header
+        self.points: Float32[np.ndarray, "F 49 2"] = arrays["points"]
+        self.visible: Bool[np.ndarray, "F 49"] = arrays["visible"]
+        self.offsets: Int64[np.ndarray, " N+1"] = arrays["offsets"]
+        self.labels: Int32[np.ndarray, " N"] = arrays["labels"]
+        self.signers: Int32[np.ndarray, " N"] = arrays["signers"]
+        self.sessions: Int32[np.ndarray, " N"] = arrays["sessions"]
+        self.splits: Int8[np.ndarray, " N"] = arrays["splits"]
+        self._names = arrays["names"]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Map a corpus folder without reading its data.
+
+        Raises:
+            CorpusError: not a corpus, or a file is missing, cut short or of the wrong kind; it is named.
+        """
+        folder = Path(path)
+        header = read_header(folder)
+        arrays = {
+            array: _mapped(folder / f"{array}.npy", dtype, shape, header.arrays[array].num_bytes)
+            for array, (dtype, shape) in header.layout().items()
+        }
+        first, last = int(arrays["offsets"][0]), int(arrays["offsets"][-1])
+        if (first, last) != (0, header.num_frames):
+            raise CorpusError(
+                f"{folder / 'offsets.npy'} is damaged: it runs from {first} to {last}, "
+                f"not from 0 to {header.num_frames}."
+            )
+        return cls(folder, header, arrays)
+
+    def __len__(self) -> int:
+        return self.header.num_clips
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).open, (self.path,)  # a loader process maps the files itself
+
+    @property
+    def name(self) -> str:
+        """The corpus' name."""
+        return self.header.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its content."""
+        return self.header.digest
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all clips together."""
+        return self.header.num_frames
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Glosses, in the order of `labels`."""
+        return self.header.label_names
+
+    @property
+    def signer_names(self) -> tuple[str, ...]:
+        """Signers, in the order of `signers`."""
+        return self.header.signer_names
+
+    @property
+    def session_names(self) -> tuple[str, ...]:
+        """Sessions, in the order of `sessions`."""
+        return self.header.session_names
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Splits, in the order of `splits`."""
+        return self.header.split_names
+
+    @cached_property
+    def lengths(self) -> Int64[np.ndarray, " N"]:
+        """Frames of each clip."""
+        return np.diff(self.offsets)
+
+    def clip_name(self, index: int) -> str:
+        """A clip's name in its source."""
+        return bytes(self._names[index]).decode(errors="replace")
+
+    def clip(self, index: int) -> Clip:
+        """One clip, copied out of the corpus."""
+        index = range(len(self))[index]
+        frames = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return Clip.of(np.array(self.points[frames]), np.array(self.visible[frames]))
+
+    def gather(
+        self, indices: Int64[np.ndarray, " B"] | Sequence[int], *, max_frames: int | None = None
+    ) -> RaggedBatch:
+        """Copy clips out of the corpus, the first `max_frames` frames of each."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        starts = self.offsets[:-1][chosen]
+        lengths = self.offsets[1:][chosen] - starts
+        if max_frames is not None:
+            lengths = np.minimum(lengths, max_frames)
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if len(ends) else 0
+        frames = np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
+        return RaggedBatch(self.points[frames], self.visible[frames], lengths)
+
+    def select(self, selection: ClipSelection) -> Int64[np.ndarray, " n"]:
+        """Indices of the clips that a selection asks for, ascending.
+
+        Raises:
+            SpecError: it names a split, signer or label that this corpus does not have.
+        """
+        kept = np.ones(len(self), dtype=np.bool_)
+        if selection.splits:
+            kept &= self._among(selection.splits, "splits", self.split_names, self.splits)
+        if selection.signers:
+            kept &= self._among(selection.signers, "signers", self.signer_names, self.signers)
+        kept &= ~self._among(selection.exclude_signers, "exclude_signers", self.signer_names, self.signers)
+        kept &= ~self._among(selection.exclude_labels, "exclude_labels", self.label_names, self.labels)
+        return np.flatnonzero(kept)
+
+    def verify(self) -> None:
+        """Read everything and compare with the digests; slow on a large corpus.
+
+        Raises:
+            CorpusError: a file's content is not what was written; it is named.
+        """
+        for array, entry in self.header.arrays.items():
+            path = self.path / f"{array}.npy"
+            if file_digest(path) != entry.sha256:
+                raise CorpusError(f"{path} is damaged: its digest is not the one in the header.")
+        if self.header.computed_digest() != self.digest:
+            raise CorpusError(f"{self.path}: the header's digest does not match its own names and arrays.")
+
+    def _among(
+        self, wanted: tuple[str, ...], field: str, known: tuple[str, ...], values: np.ndarray
+    ) -> Bool[np.ndarray, " N"]:
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise SpecError(
+                f"{field}: corpus {self.name!r} has no {', '.join(map(repr, unknown))}; "
+                f"it has {', '.join(map(repr, known)) or 'none'}.",
+                pointer=f"/clips/{field}",
+            )
+        return np.isin(values, [known.index(name) for name in wanted])
+
+
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], num_bytes: int) -> np.ndarray:
+    try:
+        size = path.stat().st_size
+        if size != num_bytes:
+            raise CorpusError(f"{path} is damaged: {size} bytes instead of {num_bytes}.")
+        array = np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise CorpusError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise CorpusError(f"{path} is damaged: {error}.") from None
+    if array.dtype != dtype or array.shape != shape:
+        raise CorpusError(f"{path} is damaged: {array.dtype} of {array.shape} instead of {dtype} of {shape}.")
+    return array.view(np.ndarray)

@@ -1,0 +1,81 @@
+"""What an `.npz` of many clips says about each of them: name, label, signer, session, split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.corpora.readers.npz import NpzFile, damage_named
+from core.corpora.readers.raw_clip import RawClip
+from core.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class ClipColumns:
+    """One entry per clip; None where the file says nothing."""
+
+    names: Sequence[str | None]
+    labels: Sequence[str | None]
+    signers: Sequence[str | None]
+    sessions: Sequence[str | None]
+    splits: Sequence[str | None]
+
+    @classmethod
+    def of(cls, file: NpzFile, num_clips: int) -> Self:
+        """Read the optional arrays `names`, `labels`, `signer`, `session` and `split`.
+
+        Each has one entry per clip: text, or integers into `class_names`, `signer_names`, `session_names` or
+        `split_names`; -1 or an empty text means unknown.
+
+        Raises:
+            CorpusError: an array of another length or kind, or an integer with no name.
+        """
+        return cls(
+            names=_column(file, "names", None, num_clips),
+            labels=_column(file, "labels", "class_names", num_clips),
+            signers=_column(file, "signer", "signer_names", num_clips),
+            sessions=_column(file, "session", "session_names", num_clips),
+            splits=_column(file, "split", "split_names", num_clips),
+        )
+
+    def raw_clip(self, index: int, keypoints: np.ndarray, image_size: tuple[int, int]) -> RawClip:
+        """Clip `index` with these keypoints; without a name it gets its number."""
+        return RawClip(
+            keypoints,
+            image_size,
+            self.names[index] or f"{index:06d}",
+            self.labels[index],
+            self.signers[index],
+            self.sessions[index],
+            self.splits[index],
+        )
+
+
+def _column(file: NpzFile, name: str, names_array: str | None, num_clips: int) -> Sequence[str | None]:
+    if name not in file:
+        return [None] * num_clips
+    values = file.array(name)
+    if values.shape != (num_clips,):
+        raise CorpusError(
+            f"{file.path}: {name!r} must have one entry per clip, ({num_clips},); got {values.shape}."
+        )
+    if values.dtype.kind in "US":
+        return [text or None for text in _texts(file, name, values)]
+    if values.dtype.kind not in "iu":
+        raise CorpusError(f"{file.path}: {name!r} must hold integers or text; got {values.dtype}.")
+    if names_array is None or names_array not in file:
+        return [str(value) if value >= 0 else None for value in values.tolist()]
+    texts = _texts(file, names_array, file.array(names_array))
+    if len(values) and values.max() >= len(texts):
+        raise CorpusError(
+            f"{file.path}: {name!r} goes up to {values.max()}, but {names_array!r} has {len(texts)} names."
+        )
+    return [texts[value] if value >= 0 else None for value in values.tolist()]
+
+
+def _texts(file: NpzFile, name: str, values: np.ndarray) -> list[str]:
+    if values.ndim != 1 or values.dtype.kind not in "US":
+        raise CorpusError(f"{file.path}: {name!r} must be a list of text; got {values.dtype} {values.shape}.")
+    with damage_named(file.path, name):
+        return [text.decode() if isinstance(text, bytes) else str(text) for text in values.tolist()]

@@ -1,0 +1,60 @@
+"""MediaPipe Holistic's points as COCO-WholeBody keypoints in pixels.
+
+MediaPipe knows 33 pose points and 21 of each hand, in fractions of the frame; the order within a hand is
+COCO's. A hand that was not found is all zeros, or not a number.
+"""
+
+import numpy as np
+
+from core.corpora.readers.raw_clip import ReadOptions
+from core.corpora.source import ReadReport
+from core.pose.normalise import LARGEST_COORDINATE, NUM_RAW_JOINTS
+from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
+
+NUM_POSE_POINTS = 33
+TRUNK_POSE_POINTS = (0, 11, 13, 15, 12, 14, 16)
+"""Nose; left shoulder, elbow, wrist; right shoulder, elbow, wrist, among MediaPipe's 33 pose points."""
+ASSUMED_SIDE = 1000
+"""Side in pixels of the square frame assumed where nobody states the frame size."""
+
+_COCO = np.array(COCO_WHOLEBODY_JOINTS)
+
+
+def frame_size(options: ReadOptions, report: ReadReport) -> tuple[int, int]:
+    """The stated frame size, or a square one and a note in the report."""
+    if options.image_size is not None:
+        return options.image_size
+    report.note(
+        f"No frame size given: square pixels and a frame of {ASSUMED_SIDE} x {ASSUMED_SIDE} assumed; set "
+        "image_width and image_height where the video was not square."
+    )
+    return ASSUMED_SIDE, ASSUMED_SIDE
+
+
+def as_coco(
+    pose: np.ndarray | None, left_hand: np.ndarray, right_hand: np.ndarray, image_size: tuple[int, int]
+) -> np.ndarray:
+    """COCO-WholeBody keypoints (n, 133, 3) of `pose` (n, 33, 3) and hands (n, 21, 3): x, y, confidence.
+
+    Without `pose` the trunk is zero and not visible.
+    """
+    keypoints = np.zeros((len(left_hand), NUM_RAW_JOINTS, 3))
+    if pose is not None:
+        keypoints[:, _COCO[TRUNK]] = pose[:, TRUNK_POSE_POINTS]
+    keypoints[:, _COCO[LEFT_HAND]] = _found(left_hand)
+    keypoints[:, _COCO[RIGHT_HAND]] = _found(right_hand)
+    keypoints[~np.isfinite(keypoints) | (np.abs(keypoints) > LARGEST_COORDINATE)] = np.nan
+    keypoints[:, :, :2] *= image_size
+    return keypoints
+
+
+def with_confidence(hand: np.ndarray) -> np.ndarray:
+    """A hand (n, 21, 3) of x, y, z as x, y, confidence: 1 where it was found."""
+    found = np.ones((*hand.shape[:2], 1))
+    return np.concatenate([hand[:, :, :2], found], axis=2)
+
+
+def _found(hand: np.ndarray) -> np.ndarray:
+    """The hand with confidence 0 in the frames where all its points are at (0, 0) or unknown."""
+    somewhere = (np.nan_to_num(hand[:, :, :2]) != 0).any((1, 2))
+    return np.where(somewhere[:, None, None], hand, 0.0)

@@ -1,0 +1,94 @@
+"""Reader of `MP_Data` folders: `<sign>/<take>/<frame>.npy`, one vector of MediaPipe Holistic values a frame.
+
+A vector has 258 values (pose 33 x (x, y, z, visibility), left hand 21 x (x, y, z), right hand 21 x
+(x, y, z)), 1662 (a face of 468 x (x, y, z) between pose and hands), or 126 (both hands alone).
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from core.corpora.readers.mediapipe_points import (
+    NUM_POSE_POINTS,
+    as_coco,
+    frame_size,
+    with_confidence,
+)
+from core.corpora.readers.npz import read_npy
+from core.corpora.readers.raw_clip import UNREADABLE, RawClip, ReadOptions, Source, normalised
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+
+FORMAT = "mp_data"
+HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662
+"""Values of a frame, by what it holds."""
+
+_HAND = 63
+_POSE = NUM_POSE_POINTS * 4
+
+
+def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """The takes of a folder; `files` are its `.npy` files. A damaged take is skipped and counted.
+
+    Raises:
+        CorpusError: a file does not lie two folders deep.
+    """
+    for path in files:
+        if len(path.relative_to(folder).parts) < 3:
+            raise CorpusError(f"{path} is not where mp_data has frames: <sign>/<take>/<frame>.npy.")
+    takes = [list(frames) for _, frames in groupby(files, key=lambda path: path.parent)]
+    size = frame_size(options, report)
+    raws = _takes(folder, takes, size, report)
+    return Source(FORMAT, len(takes), normalised(raws, options.profile, report))
+
+
+def _takes(
+    folder: Path, takes: list[list[Path]], size: tuple[int, int], report: ReadReport
+) -> Iterator[RawClip]:
+    for frames in takes:
+        take = frames[0].parent
+        name = str(take.relative_to(folder))
+        try:
+            values = _take_values(frames)
+        except CorpusError as error:
+            report.skip(name, UNREADABLE, str(error))
+            continue
+        if values.shape[1] == HANDS_ALONE:
+            report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
+        yield RawClip(_keypoints(values, size), size, name, label=take.parent.name)
+
+
+def _take_values(frames: list[Path]) -> np.ndarray:
+    """A take's vectors in the order of their numbers, (T, values)."""
+    ordered = sorted(frames, key=_frame_number)
+    vectors = [read_npy(path) for path in ordered]
+    for path, vector in zip(ordered, vectors, strict=True):
+        if vector.dtype.kind not in "fiu" or vector.size not in (HANDS_ALONE, POSE_AND_HANDS, WITH_FACE):
+            raise CorpusError(
+                f"{path} holds {vector.dtype} of {vector.size} values; a frame has {HANDS_ALONE}, "
+                f"{POSE_AND_HANDS} or {WITH_FACE} numbers."
+            )
+        if vector.size != vectors[0].size:
+            raise CorpusError(f"{path} has {vector.size} values, its take's first frame {vectors[0].size}.")
+    return np.stack([vector.reshape(-1).astype("f8") for vector in vectors])
+
+
+def _frame_number(path: Path) -> tuple[int, str]:
+    """The last number in the file's name: frame_10 comes after frame_9."""
+    numbers = re.findall(r"\d+", path.stem)
+    if not numbers:
+        raise CorpusError(f"{path} has no frame number in its name.")
+    return int(numbers[-1]), path.name
+
+
+def _keypoints(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    num_frames, num_values = values.shape
+    left, right = values[:, -2 * _HAND : -_HAND], values[:, -_HAND:]
+    pose = None
+    if num_values != HANDS_ALONE:
+        pose = values[:, :_POSE].reshape(num_frames, NUM_POSE_POINTS, 4)[:, :, [0, 1, 3]]
+    left_hand, right_hand = (with_confidence(hand.reshape(num_frames, 21, 3)) for hand in (left, right))
+    return as_coco(pose, left_hand, right_hand, size)

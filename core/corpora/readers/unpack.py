@@ -1,0 +1,128 @@
+"""Unpacking an uploaded archive into a working folder, trusting nothing in it."""
+
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from core.corpora.readers.detect import is_npz
+from core.corpora.readers.npz import damage_named
+from core.errors import CorpusError
+
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class UnpackLimits:
+    """How much an archive may hold when unpacked; folders count as files."""
+
+    max_bytes: int = 20 * 2**30
+    max_files: int = 1_000_000
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip (other than an .npz) or a tar, compressed or not."""
+    if not path.is_file():
+        return False
+    if zipfile.is_zipfile(path):
+        return not is_npz(path)
+    with damage_named(path):
+        return tarfile.is_tarfile(path)
+
+
+def unpack(
+    path: Path, folder: Path, *, limits: UnpackLimits, before_chunk: Callable[[], None] = lambda: None
+) -> None:
+    """Unpack an archive's files into `folder`; `before_chunk` is called often and may raise to stop.
+
+    Raises:
+        CorpusError: damaged, encrypted, too large, or holding a link, a device or a path that leads out.
+    """
+    budget = _Budget(path, limits)
+    members = _zip_members if zipfile.is_zipfile(path) else _tar_members
+    with _damage_of_tar(path), damage_named(path):
+        for name, stream in members(path):
+            budget.count_member()
+            if stream is None:
+                continue
+            target = folder / _inside(path, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as out:
+                while chunk := stream.read(CHUNK_BYTES):
+                    before_chunk()
+                    budget.count_bytes(len(chunk))
+                    out.write(chunk)
+
+
+class _Budget:
+    """Counts what was unpacked, and refuses what goes beyond the limits."""
+
+    def __init__(self, path: Path, limits: UnpackLimits) -> None:
+        self._path = path
+        self._limits = limits
+        self._num_members = 0
+        self._num_bytes = 0
+
+    def count_member(self) -> None:
+        self._num_members += 1
+        if self._num_members > self._limits.max_files:
+            raise CorpusError(
+                f"{self._path} holds more than {self._limits.max_files} files and folders; split it up."
+            )
+
+    def count_bytes(self, num_bytes: int) -> None:
+        self._num_bytes += num_bytes
+        if self._num_bytes > self._limits.max_bytes:
+            raise CorpusError(
+                f"{self._path} unpacks to more than {self._limits.max_bytes} bytes; split it up."
+            )
+
+
+def _inside(path: Path, name: str) -> PurePosixPath:
+    """A member's path, if it stays inside the folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
+        raise CorpusError(f"{path} holds {name!r}, a path that may lead out of the archive; it is refused.")
+    return PurePosixPath(*parts)
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise CorpusError(f"{path} holds {member.filename!r}, a link or device; it is refused.")
+            if member.is_dir():
+                yield member.filename, None
+                continue
+            with archive.open(member) as stream:
+                yield member.filename, stream
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
+    with tarfile.open(path, "r:*") as archive:
+        for member in archive:
+            if not (member.isreg() or member.isdir()):
+                raise CorpusError(f"{path} holds {member.name!r}, a link or device; it is refused.")
+            yield member.name, archive.extractfile(member)
+        _check_tar_end(archive)
+
+
+def _check_tar_end(archive: tarfile.TarFile) -> None:
+    """tarfile takes a damaged header for the end; the true end is a block of zeros."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it ends early or is broken in the middle")
+
+
+@contextmanager
+def _damage_of_tar(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise CorpusError(f"{path} is damaged: {error}.") from None

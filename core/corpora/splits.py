@@ -1,0 +1,164 @@
+"""Dividing clips into splits, and refusing a division that leaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int8, Int32, Int64
+
+from core.errors import SplitError
+from core.specs import SplitConfig
+
+TRAIN, TEST = "train", "test"
+MAX_SPLITS = 127
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a split is decided on, one entry per clip.
+
+    `labels`, `signers` and `sessions` (N,) are indices, -1 where unknown; `given` the source's own split or
+    None; `contents` a digest of the clip's points, equal only where the points are.
+    """
+
+    names: Sequence[str]
+    labels: Int32[np.ndarray, " N"]
+    signers: Int32[np.ndarray, " N"]
+    sessions: Int32[np.ndarray, " N"]
+    given: Sequence[str | None]
+    contents: Sequence[bytes]
+    label_names: tuple[str, ...]
+    signer_names: tuple[str, ...]
+    session_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """`splits` (N,) are indices into `names`; `train` is always index 0."""
+
+    splits: Int8[np.ndarray, " N"]
+    names: tuple[str, ...]
+
+
+def assign_splits(facts: ClipFacts, config: SplitConfig) -> Split:
+    """Divide clips as `config` asks, and check that nothing stands on two sides.
+
+    Raises:
+        SplitError: unknown names, an empty side, or one signer or identical clip in two splits without
+            `allow_overlap`.
+    """
+    if config.test and config.by not in ("signer", "session"):
+        raise SplitError(
+            f"split.test names {list(config.test)}, but split.by is {config.by!r}; set it to "
+            "'signer' or 'session', or leave split.test empty."
+        )
+    if config.by == "given":
+        split = _as_given(facts)
+    elif config.by == "random":
+        split = _in_two(_random_test(facts, config))
+    else:
+        split = _in_two(_held_out(facts, config))
+    _check_sides(split, config)
+    if not config.allow_overlap:
+        check_overlap(facts, split)
+    return split
+
+
+def check_overlap(facts: ClipFacts, split: Split) -> None:
+    """Refuse a split with one clip, or one of several signers, in two splits.
+
+    Raises:
+        SplitError: names the signer or the clips.
+    """
+    if len(np.unique(facts.signers[facts.signers >= 0])) >= 2:
+        first_split: dict[int, int] = {}
+        for signer, side in zip(facts.signers.tolist(), split.splits.tolist(), strict=True):
+            if signer >= 0 and first_split.setdefault(signer, side) != side:
+                both = f"{split.names[first_split[signer]]!r} and {split.names[side]!r}"
+                raise SplitError(
+                    f"Signer {facts.signer_names[signer]!r} is in both {both}: scores would "
+                    "reward knowing the signer. Split by signer, or set split.allow_overlap."
+                )
+    first_clip: dict[bytes, int] = {}
+    for index, content in enumerate(facts.contents):
+        twin = first_clip.setdefault(content, index)
+        if split.splits[twin] != split.splits[index]:
+            sides = f"{split.names[split.splits[twin]]!r} and {split.names[split.splits[index]]!r}"
+            raise SplitError(
+                f"Clips {facts.names[twin]!r} and {facts.names[index]!r} are identical but in "
+                f"{sides}. Remove one of them, or set split.allow_overlap."
+            )
+
+
+def _as_given(facts: ClipFacts) -> Split:
+    said = sorted({name for name in facts.given if name is not None} - {TRAIN})
+    names = (TRAIN, *said)
+    if len(names) > MAX_SPLITS:
+        raise SplitError(f"The source names {len(names)} splits; at most {MAX_SPLITS} are possible.")
+    index = {name: position for position, name in enumerate(names)}
+    return Split(np.array([index[name or TRAIN] for name in facts.given], dtype=np.int8), names)
+
+
+def _in_two(in_test: np.ndarray) -> Split:
+    return Split(in_test.astype(np.int8), (TRAIN, TEST))
+
+
+def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
+    """Whole signers or sessions in test: the named ones, or a seeded draw."""
+    by_signer = config.by == "signer"
+    values, names = (
+        (facts.signers, facts.signer_names) if by_signer else (facts.sessions, facts.session_names)
+    )
+    unknown = int((values < 0).sum())
+    if unknown and not config.allow_overlap:
+        raise SplitError(
+            f"{unknown} of {len(values)} clips name no {config.by}, so a split by {config.by} "
+            "cannot place them. Name it in the source, or set split.allow_overlap to train on them."
+        )
+    missing = [name for name in config.test if name not in names]
+    if missing:
+        raise SplitError(
+            f"split.test names {', '.join(map(repr, missing))}, but the corpus' {config.by}s are "
+            f"{', '.join(map(repr, names)) or 'not named'}."
+        )
+    if config.test:
+        chosen = np.array([names.index(name) for name in config.test])
+    else:
+        chosen = _drawn(np.unique(values[values >= 0]), config)
+    return np.isin(values, chosen)
+
+
+def _drawn(groups: Int64[np.ndarray, " G"], config: SplitConfig) -> Int64[np.ndarray, " n"]:
+    if len(groups) < 2:
+        raise SplitError(
+            f"A split by {config.by} needs at least 2 {config.by}s; the corpus has {len(groups)}. "
+            "Choose another split.by."
+        )
+    num_test = int(np.clip(round(config.test_fraction * len(groups)), 1, len(groups) - 1))
+    return np.random.default_rng(config.seed).permutation(groups)[:num_test]
+
+
+def _random_test(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
+    """A share of each label's clips, at least one and not all of them; identical clips go together."""
+    _, first, group = np.unique(np.array(facts.contents), return_index=True, return_inverse=True)
+    labels = facts.labels[first]  # (groups,)
+    generator = np.random.default_rng(config.seed)
+    in_test = np.zeros(len(first), dtype=np.bool_)
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        most = len(members) - 1
+        num_test = int(np.clip(round(config.test_fraction * len(members)), min(1, most), most))
+        in_test[members[:num_test]] = True
+    return in_test[group]
+
+
+def _check_sides(split: Split, config: SplitConfig) -> None:
+    """Train must not be empty, nor test where a test split was asked for."""
+    sizes = {name: int((split.splits == index).sum()) for index, name in enumerate(split.names)}
+    for name in (TRAIN, TEST):
+        if sizes.get(name, 1) == 0:
+            counted = ", ".join(f"{side} {size}" for side, size in sizes.items())
+            raise SplitError(
+                f"The split leaves {name!r} empty ({counted} clips). Change split.test, "
+                f"split.test_fraction or split.by (now {config.by!r})."
+            )

@@ -1,0 +1,49 @@
+"""Features of a corpus' clips: from an encoder, or the keypoints themselves as the baseline."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from core.augment.temporal import centre_crop, resize_points
+from core.augment.views import ClipBatch
+from core.corpora.packed import PackedCorpus
+from core.errors import Stopped
+from core.exchange.clip_encoder import ClipEncoder
+from core.observer import Observer
+from core.pose.skeleton import HANDS, TRUNK
+
+_BATCH = 64
+_KEYPOINT_FRAMES = 32
+_LEFT_SHOULDER, _RIGHT_SHOULDER = 1, 4
+
+
+def encoder_features(
+    model: ClipEncoder, corpus: PackedCorpus, indices: Int64[np.ndarray, " N"], observer: Observer
+) -> Float[Tensor, "N D"]:
+    """Embed the chosen clips in evaluation mode.
+
+    Raises:
+        Stopped: the observer asked to stop.
+    """
+    observer.on_phase("embedding", total_steps=len(indices))
+    rows = []
+    for first in range(0, len(indices), _BATCH):
+        if observer.should_stop():
+            raise Stopped("Stopped while embedding; nothing was written.")
+        batch = corpus.gather(indices[first : first + _BATCH], max_frames=model.views.max_source_frames)
+        rows.append(model.embed_batch(ClipBatch.of(batch, model.device)).float().cpu())
+        observer.on_step(min(first + _BATCH, len(indices)), {})
+    return torch.cat(rows)
+
+
+def keypoint_features(corpus: PackedCorpus, indices: Int64[np.ndarray, " N"]) -> Float[Tensor, "N D"]:
+    """The pose itself, resampled to 32 frames; the trunk is centred and scaled by the shoulders."""
+    batch = ClipBatch.of(corpus.gather(indices), torch.device("cpu"))
+    crop = centre_crop(batch.lengths, fraction=1.0, max_frames=int(batch.lengths.max()))
+    points = resize_points(batch.points, batch.offsets, crop, num_frames=_KEYPOINT_FRAMES)  # (N, T, 49, 2)
+    trunk = points[:, :, TRUNK]
+    left, right = trunk[:, :, _LEFT_SHOULDER, None], trunk[:, :, _RIGHT_SHOULDER, None]  # (N, T, 1, 2)
+    width = (left - right).norm(dim=-1, keepdim=True).mean(dim=1, keepdim=True).clamp(min=1e-3)
+    trunk = (trunk - (left + right) / 2) / width
+    return torch.cat([points[:, :, HANDS], trunk], dim=2).flatten(1)

@@ -1,0 +1,66 @@
+"""Who is trained on and who is tested: one split, or each signer or session left out in turn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from core.corpora.packed import PackedCorpus
+from core.errors import SplitError
+from core.specs import EvaluateSpec
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions, among the chosen clips, to fit the probe on and to score it on."""
+
+    name: str
+    train: Int64[np.ndarray, " N"]
+    test: Int64[np.ndarray, " M"]
+
+
+def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: EvaluateSpec) -> list[Fold]:
+    """Divide the chosen clips as `spec.folds` says.
+
+    Raises:
+        SplitError: a side is empty, or there are not two groups to leave out.
+    """
+    if spec.folds == "split":
+        splits = corpus.splits[chosen]
+        sides = {name: np.flatnonzero(splits == place) for place, name in enumerate(corpus.split_names)}
+        return [_fold("test", sides.get("train"), sides.get("test"), corpus)]
+    signers = spec.folds == "each_signer"
+    groups, names = (
+        (corpus.signers, corpus.signer_names) if signers else (corpus.sessions, corpus.session_names)
+    )
+    present = np.unique(groups[chosen])
+    if len(present) < 2 or present[0] < 0:
+        raise SplitError(
+            f"folds {spec.folds!r} need every clip to name one of two or more "
+            f"{'signers' if signers else 'sessions'}; these clips of corpus {corpus.name!r} have {len(present)}."
+        )
+    return [
+        _fold(
+            names[group],
+            np.flatnonzero(groups[chosen] != group),
+            np.flatnonzero(groups[chosen] == group),
+            corpus,
+        )
+        for group in present
+    ]
+
+
+def shared_signers(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], fold: Fold) -> list[str]:
+    """Names of signers who stand on both sides of a fold; scores with any are inflated."""
+    both = np.intersect1d(corpus.signers[chosen[fold.train]], corpus.signers[chosen[fold.test]])
+    return [corpus.signer_names[signer] for signer in both if signer >= 0]
+
+
+def _fold(name: str, train: np.ndarray | None, test: np.ndarray | None, corpus: PackedCorpus) -> Fold:
+    if train is None or test is None or len(train) == 0 or len(test) == 0:
+        raise SplitError(
+            f"Fold {name!r} of corpus {corpus.name!r} has {0 if train is None else len(train)} train and "
+            f"{0 if test is None else len(test)} test clips; both are needed. Import the corpus with a split "
+            "(by signer, say), or evaluate with folds 'each_signer'."
+        )
+    return Fold(name, train, test)

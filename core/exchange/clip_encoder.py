@@ -1,0 +1,72 @@
+"""What users download: both streams' encoders, from clips to one embedding each."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.augment.temporal import centre_crop
+from core.augment.views import ClipBatch, View, cut_view
+from core.config import PretrainConfig
+from core.corpora.packed import RaggedBatch
+from core.encoders.sign_encoder import Features, SignEncoder, initialise
+from core.pose.clip import Clip
+from core.pose.streams import STREAMS, streams
+
+_CENTRE_FRACTION = 0.95
+"""Share of a clip that is looked at when nothing is drawn (the released code's test crop)."""
+
+
+class ClipEncoder(nn.Module):
+    """Joint and motion encoders side by side, always in evaluation mode when they embed."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.views = config.views
+        self.streams = nn.ModuleDict({stream: SignEncoder(config.encoder) for stream in STREAMS})
+        self.embedding_width = len(STREAMS) * 3 * config.encoder.feature_width
+        initialise(self)
+
+    def forward(self, view: View) -> dict[str, Features]:
+        """Return each stream's features."""
+        return {
+            stream: self.streams[stream](points, view.hand_visible)
+            for stream, points in streams(view.points).items()
+        }
+
+    @torch.inference_mode()
+    def embed_batch(self, batch: ClipBatch) -> Float[Tensor, "B D"]:
+        """Embed clips: fused, hand and trunk features of both streams, each of unit length, concatenated."""
+        assert not self.training, "embeddings come from evaluation mode"
+        crop = centre_crop(batch.lengths, fraction=_CENTRE_FRACTION, max_frames=self.views.max_source_frames)
+        features = self(cut_view(batch, crop, num_frames=self.views.num_frames))
+        pieces = [piece for each in features.values() for piece in (each.fused, each.hand, each.trunk)]
+        return torch.cat([functional.normalize(piece, dim=1) for piece in pieces], dim=1)
+
+    def embed(self, clips: Sequence[Clip], *, batch_size: int = 64) -> Float32[np.ndarray, "N D"]:
+        """Embed clips given one by one; returns one row per clip, in order."""
+        rows = [self.embed_batch(ClipBatch.of(batch, self.device)) for batch in _batches(clips, batch_size)]
+        return (
+            torch.cat(rows).float().cpu().numpy()
+            if rows
+            else np.empty((0, self.embedding_width), dtype=np.float32)
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+
+def _batches(clips: Sequence[Clip], batch_size: int) -> Iterator[RaggedBatch]:
+    for first in range(0, len(clips), batch_size):
+        some = clips[first : first + batch_size]
+        yield RaggedBatch(
+            points=np.concatenate([clip.points for clip in some]),
+            visible=np.concatenate([clip.visible for clip in some]),
+            lengths=np.array([len(clip) for clip in some], dtype=np.int64),
+        )

@@ -1,0 +1,76 @@
+"""An encoder on disk: safetensors with its card, both in one file, and the card again beside it to read."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from core.errors import EncoderError
+from core.exchange.card import EncoderCard
+from core.exchange.clip_encoder import ClipEncoder
+
+WEIGHTS = "encoder.safetensors"
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class LoadedEncoder:
+    """A network ready to embed, and its card."""
+
+    model: ClipEncoder
+    card: EncoderCard
+
+
+def save_encoder(folder: Path, model: ClipEncoder, card: EncoderCard) -> str:
+    """Write encoder.safetensors (the card in its metadata) and card.json; return the former's SHA-256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = card.model_dump_json(indent=1)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    content = save(tensors, metadata={"signforge_card": text})
+    for path, data in ((folder / WEIGHTS, content), (folder / CARD, (text + "\n").encode())):
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> LoadedEncoder:
+    """Load an encoder from its file, or from the folder it lies in.
+
+    Raises:
+        EncoderError: not an encoder of ours, damaged, or of a newer format.
+    """
+    file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    try:
+        with safe_open(file, framework="pt") as content:
+            card = _read_card(file, (content.metadata() or {}).get("signforge_card"))
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise EncoderError(f"{file} is not a readable encoder: {error}.") from None
+    model = ClipEncoder(card.config)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise EncoderError(
+            f"{file}: its tensors do not fit its card: {str(error).splitlines()[-1].strip()}"
+        ) from None
+    return LoadedEncoder(model.to(device).eval(), card)
+
+
+def _read_card(file: Path, text: str | None) -> EncoderCard:
+    if text is None:
+        raise EncoderError(f"{file} has no signforge card in its metadata; it is not an encoder of ours.")
+    try:
+        return EncoderCard.model_validate_json(text)
+    except ValidationError as error:
+        version = json.loads(text).get("format_version") if text.startswith("{") else None
+        raise EncoderError(
+            f"{file}: its card (format {version}) cannot be read by this version: {error.errors()[0]['msg']}."
+        ) from None

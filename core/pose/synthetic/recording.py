@@ -1,0 +1,221 @@
+"""Synthetic recordings: raw detector output of made-up signers making made-up signs, for demos and tests.
+
+They come in the layout of real recordings (COCO-WholeBody, pixels and confidence) and go through the same
+import. Clip i of a configuration depends only on its seed and i, so any number can be made in bounded memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from numpy.typing import NDArray
+
+from core.config import Closed, Positive, Seed
+from core.errors import UserError
+from core.pose.synthetic.body import NUM_POINTS, body_joints
+from core.pose.synthetic.detector import detect, project
+from core.pose.synthetic.motion import hand_motion
+from core.pose.synthetic.sign_table import SignTable, sign_table
+from core.pose.synthetic.signers import Cameras, Signers, draw_signers
+from core.pose.synthetic.signs import Sign, draw_lexicon
+from core.pose.synthetic.takes import Roll, Takes, draw_takes
+
+WIDTH = 640
+HEIGHT = 480
+_BATCH = 64
+"""Clips made at a time: enough to amortise NumPy's calls, few enough to stay in the processor's cache."""
+
+
+class SyntheticConfig(Closed):
+    """How many signs, signers and takes; which ones is the seed's business."""
+
+    num_signs: Positive = 20
+    """Signs of the lexicon, about half of them minimal pairs of another."""
+    num_signers: Positive = 8
+    """Signers; every fourth is left-handed."""
+    takes_per_sign: Positive = 5
+    """Takes of each sign by each signer."""
+    sessions_per_signer: Positive = 2
+    """Sessions that a signer's takes are spread over; the camera moves a little between them."""
+    seed: Seed = 0
+    """Decides everything else. The first signs, signers and takes stay the same when there are more."""
+
+    @property
+    def num_clips(self) -> int:
+        """Clips in all: every signer makes every sign equally often."""
+        return self.num_signs * self.num_signers * self.takes_per_sign
+
+
+@dataclass(frozen=True)
+class SyntheticNames:
+    """What the numbers in a recording stand for."""
+
+    classes: tuple[str, ...]
+    signers: tuple[str, ...]
+    sessions: tuple[str, ...]
+    """Signer 0's first session, signer 0's second, ... signer 1's first ..."""
+
+
+@dataclass(frozen=True)
+class SyntheticClip:
+    """One recording of one sign."""
+
+    keypoints: Float32[np.ndarray, "T 133 3"]
+    """x and y in pixels, confidence."""
+    label: int
+    signer: int
+    session: int
+
+
+@dataclass(frozen=True)
+class SyntheticRecordings:
+    """N recordings, F frames in all; clip i is `keypoints[offsets[i]:offsets[i + 1]]`."""
+
+    keypoints: Float32[np.ndarray, "F 133 3"]
+    """x and y in pixels, confidence."""
+    offsets: Int64[np.ndarray, " N+1"]
+    labels: Int64[np.ndarray, " N"]
+    signer: Int64[np.ndarray, " N"]
+    session: Int64[np.ndarray, " N"]
+    class_names: tuple[str, ...]
+    signer_names: tuple[str, ...]
+    session_names: tuple[str, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def generate(config: SyntheticConfig) -> SyntheticRecordings:
+    """Make all clips of `config` at once."""
+    studio = _Studio.of(config)
+    offsets = np.zeros(config.num_clips + 1, dtype=np.int64)
+    batches = [studio.takes(start, config.num_clips) for start in range(0, config.num_clips, _BATCH)]
+    np.cumsum(np.concatenate([takes.num_frames for takes in batches]), out=offsets[1:])
+    keypoints = np.empty((offsets[-1], NUM_POINTS, 3), dtype=np.float32)
+    for start, takes in zip(range(0, config.num_clips, _BATCH), batches, strict=True):
+        keypoints[offsets[start] : offsets[start + len(takes.num_frames)]] = studio.record(takes)
+    roll, names = _roll(config, np.arange(config.num_clips)), names_of(config)
+    return SyntheticRecordings(
+        keypoints=keypoints,
+        offsets=offsets,
+        labels=roll.sign,
+        signer=roll.signer,
+        session=roll.signer * config.sessions_per_signer + roll.session,
+        class_names=names.classes,
+        signer_names=names.signers,
+        session_names=names.sessions,
+    )
+
+
+def generate_clips(
+    config: SyntheticConfig, *, start: int = 0, stop: int | None = None
+) -> Iterator[SyntheticClip]:
+    """Make clips `start` to `stop` (all by default) one after the other, in bounded memory.
+
+    They equal those of `generate`, whatever `start` and `stop` are.
+    """
+    studio = _Studio.of(config)
+    stop = config.num_clips if stop is None else min(stop, config.num_clips)
+    for first in range(start, stop, _BATCH):
+        takes = studio.takes(first, stop)
+        clips = np.split(studio.record(takes), np.cumsum(takes.num_frames)[:-1])
+        for clip, label, signer, session in zip(
+            clips, takes.roll.sign, takes.roll.signer, takes.roll.session, strict=True
+        ):
+            place = int(signer) * config.sessions_per_signer + int(session)
+            yield SyntheticClip(clip, int(label), int(signer), place)
+
+
+def names_of(config: SyntheticConfig) -> SyntheticNames:
+    """Return the names of the signs, signers and sessions of `config`."""
+    lexicon = draw_lexicon(config.num_signs, seed=config.seed)
+    signers = [f"signer-{signer:02d}" for signer in range(config.num_signers)]
+    sessions = [f"{name}-{session}" for name in signers for session in range(config.sessions_per_signer)]
+    classes = [f"{index:03d}-{_gloss(sign)}" for index, sign in enumerate(lexicon)]
+    return SyntheticNames(tuple(classes), tuple(signers), tuple(sessions))
+
+
+def save_npz(recordings: SyntheticRecordings, path: Path, *, dtype: type[np.floating] = np.float32) -> None:
+    """Write `recordings` in the layout of many COCO-WholeBody clips in one file; the same bytes every time.
+
+    `dtype` float16 halves the file and rounds coordinates to a quarter of a pixel, or half from 512 on.
+
+    Raises:
+        UserError: `path` does not end in `.npz`, which NumPy would append.
+    """
+    if path.suffix != ".npz":
+        raise UserError(f"Recordings are saved as .npz; got {path.name!r}. Name the file {path.stem}.npz.")
+    np.savez(
+        path,
+        keypoints=recordings.keypoints.astype(dtype, copy=False),
+        offsets=recordings.offsets,
+        width=np.int64(recordings.width),
+        height=np.int64(recordings.height),
+        labels=recordings.labels,
+        class_names=np.array(recordings.class_names),
+        signer=recordings.signer,
+        signer_names=np.array(recordings.signer_names),
+        session=recordings.session,
+        session_names=np.array(recordings.session_names),
+    )
+
+
+@dataclass(frozen=True)
+class _Studio:
+    """What stays the same from take to take."""
+
+    config: SyntheticConfig
+    signs: SignTable
+    signers: Signers
+    cameras: Cameras
+
+    @classmethod
+    def of(cls, config: SyntheticConfig) -> "_Studio":
+        signers, cameras = draw_signers(
+            config.num_signers,
+            num_sessions=config.sessions_per_signer,
+            seed=config.seed,
+            width=WIDTH,
+            height=HEIGHT,
+        )
+        return cls(config, sign_table(draw_lexicon(config.num_signs, seed=config.seed)), signers, cameras)
+
+    def takes(self, start: int, stop: int) -> Takes:
+        """Draw one batch of takes from `start` on, none from `stop` on."""
+        roll = _roll(self.config, np.arange(start, min(start + _BATCH, stop)))
+        return draw_takes(
+            roll, signs=self.signs, signers=self.signers, cameras=self.cameras, seed=self.config.seed
+        )
+
+    def record(self, takes: Takes) -> NDArray[np.float32]:
+        """Return the detector's output (F, 133, 3) of all takes, one after the other."""
+        motion = hand_motion(takes, signs=self.signs, signers=self.signers)
+        pixels = project(body_joints(motion, takes, self.signers), takes, self.cameras)
+        return detect(
+            pixels,
+            takes,
+            signers=self.signers,
+            cameras=self.cameras,
+            seed=self.config.seed,
+            size=(WIDTH, HEIGHT),
+        )
+
+
+def _roll(config: SyntheticConfig, index: NDArray[np.int64]) -> Roll:
+    """Say who makes what in clip `index`: signs change fastest, then signers, then takes."""
+    rounds = index // config.num_signs
+    take = rounds // config.num_signers
+    return Roll(
+        index=index,
+        sign=index % config.num_signs,
+        signer=rounds % config.num_signers,
+        session=take % config.sessions_per_signer,
+    )
+
+
+def _gloss(sign: Sign) -> str:
+    return f"{sign.start_shape}-{sign.location}-{sign.path}"

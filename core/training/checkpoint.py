@@ -1,0 +1,143 @@
+"""Checkpoints: a folder that is complete or not there.
+
+Files are written into a staging folder and fsynced, then the manifest with their sizes and digests, then the
+folder is renamed into place and its parent fsynced. A reader that finds the name finds everything.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from core.errors import CheckpointError, StorageError
+
+MANIFEST = "manifest.json"
+_PREFIX = "step_"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by file (`model`, `optimiser`), and the facts to check before going on from them."""
+
+    step: int
+    tensors: Mapping[str, dict[str, torch.Tensor]]
+    facts: Mapping[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write `folder`/step_00000123 whole, and return it.
+
+    Raises:
+        StorageError: the disk is full; nothing of this checkpoint is left, earlier ones are untouched.
+    """
+    final = folder / f"{_PREFIX}{checkpoint.step:08d}"
+    staging = folder / f".staging_{final.name}"
+    shutil.rmtree(staging, ignore_errors=True)
+    with _full_disk_is_named(staging):
+        staging.mkdir(parents=True)
+        for name, tensors in checkpoint.tensors.items():
+            save_file(tensors, staging / f"{name}.safetensors")
+        _write_manifest(staging, checkpoint)
+        _fsync(staging)
+        if final.exists():  # an earlier attempt at the same step; the same bytes
+            shutil.rmtree(final)
+        staging.rename(final)
+        _fsync(folder)
+    return final
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint after comparing every file with the manifest.
+
+    Raises:
+        CheckpointError: a file is missing or is not what was written; it is named.
+    """
+    manifest = read_manifest(path)
+    verify_checkpoint(path, manifest)
+    tensors = {Path(name).stem: load_file(path / name) for name in manifest["files"]}
+    return Checkpoint(step=manifest["step"], tensors=tensors, facts=manifest["facts"])
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's manifest.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text())
+        manifest["files"], manifest["step"], manifest["facts"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint: its {MANIFEST} cannot be read ({error})."
+        ) from None
+    return manifest
+
+
+def verify_checkpoint(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Compare every file with the manifest.
+
+    Raises:
+        CheckpointError: one differs or is missing.
+    """
+    for name, expected in manifest["files"].items():
+        file = path / name
+        if not file.is_file() or _described(file) != expected:
+            raise CheckpointError(f"{file} is damaged: it is not what the manifest describes.")
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Complete checkpoints below `folder`, the newest first."""
+    return sorted((path for path in folder.glob(f"{_PREFIX}*") if (path / MANIFEST).is_file()), reverse=True)
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Delete all complete checkpoints but the newest `count`."""
+    for path in checkpoints_in(folder)[count:]:
+        shutil.rmtree(path)
+
+
+def _write_manifest(staging: Path, checkpoint: Checkpoint) -> None:
+    files = {path.name: _described(path) for path in sorted(staging.iterdir())}
+    manifest = {"step": checkpoint.step, "facts": checkpoint.facts, "files": files}
+    (staging / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    for path in staging.iterdir():
+        _fsync(path)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _full_disk_is_named(staging: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or "os error 28" in str(error) or "os error 122" in str(error):
+            raise StorageError(
+                f"No room for a checkpoint in {staging.parent}: {error}. Free some space or raise the quota; "
+                "earlier checkpoints are untouched."
+            ) from None
+        raise

@@ -1,0 +1,39 @@
+"""Which clips a step trains on: a fresh permutation each epoch, known from (seed, step) alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+
+from core.errors import SpecError
+from core.training.randomness import generator_for
+
+
+@dataclass(frozen=True)
+class DataOrder:
+    """Batches over `clips` (indices into a corpus); an epoch's last, incomplete batch is left out."""
+
+    clips: Int64[np.ndarray, " N"]
+    batch_size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if len(self.clips) < self.batch_size:
+            raise SpecError(
+                f"run.batch_size is {self.batch_size}, but only {len(self.clips)} clips are selected; "
+                "lower run.batch_size or select more clips.",
+                pointer="/overrides/run/batch_size",
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in one pass."""
+        return len(self.clips) // self.batch_size
+
+    def batch(self, step: int) -> Int64[np.ndarray, " B"]:
+        """The clips of step `step`, counted from 0."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.clips), generator=generator_for(self.seed, "order", epoch)).numpy()
+        first = position * self.batch_size
+        return self.clips[order[first : first + self.batch_size]]

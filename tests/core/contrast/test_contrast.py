@@ -1,0 +1,103 @@
+"""Queues, momentum, and what of a step gets gradients."""
+
+from collections import deque
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from core.augment.views import View
+from core.contrast.key_queue import KeyQueue
+from core.contrast.momentum import momentum_update
+from core.contrast.stc import SpatialTemporalConsistency
+from core.encoders.projection import SPACES
+from core.pose.streams import STREAMS
+from tests.core.small import SMALL
+
+
+@given(st.integers(1, 12), st.lists(st.integers(1, 30), max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_a_queue_is_a_bounded_deque_for_any_batch_sizes(length: int, batches: list[int]) -> None:
+    queue = KeyQueue(length, 2)
+    remembered = deque(map(tuple, queue.keys.tolist()), maxlen=length)
+    count = 0
+    for batch in batches:
+        keys = torch.arange(count, count + batch * 2, dtype=torch.float32).view(batch, 2)
+        queue.enqueue(keys)
+        remembered.extend(map(tuple, keys.tolist()))
+        count += batch * 2
+    oldest_first = queue.keys.roll(-int(queue.position), dims=0)
+    assert list(map(tuple, oldest_first.tolist())) == list(remembered)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 10))
+@settings(deadline=None, max_examples=30)
+def test_queues_of_one_length_stay_aligned(batches: list[int], length: int) -> None:
+    first, second = KeyQueue(length, 1), KeyQueue(length, 1)
+    first.keys.copy_(second.keys)
+    for number, batch in enumerate(batches):
+        keys = torch.full((batch, 1), float(number))
+        first.enqueue(keys)
+        second.enqueue(keys)
+    torch.testing.assert_close(first.keys, second.keys)
+
+
+@pytest.mark.parametrize(("momentum", "expected"), [(0.0, 3.0), (1.0, 1.0), (0.75, 1.5)])
+def test_momentum_update(momentum: float, expected: float) -> None:
+    query, key = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
+    nn.init.constant_(query.weight, 3.0)
+    query.running_mean.fill_(7.0)
+    momentum_update(query, key, key_momentum=momentum)
+    assert key.weight.item() == pytest.approx(expected)
+    assert key.running_mean.item() == 0, "buffers stay the key encoder's own"
+
+
+def views(batch: int = 4) -> tuple[View, View]:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (
+        View(
+            torch.rand(batch, 6, 49, 2, generator=generator),
+            torch.rand(batch, 6, 2, generator=generator) < 0.7,
+        )
+        for _ in range(2)
+    )
+    return first, second
+
+
+def test_only_query_networks_get_gradients_and_all_their_parameters_do() -> None:
+    torch.manual_seed(0)
+    model = SpatialTemporalConsistency(SMALL).train()
+    torch.stack(list(model(*views()).values())).sum().backward()
+    assert all(parameter.grad is None for parameter in model.key.parameters())
+    missing = [name for name, parameter in model.query.named_parameters() if parameter.grad is None]
+    assert missing == []
+
+
+def test_there_are_twelve_terms_and_weights_scale_them() -> None:
+    torch.manual_seed(0)
+    model = SpatialTemporalConsistency(SMALL)
+    losses = model.eval()(*views())
+    assert len(losses) == len(STREAMS) * len(SPACES) + len(STREAMS) + 1  # pairs of directions are summed
+    changed = SMALL.model_copy(
+        update={"contrast": SMALL.contrast.model_copy(update={"transfer_weight": 0.0})}
+    )
+    torch.manual_seed(0)
+    weightless = SpatialTemporalConsistency(changed).eval()(*views())
+    assert weightless["transfer"].item() == 0
+    torch.testing.assert_close(weightless["instance/joint/hand"], losses["instance/joint/hand"])
+
+
+def test_a_step_enqueues_its_keys_at_the_same_place_everywhere() -> None:
+    torch.manual_seed(0)
+    model = SpatialTemporalConsistency(SMALL).train()
+    before = {name: buffer.clone() for name, buffer in model.queues.named_buffers() if name.endswith("keys")}
+    model(*views(batch=3))
+    for name, buffer in model.queues.named_buffers():
+        if name.endswith("keys"):
+            assert (buffer[:3] != before[name][:3]).any()
+            torch.testing.assert_close(buffer[3:], before[name][3:])
+            torch.testing.assert_close(buffer[:3].norm(dim=1), torch.ones(3))
+        else:
+            assert buffer.item() == 3

@@ -1,0 +1,195 @@
+"""The import program, from a source to a corpus."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.corpora.importing import import_corpus
+from core.corpora.packed import PackedCorpus
+from core.corpora.readers.unpack import UnpackLimits
+from core.errors import CorpusError, SpecError, SplitError, Stopped
+from core.observer import SilentObserver
+from core.specs import ImportSpec
+from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
+
+
+class Recorder(SilentObserver):
+    """Remembers what it is told, and asks to stop at the n-th question."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.phases: list[tuple[str, int]] = []
+        self.steps: list[int] = []
+        self._questions_left = stop_at
+
+    def on_phase(self, phase: str, *, total_steps: int) -> None:
+        self.phases.append((phase, total_steps))
+
+    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.steps.append(step)
+
+    def should_stop(self) -> bool:
+        if self._questions_left is None:
+            return False
+        self._questions_left -= 1
+        return self._questions_left < 0
+
+
+def spec(source: Path, **fields: Any) -> ImportSpec:
+    return ImportSpec.model_validate({"name": "signs", "source": str(source), **fields})
+
+
+@pytest.fixture
+def signs(tmp_path: Path) -> Path:
+    """Six clips of three signers."""
+    path = tmp_path / "signs.npz"
+    np.savez_compressed(
+        path,
+        keypoints=holistic_keypoints(6, 4).astype("f2"),
+        labels=[0, 1] * 3,
+        class_names=["coffee", "tea"],
+        signer=[0, 0, 1, 1, 2, 2],
+        signer_names=["ann", "ben", "eve"],
+    )
+    return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def test_real_signers_split_by_signer(shared_data: Path, out: Path) -> None:
+    source = shared_data / "signs" / "signs_small.npz"
+    asked = spec(source, image_width=640, image_height=480, split={"by": "signer", "test": ["s3"]})
+    result = import_corpus(asked, out, SilentObserver())
+    corpus = PackedCorpus.open(out / str(result["corpus"]))
+    corpus.verify()
+    assert result["num_clips"] == len(corpus) >= 260
+    assert result["digest"] == corpus.digest
+    assert result["label_names"] == list(np.load(source)["class_names"])
+    assert corpus.header.provenance["options"]["image_width"] == 640
+    in_test = corpus.signers[corpus.splits == 1]
+    assert {corpus.signer_names[signer] for signer in in_test} == {"s3"}
+    json.dumps(result)
+
+
+def test_progress_reaches_the_end(signs: Path, out: Path) -> None:
+    observer = Recorder()
+    import_corpus(spec(signs), out, observer)
+    assert observer.phases == [("hashing", 0), ("reading", 6)]
+    assert observer.steps[-1] == 6
+    assert observer.steps == sorted(observer.steps)
+
+
+def test_an_archive_is_unpacked_and_cleared_away(shared_data: Path, tmp_path: Path, out: Path) -> None:
+    with tarfile.open(tmp_path / "upload", "w:gz") as archive:
+        archive.add(shared_data / "formats" / "traduttore_258", "data")
+    observer = Recorder()
+    result = import_corpus(spec(tmp_path / "upload"), out, observer)
+    assert result["label_names"] == ["coffee", "hello"]
+    assert [phase for phase, _ in observer.phases] == ["hashing", "unpacking", "reading"]
+    assert [path.name for path in out.iterdir()] == ["corpus"]
+
+
+def test_an_archive_above_the_limits_is_refused(signs: Path, tmp_path: Path, out: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "upload"), "zip", signs.parent, signs.name)
+    with pytest.raises(CorpusError, match="unpacks to more than 100 bytes"):
+        import_corpus(spec(Path(archive)), out, SilentObserver(), limits=UnpackLimits(max_bytes=100))
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("question", [0, 3, 5])
+def test_it_stops_when_asked_and_can_run_again(signs: Path, out: Path, question: int) -> None:
+    with pytest.raises(Stopped):
+        import_corpus(spec(signs), out, Recorder(stop_at=question))
+    assert list(out.iterdir()) == []
+    assert import_corpus(spec(signs), out, SilentObserver())["num_clips"] == 6
+
+
+def test_a_complete_corpus_of_the_same_import_is_kept(signs: Path, out: Path) -> None:
+    first = import_corpus(spec(signs), out, SilentObserver())
+    changed = (out / "corpus" / "points.npy").stat().st_mtime_ns
+    assert import_corpus(spec(signs), out, SilentObserver()) == first
+    assert (out / "corpus" / "points.npy").stat().st_mtime_ns == changed
+    with pytest.raises(CorpusError, match="holds another corpus"):
+        import_corpus(spec(signs, profile="slr500"), out, SilentObserver())
+
+
+def test_what_a_killed_run_left_is_removed(signs: Path, out: Path) -> None:
+    for name in (".corpus.0123.partial", ".unpacked-abc"):
+        (out / name).mkdir()
+        (out / name / "points.npy").write_bytes(b"half")
+    import_corpus(spec(signs), out, SilentObserver())
+    assert [path.name for path in out.iterdir()] == ["corpus"]
+
+
+def test_a_source_without_hands_says_how_many_and_why(tmp_path: Path, out: Path) -> None:
+    np.savez(
+        tmp_path / "idle.npz",
+        keypoints=coco_keypoints(5) * [1, 1, 0],
+        offsets=[0, 3, 3, 5],
+        width=640,
+        height=480,
+    )
+    with pytest.raises(CorpusError, match=r"2 no hands, 1 no frames\. For example 000000: A clip"):
+        import_corpus(spec(tmp_path / "idle.npz"), out, SilentObserver())
+    assert list(out.iterdir()) == []
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match=r"no \.npz or \.npy files"):
+        import_corpus(spec(tmp_path / "empty"), out, SilentObserver())
+
+
+def test_a_missing_source_is_named(tmp_path: Path, out: Path) -> None:
+    with pytest.raises(CorpusError, match="no file or folder"):
+        import_corpus(spec(tmp_path / "nowhere"), out, SilentObserver())
+
+
+@pytest.mark.parametrize(
+    ("size", "pointer"),
+    [
+        ({"image_width": 640}, "/image_height"),
+        ({"image_height": 480}, "/image_width"),
+        ({"image_width": 1, "image_height": 480}, "/image_width"),
+    ],
+)
+def test_half_a_frame_size_is_refused(signs: Path, out: Path, size: dict[str, int], pointer: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        import_corpus(spec(signs, **size), out, SilentObserver())
+    assert caught.value.pointer == pointer
+
+
+def test_a_random_split_of_named_signers_is_refused(signs: Path, out: Path) -> None:
+    with pytest.raises(SplitError, match="is in both"):
+        import_corpus(spec(signs, split={"by": "random", "test_fraction": 0.4}), out, SilentObserver())
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.system
+def test_the_program(signs: Path, out: Path, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(spec(signs).model_dump_json())
+    command = [sys.executable, "-m", "core.corpora.importing", "--events"]
+    command += ["--spec", str(tmp_path / "spec.json"), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["event"] == "result"
+    assert events[-1]["num_clips"] == 6
+    assert json.loads((out / "result.json").read_text())["digest"] == events[-1]["digest"]
+
+
+@pytest.mark.system
+def test_reading_poses_needs_no_torch() -> None:
+    program = "import sys, core.corpora.importing; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)

@@ -1,0 +1,87 @@
+"""Graph convolution against its formula, and what the encoder promises whatever its weights."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.encoders.adjacency import joint_adjacency, pooled_adjacency
+from core.encoders.graph_conv import GraphConvolution
+from core.encoders.pooling import AttentionPooling
+from core.encoders.sign_encoder import SignEncoder
+from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
+from tests.core.small import SMALL
+
+
+@pytest.fixture
+def encoder() -> SignEncoder:
+    torch.manual_seed(1)
+    return SignEncoder(SMALL.encoder)
+
+
+def clips(count: int, frames: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(count)
+    points = torch.rand(count, frames, 49, 2, generator=generator)
+    return points, torch.rand(count, frames, 2, generator=generator) < 0.7
+
+
+@pytest.mark.parametrize("part", [HAND, TRUNK_PART], ids=lambda part: part.name)
+def test_columns_of_the_joint_adjacency_sum_to_one(part: PartSkeleton) -> None:
+    np.testing.assert_allclose(joint_adjacency(part).sum(axis=(0, 1)), 1, rtol=1e-6)
+    assert pooled_adjacency(part).shape == (4, len(part.sub_parts), len(part.sub_parts))
+
+
+def test_graph_convolution_is_the_double_sum() -> None:
+    torch.manual_seed(0)
+    layer, nodes = GraphConvolution(3, 5, joint_adjacency(TRUNK_PART)), torch.rand(2, 7, 3)
+    weights, biases = layer.spread.weight.view(4, 5, 3), layer.spread.bias.view(4, 5)
+    expected = torch.zeros(2, 7, 5)
+    for k in range(4):
+        for v in range(7):
+            for w in range(7):
+                expected[:, w] += layer.adjacency[k, v, w] * (nodes[:, v] @ weights[k].T + biases[k])
+    torch.testing.assert_close(layer(nodes), expected)
+
+
+@given(st.integers(1, 5), st.integers(1, 9))
+@settings(deadline=None, max_examples=10)
+def test_evaluation_does_not_depend_on_the_rest_of_the_batch(count: int, frames: int) -> None:
+    torch.manual_seed(1)
+    encoder = SignEncoder(SMALL.encoder).eval()
+    points, visible = clips(count, frames)
+    with torch.no_grad():
+        together = encoder(points, visible)
+        alone = [encoder(points[i : i + 1], visible[i : i + 1]) for i in range(count)]
+    for space in ("fused", "hand", "trunk"):
+        separate = torch.cat([getattr(features, space) for features in alone])
+        torch.testing.assert_close(getattr(together, space), separate, rtol=1e-4, atol=1e-5)
+
+
+def test_a_hidden_hand_does_not_reach_the_pooling() -> None:
+    torch.manual_seed(0)
+    pooling, tokens = AttentionPooling(4), torch.rand(2, 6, 4)
+    visible = torch.tensor([[True] * 3 + [False] * 3] * 2)
+    changed = tokens.clone()
+    changed[:, 3:] = 100.0
+    torch.testing.assert_close(pooling(tokens, visible), pooling(changed, visible))
+
+
+def test_a_clip_without_any_visible_hand_is_defined(encoder: SignEncoder) -> None:
+    points, _ = clips(3)
+    features = encoder.eval()(points, torch.zeros(3, 7, 2, dtype=torch.bool))
+    assert torch.isfinite(features.fused).all()
+
+
+def test_training_batches_with_no_or_frozen_hands_give_finite_gradients(encoder: SignEncoder) -> None:
+    points = torch.zeros(3, 7, 49, 2)
+    encoder.train()(points, torch.zeros(3, 7, 2, dtype=torch.bool)).fused.sum().backward()
+    gradients = [parameter.grad for parameter in encoder.parameters()]
+    assert all(gradient is None or torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_each_hand_has_batch_statistics_of_its_own(encoder: SignEncoder) -> None:
+    points, visible = clips(4)
+    seen = encoder.hand_network.input_norm.num_batches_tracked.item()
+    encoder.train()(points, visible)
+    assert encoder.hand_network.input_norm.num_batches_tracked.item() == seen + 2

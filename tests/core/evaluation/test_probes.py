@@ -1,0 +1,120 @@
+"""Probes and scores against closed forms, and protocols that refuse what cannot be scored honestly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.corpora.packed import PackedCorpus
+from core.errors import SpecError, SplitError
+from core.evaluation.accuracy import accuracy
+from core.evaluation.evaluate import evaluate
+from core.evaluation.knn import knn_scores
+from core.evaluation.linear_probe import linear_scores
+from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.training.pretrain import pretrain
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES
+
+
+@given(st.integers(1, 40), st.integers(2, 9), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=40)
+def test_accuracy_is_counting(clips: int, classes: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores, labels = random.random((clips, classes)), random.integers(0, classes, clips)
+    ranked = np.argsort(-scores, axis=1)
+    ours = accuracy(scores, labels)
+    for k, per_instance, per_class in (
+        (1, ours.top1, ours.top1_per_class),
+        (5, ours.top5, ours.top5_per_class),
+    ):
+        hits = [label in row[:k] for row, label in zip(ranked, labels, strict=True)]
+        assert per_instance == pytest.approx(np.mean(hits))
+        means = [np.mean(np.array(hits)[labels == c]) for c in range(classes) if (labels == c).any()]
+        assert per_class == pytest.approx(np.mean(means))
+    assert ours.num_classes_without_test == classes - len(set(labels.tolist()))
+
+
+def test_a_probe_that_says_nothing_is_never_right() -> None:
+    assert accuracy(np.zeros((4, 3)), np.array([0, 1, 2, 0])).top1 == 0
+
+
+def test_knn_votes_are_weighted_by_similarity() -> None:
+    train = torch.tensor([[1.0, 0], [0, 1], [0, 1], [-1, -2]])
+    labels, test = torch.tensor([0, 1, 1, 2]), torch.tensor([[0.9, 0.3]])
+    votes = knn_scores(train, labels, test, num_classes=3, num_neighbours=3, temperature=0.07)
+    assert votes.argmax().item() == 0, "one near neighbour outweighs two far ones"
+    assert (votes[0] > 0).sum() == 2, "the fourth clip is no neighbour"
+
+
+def test_knn_takes_what_neighbours_there_are() -> None:
+    train, labels = torch.eye(3), torch.arange(3)
+    votes = knn_scores(train, labels, train, num_classes=3, num_neighbours=50, temperature=0.07)
+    assert votes.argmax(dim=1).tolist() == [0, 1, 2]
+
+
+def test_the_linear_probe_reaches_the_optimum() -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(90) % 3
+    features = torch.randn(90, 5) + torch.nn.functional.one_hot(labels, 5) * 4.0
+    scores = linear_scores(features, labels, features, num_classes=3, l2_penalty=1e-3)
+    again = linear_scores(features, labels, features, num_classes=3, l2_penalty=1e-3)
+    assert torch.equal(scores, again)
+    assert (scores.argmax(dim=1) == labels).float().mean() > 0.97
+    constant = linear_scores(torch.ones(90, 2), labels, torch.ones(4, 2), num_classes=3, l2_penalty=1e-3)
+    torch.testing.assert_close(constant.softmax(1), torch.full((4, 3), 1 / 3), atol=1e-3, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    return random_corpus(tmp_path_factory.mktemp("corpora") / "random", clips=36)
+
+
+@pytest.fixture(scope="module")
+def encoder(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), out)
+    return out / "encoder"
+
+
+@pytest.mark.parametrize("protocol", ["knn", "linear"])
+@pytest.mark.parametrize("features", ["keypoints", "untrained", "encoder"])
+def test_each_protocol_on_each_kind_of_features(
+    corpus: PackedCorpus, encoder: Path, protocol: str, features: str
+) -> None:
+    spec = EvaluateSpec(
+        corpus=str(corpus.path), encoder=str(encoder), protocol=protocol, features=features, num_neighbours=3
+    )
+    scores = evaluate(spec)
+    assert scores == evaluate(spec), "an evaluation draws nothing but the untrained network, by seed"
+    assert (scores["num_train"], scores["num_test"], scores["num_classes"]) == (24, 12, 4)
+    assert scores["top1"] > 0.5
+    assert scores["folds"][0]["shared_signers"] == []
+
+
+def test_each_signer_is_left_out_in_turn(corpus: PackedCorpus) -> None:
+    spec = EvaluateSpec(corpus=str(corpus.path), features="keypoints", folds="each_signer", num_neighbours=3)
+    scores = evaluate(spec)
+    assert [fold["name"] for fold in scores["folds"]] == ["signer-0", "signer-1", "signer-2"]
+    assert scores["num_test"] == len(corpus)
+    assert scores["top1"] == pytest.approx(np.mean([fold["top1"] for fold in scores["folds"]]))
+
+
+def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_path: Path) -> None:
+    unlabelled = random_corpus(tmp_path / "unlabelled", labelled=False)
+    with pytest.raises(SplitError, match="No labelled clip"):
+        evaluate(EvaluateSpec(corpus=str(unlabelled.path), features="keypoints"))
+    only_train = ClipSelection(splits=("train",))
+    with pytest.raises(SplitError, match=r"0 test clips"):
+        evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=only_train))
+    one_signer = ClipSelection(signers=("signer-0",))
+    with pytest.raises(SplitError, match="two or more signers"):
+        evaluate(
+            EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=one_signer, folds="each_signer")
+        )
+    nobody = ClipSelection(signers=("nobody",))
+    with pytest.raises(SpecError, match=r"has no 'nobody'; it has 'signer-0'"):
+        evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=nobody))

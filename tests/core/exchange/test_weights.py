@@ -1,0 +1,65 @@
+"""An encoder file brings back the same network, and anything else is refused with its reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from core.errors import EncoderError
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.weights import load_encoder
+from core.pose.clip import Clip
+from core.specs import PretrainSpec
+from core.training.pretrain import pretrain
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES, SMALL
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("run")
+    corpus = random_corpus(place / "corpus")
+    spec = PretrainSpec(name="mine", corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES)
+    pretrain(spec, place)
+    return place / "encoder"
+
+
+def some_clips(*lengths: int) -> list[Clip]:
+    random = np.random.default_rng(0)
+    return [Clip.of(random.random((length, 49, 2)), random.random((length, 49)) < 0.5) for length in lengths]
+
+
+def test_file_and_folder_load_the_same_and_the_card_tells_the_lineage(folder: Path) -> None:
+    by_folder, by_file = load_encoder(folder), load_encoder(folder / "encoder.safetensors")
+    assert by_folder.card == by_file.card
+    assert (by_folder.card.name, by_folder.card.corpus.name, by_folder.card.step) == ("mine", "random", 12)
+    assert by_folder.card.spec.corpus == "random", "no path of the training machine is left in the card"
+    clips = some_clips(9, 30)
+    np.testing.assert_array_equal(by_folder.model.embed(clips), by_file.model.embed(clips))
+
+
+def test_embedding_does_not_depend_on_batching_and_has_unit_pieces(folder: Path) -> None:
+    model = load_encoder(folder).model
+    clips = some_clips(1, 5, 40, 301, 17)
+    together, alone = model.embed(clips), model.embed(clips, batch_size=1)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert together.shape == (5, model.embedding_width) == (5, 2 * 3 * 16)
+    pieces = together.reshape(5, 6, 16)
+    np.testing.assert_allclose(np.linalg.norm(pieces, axis=2), 1, atol=1e-5)
+    assert model.embed([]).shape == (0, model.embedding_width)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "noise", "cut", "foreign", "misfit"])
+def test_what_is_not_a_whole_encoder_is_refused(folder: Path, tmp_path: Path, kind: str) -> None:
+    path, good = tmp_path / "broken.safetensors", (folder / "encoder.safetensors").read_bytes()
+    if kind in ("empty", "noise", "cut"):
+        path.write_bytes({"empty": b"", "noise": bytes(range(256)) * 4, "cut": good[:-100]}[kind])
+    elif kind == "foreign":
+        save_file({"weight": torch.zeros(3)}, path)
+    elif kind == "misfit":
+        card = (folder / "card.json").read_text()
+        save_file(ClipEncoder(SMALL).streams["joint"].state_dict(), path, metadata={"signforge_card": card})
+    with pytest.raises(EncoderError, match=str(path)):
+        load_encoder(path)

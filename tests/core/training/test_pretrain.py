@@ -1,0 +1,152 @@
+"""The training loop: resume to the same bytes, stop at a boundary, refuse what cannot be trained."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.corpora.packed import PackedCorpus
+from core.errors import CheckpointError, DivergedError, SpecError, Stopped
+from core.exchange.weights import load_encoder
+from core.observer import SilentObserver
+from core.specs import ClipSelection, PretrainSpec
+from core.training.checkpoint import checkpoints_in
+from core.training.data_order import DataOrder
+from core.training.pretrain import Pretraining, pretrain
+from core.training.schedules import learning_rate
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES, SMALL
+
+
+class StopsAt(SilentObserver):
+    """Asks to stop once `steps` steps were reported."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.seen = steps, 0
+
+    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.seen = step
+
+    def should_stop(self) -> bool:
+        return self.seen >= self.steps
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    return random_corpus(tmp_path_factory.mktemp("corpora") / "random")
+
+
+def spec_for(corpus: PackedCorpus, **overrides: object) -> PretrainSpec:
+    return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides={**OVERRIDES, **overrides})
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "encoder" / "encoder.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("stopped_at", [1, 4, 7, 11])
+def test_a_resumed_run_ends_with_the_same_bytes(
+    corpus: PackedCorpus, tmp_path: Path, stopped_at: int
+) -> None:
+    undisturbed = pretrain(spec_for(corpus), tmp_path / "whole")
+    with pytest.raises(Stopped):
+        pretrain(spec_for(corpus), tmp_path / "first", observer=StopsAt(stopped_at))
+    (saved, *_) = checkpoints_in(tmp_path / "first" / "checkpoints")
+    assert saved.name == f"step_{stopped_at:08d}"
+    torch.rand(5)  # whatever happened to the global generators in between must not matter
+    resumed = pretrain(spec_for(corpus), tmp_path / "second", resume=saved)
+    assert resumed["steps"] == undisturbed["steps"] == 12
+    assert digest(tmp_path / "second") == digest(tmp_path / "whole") == resumed["sha256"]
+    whole, second = (tmp_path / name / "checkpoints" / "step_00000012" for name in ("whole", "second"))
+    for file in ("model.safetensors", "optimiser.safetensors"):
+        assert (whole / file).read_bytes() == (second / file).read_bytes()
+
+
+def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus, tmp_path: Path) -> None:
+    run = {**OVERRIDES["run"], "num_epochs": 1}
+    first = pretrain(spec_for(corpus, run=run), tmp_path / "first")
+    again = pretrain(spec_for(corpus, run=run), tmp_path / "again")
+    other = pretrain(spec_for(corpus, run={**run, "seed": 5}), tmp_path / "other")
+    assert first["sha256"] == again["sha256"] != other["sha256"]
+    fresh = Pretraining(spec_for(corpus, run=run), tmp_path / "fresh", SilentObserver())
+    trained = load_encoder(tmp_path / "first" / "encoder").model.streams["joint"].state_dict()
+    untrained = fresh.state.model.query["joint"].encoder.state_dict()
+    unmoved = [name for name in untrained if torch.equal(trained[name], untrained[name])]
+    assert all("adjacency" in name for name in unmoved)
+
+
+def test_a_checkpoint_of_another_run_is_refused(corpus: PackedCorpus, tmp_path: Path) -> None:
+    pretrain(spec_for(corpus), tmp_path / "one")
+    (saved, *_) = checkpoints_in(tmp_path / "one" / "checkpoints")
+    other = {**OVERRIDES["run"], "seed": 9}
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        pretrain(spec_for(corpus, run=other), tmp_path / "two", resume=saved)
+
+
+def test_too_few_clips_for_a_batch_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
+    run = {**OVERRIDES["run"], "batch_size": 16, "num_epochs": 1}
+    clips = ClipSelection(splits=("train",), signers=("signer-0",))
+    spec = spec_for(corpus, run=run).model_copy(update={"clips": clips})
+    with pytest.raises(SpecError, match=r"batch_size is 16, but only 8 clips") as refused:
+        pretrain(spec, tmp_path)
+    assert refused.value.pointer == "/overrides/run/batch_size"
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(corpus: PackedCorpus, tmp_path: Path) -> None:
+    wild = {**OVERRIDES["optimiser"], "learning_rate": 1e30, "warmup_steps": 0}
+    with pytest.raises(DivergedError, match=r"lower optimiser\.learning_rate"):
+        pretrain(spec_for(corpus, optimiser=wild), tmp_path)
+
+
+def test_every_clip_comes_once_an_epoch_and_order_depends_on_seed_and_epoch() -> None:
+    order = DataOrder(torch.arange(100, 121).numpy(), batch_size=5, seed=3)
+    assert order.steps_per_epoch == 4
+    first, second = (
+        torch.cat([torch.from_numpy(order.batch(epoch * 4 + i)) for i in range(4)]) for epoch in (0, 1)
+    )
+    for epoch in (first, second):
+        assert len(set(epoch.tolist())) == 20
+        assert set(epoch.tolist()) <= set(range(100, 121))
+    assert first.tolist() != second.tolist()
+
+
+def test_the_schedules() -> None:
+    steps = SMALL.optimiser.model_copy(
+        update={"schedule": "steps", "milestones": (2,), "warmup_steps": 2, "learning_rate": 1.0}
+    )
+    rates = [learning_rate(steps, step=step, steps_per_epoch=3, total_steps=9) for step in range(9)]
+    assert rates == pytest.approx([0.5, 1, 1, 1, 1, 1, 0.1, 0.1, 0.1])
+    cosine = steps.model_copy(update={"schedule": "cosine", "warmup_steps": 0})
+    rates = [learning_rate(cosine, step=step, steps_per_epoch=3, total_steps=4) for step in range(5)]
+    assert rates == pytest.approx([1, 0.853553, 0.5, 0.146447, 0], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_program_runs_without_any_service(corpus: PackedCorpus, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(spec_for(corpus).model_dump_json())
+    command = [
+        sys.executable,
+        "-m",
+        "core.training.pretrain",
+        "--spec",
+        str(spec),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run([*command, "--events"], capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "step"] == [
+        "phase",
+        "checkpoint",
+        "checkpoint",
+        "checkpoint",
+        "result",
+    ]
+    assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, 13))
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["sha256"] == digest(tmp_path / "out")
