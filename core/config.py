@@ -53,6 +53,14 @@ class ViewConfig(Closed):
     """Shear coefficients are uniform in plus or minus this."""
     hand_swap_probability: Fraction = 0.5
     """How often right and left hand change places."""
+    hand_swap_mirrors_trunk: bool = False
+    """A swap also mirrors the trunk, which makes a left-handed signer of a right-handed one. The released
+    code leaves the trunk as it is."""
+    trunk_scale_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The trunk is scaled about the image centre by a factor uniform in 1 plus or minus this. Not in the
+    paper: it hides who is signing where, which would otherwise tell two clips apart too easily."""
+    trunk_shift_range: Annotated[float, Field(ge=0)] = 0.0
+    """The trunk is shifted by this share of the image at most, along each axis. Not in the paper."""
 
     @model_validator(mode="after")
     def _crop_range_is_ordered(self) -> Self:

@@ -10,11 +10,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from core.augment.placement import draw_placement, place
 from core.augment.spatial import draw_spatial, transform
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
 from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
-from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
+from core.pose.skeleton import LEFT_HAND, MIRRORED_TRUNK, RIGHT_HAND, TRUNK
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,10 @@ def draw_view(batch: ClipBatch, config: ViewConfig, generator: torch.Generator) 
     crop = draw_crop(batch.lengths.cpu(), config, generator)
     matrices = draw_spatial(num_clips, config, generator).to(device)
     swapped = (torch.rand(num_clips, generator=generator) < config.hand_swap_probability).to(device)
+    placement = draw_placement(num_clips, config, generator).to(device)
     view = cut_view(batch, crop, num_frames=config.num_frames)
-    return swap_hands(View(transform(view.points, matrices), view.hand_visible), swapped)
+    points = transform(place(view.points, placement), matrices)
+    return swap_hands(View(points, view.hand_visible), swapped, mirror_trunk=config.hand_swap_mirrors_trunk)
 
 
 def cut_view(batch: ClipBatch, crop: TemporalCrop, *, num_frames: int) -> View:
@@ -67,10 +70,17 @@ def cut_view(batch: ClipBatch, crop: TemporalCrop, *, num_frames: int) -> View:
     )
 
 
-def swap_hands(view: View, swapped: Bool[Tensor, " B"]) -> View:
-    """Exchange right and left hand, points and visibility, in the clips where `swapped`."""
+def swap_hands(view: View, swapped: Bool[Tensor, " B"], *, mirror_trunk: bool = False) -> View:
+    """Exchange right and left hand, points and visibility, in the clips where `swapped`.
+
+    Both hands are stored as right hands, so exchanged they are mirrored. With `mirror_trunk` the trunk is
+    too: x becomes 1 - x, and the arms change places.
+    """
     points = view.points
-    exchanged = torch.cat([points[:, :, LEFT_HAND], points[:, :, RIGHT_HAND], points[:, :, TRUNK]], dim=2)
+    trunk = points[:, :, TRUNK]
+    if mirror_trunk:
+        trunk = torch.cat([1 - trunk[..., :1], trunk[..., 1:]], dim=-1)[:, :, list(MIRRORED_TRUNK)]
+    exchanged = torch.cat([points[:, :, LEFT_HAND], points[:, :, RIGHT_HAND], trunk], dim=2)
     return View(
         points=torch.where(swapped[:, None, None, None], exchanged, points),
         hand_visible=torch.where(swapped[:, None, None], view.hand_visible.flip(2), view.hand_visible),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.augment.occlusion import draw_joints
+from core.augment.placement import draw_placement, place
 from core.augment.spatial import draw_spatial, transform
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
 from core.augment.views import ClipBatch, View, draw_view, swap_hands
@@ -116,3 +117,25 @@ def test_swapping_hands_twice_changes_nothing_and_once_exchanges_them() -> None:
     assert torch.equal(swapped.hand_visible[2], view.hand_visible[2].flip(1))
     twice = swap_hands(swapped, torch.tensor([True, False, True]))
     torch.testing.assert_close(twice.points, view.points)
+
+
+def test_a_mirrored_swap_twice_changes_nothing_and_moves_the_left_arm_to_the_right() -> None:
+    view = View(torch.rand(1, 4, 49, 2), torch.rand(1, 4, 2) < 0.5)
+    swapped = swap_hands(view, torch.tensor([True]), mirror_trunk=True)
+    left_wrist, right_wrist = 42 + 3, 42 + 6
+    torch.testing.assert_close(swapped.points[0, :, right_wrist, 0], 1 - view.points[0, :, left_wrist, 0])
+    torch.testing.assert_close(swapped.points[0, :, right_wrist, 1], view.points[0, :, left_wrist, 1])
+    twice = swap_hands(swapped, torch.tensor([True]), mirror_trunk=True)
+    torch.testing.assert_close(twice.points, view.points)
+
+
+def test_placement_moves_only_the_trunk_and_keeps_its_shape() -> None:
+    config = ViewConfig(trunk_scale_range=0.3, trunk_shift_range=0.2)
+    placement = draw_placement(50, config, torch.Generator().manual_seed(0))
+    assert (placement[:, 0] - 1).abs().max() <= 0.3
+    assert placement[:, 1:].abs().max() <= 0.2
+    points = torch.rand(50, 3, 49, 2)
+    placed = place(points, placement)
+    torch.testing.assert_close(placed[:, :, :42], points[:, :, :42])
+    arms = placed[:, :, 43] - placed[:, :, 45], points[:, :, 43] - points[:, :, 45]
+    torch.testing.assert_close(arms[0], arms[1] * placement[:, None, :1])

@@ -1,0 +1,102 @@
+"""How programs end: with a result, a refusal that names the fault, or a saved stop."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from core.config import RunConfig
+from core.errors import CorpusError, Stopped
+from core.program import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED, Launch, main
+
+
+def counting(launch: Launch[RunConfig]) -> Mapping[str, object]:
+    """Count to the seed."""
+    launch.observer.on_phase("counting", total_steps=launch.spec.seed)
+    for number in range(launch.spec.seed):
+        launch.observer.on_step(number + 1, {"half": number / 2})
+    return {"counted": launch.spec.seed}
+
+
+def refusing(launch: Launch[RunConfig]) -> Mapping[str, object]:
+    """Refuse."""
+    raise CorpusError("No clips in x.npz; name another file.")
+
+
+def stopping(launch: Launch[RunConfig]) -> Mapping[str, object]:
+    """Stop."""
+    raise Stopped("Stopped at step 3.")
+
+
+def full(launch: Launch[RunConfig]) -> Mapping[str, object]:
+    """Fill the disk."""
+    raise OSError(28, "No space left on device")
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.json"
+    path.write_text('{"seed": 2}')
+    return path
+
+
+def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_program_reports_and_leaves_its_result(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--spec", str(spec), "--out", str(tmp_path / "out"), "--events"]
+    assert main(counting, RunConfig, arguments=command) == EXIT_DONE
+    kinds = [event["event"] for event in events(capsys)]
+    assert kinds == ["phase", "step", "step", "result"]
+    assert json.loads((tmp_path / "out" / "result.json").read_text()) == {"counted": 2}
+
+
+def test_without_events_a_person_can_read_it(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(counting, RunConfig, arguments=["--spec", str(spec), "--out", str(tmp_path)]) == EXIT_DONE
+    assert "step       step=2  half=0.5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "event", "words"),
+    [
+        (refusing, EXIT_REFUSED, {"event": "error", "reason": "data_unusable"}, "name another file"),
+        (full, EXIT_REFUSED, {"event": "error", "reason": "storage_full"}, "Free some space"),
+        (stopping, EXIT_STOPPED, {"event": "stopped"}, "step 3"),
+    ],
+)
+def test_a_fault_is_named(
+    spec: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    program: object,
+    code: int,
+    event: dict[str, str],
+    words: str,
+) -> None:
+    command = ["--spec", str(spec), "--out", str(tmp_path), "--events"]
+    assert main(program, RunConfig, arguments=command) == code  # type: ignore[arg-type]
+    (said,) = events(capsys)
+    assert event.items() <= said.items()
+    assert words in str(said["message"])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "Cannot read"), ("{", "does not fit"), ('{"sed": 1}', "/sed"), ('{"seed": -1}', "/seed")],
+)
+def test_a_bad_specification_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, words: str
+) -> None:
+    spec = tmp_path / "spec.json"
+    if content is not None:
+        spec.write_text(content)
+    command = ["--spec", str(spec), "--out", str(tmp_path), "--events"]
+    assert main(counting, RunConfig, arguments=command) == EXIT_REFUSED
+    (said,) = events(capsys)
+    assert words in str(said["message"])

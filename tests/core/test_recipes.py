@@ -1,0 +1,72 @@
+"""Recipes resolve to full configurations, and a slip in an override is named with its place."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from core.config import EncoderConfig, PretrainConfig
+from core.errors import SpecError
+from core.recipes import RECIPES, find_recipe, resolve
+from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+
+
+def test_stc_is_the_released_configuration() -> None:
+    config = resolve(PretrainSpec(corpus="x", recipe="stc"))
+    assert config == PretrainConfig(recipe="stc")
+    contrast, run = config.contrast, config.run
+    assert (contrast.fused_queue_length, contrast.part_queue_length) == (16384, 8192)
+    assert (contrast.consistency.num_neighbours, contrast.transfer.num_neighbours) == (1024, 8192)
+    assert (contrast.key_momentum, contrast.temperature, run.num_epochs) == (0.999, 0.07, 150)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_says_what_it_costs_and_survives_json(name: str) -> None:
+    recipe = find_recipe(name)
+    assert all((recipe.summary, recipe.hardware, recipe.hours, recipe.expected))
+    assert PretrainConfig.model_validate_json(recipe.config.model_dump_json()) == recipe.config
+
+
+def test_overrides_change_what_they_name_and_nothing_else() -> None:
+    plain = resolve(PretrainSpec(corpus="x", recipe="smoke"))
+    changed = resolve(PretrainSpec(corpus="x", recipe="smoke", overrides={"run": {"seed": 3}}))
+    assert changed == plain.model_copy(update={"run": plain.run.model_copy(update={"seed": 3})})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "pointer", "words"),
+    [
+        ({"run": {"sed": 1}}, "/overrides/run/sed", "Did you mean 'seed'"),
+        ({"running": {}}, "/overrides/running", "Did you mean 'run'"),
+        ({"run": 3}, "/overrides/run", "expected an object"),
+        ({"run": {"seed": -1}}, "/overrides/run/seed", "got -1"),
+        ({"recipe": "stc"}, "/overrides/recipe", "no such field"),
+        ({"contrast": {"transfer": {"num_neighbours": 10**6}}}, "/overrides/contrast", "lower it"),
+        ({"encoder": {"num_attention_heads": 7}}, "/overrides/encoder", "not a multiple"),
+    ],
+)
+def test_a_slip_is_named_with_its_place(overrides: dict[str, object], pointer: str, words: str) -> None:
+    with pytest.raises(SpecError, match=words) as refused:
+        resolve(PretrainSpec(corpus="x", recipe="smoke", overrides=overrides))
+    assert refused.value.pointer == pointer
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(SpecError, match=r"'smok'.*stc.*Did you mean 'smoke'"):
+        resolve(PretrainSpec(corpus="x", recipe="smok"))
+
+
+def test_specifications_are_closed_and_told_apart_by_kind() -> None:
+    adapter: TypeAdapter[ImportSpec | PretrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
+    assert isinstance(adapter.validate_python({"kind": "pretrain", "corpus": "c"}), PretrainSpec)
+    with pytest.raises(ValidationError, match="corpuss"):
+        adapter.validate_python({"kind": "pretrain", "corpus": "c", "corpuss": 1})
+    with pytest.raises(ValidationError, match="need `encoder`"):
+        adapter.validate_python({"kind": "evaluate", "corpus": "c"})
+
+
+def test_every_field_has_a_description() -> None:
+    for model in (PretrainConfig, EncoderConfig, ImportSpec, PretrainSpec, EvaluateSpec):
+        described = model.model_json_schema()["properties"]
+        missing = [
+            name for name, schema in described.items() if name != "kind" and "description" not in schema
+        ]
+        assert missing == []

@@ -1,0 +1,31 @@
+"""Facts about the project itself that would otherwise drift."""
+
+import tomllib
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (PROJECT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def test_the_api_image_uses_the_same_pins_and_no_torch() -> None:
+    everything, api = pins("requirements.txt"), pins("requirements-api.txt")
+    assert api.items() <= everything.items()
+    assert "torch" not in api
+
+
+def test_every_package_folder_is_declared() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    declared = {name.rstrip("*") for name in settings["tool"]["setuptools"]["packages"]["find"]["include"]}
+    assert declared == {"core", "api", "worker", "signforge"}
+    for name in declared:
+        assert (PROJECT / name / "__init__.py").is_file()
+
+
+def test_inner_init_files_are_empty() -> None:
+    for name in ("core", "api", "worker"):
+        filled = [path for path in (PROJECT / name).rglob("__init__.py") if path.read_text().strip()]
+        assert filled == []
