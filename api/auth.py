@@ -1,0 +1,96 @@
+"""Who asks: `Authorization: Bearer sf_<id>_<secret>`, its owner and its scopes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.problems import Problem
+from api.service import Service, ServiceOf
+from core.jobs.database import reading
+from core.jobs.keys import check
+
+_WHERE = (
+    "`signforge up` leaves its first API key in the file `api_key` of its data folder "
+    "(SIGNFORGE_DATA_FOLDER), and `signforge keys create` makes more."
+)
+
+
+class Scope(StrEnum):
+    """What an API key allows; each one allows what stands before it."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The owner of the API key a request came with."""
+
+    owner: str
+    api_key_id: str
+
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="api_key",
+    bearerFormat="sf_<id>_<secret>",
+    description="An API key. " + _WHERE,
+)
+
+
+def allowed(held: list[str], needed: Scope) -> bool:
+    """Whether one of the scopes held includes the one needed."""
+    order = list(Scope)
+    return any(order.index(scope) >= order.index(needed) for scope in order if scope.value in held)
+
+
+def _caller_with(needed: Scope) -> Callable[..., Caller]:
+    def caller(
+        service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Caller:
+        return _check(service, credentials, needed)
+
+    return caller
+
+
+def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, needed: Scope) -> Caller:
+    if credentials is None:
+        raise _unauthorised("This request carries no API key: send `Authorization: Bearer sf_...`.")
+    token = credentials.credentials
+    if not token.startswith("sf_") or token.count("_") < 2:
+        raise _unauthorised(
+            "This does not look like an API key: they read `sf_<id>_<secret>`.", "invalid_token"
+        )
+    with reading(service.engine) as session:
+        row = check(session, token)
+    if row is None:
+        raise _unauthorised("This API key is unknown, revoked or expired.", "invalid_token")
+    if not allowed(row.scopes, needed):
+        raise _forbidden(row.scopes, needed)
+    return Caller(owner=row.owner, api_key_id=row.id)
+
+
+def _unauthorised(detail: str, error: str | None = None) -> Problem:
+    challenge = 'Bearer realm="signforge"' + (
+        f', error="{error}", error_description="{detail}"' if error else ""
+    )
+    return Problem(401, "unauthorised", f"{detail} {_WHERE}", headers={"WWW-Authenticate": challenge})
+
+
+def _forbidden(held: list[str], needed: Scope) -> Problem:
+    detail = f"This needs an API key with scope {needed.value!r}; this one has: {', '.join(held) or 'none'}."
+    challenge = f'Bearer realm="signforge", error="insufficient_scope", scope="{needed.value}"'
+    return Problem(403, "insufficient-scope", detail, headers={"WWW-Authenticate": challenge})
+
+
+Reader = Annotated[Caller, Depends(_caller_with(Scope.READ))]
+"""A caller who may read what they own."""
+Submitter = Annotated[Caller, Depends(_caller_with(Scope.SUBMIT))]
+"""A caller who may create and cancel."""
+Admin = Annotated[Caller, Depends(_caller_with(Scope.ADMIN))]
+"""A caller who may manage API keys."""

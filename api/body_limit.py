@@ -1,0 +1,58 @@
+"""A limit on every request body, refused before it is read where its length is declared."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import Problem
+from core.jobs.settings import Settings
+
+_UPLOADS = "/v1/uploads"
+
+
+class BodyLimit:
+    """Counts what a request sends and stops it past its limit.
+
+    FastAPI's own limiter answers in plain text, also in place of an earlier refusal such as a 401, so it
+    cannot serve where every error is a problem document.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit, setting = _limit_of(scope)
+        declared = Headers(scope=scope).get("content-length", "")
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            if declared.isdecimal() and int(declared) > limit:
+                raise too_large(int(declared), limit, setting)
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise too_large(None, limit, setting)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def too_large(size: int | None, limit: int, setting: str) -> Problem:
+    """The refusal of a body of `size` bytes (None: not declared), naming the limit and its setting."""
+    has = f"has {size:,} bytes" if size is not None else "is larger than allowed"
+    detail = f"The body {has}; the limit is {limit:,} bytes. Raise {setting} on the server, or send less."
+    return Problem(413, "too-large", detail, limit_bytes=limit)
+
+
+def _limit_of(scope: Scope) -> tuple[int, str]:
+    settings: Settings = scope["app"].state.settings
+    multipart = Headers(scope=scope).get("content-type", "").startswith("multipart/")
+    if scope["path"] == _UPLOADS:
+        return settings.max_upload_bytes, "SIGNFORGE_MAX_UPLOAD_BYTES"
+    if multipart:  # a file and its specification
+        return settings.max_upload_bytes + settings.max_body_bytes, "SIGNFORGE_MAX_UPLOAD_BYTES"
+    return settings.max_body_bytes, "SIGNFORGE_MAX_BODY_BYTES"

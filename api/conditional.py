@@ -1,0 +1,17 @@
+"""Entity tags and `If-None-Match` (RFC 9110, section 13)."""
+
+from core.jobs.tables import JobRow
+
+
+def job_tag(job: JobRow, queue_position: int | None) -> str:
+    """The entity tag of a job's document: its version, and its place among others while it waits."""
+    place = "" if queue_position is None else f"-{queue_position}"
+    return f'"v{job.version}{place}"'
+
+
+def names(if_none_match: str | None, tag: str) -> bool:
+    """Whether an `If-None-Match` header names `tag`, by weak comparison."""
+    if if_none_match is None:
+        return False
+    candidates = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
+    return "*" in candidates or tag.removeprefix("W/") in candidates

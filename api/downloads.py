@@ -1,0 +1,110 @@
+"""Files that can be fetched in parts, resumed and verified (RFC 9110 section 14, RFC 9530).
+
+The entity tag is the file's sha256, so a resumed download can never mix two files.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.conditional import names
+from api.problems import Problem
+
+_CHUNK_BYTES = 1 << 20
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+
+
+def send_file(request: Request, path: Path, *, sha256: str, filename: str, media_type: str) -> Response:
+    """Answer a GET or HEAD for a whole file, or for the one range of bytes that is asked for.
+
+    Raises:
+        Problem: the range lies past the end (416), or the file is gone from storage (410).
+    """
+    size = _size_of(path)
+    headers = _headers(sha256, filename)
+    if names(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        return Response(headers={**headers, "Content-Length": str(size)}, media_type=media_type)
+    wanted = _wanted(request, headers["ETag"], size)
+    if wanted is None:
+        start, stop, status = 0, size, 200
+    else:
+        start, stop, status = wanted.start, wanted.stop, 206
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    headers["Content-Length"] = str(stop - start)
+    return StreamingResponse(read_slice(path, start, stop), status, headers, media_type)
+
+
+def parse_range(header: str, size: int) -> range | None:
+    """The bytes a `Range` header asks for of a file of `size` bytes.
+
+    None where the header is to be ignored, as RFC 9110 wants for anything malformed and allows for several
+    ranges at once. An empty range stands for one that cannot be satisfied.
+    """
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if first == "":
+        return range(max(size - int(last), 0), size)
+    if last != "" and int(last) < int(first):
+        return None
+    stop = size if last == "" else min(int(last) + 1, size)
+    return range(int(first), stop)
+
+
+def read_slice(path: Path, start: int, stop: int) -> Iterator[bytes]:
+    """Yield the bytes from `start` up to `stop`, a piece at a time."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < stop:
+            piece = file.read(min(_CHUNK_BYTES, stop - start))
+            if not piece:
+                return
+            start += len(piece)
+            yield piece
+
+
+def content_disposition(filename: str) -> str:
+    """`attachment` with a name that is safe in a header (RFC 6266) and on any file system."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def repr_digest(sha256: str) -> str:
+    """`Repr-Digest` of a file whose sha256 is given in hexadecimal."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
+
+
+def _headers(sha256: str, filename: str) -> dict[str, str]:
+    return {
+        "Accept-Ranges": "bytes",
+        "ETag": f'"sha256-{sha256}"',
+        "Repr-Digest": repr_digest(sha256),
+        "Content-Disposition": content_disposition(filename),
+        "Cache-Control": "private, no-cache",
+    }
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        raise Problem(410, "gone", "The file is no longer in the service's storage.") from None
+
+
+def _wanted(request: Request, tag: str, size: int) -> range | None:
+    header, condition = request.headers.get("range"), request.headers.get("if-range")
+    if header is None or (condition is not None and condition != tag):
+        return None
+    wanted = parse_range(header, size)
+    if wanted is not None and len(wanted) == 0:
+        detail = f"{header!r} lies outside the file, which has {size} bytes."
+        raise Problem(416, "range-not-satisfiable", detail, headers={"Content-Range": f"bytes */{size}"})
+    return wanted

@@ -1,0 +1,89 @@
+"""`Idempotency-Key`: a creation that is repeated makes nothing new.
+
+The key's row is written in the transaction that creates, so either both are there or neither.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Header, Response
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.problems import Problem
+from core.jobs.database import now, transaction
+from core.jobs.tables import IdempotencyKeyRow
+
+REPLAYED_HEADER = "Idempotency-Replayed"
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        description="Any text of yours. The same request sent with it again returns what the first made.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Created:
+    """What a creation made, or had made before."""
+
+    resource_id: str
+    replayed: bool
+
+    def mark(self, response: Response) -> None:
+        """Say in the answer's headers that this is a replay, where it is."""
+        if self.replayed:
+            response.headers[REPLAYED_HEADER] = "true"
+
+
+def create_once(
+    engine: Engine, *, owner: str, key: str | None, content: str, create: Callable[[Session], str]
+) -> Created:
+    """Run `create`, which returns an id, unless `owner` has done so before under `key`.
+
+    `content` is what the request asks for; a key cannot be used again for anything else.
+
+    Raises:
+        Problem: the key was used with other content (422).
+    """
+    if key is None:
+        with transaction(engine) as session:
+            return Created(create(session), replayed=False)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    try:
+        return _create_under_key(engine, (owner, key), digest, create)
+    except IntegrityError:  # another request with this key committed since we looked
+        return _create_under_key(engine, (owner, key), digest, create)
+
+
+def _create_under_key(
+    engine: Engine, identity: tuple[str, str], digest: str, create: Callable[[Session], str]
+) -> Created:
+    with transaction(engine) as session:
+        known = session.get(IdempotencyKeyRow, identity)
+        if known is not None:
+            _require_same(known, digest)
+            return Created(known.resource_id, replayed=True)
+        owner, key = identity
+        row = IdempotencyKeyRow(
+            owner=owner, key=key, request_sha256=digest, resource_id="", created_at=now(session)
+        )
+        session.add(row)
+        session.flush()  # on PostgreSQL this waits for a twin of this request, and fails if that commits
+        row.resource_id = create(session)
+        return Created(row.resource_id, replayed=False)
+
+
+def _require_same(known: IdempotencyKeyRow, digest: str) -> None:
+    if known.request_sha256 != digest:
+        detail = (
+            f"Idempotency-Key {known.key!r} was used for another request, which made {known.resource_id}. "
+            "Use a new key for a new request."
+        )
+        raise Problem(422, "idempotency-key-reused", detail)

@@ -1,0 +1,249 @@
+"""What the API sends and takes about everything that is not a job."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from api.auth import Scope
+from api.schemas import Sent
+from core.jobs.tables import EncoderRow, JobRow, WorkerRow
+from core.recipes import Recipe
+
+
+class UploadResponse(Sent):
+    """A file that was sent, waiting to be imported."""
+
+    id: str
+    """`upl_...`; name it as `source` of an import."""
+    filename: str
+    """What it was called."""
+    size_bytes: int
+    """Its size."""
+    sha256: str
+    """Its digest, in hexadecimal."""
+    created_at: datetime
+    """When it arrived."""
+
+
+class CorpusResponse(Sent):
+    """A packed corpus."""
+
+    id: str
+    """`cor_...`"""
+    name: str
+    """Unique among your corpora; jobs take it in place of the id."""
+    job_id: str
+    """The import that made it."""
+    digest: str
+    """Digest of its content."""
+    summary: dict[str, Any]
+    """Clips, frames, glosses, signers, clips per split, and what the import met on the way."""
+    created_at: datetime
+    """When it was made."""
+
+
+class EvaluationResponse(Sent):
+    """Scores of features on a corpus by a protocol."""
+
+    id: str
+    """`evl_...`"""
+    job_id: str
+    """The job that made it."""
+    encoder_id: str | None
+    """Whose features; null for the raw pose."""
+    corpus_id: str
+    """On which corpus."""
+    features: str
+    """`encoder`, or a baseline: `untrained` or `keypoints`."""
+    protocol: str
+    """`knn` or `linear`."""
+    folds: str
+    """What was left out for testing."""
+    scores: dict[str, Any]
+    """Top-1 and top-5, per instance and per class, with the number of clips and classes, and each fold's."""
+    created_at: datetime
+    """When it was made."""
+
+
+class EncoderResponse(Sent):
+    """A trained encoder."""
+
+    id: str
+    """`enc_...`"""
+    name: str
+    """Jobs take it in place of the id, meaning the newest version."""
+    version: int
+    """Counts from 1 within a name."""
+    job_id: str
+    """The job that trained it."""
+    corpus_id: str | None
+    """What it was trained on."""
+    checkpoint_id: str | None
+    """The checkpoint it was taken from."""
+    sha256: str
+    """Digest of the file to download, in hexadecimal."""
+    size_bytes: int
+    """Size of that file."""
+    created_at: datetime
+    """When it was made."""
+    links: dict[str, str]
+    """Where to go from here."""
+
+    @classmethod
+    def of(cls, row: EncoderRow, **more: Any) -> Self:
+        """The encoder of one row."""
+        here = f"/v1/encoders/{row.id}"
+        links = {"self": here, "download": f"{here}/download", "card": f"{here}/card"}
+        own = {name: getattr(row, name) for name in EncoderResponse.model_fields if name != "links"}
+        return cls(**own, links={**links, "job": f"/v1/jobs/{row.job_id}"}, **more)
+
+
+class EncoderDetailResponse(EncoderResponse):
+    """A trained encoder with its card and scores."""
+
+    card: dict[str, Any]
+    """What it is, how it was made, and how to use it."""
+    evaluations: list[EvaluationResponse]
+    """Its scores, newest first."""
+
+
+class RecipeResponse(Sent):
+    """A named full configuration."""
+
+    name: str
+    """Name it as `recipe` of a pretraining job."""
+    summary: str
+    """What it is for."""
+    hardware: str
+    """What it was measured on."""
+    hours: str
+    """How long it takes there."""
+    expected: str
+    """The score to expect."""
+    config: dict[str, Any]
+    """Every field that `overrides` may change."""
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """One recipe."""
+        return cls(
+            name=recipe.config.recipe,
+            summary=recipe.summary,
+            hardware=recipe.hardware,
+            hours=recipe.hours,
+            expected=recipe.expected,
+            config=recipe.config.model_dump(mode="json"),
+        )
+
+
+class RecipeList(Sent):
+    """All recipes."""
+
+    data: list[RecipeResponse]
+    """The recipes."""
+
+
+class ApiKeyRequest(BaseModel):
+    """A new API key."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    owner: Annotated[str, Field(min_length=1, max_length=200)]
+    """Whose key; an owner sees only their own things."""
+    scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.SUBMIT]
+    """What it allows: `read`, `submit` (includes read), `admin` (includes both)."""
+    expires_at: AwareDatetime | None = None
+    """When it ceases to work; null for never."""
+
+
+class ApiKeyResponse(Sent):
+    """An API key, without its secret."""
+
+    id: str
+    """The middle part of the key."""
+    owner: str
+    """Whose key."""
+    scopes: list[Scope]
+    """What it allows."""
+    created_at: datetime
+    """When it was made."""
+    expires_at: datetime | None
+    """When it ceases to work."""
+    revoked_at: datetime | None
+    """When it was revoked."""
+
+
+class ApiKeyCreatedResponse(ApiKeyResponse):
+    """A new API key, shown this once."""
+
+    api_key: str
+    """Keep it: only its digest is stored."""
+
+
+class ApiKeyList(Sent):
+    """All API keys of the service, newest first."""
+
+    data: list[ApiKeyResponse]
+    """The API keys."""
+
+
+class WorkerResponse(Sent):
+    """A worker, and when it was last heard of."""
+
+    name: str
+    """Its name, as in a job's attempts."""
+    host: str
+    """The machine it runs on."""
+    process_id: int
+    """Its process there."""
+    busy: bool
+    """Whether it has a job."""
+    job_id: str | None
+    """Its job, if that is yours."""
+    seen_at: datetime
+    """When it last reported."""
+
+    @classmethod
+    def of(cls, row: WorkerRow, job: JobRow | None, owner: str) -> Self:
+        """The worker of one row with the job it holds, as `owner` may see it."""
+        return cls(
+            name=row.name,
+            host=row.host,
+            process_id=row.process_id,
+            busy=job is not None,
+            job_id=job.id if job is not None and job.owner == owner else None,
+            seen_at=row.seen_at,
+        )
+
+
+class WorkerList(Sent):
+    """All workers."""
+
+    data: list[WorkerResponse]
+    """The workers."""
+
+
+class HealthResponse(Sent):
+    """The process is up."""
+
+    status: Literal["ok"] = "ok"
+    """Always `ok`."""
+
+
+class Check(Sent):
+    """Whether one thing the service needs is there."""
+
+    ok: bool
+    """Whether it is."""
+    detail: str
+    """What was looked at, and what to do where it is not."""
+
+
+class ReadyResponse(Sent):
+    """Whether the service can take and run jobs."""
+
+    ready: bool
+    """Whether every check is ok."""
+    checks: dict[str, Check]
+    """`database`, `migrations`, `broker` and `storage`."""

@@ -1,0 +1,110 @@
+"""The HTTP service: `create_app` makes the application, `python -m api.main` serves it."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from api import openapi, problems
+from api.body_limit import BodyLimit
+from api.query_names import refuse_unknown_parameters
+from api.request_ids import RequestIds
+from api.routes import (
+    api_keys,
+    corpora,
+    encoders,
+    evaluations,
+    events,
+    health,
+    jobs,
+    recipes,
+    uploads,
+    workers,
+)
+from api.service import Service
+from core.jobs.artifacts import ArtifactStore
+from core.jobs.database import is_current, migrate, open_database
+from core.jobs.settings import Settings
+
+_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
+_GRACE_SECONDS = 10
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; its database is opened when it starts and closed when it stops."""
+    app = FastAPI(
+        title="signforge",
+        summary="A training service for self-supervised sign-language encoders.",
+        version=openapi.VERSION,
+        lifespan=_lifespan,
+        openapi_tags=openapi.TAGS,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.settings = settings
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestIds, apologise=problems.apology)
+    problems.install(app)
+    versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])
+    for noun in _NOUNS:
+        versioned.include_router(noun.router)
+    app.include_router(versioned)
+    app.include_router(health.router)
+    openapi.install(app)
+    return app
+
+
+class ApiServer(uvicorn.Server):
+    """Uvicorn, telling the open event streams and long polls that it is asked to stop.
+
+    It would wait for them before it tells the application, and they would never end.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Pass the signal on."""
+        service: Service | None = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]
+        if service is not None:
+            service.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    """Serve with settings from the environment, on a database that is brought up to date first."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = Settings()
+    engine = open_database(settings.resolved_database_url)
+    if not is_current(engine):
+        migrate(engine)
+    engine.dispose()
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it has a word to say at each look at /readyz
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    ApiServer(config).run()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    engine = open_database(settings.resolved_database_url)
+    app.state.service = Service(settings, engine, ArtifactStore(settings.artifacts_folder))
+    yield
+    app.state.service.stopping.set()
+    engine.dispose()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+if __name__ == "__main__":
+    main()

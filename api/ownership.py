@@ -1,0 +1,46 @@
+"""Finding what the caller owns. Somebody else's things are, to them, not there."""
+
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.auth import Caller
+from api.problems import not_found
+from core.jobs.tables import (
+    CheckpointRow,
+    CorpusRow,
+    EncoderRow,
+    EvaluationRow,
+    JobRow,
+    UploadRow,
+)
+
+OwnedT = TypeVar("OwnedT", JobRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow)
+
+
+def owned(session: Session, row_type: type[OwnedT], identifier: str, caller: Caller, *, noun: str) -> OwnedT:
+    """Return the caller's row of that id.
+
+    Raises:
+        Problem: there is none, or it is somebody else's (404 either way).
+    """
+    row = session.get(row_type, identifier)
+    if row is None or row.owner != caller.owner:
+        raise not_found(noun, identifier)
+    return row
+
+
+def owned_checkpoint(session: Session, identifier: str, caller: Caller) -> CheckpointRow:
+    """Return a checkpoint of one of the caller's jobs.
+
+    Raises:
+        Problem: there is none (404).
+    """
+    query = select(CheckpointRow).join(JobRow, JobRow.id == CheckpointRow.job_id)
+    row = session.scalars(
+        query.where(CheckpointRow.id == identifier, JobRow.owner == caller.owner)
+    ).one_or_none()
+    if row is None:
+        raise not_found("checkpoint", identifier)
+    return row

@@ -1,0 +1,85 @@
+"""Lists, newest first, page by page: keyset cursors on (created_at, id).
+
+A cursor names the last row of a page, so rows that arrive or vanish between two pages shift nothing.
+"""
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Select, literal, tuple_
+from sqlalchemy.orm import Session
+
+from api.problems import Problem, unfit
+from core.jobs.tables import (
+    CorpusRow,
+    EncoderRow,
+    EvaluationRow,
+    JobRow,
+)
+
+RowT = TypeVar("RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class PageQuery(BaseModel):
+    """Which part of a list to send."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    """Most items on a page."""
+    cursor: str | None = None
+    """`next_cursor` of the page before; absent for the first page."""
+
+
+def page_of(
+    session: Session, query: Select[Any], row_type: type[RowT], page: PageQuery
+) -> tuple[list[RowT], str | None]:
+    """Return one page of `query`, newest first, and the cursor of the next page, if there is one."""
+    if page.cursor is not None:
+        created_at, identifier = decode_cursor(page.cursor)
+        after = tuple_(literal(created_at, row_type.created_at.type), literal(identifier))
+        query = query.where(tuple_(row_type.created_at, row_type.id) < after)
+    query = query.order_by(row_type.created_at.desc(), row_type.id.desc()).limit(page.limit + 1)
+    rows = list(session.scalars(query))
+    if len(rows) <= page.limit:
+        return rows, None
+    last = rows[page.limit - 1]
+    return rows[: page.limit], encode_cursor(last.created_at, last.id)
+
+
+def encode_cursor(created_at: datetime, identifier: str) -> str:
+    """The cursor of a row, exact to the microsecond."""
+    text = f"{(created_at - _EPOCH) // _MICROSECOND}:{identifier}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[datetime, str]:
+    """Undo `encode_cursor`.
+
+    Raises:
+        Problem: this was never a cursor of ours (422).
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        microseconds, identifier = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(":")
+        return _EPOCH + int(microseconds) * _MICROSECOND, identifier
+    except (binascii.Error, ValueError, OverflowError):
+        raise _unknown(cursor) from None
+
+
+def link_next(request: Request, response: Response, next_cursor: str | None) -> None:
+    """Add `Link: <...>; rel="next"` where there is a next page; relative, so that any proxy's host holds."""
+    if next_cursor is not None:
+        following = request.url.include_query_params(cursor=next_cursor)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+
+
+def _unknown(cursor: str) -> Problem:
+    detail = f"{cursor[:40]!r} is no cursor: send `next_cursor` of the page before, or none for the first."
+    return unfit("/cursor", detail, location="query")

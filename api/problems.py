@@ -1,0 +1,145 @@
+"""Every error as RFC 9457 `application/problem+json`: what is wrong, with which value, and what to change.
+
+Routes raise `Problem`; the handlers installed here turn that, our own error tree, FastAPI's validation errors
+and the router's 404 and 405 into one form. Nothing else is told: a fault of ours is logged under its request
+id and answered with that id alone.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException as RouterException
+
+from api.request_ids import REQUEST_ID_HEADER, request_id_of
+from api.validation import Fault, faults_of, is_undeclared_json
+from core.errors import ImpossibleTransition, SpecError, StorageError, TooLarge, UserError
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("signforge.api")
+_ROUTER_TYPES = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed"}
+
+
+class Problem(HTTPException):
+    """An answer other than the one asked for.
+
+    `name` is the stable end of the problem's type URI; `members` are further members of the document.
+    """
+
+    def __init__(
+        self,
+        status_code: int,
+        name: str,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(status_code, detail=detail, headers=dict(headers or {}))
+        self.name = name
+        self.faults = tuple(faults)
+        self.members = members
+
+
+def not_found(noun: str, identifier: str) -> Problem:
+    """What an unknown id gets, and just the same somebody else's."""
+    return Problem(404, "not-found", f"You have no {noun} {identifier!r}.")
+
+
+def unfit(pointer: str, detail: str, *, code: str = "value_error", location: str = "body") -> Problem:
+    """One field of the request that cannot be used."""
+    return invalid([Fault(location=location, pointer=pointer, detail=detail, code=code)])
+
+
+def invalid(faults: Sequence[Fault]) -> Problem:
+    """Fields of the request that cannot be used."""
+    detail = faults[0].detail if len(faults) == 1 else f"{len(faults)} fields cannot be used; see errors."
+    return Problem(422, "invalid-request", detail, faults=faults)
+
+
+def problem_response(request: Request, problem: Problem) -> JSONResponse:
+    """Write `problem` as the answer to `request`."""
+    request_id = request_id_of(request.scope)
+    document = {
+        "type": f"urn:signforge:problem:{problem.name}",
+        "title": problem.name.replace("-", " ").capitalize(),
+        "status": problem.status_code,
+        "detail": problem.detail,
+        "instance": request.url.path,
+        "request_id": request_id,
+        "errors": [fault.model_dump() for fault in problem.faults],
+        **problem.members,
+    }
+    headers = {**(problem.headers or {}), REQUEST_ID_HEADER: request_id}
+    return JSONResponse(document, problem.status_code, headers, MEDIA_TYPE)
+
+
+def apology(request: Request) -> JSONResponse:
+    """The answer to a request that a fault of ours broke; the log has the rest."""
+    detail = "The service failed at this request. Its log has the details under this request_id."
+    return problem_response(request, Problem(500, "internal-error", detail))
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error as a problem."""
+    for error_type in (RequestValidationError, UserError, StorageError, RouterException):
+        app.add_exception_handler(error_type, _handle)
+    for outage in (OperationalError, PoolTimeout):
+        app.add_exception_handler(outage, _handle_outage)
+
+
+async def _handle(request: Request, error: Exception) -> JSONResponse:
+    return problem_response(request, _problem_of(request, error))
+
+
+async def _handle_outage(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s the database does not answer", request_id_of(request.scope), exc_info=error)
+    detail = "The service's database does not answer at the moment; try again. /readyz says what is missing."
+    return problem_response(request, Problem(503, "unavailable", detail, headers={"Retry-After": "2"}))
+
+
+def _problem_of(request: Request, error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _validation_problem(request, error)
+    if isinstance(error, StorageError):
+        return Problem(507, "storage-full", str(error))
+    if isinstance(error, SpecError):
+        return unfit(error.pointer, str(error), code="spec_error")
+    if isinstance(error, ImpossibleTransition):
+        return Problem(409, "impossible-transition", str(error), state=error.state)
+    if isinstance(error, TooLarge):
+        return Problem(413, "too-large", str(error))
+    if isinstance(error, UserError):
+        return Problem(422, "unusable", str(error))
+    assert isinstance(error, RouterException)
+    return _router_problem(request, error)
+
+
+def _validation_problem(request: Request, error: RequestValidationError) -> Problem:
+    if is_undeclared_json(error):
+        came_as = request.headers.get("content-type", "no Content-Type at all")
+        return Problem(
+            415,
+            "unsupported-media-type",
+            f"The body came as {came_as!r}; send JSON with `Content-Type: application/json`.",
+        )
+    return invalid(faults_of(request, error))
+
+
+def _router_problem(request: Request, error: RouterException) -> Problem:
+    name = _ROUTER_TYPES.get(error.status_code, f"http-{error.status_code}")
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = f"There is nothing at {request.url.path}; /docs lists what there is."
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "other methods")
+        detail = f"{request.url.path} does not take {request.method}; it takes {allowed}."
+    return Problem(error.status_code, name, detail, headers=error.headers)

@@ -1,0 +1,60 @@
+"""Whether the service can take and run jobs: database, migrations, broker and storage, each by trying it."""
+
+import logging
+from collections.abc import Callable
+
+from kombu.connection import Connection
+
+from api.library_schemas import Check, ReadyResponse
+from api.service import Service
+from core.jobs.database import is_current, reading
+
+_BROKER_SECONDS = 2.0
+_log = logging.getLogger("signforge.api")
+
+
+def look(service: Service) -> ReadyResponse:
+    """Try everything. Details go to the log; the answer, which anybody may read, names only settings."""
+    checks = {
+        "database": _try("answers", "does not answer; see SIGNFORGE_DATABASE_URL", _database, service),
+        "migrations": _try(
+            "up to date", "are missing; restart the API, which applies them", _migrations, service
+        ),
+        "broker": _try("answers", "does not answer; see SIGNFORGE_BROKER_URL", _broker, service),
+        "storage": _try("can be written", "cannot be written; see SIGNFORGE_ARTIFACTS", _storage, service),
+    }
+    return ReadyResponse(ready=all(check.ok for check in checks.values()), checks=checks)
+
+
+def _try(good: str, bad: str, attempt: Callable[[Service], bool], service: Service) -> Check:
+    try:
+        held = attempt(service)
+    except Exception as error:
+        _log.warning("readiness: %s: %s", bad, error)
+        held = False
+    return Check(ok=held, detail=good if held else bad)
+
+
+def _database(service: Service) -> bool:
+    with reading(service.engine) as session:
+        session.connection().exec_driver_sql("SELECT 1")
+    return True
+
+
+def _migrations(service: Service) -> bool:
+    return is_current(service.engine)
+
+
+def _broker(service: Service) -> bool:
+    url = service.settings.resolved_broker_url
+    with Connection(url, connect_timeout=_BROKER_SECONDS) as connection:  # type: ignore[no-untyped-call]
+        connection.ensure_connection(
+            max_retries=1, timeout=_BROKER_SECONDS, interval_start=0, interval_step=0
+        )
+        connection.channel().close()
+    return True
+
+
+def _storage(service: Service) -> bool:
+    service.store.check_writable()
+    return True

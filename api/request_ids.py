@@ -1,0 +1,64 @@
+"""A fresh id for every request: in a response header, in each problem, and in the log."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.jobs.identifiers import new_id
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_log = logging.getLogger("signforge.api")
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of the request that `scope` belongs to."""
+    return str(scope["state"]["request_id"])
+
+
+class RequestIds:
+    """Gives each request its id, logs how it went, and lets `apologise` answer for a fault of ours."""
+
+    def __init__(self, app: ASGIApp, *, apologise: Callable[[Request], Response]) -> None:
+        self._app = app
+        self._apologise = apologise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["request_id"] = new_id("req")
+        answer = _Answer(scope, send)
+        began = time.perf_counter()
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            _log.info("%s the client went away", request_id_of(scope))
+        except Exception:
+            _log.exception("%s failed", request_id_of(scope))
+            if answer.status is not None:
+                raise  # too late for another answer: the server must cut the connection
+            await self._apologise(Request(scope))(scope, receive, answer.send)
+        milliseconds = 1000 * (time.perf_counter() - began)
+        line = f"{scope['method']} {scope['path']} {answer.status or 'aborted'} {milliseconds:.1f} ms"
+        _log.info("%s %s", request_id_of(scope), line)
+
+
+class _Answer:
+    """An answer on its way out: names it, and remembers whether it has begun."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id_of(self._scope)
+        await self._send(message)

@@ -1,0 +1,157 @@
+"""Corpora: make one from a file or a path, list and look."""
+
+import json
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData, UploadFile
+
+from api.auth import Caller, Reader, Submitter
+from api.idempotency import IdempotencyKey, create_once
+from api.library_schemas import CorpusResponse
+from api.ownership import owned
+from api.paging import PageQuery, link_next, page_of
+from api.problems import invalid, unfit
+from api.schemas import JobResponse, Page
+from api.service import Service, ServiceOf
+from api.submitting import answer, queue, submit_spec
+from api.uploading import discard, record
+from api.validation import fault_of
+from core.jobs.database import reading
+from core.jobs.tables import CorpusRow
+from core.specs import ImportSpec
+
+router = APIRouter(tags=["corpora"])
+_BLOCK_BYTES = 1 << 20
+_ARRIVING = "upl_arriving"
+"""Stands for the upload's id while a form's specification is checked, before its file is kept."""
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "spec"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The pose file."},
+                        "spec": {"type": "string", "description": "JSON of an ImportSpec without `source`."},
+                    },
+                }
+            },
+            "application/json": {"schema": {"$ref": "#/components/schemas/ImportSpec"}},
+        },
+    }
+}
+
+
+class CorpusQuery(PageQuery):
+    """Which corpora to list."""
+
+    name: str | None = None
+    """Only the corpus of this name."""
+
+
+@router.post("/corpora", status_code=201, openapi_extra=_BODY)
+async def create_corpus(
+    request: Request,
+    response: Response,
+    caller: Submitter,
+    service: ServiceOf,
+    idempotency_key: IdempotencyKey = None,
+) -> JobResponse:
+    """Start an import: a file with its specification in one form, or JSON naming an upload or a path.
+
+    For files of many gigabytes `POST /v1/uploads` is better: a form is written to disk twice.
+    """
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with request.form(
+            max_files=1, max_fields=1, max_part_size=service.settings.max_body_bytes
+        ) as form:
+            return await to_thread.run_sync(_import_form, service, caller, form, idempotency_key, response)
+    spec = parse_spec(await request.body())
+    return await to_thread.run_sync(
+        lambda: submit_spec(service, caller, spec, response=response, idempotency_key=idempotency_key)
+    )
+
+
+@router.get("/corpora")
+def list_corpora(
+    request: Request,
+    response: Response,
+    query: Annotated[CorpusQuery, Query()],
+    caller: Reader,
+    service: ServiceOf,
+) -> Page[CorpusResponse]:
+    """List your corpora, newest first."""
+    these = select(CorpusRow).where(CorpusRow.owner == caller.owner)
+    if query.name is not None:
+        these = these.where(CorpusRow.name == query.name)
+    with reading(service.engine) as session:
+        rows, next_cursor = page_of(session, these, CorpusRow, query)
+    link_next(request, response, next_cursor)
+    corpora = [CorpusResponse.model_validate(row) for row in rows]
+    return Page(data=corpora, next_cursor=next_cursor, has_more=next_cursor is not None)
+
+
+@router.get("/corpora/{corpus_id}")
+def get_corpus(corpus_id: str, caller: Reader, service: ServiceOf) -> CorpusResponse:
+    """Look at a corpus."""
+    with reading(service.engine) as session:
+        return CorpusResponse.model_validate(owned(session, CorpusRow, corpus_id, caller, noun="corpus"))
+
+
+def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
+    """Read an import specification from JSON, with further fields added.
+
+    Raises:
+        Problem: it is not JSON, or does not fit (422).
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise unfit("", f"The specification is not JSON: {error}.", code="json_invalid") from None
+    if not isinstance(document, dict):
+        raise unfit("", "The specification is not a JSON object.", code="json_invalid")
+    for field in more:
+        if field in document:
+            raise unfit(
+                f"/{field}", f"Leave out {field!r}: it is the file of this form.", code="extra_forbidden"
+            )
+    try:
+        return ImportSpec.model_validate_json(json.dumps({**document, **more}))
+    except ValidationError as error:
+        raise invalid([fault_of(found, ImportSpec) for found in error.errors()]) from None
+
+
+def _import_form(
+    service: Service, caller: Caller, form: FormData, idempotency_key: str | None, response: Response
+) -> JobResponse:
+    file, text = form.get("file"), form.get("spec")
+    if not isinstance(file, UploadFile) or not isinstance(text, str):
+        raise unfit("", "The form needs a file in `file` and JSON in `spec`.", code="missing")
+    spec = parse_spec(text, source=_ARRIVING)
+    filename = (file.filename or "upload")[:255]
+    received = service.store.receive(
+        iter(lambda: file.file.read(_BLOCK_BYTES), b""), service.settings.max_upload_bytes, filename=filename
+    )
+
+    def create(session: Session) -> str:
+        upload = record(session, service, owner=caller.owner, filename=filename, received=received)
+        return queue(session, service, caller, spec.model_copy(update={"source": upload.id})).id
+
+    kept = False
+    try:
+        content = f"{received.sha256} {filename} {spec.model_dump_json()}"
+        created = create_once(
+            service.engine, owner=caller.owner, key=idempotency_key, content=content, create=create
+        )
+        kept = not created.replayed
+    finally:
+        if not kept:
+            discard(received)
+    return answer(service, caller, created, response)

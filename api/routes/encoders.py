@@ -1,0 +1,103 @@
+"""Encoders: the registry of what was trained, with scores, cards and the files themselves."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import select
+
+from api.auth import Caller, Reader
+from api.downloads import send_file
+from api.library_schemas import EncoderDetailResponse, EncoderResponse, EvaluationResponse
+from api.ownership import owned
+from api.paging import PageQuery, link_next, page_of
+from api.schemas import Page
+from api.service import Service, ServiceOf
+from core.jobs.database import reading
+from core.jobs.tables import EncoderRow, EvaluationRow
+
+router = APIRouter(tags=["encoders"])
+_FILE = "encoder.safetensors"
+_FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, with `ETag`, `Repr-Digest` and `Accept-Ranges`.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    206: {"description": "The range of bytes that was asked for."},
+    304: {"description": "You have it."},
+    416: {"description": "The range lies outside the file."},
+}
+
+
+class EncoderQuery(PageQuery):
+    """Which encoders to list."""
+
+    name: str | None = None
+    """Only versions of this name."""
+
+
+@router.get("/encoders")
+def list_encoders(
+    request: Request,
+    response: Response,
+    query: Annotated[EncoderQuery, Query()],
+    caller: Reader,
+    service: ServiceOf,
+) -> Page[EncoderResponse]:
+    """List your encoders, newest first."""
+    these = select(EncoderRow).where(EncoderRow.owner == caller.owner)
+    if query.name is not None:
+        these = these.where(EncoderRow.name == query.name)
+    with reading(service.engine) as session:
+        rows, next_cursor = page_of(session, these, EncoderRow, query)
+    link_next(request, response, next_cursor)
+    encoders = [EncoderResponse.of(row) for row in rows]
+    return Page(data=encoders, next_cursor=next_cursor, has_more=next_cursor is not None)
+
+
+@router.get("/encoders/{encoder_id}")
+def get_encoder(encoder_id: str, caller: Reader, service: ServiceOf) -> EncoderDetailResponse:
+    """Look at an encoder: its card and its scores."""
+    with reading(service.engine) as session:
+        row = owned(session, EncoderRow, encoder_id, caller, noun="encoder")
+        these = select(EvaluationRow).where(
+            EvaluationRow.encoder_id == row.id, EvaluationRow.owner == caller.owner
+        )
+        scored = session.scalars(
+            these.order_by(EvaluationRow.created_at.desc(), EvaluationRow.id.desc())
+        ).all()
+    evaluations = [EvaluationResponse.model_validate(evaluation) for evaluation in scored]
+    return EncoderDetailResponse.of(row, card=row.card, evaluations=evaluations)
+
+
+@router.get("/encoders/{encoder_id}/card")
+def get_encoder_card(encoder_id: str, caller: Reader, service: ServiceOf) -> dict[str, Any]:
+    """The encoder's card alone: what it is, how it was made, and how to use it."""
+    return _encoder(service, caller, encoder_id).card
+
+
+@router.get("/encoders/{encoder_id}/download", response_class=Response, responses=_FILE_ANSWERS)
+def download_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
+    """Download an encoder: one safetensors file with its card inside. Takes `Range` and `If-Range`."""
+    return _send(request, encoder_id, caller, service)
+
+
+@router.head("/encoders/{encoder_id}/download", response_class=Response, responses=_FILE_ANSWERS)
+def probe_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
+    """The headers of the download: its size, tag and digest."""
+    return _send(request, encoder_id, caller, service)
+
+
+def _send(request: Request, encoder_id: str, caller: Caller, service: Service) -> Response:
+    row = _encoder(service, caller, encoder_id)
+    return send_file(
+        request,
+        service.store.local_path(row.location) / _FILE,
+        sha256=row.sha256,
+        filename=f"{row.name}-v{row.version}.safetensors",
+        media_type="application/octet-stream",
+    )
+
+
+def _encoder(service: Service, caller: Caller, encoder_id: str) -> EncoderRow:
+    with reading(service.engine) as session:
+        return owned(session, EncoderRow, encoder_id, caller, noun="encoder")

@@ -1,0 +1,58 @@
+"""Evaluations: scores of encoders and baselines."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import or_, select
+
+from api.auth import Reader
+from api.library_schemas import EvaluationResponse
+from api.ownership import owned
+from api.paging import PageQuery, link_next, page_of
+from api.schemas import Page
+from api.service import ServiceOf
+from core.jobs.database import reading
+from core.jobs.tables import CorpusRow, EncoderRow, EvaluationRow
+
+router = APIRouter(tags=["evaluations"])
+
+
+class EvaluationQuery(PageQuery):
+    """Which evaluations to list."""
+
+    encoder: str | None = None
+    """Only of this encoder (id), or of every version of this name."""
+    corpus: str | None = None
+    """Only on this corpus (id or name)."""
+
+
+@router.get("/evaluations")
+def list_evaluations(
+    request: Request,
+    response: Response,
+    query: Annotated[EvaluationQuery, Query()],
+    caller: Reader,
+    service: ServiceOf,
+) -> Page[EvaluationResponse]:
+    """List your evaluations, newest first."""
+    these = select(EvaluationRow).where(EvaluationRow.owner == caller.owner)
+    for row_type, column, wanted in (
+        (EncoderRow, EvaluationRow.encoder_id, query.encoder),
+        (CorpusRow, EvaluationRow.corpus_id, query.corpus),
+    ):
+        if wanted is not None:
+            named = select(row_type.id).where(row_type.owner == caller.owner)
+            these = these.where(column.in_(named.where(or_(row_type.id == wanted, row_type.name == wanted))))
+    with reading(service.engine) as session:
+        rows, next_cursor = page_of(session, these, EvaluationRow, query)
+    link_next(request, response, next_cursor)
+    evaluations = [EvaluationResponse.model_validate(row) for row in rows]
+    return Page(data=evaluations, next_cursor=next_cursor, has_more=next_cursor is not None)
+
+
+@router.get("/evaluations/{evaluation_id}")
+def get_evaluation(evaluation_id: str, caller: Reader, service: ServiceOf) -> EvaluationResponse:
+    """Look at an evaluation."""
+    with reading(service.engine) as session:
+        row = owned(session, EvaluationRow, evaluation_id, caller, noun="evaluation")
+        return EvaluationResponse.model_validate(row)

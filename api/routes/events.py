@@ -1,0 +1,54 @@
+"""A job's events: a stream for whoever accepts one, pages of JSON for everybody else."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.sse import EventSourceResponse
+
+from api.auth import Reader
+from api.event_stream import event_stream, glance
+from api.ownership import owned
+from api.schemas import EventPage, event_of
+from api.service import ServiceOf
+from core.jobs.database import reading
+from core.jobs.submissions import events_after
+from core.jobs.tables import JobRow
+
+router = APIRouter(tags=["events"])
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "JSON, or with `Accept: text/event-stream` a stream whose ids are sequences and "
+        "whose event names are types; it ends after the job's last event.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The job is final and you have its last event: there is nothing to wait for."},
+}
+
+
+@router.get("/jobs/{job_id}/events", responses=_ANSWERS)
+def list_events(
+    job_id: str,
+    caller: Reader,
+    service: ServiceOf,
+    after: Annotated[int, Query(ge=0, description="Only events beyond this sequence.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most events on a page of JSON.")] = 100,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    last_event_id: Annotated[
+        int | None, Header(ge=0, description="Where a stream goes on; takes precedence over `after`.")
+    ] = None,
+) -> EventPage:
+    """Follow a job, or read what has happened to it."""
+    with reading(service.engine) as session:
+        owned(session, JobRow, job_id, caller, noun="job")
+        if "text/event-stream" not in accept:
+            rows = [event_of(row) for row in events_after(session, job_id, after, limit + 1)]
+            page = rows[:limit]
+            reached = page[-1].sequence if page else after
+            return EventPage(data=page, next_after=reached, has_more=len(rows) > limit)
+    start = after if last_event_id is None else last_event_id
+    seen = glance(service, job_id, start, limit=1)
+    if seen.finished and not seen.events:
+        return Response(status_code=204)  # type: ignore[return-value]
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    stream = event_stream(service, job_id, start)
+    return EventSourceResponse(stream, headers=headers)  # type: ignore[return-value]

@@ -1,0 +1,210 @@
+"""Jobs: submit, list, look, wait, cancel, pause, resume; their attempts, checkpoints and numbers."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from anyio import current_time, sleep, to_thread
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.auth import Caller, Reader, Submitter
+from api.conditional import job_tag, names
+from api.event_stream import POLL_SECONDS
+from api.idempotency import IdempotencyKey
+from api.ownership import owned, owned_checkpoint
+from api.paging import PageQuery, link_next, page_of
+from api.routes.examples import JOB_EXAMPLES
+from api.schemas import (
+    AttemptList,
+    CheckpointList,
+    CheckpointResponse,
+    DryRunResponse,
+    JobResponse,
+    MetricList,
+    Page,
+    attempt_of,
+    metric_of,
+)
+from api.service import Service, ServiceOf
+from api.submitting import rehearse, submit_spec
+from core.jobs import submissions
+from core.jobs.database import reading, transaction
+from core.jobs.states import FINAL, State
+from core.jobs.tables import CheckpointRow, JobAttemptRow, JobMetricRow, JobRow
+from core.specs import JobSpec
+
+router = APIRouter(tags=["jobs"])
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+class JobQuery(PageQuery):
+    """Which jobs to list."""
+
+    state: State | None = None
+    """Only jobs in this state."""
+    kind: Literal["import", "pretrain", "evaluate"] | None = None
+    """Only jobs of this kind."""
+
+
+@router.post(
+    "/jobs", status_code=201, responses={200: {"model": DryRunResponse, "description": "A dry run."}}
+)
+def submit_job(
+    response: Response,
+    spec: Annotated[JobSpec, Body(openapi_examples=JOB_EXAMPLES)],
+    caller: Submitter,
+    service: ServiceOf,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: Annotated[
+        bool, Query(description="Check everything and say what would be queued, but queue nothing.")
+    ] = False,
+) -> JobResponse:
+    """Submit a job; corpora and encoders are named by id or by name."""
+    if dry_run:
+        rehearsed = rehearse(service, caller, spec)
+        return Response(rehearsed.model_dump_json(), media_type="application/json")  # type: ignore[return-value]
+    return submit_spec(service, caller, spec, response=response, idempotency_key=idempotency_key)
+
+
+@router.get("/jobs")
+def list_jobs(
+    request: Request,
+    response: Response,
+    query: Annotated[JobQuery, Query()],
+    caller: Reader,
+    service: ServiceOf,
+) -> Page[JobResponse]:
+    """List your jobs, newest first."""
+    these = select(JobRow).where(JobRow.owner == caller.owner)
+    if query.state is not None:
+        these = these.where(JobRow.state == query.state)
+    if query.kind is not None:
+        these = these.where(JobRow.kind == query.kind)
+    with reading(service.engine) as session:
+        rows, next_cursor = page_of(session, these, JobRow, query)
+        places = submissions.queue_positions(session, rows)
+    jobs = [JobResponse.of(row, places.get(row.id)) for row in rows]
+    link_next(request, response, next_cursor)
+    return Page(data=jobs, next_cursor=next_cursor, has_more=next_cursor is not None)
+
+
+@router.get("/jobs/{job_id}", responses={304: {"description": "It is still what If-None-Match names."}})
+async def get_job(
+    response: Response,
+    job_id: str,
+    caller: Reader,
+    service: ServiceOf,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=_LONGEST_WAIT_SECONDS,
+            description="Hold the answer for at most so many seconds until the job is no longer what "
+            "If-None-Match names or, without that header, until it is final.",
+        ),
+    ] = 0,
+    if_none_match: Annotated[str | None, Header(description="An ETag you have.")] = None,
+) -> JobResponse:
+    """Look at a job, or wait for it."""
+    deadline = current_time() + wait
+    while True:
+        job, tag = await to_thread.run_sync(_look, service, caller, job_id)
+        unchanged = names(if_none_match, tag)
+        settled = not unchanged if if_none_match is not None else job.state in FINAL
+        if settled or current_time() >= deadline or service.stopping.is_set():
+            break
+        await sleep(min(POLL_SECONDS, max(deadline - current_time(), 0)))
+    if unchanged:
+        return Response(status_code=304, headers={"ETag": tag})  # type: ignore[return-value]
+    response.headers["ETag"] = tag
+    response.headers["Cache-Control"] = "private, no-cache"
+    return job
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=202)
+def cancel_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobResponse:
+    """Stop a job for good; its last checkpoint stays. Repeating this is harmless."""
+    return _ask(service, caller, job_id, submissions.cancel)
+
+
+@router.post("/jobs/{job_id}/pause", status_code=202)
+def pause_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobResponse:
+    """Save a running job's state and free its worker. Repeating this is harmless."""
+    return _ask(service, caller, job_id, submissions.pause)
+
+
+@router.post("/jobs/{job_id}/resume", status_code=202)
+def resume_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobResponse:
+    """Queue a paused job again; it goes on where it stopped. Repeating this is harmless."""
+    return _ask(service, caller, job_id, submissions.resume)
+
+
+@router.get("/jobs/{job_id}/attempts")
+def list_attempts(job_id: str, caller: Reader, service: ServiceOf) -> AttemptList:
+    """List the attempts at a job, oldest first."""
+    with reading(service.engine) as session:
+        owned(session, JobRow, job_id, caller, noun="job")
+        these = select(JobAttemptRow).where(JobAttemptRow.job_id == job_id)
+        rows = session.scalars(these.order_by(JobAttemptRow.attempt)).all()
+    return AttemptList(data=[attempt_of(row) for row in rows])
+
+
+@router.get("/jobs/{job_id}/checkpoints", tags=["checkpoints"])
+def list_checkpoints(job_id: str, caller: Reader, service: ServiceOf) -> CheckpointList:
+    """List a job's committed checkpoints, newest first."""
+    with reading(service.engine) as session:
+        owned(session, JobRow, job_id, caller, noun="job")
+        these = select(CheckpointRow).where(CheckpointRow.job_id == job_id)
+        rows = session.scalars(these.order_by(CheckpointRow.step.desc(), CheckpointRow.attempt.desc())).all()
+    return CheckpointList(data=[CheckpointResponse.of(row) for row in rows])
+
+
+@router.get("/checkpoints/{checkpoint_id}", tags=["checkpoints"])
+def get_checkpoint(checkpoint_id: str, caller: Reader, service: ServiceOf) -> CheckpointResponse:
+    """Look at a checkpoint."""
+    with reading(service.engine) as session:
+        return CheckpointResponse.of(owned_checkpoint(session, checkpoint_id, caller))
+
+
+@router.get("/jobs/{job_id}/metrics")
+def list_metrics(
+    job_id: str,
+    caller: Reader,
+    service: ServiceOf,
+    name: Annotated[str | None, Query(description="Only this number, such as `loss`.")] = None,
+    after_step: Annotated[int, Query(ge=-1, description="Only steps beyond this one.")] = -1,
+    limit: Annotated[int, Query(ge=100, le=10_000, description="Most numbers to send.")] = 10_000,
+) -> MetricList:
+    """List a job's numbers, by step; a step is sent whole or not at all."""
+    with reading(service.engine) as session:
+        owned(session, JobRow, job_id, caller, noun="job")
+        rows = list(
+            submissions.metrics_of(session, job_id, name=name, after_step=after_step, limit=limit + 1)
+        )
+    whole = _whole_steps(rows, limit)
+    reached = whole[-1].step if whole else after_step
+    return MetricList(
+        data=[metric_of(row) for row in whole], next_after_step=reached, has_more=len(whole) < len(rows)
+    )
+
+
+def _look(service: Service, caller: Caller, job_id: str) -> tuple[JobResponse, str]:
+    with reading(service.engine) as session:
+        job = owned(session, JobRow, job_id, caller, noun="job")
+        position = submissions.queue_position(session, job)
+        return JobResponse.of(job, position), job_tag(job, position)
+
+
+def _ask(
+    service: Service, caller: Caller, job_id: str, action: Callable[[Session, JobRow], JobRow]
+) -> JobResponse:
+    with transaction(service.engine) as session:
+        job = action(session, owned(session, JobRow, job_id, caller, noun="job"))
+        return JobResponse.of(job, submissions.queue_position(session, job))
+
+
+def _whole_steps(rows: list[JobMetricRow], limit: int) -> list[JobMetricRow]:
+    if len(rows) <= limit:
+        return rows
+    return [row for row in rows if row.step < rows[-1].step]

@@ -1,0 +1,26 @@
+"""Recipes: what a pretraining job can start from."""
+
+from fastapi import APIRouter
+
+from api.auth import Reader
+from api.library_schemas import RecipeList, RecipeResponse
+from api.problems import Problem
+from core.errors import SpecError
+from core.recipes import RECIPES, find_recipe
+
+router = APIRouter(tags=["recipes"])
+
+
+@router.get("/recipes")
+def list_recipes(_: Reader) -> RecipeList:
+    """List the recipes, with hardware, hours and expected score."""
+    return RecipeList(data=[RecipeResponse.of(recipe) for recipe in RECIPES.values()])
+
+
+@router.get("/recipes/{name}")
+def get_recipe(name: str, _: Reader) -> RecipeResponse:
+    """Look at a recipe: every field that `overrides` may change."""
+    try:
+        return RecipeResponse.of(find_recipe(name))
+    except SpecError as error:
+        raise Problem(404, "not-found", str(error)) from None

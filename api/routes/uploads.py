@@ -1,0 +1,81 @@
+"""Uploads: files on their way into a corpus."""
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from api.auth import Caller, Reader, Submitter
+from api.idempotency import IdempotencyKey, create_once
+from api.library_schemas import UploadResponse
+from api.ownership import owned
+from api.service import Service, ServiceOf
+from api.uploading import discard, promised_sha256, receive, record, require_digest
+from core.jobs.artifacts import Received
+from core.jobs.database import reading
+from core.jobs.tables import UploadRow
+
+router = APIRouter(tags=["uploads"])
+_RAW_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The file's bytes as they are.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("/uploads", status_code=201, openapi_extra=_RAW_BODY)
+async def create_upload(
+    request: Request,
+    response: Response,
+    caller: Submitter,
+    service: ServiceOf,
+    filename: Annotated[str, Query(min_length=1, max_length=255, description="What the file is called.")],
+    idempotency_key: IdempotencyKey = None,
+    repr_digest: Annotated[
+        str | None, Header(description="`sha-256=:<base64>:`; a file that differs is refused.")
+    ] = None,
+) -> UploadResponse:
+    """Send a file, streamed to disk, hashed and, with `Repr-Digest`, verified."""
+    promised = promised_sha256(repr_digest)
+    received = await receive(service, request.stream(), filename)
+    require_digest(received, promised)
+    return await to_thread.run_sync(_keep, service, caller, filename, received, idempotency_key, response)
+
+
+@router.get("/uploads/{upload_id}")
+def get_upload(upload_id: str, caller: Reader, service: ServiceOf) -> UploadResponse:
+    """Look at an upload."""
+    with reading(service.engine) as session:
+        return UploadResponse.model_validate(owned(session, UploadRow, upload_id, caller, noun="upload"))
+
+
+def _keep(
+    service: Service,
+    caller: Caller,
+    filename: str,
+    received: Received,
+    idempotency_key: str | None,
+    response: Response,
+) -> UploadResponse:
+    def create(session: Session) -> str:
+        return record(session, service, owner=caller.owner, filename=filename, received=received).id
+
+    kept = False
+    try:
+        created = create_once(
+            service.engine,
+            owner=caller.owner,
+            key=idempotency_key,
+            content=f"upload {received.sha256} {filename}",
+            create=create,
+        )
+        kept = not created.replayed
+    finally:
+        if not kept:
+            discard(received)
+    created.mark(response)
+    response.headers["Location"] = f"/v1/uploads/{created.resource_id}"
+    return get_upload(created.resource_id, caller, service)

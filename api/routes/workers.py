@@ -1,0 +1,23 @@
+"""Workers: who is there to run jobs."""
+
+from fastapi import APIRouter
+from sqlalchemy import and_, select
+
+from api.auth import Reader
+from api.library_schemas import WorkerList, WorkerResponse
+from api.service import ServiceOf
+from core.jobs.database import reading
+from core.jobs.states import HELD
+from core.jobs.tables import JobRow, WorkerRow
+
+router = APIRouter(tags=["workers"])
+
+
+@router.get("/workers")
+def list_workers(caller: Reader, service: ServiceOf) -> WorkerList:
+    """List the workers, last heard of first; whose job one has is told to its owner only."""
+    holds = and_(JobRow.id == WorkerRow.job_id, JobRow.state.in_([state.value for state in HELD]))
+    query = select(WorkerRow, JobRow).outerjoin(JobRow, holds)
+    with reading(service.engine) as session:
+        rows = session.execute(query.order_by(WorkerRow.seen_at.desc(), WorkerRow.name)).all()
+    return WorkerList(data=[WorkerResponse.of(row, job, caller.owner) for row, job in rows])

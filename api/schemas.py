@@ -1,0 +1,240 @@
+"""What the API sends about jobs. The docstring under a field is its OpenAPI description."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from core.jobs.states import FINAL, Reason, State
+from core.jobs.tables import (
+    CheckpointRow,
+    JobAttemptRow,
+    JobEventRow,
+    JobMetricRow,
+    JobRow,
+)
+
+
+class Sent(BaseModel):
+    """Something the API sends."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
+
+
+ItemT = TypeVar("ItemT")
+
+
+class Page(Sent, Generic[ItemT]):
+    """One page of a list, newest first."""
+
+    data: list[ItemT]
+    """The items."""
+    next_cursor: str | None
+    """Send it as `cursor` to get the next page; null on the last one."""
+    has_more: bool
+    """Whether there is a next page."""
+
+
+class JobResponse(Sent):
+    """A job: what is asked, and where it stands."""
+
+    id: str
+    """`job_...`"""
+    kind: Literal["import", "pretrain", "evaluate"]
+    """What kind of job it is."""
+    name: str
+    """The corpus or encoder it makes; for an evaluation, what is scored and how."""
+    state: State
+    """Where it is in its life; `succeeded`, `failed` and `cancelled` are final."""
+    status_reason: Reason | None
+    """Why it is in its state, from a closed list."""
+    status_message: str | None
+    """The same for a person."""
+    spec: dict[str, Any]
+    """The specification, with names replaced by ids."""
+    resolved_spec: dict[str, Any] | None
+    """The full configuration of a pretraining run: its recipe with the overrides laid over it."""
+    progress: dict[str, Any] | None
+    """Phase, step, total_steps, percent, eta_seconds, samples_per_second and the last metrics."""
+    queue_position: int | None
+    """1 for the job that is claimed next; null unless queued."""
+    attempt: int
+    """Attempts so far; a job whose worker is lost is resumed in a new one."""
+    priority: int
+    """Higher ones are claimed first."""
+    result: dict[str, Any] | None
+    """What a succeeded job made: ids and scores."""
+    created_at: datetime
+    """When it was submitted."""
+    updated_at: datetime
+    """When it last changed."""
+    started_at: datetime | None
+    """When a worker first claimed it."""
+    finished_at: datetime | None
+    """When it reached its final state."""
+    links: dict[str, str]
+    """Where to go from here."""
+
+    @classmethod
+    def of(cls, row: JobRow, queue_position: int | None) -> Self:
+        """The job of one row."""
+        fields = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
+        return cls(**fields, name=_name_of(row.spec), queue_position=queue_position, links=_links(row))
+
+
+class DryRunResponse(Sent):
+    """What a submission would have made; nothing was."""
+
+    kind: Literal["import", "pretrain", "evaluate"]
+    """What kind of job it would be."""
+    spec: dict[str, Any]
+    """The specification, with names replaced by ids."""
+    resolved_spec: dict[str, Any] | None
+    """The full configuration of a pretraining run."""
+    queue_position: int | None
+    """Where it would stand in line."""
+
+
+class EventResponse(Sent):
+    """Something that happened to a job."""
+
+    sequence: int
+    """Counts from 1 without gaps within a job."""
+    type: Literal["state", "progress", "metric", "checkpoint", "log"]
+    """What `data` holds."""
+    data: dict[str, Any]
+    """`state`: from, to, reason, message, attempt. `progress`: as in the job. `metric`: step, metrics.
+    `checkpoint`: id, step, size_bytes. `log`: message."""
+    created_at: datetime
+    """When it happened."""
+
+
+class EventPage(Sent):
+    """Events of a job, oldest first."""
+
+    data: list[EventResponse]
+    """The events."""
+    next_after: int
+    """Send it as `after` to get those that follow."""
+    has_more: bool
+    """Whether more follow already."""
+
+
+class MetricResponse(Sent):
+    """One number at one step."""
+
+    name: str
+    """Which number, such as `loss`."""
+    step: int
+    """After how many steps."""
+    value: float
+    """The number."""
+    attempt: int
+    """The attempt that reported it; a later attempt's number replaces an earlier one's."""
+
+
+class MetricList(Sent):
+    """Numbers of a job by name and step."""
+
+    data: list[MetricResponse]
+    """The numbers, by step and name."""
+    next_after_step: int
+    """Send it as `after_step` to get those that follow."""
+    has_more: bool
+    """Whether more follow already."""
+
+
+class CheckpointResponse(Sent):
+    """A committed checkpoint: a state from which the job can go on."""
+
+    id: str
+    """`ckp_...`"""
+    job_id: str
+    """The job it belongs to."""
+    attempt: int
+    """The attempt that wrote it."""
+    step: int
+    """Steps done."""
+    size_bytes: int
+    """Size of its files together."""
+    manifest: dict[str, Any]
+    """Its files with bytes and sha256, and what they belong to."""
+    created_at: datetime
+    """When it was committed."""
+    deleted_at: datetime | None
+    """When its files were deleted to make room for newer ones."""
+
+    @classmethod
+    def of(cls, row: CheckpointRow) -> Self:
+        """The checkpoint of one row."""
+        return cls.model_validate(row)
+
+
+class CheckpointList(Sent):
+    """Checkpoints of a job, newest first."""
+
+    data: list[CheckpointResponse]
+    """The checkpoints."""
+
+
+class AttemptResponse(Sent):
+    """One worker's go at a job."""
+
+    attempt: int
+    """Counts from 1."""
+    worker: str
+    """The worker that claimed it."""
+    started_at: datetime
+    """When it was claimed."""
+    ended_at: datetime | None
+    """When it ended; null while it goes on."""
+    outcome: str | None
+    """How it ended."""
+    message: str | None
+    """More about that, for a person."""
+
+
+class AttemptList(Sent):
+    """Attempts of a job, oldest first."""
+
+    data: list[AttemptResponse]
+    """The attempts."""
+
+
+def event_of(row: JobEventRow) -> EventResponse:
+    """The event of one row."""
+    return EventResponse.model_validate(row)
+
+
+def metric_of(row: JobMetricRow) -> MetricResponse:
+    """The number of one row."""
+    return MetricResponse.model_validate(row)
+
+
+def attempt_of(row: JobAttemptRow) -> AttemptResponse:
+    """The attempt of one row."""
+    return AttemptResponse.model_validate(row)
+
+
+def _name_of(spec: dict[str, Any]) -> str:
+    if "name" in spec:
+        return str(spec["name"])
+    scored = spec["encoder"] if spec["features"] == "encoder" else spec["features"]
+    return f"{spec['protocol']} of {scored}"
+
+
+def _links(row: JobRow) -> dict[str, str]:
+    here = f"/v1/jobs/{row.id}"
+    links = {
+        "self": here,
+        **{part: f"{here}/{part}" for part in ("events", "metrics", "checkpoints", "attempts")},
+    }
+    if State(row.state) not in FINAL:
+        links["cancel"] = f"{here}/cancel"
+    result = row.result or {}
+    for noun, folder in (("corpus", "corpora"), ("encoder", "encoders"), ("evaluation", "evaluations")):
+        if identifier := result.get(f"{noun}_id"):
+            links[noun] = f"/v1/{folder}/{identifier}"
+    if "encoder" in links:
+        links["download"] = f"{links['encoder']}/download"
+    return links

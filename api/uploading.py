@@ -1,0 +1,92 @@
+"""Getting a file from a request onto disk: streamed, counted, hashed, and there whole or not at all."""
+
+import base64
+import binascii
+import re
+import shutil
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+from sqlalchemy.orm import Session
+
+from api.downloads import repr_digest
+from api.problems import Problem, unfit
+from api.service import Service
+from core.jobs.artifacts import Received
+from core.jobs.database import now
+from core.jobs.identifiers import new_id
+from core.jobs.tables import UploadRow
+
+_BLOCK_BYTES = 1 << 20
+_SHA256 = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
+
+
+async def receive(service: Service, chunks: AsyncIterator[bytes], filename: str) -> Received:
+    """Write `chunks` to a new file of the artifact folder, a block at a time and off the event loop.
+
+    Raises:
+        TooLarge: more came than the service allows (413).
+        StorageError: the disk is full (507).
+    """
+    with service.store.receiving(service.settings.max_upload_bytes, filename=filename) as receiver:
+        block = bytearray()
+        async for chunk in chunks:
+            block += chunk
+            if len(block) >= _BLOCK_BYTES:
+                await to_thread.run_sync(receiver.write, bytes(block))
+                block.clear()
+        await to_thread.run_sync(receiver.write, bytes(block))
+        return await to_thread.run_sync(receiver.finish)
+
+
+def promised_sha256(header: str | None) -> str | None:
+    """The sha256, in hexadecimal, that a `Repr-Digest` header promises, if there is one.
+
+    Raises:
+        Problem: a digest that is not a sha-256, or is malformed (422).
+    """
+    if header is None:
+        return None
+    match = _SHA256.search(header)
+    try:
+        digest = base64.b64decode(match[1], validate=True) if match else b""
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 32:
+        detail = f"Repr-Digest {header[:100]!r} is not `sha-256=:<base64 of 32 bytes>:`."
+        raise unfit("/repr-digest", detail, location="header")
+    return digest.hex()
+
+
+def require_digest(received: Received, promised: str | None) -> None:
+    """Remove and refuse a file that is not what was promised.
+
+    Raises:
+        Problem: the digests differ (422).
+    """
+    if promised is None or promised == received.sha256:
+        return
+    discard(received)
+    detail = f"What arrived has Repr-Digest {repr_digest(received.sha256)}, not the one sent; send it again."
+    raise Problem(422, "digest-mismatch", detail)
+
+
+def record(session: Session, service: Service, *, owner: str, filename: str, received: Received) -> UploadRow:
+    """Make a file that has arrived known as an upload of `owner`."""
+    row = UploadRow(
+        id=new_id("upl"),
+        owner=owner,
+        filename=filename,
+        location=service.store.location_of(received.path),
+        size_bytes=received.size_bytes,
+        sha256=received.sha256,
+        created_at=now(session),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def discard(received: Received) -> None:
+    """Remove a file that has arrived, with the folder made for it."""
+    shutil.rmtree(received.path.parent, ignore_errors=True)

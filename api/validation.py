@@ -1,0 +1,137 @@
+"""Pydantic's findings in a researcher's words: which field, what it got, and which name was meant."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+
+from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
+
+SPEC_TYPES: Mapping[str, type[BaseModel]] = {
+    "import": ImportSpec,
+    "pretrain": PretrainSpec,
+    "evaluate": EvaluateSpec,
+}
+_LONGEST_VALUE = 80
+
+
+class Fault(BaseModel):
+    """One thing wrong with a request."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    location: str
+    """Where the field was sent: `body`, `query`, `path` or `header`."""
+    pointer: str
+    """JSON pointer (RFC 6901) of the field within that place; empty means the whole of it."""
+    detail: str
+    """What is wrong and what to change."""
+    code: str
+    """A stable word for the kind of fault."""
+
+
+def is_undeclared_json(error: RequestValidationError) -> bool:
+    """Whether a body was sent without being declared as JSON, as `curl -d` does."""
+    return isinstance(error.body, bytes) and any(tuple(found["loc"]) == ("body",) for found in error.errors())
+
+
+def faults_of(request: Request, error: RequestValidationError) -> list[Fault]:
+    """Every fault FastAPI found in a request."""
+    return [fault_of(found, _body_type(request)) for found in error.errors()]
+
+
+def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:
+    """One finding of pydantic (an item of `ValidationError.errors()`) as a fault.
+
+    A leading `body` or `query` in its `loc` says where the field was sent; `body_type` is what the body is
+    parsed into, from which near names are taken.
+    """
+    location, path = _where(found["loc"])
+    code = str(found["type"])
+    if code == "json_invalid":
+        detail = f"The body is not JSON: {found['ctx']['error']} at character {path[0] if path else 0}."
+        return Fault(location=location, pointer="", detail=detail, code=code)
+    if code.startswith("union_tag"):
+        return Fault(location=location, pointer="/kind", detail=_kind_detail(found), code=code)
+    model = SPEC_TYPES.get(str(path[0])) if path and location == "body" else None
+    if model is not None:
+        path = path[1:]
+    return Fault(
+        location=location, pointer=_pointer(path), detail=_detail(found, model or body_type, path), code=code
+    )
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` where something known is near, else what there is."""
+    names = list(known)
+    found = difflib.get_close_matches(word, names, n=1)
+    return f" Did you mean {found[0]!r}?" if found else f" There are: {', '.join(names)}."
+
+
+def _where(loc: Sequence[str | int]) -> tuple[str, tuple[str | int, ...]]:
+    if loc and loc[0] in ("body", "query", "path", "header"):
+        return str(loc[0]), tuple(loc[1:])
+    return "body", tuple(loc)
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+def _kind_detail(found: Mapping[str, Any]) -> str:
+    if found["type"] == "union_tag_not_found":
+        return f"The body does not say what kind of job it asks for: set `kind`. {_kinds()}"
+    return f"There is no kind of job {found['ctx']['tag']!r}.{near(found['ctx']['tag'], SPEC_TYPES)}"
+
+
+def _kinds() -> str:
+    return f"There are: {', '.join(SPEC_TYPES)}."
+
+
+def _detail(found: Mapping[str, Any], model: object, path: Sequence[str | int]) -> str:
+    if found["type"] == "extra_forbidden":
+        fields = _fields_at(model, path[:-1])
+        hint = near(str(path[-1]), fields) if fields else ""
+        return f"There is no field {str(path[-1])!r}.{hint}"
+    message = str(found["msg"]).removeprefix("Value error, ")
+    if found["type"] == "missing":
+        return f"{_pointer(path) or 'The body'} is missing."
+    value = found.get("input")
+    if isinstance(value, str | int | float | bool):
+        message = f"{message} (got {_short(value)})"
+    return f"{_pointer(path)}: {message}." if path else f"{message.rstrip('.')}."
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+
+
+def _fields_at(model: object, path: Sequence[str | int]) -> list[str]:
+    for part in path:
+        fields = _model_fields(model)
+        if part not in fields:
+            return []
+        model = fields[str(part)].annotation
+    return list(_model_fields(model))
+
+
+def _model_fields(annotation: object) -> Mapping[str, Any]:
+    """Fields of a model, also where it stands in a union with None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation.model_fields
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        for member in typing.get_args(annotation):
+            if fields := _model_fields(member):
+                return fields
+    return {}
+
+
+def _body_type(request: Request) -> object:
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return getattr(getattr(field, "field_info", None), "annotation", None)

@@ -1,0 +1,258 @@
+"""Jobs over HTTP: submission, looking, waiting, and asking them to stop."""
+
+import time
+from threading import Timer
+from typing import Any
+
+import httpx
+import pytest
+
+from api.routes.examples import JOB_EXAMPLES
+from core.jobs.outcomes import confirm_cancelled, confirm_paused, fail, succeed_import
+from core.jobs.reports import Point, commit_checkpoint, record_metrics, report_progress
+from core.jobs.states import Reason
+from core.recipes import RECIPES
+from tests.api.conftest import CORPUS_RESULT, Bench
+
+
+def pretrain(**fields: Any) -> dict[str, Any]:
+    return {"kind": "pretrain", "corpus": "signs", "recipe": "smoke", **fields}
+
+
+def fault(response: httpx.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/problem+json"
+    (only,) = response.json()["errors"]
+    return dict(only)
+
+
+class TestSubmission:
+    def test_a_job_is_queued_with_ids_and_its_resolved_recipe(self, bench: Bench) -> None:
+        corpus_id = bench.make_corpus()
+        answer = bench.client.post("/v1/jobs", json=pretrain(overrides={"run": {"seed": 3}}))
+        assert answer.status_code == 201, answer.text
+        job = answer.json()
+        assert answer.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
+        assert answer.headers["etag"] == '"v1-1"'
+        assert (job["state"], job["queue_position"], job["name"]) == ("queued", 1, "encoder")
+        assert job["spec"]["corpus"] == corpus_id
+        assert job["resolved_spec"]["run"]["seed"] == 3
+        expected = RECIPES["smoke"].config.model_dump(mode="json")
+        expected["run"]["seed"] = 3
+        assert job["resolved_spec"] == expected
+        assert job["created_at"].endswith("Z")
+
+    def test_every_example_of_the_document_is_accepted(self, bench: Bench) -> None:
+        upload = bench.client.post("/v1/uploads?filename=a.npz", content=b"poses").json()
+        corpus_id = bench.make_corpus("my-signs")
+        bench.make_encoder(corpus_id, name="my-encoder")
+        for kind, example in JOB_EXAMPLES.items():
+            body = dict(example["value"])
+            if kind == "import":
+                body |= {"source": upload["id"], "name": "another"}
+            answer = bench.client.post("/v1/jobs", json=body)
+            assert answer.status_code == 201, answer.text
+            assert answer.json()["kind"] == kind
+
+    def test_an_evaluation_takes_the_newest_version_of_a_name(self, bench: Bench) -> None:
+        corpus_id = bench.make_corpus()
+        bench.make_encoder(corpus_id)
+        newest = bench.make_encoder(corpus_id)
+        body = {"kind": "evaluate", "corpus": "signs", "encoder": "encoder"}
+        job = bench.client.post("/v1/jobs", json=body).json()
+        assert job["spec"]["encoder"] == newest
+        assert job["name"] == f"knn of {newest}"
+
+    def test_a_dry_run_says_what_would_be_and_leaves_nothing(self, bench: Bench) -> None:
+        bench.make_corpus()
+        bench.submit_import("waiting")
+        answer = bench.client.post("/v1/jobs?dry_run=true", json=pretrain())
+        assert answer.status_code == 200
+        assert answer.json()["queue_position"] == 2
+        assert answer.json()["resolved_spec"]["recipe"] == "smoke"
+        assert bench.client.get("/v1/jobs?kind=pretrain").json()["data"] == []
+        assert bench.client.post("/v1/jobs?dry_run=true", json=pretrain(recipe="smok")).status_code == 422
+
+
+class TestRefusal:
+    def test_an_unknown_recipe_gets_the_near_one(self, bench: Bench) -> None:
+        bench.make_corpus()
+        answer = bench.client.post("/v1/jobs", json=pretrain(recipe="smok"))
+        assert answer.status_code == 422
+        found = fault(answer)
+        assert found["pointer"] == "/recipe"
+        assert "'smok'" in found["detail"]
+        assert "Did you mean 'smoke'?" in found["detail"]
+
+    @pytest.mark.parametrize(
+        ("body", "pointer", "telling"),
+        [
+            (pretrain(recipie="stc"), "/recipie", "Did you mean 'recipe'?"),
+            (pretrain(clips={"signer": ["ada"]}), "/clips/signer", "Did you mean 'signers'?"),
+            (pretrain(overrides={"run": {"sed": 1}}), "/overrides/run/sed", "Did you mean 'seed'?"),
+            (pretrain(overrides={"run": {"num_epochs": 0}}), "/overrides/run/num_epochs", "got 0"),
+            (pretrain(clips={"signers": ["adda"]}), "/clips/signers/0", "Did you mean 'ada'?"),
+            (pretrain(clips={"splits": ["dev"]}), "/clips/splits/0", "train, test"),
+            (pretrain(corpus="sings"), "/corpus", "Did you mean 'signs'?"),
+            ({"kind": "pretrain"}, "/corpus", "missing"),
+            ({"kind": "pretain", "corpus": "x"}, "/kind", "Did you mean 'pretrain'?"),
+            ({"corpus": "x"}, "/kind", "import, pretrain, evaluate"),
+            ({"kind": "evaluate", "corpus": "signs"}, "", "need `encoder`"),
+            ({"kind": "evaluate", "corpus": "signs", "encoder": "x"}, "/encoder", "a pretraining job"),
+            ({"kind": "evaluate", "corpus": "signs", "protocol": "svm"}, "/protocol", "got 'svm'"),
+            ({"kind": "import", "name": "a", "source": "upl_none"}, "/source", "upl_none"),
+        ],
+    )
+    def test_a_fault_names_the_field_and_what_to_change(
+        self, bench: Bench, body: dict[str, Any], pointer: str, telling: str
+    ) -> None:
+        bench.make_corpus()
+        answer = bench.client.post("/v1/jobs", json=body)
+        assert answer.status_code == 422, answer.text
+        found = fault(answer)
+        assert found["pointer"] == pointer
+        assert telling in found["detail"]
+        assert bench.client.get("/v1/jobs?state=queued").json()["data"] == []
+
+    def test_a_corpus_name_is_taken_from_the_submission_on(self, bench: Bench) -> None:
+        upload = bench.client.post("/v1/uploads?filename=a.npz", content=b"poses").json()
+        body = {"kind": "import", "name": "signs", "source": upload["id"]}
+        first = bench.client.post("/v1/jobs", json=body).json()
+        again = bench.client.post("/v1/jobs", json=body)
+        assert again.status_code == 409
+        assert first["id"] in fault(again)["detail"]
+        bench.client.post(f"/v1/jobs/{first['id']}/cancel")
+        assert bench.client.post("/v1/jobs", json=body).status_code == 201
+
+
+class TestLooking:
+    def test_a_known_state_is_not_sent_again(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        answer = bench.client.get(f"/v1/jobs/{job_id}")
+        tag = answer.headers["etag"]
+        for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            again = bench.client.get(f"/v1/jobs/{job_id}", headers={"If-None-Match": header})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        bench.start()
+        changed = bench.client.get(f"/v1/jobs/{job_id}", headers={"If-None-Match": tag})
+        assert changed.status_code == 200
+        assert changed.json()["state"] == "running"
+
+    def test_the_tag_moves_with_the_place_in_line(self, bench: Bench) -> None:
+        bench.submit_import("first")
+        second = bench.submit_import("second")
+        tag = bench.client.get(f"/v1/jobs/{second}").headers["etag"]
+        bench.write(fail, bench.start().lease, reason=Reason.DATA_UNUSABLE, message="no poses")
+        moved = bench.client.get(f"/v1/jobs/{second}", headers={"If-None-Match": tag})
+        assert moved.json()["queue_position"] == 1
+
+    def test_a_long_poll_answers_when_the_job_changes(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        tag = bench.client.get(f"/v1/jobs/{job_id}").headers["etag"]
+        timer = Timer(0.4, bench.start)
+        timer.start()
+        began = time.monotonic()
+        answer = bench.client.get(f"/v1/jobs/{job_id}?wait=30", headers={"If-None-Match": tag})
+        took = time.monotonic() - began
+        timer.join()
+        assert answer.json()["state"] in ("starting", "running")
+        assert 0.3 < took < 10
+
+    def test_a_long_poll_ends_with_its_time(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        tag = bench.client.get(f"/v1/jobs/{job_id}").headers["etag"]
+        began = time.monotonic()
+        answer = bench.client.get(f"/v1/jobs/{job_id}?wait=0.5", headers={"If-None-Match": tag})
+        assert answer.status_code == 304
+        assert time.monotonic() - began >= 0.5
+        unfinished = bench.client.get(f"/v1/jobs/{job_id}?wait=0.2")
+        assert unfinished.json()["state"] == "queued"
+        assert bench.client.get(f"/v1/jobs/{job_id}?wait=61").status_code == 422
+
+    def test_without_a_tag_a_long_poll_waits_for_the_end(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        lease = bench.start().lease
+        report = {"corpus_id": "cor_1", "location": "corpora/cor_1", "result": CORPUS_RESULT}
+        timer = Timer(0.3, lambda: bench.write(succeed_import, lease, **report))
+        timer.start()
+        job = bench.client.get(f"/v1/jobs/{job_id}?wait=30").json()
+        timer.join()
+        assert job["state"] == "succeeded"
+        assert job["links"]["corpus"] == "/v1/corpora/cor_1"
+        assert "cancel" not in job["links"]
+
+    def test_filters(self, bench: Bench) -> None:
+        bench.make_corpus()
+        waiting = bench.submit_import("waiting")
+
+        def ids(query: str) -> list[str]:
+            return [job["id"] for job in bench.client.get(f"/v1/jobs?{query}").json()["data"]]
+
+        assert ids("state=queued") == [waiting]
+        assert len(ids("state=succeeded&kind=import")) == 1
+        assert ids("kind=pretrain") == []
+        misspelt = bench.client.get("/v1/jobs?stat=queued")
+        assert misspelt.status_code == 422
+        assert fault(misspelt)["location"] == "query"
+
+
+class TestWhileItRuns:
+    def test_progress_metrics_checkpoints_and_attempts(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        lease = bench.start().lease
+        bench.write(report_progress, lease, {"phase": "training", "step": 2, "total_steps": 4})
+        points = [Point(step, {"loss": 1 / step, "rate": 0.1}) for step in (1, 2, 3)]
+        bench.write(record_metrics, lease, points)
+        manifest = {"step": 3, "files": {}}
+        row = bench.write(
+            commit_checkpoint, lease, step=3, location="jobs/x", manifest=manifest, size_bytes=9
+        )
+        here = f"/v1/jobs/{job_id}"
+        assert bench.client.get(here).json()["progress"]["phase"] == "training"
+        losses = bench.client.get(f"{here}/metrics?name=loss&after_step=1").json()
+        assert [(m["step"], m["value"]) for m in losses["data"]] == [(2, 0.5), (3, 1 / 3)]
+        assert (losses["next_after_step"], losses["has_more"]) == (3, False)
+        assert len(bench.client.get(f"{here}/metrics").json()["data"]) == 6
+        (checkpoint,) = bench.client.get(f"{here}/checkpoints").json()["data"]
+        assert checkpoint == bench.client.get(f"/v1/checkpoints/{row.id}").json()
+        assert checkpoint["manifest"] == manifest
+        (attempt,) = bench.client.get(f"{here}/attempts").json()["data"]
+        assert (attempt["attempt"], attempt["worker"], attempt["ended_at"]) == (1, "worker-1", None)
+
+    def test_numbers_come_in_whole_steps(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        points = [Point(step, {"a": 1.0, "b": 2.0, "c": 3.0}) for step in range(50)]
+        bench.write(record_metrics, bench.start().lease, points)
+        seen, after, more = [], -1, True
+        while more:
+            page = bench.client.get(f"/v1/jobs/{job_id}/metrics?limit=100&after_step={after}").json()
+            seen += [(number["step"], number["name"]) for number in page["data"]]
+            after, more = page["next_after_step"], page["has_more"]
+        assert seen == [(step, name) for step in range(50) for name in "abc"]
+
+    def test_cancelling_is_felt_and_can_be_repeated(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        lease = bench.start().lease
+        for _ in range(2):
+            answer = bench.client.post(f"/v1/jobs/{job_id}/cancel")
+            assert (answer.status_code, answer.json()["state"]) == (202, "cancelling")
+        bench.write(confirm_cancelled, lease)
+        answer = bench.client.post(f"/v1/jobs/{job_id}/cancel")
+        assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
+
+    def test_a_finished_job_cannot_be_cancelled(self, bench: Bench) -> None:
+        bench.make_corpus()
+        job_id = bench.client.get("/v1/jobs").json()["data"][0]["id"]
+        answer = bench.client.post(f"/v1/jobs/{job_id}/cancel")
+        assert answer.status_code == 409
+        problem = answer.json()
+        assert problem["state"] == "succeeded"
+        assert problem["type"] == "urn:signforge:problem:impossible-transition"
+        assert "succeeded" in problem["detail"]
+
+    def test_pause_and_resume(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        assert bench.client.post(f"/v1/jobs/{job_id}/pause").status_code == 409
+        lease = bench.start().lease
+        assert bench.client.post(f"/v1/jobs/{job_id}/pause").json()["state"] == "pausing"
+        bench.write(confirm_paused, lease)
+        assert bench.client.post(f"/v1/jobs/{job_id}/resume").json()["state"] == "queued"

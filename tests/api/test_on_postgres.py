@@ -1,0 +1,65 @@
+"""What differs between databases, on a real PostgreSQL: twins, cursors, places in line, documents."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal
+from fastapi import FastAPI
+
+from core.jobs.database import migrate, open_database
+from core.jobs.settings import Settings
+from tests.api.conftest import Bench
+from tests.servers.postgres import postgres
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def on_postgres(app: FastAPI, portal: BlockingPortal, tmp_path: Path) -> Iterator[Bench]:
+    with postgres() as url:
+        engine = open_database(url)
+        migrate(engine)
+        engine.dispose()
+        settings = Settings(data_folder=tmp_path, database_url=url)
+        app.state.settings = settings
+        with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+            yield Bench(app, portal, settings)
+
+
+def test_the_api_on_postgres(on_postgres: Bench) -> None:
+    bench = on_postgres
+    corpus_id = bench.make_corpus()
+    body = {"kind": "pretrain", "corpus": "signs", "recipe": "smoke"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(
+                lambda _: bench.client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "k"}), range(8)
+            )
+        )
+    assert [answer.status_code for answer in answers] == [201] * 8
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+
+    waiting = [bench.submit_import(f"corpus-{index}") for index in range(5)]
+    met, where = [], "/v1/jobs?limit=2"
+    while where:
+        answer = bench.client.get(where)
+        met += [(job["id"], job["queue_position"]) for job in answer.json()["data"]]
+        where = answer.links.get("next", {}).get("url", "")
+    places = {job_id: 2 + index for index, job_id in enumerate(waiting)}
+    assert met[:5] == [(job_id, places[job_id]) for job_id in reversed(waiting)]
+    assert len(met) == 7
+
+    assert bench.client.post("/v1/jobs?dry_run=true", json=body).json()["queue_position"] == 7
+    bench.client.post(f"/v1/jobs/{answers[0].json()['id']}/cancel")
+    for job_id in waiting:
+        bench.client.post(f"/v1/jobs/{job_id}/cancel")
+    encoder_id = bench.make_encoder(corpus_id)
+    bench.make_evaluation(corpus_id, encoder_id)
+    assert len(bench.client.get(f"/v1/encoders/{encoder_id}").json()["evaluations"]) == 1
+    assert 'signforge_jobs{state="cancelled"} 6' in bench.client.get("/metrics").text
+    checks = bench.client.get("/readyz").json()["checks"]
+    assert checks["database"]["ok"]
+    assert checks["migrations"]["ok"]
