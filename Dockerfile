@@ -11,7 +11,6 @@ RUN pip install --no-cache-dir -r requirements-api.txt
 COPY core core
 COPY api api
 COPY worker worker
-COPY signforge signforge
 RUN pip install --no-cache-dir --no-deps .
 USER signforge
 ENV SIGNFORGE_HOST=0.0.0.0 SIGNFORGE_ARTIFACTS=/artifacts
@@ -23,8 +22,6 @@ FROM source AS worker
 RUN pip install --no-cache-dir -r requirements.txt
 COPY core core
 COPY worker worker
-COPY api api
-COPY signforge signforge
 RUN pip install --no-cache-dir --no-deps .
 USER signforge
 ENV SIGNFORGE_ARTIFACTS=/artifacts

@@ -8,9 +8,10 @@ pipe, `ConsoleObserver` for a person.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, runtime_checkable
 
 
+@runtime_checkable
 class Observer(Protocol):
     """What a program says while it runs, and the one thing it asks."""
 

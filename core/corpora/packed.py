@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int8, Int32, Int64
@@ -53,7 +53,7 @@ class PackedCorpus:
         self._names = arrays["names"]
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    def open(cls, path: Path | str) -> "PackedCorpus":
         """Map a corpus folder without reading its data.
 
         Raises:

@@ -8,7 +8,6 @@ with trailing axes of length 1; ours are linear layers.
 import re
 from collections.abc import Iterable, Mapping
 
-from jaxtyping import Float
 from torch import Tensor
 
 from core.pose.streams import STREAMS
@@ -119,7 +118,7 @@ def _renamed(name: str, table: Mapping[str, str]) -> str:
     return table[layer] + name.removeprefix(layer)
 
 
-def _reshaped(released: Float[Tensor, "..."], ours: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def _reshaped(released: Tensor, ours: Tensor) -> Tensor:
     """Drop trailing axes of length 1; turn a queue's columns into rows."""
     if released.dim() == 2 and ours.shape == released.shape[::-1] and ours.shape != released.shape:
         return released.T.contiguous()

@@ -1,7 +1,6 @@
 """A clip: one pose sequence of a person signing."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -22,7 +21,7 @@ class Clip:
     visible: Bool[np.ndarray, "T 49"]
 
     @classmethod
-    def of(cls, points: np.ndarray, visible: np.ndarray | None = None) -> Self:
+    def of(cls, points: np.ndarray, visible: np.ndarray | None = None) -> "Clip":
         """Check and convert arrays; without `visible`, a point counts as visible where it is not (0, 0).
 
         Raises:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
@@ -22,7 +21,7 @@ class ClipColumns:
     splits: Sequence[str | None]
 
     @classmethod
-    def of(cls, file: NpzFile, num_clips: int) -> Self:
+    def of(cls, file: NpzFile, num_clips: int) -> "ClipColumns":
         """Read the optional arrays `names`, `labels`, `signer`, `session` and `split`.
 
         Each has one entry per clip: text, or integers into `class_names`, `signer_names`, `session_names` or

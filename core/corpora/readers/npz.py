@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class NpzFile:
             self._archive = zipfile.ZipFile(path)
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist())
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "NpzFile":
         return self
 
     def __exit__(

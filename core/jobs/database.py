@@ -1,0 +1,131 @@
+"""Opening the database, migrating it, and its transactions and clock. SQLite and PostgreSQL alike."""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy.orm import Session
+
+BUSY_SECONDS = 10
+"""How long a SQLite connection waits for another writer."""
+_POSTGRES_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 20_000}
+"""Seconds, seconds, milliseconds: a server that vanished without a word is noticed."""
+_MIGRATION_LOCK = 0x5167_0001
+"""Key of PostgreSQL's advisory lock around a migration."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_database(url: str) -> Engine:
+    """Return an engine for `url`.
+
+    SQLite files are put into WAL mode with full synchronisation, so that a committed job survives a power
+    cut; their folder is made. PostgreSQL connections are tried before use.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        connecting = _POSTGRES_TIMEOUTS if parsed.get_backend_name() == "postgresql" else {}
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=connecting
+        )
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        parsed,
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=BUSY_SECONDS,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest version; safe when several processes start at once."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        command.upgrade(alembic_config(connection), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database is at the newest version."""
+    newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    with reading(engine) as session:
+        return MigrationContext.configure(session.connection()).get_current_revision() == newest
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration for our migrations on an open connection, without an ini file."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session in one writing transaction: committed at the end, rolled back on an exception.
+
+    On SQLite it begins with BEGIN IMMEDIATE, so writers queue up instead of failing half way.
+    Rows stay readable after the commit.
+    """
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session in one transaction that only reads, and so never waits for a writer."""
+    with Session(engine.execution_options(reads_only=True), expire_on_commit=False) as session:
+        yield session
+
+
+def now(session: Session) -> datetime:
+    """The database's clock: PostgreSQL's own, for SQLite the host's, which all its users share."""
+    if session.get_bind().dialect.name == "postgresql":
+        return session.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
+    return datetime.now(UTC)
+
+
+def lock_name(session: Session, name: str) -> None:
+    """Wait until no other transaction holds `name`, and hold it to the end of this one.
+
+    For "the next version of a name", where there is no row to lock yet. A writing SQLite transaction
+    already has the whole database to itself.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own implicit BEGIN is off; see _begin_sqlite
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=FULL")
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        _enter_wal(connection)
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait its turn for this one change, so a lock file makes it wait."""
+    file = connection.execute("PRAGMA database_list").fetchone()[2]
+    if not file:
+        return
+    with Path(f"{file}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads_only = connection.get_execution_options().get("reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,144 @@
+"""Who holds a job: claiming the next one, renewing a lease, and reaping those that ran out."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from core.jobs.database import now
+from core.jobs.ledger import Lease, RetryPolicy, conditions, lost, move, move_back
+from core.jobs.states import HELD, Actor, Reason, State
+from core.jobs.submissions import owners_load
+from core.jobs.tables import JobAttemptRow, JobRow
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this worker now holds."""
+
+    job_id: str
+    attempt: int
+    lease_token: str
+    kind: str
+    spec: dict[str, Any]
+    resolved: dict[str, Any] | None
+    owner: str
+
+    @property
+    def lease(self) -> Lease:
+        """The right to write about it."""
+        return Lease(self.job_id, self.attempt, self.lease_token)
+
+
+class Desired(StrEnum):
+    """What is wanted of a held job."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+_DESIRED = {State.PAUSING: Desired.PAUSE, State.CANCELLING: Desired.CANCEL}
+
+
+def claim(session: Session, worker: str, lease_seconds: float) -> Claim | None:
+    """Take the next job: highest priority, then fewest held jobs of its owner, then first come.
+
+    Concurrent claimants never get the same job: on PostgreSQL they skip each other's rows, on SQLite
+    they queue up for the database.
+    """
+    at = now(session)
+    ready = or_(JobRow.not_before.is_(None), JobRow.not_before <= at)
+    order = (JobRow.priority.desc(), owners_load(), JobRow.created_at, JobRow.id)
+    first = select(JobRow).where(JobRow.state == State.QUEUED, ready).order_by(*order).limit(1)
+    job = session.scalars(first.with_for_update(skip_locked=True, of=JobRow)).one_or_none()
+    if job is None:
+        return None
+    job.attempt += 1
+    job.lease_token = secrets.token_hex(16)
+    job.lease_expires_at = at + timedelta(seconds=lease_seconds)
+    job.worker, job.not_before = worker, None
+    session.add(JobAttemptRow(job_id=job.id, attempt=job.attempt, worker=worker, started_at=at))
+    move(session, job, State.STARTING, actor=Actor.CLAIM, at=at)
+    session.flush()
+    return _as_claim(job, job.lease_token)
+
+
+def held_claim(session: Session, lease: Lease) -> Claim:
+    """What a held job is about.
+
+    Raises:
+        LeaseLost: the lease no longer holds.
+    """
+    job = session.scalars(select(JobRow).where(*conditions(lease, HELD))).one_or_none()
+    if job is None:
+        raise lost(lease)
+    return _as_claim(job, lease.token)
+
+
+def renew(session: Session, lease: Lease, lease_seconds: float) -> Desired:
+    """Hold the job for `lease_seconds` from now, and learn what is wanted of it.
+
+    Raises:
+        LeaseLost: the lease no longer holds.
+    """
+    expires = now(session) + timedelta(seconds=lease_seconds)
+    extend = update(JobRow).where(*conditions(lease, HELD)).values(lease_expires_at=expires)
+    options = {"synchronize_session": False}
+    return _desired(
+        session.execute(extend.returning(JobRow.state), execution_options=options).scalar_one_or_none(), lease
+    )
+
+
+def desired(session: Session, lease: Lease) -> Desired:
+    """What is wanted of a held job: one read by primary key.
+
+    Raises:
+        LeaseLost: the lease no longer holds.
+    """
+    state = select(JobRow.state).where(*conditions(lease, HELD))
+    return _desired(session.execute(state).scalar_one_or_none(), lease)
+
+
+def reap(session: Session, policy: RetryPolicy) -> list[tuple[str, State]]:
+    """Take back jobs whose lease has run out; returns each with its new state.
+
+    Working ones are queued again (charged) or failed, those being cancelled or paused become so.
+    """
+    overdue = select(JobRow).where(JobRow.state.in_(sorted(HELD)), JobRow.lease_expires_at < now(session))
+    jobs = session.scalars(overdue.order_by(JobRow.id).with_for_update(skip_locked=True)).all()
+    reaped = [(job.id, _take_back(session, job, policy)) for job in jobs]
+    session.flush()
+    return reaped
+
+
+def _take_back(session: Session, job: JobRow, policy: RetryPolicy) -> State:
+    at = now(session)
+    if job.state == State.CANCELLING:
+        return move(session, job, State.CANCELLED, actor=Actor.REAPER, at=at, reason=Reason.CANCELLED_BY_USER)
+    if job.state == State.PAUSING:
+        return move(session, job, State.PAUSED, actor=Actor.REAPER, at=at)
+    message = f"Worker {job.worker} was not heard of before its lease ran out."
+    return move_back(
+        session,
+        job,
+        actor=Actor.REAPER,
+        charged=True,
+        reason=Reason.WORKER_LOST,
+        message=message,
+        policy=policy,
+    )
+
+
+def _desired(state: str | None, lease: Lease) -> Desired:
+    if state is None:
+        raise lost(lease)
+    return _DESIRED.get(State(state), Desired.RUN)
+
+
+def _as_claim(job: JobRow, token: str) -> Claim:
+    return Claim(job.id, job.attempt, token, job.kind, job.spec, job.resolved_spec, job.owner)

@@ -1,0 +1,13 @@
+"""Alembic's entry: runs the migrations on the connection that `core.jobs.database.migrate` opened."""
+
+from alembic import context
+
+from core.jobs.tables import Tables
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Tables.metadata,
+    render_as_batch=True,  # SQLite cannot alter a table in place
+)
+with context.begin_transaction():
+    context.run_migrations()

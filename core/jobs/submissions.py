@@ -1,0 +1,149 @@
+"""The API's side of the ledger: submitting jobs, asking them to stop, and reading about them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from core.errors import ImpossibleTransition
+from core.jobs.database import now
+from core.jobs.identifiers import new_id
+from core.jobs.ledger import append_event, move
+from core.jobs.states import HELD, Actor, Reason, State, origins
+from core.jobs.tables import JobEventRow, JobMetricRow, JobRow, OutboxRow
+from core.specs import JobSpec
+
+
+def submit(
+    session: Session, *, owner: str, spec: JobSpec, resolved: dict[str, Any] | None, priority: int = 0
+) -> JobRow:
+    """Queue a job: its row, first event and doorbell, in the caller's transaction.
+
+    `resolved` is the full configuration of a pretraining job, as JSON.
+    """
+    at = now(session)
+    job = JobRow(
+        id=new_id("job"),
+        owner=owner,
+        kind=spec.kind,
+        spec=spec.model_dump(mode="json"),
+        resolved_spec=resolved,
+        state=State.QUEUED,
+        priority=priority,
+        version=0,
+        last_event=0,
+        attempt=0,
+        charged_attempts=0,
+        created_at=at,
+        updated_at=at,
+    )
+    session.add(job)
+    session.flush()
+    session.add(OutboxRow(job_id=job.id, ring_at=at, rings=0))
+    change = {"from": None, "to": State.QUEUED, "reason": None, "message": None, "attempt": 0}
+    append_event(session, job, "state", change)
+    session.flush()
+    return job
+
+
+def cancel(session: Session, job: JobRow) -> JobRow:
+    """Ask that a job stop for good: at once if nobody holds it, else as soon as its holder has stopped it.
+
+    Repeating it is harmless.
+
+    Raises:
+        ImpossibleTransition: the job has succeeded or failed; carries that state.
+    """
+    return _ask(
+        session,
+        job,
+        direct=State.CANCELLED,
+        asked=State.CANCELLING,
+        verb="cancelled",
+        reason=Reason.CANCELLED_BY_USER,
+    )
+
+
+def pause(session: Session, job: JobRow) -> JobRow:
+    """Ask a running job to save a checkpoint and wait; repeating it is harmless.
+
+    Raises:
+        ImpossibleTransition: the job is not running; carries its state.
+    """
+    return _ask(session, job, direct=State.PAUSED, asked=State.PAUSING, verb="paused", reason=None)
+
+
+def resume(session: Session, job: JobRow) -> JobRow:
+    """Queue a paused job again; repeating it is harmless.
+
+    Raises:
+        ImpossibleTransition: the job is not paused; carries its state.
+    """
+    return _ask(session, job, direct=State.QUEUED, asked=State.QUEUED, verb="resumed", reason=None)
+
+
+def queue_position(session: Session, job: JobRow) -> int | None:
+    """The place of a queued job in the order of claims, from 1; None for a job that is not queued."""
+    return queue_positions(session, [job]).get(job.id)
+
+
+def queue_positions(session: Session, jobs: Iterable[JobRow]) -> dict[str, int]:
+    """The places of those of `jobs` that are queued, by id, in one query however long the queue is."""
+    queued = [job.id for job in jobs if job.state == State.QUEUED]
+    if not queued:
+        return {}
+    load = (
+        select(JobRow.owner, func.count().label("held"))
+        .where(JobRow.state.in_(sorted(HELD)))
+        .group_by(JobRow.owner)
+        .subquery()
+    )
+    order = (JobRow.priority.desc(), func.coalesce(load.c.held, 0), JobRow.created_at, JobRow.id)
+    place = func.row_number().over(order_by=order).label("place")
+    line = (
+        select(JobRow.id, place)
+        .outerjoin(load, load.c.owner == JobRow.owner)
+        .where(JobRow.state == State.QUEUED)
+        .subquery()
+    )
+    rows = session.execute(select(line.c.id, line.c.place).where(line.c.id.in_(queued)))
+    return {job_id: int(position) for job_id, position in rows}
+
+
+def events_after(session: Session, job_id: str, sequence: int, limit: int) -> Sequence[JobEventRow]:
+    """The job's events with a sequence above `sequence`, in order, at most `limit`."""
+    these = select(JobEventRow).where(JobEventRow.job_id == job_id, JobEventRow.sequence > sequence)
+    return session.scalars(these.order_by(JobEventRow.sequence).limit(limit)).all()
+
+
+def metrics_of(
+    session: Session, job_id: str, *, name: str | None = None, after_step: int = -1, limit: int = 10_000
+) -> Sequence[JobMetricRow]:
+    """The job's numbers after step `after_step`, by step and name, at most `limit`."""
+    these = select(JobMetricRow).where(JobMetricRow.job_id == job_id, JobMetricRow.step > after_step)
+    if name is not None:
+        these = these.where(JobMetricRow.name == name)
+    return session.scalars(these.order_by(JobMetricRow.step, JobMetricRow.name).limit(limit)).all()
+
+
+def owners_load() -> Any:
+    """SQL: how many held jobs the owner of the row at hand has; fewer comes first."""
+    other = aliased(JobRow)
+    held_by_owner = select(func.count()).where(other.owner == JobRow.owner, other.state.in_(sorted(HELD)))
+    return held_by_owner.correlate(JobRow).scalar_subquery()
+
+
+def _ask(
+    session: Session, job: JobRow, *, direct: State, asked: State, verb: str, reason: Reason | None
+) -> JobRow:
+    session.refresh(job, with_for_update=True)
+    state = State(job.state)
+    if state in (direct, asked):
+        return job
+    for target in (direct, asked):
+        if state in origins(Actor.API, target):
+            move(session, job, target, actor=Actor.API, at=now(session), reason=reason)
+            session.flush()
+            return job
+    raise ImpossibleTransition(f"Job {job.id} is {state}; it cannot be {verb}.", state=state)

@@ -1,0 +1,29 @@
+"""signforge: train self-supervised sign-language encoders, and use them.
+
+`Client` speaks to the service; `load_encoder` and `read_clips` use a downloaded encoder without it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from signforge.client import ApiError, Client, ConnectionFailed, WaitTimedOut
+    from signforge.encoder import Encoder, load_encoder, read_clips
+
+__all__ = ["ApiError", "Client", "ConnectionFailed", "Encoder", "WaitTimedOut", "load_encoder", "read_clips"]
+
+_IN_ENCODER = frozenset({"Encoder", "load_encoder", "read_clips"})
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for: the service starts sooner without all of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "signforge.encoder" if name in _IN_ENCODER else "signforge.client"
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

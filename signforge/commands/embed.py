@@ -1,0 +1,33 @@
+"""`signforge embed`: features of the clips in a pose file, on this machine, without the service."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import StorageError
+
+
+def embed(
+    encoder: Annotated[
+        Path, typer.Argument(metavar="ENCODER", help="A downloaded .safetensors file, or its folder.")
+    ],
+    poses: Annotated[Path, typer.Argument(metavar="POSE_FILE", help="A pose file, archive or folder.")],
+    out: Annotated[Path, typer.Option(help="Where to write the features.")] = Path("features.npz"),
+    profile: Annotated[str, typer.Option(help="Confidence thresholds, as at import.")] = "wlasl",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Embed the clips of a pose file with a downloaded encoder."""
+    import numpy as np  # the other commands start sooner without it
+
+    from signforge.encoder import load_encoder, read_clips
+
+    clips = read_clips(poses, profile=profile)
+    features = load_encoder(encoder, device=device).embed(clips)
+    num_frames = np.array([len(clip) for clip in clips])
+    try:
+        with out.open("wb") as stream:  # an open file keeps NumPy from changing the name
+            np.savez(stream, features=features, num_frames=num_frames)
+    except OSError as error:
+        raise StorageError(f"Cannot write {out}: {error.strerror}.") from None
+    typer.echo(f"{out}: features {features.shape} {features.dtype}, of {len(clips)} clips.")

@@ -1,0 +1,93 @@
+"""`signforge encoders list | show | download`, and `signforge download`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signforge.client import Client
+from signforge.commands.terminal import AsJson, print_fields, print_json, print_table, size
+from signforge.commands.watching import transfer_bar
+from signforge.models import Evaluation
+
+app = typer.Typer(no_args_is_help=True, help="Encoders: what pretraining makes and you take home.")
+
+EncoderName = Annotated[str, typer.Argument(metavar="ENCODER", help="An encoder's id or name.")]
+
+
+@app.command(name="list")
+def list_encoders(as_json: AsJson = False) -> None:
+    """List encoders, newest first."""
+    with Client() as client:
+        encoders = client.encoders()
+    if as_json:
+        print_json(encoders)
+        return
+    print_table(
+        ["id", "name", "version", "size", "made by", "created (UTC)"],
+        [
+            (
+                encoder.id,
+                encoder.name,
+                encoder.version,
+                size(encoder.size_bytes),
+                encoder.job_id,
+                encoder.created_at,
+            )
+            for encoder in encoders
+        ],
+        empty="There are no encoders. `signforge submit pretrain --corpus CORPUS` makes one.",
+    )
+
+
+@app.command()
+def show(encoder: EncoderName, as_json: AsJson = False) -> None:
+    """Show one encoder with its card and scores."""
+    with Client() as client:
+        found = client.encoder(encoder)
+    if as_json:
+        print_json(found)
+        return
+    print_fields(
+        [
+            ("id", found.id),
+            ("name", f"{found.name}, version {found.version}"),
+            ("size", size(found.size_bytes)),
+            ("sha256", found.sha256),
+            ("made by", found.job_id),
+            ("corpus", found.corpus_id),
+            ("created (UTC)", found.created_at),
+            *found.card.items(),
+        ]
+    )
+    if found.evaluations:
+        print_scores(found.evaluations)
+
+
+@app.command()
+def download(
+    encoder: EncoderName,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A file to write, or a folder.")] = Path(),
+) -> None:
+    """Download an encoder and verify it; a broken download is gone on with."""
+    with Client() as client, transfer_bar("downloading") as on_bytes:
+        target = client.download_encoder(encoder, path, on_bytes=on_bytes)
+    typer.echo(str(target))
+
+
+def print_scores(evaluations: tuple[Evaluation, ...] | list[Evaluation]) -> None:
+    """Print a table of scores."""
+    print_table(
+        ["features", "protocol", "folds", "corpus", "top-1", "top-5", "test clips"],
+        [
+            (
+                evaluation.features,
+                evaluation.protocol,
+                evaluation.folds,
+                evaluation.corpus_id,
+                *(evaluation.scores.get(name) for name in ("top1", "top5", "num_test")),
+            )
+            for evaluation in evaluations
+        ],
+        empty="It has not been evaluated.",
+    )

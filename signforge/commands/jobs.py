@@ -1,0 +1,83 @@
+"""`signforge jobs`, `show`, `watch` and `cancel`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from core.jobs.states import State
+from signforge.client import Client
+from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
+from signforge.commands.watching import steps, watch_until_exit
+from signforge.models import Job
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
+
+
+class Kind(StrEnum):
+    """Kinds of job."""
+
+    IMPORT = "import"
+    PRETRAIN = "pretrain"
+    EVALUATE = "evaluate"
+
+
+def list_jobs(
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only jobs of this kind.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with Client() as client:
+        jobs = client.jobs(state=state, kind=kind, limit=limit)
+    if as_json:
+        print_json(jobs)
+        return
+    print_table(
+        ["id", "kind", "name", "state", "progress", "created (UTC)"],
+        [(job.id, job.kind, job.name, job.state, _progress(job), job.created_at) for job in jobs],
+        empty="There are no such jobs. `signforge submit --help` shows how to submit one.",
+    )
+
+
+def show(job_id: JobId, as_json: AsJson = False) -> None:
+    """Show one job: what was asked, where it stands, what came of it."""
+    with Client() as client:
+        job = client.job(job_id)
+    if as_json:
+        print_json(job)
+        return
+    print_fields(
+        [
+            *((name, getattr(job, name)) for name in ("id", "kind", "name", "state")),
+            ("reason", job.status_reason),
+            ("message", job.status_message),
+            ("queue position", job.queue_position),
+            ("progress", _progress(job)),
+            ("attempt", job.attempt or None),
+            ("created (UTC)", job.created_at),
+            ("started", job.started_at),
+            ("finished", job.finished_at),
+            ("spec", job.spec),
+            ("resolved spec", job.resolved_spec),
+            ("result", job.result),
+        ]
+    )
+
+
+def watch(job_id: JobId) -> None:
+    """Follow a job to its end. Ctrl-C stops watching, not the job."""
+    with Client() as client:
+        watch_until_exit(client, job_id)
+
+
+def cancel(job_id: JobId) -> None:
+    """Ask a job to stop."""
+    with Client() as client:
+        job = client.cancel(job_id)
+    typer.echo(f"{job.id} is {job.state}.")
+
+
+def _progress(job: Job) -> str:
+    return f"{job.progress.phase or ''} {steps(job.progress)}".strip() if job.progress else ""

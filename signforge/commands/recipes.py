@@ -1,0 +1,41 @@
+"""`signforge recipes`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from core.errors import SpecError
+from signforge.client import Client
+from signforge.commands.terminal import AsJson, output, print_fields, print_json
+from signforge.models import Recipe
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(metavar="RECIPE", help="Show this one in full.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the recipes a pretraining may start from, or show one with every field that --set may change."""
+    with Client() as client:
+        found = client.recipes()
+    if name is not None:
+        found = [_named(name, found)]
+    if as_json:
+        print_json(found[0] if name is not None else found)
+        return
+    for recipe in found:
+        print_fields(
+            [(part, getattr(recipe, part)) for part in ("name", "summary", "hardware", "hours", "expected")]
+        )
+        output().print()
+    if name is not None:
+        output().print_json(json.dumps(found[0].config))
+
+
+def _named(name: str, recipes: list[Recipe]) -> Recipe:
+    for recipe in recipes:
+        if recipe.name == name:
+            return recipe
+    raise SpecError(
+        f"There is no recipe {name!r}; there are: {', '.join(recipe.name for recipe in recipes)}."
+    )

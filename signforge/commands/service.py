@@ -1,0 +1,39 @@
+"""`signforge up` and `signforge demo`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signforge.address import read_settings
+
+
+def up(
+    data: Annotated[Path | None, typer.Option("--data", help="Data folder (SIGNFORGE_DATA_FOLDER).")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (SIGNFORGE_HOST).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port (SIGNFORGE_PORT); 0 takes any free one.")
+    ] = None,
+) -> None:
+    """Start the service on this machine: broker, API, reconciler and one worker. Ctrl-C stops it."""
+    from signforge.local import run  # the other commands need none of what this loads
+
+    settings = read_settings(data_folder=data, host=host, port=port)
+    if data is not None and os.environ.get("SIGNFORGE_DATA_FOLDER") != str(data.absolute()):
+        typer.echo(f"In other terminals: export SIGNFORGE_DATA_FOLDER={settings.data_folder.absolute()}")
+    run(settings, typer.echo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where to put everything.")] = Path("demo-output"),
+    signs: Annotated[int, typer.Option(min=2, help="Signs in the lexicon.")] = 20,
+    signers: Annotated[int, typer.Option(min=3, help="Signers; the last two are new ones at test.")] = 8,
+    takes: Annotated[int, typer.Option(min=1, help="Takes of each sign by each signer.")] = 5,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the clips; the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the signers and of the training.")] = 0,
+) -> None:
+    """The whole path on made-up signers: import, pretrain, evaluate, download, embed."""
+    from signforge.demo import DemoSize, run_demo
+
+    run_demo(folder, DemoSize(signs, signers, takes, epochs, seed))

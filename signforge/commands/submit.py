@@ -1,0 +1,208 @@
+"""`signforge submit pretrain | evaluate | FILE.json`."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from core.errors import SpecError
+from signforge.client import Client, Spec
+from signforge.commands.terminal import AsJson, print_json
+from signforge.commands.watching import watch_until_exit
+
+
+class FileOrCommand(TyperGroup):
+    """A group in which a word that is no command is a file."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command for `args`."""
+        if args and args[0] not in self.commands:
+            args = ["file", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=FileOrCommand,
+    no_args_is_help=True,
+    help="Submit a job: `submit pretrain ...`, `submit evaluate ...`, or `submit FILE.json` (- reads "
+    "standard input).",
+)
+
+
+class Features(StrEnum):
+    """What is scored."""
+
+    ENCODER = "encoder"
+    UNTRAINED = "untrained"
+    KEYPOINTS = "keypoints"
+
+
+class Protocol(StrEnum):
+    """How it is scored."""
+
+    KNN = "knn"
+    LINEAR = "linear"
+
+
+class Folds(StrEnum):
+    """On what it is scored."""
+
+    SPLIT = "split"
+    EACH_SIGNER = "each_signer"
+    EACH_SESSION = "each_session"
+
+
+CorpusName = Annotated[str, typer.Option("--corpus", help="A corpus' id or name.")]
+Splits = Annotated[list[str] | None, typer.Option("--split", help="Only this split (repeatable).")]
+Signers = Annotated[list[str] | None, typer.Option("--signer", help="Only this signer (repeatable).")]
+NotSigners = Annotated[
+    list[str] | None, typer.Option("--exclude-signer", help="Not this signer (repeatable).")
+]
+NotLabels = Annotated[list[str] | None, typer.Option("--exclude-label", help="Not this gloss (repeatable).")]
+Watch = Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")]
+
+
+@app.command()
+def pretrain(
+    corpus: CorpusName,
+    recipe: Annotated[str, typer.Option(help="Where to start from: see `signforge recipes`.")] = "stc",
+    name: Annotated[str, typer.Option(help="Name of the encoder; names get versions.")] = "encoder",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field, e.g. run.seed=1."),
+    ] = None,
+    splits: Splits = None,
+    signers: Signers = None,
+    exclude_signers: NotSigners = None,
+    exclude_labels: NotLabels = None,
+    watch: Watch = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pretrain an encoder on a corpus; only its split `train` unless --split says otherwise."""
+    clips = _clips(splits or ["train"], signers, exclude_signers, exclude_labels)
+    spec = {
+        "kind": "pretrain",
+        "name": name,
+        "corpus": corpus,
+        "recipe": recipe,
+        "overrides": overrides(changes or []),
+        "clips": clips,
+    }
+    submit(spec, watch=watch, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    corpus: CorpusName,
+    encoder: Annotated[str | None, typer.Option(help="An encoder's id or name.")] = None,
+    features: Annotated[Features, typer.Option(help="What is scored.")] = Features.ENCODER,
+    protocol: Annotated[Protocol, typer.Option(help="How it is scored.")] = Protocol.KNN,
+    folds: Annotated[Folds, typer.Option(help="On what it is scored.")] = Folds.SPLIT,
+    num_neighbours: Annotated[int, typer.Option(min=1, help="Neighbours of the kNN protocol.")] = 20,
+    splits: Splits = None,
+    signers: Signers = None,
+    exclude_signers: NotSigners = None,
+    exclude_labels: NotLabels = None,
+    watch: Watch = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score features on a labelled corpus."""
+    spec = {
+        "kind": "evaluate",
+        "corpus": corpus,
+        "encoder": encoder,
+        "features": features.value,
+        "protocol": protocol.value,
+        "folds": folds.value,
+        "num_neighbours": num_neighbours,
+        "clips": _clips(splits, signers, exclude_signers, exclude_labels),
+    }
+    submit(spec, watch=watch, as_json=as_json)
+
+
+@app.command(hidden=True)
+def file(
+    path: Annotated[Path, typer.Argument(metavar="FILE.json", allow_dash=True)],
+    watch: Watch = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit the job that a JSON file describes, as `POST /v1/jobs` takes it."""
+    submit(_read(path), watch=watch, as_json=as_json)
+
+
+def submit(spec: Spec, *, watch: bool, as_json: bool) -> None:
+    """Submit a job, say its id, and follow it where asked to."""
+    with Client() as client:
+        job = client.submit(spec)
+        if watch:
+            typer.echo(f"Submitted {job.id}.", err=as_json)
+            job = watch_until_exit(client, job.id, aside=as_json)
+            if not as_json:
+                typer.echo(f"Result: {json.dumps(job.result)}")
+        elif not as_json:
+            typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
+    if as_json:
+        print_json(job)
+
+
+def overrides(changes: list[str]) -> dict[str, Any]:
+    """Turn `a.b=1` into `{"a": {"b": 1}}`; a value that is not JSON is taken as text.
+
+    Raises:
+        SpecError: a change without `=`, or two that contradict each other.
+    """
+    result: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        path = name.strip().split(".")
+        if not equals or not all(path):
+            raise SpecError(f"--set {change!r} is not FIELD=VALUE, e.g. --set run.num_epochs=5.")
+        place = result
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise SpecError(f"--set {change!r} contradicts an earlier --set of {part!r}.")
+        if isinstance(place.get(path[-1]), dict):
+            raise SpecError(f"--set {change!r} contradicts an earlier --set below {name!r}.")
+        place[path[-1]] = _value(value)
+    return result
+
+
+def _value(written: str) -> Any:
+    try:
+        return json.loads(written)
+    except ValueError:
+        return written
+
+
+def _clips(
+    splits: list[str] | None,
+    signers: list[str] | None,
+    exclude_signers: list[str] | None,
+    exclude_labels: list[str] | None,
+) -> dict[str, list[str]]:
+    return {
+        "splits": splits or [],
+        "signers": signers or [],
+        "exclude_signers": exclude_signers or [],
+        "exclude_labels": exclude_labels or [],
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(
+            f"{path} cannot be read ({error.strerror}). After `submit` comes `pretrain`, `evaluate` or a "
+            "JSON file."
+        ) from None
+    except ValueError as error:
+        raise SpecError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(document, dict):
+        raise SpecError(f"{path} must hold a JSON object with a `kind`; it holds {type(document).__name__}.")
+    return document

@@ -1,0 +1,94 @@
+"""What commands print and how they fail: tables and JSON on standard output, errors on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from core.errors import SignforgeError, SpecError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+class OneLineErrors(TyperGroup):
+    """A command group whose own errors are a line on standard error and exit code 1, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except SignforgeError as error:
+            where = f"{error.pointer}: " if isinstance(error, SpecError) and _unnamed(error) else ""
+            typer.echo(f"Error: {where}{error}", err=True)
+            raise typer.Exit(EXIT_FAILED) from None
+
+
+def output(*, stderr: bool = False) -> Console:
+    """A console on the current standard output; wide where that is not a terminal, so that ids stay whole."""
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(width=None if is_terminal else 200, highlight=False, stderr=stderr)
+
+
+def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:
+    """Print models as JSON."""
+    if isinstance(answer, BaseModel):
+        typer.echo(answer.model_dump_json(indent=2))
+    else:
+        typer.echo(json.dumps([item.model_dump(mode="json") for item in answer], indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print a table, or the sentence `empty` where there are no rows."""
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(text(cell) for cell in row))
+    if table.row_count:
+        output().print(table)
+    else:
+        typer.echo(empty)
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Print names and values, one pair a line, leaving out what is not there."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        if value is not None and value not in ("", {}, ()):
+            table.add_row(name, text(value))
+    output().print(table)
+
+
+def text(value: object) -> str:
+    """How a value reads in a table; square brackets are kept from being taken for markup."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    plain = json.dumps(value) if isinstance(value, dict | list) else str(value)
+    return plain.replace("[", r"\[")
+
+
+def size(num_bytes: float) -> str:
+    """A number of bytes for a person."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if num_bytes < 1024:
+            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1024
+    return f"{num_bytes:.1f} TiB"
+
+
+def _unnamed(error: SpecError) -> bool:
+    return bool(error.pointer) and error.pointer not in str(error)

@@ -1,0 +1,121 @@
+"""One HTTP connection to the service: problems become exceptions, broken connections are tried again."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from signforge.address import Address
+from signforge.errors import ConnectionFailed, problem_of
+
+Sleep = Callable[[float], None]
+
+_WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0)
+"""Before the second, third ... try of a request that is safe to repeat."""
+_BUSY = frozenset({429, 503})
+_LONGEST_RETRY_AFTER_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+_TIMEOUT = httpx.Timeout(60.0, connect=_CONNECT_SECONDS)
+_REFUSED_SECONDS = 1.0
+"""Where nobody listens, longer waits than this are not worth a person's time."""
+
+
+class Connection:
+    """Sends requests to one service.
+
+    A request counts as safe to repeat unless it is a POST without an idempotency key; such a one is tried
+    once. `sleep` is what waits between tries.
+    """
+
+    def __init__(self, address: Address, *, sleep: Sleep = time.sleep) -> None:
+        self.address = address
+        self.sleep = sleep
+        self._http = httpx.Client(
+            base_url=address.url,
+            headers={"Authorization": f"Bearer {address.api_key}"} if address.api_key else {},
+            timeout=_TIMEOUT,
+            trust_env=not address.is_local,
+        )
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        repeatable: bool = True,
+        content: Callable[[], Iterator[bytes]] | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> httpx.Response:
+        """Send a request and return the answer, whose status is below 400.
+
+        `content` makes the body afresh for each try; `timeout` is in seconds; `options` go to httpx.
+
+        Raises:
+            ApiError: the service answered with a problem.
+            ConnectionFailed: it did not answer.
+        """
+        if timeout is not None:
+            options["timeout"] = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
+        for wait in (*_WAITS_SECONDS, None) if repeatable else (None,):
+            try:
+                response = self._http.request(
+                    method, path, content=content() if content is not None else None, **options
+                )
+            except httpx.TransportError as error:
+                if wait is None or (isinstance(error, httpx.ConnectError) and wait >= _REFUSED_SECONDS):
+                    raise self.failure(error) from None
+                self.sleep(wait)
+                continue
+            if response.status_code not in _BUSY or wait is None:
+                break
+            self.sleep(retry_after(response, wait))
+        if response.is_error:
+            raise problem_of(response)
+        return response
+
+    @contextmanager
+    def stream(self, path: str, *, headers: Mapping[str, str], timeout: float) -> Iterator[httpx.Response]:
+        """GET `path` once and hand out the open answer; `timeout` seconds of silence break it.
+
+        Raises:
+            ApiError: the service answered with a problem (416 is handed out instead).
+            httpx.TransportError: the connection broke, also while the answer is being read.
+        """
+        limits = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
+        with self._http.stream("GET", path, headers=dict(headers), timeout=limits) as response:
+            if response.is_error and response.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                response.read()
+                raise problem_of(response)
+            yield response
+
+    def failure(self, error: httpx.TransportError) -> ConnectionFailed:
+        """The exception for a service that does not answer, with what to do about it."""
+        url = self.address.url
+        if self.address.is_local:
+            advice = "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs."
+        else:
+            advice = "Check SIGNFORGE_URL and that the service runs there."
+        cause = str(error) or type(error).__name__
+        return ConnectionFailed(f"No signforge service answers at {url} ({cause}). {advice}")
+
+
+def waits() -> Iterator[float]:
+    """Seconds to wait before each further try, without end."""
+    return itertools.chain(_WAITS_SECONDS, itertools.repeat(_WAITS_SECONDS[-1]))
+
+
+def retry_after(response: httpx.Response, otherwise: float) -> float:
+    """Seconds that the service asks to wait, within reason."""
+    try:
+        seconds = float(response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return otherwise
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_SECONDS)

@@ -1,0 +1,218 @@
+"""The whole path on made-up signers, on a service of its own, from raw poses to features."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from core.errors import StorageError, UserError
+from core.pose.synthetic.recording import (
+    HEIGHT,
+    WIDTH,
+    SyntheticConfig,
+    generate,
+    generate_clips,
+    names_of,
+    save_npz,
+)
+from core.recipes import find_recipe
+from core.specs import EvaluateSpec, PretrainSpec, SplitConfig
+from signforge.children import Child, wait_until
+from signforge.client import Client
+from signforge.commands.terminal import output
+from signforge.commands.watching import watch_job
+from signforge.encoder import load_encoder, read_clips
+from signforge.errors import ServiceError
+from signforge.models import Job
+
+Features = Literal["keypoints", "untrained", "encoder"]
+Protocol = Literal["knn", "linear"]
+
+CORPUS = "made-up-signers"
+NUM_NEW_SIGNERS = 2
+"""Signers that only the test sees."""
+
+_RECIPE = "smoke"
+_MARKER = ".made-by-signforge-demo"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 90.0
+_FEATURES: dict[Features, str] = {
+    "keypoints": "raw keypoints",
+    "untrained": "untrained encoder",
+    "encoder": "trained encoder",
+}
+_PROTOCOLS: dict[Protocol, str] = {"knn": "kNN", "linear": "linear probe"}
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How much the demo makes and trains; `epochs` None leaves it to the recipe."""
+
+    signs: int = 20
+    signers: int = 8
+    takes: int = 5
+    epochs: int | None = None
+    seed: int = 0
+
+    @property
+    def num_training_clips(self) -> int:
+        """Clips of all but the new signers."""
+        return self.signs * (self.signers - NUM_NEW_SIGNERS) * self.takes
+
+
+def run_demo(folder: Path, size: DemoSize) -> None:
+    """Run the demo, leaving everything it makes in `folder`.
+
+    Raises:
+        SignforgeError: a part of it failed; the message says which and where its log is.
+    """
+    began = time.monotonic()
+    console = output()
+    folder = folder.absolute()
+    _fresh(folder)
+    config = SyntheticConfig(
+        num_signs=size.signs, num_signers=size.signers, takes_per_sign=size.takes, seed=size.seed
+    )
+    recordings = folder / "recordings.npz"
+    _head(console, "Recordings of made-up signers")
+    save_npz(generate(config), recordings, dtype=np.float16)
+    console.print(
+        f"{config.num_clips} clips: {size.signs} signs, {size.signers} signers, {size.takes} takes each."
+    )
+    with _service(folder, console) as client:
+        stage = _Stage(client, console)
+        stage.make_corpus(recordings, names_of(config).signers[-NUM_NEW_SIGNERS:])
+        encoder_id = stage.pretrain(size)
+        scores = {
+            (features, protocol): stage.evaluate(encoder_id, features, protocol)
+            for features in _FEATURES
+            for protocol in _PROTOCOLS
+        }
+        encoder = client.download_encoder(encoder_id, folder)
+    features = _embed_one_clip(encoder, config, folder / "one_clip.npz")
+    _head(
+        console, f"Top-1 on signers never seen in training: {size.signs} signs, chance {1 / size.signs:.2f}"
+    )
+    console.print(_table(scores))
+    console.print(
+        f"The encoder (its sha256 verified): {encoder}\n"
+        f"One clip embedded with it: {folder / 'one_clip.npz'} -> features {features.shape}\n"
+        f"The service's data and logs: {folder / 'service'}\n"
+        f"Look around in it: signforge up --data {folder / 'service'}\n"
+        f"Done in {time.monotonic() - began:.0f} s."
+    )
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The jobs of the demo, each followed to its end on the console."""
+
+    client: Client
+    console: Console
+
+    def make_corpus(self, recordings: Path, new_signers: tuple[str, ...]) -> None:
+        """Upload and import; the new signers go to test, whole."""
+        _head(self.console, f"Upload and import; test signers: {', '.join(new_signers)}")
+        split = SplitConfig(by="signer", test=new_signers)
+        self._finish(self.client.add_corpus(recordings, name=CORPUS, split=split))
+
+    def pretrain(self, size: DemoSize) -> str:
+        """Pretrain on the train split, without looking at labels; returns the encoder's id."""
+        _head(self.console, f"Pretrain without labels, recipe {_RECIPE}")
+        recipe = find_recipe(_RECIPE).config.run
+        run = {
+            "seed": size.seed,
+            "num_epochs": size.epochs or recipe.num_epochs,
+            "batch_size": min(recipe.batch_size, size.num_training_clips),
+        }
+        spec = PretrainSpec(name="demo-encoder", corpus=CORPUS, recipe=_RECIPE, overrides={"run": run})
+        return str(self._finish(self.client.submit(spec))["encoder_id"])
+
+    def evaluate(self, encoder_id: str, features: Features, protocol: Protocol) -> float:
+        """Score features on the new signers; returns top-1."""
+        _head(self.console, f"Evaluate on new signers: {_FEATURES[features]}, {_PROTOCOLS[protocol]}")
+        spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=features, protocol=protocol)
+        return float(self._finish(self.client.submit(spec))["scores"]["top1"])
+
+    def _finish(self, job: Job) -> dict[str, Any]:
+        job = watch_job(self.client, job.id, self.console)
+        if not job.has_succeeded or job.result is None:
+            raise ServiceError(f"The {job.kind} job {job.id} {job.state}: {job.status_message}")
+        return job.result
+
+
+def _head(console: Console, title: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+
+
+def _fresh(folder: Path) -> None:
+    """An empty folder; what an earlier demo left is removed, anything else is not."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            if not (folder / _MARKER).exists():
+                raise UserError(f"{folder} is not empty and not a demo's; choose another with --out.")
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARKER).touch()
+    except OSError as error:
+        raise StorageError(f"Cannot write to {folder}: {error.strerror}.") from None
+
+
+@contextmanager
+def _service(folder: Path, console: Console) -> Iterator[Client]:
+    """`signforge up` as a child on a data folder of its own, stopped in order at the end."""
+    data = folder / "service"
+    arguments = [sys.executable, "-m", "signforge.cli", "up", "--data", str(data), "--port", "0"]
+    child = Child("service", arguments, log=folder / "service.log", environment=_environment())
+    child.start()
+    try:
+        url = _await_address(child, data / "address")
+        console.print(f"A service of its own runs at {url}.")
+        with Client(url, (data / "api_key").read_text(encoding="utf-8").strip()) as client:
+            yield client
+    finally:
+        child.ask_to_stop()
+        stopped = wait_until(lambda: not child.is_running, seconds=_STOP_SECONDS)
+        child.kill()
+    if not stopped or child.exit_code != 0:
+        raise ServiceError(f"The service did not stop cleanly (code {child.exit_code}); see {child.log}.")
+
+
+def _environment() -> dict[str, str]:
+    """Ours without settings that would make the demo share the user's own service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SIGNFORGE_")}
+
+
+def _await_address(child: Child, address: Path) -> str:
+    if not wait_until(lambda: address.exists() or not child.is_running, seconds=_START_SECONDS):
+        raise ServiceError(f"The service was not ready within {_START_SECONDS:g} s; see {child.log}.")
+    if not child.is_running:
+        raise ServiceError(f"The service did not start. {child.log} ends:\n{child.tail()}")
+    return address.read_text(encoding="utf-8").strip()
+
+
+def _embed_one_clip(encoder: Path, config: SyntheticConfig, path: Path) -> NDArray[np.float32]:
+    """Save the last recording as a pose file of its own and embed it, as a user of the encoder would."""
+    last = next(generate_clips(config, start=config.num_clips - 1))
+    np.savez(path, keypoints=last.keypoints, width=WIDTH, height=HEIGHT)
+    return load_encoder(encoder).embed(read_clips(path))
+
+
+def _table(scores: dict[tuple[Features, Protocol], float]) -> Table:
+    table = Table()
+    table.add_column("features")
+    for name in _PROTOCOLS.values():
+        table.add_column(name, justify="right")
+    for features, name in _FEATURES.items():
+        table.add_row(name, *(f"{scores[features, protocol]:.3f}" for protocol in _PROTOCOLS))
+    return table

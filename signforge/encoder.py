@@ -1,0 +1,98 @@
+"""Use a trained encoder without the service: pose files in, features out. torch is loaded on first use."""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CorpusError, UserError
+from core.exchange.card import EncoderCard
+from core.pose.clip import Clip
+
+if TYPE_CHECKING:
+    from core.exchange.weights import LoadedEncoder
+
+Format = Literal["auto", "coco_wholebody_133", "mediapipe_holistic", "mp_data"]
+
+_log = logging.getLogger(__name__)
+
+
+class Encoder:
+    """A trained encoder: clips in, features out."""
+
+    def __init__(self, loaded: "LoadedEncoder") -> None:
+        self._loaded = loaded
+
+    @property
+    def card(self) -> EncoderCard:
+        """What the encoder is and how it was made."""
+        return self._loaded.card
+
+    def embed(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+        """Return the features (N, D) of N clips, in their order: one row of unit-length pieces each."""
+        return self._loaded.model.embed(clips)
+
+
+def load_encoder(path: str | Path, *, device: str = "cpu") -> Encoder:
+    """Load a downloaded encoder: its `.safetensors` file, or the folder that it lies in.
+
+    Raises:
+        EncoderError: there is no encoder at `path`, or it is damaged.
+    """
+    from core.exchange.weights import load_encoder as load
+
+    return Encoder(load(Path(path), device=device))
+
+
+def read_clips(
+    path: str | Path,
+    *,
+    source_format: Format = "auto",
+    profile: str = "wlasl",
+    image_size: tuple[int, int] | None = None,
+) -> list[Clip]:
+    """Read and normalise the clips of a pose file, archive or folder, as an import does.
+
+    `profile` names the confidence thresholds; `image_size` is (width, height) in pixels, for sources that do
+    not say it. Clips that cannot be used are left out, with a warning in the log.
+
+    Raises:
+        CorpusError: the source is damaged, of no known format, or has no usable clip.
+        UserError: there is no such profile.
+    """
+    from core.corpora.readers.detect import open_source
+    from core.corpora.readers.raw_clip import ReadOptions
+    from core.corpora.source import ReadReport
+    from core.pose.normalise import PROFILES
+
+    profiles = {str(name): value for name, value in PROFILES.items()}
+    if profile not in profiles:
+        raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
+    report = ReadReport()
+    with _unpacked(Path(path)) as source:
+        options = ReadOptions(profiles[profile], image_size)
+        clips = [found.clip for found in open_source(source, source_format, options, report).clips]
+    reasons = "; ".join(report.examples)
+    if not clips:
+        raise CorpusError(f"No clip of {path} can be used: {reasons or 'it is empty'}.")
+    if report.num_skipped:
+        _log.warning("%d clips of %s were left out: %s", report.num_skipped, path, reasons)
+    return clips
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The source itself; an archive as a temporary folder."""
+    from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+
+    if not is_archive(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="signforge-") as folder:
+        unpack(path, Path(folder), limits=UnpackLimits())
+        yield Path(folder)

@@ -1,0 +1,106 @@
+"""Migrations, transactions and the clock, on SQLite and PostgreSQL."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
+from core.jobs.identifiers import new_id
+from core.jobs.tables import Tables, UploadRow
+
+
+def test_migrating_makes_exactly_the_tables(empty: Engine) -> None:
+    assert not is_current(empty)
+    migrate(empty)
+    assert is_current(empty)
+    with empty.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Tables.metadata) == []
+
+
+def test_migrations_go_down_and_up_again(empty: Engine) -> None:
+    engine = empty
+    migrate(engine)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "base")
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    assert not is_current(engine)
+    migrate(engine)
+    assert is_current(engine)
+
+
+def test_several_may_migrate_at_once(empty: Engine) -> None:
+    failures: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            migrate(empty)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=attempt) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert is_current(empty)
+
+
+def test_a_transaction_is_all_or_nothing(engine: Engine) -> None:
+    def interrupted() -> None:
+        with transaction(engine) as session:
+            session.add(_upload(datetime.now(UTC)))
+            session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    with reading(engine) as session:
+        assert session.query(UploadRow).count() == 0
+
+
+def test_times_come_back_in_utc(engine: Engine) -> None:
+    moment = datetime.fromisoformat("2026-03-04T05:06:07.000008+02:00")
+    with transaction(engine) as session:
+        session.add(_upload(moment))
+    with reading(engine) as session:
+        stored = session.query(UploadRow).one().created_at
+    assert stored == moment
+    assert stored.utcoffset() == timedelta(0)
+
+
+def test_the_clock_is_aware_and_moves_within_a_transaction(engine: Engine) -> None:
+    with transaction(engine) as session:
+        first, second = now(session), now(session)
+    assert first.utcoffset() == timedelta(0)
+    assert first < second < first + timedelta(seconds=10)
+    assert abs(first - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_foreign_keys_are_enforced(engine: Engine) -> None:
+    statement = text("INSERT INTO outbox (job_id, ring_at, rings) VALUES ('job_none', '2026-01-01', 0)")
+    with pytest.raises(IntegrityError), transaction(engine) as session:
+        session.execute(statement)
+
+
+def test_sqlite_is_durable_and_lets_readers_pass_a_writer(empty_sqlite: Engine) -> None:
+    migrate(empty_sqlite)
+    with transaction(empty_sqlite) as writer:
+        writer.add(_upload(datetime.now(UTC)))
+        writer.flush()
+        with reading(empty_sqlite) as reader:
+            assert reader.query(UploadRow).count() == 0
+            assert reader.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+            assert reader.execute(text("PRAGMA synchronous")).scalar_one() == 2
+
+
+def _upload(at: datetime) -> UploadRow:
+    return UploadRow(
+        id=new_id("upl"), owner="ada", filename="a", location="a", size_bytes=2**40, sha256="", created_at=at
+    )

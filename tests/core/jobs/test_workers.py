@@ -1,0 +1,42 @@
+"""The registry of workers."""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from core.jobs import workers
+from core.jobs.database import now, transaction
+from core.jobs.tables import WorkerRow
+from tests.core.jobs.arranging import claim_next, queue
+
+
+def test_a_worker_is_idle_until_it_claims_and_once_it_is_silent_it_is_not(engine: Engine) -> None:
+    with transaction(engine) as session:
+        workers.heartbeat(session, "wrk", host="here", process_id=7)
+        workers.heartbeat(session, "other", host="there", process_id=8)
+        workers.heartbeat(session, "wrk", host="here", process_id=9)
+        assert workers.count_idle(session, seen_within_seconds=10) == 2
+        assert session.get_one(WorkerRow, "wrk").process_id == 9
+        session.get_one(WorkerRow, "other").seen_at = now(session) - timedelta(seconds=11)
+        session.flush()
+        assert workers.count_idle(session, seen_within_seconds=10) == 1
+    queue(engine)
+    claim_next(engine)  # in the name of "wrk"
+    with transaction(engine) as session:
+        assert workers.count_idle(session, seen_within_seconds=10) == 0
+
+
+def test_what_a_worker_does_and_when_it_was_heard_of(engine: Engine) -> None:
+    with transaction(engine) as session:
+        workers.heartbeat(session, "wrk", host="here", process_id=7)
+        session.get_one(WorkerRow, "wrk").seen_at = now(session) - timedelta(hours=1)
+    with transaction(engine) as session:
+        workers.set_job(session, "wrk", "job_1")
+        session.expire_all()
+        row = session.get_one(WorkerRow, "wrk")
+        assert row.job_id == "job_1"
+        assert row.seen_at > now(session) - timedelta(minutes=1)
+        workers.heard_of(session, "nobody")  # not registered: no row is made
+        workers.retire(session, "wrk")
+        workers.retire(session, "wrk")
+        assert session.query(WorkerRow).count() == 0

@@ -1,0 +1,197 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from core.errors import SpecError
+from core.jobs import outcomes, reports
+from core.jobs.database import transaction
+from core.jobs.states import Reason
+from signforge.children import wait_until
+from signforge.cli import app
+from signforge.commands.submit import overrides
+from tests.signforge.conftest import RunningApi
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def invoke(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    monkeypatch.setenv("SIGNFORGE_URL", api.url)
+    monkeypatch.setenv("SIGNFORGE_API_KEY", api.api_key)
+    return lambda *words, text=None: CliRunner().invoke(app, words, input=text)
+
+
+def test_overrides_nest_and_keep_their_types() -> None:
+    changes = ["run.seed=1", "run.device=cpu", "optimiser.milestones=[3, 5]", "optimiser.learning_rate=1e-2"]
+    assert overrides(changes) == {
+        "run": {"seed": 1, "device": "cpu"},
+        "optimiser": {"milestones": [3, 5], "learning_rate": 0.01},
+    }
+
+
+@pytest.mark.parametrize(
+    "changes", [["run.seed"], ["=1"], ["run..seed=1"], ["run=1", "run.seed=2"], ["run.seed=2", "run=1"]]
+)
+def test_overrides_that_make_no_sense_are_refused(changes: list[str]) -> None:
+    with pytest.raises(SpecError, match="--set"):
+        overrides(changes)
+
+
+def test_submit_pretrain_says_what_it_is_told(invoke: Invoke, api: RunningApi, corpus: str) -> None:
+    result = invoke(
+        *("submit", "pretrain", "--corpus", "signs", "--recipe", "smoke", "--name", "mine"),
+        *("--set", "run.seed=1", "--set", "run.num_epochs=5", "--exclude-signer", "bob"),
+    )
+    assert result.exit_code == 0, result.output
+    with api.client() as client:
+        (job,) = client.jobs(kind="pretrain")
+    assert job.id in result.stdout
+    assert job.name == "mine"
+    assert job.spec["corpus"] == corpus
+    assert job.spec["overrides"] == {"run": {"seed": 1, "num_epochs": 5}}
+    assert job.spec["clips"] == {
+        "splits": ["train"],
+        "signers": [],
+        "exclude_signers": ["bob"],
+        "exclude_labels": [],
+    }
+
+
+def test_submit_evaluate_says_what_it_is_told(invoke: Invoke, corpus: str) -> None:
+    result = invoke(
+        *("submit", "evaluate", "--corpus", "signs", "--features", "keypoints", "--protocol", "linear"),
+        *("--folds", "each_signer", "--exclude-label", "thanks", "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    spec = json.loads(result.stdout)["spec"]
+    assert (spec["features"], spec["protocol"], spec["folds"]) == ("keypoints", "linear", "each_signer")
+    assert spec["clips"]["exclude_labels"] == ["thanks"]
+
+
+def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp_path: Path) -> None:
+    text = json.dumps({"kind": "pretrain", "corpus": "signs", "recipe": "smoke"})
+    (tmp_path / "job.json").write_text(text)
+    assert invoke("submit", str(tmp_path / "job.json")).exit_code == 0
+    assert invoke("submit", "-", text=text).exit_code == 0
+    listed = invoke("jobs", "--kind", "pretrain", "--json")
+    assert len(json.loads(listed.stdout)) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("submit", "pretrain", "--corpus", "sings"), "Did you mean 'signs'"),
+        (("submit", "pretrain", "--corpus", "signs", "--set", "run.sed=1"), "Did you mean 'seed'"),
+        (("submit", "pretrain", "--corpus", "signs", "--recipe", "smok"), "Did you mean 'smoke'"),
+        (("submit", "evaluate", "--corpus", "signs"), "need `encoder`"),
+        (("submit", "no-such.json"), "no-such.json cannot be read"),
+        (("show", "job_0"), "job_0"),
+        (("encoders", "show", "nobody"), "no encoder 'nobody'"),
+        (("recipes", "nothing"), "there are: stc"),
+        (("corpora", "add", "no-such-folder", "--name", "x"), "no-such-folder"),
+        (("embed", "no-such-encoder", "no-such-poses"), "no-such-poses"),
+    ],
+)
+def test_errors_are_a_line_and_exit_code_1(
+    invoke: Invoke, corpus: str, words: tuple[str, ...], told: str
+) -> None:
+    result = invoke(*words)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") <= 2
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_no_service_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNFORGE_URL", "http://127.0.0.1:9")
+    result = CliRunner().invoke(app, ["jobs"])
+    assert result.exit_code == 1
+    assert "signforge up" in result.stderr
+
+
+def test_a_setting_out_of_bounds_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNFORGE_PORT", "many")
+    result = CliRunner().invoke(app, ["jobs"])
+    assert result.exit_code == 1
+    assert "SIGNFORGE_PORT" in result.stderr
+
+
+def test_lists_and_shows_for_people(invoke: Invoke, make_encoder: Callable[[bytes], str]) -> None:
+    encoder_id = make_encoder(b"weights")
+    assert encoder_id in invoke("encoders", "list").stdout
+    assert "1 version" not in invoke("encoders", "show", "signs-encoder").stdout
+    assert encoder_id in invoke("encoders", "show", "signs-encoder").stdout
+    assert "signs" in invoke("corpora", "list").stdout
+    assert "hello" in invoke("corpora", "show", "signs").stdout
+    assert "succeeded" in invoke("jobs").stdout
+    assert "smoke" in invoke("recipes").stdout
+    assert '"num_epochs"' in invoke("recipes", "smoke").stdout
+
+
+def test_download_writes_the_file(
+    invoke: Invoke, make_encoder: Callable[[bytes], str], tmp_path: Path
+) -> None:
+    make_encoder(b"weights")
+    result = invoke("download", "signs-encoder", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert Path(result.stdout.strip()).read_bytes() == b"weights"
+
+
+def test_watch_ends_with_the_job_and_tells_of_its_failure(
+    invoke: Invoke, api: RunningApi, corpus: str
+) -> None:
+    with api.client() as client:
+        job_id = client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+    lease = api.claim().lease
+    progress = {"phase": "training", "step": 4, "total_steps": 9, "metrics": {"loss": 0.25}}
+    with transaction(api.engine) as session:
+        reports.report_progress(session, lease, progress)
+        outcomes.fail(session, lease, reason=Reason.DIVERGED, message="the loss is [not] a number")
+    result = invoke("watch", job_id)
+    assert result.exit_code == 1
+    assert "training  4/9  loss 0.25" in result.stdout
+    assert "diverged" in result.stderr
+    assert "the loss is [not] a number" in result.stderr
+    assert "the loss is [not] a number" in result.stdout
+
+
+def test_watching_keeps_json_apart(invoke: Invoke, api: RunningApi, corpus: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        told = pool.submit(
+            invoke, "submit", "evaluate", "--corpus", corpus, "--features", "keypoints", "--watch", "--json"
+        )
+        with api.client() as client:
+            assert wait_until(lambda: bool(client.jobs(kind="evaluate")), seconds=10)
+        claim = api.claim()
+        with transaction(api.engine) as session:
+            outcomes.succeed_evaluate(session, claim.lease, result={"scores": {"top1": 0.25}})
+        result = told.result(timeout=20)
+    assert json.loads(result.stdout)["result"]["scores"] == {"top1": 0.25}
+    assert "succeeded" in result.stderr
+
+
+def test_cancel_says_the_state(invoke: Invoke, api: RunningApi, corpus: str) -> None:
+    with api.client() as client:
+        job_id = client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+    assert f"{job_id} is cancelled" in invoke("cancel", job_id).stdout
+    assert "cancelled" in invoke("show", job_id).stdout
+
+
+def test_keys_are_made_and_revoked(invoke: Invoke) -> None:
+    made = json.loads(invoke("keys", "create", "carol", "--scope", "read", "--json").stdout)
+    assert made["api_key"].startswith("sf_")
+    assert made["id"] in invoke("keys", "list").stdout
+    assert invoke("keys", "revoke", made["id"]).exit_code == 0
+
+
+@pytest.mark.parametrize("module", ["signforge", "signforge.client", "signforge.cli", "signforge.local"])
+def test_torch_stays_out(module: str) -> None:
+    program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

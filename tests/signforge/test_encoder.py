@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.corpora.readers.unpack import is_archive
+from core.errors import CorpusError, EncoderError, UserError
+from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
+from signforge import load_encoder, read_clips
+from signforge.packing import as_one_file
+
+
+@pytest.fixture
+def poses(tmp_path: Path) -> Path:
+    folder = tmp_path / "poses"
+    folder.mkdir()
+    save_npz(generate(SyntheticConfig(num_signs=2, num_signers=1, takes_per_sign=1)), folder / "poses.npz")
+    return folder / "poses.npz"
+
+
+def test_clips_are_the_same_from_a_file_and_from_an_archive(poses: Path) -> None:
+    clips = read_clips(poses)
+    assert len(clips) == 2
+    with as_one_file(poses.parent) as packed:
+        assert is_archive(packed)
+        again = read_clips(packed)
+    for clip, other in zip(clips, again, strict=True):
+        np.testing.assert_array_equal(clip.points, other.points)
+
+
+def test_what_cannot_be_read_is_named(poses: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"nothing\.npz"):
+        read_clips(tmp_path / "nothing.npz")
+    with pytest.raises(UserError, match=r"no profile 'asl'.*wlasl"):
+        read_clips(poses, profile="asl")
+    with pytest.raises(EncoderError, match=r"poses\.npz"):
+        load_encoder(poses)

@@ -1,0 +1,115 @@
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from signforge.children import wait_until
+from signforge.client import Client
+from signforge.errors import ConnectionFailed
+from tests.system.running_service import RunningService, none_left, start_up
+
+pytestmark = pytest.mark.system
+
+
+def test_it_starts_is_found_and_stops_without_a_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RunningService(tmp_path / "data") as service:
+        monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", str(service.folder))
+        with Client() as client:
+            assert client.jobs() == []
+        assert (service.folder / "api_key").stat().st_mode & 0o777 == 0o600
+        processes = service.processes()
+        assert len(processes) >= 5
+
+        second = start_up("--data", str(service.folder), "--port", "0")
+        told, _ = second.communicate(timeout=30)
+        assert second.returncode == 1
+        assert f"process {processes[0].pid}" in told
+        assert "--data" in told
+        with Client() as client:
+            assert client.jobs() == []
+
+        assert service.stop() == 0
+        assert none_left(processes)
+        assert not (service.folder / "address").exists()
+
+
+def test_an_api_key_outlives_a_restart_and_a_lost_one_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with RunningService(folder):
+        first = (folder / "api_key").read_text()
+    with RunningService(folder):
+        assert (folder / "api_key").read_text() == first
+    (folder / "api_key").unlink()
+    with RunningService(folder) as service, service.client() as client:
+        assert len(client.api_keys()) == 2
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start_up("--data", str(tmp_path / "data"), port=str(port))
+        told, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"port {port}" in told
+    assert "SIGNFORGE_PORT" in told
+    assert "Traceback" not in told
+
+
+def test_a_database_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://ada:lovelace@127.0.0.1:9/signforge"
+    process = start_up("--data", str(tmp_path / "data"), "--port", "0", database_url=url)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "SIGNFORGE_DATABASE_URL" in told
+    assert "lovelace" not in told
+    assert "Traceback" not in told
+
+
+def test_a_part_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    process = start_up("--data", str(tmp_path / "data"), "--port", "0", broker_url="pigeon://loft")
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert str(tmp_path / "data" / "logs") in told
+    assert "pigeon" in told
+
+
+def test_what_dies_is_started_again(tmp_path: Path) -> None:
+    with RunningService(tmp_path / "data") as service, service.client() as client:
+        for word in ("api.main", "worker.reconciler", "valkey-server"):
+            (victim,) = [each for each in service.processes() if word in " ".join(each.cmdline())]
+            victim.kill()
+            assert wait_until(
+                lambda word=word, dead=victim.pid: any(
+                    word in " ".join(_words(each)) and each.pid != dead for each in service.processes()
+                ),
+                seconds=20,
+            )
+
+        def answers() -> bool:
+            try:
+                return client.jobs() == []
+            except ConnectionFailed:
+                return False
+
+        assert wait_until(answers, seconds=20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
+def test_nothing_outlives_a_service_that_was_killed(tmp_path: Path) -> None:
+    with RunningService(tmp_path / "data") as service:
+        processes = service.processes()
+        processes[0].kill()
+        assert none_left(processes)
+    with RunningService(tmp_path / "data") as service, service.client() as client:
+        assert client.jobs() == []
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

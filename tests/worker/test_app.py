@@ -1,0 +1,52 @@
+"""The Celery settings that keep jobs safe, as Celery itself sees them."""
+
+from pathlib import Path
+
+import pytest
+
+from core.jobs.settings import Settings
+from worker.app import DOORBELL, create_app, worker_name
+from worker.drain import DrainSwitch
+from worker.main import arguments
+from worker.tasks import register
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_folder=tmp_path, broker_url="redis://localhost/1", stop_grace_seconds=20)
+
+
+def test_a_message_is_a_doorbell_and_no_more(settings: Settings) -> None:
+    app = create_app(settings)
+    register(app, settings, DrainSwitch())
+    task = app.tasks[DOORBELL]
+    assert (task.acks_late, task.ignore_result, task.reject_on_worker_lost) == (False, True, None)
+    assert (task.time_limit, task.soft_time_limit) == (None, None)
+    assert app.conf.result_backend is None
+    assert (app.conf.worker_disable_prefetch, app.conf.worker_prefetch_multiplier) == (True, 1)
+    assert app.conf.broker_connection_max_retries is None
+    assert app.conf.worker_soft_shutdown_timeout > settings.stop_grace_seconds
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://localhost/1", "rediss://h:1/0", "redis+socket:///a/valkey.sock", "sentinel://h"]
+)
+def test_keys_have_a_prefix_and_sockets_time_out(settings: Settings, url: str) -> None:
+    options = create_app(settings.model_copy(update={"broker_url": url})).conf.broker_transport_options
+    assert options["global_keyprefix"] == "signforge:"
+    assert options["socket_timeout"] > 1, "longer than kombu's blocking read of one second"
+
+
+def test_other_brokers_get_no_redis_options(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"broker_url": "amqp://localhost"}))
+    assert app.conf.broker_transport_options == {}
+
+
+def test_a_worker_has_one_process_and_a_name_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    words = arguments(settings)
+    for word in ("worker", "--concurrency=1", "--pool=prefork", "--without-gossip", "--without-mingle"):
+        assert word in words
+    assert f"--hostname={worker_name(settings)}" in words
+    elsewhere = settings.model_copy(update={"data_folder": tmp_path / "elsewhere"})
+    assert worker_name(elsewhere) != worker_name(settings)
+    assert worker_name(settings) == worker_name(settings.model_copy())

@@ -1,0 +1,40 @@
+"""What a supervisor hears: events among whatever else a program prints, and commands."""
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.execution import Inbox, Message, Told, hear_commands, parse, tail
+from worker.verdict import Asked
+
+
+@given(st.text())
+def test_noise_is_not_an_event(line: str) -> None:
+    assert parse(line) is None
+
+
+@pytest.mark.parametrize("line", ["1", "[]", "{}", '{"event": 1}', '{"event": "step"', "null"])
+def test_other_json_is_not_an_event(line: str) -> None:
+    assert parse(line) is None
+
+
+def test_an_event_is_an_event() -> None:
+    assert parse('{"event": "log", "message": "hello"}\n') == {"event": "log", "message": "hello"}
+
+
+def test_commands_are_heard_and_the_end_of_input_means_drain() -> None:
+    inbox = Inbox()
+    hear_commands(io.StringIO("nonsense\n\ncancel\n"), inbox, {"cancel": Asked.CANCEL})
+    heard: list[Message | None] = [inbox.get(5), inbox.get(5), inbox.get(0.01)]
+    assert heard == [Told(Asked.CANCEL), Told(Asked.DRAIN), None]
+
+
+def test_the_end_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "program.log"
+    assert tail(log) == ""
+    log.write_bytes(b"x" * 5_000 + b"\xff last words\n")
+    assert tail(log).endswith("last words")
+    assert len(tail(log)) <= 2_000

@@ -1,0 +1,139 @@
+"""Holding a job with a real supervisor and a real program, and every way in which a program can end."""
+
+import pytest
+
+from core.jobs.database import reading, transaction
+from core.jobs.reports import checkpoints_of
+from core.jobs.states import State
+from core.jobs.tables import CheckpointRow, JobRow
+from tests.servers.service import SUPERVISOR, Service
+from tests.worker.programs.counting import expected_weights
+from worker.lease import Holder
+
+pytestmark = pytest.mark.system
+
+
+def work(service: Service) -> int:
+    """Do what a pool child does when the doorbell rings."""
+    return Holder(service.engine, service.settings, "wrk", lambda: False, SUPERVISOR).work()
+
+
+def work_until_final(service: Service, job_id: str) -> JobRow:
+    """The same, as often as the doorbell would ring."""
+    for _ in range(service.settings.max_attempts):
+        with transaction(service.engine) as session:
+            session.get_one(JobRow, job_id).not_before = None
+        work(service)
+    assert service.processes(SUPERVISOR) == []
+    return service.job(job_id)
+
+
+def test_a_job_from_doorbell_to_encoder(service: Service) -> None:
+    job_id = service.submit(steps=20)
+    assert work(service) == 1
+    row = service.job(job_id)
+    assert row.state == State.SUCCEEDED
+    assert row.progress is not None
+    assert (row.progress["phase"], row.progress["step"], row.progress["percent"]) == ("counting", 20, 100.0)
+    assert row.progress["samples_per_second"] == 7.0
+    assert service.weights(job_id) == expected_weights(20)
+    states = [event.data["to"] for event in service.events(job_id, "state")]
+    assert states == ["queued", "starting", "running", "succeeded"]
+    assert [attempt.outcome for attempt in service.attempts(job_id)] == ["succeeded"]
+    with reading(service.engine) as session:
+        rows = checkpoints_of(session, job_id)
+        assert [row.step for row in rows] == [20, 15, 10, 5]
+        assert service.store.local_path(rows[0].location).is_dir()
+    assert work(service) == 0
+
+
+def test_jobs_are_done_one_after_another(service: Service) -> None:
+    jobs = [service.submit(steps=3) for _ in range(3)]
+    assert work(service) == 3
+    assert [service.job(job_id).state for job_id in jobs] == ["succeeded"] * 3
+
+
+def test_a_refusal_is_final(service: Service) -> None:
+    job_id = service.submit(fault="refuse", at_step=2)
+    assert work(service) == 1
+    row = service.job(job_id)
+    assert (row.state, row.status_reason, row.attempt) == ("failed", "data_unusable", 1)
+    assert row.status_message == "This corpus is not fit to be counted."
+
+
+def test_a_crash_is_tried_again_until_it_is_hopeless(service: Service) -> None:
+    job_id = service.submit(fault="crash", at_step=2)
+    row = work_until_final(service, job_id)
+    assert (row.state, row.status_reason, row.attempt) == ("failed", "internal_error", 3)
+    assert "Something broke." in str(row.status_message)
+
+
+def test_a_killed_program_goes_on_from_its_checkpoint_and_ends_with_the_same_bytes(service: Service) -> None:
+    job_id = service.submit(steps=30, fault="killed", at_step=17, until_attempt=2)
+    row = work_until_final(service, job_id)
+    assert (row.state, row.attempt, row.charged_attempts) == ("succeeded", 2, 1)
+    assert service.weights(job_id) == expected_weights(30)
+    assert "Going on from the checkpoint of step 15." in _logs(service, job_id)
+    first, second = service.attempts(job_id)
+    assert (first.outcome, second.outcome) == ("worker_lost", "succeeded")
+    assert "SIGKILL" in str(first.message)
+
+
+def test_a_damaged_checkpoint_is_passed_over(service: Service) -> None:
+    job_id = service.submit(steps=30, fault="killed", at_step=17, until_attempt=2)
+    work(service)
+    with reading(service.engine) as session:
+        newest = checkpoints_of(session, job_id)[0]
+    file = service.store.local_path(newest.location) / "state.json"
+    file.write_bytes(b"x" * file.stat().st_size)
+    row = work_until_final(service, job_id)
+    assert row.state == "succeeded"
+    assert service.weights(job_id) == expected_weights(30)
+    logs = _logs(service, job_id)
+    assert "Going on from the checkpoint of step 10." in logs
+    assert any("Cannot go on from step 15" in message for message in logs)
+
+
+def test_a_checkpoint_the_program_cannot_use_is_not_offered_again(service: Service) -> None:
+    job_id = service.submit(steps=30, fault="killed", at_step=17, until_attempt=2, unusable_step=15)
+    row = work_until_final(service, job_id)
+    assert (row.state, row.attempt) == ("succeeded", 3)
+    assert service.weights(job_id) == expected_weights(30)
+    assert [attempt.outcome for attempt in service.attempts(job_id)][1] == "checkpoint_unusable"
+    assert "Going on from the checkpoint of step 10." in _logs(service, job_id)
+
+
+def test_checkpoints_of_earlier_attempts_are_dropped_once_there_are_newer_ones(service: Service) -> None:
+    job_id = service.submit(steps=30, fault="killed", at_step=17, until_attempt=2)
+    work_until_final(service, job_id)
+    with reading(service.engine) as session:
+        rows = session.query(CheckpointRow).filter_by(job_id=job_id).all()
+    assert {row.attempt for row in rows if row.deleted_at is None} == {2}
+    first_attempt = service.store.attempt_folder(job_id, 1) / "checkpoints"
+    assert not list(first_attempt.iterdir())
+
+
+def test_a_silent_program_is_killed_and_tried_again(service: Service) -> None:
+    job_id = service.submit(steps=8, fault="hang", at_step=7, until_attempt=2)
+    row = work_until_final(service, job_id)
+    assert (row.state, row.attempt) == ("succeeded", 2)
+    assert service.attempts(job_id)[0].outcome == "stalled"
+
+
+def test_a_missing_corpus_fails_the_job(service: Service) -> None:
+    job_id = service.submit()
+    service.store.corpus_folder("cor_1").rmdir()
+    work(service)
+    row = service.job(job_id)
+    assert (row.state, row.status_reason) == ("failed", "data_missing")
+
+
+def test_what_a_program_leaves_running_is_ended_with_it(service: Service) -> None:
+    job_id = service.submit(steps=5, fault="orphan", at_step=2)
+    assert work(service) == 1
+    assert service.job(job_id).state == "succeeded"
+    assert service.processes() == []
+
+
+def _logs(service: Service, job_id: str) -> list[str]:
+    return [event.data["message"] for event in service.events(job_id, "log")]

@@ -1,0 +1,112 @@
+"""Specifications as programs get them: paths for ids, the resolved recipe spelt out."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from core.jobs.artifacts import ArtifactStore
+from core.jobs.database import reading, transaction
+from core.jobs.leases import Claim
+from core.jobs.tables import CorpusRow, EncoderRow, UploadRow
+from core.recipes import resolve
+from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from tests.core.jobs.arranging import queue
+from worker.programs import PROGRAMS, DataMissing, local_spec
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def engine(sqlite_engine: Engine, store: ArtifactStore) -> Engine:
+    """A database with one upload, corpus and encoder, whose files are there."""
+    origin, at = queue(sqlite_engine), datetime.now(UTC)
+    for folder in (store.corpus_folder("cor_1"), store.encoder_folder("enc_1"), store.folder / "uploads"):
+        folder.mkdir(parents=True)
+    (store.folder / "uploads" / "clips.npz").write_bytes(b"x")
+    with transaction(sqlite_engine) as session:
+        origin_of = {"owner": "ada", "job_id": origin, "created_at": at}
+        session.add(
+            CorpusRow(
+                id="cor_1", name="signers", location="corpora/cor_1", digest="", summary={}, **origin_of
+            )
+        )
+        session.add(
+            EncoderRow(
+                id="enc_1",
+                name="letters",
+                version=1,
+                location="encoders/enc_1",
+                sha256="",
+                size_bytes=0,
+                card={},
+                **origin_of,
+            )
+        )
+        session.add(
+            UploadRow(
+                id="upl_1",
+                owner="ada",
+                filename="clips.npz",
+                location="uploads/clips.npz",
+                size_bytes=1,
+                sha256="",
+                created_at=at,
+            )
+        )
+    return sqlite_engine
+
+
+def localise(engine: Engine, store: ArtifactStore, spec: JobSpec, **fields: object) -> dict[str, object]:
+    claimed = Claim("job_1", 1, "t", spec.kind, spec.model_dump(mode="json"), None, "ada")
+    with reading(engine) as session:
+        return local_spec(session, Claim(**{**vars(claimed), **fields}), store)
+
+
+def test_an_upload_becomes_a_path_and_a_path_stays(engine: Engine, store: ArtifactStore) -> None:
+    local = localise(engine, store, ImportSpec(name="n", source="upl_1"))
+    assert local["source"] == str(store.folder / "uploads" / "clips.npz")
+    assert localise(engine, store, ImportSpec(name="n", source="/data/x"))["source"] == "/data/x"
+
+
+def test_corpus_and_encoder_become_folders(engine: Engine, store: ArtifactStore) -> None:
+    local = localise(engine, store, EvaluateSpec(corpus="cor_1", encoder="enc_1"))
+    assert local["corpus"] == str(store.corpus_folder("cor_1"))
+    assert local["encoder"] == str(store.encoder_folder("enc_1"))
+    baseline = localise(engine, store, EvaluateSpec(corpus="cor_1", features="keypoints"))
+    assert baseline["encoder"] is None
+    assert EvaluateSpec.model_validate(local).protocol == "knn"
+
+
+def test_what_was_promised_at_submission_is_what_runs(engine: Engine, store: ArtifactStore) -> None:
+    spec = PretrainSpec(corpus="cor_1", recipe="smoke", overrides={"run": {"seed": 7}})
+    promised = resolve(spec)
+    local = localise(engine, store, spec, resolved=promised.model_dump(mode="json"))
+    assert resolve(PretrainSpec.model_validate(local)) == promised
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ImportSpec(name="n", source="upl_none"),
+        PretrainSpec(corpus="cor_none"),
+        EvaluateSpec(corpus="cor_1", encoder="enc_none"),
+    ],
+)
+def test_what_is_missing_is_named(engine: Engine, store: ArtifactStore, spec: JobSpec) -> None:
+    with pytest.raises(DataMissing, match="_none"):
+        localise(engine, store, spec)
+
+
+def test_files_that_are_gone_are_missing_too(engine: Engine, store: ArtifactStore) -> None:
+    store.corpus_folder("cor_1").rmdir()
+    with pytest.raises(DataMissing, match="cor_1"):
+        localise(engine, store, PretrainSpec(corpus="cor_1"))
+
+
+def test_every_kind_of_job_has_its_program(engine: Engine) -> None:
+    assert set(PROGRAMS) == {"import", "pretrain", "evaluate"}

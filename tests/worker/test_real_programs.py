@@ -1,0 +1,49 @@
+"""The programs of the science under the real service: a run that was killed ends with the same bytes."""
+
+from typing import Any
+
+import pytest
+
+from core.corpora.writing import write_corpus
+from core.jobs.database import reading
+from core.jobs.tables import EncoderRow
+from core.specs import EvaluateSpec, PretrainSpec, SplitConfig
+from tests.core.corpora.conftest import three_signers
+from tests.servers.service import Service
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+PRETRAIN = "core.training.pretrain"
+SMALL: dict[str, Any] = {
+    "run": {"num_epochs": 15, "checkpoint_every_steps": 5, "batch_size": 4, "device": "cpu"},
+    "views": {"num_frames": 16, "min_crop_frames": 4},
+}
+
+
+def test_a_killed_pretraining_ends_with_the_bytes_of_one_that_was_not(service: Service) -> None:
+    folder = service.store.corpus_folder("cor_1")
+    folder.rmdir()
+    write_corpus(folder, three_signers(), name="signers", split=SplitConfig(), provenance={"from": "test"})
+    spec = PretrainSpec(corpus="cor_1", name="letters", recipe="smoke", overrides=SMALL)
+    _ = service.broker
+    service.start_module("worker.reconciler")
+    service.start_module("worker.main")
+    killed = service.submit_spec(spec)
+    service.wait_for_step(killed, 10)
+    service.kill(PRETRAIN)
+    undisturbed = service.submit_spec(spec)
+    assert service.wait_for_state(killed, "succeeded", within_seconds=90).attempt == 2
+    assert service.wait_for_state(undisturbed, "succeeded", within_seconds=90).attempt == 1
+    with reading(service.engine) as session:
+        first, second = session.query(EncoderRow).order_by("version").all()
+    assert first.sha256 == second.sha256
+    assert {first.job_id, second.job_id} == {killed, undisturbed}
+    evaluation = service.submit_spec(EvaluateSpec(corpus="cor_1", encoder=first.id, num_neighbours=3))
+    result = service.wait_for_state(evaluation, "succeeded", within_seconds=90).result
+    assert result is not None
+    assert 0 <= result["scores"]["top1"] <= 1
+    assert (result["scores"]["num_train"], result["scores"]["num_test"]) == (8, 4)
+    cancelled = service.submit_spec(spec)
+    service.wait_for_step(cancelled, 5)
+    service.cancel(cancelled)
+    service.wait_for_state(cancelled, "cancelled")
+    service.wait_for_no_process(PRETRAIN)

@@ -1,0 +1,137 @@
+"""The reconciler's rounds: when it rings, when it does not, and when it takes jobs back."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core.jobs import workers
+from core.jobs.database import transaction
+from core.jobs.settings import Settings
+from core.jobs.tables import OutboxRow
+from tests.core.jobs.arranging import claim_next, expire, hold, job, queue
+from tests.worker.test_reporter import Clock
+from worker.reconciler import Reconciler
+
+SETTINGS = Settings(lease_seconds=90, ring_again_seconds=5, max_attempts=3)
+
+
+class Bell:
+    """A bell that counts, and that is out of order for as long as a test likes."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self.broken = False
+
+    def __call__(self) -> None:
+        if self.broken:
+            raise ConnectionError("no broker")
+        self.rings += 1
+
+
+@pytest.fixture
+def bell() -> Bell:
+    return Bell()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def reconciler(sqlite_engine: Engine, bell: Bell, clock: Clock) -> Reconciler:
+    return Reconciler(sqlite_engine, SETTINGS, bell, clock=clock, wall_clock=clock)
+
+
+def make_due(engine: Engine) -> None:
+    with transaction(engine) as session:
+        for row in session.query(OutboxRow):
+            row.ring_at = row.ring_at.replace(year=2000)
+
+
+def add_idle_worker(engine: Engine) -> None:
+    with transaction(engine) as session:
+        workers.heartbeat(session, "wrk", host="here", process_id=1)
+
+
+def test_every_new_job_rings_once(sqlite_engine: Engine, reconciler: Reconciler, bell: Bell) -> None:
+    for _ in range(3):
+        queue(sqlite_engine)
+    reconciler.round()
+    reconciler.round()
+    assert bell.rings == 3
+
+
+def test_it_rings_again_only_while_somebody_is_idle(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
+) -> None:
+    for _ in range(3):
+        queue(sqlite_engine)
+    reconciler.round()
+    make_due(sqlite_engine)
+    reconciler.round()
+    assert bell.rings == 3, "nobody would hear it"
+    add_idle_worker(sqlite_engine)
+    make_due(sqlite_engine)
+    reconciler.round()
+    assert bell.rings == 4, "one idle worker, one ring: it looks for the other jobs by itself"
+    assert claim_next(sqlite_engine) is not None
+    make_due(sqlite_engine)
+    reconciler.round()
+    assert bell.rings == 4, "the worker is busy now"
+
+
+def test_a_broker_that_is_away_is_tried_again_and_no_ring_is_lost(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell, clock: Clock
+) -> None:
+    queue(sqlite_engine)
+    bell.broken = True
+    reconciler.round()
+    bell.broken = False
+    reconciler.round()
+    assert bell.rings == 0, "not at once"
+    clock.time += 1
+    reconciler.round()
+    assert bell.rings == 1
+
+
+def test_an_expired_lease_is_reaped_and_its_job_rings(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
+) -> None:
+    claimed = hold(sqlite_engine)
+    reconciler.round()
+    assert job(sqlite_engine, claimed.job_id).state == "running"
+    expire(sqlite_engine, claimed)
+    reconciler.round()
+    assert job(sqlite_engine, claimed.job_id).state == "queued"
+    make_due(sqlite_engine)
+    reconciler.round()
+    assert bell.rings == 1
+
+
+def test_after_an_outage_of_the_database_holders_get_one_more_lease(
+    sqlite_engine: Engine, reconciler: Reconciler, clock: Clock
+) -> None:
+    claimed = hold(sqlite_engine)
+    expire(sqlite_engine, claimed)
+    with sqlite_engine.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs RENAME TO jobs_elsewhere"))
+    reconciler.round()
+    with sqlite_engine.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs_elsewhere RENAME TO jobs"))
+    for elapsed in (1, 40, 40):
+        clock.time += elapsed
+        reconciler.round()
+        assert job(sqlite_engine, claimed.job_id).state == "running"
+    clock.time += 20
+    reconciler.round()
+    assert job(sqlite_engine, claimed.job_id).state == "queued"
+
+
+def test_after_this_machine_slept_holders_get_one_more_lease(
+    sqlite_engine: Engine, reconciler: Reconciler, clock: Clock
+) -> None:
+    claimed = hold(sqlite_engine)
+    expire(sqlite_engine, claimed)
+    clock.time += 10_000
+    reconciler.round()
+    assert job(sqlite_engine, claimed.job_id).state == "running"

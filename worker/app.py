@@ -1,0 +1,74 @@
+"""The Celery application: a doorbell and nothing more, so a lost or doubled message costs nothing.
+
+Why each setting is as it is:
+
+* `task_acks_late=False`: with late acknowledgement on Redis a task that outlasts the visibility time-out is
+  delivered again while it runs. The database, not the broker, remembers unfinished work.
+* `worker_disable_prefetch`, `worker_prefetch_multiplier=1`, one process: a busy worker takes no doorbell away
+  from an idle one.
+* no result backend, no time limit: results are rows, deadlines are the supervisor's.
+* `broker_connection_max_retries=None`: a worker outlives any broker outage.
+* `worker_proc_alive_timeout`: a slow machine may take a while to start a process.
+* remote control is off: jobs are steered through the database, which works on every broker.
+"""
+
+import socket
+import zlib
+from typing import Any
+
+from celery import Celery
+
+from core.jobs.settings import Settings
+from worker.drain import WINDING_UP_SECONDS
+
+DOORBELL = "signforge.doorbell"
+"""Name of the one task."""
+QUEUE = "signforge"
+"""Name of the broker's queue."""
+
+
+def create_app(settings: Settings) -> Celery:
+    """Return the Celery application for `settings`; worker and reconciler use the same."""
+    app = Celery("signforge", broker=settings.resolved_broker_url, set_as_current=False)
+    app.conf.update(
+        broker_connection_max_retries=None,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=4.0,
+        broker_transport_options=_transport_options(settings.resolved_broker_url),
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_default_queue=QUEUE,
+        task_publish_retry=False,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_concurrency=1,
+        worker_pool="prefork",
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=True,
+        worker_redirect_stdouts=False,
+        worker_proc_alive_timeout=60.0,
+        worker_soft_shutdown_timeout=settings.stop_grace_seconds + 2 * WINDING_UP_SECONDS,
+    )
+    return app
+
+
+def worker_name(settings: Settings) -> str:
+    """This worker's name: one per data folder and host, the same after a restart."""
+    folder = str(settings.data_folder.absolute())
+    return f"signforge-{zlib.crc32(folder.encode()):08x}@{socket.gethostname()}"
+
+
+def _transport_options(broker_url: str) -> dict[str, Any]:
+    """Time-outs, so that a broker that vanished without a word is noticed."""
+    if not broker_url.startswith(("redis", "valkey", "sentinel")):
+        return {}
+    return {
+        "global_keyprefix": "signforge:",
+        "socket_timeout": 10.0,
+        "socket_connect_timeout": 4.0,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }

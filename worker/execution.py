@@ -1,0 +1,142 @@
+"""One run of a program: starting it, hearing it, telling it to stop, and making sure that it has."""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TextIO
+
+from worker.processes import MARK, end_all
+from worker.verdict import Asked
+
+_TAIL_BYTES = 2_000
+_LAST_WORDS_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The program wrote an event."""
+
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Somebody wants the program to stop."""
+
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The program and all its children are gone, and everything it wrote has been heard."""
+
+    exit_code: int
+
+
+Message = Heard | Told | Exited
+
+
+class Inbox:
+    """What a supervisor waits for, in the order it happened. Signal handlers and threads may put."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Message] = SimpleQueue()
+
+    def put(self, message: Message) -> None:
+        """Add a message."""
+        self._queue.put(message)
+
+    def get(self, within_seconds: float) -> Message | None:
+        """The next message, or None if none comes in time."""
+        try:
+            return self._queue.get(timeout=within_seconds)
+        except Empty:
+            return None
+
+
+class Execution:
+    """A running program module. Make it on the main thread: the program dies with that thread."""
+
+    def __init__(self, module: str, arguments: Sequence[str], *, log: Path, mark: str, inbox: Inbox) -> None:
+        command = [sys.executable, "-m", "worker.launch", str(os.getpid()), module, *arguments]
+        self._mark, self._inbox = mark, inbox
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, MARK: mark},
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        threading.Thread(target=self._await_end, daemon=True).start()
+
+    def ask_to_stop(self) -> None:
+        """Have it save its state at the next step boundary and end."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it now, with all its children."""
+        self._process.kill()
+        end_all(self._mark, spare={os.getpid()})
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if (event := parse(line)) is not None:
+                self._inbox.put(Heard(event))
+
+    def _await_end(self) -> None:
+        code = self._process.wait()
+        end_all(self._mark, spare={os.getpid()})  # a child that lives on would keep the pipe open
+        self._listener.join(_LAST_WORDS_SECONDS)
+        self._inbox.put(Exited(code))
+
+
+def parse(line: str) -> dict[str, Any] | None:
+    """The event a line holds, or None if some library printed it."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if isinstance(event, dict) and isinstance(event.get("event"), str):
+        return event
+    _log.info("The program printed: %s", line.rstrip())
+    return None
+
+
+def hear_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, Asked]) -> None:
+    """Put each command line of `stream` into the inbox, and a drain when it closes: the sender is gone."""
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            for line in stream:
+                if line.strip() in commands:
+                    inbox.put(Told(commands[line.strip()]))
+        inbox.put(Told(Asked.DRAIN))
+
+    threading.Thread(target=listen, daemon=True).start()
+
+
+def tail(log: Path) -> str:
+    """The end of a log file."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,166 @@
+"""What a pool child does when the doorbell rings: claim a job, hold its lease while it is done, repeat."""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from core.errors import LeaseLost
+from core.jobs import workers
+from core.jobs.database import reading, transaction
+from core.jobs.leases import Claim, Desired, claim, desired, renew
+from core.jobs.ledger import RetryPolicy
+from core.jobs.outcomes import requeue
+from core.jobs.settings import Settings
+from core.jobs.states import Reason
+from worker.drain import WINDING_UP_SECONDS
+from worker.persistence import DATABASE_AWAY, insist
+from worker.processes import MARK, end_all
+
+SUPERVISOR = "worker.supervisor"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Claims jobs in the name of one worker and holds them, one after another."""
+
+    engine: Engine
+    settings: Settings
+    worker: str
+    draining: Callable[[], bool]
+    supervisor: str = SUPERVISOR
+    """Module to start for each attempt, with the arguments of `worker.supervisor`."""
+
+    def work(self) -> int:
+        """Claim and hold jobs until there is none or the worker is being stopped; returns how many."""
+        done = 0
+        while not self.draining():
+            with transaction(self.engine) as session:
+                claimed = claim(session, self.worker, self.settings.lease_seconds)
+                if claimed is not None:
+                    workers.set_job(session, self.worker, claimed.job_id)
+            if claimed is None:
+                break
+            self.hold(claimed)
+            done += 1
+        if done:
+            with transaction(self.engine) as session:
+                workers.set_job(session, self.worker, None)
+        return done
+
+    def hold(self, claimed: Claim) -> None:
+        """Start a supervisor, hold the lease until it has ended, and leave no process and no lease behind."""
+        arguments = [claimed.job_id, str(claimed.attempt), claimed.lease_token]
+        process = subprocess.Popen(
+            [sys.executable, "-m", self.supervisor, *arguments],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, MARK: claimed.lease_token},
+        )
+        try:
+            _Watch(self, claimed, process).until_exit()
+        finally:
+            end_all(claimed.lease_token)
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+            self._release(claimed)
+
+    def _release(self, claimed: Claim) -> None:
+        """Give the job back if its supervisor could not; usually it could, and the lease is gone."""
+        policy = RetryPolicy(self.settings.max_attempts, self.settings.backoff_seconds)
+        message = "The worker's supervisor ended before it could say how the attempt went."
+        try:
+            insist(
+                self.engine,
+                lambda session: requeue(
+                    session,
+                    claimed.lease,
+                    charged=True,
+                    reason=Reason.WORKER_LOST,
+                    message=message,
+                    policy=policy,
+                ),
+                within_seconds=self.settings.lease_seconds,
+                pause=time.sleep,
+            )
+        except LeaseLost:
+            pass
+        except DATABASE_AWAY as error:
+            _log.warning("Cannot give %s back, its lease will run out: %s", claimed.job_id, error)
+
+
+class _Watch:
+    """Tells the supervisor what is wanted of its job and renews the lease, until the supervisor ends."""
+
+    def __init__(self, holder: Holder, claimed: Claim, process: "subprocess.Popen[bytes]") -> None:
+        self._holder, self._claimed, self._process = holder, claimed, process
+        self._settings = holder.settings
+        self._renewed_at = time.monotonic()
+        self._said: set[str] = set()
+        self._kill_at = float("inf")
+
+    def until_exit(self) -> None:
+        """Return when the supervisor has ended, by itself or because it had to be killed."""
+        while not self._ended_within(self._settings.poll_seconds):
+            if time.monotonic() >= self._kill_at:
+                _log.warning("The supervisor of %s does not end; killing it.", self._claimed.job_id)
+                return
+            if self._holder.draining():
+                self._say("drain")
+            self._look()
+
+    def _look(self) -> None:
+        """Pass on what is desired; a database that is away is borne until the lease is nearly out."""
+        try:
+            wish = self._renew_or_read()
+        except LeaseLost:
+            self._say("abandon")
+        except DATABASE_AWAY as error:
+            _log.warning("Cannot look after the lease of %s: %s", self._claimed.job_id, error)
+            if time.monotonic() - self._renewed_at > self._settings.lease_seconds - self._safety_seconds:
+                self._say("abandon")
+        else:
+            if wish != Desired.RUN:
+                self._say(wish.value)
+
+    def _renew_or_read(self) -> Desired:
+        engine, lease = self._holder.engine, self._claimed.lease
+        asked_at = time.monotonic()
+        if asked_at - self._renewed_at < self._settings.renew_seconds:
+            with reading(engine) as session:
+                return desired(session, lease)
+        with transaction(engine) as session:
+            wish = renew(session, lease, self._settings.lease_seconds)
+            workers.heard_of(session, self._holder.worker)
+        self._renewed_at = asked_at
+        return wish
+
+    @property
+    def _safety_seconds(self) -> float:
+        """Time to stop in before somebody else may start."""
+        return self._settings.lease_seconds / 4
+
+    def _say(self, command: str) -> None:
+        if command in self._said or self._process.stdin is None:
+            return
+        self._said.add(command)
+        grace = 0.0 if command == "abandon" else self._settings.stop_grace_seconds
+        self._kill_at = min(self._kill_at, time.monotonic() + grace + WINDING_UP_SECONDS)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{command}\n".encode())
+            self._process.stdin.flush()
+
+    def _ended_within(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True

@@ -1,0 +1,78 @@
+"""Starts a Celery worker: `python -m worker.main`. SIGTERM and SIGINT drain it.
+
+A drained worker has its program save a checkpoint, gives the job back uncharged, leaves no process behind
+and exits 0.
+"""
+
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+from celery import Celery
+
+from core.jobs.database import migrate, open_database
+from core.jobs.settings import Settings
+from worker.app import create_app, worker_name
+from worker.drain import DrainSwitch
+from worker.lease import SUPERVISOR
+from worker.tasks import register, retire
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+
+def arguments(settings: Settings, *, log_level: str = "INFO") -> list[str]:
+    """The arguments of `celery` for this worker."""
+    return [
+        "worker",
+        f"--hostname={worker_name(settings)}",
+        "--concurrency=1",
+        "--pool=prefork",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        f"--loglevel={log_level}",
+    ]
+
+
+def main(*, supervisor: str = SUPERVISOR) -> int:
+    """Run a worker with the settings of the environment until it is told to stop; returns the exit code."""
+    settings = Settings()
+    engine = open_database(settings.resolved_database_url)
+    migrate(engine)
+    engine.dispose()
+    os.environ["REMAP_SIGTERM"] = "SIGQUIT"  # before celery.apps.worker is imported, which reads it
+    switch = DrainSwitch()
+    app = create_app(settings)
+    register(app, settings, switch, supervisor=supervisor)
+    app.Worker = _draining_worker(app, switch)
+    try:
+        app.worker_main(arguments(settings))
+    except SystemExit:
+        if not switch.asked:  # Celery calls a stop by SIGTERM a failure, but it is what was asked for
+            raise
+    retire(settings)
+    return 0
+
+
+def _draining_worker(app: Celery, switch: DrainSwitch) -> Any:
+    """Celery's worker, whose soft shutdown asks the pool child to drain and lasts as long as that takes."""
+    from celery.apps.worker import Worker
+
+    class DrainingWorker(Worker):  # type: ignore[misc]
+        """Celery would sleep for the whole `worker_soft_shutdown_timeout`, without telling the child."""
+
+        def wait_for_soft_shutdown(self) -> None:
+            """Wait until the pool child has given its job back, in the signal handler of SIGTERM."""
+            switch.ask()
+            deadline = time.monotonic() + self.app.conf.worker_soft_shutdown_timeout
+            pause = threading.Event()
+            while switch.busy and time.monotonic() < deadline:
+                pause.wait(_LOOK_AGAIN_SECONDS)
+
+    return app.subclass_with_self(DrainingWorker)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

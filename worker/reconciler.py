@@ -1,0 +1,128 @@
+"""Keeps the database's wishes and the world together: `python -m worker.reconciler`. Safe if two run.
+
+Each round reaps leases that ran out and rings doorbells for queued jobs: once for each job as soon as it is
+queued, and again (a doorbell may be lost, a broker flushed) only while some worker is idle, since a busy one
+looks for the next job by itself. So messages never pile up at the broker.
+"""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from celery import Celery
+from kombu.exceptions import OperationalError as BrokerAway
+from sqlalchemy import Engine
+
+from core.jobs import outbox, workers
+from core.jobs.database import migrate, open_database, reading, transaction
+from core.jobs.leases import reap
+from core.jobs.ledger import RetryPolicy
+from core.jobs.settings import Settings
+from worker.app import DOORBELL, create_app
+from worker.persistence import DATABASE_AWAY, Backoff
+from worker.tasks import HEARTBEAT_SECONDS
+
+_STILL_HEARD_OF_SECONDS = 4 * HEARTBEAT_SECONDS
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """One round after another."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        ring: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._engine, self._settings, self._ring = engine, settings, ring
+        self._clock, self._wall_clock = clock, wall_clock
+        self._policy = RetryPolicy(settings.max_attempts, settings.backoff_seconds)
+        self._database_was_away = False
+        self._reap_from, self._last_round = clock(), wall_clock()
+        self._broker = Backoff(clock)
+
+    def round(self) -> None:
+        """Reap, then ring. An outage of database or broker is borne."""
+        try:
+            self._reap()
+            self._ring_doorbells()
+        except DATABASE_AWAY as error:
+            _log.warning("The database is away: %s", error)
+            self._database_was_away = True
+
+    def _reap(self) -> None:
+        """After an outage, or when this machine slept, holders get one full lease to renew."""
+        slept = self._wall_clock() - self._last_round > self._settings.lease_seconds / 2
+        if slept or self._database_was_away:
+            self._reap_from = self._clock() + self._settings.lease_seconds
+        with transaction(self._engine) as session:
+            reaped = reap(session, self._policy) if self._clock() >= self._reap_from else []
+        self._database_was_away, self._last_round = False, self._wall_clock()
+        for job_id, state in reaped:
+            _log.warning("The lease of %s ran out; the job is now %s.", job_id, state)
+
+    def _ring_doorbells(self) -> None:
+        """Nothing is locked while the broker is talked to; a doorbell rung twice does no harm."""
+        if not self._broker.due:
+            return
+        with reading(self._engine) as session:
+            idle = workers.count_idle(session, seen_within_seconds=_STILL_HEARD_OF_SECONDS)
+            due = [(row.job_id, row.rings) for row in outbox.due(session)]
+        seen_to = []
+        for job_id, rings in due:
+            if rings == 0 or idle > 0:
+                idle -= int(rings > 0)
+                if not self._try_to_ring():
+                    break
+            seen_to.append(job_id)
+        if seen_to:
+            with transaction(self._engine) as session:
+                for job_id in seen_to:
+                    outbox.rung(session, job_id, ring_again_seconds=self._settings.ring_again_seconds)
+
+    def _try_to_ring(self) -> bool:
+        try:
+            self._ring()
+        except (BrokerAway, OSError) as error:
+            _log.warning("The broker is away: %s", error)
+            self._broker.failed()
+            return False
+        self._broker.worked()
+        return True
+
+
+def ringer(app: Celery) -> Callable[[], None]:
+    """A function that rings the doorbell once, or raises at once if the broker is away."""
+
+    def ring() -> None:
+        app.send_task(DOORBELL, ignore_result=True, retry=False)
+
+    return ring
+
+
+def main() -> int:
+    """Run rounds with the settings of the environment until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s reconciler %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings = Settings()
+    engine = open_database(settings.resolved_database_url)
+    migrate(engine)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    reconciler = Reconciler(engine, settings, ringer(create_app(settings)))
+    while not stop.is_set():
+        reconciler.round()
+        stop.wait(settings.reconcile_seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Turns a program's events into fenced reports, a few at a time, and outlives a database that is away."""
+
+import logging
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from core.errors import CheckpointError
+from core.jobs.artifacts import ArtifactStore
+from core.jobs.database import transaction
+from core.jobs.ledger import Lease
+from core.jobs.reports import (
+    Point,
+    checkpoints_of,
+    commit_checkpoint,
+    mark_checkpoints_deleted,
+    record_metrics,
+    report_log,
+    report_progress,
+    report_started,
+)
+from worker.checkpoints import outdated, size_of, vanished, verify
+from worker.persistence import DATABASE_AWAY, Backoff
+from worker.progress import Progress
+
+FLUSH_SECONDS = 1.0
+"""Reports are written at most this often; a checkpoint is written at once."""
+_MOST_POINTS = 100_000
+_MOST_LOGS = 1_000
+_log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Collects what happened since the last write. Its program never waits for the database."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        lease: Lease,
+        store: ArtifactStore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._lease, self._store, self._clock = engine, lease, store, clock
+        self._progress = Progress()
+        self._started = self._moved = False
+        self._points: deque[Point] = deque(maxlen=_MOST_POINTS)
+        self._logs: deque[str] = deque(maxlen=_MOST_LOGS)
+        self._checkpoints: dict[int, tuple[Path, dict[str, Any]]] = {}
+        self._backoff = Backoff(clock)
+        self._flushed_at = clock() - FLUSH_SECONDS
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Note an event; what is not for the ledger (`result`, `error`, `stopped`) only shows life."""
+        self._started = True
+        if event["event"] == "phase":
+            self._progress.on_phase(str(event["phase"]), total_steps=int(event["total_steps"]))
+            self._moved = True
+        elif event["event"] == "step":
+            step, metrics = int(event["step"]), dict(event["metrics"])
+            self._progress.on_step(step, metrics, at=self._clock())
+            self._moved = True
+            if metrics:
+                self._points.append(Point(step, metrics))
+        elif event["event"] == "checkpoint":
+            self._take_checkpoint(Path(event["path"]), int(event["step"]))
+        elif event["event"] == "log":
+            self.say(str(event["message"]))
+
+    def say(self, message: str) -> None:
+        """Note a sentence for those who watch."""
+        self._logs.append(message)
+
+    def flush_if_due(self) -> None:
+        """Write, if the last write is a while ago; a database that is away is tried again later.
+
+        Raises:
+            LeaseLost: the job is no longer ours.
+        """
+        due = self._checkpoints or self._clock() - self._flushed_at >= FLUSH_SECONDS
+        if not (due and self._backoff.due and self._pending):
+            return
+        try:
+            with transaction(self._engine) as session:
+                self.write(session)
+        except DATABASE_AWAY as error:
+            _log.warning("Cannot report, the program goes on: %s", error)
+            self._backoff.failed()
+        else:
+            self._backoff.worked()
+            self.written()
+
+    def write(self, session: Session) -> None:
+        """Write everything noted, in the caller's transaction; call `written` once that is committed."""
+        if self._started:
+            report_started(session, self._lease)
+        for message in self._logs:
+            report_log(session, self._lease, message)
+        record_metrics(session, self._lease, list(self._points))
+        if self._moved:
+            report_progress(session, self._lease, self._progress.as_json())
+        for step, (folder, manifest) in self._checkpoints.items():
+            location = self._store.location_of(folder)
+            size = size_of(manifest)
+            commit_checkpoint(
+                session, self._lease, step=step, location=location, manifest=manifest, size_bytes=size
+            )
+
+    def written(self) -> None:
+        """Forget what has been written, and see to old checkpoints if there is a new one."""
+        new_checkpoint = bool(self._checkpoints)
+        self._started = self._moved = False
+        for collected in (self._logs, self._points, self._checkpoints):
+            collected.clear()
+        self._flushed_at = self._clock()
+        if new_checkpoint:
+            self._drop_old_checkpoints()
+
+    @property
+    def _pending(self) -> bool:
+        return bool(self._started or self._moved or self._logs or self._points or self._checkpoints)
+
+    def _take_checkpoint(self, folder: Path, step: int) -> None:
+        try:
+            self._checkpoints[step] = (folder, verify(folder))
+        except CheckpointError as error:
+            if folder.is_dir():  # else the program has already replaced it by a newer one
+                self.say(f"The checkpoint of step {step} is not kept: {error}")
+
+    def _drop_old_checkpoints(self) -> None:
+        """First the rows, then the folders, so that a row always has its folder."""
+        try:
+            with transaction(self._engine) as session:
+                rows = checkpoints_of(session, self._lease.job_id)
+                gone = vanished(rows, self._store)
+                kept = [row for row in rows if row not in gone]
+                old = outdated(kept, attempt=self._lease.attempt)
+                if gone or old:
+                    mark_checkpoints_deleted(session, self._lease, [row.id for row in (*gone, *old)])
+        except DATABASE_AWAY as error:
+            _log.warning("Cannot look after old checkpoints: %s", error)
+            return
+        for row in old:
+            shutil.rmtree(self._store.local_path(row.location), ignore_errors=True)

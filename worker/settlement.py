@@ -1,0 +1,117 @@
+"""The last write about an attempt: artifacts into their places, then one fenced transaction."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.errors import EncoderError, SignforgeError, StorageError
+from core.jobs import outcomes
+from core.jobs.artifacts import ArtifactStore
+from core.jobs.identifiers import new_id
+from core.jobs.leases import Claim
+from core.jobs.ledger import RetryPolicy
+from core.jobs.reports import mark_checkpoints_deleted
+from core.jobs.states import Reason, State
+from worker.verdict import Ending, Fate, Verdict
+
+Write = Callable[[Session], State]
+
+
+def settlement(
+    claim: Claim,
+    verdict: Verdict,
+    ending: Ending,
+    *,
+    out: Path,
+    store: ArtifactStore,
+    policy: RetryPolicy,
+    resumed_from: str | None,
+) -> Write:
+    """Put the artifacts of a success into place and return the write that ends the attempt.
+
+    The write may be tried several times. `resumed_from` is the id of the checkpoint the program went on from:
+    if the program could not use it, the next attempt will not get it again.
+    """
+    if verdict.fate == Fate.SUCCEEDED:
+        assert ending.result is not None
+        return _success(claim, ending.result, out, store, policy)
+    if verdict.fate == Fate.FAILED:
+        return lambda session: outcomes.fail(
+            session, claim.lease, reason=verdict.reason, message=verdict.message
+        )
+    if verdict.fate == Fate.CANCELLED:
+        return lambda session: outcomes.confirm_cancelled(session, claim.lease)
+    if verdict.fate == Fate.PAUSED:
+        return lambda session: outcomes.confirm_paused(session, claim.lease)
+    unusable = resumed_from if verdict.reason == Reason.CHECKPOINT_UNUSABLE else None
+    return _back_to_the_queue(claim, verdict, policy, unusable)
+
+
+def _back_to_the_queue(claim: Claim, verdict: Verdict, policy: RetryPolicy, unusable: str | None) -> Write:
+    def write(session: Session) -> State:
+        if unusable is not None:
+            mark_checkpoints_deleted(session, claim.lease, [unusable])
+        return outcomes.requeue(
+            session,
+            claim.lease,
+            charged=verdict.fate == Fate.RETRY,
+            reason=verdict.reason,
+            message=verdict.message,
+            policy=policy,
+        )
+
+    return write
+
+
+def _success(
+    claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore, policy: RetryPolicy
+) -> Write:
+    """A result that does not hold what it promises is our fault, and a fault is tried again."""
+    try:
+        return _SUCCESSES[claim.kind](claim, result, out, store)
+    except (SignforgeError, OSError, ValueError, KeyError) as error:
+        full = isinstance(error, StorageError)
+        reason = Reason.STORAGE_FULL if full else Reason.INTERNAL_ERROR
+        message = f"The program's result cannot be used: {error!r}."
+        return _back_to_the_queue(claim, Verdict(Fate.RETRY, reason, message), policy, None)
+
+
+def _imported(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
+    corpus_id = new_id("cor")
+    target = store.corpus_folder(corpus_id)
+    store.adopt(out / str(result["corpus"]), target)
+    location = store.location_of(target)
+    return lambda session: outcomes.succeed_import(
+        session, claim.lease, corpus_id=corpus_id, location=location, result=result
+    )
+
+
+def _pretrained(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
+    encoder_id = new_id("enc")
+    source, target = out / str(result["encoder"]), store.encoder_folder(encoder_id)
+    weights = source / "encoder.safetensors"
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != result["sha256"]:
+        raise EncoderError(f"{weights.name} has sha256 {digest}, the result says {result['sha256']}.")
+    card = json.loads((source / "card.json").read_bytes())
+    size = weights.stat().st_size
+    store.adopt(source, target)
+    encoder = outcomes.EncoderFile(encoder_id, store.location_of(target), digest, size, card)
+    return lambda session: outcomes.succeed_pretrain(session, claim.lease, encoder=encoder, result=result)
+
+
+def _evaluated(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
+    scores = {"scores": dict(result["scores"])}
+    return lambda session: outcomes.succeed_evaluate(session, claim.lease, result=scores)
+
+
+_SUCCESSES: dict[str, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Write]] = {
+    "import": _imported,
+    "pretrain": _pretrained,
+    "evaluate": _evaluated,
+}

@@ -1,0 +1,200 @@
+"""Runs one attempt at a job: `python -m worker.supervisor JOB_ID ATTEMPT LEASE_TOKEN`.
+
+It starts the job's program, reports its events, and makes the last write. It learns what is wanted on its
+standard input, a line each: `cancel`, `pause`, `drain` or `abandon`; the end of the input, SIGTERM and the
+death of its parent mean `drain`. It exits 0 when the last write is made, 1 when it could not be.
+"""
+
+import errno
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from core.errors import LeaseLost, SignforgeError
+from core.jobs.artifacts import ArtifactStore
+from core.jobs.database import open_database, reading
+from core.jobs.leases import Claim, held_claim
+from core.jobs.ledger import Lease, RetryPolicy
+from core.jobs.reports import checkpoints_of
+from core.jobs.settings import Settings
+from core.jobs.states import Reason
+from worker.checkpoints import Resume, choose
+from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
+from worker.persistence import DATABASE_AWAY, insist
+from worker.processes import die_with_parent
+from worker.programs import PROGRAMS, local_spec
+from worker.reporter import Reporter
+from worker.settlement import settlement
+from worker.verdict import Asked, Ending, Fate, Verdict, judge
+
+_TICK_SECONDS = 0.2
+_COMMANDS = {asked.value: asked for asked in (Asked.CANCEL, Asked.PAUSE, Asked.DRAIN, Asked.ABANDON)}
+_URGENCY = (None, Asked.DRAIN, Asked.PAUSE, Asked.CANCEL, Asked.STALL, Asked.ABANDON)
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """One attempt at one job, from its specification to its last write."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        engine: Engine,
+        store: ArtifactStore,
+        settings: Settings,
+        programs: Mapping[str, str],
+        inbox: Inbox,
+    ) -> None:
+        self._claim, self._engine, self._store, self._settings = claim, engine, store, settings
+        self._programs, self._inbox = programs, inbox
+        self._out = store.attempt_folder(claim.job_id, claim.attempt)
+        self._log_file = self._out / "program.log"
+        self._reporter = Reporter(engine, claim.lease, store)
+        self._resume = Resume(None, ())
+        self._asked: Asked | None = None
+
+    def run(self) -> None:
+        """Do the attempt.
+
+        Raises:
+            LeaseLost: the job is no longer ours; everything is stopped and nothing was written since.
+            OperationalError: the database stayed away; the job will be reaped.
+        """
+        try:
+            execution = self._start()
+        except SignforgeError as error:
+            self._settle(Verdict(Fate.FAILED, Reason(error.reason), str(error)), Ending(exit_code=0))
+            return
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = Reason.STORAGE_FULL if full else Reason.INTERNAL_ERROR
+            self._settle(Verdict(Fate.RETRY, reason, f"Cannot start: {error}."), Ending(exit_code=0))
+            return
+        try:
+            ending = self._watch(execution)
+        except BaseException:
+            execution.kill()
+            raise
+        self._settle(judge(ending), ending)
+
+    def _start(self) -> Execution:
+        """Write the program's specification, pick a checkpoint to go on from, and start it."""
+        with reading(self._engine) as session:
+            spec = local_spec(session, self._claim, self._store)
+            rows = checkpoints_of(session, self._claim.job_id)
+        self._resume = choose(rows, self._store)
+        for remark in self._resume.remarks:
+            self._reporter.say(remark)
+        self._out.mkdir(parents=True, exist_ok=True)
+        spec_file = self._out / "spec.json"
+        spec_file.write_text(json.dumps(spec, indent=2))
+        arguments = ["--spec", str(spec_file), "--out", str(self._out), "--events"]
+        if self._resume.row is not None:
+            arguments += ["--resume", str(self._store.local_path(self._resume.row.location))]
+        return Execution(
+            self._programs[self._claim.kind],
+            arguments,
+            log=self._log_file,
+            mark=self._claim.lease_token,
+            inbox=self._inbox,
+        )
+
+    def _watch(self, execution: Execution) -> Ending:
+        """Hear the program out, stop it when asked to or when it stalls, and tell how it ended."""
+        result: dict[str, object] | None = None
+        error: tuple[str, str] | None = None
+        alive_at, kill_at = time.monotonic(), float("inf")
+        while True:
+            message = self._inbox.get(_TICK_SECONDS)
+            match message:
+                case Heard(event):
+                    alive_at = time.monotonic()
+                    self._reporter.take(event)
+                    if event["event"] == "result":
+                        result = {name: value for name, value in event.items() if name != "event"}
+                    elif event["event"] == "error":
+                        error = (str(event["reason"]), str(event["message"]))
+                case Told(asked):
+                    kill_at = min(kill_at, self._stop(execution, asked))
+                case Exited(code):
+                    return Ending(code, self._asked, result, error, tail(self._log_file))
+            if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
+                kill_at = self._stop(execution, Asked.STALL)
+            if time.monotonic() >= kill_at:
+                execution.kill()
+                kill_at = float("inf")
+            self._reporter.flush_if_due()
+
+    def _stop(self, execution: Execution, asked: Asked) -> float:
+        """Tell the program to stop; returns when to kill it. The most urgent wish of several counts."""
+        if _URGENCY.index(asked) > _URGENCY.index(self._asked):
+            self._asked = asked
+        if asked in (Asked.STALL, Asked.ABANDON):
+            return time.monotonic()
+        execution.ask_to_stop()
+        return time.monotonic() + self._settings.stop_grace_seconds
+
+    def _settle(self, verdict: Verdict, ending: Ending) -> None:
+        if verdict.fate == Fate.NOTHING:
+            return
+        write = settlement(
+            self._claim,
+            verdict,
+            ending,
+            out=self._out,
+            store=self._store,
+            policy=RetryPolicy(self._settings.max_attempts, self._settings.backoff_seconds),
+            resumed_from=self._resume.row.id if self._resume.row else None,
+        )
+        patience = self._settings.lease_seconds
+        insist(self._engine, self._reporter.write, within_seconds=patience, pause=self._pause)
+        self._reporter.written()
+        state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
+        _log.info("Attempt %d at %s: %s", self._claim.attempt, self._claim.job_id, state)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, but not for a job that we are told is no longer ours."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self._inbox.get(left) == Told(Asked.ABANDON):
+                raise LeaseLost(f"Told to abandon {self._claim.job_id}.")
+
+
+def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) -> int:
+    """Supervise the attempt that `arguments` name; returns the exit code."""
+    die_with_parent(signal.SIGTERM, parent=os.getppid())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
+    inbox = Inbox()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: inbox.put(Told(Asked.DRAIN)))
+    hear_commands(sys.stdin, inbox, _COMMANDS)
+    job_id, attempt, token = arguments
+    lease, settings = Lease(job_id, int(attempt), token), Settings()
+    engine = open_database(settings.resolved_database_url)
+    try:
+        with reading(engine) as session:
+            claim = held_claim(session, lease)
+        Supervisor(
+            claim,
+            engine=engine,
+            store=ArtifactStore(Path(settings.artifacts_folder)),
+            settings=settings,
+            programs=programs,
+            inbox=inbox,
+        ).run()
+    except (LeaseLost, *DATABASE_AWAY) as error:
+        _log.warning("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""The doorbell task, and what a Celery worker does around it."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, signals
+from sqlalchemy import Engine
+
+from core.jobs import workers
+from core.jobs.database import open_database, transaction
+from core.jobs.settings import Settings
+from worker.app import DOORBELL, worker_name
+from worker.drain import DrainSwitch
+from worker.lease import SUPERVISOR, Holder
+from worker.persistence import DATABASE_AWAY
+from worker.processes import die_with_parent
+
+HEARTBEAT_SECONDS = 5.0
+"""Between a worker's signs of life in the registry."""
+_log = logging.getLogger(__name__)
+
+
+def register(app: Celery, settings: Settings, switch: DrainSwitch, *, supervisor: str = SUPERVISOR) -> None:
+    """Give `app` its task and its worker's habits. Call it in the main process, before the pool forks."""
+    main_process = os.getpid()
+
+    def doorbell() -> None:
+        switch.busy = True
+        try:
+            _answer(settings, supervisor, draining=lambda: switch.asked or os.getppid() != main_process)
+        finally:
+            switch.busy = False
+
+    def forget_job(engine: Engine) -> None:
+        with transaction(engine) as session:
+            workers.set_job(session, worker_name(settings), None)
+
+    def on_child(**_: Any) -> None:
+        die_with_parent(signal.SIGKILL, parent=main_process)
+        switch.busy = False
+        _briefly(settings, forget_job)  # that of a child that was killed
+
+    def on_ready(sender: Any, **_: Any) -> None:
+        _beat(settings)
+        sender.timer.call_repeatedly(HEARTBEAT_SECONDS, _beat, (settings,))
+
+    app.task(doorbell, name=DOORBELL, ignore_result=True)
+    signals.worker_process_init.connect(on_child, weak=False)
+    signals.worker_ready.connect(on_ready, weak=False)
+    signals.worker_shutting_down.connect(lambda **_: switch.ask(), weak=False)
+
+
+def retire(settings: Settings) -> None:
+    """Take this worker off the registry, as the last thing it does."""
+
+    def write(engine: Engine) -> None:
+        with transaction(engine) as session:
+            workers.retire(session, worker_name(settings))
+
+    _briefly(settings, write)
+
+
+def _answer(settings: Settings, supervisor: str, *, draining: Callable[[], bool]) -> None:
+    engine = open_database(settings.resolved_database_url)
+    try:
+        Holder(engine, settings, worker_name(settings), draining, supervisor).work()
+    except DATABASE_AWAY as error:
+        _log.warning("Cannot look for a job, the doorbell will ring again: %s", error)
+    finally:
+        engine.dispose()
+
+
+def _beat(settings: Settings) -> None:
+    """Say that we live. The connection is closed again, so that none is open when the pool forks."""
+
+    def write(engine: Engine) -> None:
+        with transaction(engine) as session:
+            workers.heartbeat(
+                session, worker_name(settings), host=socket.gethostname(), process_id=os.getpid()
+            )
+
+    _briefly(settings, write)
+
+
+def _briefly(settings: Settings, write: Callable[[Engine], None]) -> None:
+    engine = open_database(settings.resolved_database_url)
+    try:
+        write(engine)
+    except DATABASE_AWAY as error:
+        _log.warning("Cannot reach the database: %s", error)
+    finally:
+        engine.dispose()
