@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int8, Int32, Int64
+from jaxtyping import Int, Int8, Int32
 
 from core.errors import SplitError
 from core.specs import SplitConfig
@@ -128,7 +128,7 @@ def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
     return np.isin(values, chosen)
 
 
-def _drawn(groups: Int64[np.ndarray, " G"], config: SplitConfig) -> Int64[np.ndarray, " n"]:
+def _drawn(groups: Int[np.ndarray, " G"], config: SplitConfig) -> Int[np.ndarray, " n"]:
     if len(groups) < 2:
         raise SplitError(
             f"A split by {config.by} needs at least 2 {config.by}s; the corpus has {len(groups)}. "

@@ -37,7 +37,7 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
     if len(present) < 2 or present[0] < 0:
         raise SplitError(
             f"folds {spec.folds!r} need every clip to name one of two or more "
-            f"{'signers' if signers else 'sessions'}; these clips of corpus {corpus.name!r} have {len(present)}."
+            f"{spec.folds.removeprefix('each_')}s; these clips of corpus {corpus.name!r} have {len(present)}."
         )
     return [
         _fold(

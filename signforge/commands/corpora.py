@@ -1,7 +1,7 @@
 """`signforge corpora add | list | show`."""
 
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +45,7 @@ class Profile(StrEnum):
 @app.command()
 def add(
     source: Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")],
-    name: Annotated[str, typer.Option(help="Name of the new corpus.")],
+    name: Annotated[str, typer.Option(help="Name of the new corpus; without it, the file's own.")] = "",
     on_server: Annotated[
         bool, typer.Option("--on-server", help="PATH is on the service's machine (below a corpus root).")
     ] = False,
@@ -76,7 +76,7 @@ def add(
         allow_overlap=allow_overlap,
     )
     options: dict[str, Any] = {
-        "name": name,
+        "name": name or PurePath(source).name.split(".")[0],
         "split": split,
         "format": source_format.value,
         "profile": profile.value,

@@ -111,7 +111,7 @@ def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_p
     with pytest.raises(SplitError, match=r"0 test clips"):
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=only_train))
     one_signer = ClipSelection(signers=("signer-0",))
-    with pytest.raises(SplitError, match="two or more signers"):
+    with pytest.raises(SplitError, match="two or more signers; these clips of corpus 'random' have 1"):
         evaluate(
             EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=one_signer, folds="each_signer")
         )
