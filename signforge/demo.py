@@ -60,7 +60,7 @@ class DemoSize:
 
     signs: int = 20
     signers: int = 8
-    takes: int = 5
+    takes: int = 8
     epochs: int | None = None
     seed: int = 0
 

@@ -36,8 +36,6 @@ class Settings(BaseSettings):
     """Port the API listens on."""
     max_upload_bytes: Annotated[int, Field(gt=0)] = 8 * 2**30
     """Largest upload."""
-    max_unpacked_bytes: Annotated[int, Field(gt=0)] = 64 * 2**30
-    """Largest total size of an unpacked archive."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
     """Largest JSON body."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0
@@ -71,13 +69,11 @@ class Settings(BaseSettings):
 
     @property
     def broker_socket(self) -> Path:
-        """Where the embedded broker listens: the data folder, or the runtime folder if that is too long."""
+        """Where the embedded broker listens: the data folder, or the user's cache if its path is too long."""
         socket = self.data_folder.absolute() / "valkey.sock"
         if len(str(socket)) <= _MAX_SOCKET_PATH:
             return socket
-        return (
-            Path(platformdirs.user_runtime_dir("signforge")) / f"{zlib.crc32(str(socket).encode()):08x}.sock"
-        )
+        return Path(platformdirs.user_cache_dir("signforge")) / f"{zlib.crc32(str(socket).encode()):08x}.sock"
 
     @property
     def resolved_broker_url(self) -> str:

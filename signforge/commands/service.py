@@ -29,7 +29,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--out", help="Where to put everything.")] = Path("demo-output"),
     signs: Annotated[int, typer.Option(min=2, help="Signs in the lexicon.")] = 20,
     signers: Annotated[int, typer.Option(min=3, help="Signers; the last two are new ones at test.")] = 8,
-    takes: Annotated[int, typer.Option(min=1, help="Takes of each sign by each signer.")] = 5,
+    takes: Annotated[int, typer.Option(min=1, help="Takes of each sign by each signer.")] = 8,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the clips; the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the signers and of the training.")] = 0,
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,13 +20,16 @@ _STOP_SECONDS = 60.0
 class RunningService:
     """Context manager: starts the service on `folder` and a free port, and returns when it is ready."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, inside: Sequence[str] = (), **settings: str) -> None:
         self.folder = folder
+        self._inside = inside
         self._settings = settings
         self.said = ""
 
     def __enter__(self) -> Self:
-        self._process = start_up("--data", str(self.folder), "--port", "0", **self._settings)
+        self._process = start_up(
+            "--data", str(self.folder), "--port", "0", inside=self._inside, **self._settings
+        )
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.said += line
@@ -47,6 +51,11 @@ class RunningService:
         url = (self.folder / "address").read_text().strip()
         return Client(url, (self.folder / "api_key").read_text().strip())
 
+    @property
+    def process_id(self) -> int:
+        """Of `signforge up` itself."""
+        return self._process.pid
+
     def processes(self) -> list[psutil.Process]:
         """The service's processes, all generations."""
         head = psutil.Process(self._process.pid)
@@ -62,11 +71,14 @@ class RunningService:
             raise
 
 
-def start_up(*words: str, **settings: str) -> subprocess.Popen[str]:
-    """Start `signforge up` with these words and settings, and none of the caller's own settings."""
+def start_up(*words: str, inside: Sequence[str] = (), **settings: str) -> subprocess.Popen[str]:
+    """Start `signforge up` with these words and settings, and none of the caller's own settings.
+
+    `inside` is a command that becomes the command given after it, such as `nice`.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNFORGE_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "signforge.cli", "up", *words],
+        [*inside, sys.executable, "-m", "signforge.cli", "up", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,6 +1,7 @@
 """The main job, whole: `signforge up`, poses in over HTTP, a finished encoder out, scored, used and kept."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from core.specs import EvaluateSpec, PretrainSpec, SplitConfig
 from signforge import Client, load_encoder, read_clips
 from signforge.download import file_sha256
 from signforge.models import CheckpointEvent, Job, MetricEvent, StateEvent
+from tests.servers.postgres import postgres
 from tests.system.running_service import RunningService, none_left
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -27,8 +29,18 @@ def poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path) -> None:
-    with RunningService(tmp_path / "data") as service, service.client() as client:
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """What makes the service keep its jobs in one database or the other."""
+    if request.param == "sqlite":
+        yield {}
+    else:
+        with postgres() as url:
+            yield {"database_url": url}
+
+
+def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path, settings: dict[str, str]) -> None:
+    with RunningService(tmp_path / "data", **settings) as service, service.client() as client:
         _make_corpus(client, poses)
         summary = client.corpus("signs").summary
         assert summary["num_clips"] == POSES.num_clips
@@ -57,6 +69,7 @@ def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path) -> None:
         assert {evaluation.features for evaluation in found.evaluations} >= {"untrained", "encoder"}
 
         path = client.download_encoder(found.id, tmp_path)
+        assert (tmp_path / "data" / "signforge.db").exists() == (not settings)
         processes = service.processes()
         assert service.stop() == 0
         assert none_left(processes)

@@ -1,0 +1,78 @@
+"""A disk that fills up under a training job costs a checkpoint, not the job.
+
+The artifact folder is a small tmpfs in a mount namespace that the service has for itself; root can make one.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
+from core.specs import PretrainSpec
+from signforge import Client
+from signforge.models import CheckpointEvent, Job, LogEvent
+from tests.system.running_service import RunningService
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+_ROOM = "24m"
+"""For the corpus and two checkpoints of 8 MB, not for a third beside them while it is written."""
+_ON_SMALL_DISK = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    'mount -t tmpfs -o size="$0" none "$1" && shift && exec "$@"',
+]
+
+
+def can_mount() -> bool:
+    command = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"]
+    return os.geteuid() == 0 and bool(shutil.which("unshare")) and subprocess.run(command).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs to mount a small tmpfs in a namespace of its own")
+def test_a_job_outlives_a_full_disk_with_the_same_bytes(tmp_path: Path) -> None:
+    artifacts, poses = tmp_path / "artifacts", tmp_path / "poses.npz"
+    artifacts.mkdir()
+    save_npz(generate(SyntheticConfig(num_signs=5, num_signers=4, takes_per_sign=2, seed=3)), poses)
+    small_disk = [*_ON_SMALL_DISK, _ROOM, str(artifacts)]
+    settings = {"artifacts": str(artifacts), "backoff_seconds": "0.5"}
+    with (
+        RunningService(tmp_path / "data", inside=small_disk, **settings) as service,
+        service.client() as client,
+    ):
+        _finished(client, client.add_corpus(poses, name="signs"))
+        job = client.submit(_pretraining())
+        saved, complained = 0, ""
+        for event in client.watch(job.id):
+            saved += isinstance(event, CheckpointEvent)
+            if isinstance(event, LogEvent) and "No room" in event.data.message:
+                complained = event.data.message
+                break
+        assert saved >= 2, "what was saved before stays"
+        assert "Free some space" in complained
+        _enlarge(service.process_id, artifacts)
+        disturbed = _finished(client, job)
+        undisturbed = _finished(client, client.submit(_pretraining()))
+        digests = {client.encoder(str(each.result["encoder_id"])).sha256 for each in (disturbed, undisturbed)}  # type: ignore[index]
+        assert len(digests) == 1
+
+
+def _enlarge(process_id: int, folder: Path) -> None:
+    remount = ["mount", "-o", "remount,size=200m", str(folder)]
+    subprocess.run(["nsenter", "--mount", "--target", str(process_id), *remount], check=True)
+
+
+def _pretraining() -> PretrainSpec:
+    run = {"num_epochs": 6, "batch_size": 10, "checkpoint_every_steps": 2, "log_every_steps": 1}
+    return PretrainSpec(name="same", corpus="signs", recipe="smoke", overrides={"run": run})
+
+
+def _finished(client: Client, job: Job) -> Job:
+    job = client.wait(job.id, timeout=120)
+    assert job.has_succeeded, f"{job.state}: {job.status_message}"
+    return job
