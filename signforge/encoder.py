@@ -15,6 +15,7 @@ from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 
 if TYPE_CHECKING:
+    from core.corpora.source import SourceClip
     from core.exchange.weights import LoadedEncoder
 
 Format = Literal["auto", "coco_wholebody_133", "mediapipe_holistic", "mp_data"]
@@ -58,6 +59,21 @@ def read_clips(
 ) -> list[Clip]:
     """Read and normalise the clips of a pose file, archive or folder, as an import does.
 
+    As `read_named_clips`, but the clips alone.
+    """
+    found = read_named_clips(path, source_format=source_format, profile=profile, image_size=image_size)
+    return [named.clip for named in found]
+
+
+def read_named_clips(
+    path: str | Path,
+    *,
+    source_format: Format = "auto",
+    profile: str = "wlasl",
+    image_size: tuple[int, int] | None = None,
+) -> "list[SourceClip]":
+    """Read and normalise clips, with the name, gloss, signer and session that their source gives them.
+
     `profile` names the confidence thresholds; `image_size` is (width, height) in pixels, for sources that do
     not say it. Clips that cannot be used are left out, with a warning in the log.
 
@@ -76,7 +92,7 @@ def read_clips(
     report = ReadReport()
     with _unpacked(Path(path)) as source:
         options = ReadOptions(profiles[profile], image_size)
-        clips = [found.clip for found in open_source(source, source_format, options, report).clips]
+        clips = list(open_source(source, source_format, options, report).clips)
     reasons = "; ".join(report.examples)
     if not clips:
         raise CorpusError(f"No clip of {path} can be used: {reasons or 'it is empty'}.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.errors import StorageError
+from core.errors import StorageError, UserError
 
 
 def embed(
@@ -15,19 +15,26 @@ def embed(
     poses: Annotated[Path, typer.Argument(metavar="POSE_FILE", help="A pose file, archive or folder.")],
     out: Annotated[Path, typer.Option(help="Where to write the features.")] = Path("features.npz"),
     profile: Annotated[str, typer.Option(help="Confidence thresholds, as at import.")] = "wlasl",
+    image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
+    image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Embed the clips of a pose file with a downloaded encoder."""
     import numpy as np  # the other commands start sooner without it
 
-    from signforge.encoder import load_encoder, read_clips
+    from signforge.encoder import load_encoder, read_named_clips
 
-    clips = read_clips(poses, profile=profile)
+    if (image_width is None) != (image_height is None):
+        raise UserError("--image-width and --image-height go together; give both or neither.")
+    image_size = (image_width, image_height) if image_width and image_height else None
+    found = read_named_clips(poses, profile=profile, image_size=image_size)
+    clips = [named.clip for named in found]
     features = load_encoder(encoder, device=device).embed(clips)
+    names = np.array([named.name for named in found])
     num_frames = np.array([len(clip) for clip in clips])
     try:
         with out.open("wb") as stream:  # an open file keeps NumPy from changing the name
-            np.savez(stream, features=features, num_frames=num_frames)
+            np.savez(stream, features=features, names=names, num_frames=num_frames)
     except OSError as error:
         raise StorageError(f"Cannot write {out}: {error.strerror}.") from None
     typer.echo(f"{out}: features {features.shape} {features.dtype}, of {len(clips)} clips.")
