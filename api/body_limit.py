@@ -7,6 +7,7 @@ from api.problems import Problem
 from core.jobs.settings import Settings
 
 _UPLOADS = "/v1/uploads"
+_CORPORA = "/v1/corpora"
 
 
 class BodyLimit:
@@ -50,9 +51,9 @@ def too_large(size: int | None, limit: int, setting: str) -> Problem:
 
 def _limit_of(scope: Scope) -> tuple[int, str]:
     settings: Settings = scope["app"].state.settings
-    multipart = Headers(scope=scope).get("content-type", "").startswith("multipart/")
+    form = Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
     if scope["path"] == _UPLOADS:
         return settings.max_upload_bytes, "SIGNFORGE_MAX_UPLOAD_BYTES"
-    if multipart:  # a file and its specification
+    if form and scope["path"] == _CORPORA:  # a file and its specification
         return settings.max_upload_bytes + settings.max_body_bytes, "SIGNFORGE_MAX_UPLOAD_BYTES"
     return settings.max_body_bytes, "SIGNFORGE_MAX_BODY_BYTES"

@@ -25,6 +25,9 @@ RowT = TypeVar("RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+LARGEST_NUMBER = 2**53 - 1
+"""What every database and every JSON reader can hold exactly."""
+
 
 class PageQuery(BaseModel):
     """Which part of a list to send."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import Closed, Fraction, Name, Positive, Seed
+from core.config import Closed, FileName, Fraction, Name, Positive, Seed
 
 
 class SplitConfig(Closed):
@@ -31,8 +31,8 @@ class ImportSpec(Closed):
     """Read pose files, normalise them and pack them into a corpus."""
 
     kind: Literal["import"] = "import"
-    name: Name
-    """Name of the new corpus."""
+    name: FileName
+    """Name of the new corpus; no slashes."""
     source: Annotated[str, Field(min_length=1, max_length=4096)]
     """An upload's id (`upl_...`), or a file or folder below a configured corpus root."""
     format: Literal["auto", "coco_wholebody_133", "mediapipe_holistic", "mp_data"] = "auto"
@@ -64,8 +64,8 @@ class PretrainSpec(Closed):
     """Pretrain an encoder on a corpus; labels are not looked at."""
 
     kind: Literal["pretrain"] = "pretrain"
-    name: Name = "encoder"
-    """Name of the encoder to make; names get versions."""
+    name: FileName = "encoder"
+    """Name of the encoder to make, without slashes; names get versions."""
     corpus: Annotated[str, Field(min_length=1, max_length=4096)]
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     recipe: Name = "stc"

@@ -1,6 +1,7 @@
 """The Python client of the service. Light: httpx and pydantic, never torch."""
 
 import base64
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -211,7 +212,8 @@ class Client:
         found = self.encoder(encoder)
         target = Path(path)
         if target.is_dir() or str(path).endswith("/"):
-            target = target / f"{found.name}-v{found.version}.safetensors"
+            name = re.sub(r"[^\w.-]+", "_", found.name).lstrip(".") or "encoder"
+            target = target / f"{name}-v{found.version}.safetensors"
         return fetch(
             self._connection,
             f"/v1/encoders/{found.id}/download",

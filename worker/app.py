@@ -12,6 +12,7 @@ Why each setting is as it is:
 * remote control is off: jobs are steered through the database, which works on every broker.
 """
 
+import os
 import socket
 import zlib
 from typing import Any
@@ -56,9 +57,9 @@ def create_app(settings: Settings) -> Celery:
 
 
 def worker_name(settings: Settings) -> str:
-    """This worker's name: one per data folder and host, the same after a restart."""
-    folder = str(settings.data_folder.absolute())
-    return f"signforge-{zlib.crc32(folder.encode()):08x}@{socket.gethostname()}"
+    """This worker's name: one per data folder, set of GPUs and host, the same after a restart."""
+    place = f"{settings.data_folder.absolute()}:{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
+    return f"signforge-{zlib.crc32(place.encode()):08x}@{socket.gethostname()}"
 
 
 def _transport_options(broker_url: str) -> dict[str, Any]:

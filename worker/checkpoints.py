@@ -3,9 +3,10 @@
 A folder is whole when its `manifest.json` lists every file with its size and sha256 and all of them hold.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,19 @@ def choose(rows: Sequence[CheckpointRow], store: ArtifactStore) -> Resume:
     if remarks:
         remarks.append("No checkpoint is whole; starting from the beginning.")
     return Resume(None, tuple(remarks))
+
+
+def unrecorded(job_folder: Path, known: Set[str], store: ArtifactStore) -> list[tuple[Path, dict[str, Any]]]:
+    """Whole checkpoints of a job, with their manifests, whose locations are not `known`.
+
+    They were saved while nobody could write their row: the database was away, or their holder was killed.
+    """
+    found = []
+    for folder in sorted(job_folder.glob("attempt_*/checkpoints/step_*")):
+        if store.location_of(folder) not in known:
+            with contextlib.suppress(CheckpointError):
+                found.append((folder, verify(folder)))
+    return found
 
 
 def vanished(rows: Sequence[CheckpointRow], store: ArtifactStore) -> list[CheckpointRow]:

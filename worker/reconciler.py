@@ -6,9 +6,10 @@ looks for the next job by itself. So messages never pile up at the broker.
 """
 
 import logging
+import os
+import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ from core.jobs.database import migrate, open_database, reading, transaction
 from core.jobs.leases import reap
 from core.jobs.ledger import RetryPolicy
 from core.jobs.settings import Settings
+from core.observer import StopSwitch
 from worker.app import DOORBELL, create_app
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.tasks import HEARTBEAT_SECONDS
@@ -114,14 +116,22 @@ def main() -> int:
     settings = Settings()
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
-    stop = threading.Event()
+    stop, woken = StopSwitch(), _wake_up_pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.throw)
     reconciler = Reconciler(engine, settings, ringer(create_app(settings)))
-    while not stop.is_set():
+    while not stop.thrown:
         reconciler.round()
-        stop.wait(settings.reconcile_seconds)
+        select.select([woken], [], [], settings.reconcile_seconds)
     return 0
+
+
+def _wake_up_pipe() -> int:
+    """The end of a pipe that becomes readable at a signal, whenever it comes; no handler can lock it."""
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    return woken
 
 
 if __name__ == "__main__":

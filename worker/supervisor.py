@@ -19,13 +19,13 @@ from sqlalchemy import Engine
 
 from core.errors import LeaseLost, SignforgeError
 from core.jobs.artifacts import ArtifactStore
-from core.jobs.database import open_database, reading
+from core.jobs.database import open_database, reading, transaction
 from core.jobs.leases import Claim, held_claim
 from core.jobs.ledger import Lease, RetryPolicy
-from core.jobs.reports import checkpoints_of
+from core.jobs.reports import checkpoint_locations, checkpoints_of, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
-from worker.checkpoints import Resume, choose
+from worker.checkpoints import Resume, choose, size_of, unrecorded
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.persistence import DATABASE_AWAY, insist
 from worker.processes import die_with_parent
@@ -87,6 +87,7 @@ class Supervisor:
 
     def _start(self) -> Execution:
         """Write the program's specification, pick a checkpoint to go on from, and start it."""
+        self._adopt_unrecorded()
         with reading(self._engine) as session:
             spec = local_spec(session, self._claim, self._store)
             rows = checkpoints_of(session, self._claim.job_id)
@@ -106,6 +107,22 @@ class Supervisor:
             mark=self._claim.lease_token,
             inbox=self._inbox,
         )
+
+    def _adopt_unrecorded(self) -> None:
+        """Commit whole checkpoints that an earlier attempt saved and could not report any more."""
+        job_id = self._claim.job_id
+        with reading(self._engine) as session:
+            known = checkpoint_locations(session, job_id)
+        for folder, manifest in unrecorded(self._store.job_folder(job_id), known, self._store):
+            with transaction(self._engine) as session:
+                commit_checkpoint(
+                    session,
+                    self._claim.lease,
+                    step=int(manifest["step"]),
+                    location=self._store.location_of(folder),
+                    manifest=manifest,
+                    size_bytes=size_of(manifest),
+                )
 
     def _watch(self, execution: Execution) -> Ending:
         """Hear the program out, stop it when asked to or when it stalls, and tell how it ended."""

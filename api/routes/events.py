@@ -8,6 +8,7 @@ from fastapi.sse import EventSourceResponse
 from api.auth import Reader
 from api.event_stream import event_stream, glance
 from api.ownership import owned
+from api.paging import LARGEST_NUMBER
 from api.schemas import EventPage, event_of
 from api.service import ServiceOf
 from core.jobs.database import reading
@@ -30,11 +31,14 @@ def list_events(
     job_id: str,
     caller: Reader,
     service: ServiceOf,
-    after: Annotated[int, Query(ge=0, description="Only events beyond this sequence.")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_NUMBER, description="Only events beyond this sequence.")
+    ] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most events on a page of JSON.")] = 100,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[
-        int | None, Header(ge=0, description="Where a stream goes on; takes precedence over `after`.")
+        int | None,
+        Header(ge=0, le=LARGEST_NUMBER, description="Where a stream goes on; takes precedence over `after`."),
     ] = None,
 ) -> EventPage:
     """Follow a job, or read what has happened to it."""

@@ -13,7 +13,7 @@ from api.conditional import job_tag, names
 from api.event_stream import POLL_SECONDS
 from api.idempotency import IdempotencyKey
 from api.ownership import owned, owned_checkpoint
-from api.paging import PageQuery, link_next, page_of
+from api.paging import LARGEST_NUMBER, PageQuery, link_next, page_of
 from api.routes.examples import JOB_EXAMPLES
 from api.schemas import (
     AttemptList,
@@ -173,7 +173,9 @@ def list_metrics(
     caller: Reader,
     service: ServiceOf,
     name: Annotated[str | None, Query(description="Only this number, such as `loss`.")] = None,
-    after_step: Annotated[int, Query(ge=-1, description="Only steps beyond this one.")] = -1,
+    after_step: Annotated[
+        int, Query(ge=-1, le=LARGEST_NUMBER, description="Only steps beyond this one.")
+    ] = -1,
     limit: Annotated[int, Query(ge=100, le=10_000, description="Most numbers to send.")] = 10_000,
 ) -> MetricList:
     """List a job's numbers, by step; a step is sent whole or not at all."""

@@ -26,6 +26,7 @@ from core.specs import ImportSpec
 CORPUS_FOLDER = "corpus"
 
 _UNPACKED_PREFIX = ".unpacked-"
+_BEATS_SHOWN = 256
 
 
 def import_corpus(
@@ -97,9 +98,9 @@ def _source_digest(source: Path, observer: Observer) -> str:
     """SHA-256 of a file, or of a folder's file names and contents."""
     if source.is_file():
         return file_digest(source)
-    digest = hashlib.sha256()
+    digest, pulse = hashlib.sha256(), _Pulse(observer)
     for path in visible_files(source):
-        _heed(observer)
+        pulse.beat()
         name = str(path.relative_to(source)).encode(errors="surrogateescape")
         digest.update(name + b"\0" + file_digest(path).encode() + b"\n")
     return digest.hexdigest()
@@ -109,7 +110,7 @@ def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Obser
     if not is_archive(source):
         return source
     observer.on_phase("unpacking", total_steps=0)
-    unpack(source, working, limits=limits, before_chunk=lambda: _heed(observer))
+    unpack(source, working, limits=limits, before_chunk=_Pulse(observer).beat)
     return working
 
 
@@ -132,6 +133,20 @@ def _watched(opened: Source, report: ReadReport, observer: Observer) -> Iterator
             + (f"For example {report.examples[0]}" if report.examples else "")
         )
     observer.on_step(report.clips_read + report.num_skipped, {})
+
+
+class _Pulse:
+    """Heeds a wish to stop at every beat, and shows at some that the program is alive."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer, self._beats = observer, 0
+
+    def beat(self) -> None:
+        """One more file or chunk."""
+        _heed(self._observer)
+        self._beats += 1
+        if self._beats % _BEATS_SHOWN == 0:
+            self._observer.on_step(self._beats, {})
 
 
 def _heed(observer: Observer) -> None:

@@ -40,12 +40,12 @@ class ReadReport:
         """Count a clip that cannot be used, and remember the first few."""
         self.skipped[reason] += 1
         if len(self.examples) < NUM_EXAMPLES:
-            self.examples.append(f"{name}: {detail or reason}")
+            self.examples.append(_as_text(f"{name}: {detail or reason}"))
 
     def note(self, sentence: str) -> None:
         """Say, once, what had to be assumed or was left aside."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        if _as_text(sentence) not in self.notes:
+            self.notes.append(_as_text(sentence))
 
     @property
     def num_skipped(self) -> int:
@@ -64,3 +64,8 @@ class ReadReport:
             "examples": list(self.examples),
             "notes": list(self.notes),
         }
+
+
+def _as_text(sentence: str) -> str:
+    """File names may hold bytes that are no text; JSON may not."""
+    return sentence.encode(errors="replace").decode()

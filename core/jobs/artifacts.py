@@ -81,8 +81,10 @@ class Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with _naming_a_full_disk():
-            self._file.close()
-            self._staging.unlink(missing_ok=True)
+            try:
+                self._file.close()
+            finally:  # closing writes what is left, which may fail again
+                self._staging.unlink(missing_ok=True)
 
 
 class ArtifactStore:

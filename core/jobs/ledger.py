@@ -97,6 +97,7 @@ def move(
     Raises:
         ImpossibleTransition: the transition table does not let `actor` do that.
     """
+    message = message and storable(message)
     origin = State(job.state)
     if not may(actor, origin=origin, target=target):
         raise ImpossibleTransition(f"Job {job.id} is {origin}; it cannot become {target}.", state=origin)
@@ -111,6 +112,11 @@ def move(
     change = {"from": origin, "to": target, "reason": reason, "message": message, "attempt": job.attempt}
     append_event(session, job, "state", change)
     return target
+
+
+def storable(text: str) -> str:
+    """The text without what a database cannot keep: NUL, and bytes of file names that are no text."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def move_back(

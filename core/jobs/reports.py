@@ -99,6 +99,11 @@ def checkpoints_of(session: Session, job_id: str) -> Sequence[CheckpointRow]:
     return session.scalars(kept.order_by(CheckpointRow.step.desc(), CheckpointRow.attempt.desc())).all()
 
 
+def checkpoint_locations(session: Session, job_id: str) -> set[str]:
+    """Where the job's checkpoints are or, if deleted, were."""
+    return set(session.scalars(select(CheckpointRow.location).where(CheckpointRow.job_id == job_id)))
+
+
 def mark_checkpoints_deleted(session: Session, lease: Lease, checkpoint_ids: Iterable[str]) -> None:
     """Note that the folders of these checkpoints are gone."""
     job = held(session, lease)

@@ -150,6 +150,12 @@ class TestSizes:
         assert "has 100,001 bytes" in document["detail"]
         assert bench.client.post("/v1/uploads?filename=a", content=b"x" * 100_000).status_code == 201
 
+    def test_calling_it_a_form_does_not_raise_the_limit(self, bench: Bench) -> None:
+        as_form = {"Content-Type": "multipart/form-data; boundary=x"}
+        for path, kind in (("/v1/jobs", as_form), ("/v1/corpora", {"Content-Type": "multipart/mixed"})):
+            answer = bench.client.post(path, content=b"x" * 30_000, headers=kind)
+            problem(answer, 413, "too-large")
+
     def test_an_undeclared_length_is_counted(self, bench: Bench) -> None:
         chunked = {"Transfer-Encoding": "chunked"}
         content = iter([b"x" * 60_000, b"x" * 60_000])

@@ -70,3 +70,11 @@ def test_every_field_has_a_description() -> None:
             name for name, schema in described.items() if name != "kind" and "description" not in schema
         ]
         assert missing == []
+
+
+@pytest.mark.parametrize("name", ["a/b", "..\\b", "a\0b", "", "a\nb"])
+def test_names_that_become_files_hold_no_slash_and_no_control_character(name: str) -> None:
+    with pytest.raises(ValidationError):
+        PretrainSpec(corpus="c", name=name)
+    with pytest.raises(ValidationError):
+        ImportSpec(name=name, source="s")

@@ -10,7 +10,7 @@ import pytest
 from core.errors import CheckpointError
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.tables import CheckpointRow
-from worker.checkpoints import choose, outdated, size_of, vanished, verify
+from worker.checkpoints import choose, outdated, size_of, unrecorded, vanished, verify
 
 
 def save(store: ArtifactStore, step: int, *, attempt: int = 1) -> CheckpointRow:
@@ -100,3 +100,12 @@ def test_earlier_attempts_are_kept_until_there_are_two_newer_checkpoints(store: 
     assert outdated([*second, *first], attempt=2) == first
     ahead = save(store, 99)  # of an earlier attempt, and further than this one has come
     assert ahead not in outdated([ahead, *second, *first], attempt=2)
+
+
+def test_whole_folders_without_a_row_are_found(store: ArtifactStore) -> None:
+    known, lost, broken = save(store, 1), save(store, 2), save(store, 3, attempt=2)
+    (store.local_path(broken.location) / "weights").write_bytes(b"")
+    found = unrecorded(store.job_folder("job_1"), {known.location}, store)
+    assert [(store.location_of(folder), manifest["step"]) for folder, manifest in found] == [
+        (lost.location, 2)
+    ]

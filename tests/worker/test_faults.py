@@ -7,7 +7,7 @@ import time
 import pytest
 
 from core.jobs.database import reading, transaction
-from core.jobs.tables import JobRow, OutboxRow, WorkerRow
+from core.jobs.tables import CheckpointRow, JobRow, OutboxRow, WorkerRow
 from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
 from tests.servers.starting import wait_for
 from tests.worker.programs.counting import expected_weights
@@ -62,6 +62,25 @@ def test_kill_the_supervisor(service: Service, worker: "subprocess.Popen[bytes]"
     )
     assert_done_exactly(service, job_id, attempts=2, charged=1)
     assert service.attempts(job_id)[0].outcome == "worker_lost"
+
+
+def test_checkpoints_whose_rows_were_never_written_are_found_again(
+    service: Service, worker: "subprocess.Popen[bytes]"
+) -> None:
+    """As after a database outage that outlasts the lease: files are there, rows are not."""
+    job_id = service.submit(**SLOWLY)
+    service.wait_for_step(job_id, 20)
+    for process in service.processes(SUPERVISOR, PROGRAM):
+        process.suspend()
+    with transaction(service.engine) as session:
+        rows = session.query(CheckpointRow).filter_by(job_id=job_id).all()
+        assert rows
+        for row in rows:
+            session.delete(row)
+    service.kill(SUPERVISOR)
+    assert_done_exactly(service, job_id, attempts=2, charged=1)
+    said = [event.data["message"] for event in service.events(job_id, "log")]
+    assert any("Going on from the checkpoint of step" in message for message in said)
 
 
 def test_kill_the_pool_child(service: Service, worker: "subprocess.Popen[bytes]") -> None:

@@ -177,3 +177,13 @@ def _pretrain(engine: Engine, claimed: Claim, encoder_id: str) -> State:
         return outcomes.succeed_pretrain(
             session, claimed.lease, encoder=encoder, result={"encoder": "encoder", "steps": 9}
         )
+
+
+def test_a_message_no_database_can_keep_is_kept_readable(engine: Engine) -> None:
+    """A file name of a hostile or an old archive may be no text at all."""
+    claimed = hold(engine)
+    with transaction(engine) as session:
+        outcomes.fail(
+            session, claimed.lease, reason=Reason.DATA_UNUSABLE, message="caf\udce9\0.npy is damaged"
+        )
+    assert job(engine, claimed.job_id).status_message == "caf?\N{REPLACEMENT CHARACTER}.npy is damaged"
