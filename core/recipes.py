@@ -37,9 +37,10 @@ class Recipe:
 STC = Recipe(
     config=PretrainConfig(recipe="stc"),
     summary="Full size, as the paper's released code trains it (Zhao et al., IEEE TIP 2024).",
-    hardware="Written for 4 GPUs with 64 clips each; runs on one device with any batch size.",
+    hardware="One device. The released run took 4 x 64 clips an update, with a queue per GPU; here it is 64.",
     hours="Not measured here: 150 epochs of a benchmark's training set.",
-    expected="Published, fine-tuned, top-1 per instance: WLASL2000 51.98, MSASL1000 65.22, SLR500 96.9.",
+    expected="Not measured here. Published after fine-tuning, which is not here yet, top-1 per instance: "
+    "WLASL2000 51.98, MSASL1000 65.22, SLR500 96.9.",
 )
 
 SMOKE = Recipe(
@@ -118,7 +119,9 @@ def resolve(spec: PretrainSpec) -> PretrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         pointer = "/overrides" + "".join(f"/{part}" for part in first["loc"])
-        raise SpecError(f"{pointer}: {first['msg']} (got {first['input']!r}).", pointer=pointer) from None
+        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+        message = f"{pointer}: {first['msg'].removeprefix('Value error, ')}{got}."
+        raise SpecError(message, pointer=pointer) from None
 
 
 def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str) -> dict[str, Any]:

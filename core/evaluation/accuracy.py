@@ -20,9 +20,9 @@ class Accuracy:
 
 
 def accuracy(scores: Float[np.ndarray, "N C"], labels: Int64[np.ndarray, " N"]) -> Accuracy:
-    """Rank the classes of each clip by `scores`; a tie counts against the true class."""
+    """Rank the classes of each clip by `scores`; a tie, or a score that is no number, counts against it."""
     own = scores[np.arange(len(labels)), labels][:, None]
-    better = (scores >= own).sum(axis=1) - 1  # (N,) classes ranked at or above the true one, itself aside
+    better = (~(scores < own)).sum(axis=1) - 1  # (N,) classes ranked at or above the true one, itself aside
     hits = np.stack([better < 1, better < 5])  # (2, N)
     counts = np.bincount(labels, minlength=scores.shape[1])
     tested = counts > 0

@@ -3,7 +3,6 @@
 `python -m core.evaluation.evaluate --spec FILE --out DIR` runs it without any service.
 """
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -12,17 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.corpora.packed import PackedCorpus
 from core.errors import SplitError
 from core.evaluation.accuracy import Accuracy, accuracy
-from core.evaluation.features import encoder_features, keypoint_features
 from core.evaluation.folds import Fold, folds_of, shared_signers
 from core.evaluation.knn import knn_scores
 from core.evaluation.linear_probe import linear_scores
-from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.weights import load_encoder
+from core.evaluation.subject import Subject, subject_of
 from core.observer import Observer, SilentObserver
 from core.program import Launch, main
 from core.specs import EvaluateSpec
@@ -33,23 +30,27 @@ def evaluate(spec: EvaluateSpec, *, observer: Observer | None = None) -> dict[st
 
     Raises:
         CorpusError, EncoderError: a file cannot be used.
-        SplitError: no labelled clips, or a fold has an empty side.
+        SplitError: no labelled clips, a single gloss, or a fold with an empty side.
     """
     observer = observer or SilentObserver()
     corpus = PackedCorpus.open(spec.corpus)
     chosen = labelled_clips(corpus, spec)
     folds = folds_of(corpus, chosen, spec)
-    features = _features(spec, corpus, chosen, observer)
     classes, labels = np.unique(corpus.labels[chosen], return_inverse=True)
+    if len(classes) < 2:
+        raise SplitError(
+            f"Only gloss {corpus.label_names[classes[0]]!r} of corpus {corpus.name!r} is selected; "
+            "scores need two or more. Widen `clips`."
+        )
+    subject = subject_of(spec, corpus, chosen, observer)
     observer.on_phase("probing", total_steps=len(folds))
     scored = []
     for done, fold in enumerate(folds, start=1):
-        result = score_fold(spec, features, labels, fold, num_classes=len(classes))
-        shared = shared_signers(corpus, chosen, fold)
-        scored.append(
-            {"name": fold.name, "num_train": len(fold.train), **asdict(result), "shared_signers": shared}
-        )
+        result = score_fold(spec, subject.features, labels, fold, num_classes=len(classes))
+        about = {"name": fold.name, "num_train": len(fold.train)}
+        scored.append({**about, **asdict(result), **_caveats(corpus, chosen, fold, subject)})
         observer.on_step(done, {"top1": result.top1})
+    _warn(scored, observer)
     return {**_averaged(scored), "folds": scored}
 
 
@@ -94,32 +95,25 @@ def score_fold(
     return accuracy(scores.numpy(), labels[fold.test])
 
 
-def _features(
-    spec: EvaluateSpec, corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], observer: Observer
-) -> Float[Tensor, "n D"]:
-    if spec.features == "keypoints":
-        return keypoint_features(corpus, chosen)
-    assert spec.encoder is not None, "the specification's validator asks for one"
-    model = load_encoder(spec.encoder).model
-    if spec.features == "untrained":
-        model = _fresh(model, seed=spec.seed)
-    before = _digest(model)
-    features = encoder_features(model, corpus, chosen, observer)
-    assert _digest(model) == before, "an evaluation must not move the encoder"
-    return features
+def _caveats(
+    corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], fold: Fold, subject: Subject
+) -> dict[str, Any]:
+    """What makes a fold's scores better than they are."""
+    return {
+        "shared_signers": shared_signers(corpus, chosen, fold),
+        "num_test_pretrained_on": int(subject.pretrained_on[fold.test].sum()),
+    }
 
 
-def _fresh(model: ClipEncoder, *, seed: int) -> ClipEncoder:
-    """The same network with weights that have learned nothing."""
-    torch.manual_seed(seed)
-    return ClipEncoder(model.config).eval()
-
-
-def _digest(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        digest.update(tensor.numpy(force=True).tobytes())
-    return digest.hexdigest()
+def _warn(folds: list[dict[str, Any]], observer: Observer) -> None:
+    """Say which folds are not what they seem."""
+    seen = [str(fold["name"]) for fold in folds if fold["num_test_pretrained_on"]]
+    if seen:
+        clean = [str(fold["name"]) for fold in folds if not fold["num_test_pretrained_on"]]
+        observer.on_log(
+            f"The encoder was pretrained, without labels, on test clips of {', '.join(seen)}; "
+            f"only {', '.join(clean) or 'no fold'} tests what it has never seen."
+        )
 
 
 def _averaged(folds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -34,7 +34,12 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
         (corpus.signers, corpus.signer_names) if signers else (corpus.sessions, corpus.session_names)
     )
     present = np.unique(groups[chosen])
-    if len(present) < 2 or present[0] < 0:
+    if present[0] < 0:
+        nameless = int((groups[chosen] < 0).sum())
+        raise SplitError(
+            f"folds {spec.folds!r}: {nameless} of these clips name none; leave them out by `clips`."
+        )
+    if len(present) < 2:
         raise SplitError(
             f"folds {spec.folds!r} need every clip to name one of two or more "
             f"{spec.folds.removeprefix('each_')}s; these clips of corpus {corpus.name!r} have {len(present)}."

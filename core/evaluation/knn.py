@@ -46,6 +46,6 @@ def _votes(
     temperature: float,
 ) -> Float[Tensor, "M C"]:
     nearest = similarities.topk(num_neighbours, dim=1)
-    weights = ((nearest.values - 1) / temperature).exp()  # at most 1, so that it cannot overflow
+    weights = ((nearest.values - nearest.values[:, :1]) / temperature).exp()  # the nearest weighs 1
     votes = similarities.new_zeros(len(similarities), num_classes)
     return votes.scatter_add_(1, labels[nearest.indices], weights)

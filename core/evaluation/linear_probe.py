@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _MAX_ITERATIONS = 300
+_CONSTANT = 1e-5
+"""A deviation below this share of the largest value is rounding, not information."""
 
 
 def linear_scores(
@@ -16,11 +18,14 @@ def linear_scores(
     num_classes: int,
     l2_penalty: float,
 ) -> Float[Tensor, "M C"]:
-    """Return each test clip's logits. Features are standardised by the train split's mean and deviation.
+    """Return each test clip's logits. Features are standardised by the train split's mean and deviation;
+    one that is constant there tells nothing and becomes 0.
 
     Minimises mean cross-entropy + l2_penalty / 2 * |W|^2; starts from zero, so it draws nothing.
     """
-    mean, deviation = train.mean(dim=0), train.std(dim=0).clamp(min=1e-6)
+    mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0)
+    constant = deviation <= _CONSTANT * train.abs().amax(dim=0)
+    deviation = deviation.masked_fill(constant, float("inf"))
     probe = _fitted((train - mean) / deviation, train_labels, num_classes=num_classes, l2_penalty=l2_penalty)
     with torch.no_grad():
         return probe((test - mean) / deviation)

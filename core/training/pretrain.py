@@ -4,6 +4,8 @@
 `--resume DIR/checkpoints/step_...` it goes on to the same bytes.
 """
 
+import hashlib
+import math
 import os
 import sys
 import time
@@ -16,7 +18,7 @@ import torch
 from core.augment.views import ClipBatch, View, draw_view
 from core.config import PretrainConfig
 from core.corpora.packed import PackedCorpus
-from core.errors import DivergedError, Stopped, StorageError
+from core.errors import DivergedError, SpecError, Stopped, StorageError
 from core.exchange.card import CorpusCard, EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
@@ -47,8 +49,8 @@ def pretrain(
     """
     run = Pretraining(spec, out, observer or SilentObserver())
     if resume is not None:
-        run.state.restore(load_checkpoint(resume))
-        run.observer.on_log(f"Going on from step {run.state.step}.")
+        for remark in run.state.restore(load_checkpoint(resume)):
+            run.observer.on_log(remark)
     run.train()
     return run.finish()
 
@@ -65,10 +67,14 @@ class Pretraining:
         )
         self.total_steps = self.order.steps_per_epoch * self.config.run.num_epochs
         self.device = choose_device(self.config)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS, read at first use
         torch.use_deterministic_algorithms(True)
-        facts = {"config": self.config.model_dump(mode="json"), "corpus": self.corpus.digest}
+        facts = {
+            "config": self.config.model_dump(mode="json"),
+            "corpus": self.corpus.digest,
+            "clips": hashlib.sha256(self.order.clips.tobytes()).hexdigest(),
+        }
         self.state = RunState(self.config, facts, self.device)
-        self.last_loss = float("nan")
 
     def train(self) -> None:
         """Take the steps that are left."""
@@ -93,16 +99,22 @@ class Pretraining:
             self._save()
 
     def finish(self) -> dict[str, object]:
-        """Write the encoder and return the run's result."""
+        """Write the encoder and return the run's result.
+
+        Raises:
+            DivergedError: its weights are not finite.
+        """
         encoder = ClipEncoder(self.config)
         for stream, network in self.state.model.query.items():
             encoder.streams[stream].load_state_dict(network.encoder.state_dict())  # type: ignore[union-attr]
+        if not all(torch.isfinite(tensor).all() for tensor in encoder.state_dict().values()):
+            raise self._diverged("The last updates left weights that are not finite")
         digest = save_encoder(self.out / "encoder", encoder.eval(), self._card(encoder.embedding_width))
         return {
             "encoder": "encoder",
             "sha256": digest,
             "steps": self.state.step,
-            "final_loss": self.last_loss if self.last_loss == self.last_loss else None,
+            "final_loss": self.state.last_loss,
         }
 
     def _step(self) -> Mapping[str, torch.Tensor]:
@@ -114,8 +126,9 @@ class Pretraining:
         total = torch.stack(list(losses.values())).sum()
         self.state.optimiser.zero_grad(set_to_none=True)
         total.backward()
+        self.rate = self._learning_rate()
         for group in self.state.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self.rate
         self.state.optimiser.step()
         return {"loss": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
 
@@ -137,13 +150,10 @@ class Pretraining:
 
     def _report(self, losses: Mapping[str, torch.Tensor], *, clips_per_second: float) -> None:
         metrics = {name: loss.item() for name, loss in losses.items()}
-        self.last_loss = metrics["loss"]
-        if self.last_loss - self.last_loss != 0:
-            raise DivergedError(
-                f"The loss is {self.last_loss} at step {self.state.step}; lower optimiser.learning_rate "
-                f"(it is {self.config.optimiser.learning_rate}) or raise optimiser.warmup_steps."
-            )
-        rates = {"learning_rate": self._learning_rate(), "samples_per_second": clips_per_second}
+        self.state.last_loss = metrics["loss"]
+        if not math.isfinite(metrics["loss"]):
+            raise self._diverged(f"The loss is {metrics['loss']} at step {self.state.step}")
+        rates = {"learning_rate": self.rate, "samples_per_second": clips_per_second}
         self.observer.on_step(self.state.step, {**metrics, **rates})
 
     def _save(self) -> None:
@@ -158,6 +168,12 @@ class Pretraining:
             self._save()
         except StorageError as error:
             self.observer.on_log(f"{error} Training goes on; the next checkpoint tries again.")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"{what}; lower optimiser.learning_rate (it is {self.config.optimiser.learning_rate}) "
+            "or raise optimiser.warmup_steps."
+        )
 
     def _card(self, embedding_width: int) -> EncoderCard:
         return EncoderCard(
@@ -175,16 +191,24 @@ class Pretraining:
 
 
 def choose_device(config: PretrainConfig) -> torch.device:
-    """The device that `run.device` asks for; `auto` takes CUDA where there is one."""
-    wanted = config.run.device
+    """The device that `run.device` asks for; `auto` takes CUDA where there is one.
+
+    Raises:
+        SpecError: CUDA is asked for and there is none.
+    """
+    wanted, has_cuda = config.run.device, torch.cuda.is_available()
+    if wanted == "cuda" and not has_cuda:
+        raise SpecError(
+            "run.device is 'cuda', but there is no CUDA device here; use 'auto' or 'cpu'.",
+            pointer="/overrides/run/device",
+        )
     if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        wanted = "cuda" if has_cuda else "cpu"
     return torch.device(wanted)
 
 
 def run(launch: Launch[PretrainSpec]) -> Mapping[str, object]:
     """Pretrain an encoder from a specification."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS, read at first use
     return pretrain(launch.spec, launch.out, observer=launch.observer, resume=launch.resume)
 
 

@@ -1,6 +1,6 @@
 """The state of a pretraining run, and how it goes into a checkpoint and comes back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -21,6 +21,8 @@ class RunState:
         seed_global_draws(config.run.seed, "initialisation")
         self.facts = dict(facts)
         self.step = 0
+        self.last_loss: float | None = None
+        self.device = device
         self.model = SpatialTemporalConsistency(config).to(device).train()
         self.optimiser = torch.optim.SGD(
             self.model.query.parameters(),
@@ -34,27 +36,39 @@ class RunState:
         return Checkpoint(
             step=self.step,
             tensors={"model": self.model.state_dict(), "optimiser": self._momentum_buffers()},
-            facts=self.facts,
+            facts={**self.facts, "circumstances": self._circumstances(), "last_loss": self.last_loss},
         )
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint.
+    def restore(self, checkpoint: Checkpoint) -> list[str]:
+        """Go on from a checkpoint; returns what a person should know about that.
 
         Raises:
             CheckpointError: it belongs to a run of another configuration or corpus.
         """
-        for fact, value in self.facts.items():
-            if checkpoint.facts.get(fact) != value:
-                raise CheckpointError(
-                    f"The checkpoint of step {checkpoint.step} belongs to another run: its {fact} is "
-                    f"{checkpoint.facts.get(fact)!r}, this run's is {value!r}. Start again without it."
-                )
+        differences = list(_differences(checkpoint.facts, self.facts))
+        if differences:
+            raise CheckpointError(
+                f"The checkpoint of step {checkpoint.step} belongs to another run "
+                f"({'; '.join(differences)}). "
+                "Start again without it."
+            )
         self.model.load_state_dict(checkpoint.tensors["model"])
         for name, parameter in self.model.query.named_parameters():
             buffer = checkpoint.tensors["optimiser"].get(name)
             if buffer is not None:
                 self.optimiser.state[parameter][_MOMENTUM] = buffer.to(parameter.device)
-        self.step = checkpoint.step
+        self.step, self.last_loss = checkpoint.step, checkpoint.facts.get("last_loss")
+        remarks = [f"Going on from step {self.step}."]
+        before, now = checkpoint.facts.get("circumstances"), self._circumstances()
+        if before != now:
+            remarks.append(
+                f"It was saved with {before}, this is {now}: the end will be close, not the same bytes."
+            )
+        return remarks
+
+    def _circumstances(self) -> dict[str, Any]:
+        """What rounding depends on besides the configuration."""
+        return {"device": self.device.type, "num_threads": torch.get_num_threads()}
 
     def _momentum_buffers(self) -> dict[str, torch.Tensor]:
         buffers = {
@@ -62,3 +76,13 @@ class RunState:
             for name, parameter in self.model.query.named_parameters()
         }
         return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Each fact of `here` that is another one there, by its dotted name."""
+    for name, value in here.items():
+        other = there.get(name)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            yield from _differences(other, value, f"{prefix}{name}.")
+        elif other != value:
+            yield f"{prefix}{name} is {other!r} there and {value!r} here"

@@ -13,7 +13,8 @@ from core.errors import SpecError, SplitError
 from core.evaluation.accuracy import accuracy
 from core.evaluation.evaluate import evaluate
 from core.evaluation.knn import knn_scores
-from core.evaluation.linear_probe import linear_scores
+from core.evaluation.linear_probe import _fitted, linear_scores
+from core.observer import SilentObserver
 from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
@@ -42,6 +43,29 @@ def test_a_probe_that_says_nothing_is_never_right() -> None:
     assert accuracy(np.zeros((4, 3)), np.array([0, 1, 2, 0])).top1 == 0
 
 
+def test_scores_that_are_no_numbers_are_never_right() -> None:
+    scores = np.array([[np.nan, np.nan], [np.nan, 1.0], [0.0, 1.0]])
+    assert accuracy(scores, np.array([0, 0, 1])).top1 == pytest.approx(1 / 3)
+
+
+def test_a_low_temperature_leaves_the_nearest_its_vote() -> None:
+    train, labels = torch.randn(40, 300, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 4
+    votes = knn_scores(train, labels, train + 0.5, num_classes=4, num_neighbours=5, temperature=1e-3)
+    assert (votes.argmax(dim=1) == labels).all()
+
+
+def test_a_feature_that_is_constant_in_training_tells_the_linear_probe_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    train = torch.randn(60, 4, generator=generator) + 3.0 * torch.nn.functional.one_hot(labels, 4)
+    test = torch.cat([train, 0.37 + torch.randn(60, 1, generator=generator)], dim=1)
+    train = torch.cat([train, torch.full((60, 1), 0.37)], dim=1)
+    scores = linear_scores(train, labels, test, num_classes=3, l2_penalty=1e-3)
+    assert (scores.argmax(dim=1) == labels).float().mean() > 0.9
+    alone = linear_scores(train[:1], labels[:1], test, num_classes=3, l2_penalty=1e-3)
+    assert torch.isfinite(alone).all()
+
+
 def test_knn_votes_are_weighted_by_similarity() -> None:
     train = torch.tensor([[1.0, 0], [0, 1], [0, 1], [-1, -2]])
     labels, test = torch.tensor([0, 1, 1, 2]), torch.tensor([[0.9, 0.3]])
@@ -64,6 +88,10 @@ def test_the_linear_probe_reaches_the_optimum() -> None:
     again = linear_scores(features, labels, features, num_classes=3, l2_penalty=1e-3)
     assert torch.equal(scores, again)
     assert (scores.argmax(dim=1) == labels).float().mean() > 0.97
+    probe = _fitted(features, labels, num_classes=3, l2_penalty=1e-3)
+    fit = torch.nn.functional.cross_entropy(probe(features), labels)
+    (fit + 1e-3 / 2 * probe.weight.square().sum()).backward()
+    assert max(float(p.grad.abs().max()) for p in probe.parameters() if p.grad is not None) < 1e-4
     constant = linear_scores(torch.ones(90, 2), labels, torch.ones(4, 2), num_classes=3, l2_penalty=1e-3)
     torch.testing.assert_close(constant.softmax(1), torch.full((4, 3), 1 / 3), atol=1e-3, rtol=0)
 
@@ -92,7 +120,8 @@ def test_each_protocol_on_each_kind_of_features(
     assert scores == evaluate(spec), "an evaluation draws nothing but the untrained network, by seed"
     assert (scores["num_train"], scores["num_test"], scores["num_classes"]) == (24, 12, 4)
     assert scores["top1"] > 0.5
-    assert scores["folds"][0]["shared_signers"] == []
+    (fold,) = scores["folds"]
+    assert (fold["shared_signers"], fold["num_test_pretrained_on"]) == ([], 0)
 
 
 def test_each_signer_is_left_out_in_turn(corpus: PackedCorpus) -> None:
@@ -118,3 +147,23 @@ def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_p
     nobody = ClipSelection(signers=("nobody",))
     with pytest.raises(SpecError, match=r"has no 'nobody'; it has 'signer-0'"):
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=nobody))
+
+
+def test_test_clips_that_were_pretrained_on_are_counted_and_said(corpus: PackedCorpus, encoder: Path) -> None:
+    class Listener(SilentObserver):
+        said = ""
+
+        def on_log(self, message: str) -> None:
+            self.said = message
+
+    spec = EvaluateSpec(corpus=str(corpus.path), encoder=str(encoder), folds="each_signer", num_neighbours=3)
+    listener = Listener()
+    folds = evaluate(spec, observer=listener)["folds"]
+    assert [fold["num_test_pretrained_on"] for fold in folds] == [12, 12, 0], "signer-2 is the test split"
+    assert "only signer-2 tests what it has never seen" in listener.said
+
+
+def test_one_gloss_alone_is_refused(corpus: PackedCorpus) -> None:
+    one = ClipSelection(exclude_labels=("sign-1", "sign-2", "sign-3"))
+    with pytest.raises(SplitError, match="Only gloss 'sign-0'"):
+        evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=one))

@@ -60,7 +60,8 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     assert saved.name == f"step_{stopped_at:08d}"
     torch.rand(5)  # whatever happened to the global generators in between must not matter
     resumed = pretrain(spec_for(corpus), tmp_path / "second", resume=saved)
-    assert resumed["steps"] == undisturbed["steps"] == 12
+    assert resumed == undisturbed
+    assert resumed["steps"] == 12
     assert digest(tmp_path / "second") == digest(tmp_path / "whole") == resumed["sha256"]
     whole, second = (tmp_path / name / "checkpoints" / "step_00000012" for name in ("whole", "second"))
     for file in ("model.safetensors", "optimiser.safetensors"):
@@ -84,8 +85,18 @@ def test_a_checkpoint_of_another_run_is_refused(corpus: PackedCorpus, tmp_path: 
     pretrain(spec_for(corpus), tmp_path / "one")
     (saved, *_) = checkpoints_in(tmp_path / "one" / "checkpoints")
     other = {**OVERRIDES["run"], "seed": 9}
-    with pytest.raises(CheckpointError, match="belongs to another run"):
+    with pytest.raises(CheckpointError, match=r"another run \(config\.run\.seed is 0 there and 9 here\)"):
         pretrain(spec_for(corpus, run=other), tmp_path / "two", resume=saved)
+    fewer = spec_for(corpus).model_copy(update={"clips": ClipSelection(signers=("signer-0",))})
+    with pytest.raises(CheckpointError, match="another run \\(clips is"):
+        pretrain(fewer, tmp_path / "three", resume=saved)
+
+
+def test_a_device_that_is_not_there_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(SpecError, match="use 'auto' or 'cpu'"):
+        pretrain(spec_for(corpus, run={**OVERRIDES["run"], "device": "cuda"}), tmp_path)
 
 
 def test_too_few_clips_for_a_batch_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
