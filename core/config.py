@@ -196,6 +196,15 @@ class RunConfig(Closed):
     """Steps between progress events."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes CUDA where there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of activations and products; weights, statistics, losses and queues are kept in fp32 always. `auto`
+    takes bf16 where the device multiplies it faster and the network is wide enough to gain."""
+    engine: Literal["auto", "eager", "compiled", "native"] = "auto"
+    """`eager`: plain PyTorch; `compiled`: by torch.compile, minutes at first; `native`: our own kernels for
+    CPUs, built in seconds where there is a C++ compiler. `auto` takes `native` on a CPU that can, and
+    `compiled` on CUDA where the run is long enough to pay for compiling."""
+    deterministic: bool = True
+    """Only algorithms that give the same bytes every time. Exact resume needs it."""
 
 
 class PretrainConfig(Closed):

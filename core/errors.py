@@ -12,6 +12,7 @@ SignforgeError
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
 ├── StorageError           the disk is full or refuses to be written
 ├── DivergedError          the loss is no longer a finite number
+├── KernelError            this machine cannot build or run the native kernels
 ├── LeaseLost              a job is no longer this worker's to write about
 └── Stopped                the run was asked to stop and has saved its state
 """
@@ -88,6 +89,12 @@ class DivergedError(SignforgeError):
     """The loss is no longer a finite number; going on would only spoil the weights."""
 
     reason = "diverged"
+
+
+class KernelError(SignforgeError):
+    """This machine cannot build or run the native kernels."""
+
+    reason = "user_error"
 
 
 class LeaseLost(SignforgeError):  # noqa: N818 - what it says is the fault

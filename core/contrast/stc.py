@@ -14,6 +14,7 @@ from core.augment.views import View
 from core.config import PretrainConfig
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import momentum_update
+from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES, ProjectionHeads
 from core.encoders.sign_encoder import SignEncoder, initialise
 from core.losses.consistency import hand_trunk_consistency
@@ -34,9 +35,9 @@ class StreamNetwork(nn.Module):
         self.projection = ProjectionHeads(config.encoder)
         initialise(self)
 
-    def forward(self, view: View) -> dict[str, Float[Tensor, "B D"]]:
+    def forward(self, view: View, context: PassContext) -> dict[str, Float[Tensor, "B D"]]:
         """Return unit embeddings by space."""
-        return self.projection(self.encoder(view.points, view.hand_visible))
+        return self.projection(self.encoder(view.points, view.hand_visible, context))
 
 
 class SpatialTemporalConsistency(nn.Module):
@@ -59,16 +60,21 @@ class SpatialTemporalConsistency(nn.Module):
             }
         )
 
-    def forward(self, query_view: View, key_view: View) -> dict[str, Float[Tensor, ""]]:
+    def forward(
+        self,
+        query_view: View,
+        key_view: View,
+        context: PassContext = PassContext(),  # noqa: B008 - frozen
+    ) -> dict[str, Float[Tensor, ""]]:
         """Move the key networks, return the named losses of the batch, and enqueue its keys.
 
         The names are `instance/<stream>/<space>`, `consistency/<stream>` and `transfer`; all are weighted, so
         the step's loss is their sum.
         """
         momentum_update(self.query, self.key, key_momentum=self.contrast.key_momentum)
-        queries = self._embed(self.query, query_view)
+        queries = self._embed(self.query, query_view, context.for_network(0))
         with torch.no_grad():
-            keys = self._embed(self.key, key_view)
+            keys = self._embed(self.key, key_view, context.for_network(1))
             past = self._past_keys()
         losses = self._losses(queries, keys, past)
         self._enqueue(keys)
@@ -98,10 +104,10 @@ class SpatialTemporalConsistency(nn.Module):
         )
         return losses
 
-    def _embed(self, networks: nn.ModuleDict, view: View) -> Embeddings:
+    def _embed(self, networks: nn.ModuleDict, view: View, context: PassContext) -> Embeddings:
         return {
-            stream: networks[stream](View(points, view.hand_visible))
-            for stream, points in streams(view.points).items()
+            stream: networks[stream](View(points, view.hand_visible), context.for_network(2 * index))
+            for index, (stream, points) in enumerate(streams(view.points).items())
         }
 
     def _past_keys(self) -> Embeddings:

@@ -1,13 +1,21 @@
 """Graph convolution over joints or sub-parts, and the block built on it (paper, section III-A; ST-GCN).
 
-Everything is channels-last: a frame is a row of nodes, a node a row of channels, so that every 1x1
-convolution is a plain linear layer.
+Activations are (V, G, R, C): nodes, groups with batch statistics of their own (the hands), frames of all
+clips, channels. Every 1x1 convolution is a plain linear layer on rows of channels, and nothing is permuted.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
+
+from core.encoders.linear import in_precision, linear_before_norm
+from core.encoders.pass_context import DropoutPlace, PassContext
+from core.kernels.batch_norm import Moments, batch_moments, batch_norm
+from core.kernels.dropout import Dropout
+from core.kernels.neighbours import Neighbourhood, graph_convolution
 
 
 class GraphConvolution(nn.Module):
@@ -17,25 +25,81 @@ class GraphConvolution(nn.Module):
 
     def __init__(self, in_width: int, out_width: int, adjacency: Float32[np.ndarray, "K V V"]) -> None:
         super().__init__()
-        self.out_width = out_width
-        self.num_partitions = len(adjacency)
-        self.spread = nn.Linear(in_width, self.num_partitions * out_width)
+        self.spread = nn.Linear(in_width, len(adjacency) * out_width)
         self.register_buffer("adjacency", torch.from_numpy(adjacency))
+        self.neighbourhood = Neighbourhood.of(self.adjacency)
+        self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
-    def forward(self, nodes: Float[Tensor, "N V C"]) -> Float[Tensor, "N V D"]:
-        """Mix each node's neighbours."""
-        num_frames, num_nodes, _ = nodes.shape
-        spread = self.spread(nodes).view(num_frames, num_nodes * self.num_partitions, self.out_width)
-        mixing = self.adjacency.permute(2, 1, 0).reshape(num_nodes, -1)  # (W, V*K), spread's order of rows
-        return torch.matmul(mixing, spread)  # (N, W, D)
+    def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Float[Tensor, "V G R D"]:
+        """Mix each node's neighbours, in the precision of the nodes."""
+        mixed = graph_convolution(
+            nodes.flatten(1, 2),
+            self.spread.weight.to(nodes.dtype),
+            self.spread.bias.to(nodes.dtype),
+            self.neighbourhood,
+            native=context.native,
+        )
+        return mixed.unflatten(1, nodes.shape[1:3])
+
+
+def _read_adjacency(module: nn.Module, _: Any) -> None:
+    """A checkpoint brings its own adjacency."""
+    assert isinstance(module, GraphConvolution)
+    module.neighbourhood = Neighbourhood.of(module.adjacency)
 
 
 class NodeNorm(nn.BatchNorm1d):
-    """Batch norm of channels-last nodes: one mean and variance a channel, over frames and nodes."""
+    """Batch norm of (V, G, R, C): one mean and variance a group and channel, over nodes and rows.
 
-    def forward(self, nodes: Float[Tensor, "*N C"]) -> Float[Tensor, "*N C"]:
-        """Normalise."""
-        return super().forward(nodes.reshape(-1, nodes.shape[-1])).view_as(nodes)
+    Running statistics take in the groups one after the other, as calls of their own would.
+    """
+
+    def forward(  # type: ignore[override]
+        self,
+        x: Float[Tensor, "V G R C"],
+        context: PassContext,
+        *,
+        relu: bool = False,
+        dropout: Dropout | None = None,
+        residual: Float[Tensor, "V G R C"] | None = None,
+    ) -> Float[Tensor, "V G R C"]:
+        """Normalise, then drop out, add the residual and rectify where asked to."""
+        return batch_norm(
+            x,
+            self._moments(x, context),
+            self.weight,
+            self.bias,
+            eps=self.eps,
+            relu=relu,
+            dropout=dropout,
+            residual=residual,
+            all_reduce=context.all_reduce,
+            moves=self.training,
+            native=context.native,
+        )
+
+    def _moments(self, x: Float[Tensor, "V G R C"], context: PassContext) -> Moments:
+        if self.training:
+            moments = batch_moments(
+                x, all_reduce=context.all_reduce, num_ranks=context.num_ranks, native=context.native
+            )
+            self._remember(moments)
+            return moments
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        shape = (x.shape[1], x.shape[3])
+        return Moments(self.running_mean.expand(shape), self.running_var.expand(shape), count=1)
+
+    @torch.no_grad()
+    def _remember(self, moments: Moments) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        unbiased = moments.variance * (moments.count / max(moments.count - 1, 1))
+        for mean, variance in zip(moments.mean, unbiased, strict=True):
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum or 0.0)
+            self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum or 0.0)
+        self.num_batches_tracked.add_(len(moments.mean))
 
 
 class GraphBlock(nn.Module):
@@ -59,16 +123,32 @@ class GraphBlock(nn.Module):
         self.graph_norm = NodeNorm(out_width)
         self.mix = nn.Linear(out_width, out_width)
         self.mix_norm = NodeNorm(out_width)
-        self.dropout = nn.Dropout(dropout)
+        self.graph_dropout = DropoutPlace(dropout)
+        self.mix_dropout = DropoutPlace(dropout)
         self.residual = residual
         self.shortcut: nn.Module = nn.Identity()
         if residual and in_width != out_width:
             self.shortcut = nn.Sequential(nn.Linear(in_width, out_width), NodeNorm(out_width))
 
-    def forward(self, nodes: Float[Tensor, "N V C"]) -> Float[Tensor, "N V D"]:
+    def forward(
+        self, nodes: Float[Tensor, "V G R C"], context: PassContext, *, rows_per_clip: int
+    ) -> Float[Tensor, "V G R D"]:
         """Apply the block to every frame."""
-        mixed = self.dropout(self.graph_norm(self.graph_conv(nodes)).relu())
-        mixed = self.dropout(self.mix_norm(self.mix(mixed)))
-        if self.residual:
-            mixed = mixed + self.shortcut(nodes)
-        return mixed.relu()
+        mixed = in_precision(self.graph_conv(nodes, context), context)
+        dropout = self.graph_dropout(context, rows_per_clip=rows_per_clip)
+        mixed = self.graph_norm(mixed, context, relu=True, dropout=dropout)
+        mixed = linear_before_norm(mixed, self.mix, context)
+        dropout = self.mix_dropout(context, rows_per_clip=rows_per_clip)
+        residual = self._carried(nodes, context)
+        return self.mix_norm(mixed, context, relu=True, dropout=dropout, residual=residual)
+
+    def _carried(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Tensor | None:
+        """What the block adds to its result."""
+        if not self.residual:
+            return None
+        if not isinstance(self.shortcut, nn.Sequential):
+            return nodes
+        widen, norm = self.shortcut[0], self.shortcut[1]
+        assert isinstance(widen, nn.Linear)
+        carried: Tensor = norm(linear_before_norm(nodes, widen, context), context)
+        return carried

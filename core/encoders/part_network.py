@@ -9,27 +9,11 @@ from torch import Tensor, nn
 from core.config import EncoderConfig
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.encoders.graph_conv import GraphBlock, NodeNorm
+from core.encoders.linear import in_precision, linear_before_norm
+from core.encoders.pass_context import DropoutPlace, PassContext
+from core.encoders.temporal_block import TemporalBlock
+from core.kernels.sub_parts import SubParts, pool_sub_parts
 from core.pose.skeleton import PartSkeleton
-
-
-class TemporalBlock(nn.Module):
-    """A k=5 convolution beside two of k=3, concatenated, mixed by a 1x1 convolution, batch norm and ReLU."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.wide = nn.Conv1d(width, width, 5, padding=2)
-        self.narrow_first = nn.Conv1d(width, width, 3, padding=1)
-        self.narrow_second = nn.Conv1d(width, width, 3, padding=1)
-        self.mix = nn.Linear(2 * width, width)
-        self.norm = NodeNorm(width)
-
-    def forward(self, frames: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:
-        """Look at neighbouring frames."""
-        columns = frames.transpose(1, 2)  # (B, C, T)
-        wide = self.wide(columns).relu()
-        narrow = self.narrow_second(self.narrow_first(columns).relu()).relu()
-        joined = torch.cat([wide, narrow], dim=1).transpose(1, 2)  # (B, T, 2C)
-        return self.norm(self.mix(joined)).relu()
 
 
 class PartNetwork(nn.Module):
@@ -41,8 +25,8 @@ class PartNetwork(nn.Module):
 
     def __init__(self, part: PartSkeleton, config: EncoderConfig) -> None:
         super().__init__()
-        self.sub_parts = [list(joints) for joints in part.sub_parts]
-        self.input_norm = nn.BatchNorm1d(part.num_joints * 2, eps=config.input_norm_eps)
+        self.sub_parts: SubParts = part.sub_parts
+        self.input_norm = NodeNorm(part.num_joints * 2, eps=config.input_norm_eps)
         joint_widths = (2, *config.graph_block_widths)
         pooled_widths = (joint_widths[-1], *config.pooled_block_widths)
         self.joint_blocks = nn.ModuleList(
@@ -55,23 +39,32 @@ class PartNetwork(nn.Module):
         )
         self.output = nn.Linear(pooled_widths[-1], config.feature_width)
         self.output_norm = NodeNorm(config.feature_width)
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = DropoutPlace(config.output_dropout)
         self.temporal_blocks = nn.ModuleList(
             TemporalBlock(config.feature_width) for _ in range(config.num_temporal_blocks)
         )
 
-    def forward(self, points: Float[Tensor, "B T V 2"]) -> Float[Tensor, "B T C"]:
-        """Return one feature per frame."""
-        num_clips, num_frames, num_joints, _ = points.shape
-        nodes = self.input_norm(points.reshape(num_clips * num_frames, num_joints * 2))
-        nodes = nodes.view(-1, num_joints, 2)  # (B*T, V, 2)
+    def forward(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "G B T C"]:
+        """Return one feature per frame of each of G parts of one kind (both hands, or the trunk)."""
+        num_frames, native = points.shape[2], context.native
+        nodes = self._nodes(points, context)
         for block in self.joint_blocks:
-            nodes = block(nodes)
-        nodes = torch.stack([nodes[:, joints].amax(1) for joints in self.sub_parts], dim=1)  # (B*T, S, C)
+            nodes = block(nodes, context, rows_per_clip=num_frames)
+        nodes = pool_sub_parts(nodes, self.sub_parts, native=native)  # (S, G, B*T, C)
         for block in self.pooled_blocks:
-            nodes = block(nodes)
-        frames = self.output_norm(self.output(nodes.amax(1))).relu()  # (B*T, C)
-        frames = self.output_dropout(frames).view(num_clips, num_frames, -1)
+            nodes = block(nodes, context, rows_per_clip=num_frames)
+        pooled = pool_sub_parts(nodes, (tuple(range(len(nodes))),), native=native)  # (1, G, B*T, C)
+        dropout = self.output_dropout(context, rows_per_clip=num_frames)
+        rows = linear_before_norm(pooled, self.output, context)
+        rows = self.output_norm(rows, context, relu=True, dropout=dropout)
+        frames = rows[0].unflatten(1, points.shape[1:3])  # (G, B, T, C)
         for block in self.temporal_blocks:
-            frames = block(frames)
+            frames = block(frames, context)
         return frames
+
+    def _nodes(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "V G R 2"]:
+        """Normalise every coordinate, in the points' own precision, and turn joints outermost."""
+        rows = points.flatten(1, 2).flatten(2)[None]  # (1, G, B*T, V*2)
+        rows = self.input_norm(rows.contiguous(), context)[0].unflatten(2, (-1, 2))  # (G, B*T, V, 2)
+        nodes = rows.permute(2, 0, 1, 3).contiguous()
+        return nodes if nodes.dtype == torch.float32 else in_precision(nodes, context)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from core.config import EncoderConfig
 from core.encoders.part_network import PartNetwork
+from core.encoders.pass_context import PassContext, number_places
 from core.encoders.pooling import AttentionPooling
 from core.encoders.temporal_transformer import TemporalTransformer
 from core.pose.skeleton import HAND, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_PART
@@ -34,22 +35,32 @@ class SignEncoder(nn.Module):
         self.trunk_transformer = _transformer(width, config.trunk_feed_forward_width, config)
         self.hand_pooling = AttentionPooling(width)
         self.trunk_pooling = AttentionPooling(width)
+        number_places(self)
 
-    def forward(self, points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"]) -> Features:
+    def forward(
+        self,
+        points: Float[Tensor, "B T 49 2"],
+        hand_visible: Bool[Tensor, "B T 2"],
+        context: PassContext = PassContext(),  # noqa: B008 - frozen
+    ) -> Features:
         """Encode joint or motion points; `hand_visible`: in which frames right and left hand count.
 
         In training each hand has batch statistics of its own, the right first. Points may come in a finer
-        precision than the weights have, so that motion is differenced before it is rounded.
+        precision than the weights have, so that motion is differenced before it is rounded. Features come in
+        the weights' precision.
         """
-        points = points.to(self.hand_pooling.score.weight.dtype)
-        hands = [self.hand_network(points[:, :, hand]) for hand in (RIGHT_HAND, LEFT_HAND)]
-        related = self.hand_transformer(torch.cat(hands, dim=-1))  # (B, T, 2C)
+        exact = self.hand_pooling.score.weight.dtype
+        points = points.to(exact)
+        hands = torch.stack([points[:, :, RIGHT_HAND], points[:, :, LEFT_HAND]])  # (2, B, T, 21, 2)
+        hands = self.hand_network(hands, context)  # (2, B, T, C)
+        trunk = self.trunk_network(points[None, :, :, TRUNK], context)[0]  # (B, T, C)
+        related = self.hand_transformer(hands.permute(1, 2, 0, 3).flatten(2), context)  # (B, T, 2C)
         hand_tokens = torch.cat(related.chunk(2, dim=-1), dim=1)  # (B, 2T, C), right then left
         hand_token_visible = hand_visible.transpose(1, 2).flatten(1)  # (B, 2T)
-        trunk_tokens = self.trunk_transformer(self.trunk_network(points[:, :, TRUNK]))
-        hand = self.hand_pooling(hand_tokens, hand_token_visible)
-        trunk = self.trunk_pooling(trunk_tokens)
-        return Features(fused=hand + trunk, hand=hand, trunk=trunk)
+        trunk_tokens = self.trunk_transformer(trunk, context)
+        hand_feature = self.hand_pooling(hand_tokens.to(exact), hand_token_visible)
+        trunk_feature = self.trunk_pooling(trunk_tokens.to(exact))
+        return Features(fused=hand_feature + trunk_feature, hand=hand_feature, trunk=trunk_feature)
 
 
 def initialise(network: nn.Module) -> None:

@@ -28,7 +28,8 @@ from core.recipes import resolve
 from core.specs import PretrainSpec
 from core.training.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from core.training.data_order import DataOrder
-from core.training.randomness import generator_for, seed_global_draws
+from core.training.engine import Engine
+from core.training.randomness import generator_for
 from core.training.run_state import RunState
 from core.training.schedules import learning_rate
 
@@ -68,13 +69,16 @@ class Pretraining:
         self.total_steps = self.order.steps_per_epoch * self.config.run.num_epochs
         self.device = choose_device(self.config)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS, read at first use
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(self.config.run.deterministic)
+        self.engine = Engine.of(self.config, self.device, total_steps=self.total_steps)
         facts = {
             "config": self.config.model_dump(mode="json"),
             "corpus": self.corpus.digest,
             "clips": hashlib.sha256(self.order.clips.tobytes()).hexdigest(),
         }
-        self.state = RunState(self.config, facts, self.device)
+        self.state = RunState(self.config, facts, self.engine)
+        self.engine.prepare(self.state.model.query)
+        self.engine.prepare(self.state.model.key)
 
     def train(self) -> None:
         """Take the steps that are left."""
@@ -121,8 +125,8 @@ class Pretraining:
         """One optimiser update; returns the losses, still on the device."""
         seed, step = self.config.run.seed, self.state.step
         query_view, key_view = self._views(step)
-        seed_global_draws(seed, "dropout", step)
-        losses: dict[str, torch.Tensor] = self.state.model(query_view, key_view)
+        context = self.engine.context(seed, step=step)
+        losses: dict[str, torch.Tensor] = self.state.model(query_view, key_view, context)
         total = torch.stack(list(losses.values())).sum()
         self.state.optimiser.zero_grad(set_to_none=True)
         total.backward()

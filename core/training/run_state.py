@@ -9,6 +9,7 @@ from core.config import PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
 from core.errors import CheckpointError
 from core.training.checkpoint import Checkpoint
+from core.training.engine import Engine
 from core.training.randomness import seed_global_draws
 
 _MOMENTUM = "momentum_buffer"
@@ -17,18 +18,19 @@ _MOMENTUM = "momentum_buffer"
 class RunState:
     """Model, optimiser and the number of steps taken, on one device."""
 
-    def __init__(self, config: PretrainConfig, facts: Mapping[str, Any], device: torch.device) -> None:
+    def __init__(self, config: PretrainConfig, facts: Mapping[str, Any], engine: Engine) -> None:
         seed_global_draws(config.run.seed, "initialisation")
         self.facts = dict(facts)
         self.step = 0
         self.last_loss: float | None = None
-        self.device = device
-        self.model = SpatialTemporalConsistency(config).to(device).train()
+        self.engine = engine
+        self.model = SpatialTemporalConsistency(config).to(engine.device).train()
         self.optimiser = torch.optim.SGD(
             self.model.query.parameters(),
             lr=config.optimiser.learning_rate,
             momentum=config.optimiser.sgd_momentum,
             weight_decay=config.optimiser.weight_decay,
+            foreach=True,
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -68,7 +70,12 @@ class RunState:
 
     def _circumstances(self) -> dict[str, Any]:
         """What rounding depends on besides the configuration."""
-        return {"device": self.device.type, "num_threads": torch.get_num_threads()}
+        return {
+            "device": self.engine.device.type,
+            "engine": self.engine.name,
+            "precision": self.engine.precision,
+            "num_threads": torch.get_num_threads(),
+        }
 
     def _momentum_buffers(self) -> dict[str, torch.Tensor]:
         buffers = {

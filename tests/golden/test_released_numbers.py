@@ -41,9 +41,9 @@ def test_every_stage_in_evaluation_mode(
         features = encoder(streams(query_view.points)[stream], query_view.hand_visible)
         heads = {space: head(getattr(features, space)) for space, head in network.projection.heads.items()}
     stages = {
-        "part_hand_right": seen["hand_network"][0],
-        "part_hand_left": seen["hand_network"][1],
-        "part_trunk": seen["trunk_network"][0],
+        "part_hand_right": seen["hand_network"][0][0],
+        "part_hand_left": seen["hand_network"][0][1],
+        "part_trunk": seen["trunk_network"][0][0],
         "transformer_hand": seen["hand_transformer"][0],
         "transformer_trunk": seen["trunk_transformer"][0],
         **{f"feature/{space}": getattr(features, space) for space in heads},

@@ -12,6 +12,7 @@ from core.augment.views import View
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import momentum_update
 from core.contrast.stc import SpatialTemporalConsistency
+from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES
 from core.pose.streams import STREAMS
 from tests.core.small import SMALL
@@ -73,7 +74,7 @@ def views(batch: int = 4) -> tuple[View, View]:
 def test_only_query_networks_get_gradients_and_all_their_parameters_do() -> None:
     torch.manual_seed(0)
     model = SpatialTemporalConsistency(SMALL).train()
-    torch.stack(list(model(*views()).values())).sum().backward()
+    torch.stack(list(model(*views(), PassContext(seed=torch.tensor(1))).values())).sum().backward()
     assert all(parameter.grad is None for parameter in model.key.parameters())
     missing = [name for name, parameter in model.query.named_parameters() if parameter.grad is None]
     assert missing == []
@@ -97,7 +98,7 @@ def test_a_step_enqueues_its_keys_at_the_same_place_everywhere() -> None:
     torch.manual_seed(0)
     model = SpatialTemporalConsistency(SMALL).train()
     before = {name: buffer.clone() for name, buffer in model.queues.named_buffers() if name.endswith("keys")}
-    model(*views(batch=3))
+    model(*views(batch=3), PassContext(seed=torch.tensor(1)))
     for name, buffer in model.queues.named_buffers():
         if name.endswith("keys"):
             assert (buffer[:3] != before[name][:3]).any()

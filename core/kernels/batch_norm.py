@@ -1,0 +1,193 @@
+"""Batch norm with statistics of its own for each group of rows, and what always follows it, in one.
+
+y = relu(dropout(norm(x)) + residual), where dropout, residual and ReLU are each optional. (ReLU before
+dropout is the same, for masks are not negative.)
+"""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.kernels.autograd import differentiable
+from core.kernels.dropout import Dropout, NativeDropout, drop
+from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
+
+AllReduce = Callable[[Tensor], None]
+"""Sums a tensor over all ranks, in place."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and (biased) variance of each group's channels, over `count` rows."""
+
+    mean: Float[Tensor, "G C"]
+    variance: Float[Tensor, "G C"]
+    count: int
+
+
+def batch_moments(
+    x: Float[Tensor, "V G R C"], *, all_reduce: AllReduce | None, num_ranks: int, native: NativeLibrary | None
+) -> Moments:
+    """Statistics over nodes and rows, of all ranks where `all_reduce` is given.
+
+    They carry gradients, unless the kernels are native: those know of them by themselves.
+    """
+    count = x.shape[0] * x.shape[2] * (num_ranks if all_reduce else 1)
+    if runs_natively(x, native):
+        assert native is not None
+        return _native_moments(x, count, all_reduce, native)
+    wide = _wide(x)
+    if all_reduce is None:
+        variance, mean = torch.var_mean(wide, dim=(0, 2), correction=0)
+        return Moments(mean, variance, count)
+    mean = _sum_over_ranks(wide.sum(dim=(0, 2)), all_reduce) / count
+    squares = (wide - mean[:, None]).square().sum(dim=(0, 2))
+    return Moments(mean, _sum_over_ranks(squares, all_reduce) / count, count)
+
+
+def batch_norm(
+    x: Float[Tensor, "V G R C"],
+    moments: Moments,
+    weight: Float[Tensor, " C"],
+    bias: Float[Tensor, " C"],
+    *,
+    eps: float,
+    relu: bool,
+    dropout: Dropout | None = None,
+    residual: Float[Tensor, "V G R C"] | None = None,
+    all_reduce: AllReduce | None = None,
+    moves: bool = True,
+    native: NativeLibrary | None = None,
+) -> Float[Tensor, "V G R C"]:
+    """Normalise by `moments`, drop out, add the residual, rectify.
+
+    `moves`: the moments are the batch's own, so gradients flow through them; False for running statistics.
+    """
+    if runs_natively(x, native):
+        assert native is not None
+        work = _Work(native, eps, relu, dropout, all_reduce if moves else None, moves, moments.count)
+        return differentiable(
+            _NativeBatchNorm, x, weight, bias, residual, moments.mean, moments.variance, work
+        )
+    inverse_deviation = (moments.variance + eps).rsqrt()  # (G, C)
+    y = (_wide(x) - moments.mean[:, None]) * (inverse_deviation * weight)[:, None] + bias
+    y = drop(y, dropout)
+    if residual is not None:
+        y = y + residual
+    return (y.relu() if relu else y).to(x.dtype)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least float32, in which statistics are computed."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+class _SumOverRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, all_reduce: AllReduce) -> Tensor:
+        ctx.all_reduce = all_reduce
+        total = x.clone()
+        all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        total = gradients[0].clone()
+        ctx.all_reduce(total)
+        return total, None
+
+
+def _sum_over_ranks(x: Tensor, all_reduce: AllReduce) -> Tensor:
+    return differentiable(_SumOverRanks, x, all_reduce)
+
+
+@dataclass(frozen=True)
+class _Work:
+    native: NativeLibrary
+    eps: float
+    relu: bool
+    dropout: Dropout | None
+    all_reduce: AllReduce | None
+    moves: bool
+    count: int
+
+
+class _Shape(NativeStructure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("nodes", "groups", "rows", "channels"))
+
+
+def _native_moments(x: Tensor, count: int, all_reduce: AllReduce | None, native: NativeLibrary) -> Moments:
+    """From sums of differences to each group's first row, which keeps them small."""
+    num_groups, num_channels = x.shape[1], x.shape[3]
+    sums = torch.zeros(2, num_groups, num_channels, dtype=torch.float64)
+    with torch.no_grad():
+        native.call("batch_norm_moments", x.dtype, x, sums, _Shape(*x.shape))
+        local = x.shape[0] * x.shape[2]
+        pivot = x[0, :, 0].double()
+        shift, square = sums / local
+        mean, variance = pivot + shift, square - shift.square()
+        if all_reduce is not None:
+            totals = torch.stack([mean, variance + mean.square()]) * local
+            all_reduce(totals)
+            mean, square = totals / count
+            variance = square - mean.square()
+    return Moments(mean.float(), variance.clamp(min=0).float(), count)
+
+
+class _NativeBatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        residual: Tensor | None,
+        mean: Tensor,
+        variance: Tensor,
+        work: _Work,
+    ) -> Tensor:
+        inverse_deviation = (variance + work.eps).rsqrt()
+        scale = (inverse_deviation * weight).contiguous()
+        shift = (bias - mean * scale).contiguous()
+        y = torch.empty_like(x)
+        shape, dropout = _Shape(*x.shape), NativeDropout.of(work.dropout)
+        residual = None if residual is None else residual.contiguous()
+        read, after = (x, scale, shift, residual), (shape, dropout, work.relu)
+        work.native.call("batch_norm_forward", x.dtype, *read, y, *after)
+        ctx.save_for_backward(x, y, mean, inverse_deviation, weight)
+        ctx.work, ctx.has_residual = work, residual is not None
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, y, mean, inverse_deviation, weight = ctx.saved_tensors
+        work: _Work = ctx.work
+        dy = gradients[0].contiguous()
+        shape, dropout = _Shape(*x.shape), NativeDropout.of(work.dropout)
+        sums = torch.zeros(2, *mean.shape, dtype=torch.float64)
+        work.native.call("batch_norm_backward_sums", x.dtype, dy, y, x, mean, sums, shape, dropout, work.relu)
+        dbias, dweight = sums[0].sum(0), (sums[1] * inverse_deviation).sum(0)
+        coefficients = _coefficients(sums, inverse_deviation, weight, work)
+        dx = torch.empty_like(x)
+        dresidual = torch.empty_like(x) if ctx.has_residual else None
+        read, written = (dy, y, x, mean, coefficients), (dx, dresidual)
+        work.native.call("batch_norm_backward", x.dtype, *read, *written, shape, dropout, work.relu)
+        return dx, dweight.to(weight.dtype), dbias.to(weight.dtype), dresidual, None, None, None
+
+
+def _coefficients(sums: Tensor, inverse_deviation: Tensor, weight: Tensor, work: _Work) -> Tensor:
+    """(3, G, C): what multiplies the gradient and the centred input, and what is added."""
+    slope = inverse_deviation.double() * weight
+    if not work.moves:
+        return torch.stack([slope, torch.zeros_like(slope), torch.zeros_like(slope)]).float()
+    if work.all_reduce is not None:
+        sums = sums.clone()
+        work.all_reduce(sums)
+    plain, weighed = sums / work.count
+    centred = -slope * inverse_deviation.double().square() * weighed
+    return torch.stack([slope, centred, -slope * plain]).float()

@@ -1,0 +1,100 @@
+"""Dropout without a generator: what is kept is a hash of (seed, row, channel).
+
+A row's number counts the rows of a step's whole batch, so a clip's masks depend neither on the step before
+nor on how the batch is spread over devices; that is what makes resume exact. The backward pass draws the same
+mask again instead of keeping it. One 64-bit hash serves four channels, 16 bits each.
+"""
+
+import ctypes
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from core.kernels.library import NativeStructure
+
+_LANES = 4
+_RESOLUTION = 1 << 16
+_LOWEST = -(1 << 15)
+_STEP, _FIRST, _SECOND = (
+    value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)
+"""Odd 64-bit constants of splitmix64 (Steele et al., 2014), as signed numbers."""
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout with `probability` (to 1/65536) at one place of a network in one pass.
+
+    `seed` is an int64 scalar tensor; `first_row` the number of the first row in the step's whole batch.
+    """
+
+    probability: float
+    seed: Tensor
+    first_row: int = 0
+
+    @property
+    def threshold(self) -> int:
+        """Signed 16-bit lanes below it are dropped."""
+        return _LOWEST + round(self.probability * _RESOLUTION)
+
+    @property
+    def scale(self) -> float:
+        """What is kept is multiplied by it, so that the expectation stays."""
+        kept = _RESOLUTION - round(self.probability * _RESOLUTION)
+        return _RESOLUTION / kept if kept else 0.0
+
+
+class NativeDropout(NativeStructure):
+    """`Dropout` as the kernels take it."""
+
+    _fields_ = (
+        ("seed", ctypes.c_int64),
+        ("first_row", ctypes.c_int64),
+        ("threshold", ctypes.c_int32),
+        ("scale", ctypes.c_float),
+    )
+
+    @classmethod
+    def of(cls, dropout: Dropout | None) -> "NativeDropout":
+        """Convert; None drops nothing."""
+        if dropout is None:
+            return cls(0, 0, _LOWEST, 1.0)
+        return cls(int(dropout.seed), dropout.first_row, dropout.threshold, dropout.scale)
+
+
+def drop(x: Float[Tensor, "V G R C"], dropout: Dropout | None) -> Float[Tensor, "V G R C"]:
+    """Zero what is dropped and scale the rest."""
+    if dropout is None:
+        return x
+    return torch.where(keep_mask(x.shape, dropout), x * dropout.scale, 0.0)
+
+
+def keep_mask(shape: torch.Size, dropout: Dropout) -> Bool[Tensor, "V G R C"]:
+    """What stays. Row (v, g, r) has the number ((first_row + r) * G + g) * V + v."""
+    num_nodes, num_groups, num_rows, num_channels = shape
+    device = dropout.seed.device
+
+    def count(size: int) -> Tensor:
+        return torch.arange(size, device=device)
+
+    rows = (dropout.first_row + count(num_rows)) * num_groups + count(num_groups)[:, None]  # (G, R)
+    rows = rows * num_nodes + count(num_nodes)[:, None, None]  # (V, G, R)
+    per_row = -(-num_channels // _LANES)
+    words = (rows * per_row)[..., None] + count(per_row)  # (V, G, R, C/4)
+    words = words * _STEP + dropout.seed
+    lanes = _mixed(words).view(torch.int16)  # (V, G, R, C and perhaps some more)
+    return lanes[..., :num_channels] >= dropout.threshold
+
+
+def _mixed(words: Tensor) -> Tensor:
+    """Two rounds of multiplication and exclusive or, as splitmix64 ends."""
+    words = (words ^ _shifted(words, 30)) * _FIRST
+    words = (words ^ _shifted(words, 27)) * _SECOND
+    return words ^ _shifted(words, 31)
+
+
+def _shifted(words: Tensor, bits: int) -> Tensor:
+    """Shift right and fill with zeros, which signed numbers do not do by themselves."""
+    return (words >> bits) & ((1 << (64 - bits)) - 1)

@@ -1,0 +1,131 @@
+"""The native kernels: compiled once for this machine, cached, and called with tensors.
+
+They are plain C++17 without any library but OpenMP, so building takes seconds and needs nothing but a
+compiler (`c++`, or what CXX says). The file's name holds a digest of sources, compiler and processor.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from torch import Tensor
+
+from core.errors import KernelError
+
+_SOURCES = Path(__file__).parent / "source"
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math")
+_BUILD_SECONDS = 300
+_SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+
+
+class NativeLibrary:
+    """The compiled kernels."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._functions = ctypes.CDLL(str(path))
+
+    def call(self, kernel: str, dtype: torch.dtype, *arguments: object) -> None:
+        """Call `kernel` for elements of `dtype`; tensors are passed by address and must be contiguous."""
+        function = getattr(self._functions, f"{kernel}_{_SUFFIXES[dtype]}")
+        function.restype = None
+        function(*map(_as_c, arguments))
+
+
+class NativeStructure(ctypes.Structure):
+    """A structure that kernels take by value."""
+
+
+@cache
+def native_library() -> NativeLibrary:
+    """Return this machine's kernels; the first call on a machine compiles them.
+
+    Raises:
+        KernelError: there is no compiler, or it fails; the message says how to do without.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if compiler is None:
+        raise KernelError(
+            "The native kernels need a C++ compiler and none was found (c++, g++ or CXX). Install one, or "
+            "set run.engine to 'eager' or 'compiled'."
+        )
+    path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
+    if not path.exists():
+        _compile(compiler, path)
+    return NativeLibrary(path)
+
+
+def runs_natively(tensor: Tensor, native: NativeLibrary | None) -> bool:
+    """Whether kernels exist for such a tensor: float32 or bfloat16 on the CPU."""
+    return native is not None and tensor.device.type == "cpu" and tensor.dtype in _SUFFIXES
+
+
+def cache_folder() -> Path:
+    """Where compiled things are kept: SIGNFORGE_CACHE_FOLDER, or the user's cache folder."""
+    return Path(os.environ.get("SIGNFORGE_CACHE_FOLDER") or platformdirs.user_cache_dir("signforge"))
+
+
+def _digest(compiler: str) -> str:
+    """What the machine code depends on."""
+    digest = hashlib.sha256(" ".join((compiler, *_FLAGS)).encode())
+    command = [compiler, "--version"]
+    digest.update(subprocess.run(command, capture_output=True, check=False, timeout=_BUILD_SECONDS).stdout)
+    digest.update(_processor().encode())
+    for source in sorted(_SOURCES.iterdir()):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _processor() -> str:
+    """This processor's name and abilities."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    wanted = ("model name", "flags", "Features")
+    return platform.machine() + "".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Compile beside the final place and rename, so that processes that build at once do no harm."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            output = Path(folder) / path.name
+            sources = [str(source) for source in sorted(_SOURCES.glob("*.cpp"))]
+            command = [compiler, *_FLAGS, "-fPIC", "-shared", *sources, "-o", str(output)]
+            subprocess.run(command, capture_output=True, check=True, timeout=_BUILD_SECONDS)
+            output.rename(path)
+    except subprocess.CalledProcessError as error:
+        raise KernelError(
+            f"{compiler} could not compile the native kernels; set run.engine to 'eager' or 'compiled' to do "
+            f"without. It said: {error.stderr.decode(errors='replace')[-500:]}"
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise KernelError(
+            f"The native kernels could not be built in {path.parent}: {error}. Set SIGNFORGE_CACHE_FOLDER to "
+            "a folder that can be written, or run.engine to 'eager' or 'compiled'."
+        ) from None
+
+
+def _as_c(argument: object) -> Any:
+    match argument:
+        case Tensor():
+            assert argument.is_contiguous(), "kernels take contiguous tensors"
+            return ctypes.c_void_p(argument.data_ptr())
+        case None:
+            return ctypes.c_void_p(None)
+        case bool() | int():
+            return ctypes.c_int64(argument)
+        case float():
+            return ctypes.c_float(argument)
+    return argument

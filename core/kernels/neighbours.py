@@ -1,0 +1,230 @@
+"""Graph convolution where it is sparse (paper, section III-A; ST-GCN).
+
+y_w = sum over partitions k of W_k (sum over v of A^k_vw x_v) + b_k (sum over v of A^k_vw): neighbours are
+summed before they are multiplied, and a node is multiplied only by the partitions in which it has some. Nodes
+are the outermost axis, so what a node needs lies together.
+"""
+
+import ctypes
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.kernels.autograd import differentiable
+from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One node's weighted sum over its neighbours in one partition."""
+
+    node: int
+    partition: int
+    neighbours: tuple[tuple[int, float], ...]
+    """(node, weight)."""
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Consecutive nodes first..last-1 that have neighbours in the same partitions."""
+
+    first: int
+    last: int
+    partitions: tuple[int, ...]
+    first_slot: int
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The entries of an adjacency (K, V, V) that are not zero; (k, v, w) weighs what v gives to w."""
+
+    num_partitions: int
+    num_nodes: int
+    slots: tuple[Slot, ...]
+
+    @classmethod
+    def of(cls, adjacency: Float[Tensor, "K V V"]) -> "Neighbourhood":
+        """Read an adjacency; slots are ordered by node, then by partition."""
+        entries = adjacency.tolist()
+        num_partitions, num_nodes, _ = adjacency.shape
+        sums = (
+            Slot(w, k, tuple((v, entries[k][v][w]) for v in range(num_nodes) if entries[k][v][w]))
+            for w in range(num_nodes)
+            for k in range(num_partitions)
+        )
+        return cls(num_partitions, num_nodes, tuple(slot for slot in sums if slot.neighbours))
+
+    @cached_property
+    def groups(self) -> tuple[NodeGroup, ...]:
+        """Nodes that can be multiplied together."""
+        found = []
+        by_node = [tuple(s.partition for s in self.slots if s.node == w) for w in range(self.num_nodes)]
+        assert all(by_node), "every node is linked, if only to itself"
+        first = slot = 0
+        for partitions, alike in groupby(by_node):
+            last = first + len(list(alike))
+            found.append(NodeGroup(first, last, partitions, slot))
+            first, slot = last, slot + (last - first) * len(partitions)
+        return tuple(found)
+
+    @cached_property
+    def column_sums(self) -> Float[Tensor, "V K"]:
+        """What multiplies a partition's bias at each node."""
+        sums = torch.zeros(self.num_nodes, self.num_partitions)
+        for slot in self.slots:
+            sums[slot.node, slot.partition] = sum(weight for _, weight in slot.neighbours)
+        return sums
+
+    @cached_property
+    def native(self) -> "_NativeTables":
+        """The same as the kernels take it."""
+        return _NativeTables(self)
+
+
+def graph_convolution(
+    x: Float[Tensor, "V N C"],
+    weight: Float[Tensor, "KD C"],
+    bias: Float[Tensor, " KD"],
+    neighbourhood: Neighbourhood,
+    *,
+    native: NativeLibrary | None = None,
+) -> Float[Tensor, "V N D"]:
+    """Mix each node's neighbours; rows k D .. (k + 1) D of `weight` and `bias` belong to partition k."""
+    width = len(weight) // neighbourhood.num_partitions
+    maps = weight.view(neighbourhood.num_partitions, width, -1)  # (K, D, C)
+    offsets = neighbourhood.column_sums.to(bias) @ bias.view(neighbourhood.num_partitions, width)  # (V, D)
+    if runs_natively(x, native):
+        return differentiable(_NativeGraphConvolution, x, maps, offsets, neighbourhood, native)
+    nodes = x.unbind(0)
+    rows = []
+    for group in neighbourhood.groups:
+        merged = _merged(maps, group)
+        for node in range(group.first, group.last):
+            slots = [slot for slot in neighbourhood.slots if slot.node == node]
+            sums = [_weighted_sum(nodes, slot) for slot in slots]
+            rows.append(torch.addmm(offsets[node], torch.cat(sums, dim=1), merged.t()))
+    return torch.stack(rows)
+
+
+def _weighted_sum(nodes: tuple[Tensor, ...], slot: Slot) -> Float[Tensor, "N C"]:
+    (first, weight), *others = slot.neighbours
+    total = nodes[first] * weight
+    for node, weight in others:
+        total = total + nodes[node] * weight
+    return total
+
+
+def _merged(maps: Float[Tensor, "K D C"], group: NodeGroup) -> Float[Tensor, "D kC"]:
+    """The maps of a group's partitions side by side, so that one product applies them all."""
+    return torch.cat([maps[partition] for partition in group.partitions], dim=1)
+
+
+class _Links(NativeStructure):
+    _fields_ = (
+        ("num_slots", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("starts", "nodes", "weights", "owners", "ranks")),
+    )
+
+
+class _Sides(NativeStructure):
+    _fields_ = (("first", ctypes.c_void_p), ("width", ctypes.c_void_p))
+
+
+class _NativeTables:
+    """Slots, the slots that read each node, and where each node's sums lie; owns the tables' memory."""
+
+    def __init__(self, neighbourhood: Neighbourhood) -> None:
+        slots = neighbourhood.slots
+        widths = [sum(s.node == w for s in slots) for w in range(neighbourhood.num_nodes)]
+        firsts = [sum(widths[:w]) for w in range(neighbourhood.num_nodes)]
+        owners = [s.node for s in slots]
+        ranks = [index - firsts[s.node] for index, s in enumerate(slots)]
+        readers = [
+            tuple((i, weight) for i, s in enumerate(slots) for v, weight in s.neighbours if v == node)
+            for node in range(neighbourhood.num_nodes)
+        ]
+        self._kept: list[Tensor] = []
+        self.links = self._table([s.neighbours for s in slots], owners, ranks)
+        self.readers = self._table(readers, owners, ranks)
+        self.sides = _Sides(self._integers(firsts), self._integers(widths))
+        self.all = (self.links, self.readers, self.sides)
+
+    def _table(
+        self, lists: list[tuple[tuple[int, float], ...]], owners: list[int], ranks: list[int]
+    ) -> _Links:
+        starts = [sum(map(len, lists[:i])) for i in range(len(lists) + 1)]
+        flat = [pair for each in lists for pair in each]
+        weights = torch.tensor([weight for _, weight in flat], dtype=torch.float32)
+        self._kept.append(weights)
+        return _Links(
+            len(lists),
+            self._integers(starts),
+            self._integers([node for node, _ in flat]),
+            weights.data_ptr(),
+            self._integers(owners),
+            self._integers(ranks),
+        )
+
+    def _integers(self, values: list[int]) -> int:
+        tensor = torch.tensor(values, dtype=torch.int64)
+        self._kept.append(tensor)
+        return tensor.data_ptr()
+
+
+class _NativeGraphConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, maps: Tensor, offsets: Tensor, hood: Neighbourhood, native: NativeLibrary
+    ) -> Tensor:
+        x = x.contiguous()
+        num_nodes, num_rows, channels = x.shape
+        sums = x.new_empty(len(hood.slots) * num_rows * channels)
+        tables = hood.native
+        native.call("neighbours_gather", x.dtype, x, sums, tables.links, tables.sides, num_rows, channels)
+        y = x.new_empty(num_nodes, num_rows, maps.shape[1])
+        for group in hood.groups:
+            merged, rows = _merged(maps, group), _rows_of(sums, group, num_rows, channels)
+            for index, node in enumerate(range(group.first, group.last)):
+                torch.addmm(offsets[node], rows[index], merged.t(), out=y[node])
+        ctx.save_for_backward(sums, maps)
+        ctx.hood, ctx.native = hood, native
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        sums, maps = ctx.saved_tensors
+        hood: Neighbourhood = ctx.hood
+        dy = gradients[0].contiguous()
+        num_nodes, num_rows, width = dy.shape
+        channels = maps.shape[2]
+        dsums = torch.empty_like(sums)
+        dmaps = torch.zeros(maps.shape, dtype=torch.float32)
+        for group in hood.groups:
+            merged = _merged(maps, group)
+            rows = _rows_of(sums, group, num_rows, channels).flatten(0, 1)  # (n N, k C)
+            drows = _rows_of(dsums, group, num_rows, channels).flatten(0, 1)
+            out = dy[group.first : group.last].flatten(0, 1)  # (n N, D)
+            if ctx.needs_input_grad[0]:
+                torch.mm(out, merged, out=drows)
+            share = torch.mm(out.t(), rows).unflatten(1, (len(group.partitions), channels))  # (D, k, C)
+            for index, partition in enumerate(group.partitions):
+                dmaps[partition] += share[:, index]
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = dy.new_empty(num_nodes, num_rows, channels)
+            ctx.native.call("neighbours_scatter", dy.dtype, dsums, dx, *hood.native.all, num_rows, channels)
+        doffsets = torch.empty(num_nodes, width)
+        ctx.native.call("row_sums", dy.dtype, dy, doffsets, num_nodes, num_rows, width)
+        return dx, dmaps.to(maps.dtype), doffsets.to(maps.dtype), None, None
+
+
+def _rows_of(sums: Tensor, group: NodeGroup, num_rows: int, channels: int) -> Float[Tensor, "n N kC"]:
+    """The part of the sums that belongs to a group's nodes."""
+    num_slots = (group.last - group.first) * len(group.partitions)
+    start, size = group.first_slot * num_rows * channels, num_slots * num_rows * channels
+    return sums[start : start + size].view(group.last - group.first, num_rows, -1)
