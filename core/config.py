@@ -14,6 +14,8 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
 FileName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
 """A name that may become part of a file's: no slashes and no control characters."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Precision = Literal["auto", "fp32", "bf16"]
+EngineName = Literal["auto", "eager", "compiled", "native"]
 
 
 class Closed(BaseModel):
@@ -185,7 +187,7 @@ class RunConfig(Closed):
     seed: Seed = 0
     """Seed of initialisation, data order, views and dropout."""
     batch_size: Annotated[int, Field(ge=2)] = 64
-    """Clips per step."""
+    """Clips per step, over all devices together; each takes an equal share."""
     num_epochs: Positive = 150
     """Passes over the corpus."""
     checkpoint_every_steps: Positive = 500
@@ -196,15 +198,30 @@ class RunConfig(Closed):
     """Steps between progress events."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes CUDA where there is one."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    num_devices: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = "auto"
+    """Devices that share each step, one process for each. `auto` takes every visible CUDA device that
+    `batch_size` can be divided among, and one CPU; on CPUs, processes share the cores."""
+    synchronised_batch_statistics: bool = True
+    """Batch norm sees the clips of all devices, so that a run means the same on any number of them. Off, each
+    device normalises by its own share, as the released code does, and talks less to the others."""
+    precision: Precision = "auto"
     """Of activations and products; weights, statistics, losses and queues are kept in fp32 always. `auto`
     takes bf16 where the device multiplies it faster and the network is wide enough to gain."""
-    engine: Literal["auto", "eager", "compiled", "native"] = "auto"
+    engine: EngineName = "auto"
     """`eager`: plain PyTorch; `compiled`: by torch.compile, minutes at first; `native`: our own kernels for
     CPUs, built in seconds where there is a C++ compiler. `auto` takes `native` on a CPU that can, and
     `compiled` on CUDA where the run is long enough to pay for compiling."""
     deterministic: bool = True
     """Only algorithms that give the same bytes every time. Exact resume needs it."""
+
+    @model_validator(mode="after")
+    def _devices_divide_the_batch(self) -> Self:
+        if self.num_devices != "auto" and self.batch_size % self.num_devices:
+            raise ValueError(
+                f"batch_size {self.batch_size} (clips per step over all devices) cannot be divided equally "
+                f"among num_devices {self.num_devices}; make it a multiple, or change num_devices"
+            )
+        return self
 
 
 class PretrainConfig(Closed):

@@ -13,6 +13,7 @@ SignforgeError
 ├── StorageError           the disk is full or refuses to be written
 ├── DivergedError          the loss is no longer a finite number
 ├── KernelError            this machine cannot build or run the native kernels
+├── RankFailed             a process of a run on several devices ended, and with it the others
 ├── LeaseLost              a job is no longer this worker's to write about
 └── Stopped                the run was asked to stop and has saved its state
 """
@@ -95,6 +96,17 @@ class KernelError(SignforgeError):
     """This machine cannot build or run the native kernels."""
 
     reason = "user_error"
+
+
+class RankFailed(SignforgeError):  # noqa: N818 - what it says is the fault
+    """A process of a run on several devices ended, and with it the others.
+
+    `reason` is the one that process gave; `worker_lost` where it could not give any.
+    """
+
+    def __init__(self, message: str, *, reason: str = "worker_lost") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LeaseLost(SignforgeError):  # noqa: N818 - what it says is the fault

@@ -19,7 +19,10 @@ from core.kernels.neighbours import Neighbourhood, graph_convolution
 
 
 class GraphConvolution(nn.Module):
-    """y_w = sum_k sum_v (W_k x_v + b_k) A^k_vw, with one linear map per partition k of the adjacency A."""
+    """y_w = sum_k sum_v (W_k x_v + b_k) A^k_vw, with one linear map per partition k of the adjacency A.
+
+    `shift` (D,) is added to every node, where a batch norm was folded into the layer.
+    """
 
     adjacency: Tensor
 
@@ -28,16 +31,19 @@ class GraphConvolution(nn.Module):
         self.spread = nn.Linear(in_width, len(adjacency) * out_width)
         self.register_buffer("adjacency", torch.from_numpy(adjacency))
         self.neighbourhood = Neighbourhood.of(self.adjacency)
+        self.shift: Tensor | None = None
         self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
     def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Float[Tensor, "V G R D"]:
         """Mix each node's neighbours, in the precision of the nodes."""
+        num_partitions = len(self.adjacency)
+        maps = self.spread.weight.to(nodes.dtype).unflatten(0, (num_partitions, -1))  # (K, D, C)
+        biases = self.spread.bias.unflatten(0, (num_partitions, -1))  # (K, D)
+        offsets = self.adjacency.sum(1).T @ biases.to(self.adjacency.dtype)  # (V, D)
+        if self.shift is not None:
+            offsets = offsets + self.shift
         mixed = graph_convolution(
-            nodes.flatten(1, 2),
-            self.spread.weight.to(nodes.dtype),
-            self.spread.bias.to(nodes.dtype),
-            self.neighbourhood,
-            native=context.native,
+            nodes.flatten(1, 2), maps, offsets.to(nodes.dtype), self.neighbourhood, native=context.native
         )
         return mixed.unflatten(1, nodes.shape[1:3])
 

@@ -82,6 +82,26 @@ def batch_norm(
     return (y.relu() if relu else y).to(x.dtype)
 
 
+def add_and_rectify(
+    x: Float[Tensor, "V G R C"],
+    residual: Float[Tensor, "V G R C"] | None,
+    *,
+    relu: bool,
+    native: NativeLibrary | None = None,
+) -> Float[Tensor, "V G R C"]:
+    """What is left of the operation when its norm was folded away; for inference, it may reuse `x`."""
+    if residual is None:
+        return x.relu() if relu else x
+    if not runs_natively(x, native) or torch.is_grad_enabled():
+        return (x + residual).relu() if relu else x + residual
+    assert native is not None
+    shape = _Shape(*x.shape)
+    ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
+    after = (shape, NativeDropout.of(None), relu)
+    native.call("batch_norm_forward", x.dtype, x, ones, zeros, residual.contiguous(), x, *after)
+    return x
+
+
 def _wide(x: Tensor) -> Tensor:
     """At least float32, in which statistics are computed."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -83,7 +83,7 @@ def keep_mask(shape: torch.Size, dropout: Dropout) -> Bool[Tensor, "V G R C"]:
     rows = rows * num_nodes + count(num_nodes)[:, None, None]  # (V, G, R)
     per_row = -(-num_channels // _LANES)
     words = (rows * per_row)[..., None] + count(per_row)  # (V, G, R, C/4)
-    words = words * _STEP + dropout.seed
+    words = (words ^ dropout.seed) * _STEP
     lanes = _mixed(words).view(torch.int16)  # (V, G, R, C and perhaps some more)
     return lanes[..., :num_channels] >= dropout.threshold
 

@@ -52,10 +52,11 @@ def native_library() -> NativeLibrary:
     Raises:
         KernelError: there is no compiler, or it fails; the message says how to do without.
     """
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    named = os.environ.get("CXX")
+    compiler = shutil.which(named) if named else shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         raise KernelError(
-            "The native kernels need a C++ compiler and none was found (c++, g++ or CXX). Install one, or "
+            f"The native kernels need a C++ compiler; there is no {named or 'c++ or g++'}. Install one, or "
             "set run.engine to 'eager' or 'compiled'."
         )
     path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"

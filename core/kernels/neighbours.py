@@ -6,6 +6,7 @@ are the outermost axis, so what a node needs lies together.
 """
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -43,9 +44,9 @@ class NodeGroup:
 class Neighbourhood:
     """The entries of an adjacency (K, V, V) that are not zero; (k, v, w) weighs what v gives to w."""
 
-    num_partitions: int
     num_nodes: int
     slots: tuple[Slot, ...]
+    groups: tuple[NodeGroup, ...]
 
     @classmethod
     def of(cls, adjacency: Float[Tensor, "K V V"]) -> "Neighbourhood":
@@ -57,47 +58,37 @@ class Neighbourhood:
             for w in range(num_nodes)
             for k in range(num_partitions)
         )
-        return cls(num_partitions, num_nodes, tuple(slot for slot in sums if slot.neighbours))
-
-    @cached_property
-    def groups(self) -> tuple[NodeGroup, ...]:
-        """Nodes that can be multiplied together."""
-        found = []
-        by_node = [tuple(s.partition for s in self.slots if s.node == w) for w in range(self.num_nodes)]
-        assert all(by_node), "every node is linked, if only to itself"
-        first = slot = 0
-        for partitions, alike in groupby(by_node):
-            last = first + len(list(alike))
-            found.append(NodeGroup(first, last, partitions, slot))
-            first, slot = last, slot + (last - first) * len(partitions)
-        return tuple(found)
-
-    @cached_property
-    def column_sums(self) -> Float[Tensor, "V K"]:
-        """What multiplies a partition's bias at each node."""
-        sums = torch.zeros(self.num_nodes, self.num_partitions)
-        for slot in self.slots:
-            sums[slot.node, slot.partition] = sum(weight for _, weight in slot.neighbours)
-        return sums
+        slots = tuple(slot for slot in sums if slot.neighbours)
+        return cls(num_nodes, slots, tuple(_groups(slots, num_nodes)))
 
     @cached_property
     def native(self) -> "_NativeTables":
         """The same as the kernels take it."""
         return _NativeTables(self)
 
+    def __deepcopy__(self, _: object) -> "Neighbourhood":
+        return self  # nothing of it changes, and the kernels' tables hold addresses
+
+
+def _groups(slots: tuple[Slot, ...], num_nodes: int) -> Iterator[NodeGroup]:
+    by_node = [tuple(s.partition for s in slots if s.node == w) for w in range(num_nodes)]
+    assert all(by_node), "every node is linked, if only to itself"
+    first = slot = 0
+    for partitions, alike in groupby(by_node):
+        last = first + len(list(alike))
+        yield NodeGroup(first, last, partitions, slot)
+        first, slot = last, slot + (last - first) * len(partitions)
+
 
 def graph_convolution(
     x: Float[Tensor, "V N C"],
-    weight: Float[Tensor, "KD C"],
-    bias: Float[Tensor, " KD"],
+    maps: Float[Tensor, "K D C"],
+    offsets: Float[Tensor, "V D"],
     neighbourhood: Neighbourhood,
     *,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V N D"]:
-    """Mix each node's neighbours; rows k D .. (k + 1) D of `weight` and `bias` belong to partition k."""
-    width = len(weight) // neighbourhood.num_partitions
-    maps = weight.view(neighbourhood.num_partitions, width, -1)  # (K, D, C)
-    offsets = neighbourhood.column_sums.to(bias) @ bias.view(neighbourhood.num_partitions, width)  # (V, D)
+    """Mix each node's neighbours by each partition's map; `offsets` are what biases come to at each node."""
     if runs_natively(x, native):
         return differentiable(_NativeGraphConvolution, x, maps, offsets, neighbourhood, native)
     nodes = x.unbind(0)
@@ -105,8 +96,7 @@ def graph_convolution(
     for group in neighbourhood.groups:
         merged = _merged(maps, group)
         for node in range(group.first, group.last):
-            slots = [slot for slot in neighbourhood.slots if slot.node == node]
-            sums = [_weighted_sum(nodes, slot) for slot in slots]
+            sums = [_weighted_sum(nodes, slot) for slot in neighbourhood.slots if slot.node == node]
             rows.append(torch.addmm(offsets[node], torch.cat(sums, dim=1), merged.t()))
     return torch.stack(rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core.config import PretrainConfig
+from core.config import EncoderConfig, EngineName, Precision, PretrainConfig
 from core.encoders.pass_context import PassContext
 from core.errors import KernelError, SpecError
 from core.kernels.batch_norm import AllReduce
@@ -16,7 +16,7 @@ from core.training.randomness import derived_seed
 
 _WIDTH_THAT_GAINS = 256
 """Narrower networks spend their time elsewhere than in products, and gain nothing from bf16."""
-_STEPS_THAT_PAY = 1000
+_PASSES_THAT_PAY = 1000
 """Compiling the full-size networks costs minutes; a run of fewer steps is over before that is won back."""
 
 
@@ -31,28 +31,50 @@ class Engine:
 
     @classmethod
     def of(cls, config: PretrainConfig, device: torch.device, *, total_steps: int) -> "Engine":
-        """Resolve `run.precision` and `run.engine`.
+        """Resolve `run.precision` and `run.engine` of a pretraining run.
 
         Raises:
             SpecError: the engine is not for this device.
             KernelError: the native kernels are asked for and cannot be built.
         """
-        precision = _precision(config, device)
-        wanted = config.run.engine
-        if wanted == "native" and device.type != "cpu":
+        run = config.run
+        return cls.chosen(run.engine, run.precision, config.encoder, device, num_passes=total_steps)
+
+    @classmethod
+    def chosen(
+        cls,
+        engine: EngineName,
+        precision: Precision,
+        encoder: EncoderConfig,
+        device: torch.device,
+        *,
+        num_passes: int,
+    ) -> "Engine":
+        """Resolve what `auto` means for a network of `encoder`'s width that is passed through so often.
+
+        Raises:
+            SpecError: the engine is not for this device.
+            KernelError: the native kernels are asked for and cannot be built.
+        """
+        resolved = _precision(precision, encoder, device)
+        if engine == "native" and device.type != "cpu":
             raise SpecError(
                 f"run.engine 'native' is for CPUs, this run is on {device.type}; use 'auto' or 'compiled'.",
                 pointer="/overrides/run/engine",
             )
-        if wanted in ("auto", "native") and device.type == "cpu":
+        if engine in ("auto", "native") and device.type == "cpu":
             try:
-                return cls("native", precision, device, native_library())
+                return cls("native", resolved, device, native_library())
             except KernelError:
-                if wanted == "native":
+                if engine == "native":
                     raise
-        if wanted == "auto":
-            wanted = "compiled" if device.type == "cuda" and total_steps >= _STEPS_THAT_PAY else "eager"
-        return cls(wanted, precision, device)
+        if engine == "auto":
+            pays = device.type == "cuda" and num_passes >= _PASSES_THAT_PAY
+            engine = "compiled" if pays else "eager"
+        return cls(engine, resolved, device)
+
+    def __str__(self) -> str:
+        return f"engine {self.name}, {self.precision}, on {self.device.type}"
 
     @property
     def dtype(self) -> torch.dtype:
@@ -60,7 +82,7 @@ class Engine:
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def prepare(self, networks: nn.ModuleDict) -> None:
-        """Have the streams' networks compiled at their first use, where the engine compiles."""
+        """Have networks compiled at their first use, where the engine compiles."""
         if self.name != "compiled":
             return
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(inductor_cache()))
@@ -86,6 +108,10 @@ class Engine:
             num_ranks=num_ranks,
         )
 
+    def for_inference(self) -> PassContext:
+        """What passes depend on when nothing is drawn."""
+        return PassContext(dtype=self.dtype, native=self.native)
+
 
 def inductor_cache() -> Path:
     """Where compiled graphs are kept, once per machine."""
@@ -99,8 +125,8 @@ def multiplies_bf16_faster(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _precision(config: PretrainConfig, device: torch.device) -> str:
-    if config.run.precision != "auto":
-        return config.run.precision
-    wide = config.encoder.feature_width >= _WIDTH_THAT_GAINS
+def _precision(wanted: Precision, encoder: EncoderConfig, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    wide = encoder.feature_width >= _WIDTH_THAT_GAINS
     return "bf16" if wide and multiplies_bf16_faster(device) else "fp32"

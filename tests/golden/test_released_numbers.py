@@ -9,7 +9,9 @@ from torch import nn
 from core.augment.views import View
 from core.contrast.stc import SpatialTemporalConsistency
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
+from core.encoders.pass_context import PassContext
 from core.exchange.released import from_released, released_names
+from core.kernels.library import native_library
 from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
 from core.pose.streams import STREAMS, streams
 from tests.golden.conftest import Golden, golden_config
@@ -28,9 +30,18 @@ def test_graphs_are_the_released_ones(golden: Golden, part: PartSkeleton) -> Non
     )
 
 
+@pytest.fixture(params=["plain", "native"])
+def context(request: pytest.FixtureRequest) -> PassContext:
+    return PassContext(native=native_library() if request.param == "native" else None)
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_every_stage_in_evaluation_mode(
-    golden: Golden, model: SpatialTemporalConsistency, query_view: View, stream: str
+    golden: Golden,
+    model: SpatialTemporalConsistency,
+    query_view: View,
+    stream: str,
+    context: PassContext,
 ) -> None:
     network = model.query[stream].eval()
     encoder = network.encoder
@@ -38,7 +49,7 @@ def test_every_stage_in_evaluation_mode(
     for name in ("hand_network", "trunk_network", "hand_transformer", "trunk_transformer"):
         getattr(encoder, name).register_forward_hook(recorder(seen, name))
     with torch.no_grad():
-        features = encoder(streams(query_view.points)[stream], query_view.hand_visible)
+        features = encoder(streams(query_view.points)[stream], query_view.hand_visible, context)
         heads = {space: head(getattr(features, space)) for space, head in network.projection.heads.items()}
     stages = {
         "part_hand_right": seen["hand_network"][0][0],
@@ -61,10 +72,14 @@ def recorder(seen: dict[str, list[torch.Tensor]], name: str) -> Callable[..., No
 
 
 def test_one_training_step(
-    golden: Golden, model: SpatialTemporalConsistency, query_view: View, key_view: View
+    golden: Golden,
+    model: SpatialTemporalConsistency,
+    query_view: View,
+    key_view: View,
+    context: PassContext,
 ) -> None:
     optimiser = torch.optim.SGD(model.query.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
-    losses = model.train()(query_view, key_view)
+    losses = model.train()(query_view, key_view, context)
     total = torch.stack(list(losses.values())).sum()
     total.backward()
 
@@ -130,3 +145,19 @@ def test_enqueued_keys(
             torch.testing.assert_close(
                 state[name][len(expected) :], golden.state[released].T[len(expected) :]
             )
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
+def test_gradients_in_bf16_point_where_those_in_fp32_do(
+    golden: Golden, model: SpatialTemporalConsistency, query_view: View, key_view: View, native: bool
+) -> None:
+    rounded = SpatialTemporalConsistency(golden_config(golden.facts))
+    rounded.load_state_dict(model.state_dict())
+    context = PassContext(dtype=torch.bfloat16, native=native_library() if native else None)
+    for network, how in ((model, PassContext()), (rounded, context)):
+        torch.stack(list(network.train()(query_view, key_view, how).values())).sum().backward()
+    pairs = zip(model.query.parameters(), rounded.query.parameters(), strict=True)
+    ours, exact = (
+        torch.cat([p.grad.flatten() for p in side if p.grad is not None]) for side in zip(*pairs, strict=True)
+    )
+    assert torch.cosine_similarity(ours, exact, dim=0) > 0.8  # four clips; more average the noise away

@@ -51,7 +51,7 @@ static inline void draw_lanes(int64_t* lanes, int64_t row, int64_t num_channels,
   const uint64_t start = static_cast<uint64_t>(row) * static_cast<uint64_t>(per_row);
 #pragma omp simd
   for (int64_t i = 0; i < per_row; ++i)
-    lanes[i] = static_cast<int64_t>(mixed((start + static_cast<uint64_t>(i)) * step + static_cast<uint64_t>(seed)));
+    lanes[i] = static_cast<int64_t>(mixed(((start + static_cast<uint64_t>(i)) ^ static_cast<uint64_t>(seed)) * step));
 }
 
 constexpr int64_t MAX_CHANNELS = 8192;

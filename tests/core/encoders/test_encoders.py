@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
+from core.encoders.folding import folded
 from core.encoders.graph_conv import GraphConvolution
 from core.encoders.pass_context import PassContext
 from core.encoders.pooling import AttentionPooling
 from core.encoders.sign_encoder import SignEncoder
+from core.kernels.library import native_library
 from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
 from tests.core.small import SMALL
 
@@ -88,3 +90,16 @@ def test_each_hand_has_batch_statistics_of_its_own(encoder: SignEncoder) -> None
     seen = encoder.hand_network.input_norm.num_batches_tracked.item()
     encoder.train()(points, visible, PassContext(seed=torch.tensor(1)))
     assert encoder.hand_network.input_norm.num_batches_tracked.item() == seen + 2
+
+
+@pytest.mark.parametrize("engine", ["plain", "native"])
+def test_a_folded_encoder_computes_the_same(encoder: SignEncoder, engine: str) -> None:
+    points, visible = clips(4)
+    for _ in range(3):  # statistics that are not those of a fresh network
+        encoder.train()(points, visible, PassContext(seed=torch.tensor(1)))
+    context = PassContext(native=native_library() if engine == "native" else None)
+    with torch.inference_mode():
+        expected = encoder.eval()(points, visible)
+        features = folded(encoder)(points, visible, context)
+    for space in ("fused", "hand", "trunk"):
+        torch.testing.assert_close(getattr(features, space), getattr(expected, space), rtol=1e-4, atol=1e-5)

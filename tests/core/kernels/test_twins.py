@@ -125,10 +125,11 @@ def test_graph_convolution(
     adjacency = torch.from_numpy(adjacency_of(part))
     neighbourhood = Neighbourhood.of(adjacency)
 
-    def mixed(x: Tensor, weight: Tensor, bias: Tensor, *, native: NativeLibrary | None) -> Tensor:
-        return graph_convolution(x, weight, bias.to(x.dtype), neighbourhood, native=native)
+    def mixed(x: Tensor, maps: Tensor, offsets: Tensor, *, native: NativeLibrary | None) -> Tensor:
+        return graph_convolution(x, maps, offsets, neighbourhood, native=native)
 
-    shapes = ((adjacency.shape[1], rows, channels), (4 * width, channels), (4 * width,))
+    num_nodes = adjacency.shape[1]
+    shapes = ((num_nodes, rows, channels), (4, width, channels), (num_nodes, width))
     assert_twins(mixed, random_tensors(*shapes), native)
 
 

@@ -1,0 +1,100 @@
+"""The encoder as inference wants it: every batch norm folded into the linear layer before it.
+
+Running statistics are constants once training is over, so the norm's scale and shift become the layer's. What
+is left of the norm is the residual and the ReLU.
+"""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from core.encoders.graph_conv import GraphBlock, GraphConvolution, NodeNorm
+from core.encoders.part_network import PartNetwork
+from core.encoders.pass_context import PassContext
+from core.encoders.sign_encoder import SignEncoder
+from core.encoders.temporal_block import TemporalBlock
+from core.kernels.batch_norm import add_and_rectify
+from core.kernels.dropout import Dropout
+
+
+class FoldedNorm(nn.Module):
+    """What stays of a batch norm whose scale and shift went into the layer before it."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "V G R C"],
+        context: PassContext,
+        *,
+        relu: bool = False,
+        dropout: Dropout | None = None,
+        residual: Float[Tensor, "V G R C"] | None = None,
+    ) -> Float[Tensor, "V G R C"]:
+        """Add the residual and rectify, where asked to."""
+        assert dropout is None, "a folded encoder only embeds"
+        return add_and_rectify(x, residual, relu=relu, native=context.native)
+
+
+def folded(encoder: SignEncoder, *, dtype: torch.dtype | None = None) -> SignEncoder:
+    """Return a copy in evaluation mode without batch norms but the input's; its products are in `dtype`.
+
+    The copy computes the same features to rounding, cannot be trained, and is not what goes to disk.
+    """
+    encoder = copy.deepcopy(encoder).eval().requires_grad_(False)
+    for module in list(encoder.modules()):
+        match module:
+            case GraphBlock():
+                _fold_graph_block(module)
+            case PartNetwork():
+                _fold(module.output, module.output_norm)
+                module.output_norm = FoldedNorm()  # type: ignore[assignment]
+            case TemporalBlock():
+                _fold(module.mix, module.norm)
+                module.norm = FoldedNorm()  # type: ignore[assignment]
+    if dtype is not None:
+        _round_weights(encoder, dtype)
+    return encoder
+
+
+def _fold_graph_block(block: GraphBlock) -> None:
+    scale, shift = _scale_and_shift(block.graph_norm)
+    convolution = block.graph_conv
+    repeated = scale.repeat(len(convolution.adjacency))  # (K D,)
+    convolution.spread.weight.mul_(repeated[:, None])
+    convolution.spread.bias.mul_(repeated)
+    convolution.shift = shift
+    _fold(block.mix, block.mix_norm)
+    block.graph_norm = block.mix_norm = FoldedNorm()  # type: ignore[assignment]
+    if isinstance(block.shortcut, nn.Sequential):
+        widen, norm = block.shortcut
+        assert isinstance(widen, nn.Linear)
+        assert isinstance(norm, NodeNorm)
+        _fold(widen, norm)
+        block.shortcut = nn.Sequential(widen, FoldedNorm())
+
+
+def _fold(layer: nn.Linear, norm: NodeNorm) -> None:
+    scale, shift = _scale_and_shift(norm)
+    layer.weight.mul_(scale[:, None])
+    layer.bias.mul_(scale).add_(shift)
+
+
+def _scale_and_shift(norm: NodeNorm) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def _round_weights(encoder: SignEncoder, dtype: torch.dtype) -> None:
+    """Round once what would be rounded at every use, but not where the encoder computes exactly."""
+    exact = [encoder.hand_pooling.score, encoder.trunk_pooling.score]
+    for network in (encoder.hand_network, encoder.trunk_network):
+        first = network.joint_blocks[0]
+        assert isinstance(first, GraphBlock)
+        assert isinstance(first.graph_conv, GraphConvolution)
+        exact.append(first.graph_conv.spread)
+    for module in encoder.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d) and not any(module is each for each in exact):
+            module.to(dtype)

@@ -1,0 +1,126 @@
+"""How steps are computed: what `auto` means, that engines agree, and that resume is exact in each."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.config import EncoderConfig
+from core.corpora.packed import PackedCorpus
+from core.errors import KernelError, SpecError, Stopped
+from core.kernels import library
+from core.observer import SilentObserver
+from core.specs import PretrainSpec
+from core.training.checkpoint import checkpoints_in
+from core.training.engine import Engine, multiplies_bf16_faster
+from core.training.pretrain import pretrain
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES
+
+CPU = torch.device("cpu")
+WIDE, NARROW = EncoderConfig(), EncoderConfig(feature_width=64)
+MODES = [
+    ("eager", "fp32"),
+    ("eager", "bf16"),
+    ("native", "fp32"),
+    ("native", "bf16"),
+]
+
+
+class StopsAt(SilentObserver):
+    """Asks to stop once `steps` steps were reported."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.seen = steps, 0
+
+    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.seen = step
+
+    def should_stop(self) -> bool:
+        return self.seen >= self.steps
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    return random_corpus(tmp_path_factory.mktemp("corpora") / "random")
+
+
+def spec_for(corpus: PackedCorpus, engine: str, precision: str) -> PretrainSpec:
+    encoder = {**OVERRIDES["encoder"], "graph_dropout": 0.1, "transformer_dropout": 0.1}
+    run = {**OVERRIDES["run"], "engine": engine, "precision": precision}
+    overrides = {**OVERRIDES, "encoder": encoder, "run": run}
+    return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
+
+
+@pytest.mark.parametrize(("engine", "precision"), MODES)
+def test_resume_is_exact(corpus: PackedCorpus, tmp_path: Path, engine: str, precision: str) -> None:
+    spec = spec_for(corpus, engine, precision)
+    undisturbed = pretrain(spec, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        pretrain(spec, tmp_path / "first", observer=StopsAt(5))
+    (saved, *_) = checkpoints_in(tmp_path / "first" / "checkpoints")
+    assert pretrain(spec, tmp_path / "second", resume=saved) == undisturbed
+
+
+@pytest.mark.slow
+def test_resume_is_exact_when_compiled(corpus: PackedCorpus, tmp_path: Path) -> None:
+    """In processes of their own, where no run-time check of shapes gets in the compiler's way."""
+    spec = tmp_path / "spec.json"
+    spec.write_text(spec_for(corpus, "compiled", "fp32").model_dump_json())
+    saved = tmp_path / "whole" / "checkpoints" / "step_00000008"
+    for out, more in (("whole", []), ("second", ["--resume", str(saved)])):
+        command = [sys.executable, "-m", "core.training.pretrain", "--spec", str(spec), *more]
+        subprocess.run([*command, "--out", str(tmp_path / out)], check=True, capture_output=True)
+    encoders = [(tmp_path / out / "encoder" / "encoder.safetensors") for out in ("whole", "second")]
+    assert encoders[0].read_bytes() == encoders[1].read_bytes()
+
+
+def test_engines_agree(corpus: PackedCorpus, tmp_path: Path) -> None:
+    """The same masks, the same mathematics: what differs is rounding."""
+    weights = {}
+    for engine in ("eager", "native"):
+        pretrain(spec_for(corpus, engine, "fp32"), tmp_path / engine)
+        weights[engine] = load_file(tmp_path / engine / "encoder" / "encoder.safetensors")
+    for name, exact in weights["eager"].items():
+        difference = (weights["native"][name] - exact).double().norm()
+        assert difference <= 5e-2 * (1 + exact.double().norm()), name
+
+
+def test_auto_takes_native_kernels_and_the_precision_that_gains() -> None:
+    wide = Engine.chosen("auto", "auto", WIDE, CPU, num_passes=1)
+    assert (wide.name, wide.native is not None) == ("native", True)
+    assert wide.precision == ("bf16" if multiplies_bf16_faster(CPU) else "fp32")
+    assert Engine.chosen("auto", "auto", NARROW, CPU, num_passes=1).precision == "fp32"
+
+
+def test_without_a_compiler_auto_is_eager_and_native_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library.native_library.cache_clear()
+    monkeypatch.setenv("CXX", str(tmp_path / "no-such-compiler"))
+    monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
+    assert Engine.chosen("auto", "fp32", NARROW, CPU, num_passes=1).name == "eager"
+    with pytest.raises(KernelError, match=r"run\.engine to 'eager'"):
+        Engine.chosen("native", "fp32", NARROW, CPU, num_passes=1)
+    library.native_library.cache_clear()
+
+
+def test_native_kernels_are_not_for_other_devices() -> None:
+    with pytest.raises(SpecError, match="is for CPUs, this run is on meta"):
+        Engine.chosen("native", "fp32", NARROW, torch.device("meta"), num_passes=1)
+
+
+def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
+    library.native_library.cache_clear()
+    built = library.native_library().path
+    before = built.stat()
+    library.native_library.cache_clear()
+    again = library.native_library().path
+    library.native_library.cache_clear()
+    assert (again, again.stat().st_mtime_ns) == (built, before.st_mtime_ns)
+    assert list(tmp_path.rglob("*.so")) == [built]
