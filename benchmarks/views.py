@@ -1,96 +1,122 @@
-"""Two views of each clip from a packed corpus, batched, against a loop over clips in NumPy.
+"""Two augmented views of each clip of a batch: from a packed corpus, all at once, against a loader's samples.
 
     python benchmarks/views.py
 
-Both sides crop, resize, augment and swap with the same odds, at the `stc` size, on one thread, interleaved.
-Prints the median of each and the median of the pairwise ratios.
+All sides crop, resize, augment and swap with the same odds, at the `stc` size, on one thread, with the memory
+allocator as training sets it: ours, from the memory-mapped corpus to both views, in plain torch and with the
+native kernel; a literal loader, from raw keypoints in a file a video (`literal_data.py`); and the same loader
+where all clips are normalised and in memory already. In a turn each side makes batches for about as long as
+the others.
 """
 
-import statistics
+import os
+import pickle
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
+from literal_data import LiteralLoader, Sample, collated, one_view
+from measuring import Side, comparison, interleaved
+from synthetic_videos import RawVideo, synthetic_videos
 
-from core.augment.views import ClipBatch, draw_view
+from core.allocator import tuned_environment
+from core.augment.draws import draw_numbers
+from core.augment.views import ClipBatch, View, make_views
 from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.pose.clip import Clip
+from core.errors import KernelError
+from core.kernels.library import NativeLibrary, native_library
+from core.pose.normalise import PROFILES, normalise
 from core.specs import SplitConfig
 
-BATCH, ROUNDS, CLIPS = 64, 15, 512
-CONFIG = ViewConfig()
+BATCH, ROUNDS, VIDEOS = 64, 9, 256
+FROM_FILES, FROM_MEMORY = "literal, raw files", "literal, normalised clips"
+CONFIG, PROFILE = ViewConfig(), PROFILES["wlasl"]
+CPU = torch.device("cpu")
 
 
 def main() -> None:
     """Measure and print."""
+    if tuned := tuned_environment():  # read by the C library when a process starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **tuned})  # noqa: S606
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        corpus = make_corpus(Path(folder) / "corpus")
-        chosen = [np.random.default_rng(i).integers(0, CLIPS, BATCH) for i in range(ROUNDS)]
-        batched(corpus, chosen[0])
-        pairs = [(timed(batched, corpus, each), timed(looped, corpus, each)) for each in chosen]
-    ours, loop = (statistics.median(side) for side in zip(*pairs, strict=True))
-    ratio = statistics.median(b / a for a, b in pairs)
-    print(f"batched  {BATCH / ours:8.0f} clips/s")
-    print(f"loop     {BATCH / loop:8.0f} clips/s")
-    print(f"ratio    {ratio:8.1f}   (median of {ROUNDS} interleaved pairs, two views a clip, one thread)")
+        videos = synthetic_videos(VIDEOS)
+        corpus = packed(videos, Path(folder) / "corpus")
+        loader = LiteralLoader(saved(videos, Path(folder)), PROFILE, CONFIG)
+        sides = {
+            FROM_FILES: batches_of(loader.batch, 1),
+            FROM_MEMORY: batches_of(normalised_side(corpus), 6),
+            "packed corpus, plain torch": batches_of(batched_side(corpus, None), 100),
+        }
+        with suppress(KernelError):
+            native = native_library()
+            sides["packed corpus, native kernel"] = batches_of(batched_side(corpus, native), 150)
+        seconds = interleaved(sides, rounds=ROUNDS)
+    print(f"two views a clip, batches of {BATCH}, one thread, {ROUNDS} rounds, medians\n")
+    for baseline in (FROM_FILES, FROM_MEMORY):
+        print(comparison(seconds, baseline=baseline, amount=BATCH, unit="clips"), end="\n\n")
 
 
-def make_corpus(path: Path) -> PackedCorpus:
+def batches_of(side: Callable[[np.ndarray], object], num_batches: int) -> Side:
+    """A turn: mean seconds of some batches of random clips."""
     random = np.random.default_rng(0)
+
+    def turn() -> float:
+        batches = random.integers(0, VIDEOS, (num_batches, BATCH))
+        began = time.perf_counter()
+        for chosen in batches:
+            side(chosen)
+        return (time.perf_counter() - began) / num_batches
+
+    return turn
+
+
+def packed(videos: list[RawVideo], path: Path) -> PackedCorpus:
     clips = (
-        SourceClip(Clip.of(random.random((int(random.integers(30, 120)), 49, 2))), name=str(number))
-        for number in range(CLIPS)
+        SourceClip(normalise(keypoints, width=width, height=height, profile=PROFILE).clip, name=str(number))
+        for number, (keypoints, width, height) in enumerate(videos)
     )
-    return write_corpus(path, clips, name="random", split=SplitConfig(), provenance={})
+    return write_corpus(path, clips, name="synthetic", split=SplitConfig(), provenance={})
 
 
-def timed(
-    side: Callable[[PackedCorpus, np.ndarray], object], corpus: PackedCorpus, chosen: np.ndarray
-) -> float:
-    began = time.perf_counter()
-    side(corpus, chosen)
-    return time.perf_counter() - began
+def saved(videos: list[RawVideo], folder: Path) -> list[Path]:
+    files = [folder / f"{number}.pickle" for number in range(len(videos))]
+    for video, file in zip(videos, files, strict=True):
+        file.write_bytes(pickle.dumps(video))
+    return files
 
 
-def batched(corpus: PackedCorpus, chosen: np.ndarray) -> list[torch.Tensor]:
-    batch = ClipBatch.of(corpus.gather(chosen, max_frames=CONFIG.max_source_frames), torch.device("cpu"))
-    return [draw_view(batch, CONFIG, torch.Generator().manual_seed(view)).points for view in range(2)]
+def batched_side(
+    corpus: PackedCorpus, native: NativeLibrary | None
+) -> Callable[[np.ndarray], tuple[View, ...]]:
+    generator = torch.Generator()
+
+    def views(chosen: np.ndarray) -> tuple[View, ...]:
+        batch = ClipBatch.of(corpus.gather(chosen, max_frames=CONFIG.max_source_frames), CPU)
+        draws = [draw_numbers(batch.lengths, CONFIG, generator) for _ in range(2)]
+        return make_views(batch, draws, CONFIG, native=native)
+
+    return views
 
 
-def looped(corpus: PackedCorpus, chosen: np.ndarray) -> list[np.ndarray]:
+def normalised_side(corpus: PackedCorpus) -> Callable[[np.ndarray], list[Sample]]:
     random = np.random.default_rng(0)
-    clips = [corpus.clip(int(index)).points for index in chosen]
-    return [np.stack([one_view(clip, random) for clip in clips]) for _ in range(2)]
+    clips = [corpus.clip(index) for index in range(len(corpus))]
 
+    def views(chosen: np.ndarray) -> list[Sample]:
+        return collated(
+            [[one_view(clips[i].points, clips[i].visible, CONFIG, random) for _ in range(2)] for i in chosen]
+        )
 
-def one_view(clip: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A view as a data loader makes it, frame by frame."""
-    frames = min(len(clip), CONFIG.max_source_frames)
-    length = min(max(int(frames * random.uniform(0.1, 1)), CONFIG.min_crop_frames), frames)
-    start = random.integers(0, frames - length + 1)
-    view = np.empty((CONFIG.num_frames, 49, 2), dtype=np.float32)
-    for i in range(CONFIG.num_frames):
-        place = min(max((i + 0.5) * length / CONFIG.num_frames - 0.5, 0), length - 1)
-        low = int(place)
-        share = place - low
-        view[i] = clip[start + low] * (1 - share) + clip[start + min(low + 1, length - 1)] * share
-    if random.random() < 0.5:
-        joints = random.permutation(49)[:25]
-        matrix = np.zeros((2, 2)) if random.random() < 0.5 else random.uniform(-1, 1, (2, 2))
-        view[:, joints] = view[:, joints] @ matrix.T
-    else:
-        view = view @ np.array([[1, random.uniform(-1, 1)], [random.uniform(-1, 1), 1]]).T
-    if random.random() < 0.5:
-        view = np.concatenate([view[:, 21:42], view[:, :21], view[:, 42:]], axis=1)
-    return view.astype(np.float32)
+    return views
 
 
 if __name__ == "__main__":

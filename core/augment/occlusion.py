@@ -1,7 +1,7 @@
 """Joint corruption: some joints, for the whole view, are zeroed or moved by a random matrix."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from core.config import ViewConfig
@@ -10,11 +10,12 @@ from core.pose.skeleton import NUM_JOINTS
 
 def draw_joints(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Bool[Tensor, "B 49"]:
     """Choose `num_occluded_joints` of the 49 for each clip, without replacement."""
-    rank = torch.rand(num_clips, NUM_JOINTS, generator=generator).argsort(dim=1).argsort(dim=1)
-    return rank < config.num_occluded_joints
+    places = torch.rand(num_clips, NUM_JOINTS, generator=generator)
+    first = torch.from_numpy(places.numpy().argsort(axis=1))[:, : config.num_occluded_joints]
+    return torch.zeros(num_clips, NUM_JOINTS, dtype=torch.bool).scatter_(1, first, True)
 
 
-def draw_matrices(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float[Tensor, "B 2 2"]:
+def draw_matrices(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float32[Tensor, "B 2 2"]:
     """Draw what multiplies the chosen joints: a matrix of zeros, or one with uniform entries."""
     matrices = torch.rand(num_clips, 2, 2, generator=generator) * 2 - 1
     zeroed = torch.rand(num_clips, generator=generator) < config.occlusion_zero_probability

@@ -1,40 +1,33 @@
-"""Shear, and how a spatial augmentation of either kind is applied: every joint by its own 2x2 matrix."""
+"""A view's one spatial augmentation: joint corruption, shear or none."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float32
 from torch import Tensor
 
 from core.augment.occlusion import draw_joints, draw_matrices
+from core.augment.plane_maps import PlaneMaps
 from core.config import ViewConfig
-from core.pose.skeleton import NUM_JOINTS
 
 
-def draw_shear(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float[Tensor, "B 2 2"]:
+def draw_shear(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float32[Tensor, "B 2 2"]:
     """Draw [[1, a], [b, 1]] with a and b uniform in plus or minus `shear_range`."""
     slant = (torch.rand(num_clips, 2, generator=generator) * 2 - 1) * config.shear_range
     one = torch.ones(num_clips)
     return torch.stack([one, slant[:, 0], slant[:, 1], one], dim=1).view(-1, 2, 2)
 
 
-def draw_spatial(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float[Tensor, "B 49 2 2"]:
-    """Draw each clip's one spatial augmentation: joint corruption, shear or none.
+def draw_spatial(num_clips: int, config: ViewConfig, generator: torch.Generator) -> PlaneMaps:
+    """Draw each clip's one spatial augmentation, as a linear map for each of its 49 joints.
 
     Draws for all three are always made, so that one clip's luck never shifts another's.
     """
-    kind = torch.rand(2, num_clips, generator=generator)
-    augmented = (kind[0] < config.spatial_probability)[:, None, None, None]
-    occluded = (kind[1] < config.occlusion_probability)[:, None, None, None]
-    identity = torch.eye(2).expand(num_clips, NUM_JOINTS, 2, 2)
-    joints = draw_joints(num_clips, config, generator)[..., None, None]  # (B, 49, 1, 1)
-    matrices = draw_matrices(num_clips, config, generator).unsqueeze(1)  # (B, 1, 2, 2)
-    shear = draw_shear(num_clips, config, generator).unsqueeze(1)  # (B, 1, 2, 2)
-    return torch.where(
-        augmented, torch.where(occluded, torch.where(joints, matrices, identity), shear), identity
-    )
-
-
-def transform(
-    points: Float[Tensor, "B T 49 2"], matrices: Float[Tensor, "B 49 2 2"]
-) -> Float[Tensor, "B T 49 2"]:
-    """Multiply every point (a column vector) by its joint's matrix."""
-    return torch.einsum("bvij,btvj->btvi", matrices, points)
+    kind = torch.rand(2, num_clips, 1, generator=generator)
+    augmented = kind[0] < config.spatial_probability
+    occluded = kind[1] < config.occlusion_probability
+    joints = draw_joints(num_clips, config, generator)  # (B, 49)
+    corruption = draw_matrices(num_clips, config, generator)
+    shear = draw_shear(num_clips, config, generator)
+    elsewhere = torch.where((augmented & ~occluded).unsqueeze(2), shear, torch.eye(2))
+    both = PlaneMaps.of_matrices(torch.stack([elsewhere, corruption], dim=1))  # (B, 2)
+    of_others, corrupted = both.of_joints(slice(0, 1)), both.of_joints(slice(1, 2))
+    return PlaneMaps.where(augmented & occluded & joints, corrupted, of_others)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+from torch.nn import functional
 
 from core.config import ViewConfig
 
@@ -15,6 +16,10 @@ class TemporalCrop:
 
     starts: Int64[Tensor, " B"]
     lengths: Int64[Tensor, " B"]
+
+    def to(self, device: torch.device) -> "TemporalCrop":
+        """The same on a device, copied without waiting."""
+        return TemporalCrop(*(each.to(device, non_blocking=True) for each in (self.starts, self.lengths)))
 
 
 def draw_crop(
@@ -52,10 +57,14 @@ def resize_points(
     place = centres * (lengths.double() / num_frames) - 0.5  # (B, T), exact to far below a frame
     place = place.clamp(min=0).minimum(lengths - 1)
     before = place.floor().long()
-    after = (before + 1).minimum(lengths - 1)
-    weight = (place - before)[..., None, None]  # (B, T, 1, 1)
+    share = place - before
     first = (offsets + crop.starts).unsqueeze(1)  # (B, 1)
-    return torch.lerp(points[first + before], points[first + after], weight.to(points.dtype))
+    rows = torch.stack([before, (before + 1).minimum(lengths - 1)], dim=2) + first.unsqueeze(2)  # (B, T, 2)
+    shares = torch.stack([1 - share, share], dim=2).to(points.dtype)  # (B, T, 2)
+    mixed = functional.embedding_bag(  # a sum of two rows, each read once: a table's look-up is just that
+        rows.view(-1, 2), points.flatten(1), per_sample_weights=shares.view(-1, 2), mode="sum"
+    )
+    return mixed.view(len(lengths), num_frames, *points.shape[1:])
 
 
 def pick_frames(
@@ -63,4 +72,5 @@ def pick_frames(
 ) -> Bool[Tensor, "B T V"]:
     """Take frame start + floor(i L / T) at output i: how the released code resizes a mask."""
     step = torch.arange(num_frames, device=values.device) * crop.lengths.unsqueeze(1) // num_frames  # (B, T)
-    return values[(offsets + crop.starts).unsqueeze(1) + step]
+    rows = step + (offsets + crop.starts).unsqueeze(1)
+    return values.index_select(0, rows.view(-1)).view(*rows.shape, -1)

@@ -1,21 +1,24 @@
 """Views: augmented copies of whole batches of clips (paper, section III-B).
 
 A view is drawn on the CPU from a seeded generator, a handful of numbers a clip, then made on the training
-device by gathers and products. It is a pure function of clips and generator, the same on every device.
+device: each frame is read once and mapped once. It is a pure function of clips and generator.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from core.augment.placement import draw_placement, place
-from core.augment.spatial import draw_spatial, transform
-from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
+from core.augment.draws import ViewDraws, draw_numbers
+from core.augment.exchange import exchanged_joints
+from core.augment.temporal import TemporalCrop, pick_frames, resize_points
 from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
-from core.pose.skeleton import LEFT_HAND, MIRRORED_TRUNK, RIGHT_HAND, TRUNK
+from core.kernels.library import NativeLibrary, runs_natively
+from core.pose.skeleton import LEFT_HAND, NUM_JOINTS, RIGHT_HAND, TRUNK
 
 
 @dataclass(frozen=True)
@@ -39,49 +42,95 @@ class ClipBatch:
     def of(cls, batch: RaggedBatch, device: torch.device) -> "ClipBatch":
         """Move a corpus' batch to `device`; a hand counts in a frame where any of its points is visible."""
         lengths = torch.from_numpy(batch.lengths)
-        seen = torch.from_numpy(batch.visible)
-        hand_visible = torch.stack([seen[:, hand].any(1) for hand in (RIGHT_HAND, LEFT_HAND)], dim=1)
-        return cls(
-            points=torch.from_numpy(batch.points).to(device),
-            hand_visible=hand_visible.to(device),
-            offsets=(lengths.cumsum(0) - lengths).to(device),
-            lengths=lengths.to(device),
+        starts_of_parts = (RIGHT_HAND.start, LEFT_HAND.start, TRUNK.start)
+        any_visible = np.logical_or.reduceat(batch.visible, starts_of_parts, axis=1)  # (F, 3)
+        on_cpu = cls(
+            points=torch.from_numpy(batch.points),
+            hand_visible=torch.from_numpy(any_visible[:, :2]).contiguous(),
+            offsets=lengths.cumsum(0) - lengths,
+            lengths=lengths,
         )
+        return on_cpu.to(device)
+
+    def to(self, device: torch.device) -> "ClipBatch":
+        """The same on a device; copied without waiting where it is pinned."""
+        fields = (self.points, self.hand_visible, self.offsets, self.lengths)
+        return ClipBatch(*(each.to(device, non_blocking=True) for each in fields))
+
+    def pinned(self) -> "ClipBatch":
+        """The same in memory that a CUDA device copies from by itself."""
+        fields = (self.points, self.hand_visible, self.offsets, self.lengths)
+        return ClipBatch(*(each.pin_memory() for each in fields))
 
 
 def draw_view(batch: ClipBatch, config: ViewConfig, generator: torch.Generator) -> View:
-    """Crop, resize, augment and perhaps swap the hands of every clip; the released code's order."""
-    num_clips, device = len(batch.lengths), batch.points.device
-    crop = draw_crop(batch.lengths.cpu(), config, generator)
-    matrices = draw_spatial(num_clips, config, generator).to(device)
-    swapped = (torch.rand(num_clips, generator=generator) < config.hand_swap_probability).to(device)
-    placement = draw_placement(num_clips, config, generator).to(device)
-    view = cut_view(batch, crop, num_frames=config.num_frames)
-    points = transform(place(view.points, placement), matrices)
-    return swap_hands(View(points, view.hand_visible), swapped, mirror_trunk=config.hand_swap_mirrors_trunk)
+    """Crop, resize, augment and perhaps swap the hands of every clip."""
+    return make_views(batch, [draw_numbers(batch.lengths.cpu(), config, generator)], config)[0]
+
+
+def make_views(
+    batch: ClipBatch,
+    draws: Sequence[ViewDraws],
+    config: ViewConfig,
+    *,
+    native: NativeLibrary | None = None,
+) -> tuple[View, ...]:
+    """Make one view of the clips for each element of `draws`, on the clips' device.
+
+    The released code's order: crop and resize, place, augment, exchange hands. All but the first are one map
+    of the plane per joint, and a clip whose hands change places is read from a copy where they have.
+    """
+    mirror_trunk = config.hand_swap_mirrors_trunk
+    if runs_natively(batch.points, native):
+        assert native is not None
+        return tuple(
+            _made_natively(batch, each, native, num_frames=config.num_frames, mirror_trunk=mirror_trunk)
+            for each in draws
+        )
+    both_ways = _both_ways(batch, mirror_trunk=mirror_trunk)
+    on_device = (each.to(batch.points.device) for each in draws)
+    return tuple(_made(both_ways, each, num_frames=config.num_frames) for each in on_device)
 
 
 def cut_view(batch: ClipBatch, crop: TemporalCrop, *, num_frames: int) -> View:
     """The view that a temporal crop alone makes."""
-    crop = TemporalCrop(crop.starts.to(batch.points.device), crop.lengths.to(batch.points.device))
+    crop = crop.to(batch.points.device)
     return View(
         points=resize_points(batch.points, batch.offsets, crop, num_frames=num_frames),
         hand_visible=pick_frames(batch.hand_visible, batch.offsets, crop, num_frames=num_frames),
     )
 
 
-def swap_hands(view: View, swapped: Bool[Tensor, " B"], *, mirror_trunk: bool = False) -> View:
-    """Exchange right and left hand, points and visibility, in the clips where `swapped`.
-
-    Both hands are stored as right hands, so exchanged they are mirrored. With `mirror_trunk` the trunk is
-    too: x becomes 1 - x, and the arms change places.
-    """
-    points = view.points
-    trunk = points[:, :, TRUNK]
-    if mirror_trunk:
-        trunk = torch.cat([1 - trunk[..., :1], trunk[..., 1:]], dim=-1)[:, :, list(MIRRORED_TRUNK)]
-    exchanged = torch.cat([points[:, :, LEFT_HAND], points[:, :, RIGHT_HAND], trunk], dim=2)
-    return View(
-        points=torch.where(swapped[:, None, None, None], exchanged, points),
-        hand_visible=torch.where(swapped[:, None, None], view.hand_visible.flip(2), view.hand_visible),
+def _both_ways(batch: ClipBatch, *, mirror_trunk: bool) -> ClipBatch:
+    """All frames as they are, then all of them with exchanged joints."""
+    exchanged = exchanged_joints(batch.points, mirror_trunk=mirror_trunk)
+    return ClipBatch(
+        points=torch.cat([batch.points, exchanged]),
+        hand_visible=torch.cat([batch.hand_visible, batch.hand_visible.flip(1)]),
+        offsets=batch.offsets,
+        lengths=batch.lengths,
     )
+
+
+def _made(both_ways: ClipBatch, draws: ViewDraws, *, num_frames: int) -> View:
+    half = len(both_ways.points) // 2
+    offsets = both_ways.offsets + half * draws.exchanged
+    shown = ClipBatch(both_ways.points, both_ways.hand_visible, offsets, both_ways.lengths)
+    view = cut_view(shown, draws.crop, num_frames=num_frames)
+    return View(draws.maps.apply_(view.points), view.hand_visible)
+
+
+def _made_natively(
+    batch: ClipBatch, draws: ViewDraws, native: NativeLibrary, *, num_frames: int, mirror_trunk: bool
+) -> View:
+    """The same view by one kernel, which reads and writes every frame once."""
+    num_clips, maps = len(batch.lengths), draws.maps.each(Tensor.contiguous)
+    points = torch.empty(num_clips, num_frames, NUM_JOINTS, 2)
+    hand_visible = torch.empty(num_clips, num_frames, 2, dtype=torch.bool)
+    source = exchanged_joints(torch.arange(NUM_JOINTS).unsqueeze(0), mirror_trunk=mirror_trunk)
+    native.call(
+        "views", points.dtype, batch.points, batch.hand_visible, batch.offsets + draws.crop.starts,
+        draws.crop.lengths.contiguous(), draws.exchanged.contiguous(), source, maps.straight, maps.crossed,
+        maps.shift, points, hand_visible, num_clips, num_frames,
+    )  # fmt: skip
+    return View(points, hand_visible)

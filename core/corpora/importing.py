@@ -6,16 +6,19 @@
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core import program
+from core.available_cores import available_cores
 from core.corpora.header import file_digest
 from core.corpora.packed import PackedCorpus
 from core.corpora.readers.detect import open_source, visible_files
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
 from core.errors import CorpusError, SpecError, Stopped
@@ -25,16 +28,26 @@ from core.specs import ImportSpec
 
 CORPUS_FOLDER = "corpus"
 
+CLIPS_WORTH_A_PROCESS = 1000
+"""A process takes about as long to start as this many clips take to read."""
+
 _UNPACKED_PREFIX = ".unpacked-"
 _BEATS_SHOWN = 256
 
 
 def import_corpus(
-    spec: ImportSpec, out: Path, observer: Observer, *, limits: UnpackLimits | None = None
+    spec: ImportSpec,
+    out: Path,
+    observer: Observer,
+    *,
+    limits: UnpackLimits | None = None,
+    processes: int = 1,
 ) -> dict[str, object]:
     """Make `out/corpus` of the file, archive or folder `spec.source`, and describe it.
 
-    A corpus that an earlier, interrupted run of the same import left complete is kept as it is.
+    A corpus that an earlier, interrupted run of the same import left complete is kept as it is. Up to
+    `processes` processes read a large source (see `core.corpora.reading`); the corpus is the same to the last
+    bit.
 
     Raises:
         CorpusError: the source is damaged, of no known format, or without any usable clip.
@@ -59,20 +72,22 @@ def import_corpus(
     with TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working:
         folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
         opened = open_source(folder, spec.format, options, report)
-        corpus = write_corpus(
-            path,
-            _watched(opened, report, observer),
-            name=spec.name,
-            split=spec.split,
-            provenance=lambda: {"format": opened.format, **origin, "report": report.as_json()},
-        )
+        processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
+        with closing(read_clips(opened, processes=processes)) as clips:
+            corpus = write_corpus(
+                path,
+                _watched(opened, clips, observer),
+                name=spec.name,
+                split=spec.split,
+                provenance=lambda: {"format": opened.format, **origin, "report": report.as_json()},
+            )
     observer.on_log(f"{len(corpus)} clips, {corpus.num_frames} frames; {report.num_skipped} clips skipped.")
     return _describe(corpus)
 
 
 def run(launch: program.Launch[ImportSpec]) -> Mapping[str, object]:
     """Read pose files, normalise them and pack them into a corpus."""
-    return import_corpus(launch.spec, launch.out, launch.observer)
+    return import_corpus(launch.spec, launch.out, launch.observer, processes=available_cores())
 
 
 def _read_options(spec: ImportSpec) -> ReadOptions:
@@ -114,12 +129,13 @@ def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Obser
     return working
 
 
-def _watched(opened: Source, report: ReadReport, observer: Observer) -> Iterator[SourceClip]:
+def _watched(opened: Source, clips: Iterable[SourceClip], observer: Observer) -> Iterator[SourceClip]:
     """The source's clips, with progress told at every hundredth, and an error where there are none."""
+    report = opened.report
     observer.on_phase("reading", total_steps=opened.num_clips)
     interval = max(1, opened.num_clips // 100)
     told = 0
-    for clip in opened.clips:
+    for clip in clips:
         _heed(observer)
         yield clip
         done = report.clips_read + report.num_skipped

@@ -141,7 +141,7 @@ class PackedCorpus:
         ends = np.cumsum(lengths)
         total = int(ends[-1]) if len(ends) else 0
         frames = np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
-        return RaggedBatch(self.points[frames], self.visible[frames], lengths)
+        return RaggedBatch(self.points.take(frames, axis=0), self.visible.take(frames, axis=0), lengths)
 
     def select(self, selection: ClipSelection) -> Int64[np.ndarray, " n"]:
         """Indices of the clips that a selection asks for, ascending.

@@ -47,6 +47,17 @@ class ReadReport:
         if _as_text(sentence) not in self.notes:
             self.notes.append(_as_text(sentence))
 
+    def add(self, later: "ReadReport") -> None:
+        """Take in the report of the clips that come next."""
+        self.clips_read += later.clips_read
+        self.frames_kept += later.frames_kept
+        self.frames_subsampled += later.frames_subsampled
+        self.frames_without_hands += later.frames_without_hands
+        self.skipped.update(later.skipped)
+        self.examples.extend(later.examples[: NUM_EXAMPLES - len(self.examples)])
+        for sentence in later.notes:
+            self.note(sentence)
+
     @property
     def num_skipped(self) -> int:
         """Clips left out, for any reason."""

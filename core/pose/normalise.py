@@ -4,17 +4,30 @@ Each hand is cropped by a square box and expressed in that box, the left one mir
 graph network; the trunk is expressed in fractions of the image. Frames without either hand are dropped, long
 videos subsampled first. The rounding and the order of the steps are those that reproduce the released data
 code's outputs.
+
+Frames know nothing of each other, so those of many videos are handled as one array. Its last axis is the
+frame, so that every step is one pass over contiguous numbers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from core.errors import PoseError
 from core.pose.clip import Clip
-from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, LEFT_HAND, NUM_HAND_JOINTS, RIGHT_HAND, TRUNK
+from core.pose.hand_boxes import MIN_POINTS, POINT_CONFIDENCE, hand_boxes
+from core.pose.skeleton import (
+    COCO_WHOLEBODY_JOINTS,
+    LEFT_ARM,
+    LEFT_HAND,
+    NUM_JOINTS,
+    RIGHT_ARM,
+    RIGHT_HAND,
+    TRUNK,
+)
 
 NUM_RAW_JOINTS = 133
 """Keypoints of COCO-WholeBody."""
@@ -25,14 +38,9 @@ LARGEST_COORDINATE = 1e6
 
 ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
 
-_BOX_CONFIDENCE = 0.1
-_BOX_MIN_POINTS = 10
-_BOX_SCALE = 2.2
-_ARM_MARGIN_PIXELS = 50
 _VISIBLE_CONFIDENCE = 0.5
 _MIRROR_ZERO = 255 / 256
-_LEFT_ARM = slice(43, 46)
-_RIGHT_ARM = slice(46, 49)
+_JOINTS = np.array(COCO_WHOLEBODY_JOINTS)
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,30 @@ PROFILES: dict[ProfileName, NormalisationProfile] = {
 
 
 @dataclass(frozen=True)
+class Video:
+    """What normalisation reads of a raw video: every `stride`-th frame's 49 joints (T, 49, 3), in pixels."""
+
+    joints: np.ndarray
+    width: int
+    height: int
+    stride: int
+
+    @classmethod
+    def of(cls, keypoints: np.ndarray, *, width: int, height: int) -> "Video":
+        """Take it from keypoints (n, 133, 3): x and y in pixels (y down), confidence in [0, 1].
+
+        Raises:
+            PoseError: wrong shape, not real numbers, or an image below 2 x 2 pixels.
+        """
+        _check(keypoints, width, height)
+        stride = subsample_stride(len(keypoints))
+        return cls(keypoints[::stride].take(_JOINTS, axis=1), width, height, stride)
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+
+@dataclass(frozen=True)
 class Normalised:
     """A clip, and for each of its frames the index of the raw frame it came from."""
 
@@ -79,27 +111,29 @@ def normalise(keypoints: np.ndarray, *, width: int, height: int, profile: Normal
     Raises:
         PoseError: wrong shape, an image below 2 x 2 pixels, or no frame with a hand.
     """
-    _check(keypoints, width, height)
-    stride = subsample_stride(len(keypoints))
-    joints = _cleaned(keypoints[::stride][:, COCO_WHOLEBODY_JOINTS])  # (n, 49, 3)
-    image = np.array([width, height], dtype=np.float64)
-    right_box, right_found = _boxes(joints[:, RIGHT_HAND], joints[:, _RIGHT_ARM], image, profile)
-    left_box, left_found = _boxes(joints[:, LEFT_HAND], joints[:, _LEFT_ARM], image, profile)
-    kept = np.flatnonzero(right_found | left_found)
-    if len(kept) == 0:
-        raise PoseError(
-            f"A clip without hands: none of its {len(joints)} frames has {_BOX_MIN_POINTS} points of a hand "
-            f"above confidence {_BOX_CONFIDENCE}, or an arm above {profile.arm_confidence}."
-        )
-    points = np.empty((len(joints), len(COCO_WHOLEBODY_JOINTS), 2))
-    visible = joints[:, :, 2] > _VISIBLE_CONFIDENCE
-    points[:, TRUNK] = joints[:, TRUNK, :2] / image
-    points[:, RIGHT_HAND] = _in_box(joints[:, RIGHT_HAND], right_box, profile)
-    points[:, LEFT_HAND] = _mirrored(_in_box(joints[:, LEFT_HAND], left_box, profile))
-    for hand, found in ((RIGHT_HAND, right_found), (LEFT_HAND, left_found)):
-        points[~found, hand] = 0.0
-        visible[~found, hand] = False
-    return Normalised(Clip.of(points[kept], visible[kept]), kept * stride)
+    (result,) = normalise_videos([Video.of(keypoints, width=width, height=height)], profile)
+    if isinstance(result, PoseError):
+        raise result
+    return result
+
+
+def normalise_videos(videos: Sequence[Video], profile: NormalisationProfile) -> list[Normalised | PoseError]:
+    """Normalise many videos at once, each as if alone; for one without hands, the error that says so."""
+    lengths = np.array([len(video) for video in videos])
+    planes = _cleaned(videos, lengths)
+    image = np.repeat([(video.width, video.height) for video in videos], lengths, axis=0).T  # (2, n)
+    points, visible, found = _normalised_frames(planes, image.astype(np.float64), profile)
+    ends = np.cumsum(lengths)
+    results: list[Normalised | PoseError] = []
+    for video, last in zip(videos, ends.tolist(), strict=True):
+        frames = slice(last - len(video), last)
+        kept = np.flatnonzero(found[frames])
+        if len(kept) == 0:
+            results.append(_without_hands(video, profile))
+            continue
+        chosen = frames if len(kept) == len(video) else kept + frames.start
+        results.append(Normalised(Clip.of(points[chosen], visible[chosen]), kept * video.stride))
+    return results
 
 
 def subsample_stride(num_frames: int) -> int:
@@ -116,70 +150,58 @@ def _check(keypoints: np.ndarray, width: int, height: int) -> None:
         raise PoseError(f"An image must be at least 2 x 2 pixels; got {width} x {height}.")
 
 
-def _cleaned(joints: np.ndarray) -> Float64[np.ndarray, "n 49 3"]:
-    joints = joints.astype(np.float64)
-    known = np.isfinite(joints).all(-1) & (np.abs(joints[..., :2]) <= LARGEST_COORDINATE).all(-1)
-    joints[~known] = 0.0
-    return joints
+def _without_hands(video: Video, profile: NormalisationProfile) -> PoseError:
+    return PoseError(
+        f"A clip without hands: none of its {len(video)} frames has {MIN_POINTS} points of a hand "
+        f"above confidence {POINT_CONFIDENCE}, or an arm above {profile.arm_confidence}."
+    )
 
 
-def _boxes(
-    hand: Float64[np.ndarray, "n 21 3"],
-    arm: Float64[np.ndarray, "n 3 3"],
-    image: Float64[np.ndarray, " 2"],
-    profile: NormalisationProfile,
-) -> tuple[Float64[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
-    """Each frame's crop box (corner x, corner y, side), and which frames have one; the others' is any."""
-    sure = hand[:, :, 2] > _BOX_CONFIDENCE
-    seen = sure.sum(1) >= _BOX_MIN_POINTS
-    from_points = _box_of_points(hand[:, :, :2], sure, image)
-    from_arm, extrapolated = _box_of_arm(arm, image, profile)
-    nothing = np.array([0.0, 0.0, 1.0])
-    boxes = np.where(seen[:, None], from_points, np.where(extrapolated[:, None], from_arm, nothing))
-    return boxes, seen | extrapolated
+def _cleaned(videos: Sequence[Video], lengths: Int64[np.ndarray, " N"]) -> Float64[np.ndarray, "49 3 n"]:
+    """All videos' joints, frames last; zeros where a keypoint is not finite or absurdly far out."""
+    planes = np.empty((NUM_JOINTS, 3, int(lengths.sum())))
+    last = 0
+    for video in videos:
+        first, last = last, last + len(video)
+        planes[:, :, first:last] = video.joints.transpose(1, 2, 0)
+    known = (np.abs(planes[:, :2]) <= LARGEST_COORDINATE).all(axis=1) & np.isfinite(planes[:, 2])  # (49, n)
+    if not known.all():
+        planes = np.where(known[:, None], planes, 0.0)
+    return planes
 
 
-def _box_of_points(
-    points: Float64[np.ndarray, "n 21 2"], sure: Bool[np.ndarray, "n 21"], image: Float64[np.ndarray, " 2"]
-) -> Float64[np.ndarray, "n 3"]:
-    """A square 2.2 times the sure points' bounding box, shifted into the image; meaningless without any."""
-    anyone = sure.sum(1, keepdims=True) > 0
-    low = np.where(anyone, np.where(sure[:, :, None], points, np.inf).min(1), 0.0)  # (n, 2)
-    high = np.where(anyone, np.where(sure[:, :, None], points, -np.inf).max(1), 0.0)
-    side = np.rint(_BOX_SCALE * (high - low).max(1))
-    side = np.clip(side, 1.0, image.min() - 1)  # a hand of one place still gets a box it can be divided by
-    corner = np.rint((low + high) / 2 - side[:, None] / 2)
-    corner = np.clip(corner, 0.0, image - 1 - side[:, None])
-    return np.concatenate([corner, side[:, None]], axis=1)
-
-
-def _box_of_arm(
-    arm: Float64[np.ndarray, "n 3 3"], image: Float64[np.ndarray, " 2"], profile: NormalisationProfile
-) -> tuple[Float64[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
-    """A square beyond the wrist, as long as the arm suggests, cut where the image ends."""
-    shoulder, elbow, wrist = (arm[:, joint, :2] for joint in range(3))
-    trusted = arm[:, :, 2].min(1) >= profile.arm_confidence
-    if profile.wrist_above_margin:
-        trusted &= wrist[:, 1] < image[1] - _ARM_MARGIN_PIXELS
-    forearm = np.linalg.norm(wrist - elbow, axis=1)
-    upper_arm = np.linalg.norm(elbow - shoulder, axis=1)
-    side = 1.1 * np.maximum(forearm, 0.9 * upper_arm)
-    corner = np.maximum(wrist + 0.33 * (wrist - elbow) - side[:, None] / 2, 0.0)
-    side = np.minimum(side, (image - corner).min(1))
-    return np.concatenate([corner, np.maximum(side, 1.0)[:, None]], axis=1), trusted
+def _normalised_frames(
+    planes: Float64[np.ndarray, "49 3 n"], image: Float64[np.ndarray, "2 n"], profile: NormalisationProfile
+) -> tuple[Float32[np.ndarray, "n 49 2"], Bool[np.ndarray, "n 49"], Bool[np.ndarray, " n"]]:
+    """Every frame's points and visibility, and which frames show a hand."""
+    points = np.empty((NUM_JOINTS, 2, planes.shape[2]), dtype=np.float32)
+    visible = planes[:, 2] > _VISIBLE_CONFIDENCE
+    points[TRUNK] = planes[TRUNK, :2] / image
+    anything = np.zeros(planes.shape[2], dtype=np.bool_)
+    for hand, arm in ((RIGHT_HAND, RIGHT_ARM), (LEFT_HAND, LEFT_ARM)):
+        box, found = hand_boxes(
+            planes[hand],
+            planes[arm],
+            image,
+            arm_confidence=profile.arm_confidence,
+            wrist_above_margin=profile.wrist_above_margin,
+        )
+        cropped = _in_box(planes[hand], box, profile)
+        points[hand] = np.where(found, _mirrored(cropped) if hand == LEFT_HAND else cropped, 0.0)
+        visible[hand] &= found
+        anything |= found
+    return np.ascontiguousarray(points.transpose(2, 0, 1)), np.ascontiguousarray(visible.T), anything
 
 
 def _in_box(
-    hand: Float64[np.ndarray, "n 21 3"], boxes: Float64[np.ndarray, "n 3"], profile: NormalisationProfile
-) -> Float64[np.ndarray, "n 21 2"]:
+    hand: Float64[np.ndarray, "21 3 n"], boxes: Float64[np.ndarray, "3 n"], profile: NormalisationProfile
+) -> Float64[np.ndarray, "21 2 n"]:
     """The hand's points in fractions of its box; those of too little confidence at (0, 0)."""
-    assert hand.shape[1] == NUM_HAND_JOINTS
-    points = np.maximum((hand[:, :, :2] - boxes[:, None, :2]) / boxes[:, None, 2:], 0.0)
-    return np.where(hand[:, :, 2:] < profile.hand_point_confidence, 0.0, points)
+    points = np.maximum((hand[:, :2] - boxes[:2]) / boxes[2], 0.0)
+    return np.where(hand[:, 2:] < profile.hand_point_confidence, 0.0, points)
 
 
-def _mirrored(points: Float64[np.ndarray, "n 21 2"]) -> Float64[np.ndarray, "n 21 2"]:
+def _mirrored(points: Float64[np.ndarray, "21 2 n"]) -> Float64[np.ndarray, "21 2 n"]:
     """x -> 1 - x, whatever lands at 255/256 or beyond back at 0, where the zeroed points belong."""
-    mirrored = 1.0 - points[:, :, 0]
-    x = np.where(mirrored >= _MIRROR_ZERO, 0.0, mirrored)
-    return np.stack([x, points[:, :, 1]], axis=2)
+    mirrored = 1.0 - points[:, 0]
+    return np.stack([np.where(mirrored >= _MIRROR_ZERO, 0.0, mirrored), points[:, 1]], axis=1)

@@ -15,8 +15,8 @@ RIGHT_HAND = slice(0, 21)
 LEFT_HAND = slice(21, 42)
 HANDS = slice(0, 42)
 TRUNK = slice(42, 49)
-MIRRORED_TRUNK = (0, 4, 5, 6, 1, 2, 3)
-"""For each trunk joint, the one that takes its place in a mirror."""
+NOSE, LEFT_ARM, RIGHT_ARM = slice(42, 43), slice(43, 46), slice(46, 49)
+"""The trunk's own parts."""
 
 COCO_WHOLEBODY_JOINTS = (*range(112, 133), *range(91, 112), 0, 5, 7, 9, 6, 8, 10)
 """For each of the 49 joints, its index among COCO-WholeBody's 133."""

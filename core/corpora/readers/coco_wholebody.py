@@ -4,24 +4,28 @@ Keypoints are x and y in pixels and a confidence, 133 to a frame. See docs/forma
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.npz import NpzFile
-from core.corpora.readers.raw_clip import UNREADABLE, RawClip, ReadOptions, Source, normalised
+from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
 
 FORMAT = "coco_wholebody_133"
 
+_CLIPS_AT_ONCE = 32
+_FILES_AT_ONCE = 32
+
 
 def open_clip(path: Path, options: ReadOptions, report: ReadReport) -> Source:
     """A file with one clip: `keypoints` (T, 133, 3), `width`, `height`."""
-    raw = _single_clip(path, path.stem, None, options)
-    return Source(FORMAT, 1, normalised([raw], options.profile, report))
+    piece = RawClips((_single_clip(path, path.stem, None, options),))
+    return Source(FORMAT, 1, [piece], options.profile, report)
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
@@ -33,43 +37,58 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
         num_clips = len(offsets) - 1
         columns = ClipColumns.of(file, num_clips)
         sizes = _image_sizes(file, options, num_clips)
-    return Source(
-        FORMAT, num_clips, normalised(_rows_of(path, offsets, columns, sizes), options.profile, report)
-    )
+    pieces = _pieces_of_rows(path, offsets, columns, sizes)
+    return Source(FORMAT, num_clips, pieces, options.profile, report)
 
 
 def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: ReadReport) -> Source:
     """A folder `<sign>/<take>.npz` of single clips; a damaged file is skipped and counted."""
-    return Source(
-        FORMAT, len(files), normalised(_files(folder, files, options, report), options.profile, report)
-    )
+    pieces = [
+        FilesPiece(folder, tuple(files[first : first + _FILES_AT_ONCE]), options)
+        for first in range(0, len(files), _FILES_AT_ONCE)
+    ]
+    return Source(FORMAT, len(files), pieces, options.profile, report)
 
 
-def _files(folder: Path, files: list[Path], options: ReadOptions, report: ReadReport) -> Iterator[RawClip]:
-    for path in files:
-        inside = path.relative_to(folder).with_suffix("")
-        label = inside.parts[-2] if len(inside.parts) > 1 else None
-        try:
-            raw = _single_clip(path, str(inside), label, options)
-        except CorpusError as error:
-            report.skip(str(inside), UNREADABLE, str(error))
-            continue
-        yield raw
+@dataclass(frozen=True)
+class FilesPiece:
+    """Files of a folder, a clip each."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    options: ReadOptions
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """Their clips; a damaged file is one that cannot be read."""
+        for path in self.files:
+            inside = path.relative_to(self.folder).with_suffix("")
+            label = inside.parts[-2] if len(inside.parts) > 1 else None
+            try:
+                yield _single_clip(path, str(inside), label, self.options)
+            except CorpusError as error:
+                yield Unreadable(str(inside), str(error))
 
 
 def _single_clip(path: Path, name: str, label: str | None, options: ReadOptions) -> RawClip:
     with NpzFile(path) as file:
         keypoints = file.array("keypoints")
         _checked(file, keypoints.shape, keypoints.dtype)
-        return RawClip(keypoints, _image_sizes(file, options, 1)[0], name, label)
+        return RawClip.of(keypoints, _image_sizes(file, options, 1)[0], name, label)
 
 
-def _rows_of(
+def _pieces_of_rows(
     path: Path, offsets: list[int], columns: ClipColumns, sizes: list[tuple[int, int]]
-) -> Iterator[RawClip]:
+) -> Iterator[RawClips]:
+    """A zipped array is read from its start to its end, so this process reads it for all."""
     with NpzFile(path) as file, file.rows("keypoints") as rows:
-        for index, size in enumerate(sizes):
-            yield columns.raw_clip(index, rows.read(offsets[index + 1] - offsets[index]), size)
+        for first in range(0, len(sizes), _CLIPS_AT_ONCE):
+            numbers = range(first, min(first + _CLIPS_AT_ONCE, len(sizes)))
+            yield RawClips(
+                tuple(
+                    columns.raw_clip(number, rows.read(offsets[number + 1] - offsets[number]), sizes[number])
+                    for number in numbers
+                )
+            )
 
 
 def _checked(file: NpzFile, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> int:

@@ -12,9 +12,9 @@ from core.errors import CorpusError
 
 @dataclass(frozen=True)
 class ClipColumns:
-    """One entry per clip; None where the file says nothing."""
+    """One entry per clip; None where the file says nothing, but a clip without a name gets its number."""
 
-    names: Sequence[str | None]
+    names: Sequence[str]
     labels: Sequence[str | None]
     signers: Sequence[str | None]
     sessions: Sequence[str | None]
@@ -31,19 +31,26 @@ class ClipColumns:
             CorpusError: an array of another length or kind, or an integer with no name.
         """
         return cls(
-            names=_column(file, "names", None, num_clips),
+            names=[
+                name or f"{number:06d}" for number, name in enumerate(_column(file, "names", None, num_clips))
+            ],
             labels=_column(file, "labels", "class_names", num_clips),
             signers=_column(file, "signer", "signer_names", num_clips),
             sessions=_column(file, "session", "session_names", num_clips),
             splits=_column(file, "split", "split_names", num_clips),
         )
 
+    def of_clips(self, clips: slice) -> "ClipColumns":
+        """The entries of some clips."""
+        columns = (self.names, self.labels, self.signers, self.sessions, self.splits)
+        return ClipColumns(*(column[clips] for column in columns))  # type: ignore[arg-type]
+
     def raw_clip(self, index: int, keypoints: np.ndarray, image_size: tuple[int, int]) -> RawClip:
-        """Clip `index` with these keypoints; without a name it gets its number."""
-        return RawClip(
+        """Clip `index` with these keypoints."""
+        return RawClip.of(
             keypoints,
             image_size,
-            self.names[index] or f"{index:06d}",
+            self.names[index],
             self.labels[index],
             self.signers[index],
             self.sessions[index],

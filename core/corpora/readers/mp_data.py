@@ -5,7 +5,8 @@ A vector has 258 values (pose 33 x (x, y, z, visibility), left hand 21 x (x, y, 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from core.corpora.readers.mediapipe_points import (
     with_confidence,
 )
 from core.corpora.readers.npz import read_npy
-from core.corpora.readers.raw_clip import UNREADABLE, RawClip, ReadOptions, Source, normalised
+from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
@@ -26,6 +27,7 @@ FORMAT = "mp_data"
 HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662
 """Values of a frame, by what it holds."""
 
+_TAKES_AT_ONCE = 16
 _HAND = 63
 _POSE = NUM_POSE_POINTS * 4
 
@@ -39,29 +41,39 @@ def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: R
     for path in files:
         if len(path.relative_to(folder).parts) < 3:
             raise CorpusError(f"{path} is not where mp_data has frames: <sign>/<take>/<frame>.npy.")
-    takes = [list(frames) for _, frames in groupby(files, key=lambda path: path.parent)]
+    takes = [tuple(frames) for _, frames in groupby(files, key=lambda path: path.parent)]
     size = frame_size(options, report)
-    raws = _takes(folder, takes, size, report)
-    return Source(FORMAT, len(takes), normalised(raws, options.profile, report))
+    pieces = [
+        TakesPiece(folder, tuple(takes[first : first + _TAKES_AT_ONCE]), size)
+        for first in range(0, len(takes), _TAKES_AT_ONCE)
+    ]
+    return Source(FORMAT, len(takes), pieces, options.profile, report)
 
 
-def _takes(
-    folder: Path, takes: list[list[Path]], size: tuple[int, int], report: ReadReport
-) -> Iterator[RawClip]:
-    for frames in takes:
-        take = frames[0].parent
-        name = str(take.relative_to(folder))
-        try:
-            values = _take_values(frames)
-        except CorpusError as error:
-            report.skip(name, UNREADABLE, str(error))
-            continue
-        if values.shape[1] == HANDS_ALONE:
-            report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
-        yield RawClip(_keypoints(values, size), size, name, label=take.parent.name)
+@dataclass(frozen=True)
+class TakesPiece:
+    """Takes of a folder: each is the list of its frames' files."""
+
+    folder: Path
+    takes: tuple[tuple[Path, ...], ...]
+    image_size: tuple[int, int]
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """Their clips; a take with a damaged frame is one that cannot be read."""
+        for frames in self.takes:
+            take = frames[0].parent
+            name = str(take.relative_to(self.folder))
+            try:
+                values = _take_values(frames)
+            except CorpusError as error:
+                yield Unreadable(name, str(error))
+                continue
+            if values.shape[1] == HANDS_ALONE:
+                report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
+            yield RawClip.of(_keypoints(values, self.image_size), self.image_size, name, take.parent.name)
 
 
-def _take_values(frames: list[Path]) -> np.ndarray:
+def _take_values(frames: Sequence[Path]) -> np.ndarray:
     """A take's vectors in the order of their numbers, (T, values)."""
     ordered = sorted(frames, key=_frame_number)
     vectors = [read_npy(path) for path in ordered]

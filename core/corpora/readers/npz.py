@@ -13,6 +13,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -23,6 +25,11 @@ from core.errors import CorpusError
 
 MAX_ARRAY_BYTES = 4 * 2**30
 """Largest array read into memory in one piece."""
+MAX_HEADER_BYTES = 2**16
+"""Longest .npy header looked at; NumPy itself trusts none above 10000 characters."""
+
+_LENGTH_AT = 8
+"""Where a .npy header states its length, after the magic string and the version."""
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -130,12 +137,13 @@ def damage_named(path: Path, part: str = "") -> Iterator[None]:
 
 def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
     """Read a .npy header and compare what it promises with the bytes there are."""
-    version = np.lib.format.read_magic(stream)
+    start = stream.read(_LENGTH_AT)
+    version = np.lib.format.read_magic(BytesIO(start))
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version[0]}.{version[1]} of the .npy format is not supported")
-    first = version == (1, 0)
-    read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read_header(stream)
+    size = stream.read(2 if version == (1, 0) else 4)
+    header = stream.read(min(int.from_bytes(size, "little"), MAX_HEADER_BYTES))
+    shape, fortran_order, dtype = _parsed_header(version == (1, 0), size + header)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded; save plain numbers or strings")
     if fortran_order and len(shape) > 1:
@@ -144,3 +152,10 @@ def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
     if min((*shape, 0)) < 0 or promised != present:
         raise ValueError(f"its header promises {promised} bytes of data, it has {present}")
     return ArrayRows(stream, dtype, shape)
+
+
+@lru_cache(maxsize=256)
+def _parsed_header(first_version: bool, header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type; remembered, because NumPy compiles each and a folder's are much alike."""
+    read = np.lib.format.read_array_header_1_0 if first_version else np.lib.format.read_array_header_2_0
+    return read(BytesIO(header))

@@ -1,17 +1,21 @@
-"""The step all readers share: from a source's raw keypoints to a normalised clip, or a reason to skip it."""
+"""The step all readers share: from a source's raw keypoints to normalised clips, or reasons to skip them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from core.corpora.source import ReadReport, SourceClip
 from core.errors import PoseError
-from core.pose.normalise import NormalisationProfile, normalise, subsample_stride
+from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
 
 NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
 NO_FRAMES = "no frames"
+
+_FRAMES_AT_ONCE = 512
+"""Frames normalised together: enough to hide the price of a call, few enough to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -23,51 +27,103 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
-class Source:
-    """An opened source: its format, how many clips it announces, and those that can be used, in order."""
-
-    format: str
-    num_clips: int
-    clips: Iterator[SourceClip]
-
-
-@dataclass(frozen=True)
 class RawClip:
-    """COCO-WholeBody keypoints (n, 133, 3) in pixels, their image size, and what the source says."""
+    """A video's joints, how many frames it had, and what the source says about it."""
 
-    keypoints: np.ndarray
-    image_size: tuple[int, int]
+    video: Video
+    num_frames: int
     name: str
     label: str | None = None
     signer: str | None = None
     session: str | None = None
     split: str | None = None
 
+    @classmethod
+    def of(
+        cls, keypoints: np.ndarray, image_size: tuple[int, int], name: str, *facts: str | None
+    ) -> "RawClip":
+        """Take what is needed of COCO-WholeBody keypoints (n, 133, 3) in pixels."""
+        width, height = image_size
+        return cls(Video.of(keypoints, width=width, height=height), len(keypoints), name, *facts)
 
-def normalised(
-    raws: Iterable[RawClip], profile: NormalisationProfile, report: ReadReport
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A clip that is there but cannot be read, and why."""
+
+    name: str
+    detail: str
+
+
+class Piece(Protocol):
+    """A few clips of a source, or where to find them: small to send to another process."""
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """Its clips, in order; what has to be assumed is noted in the report."""
+
+
+@dataclass(frozen=True)
+class RawClips:
+    """A piece whose clips are in memory already."""
+
+    clips: tuple[RawClip, ...]
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """The clips."""
+        return iter(self.clips)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened source: its format, how many clips it announces, and its pieces, in order."""
+
+    format: str
+    num_clips: int
+    pieces: Iterable[Piece]
+    profile: NormalisationProfile
+    report: ReadReport
+
+    @property
+    def clips(self) -> Iterator[SourceClip]:
+        """Those that can be used, in order; the others are counted in the report."""
+        for piece in self.pieces:
+            yield from normalised(piece, self.profile, self.report)
+
+
+def normalised(piece: Piece, profile: NormalisationProfile, report: ReadReport) -> Iterator[SourceClip]:
+    """Normalise a piece's clips, several at a time; those without frames or hands are skipped and counted."""
+    waiting: list[RawClip | Unreadable] = []
+    num_frames = 0
+    for raw in piece.read(report):
+        waiting.append(raw)
+        num_frames += len(raw.video) if isinstance(raw, RawClip) else 0
+        if num_frames >= _FRAMES_AT_ONCE:
+            yield from _normalised_together(waiting, profile, report)
+            waiting, num_frames = [], 0
+    yield from _normalised_together(waiting, profile, report)
+
+
+def _normalised_together(
+    raws: list[RawClip | Unreadable], profile: NormalisationProfile, report: ReadReport
 ) -> Iterator[SourceClip]:
-    """Normalise each clip; those without frames or hands are skipped and counted."""
+    videos = [raw.video for raw in raws if isinstance(raw, RawClip) and raw.num_frames]
+    results = iter(normalise_videos(videos, profile) if videos else ())
     for raw in raws:
-        source = _normalised(raw, profile, report)
-        if source is not None:
-            yield source
+        if isinstance(raw, Unreadable):
+            report.skip(raw.name, UNREADABLE, raw.detail)
+        elif raw.num_frames == 0:
+            report.skip(raw.name, NO_FRAMES)
+        else:
+            yield from _counted(raw, next(results), report)
 
 
-def _normalised(raw: RawClip, profile: NormalisationProfile, report: ReadReport) -> SourceClip | None:
-    num_frames = len(raw.keypoints)
-    if num_frames == 0:
-        report.skip(raw.name, NO_FRAMES)
-        return None
-    width, height = raw.image_size
-    try:
-        clip = normalise(raw.keypoints, width=width, height=height, profile=profile).clip
-    except PoseError as error:
-        report.skip(raw.name, NO_HANDS, str(error))
-        return None
-    num_read = len(range(0, num_frames, subsample_stride(num_frames)))
+def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -> Iterator[SourceClip]:
+    if isinstance(result, PoseError):
+        report.skip(raw.name, NO_HANDS, str(result))
+        return
+    num_read, num_kept = len(raw.video), len(result.clip)
     report.clips_read += 1
-    report.frames_kept += len(clip)
-    report.frames_subsampled += num_frames - num_read
-    report.frames_without_hands += num_read - len(clip)
-    return SourceClip(clip, raw.name, raw.label, raw.signer, raw.session, raw.split)
+    report.frames_kept += num_kept
+    report.frames_subsampled += raw.num_frames - num_read
+    report.frames_without_hands += num_read - num_kept
+    yield SourceClip(result.clip, raw.name, raw.label, raw.signer, raw.session, raw.split)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from core.errors import PoseError
-from core.pose.normalise import PROFILES, normalise, subsample_stride
+from core.pose.normalise import PROFILES, Video, normalise, normalise_videos, subsample_stride
 from core.pose.skeleton import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 
 GOLDEN = {"wlasl_640x480": "wlasl", "wlasl_long": "wlasl", "msasl_square": "msasl", "slr500": "slr500"}
@@ -167,3 +167,32 @@ def test_refuses_numbers_that_are_not_real() -> None:
 def test_a_clip_without_hands_says_so(num_frames: int) -> None:
     with pytest.raises(PoseError, match=f"without hands: none of its {num_frames} frames"):
         normalised(np.zeros((num_frames, 133, 3)))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    videos=st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 99), st.sampled_from([(640, 480), (256, 256), (300, 2)])),
+        min_size=1,
+        max_size=5,
+    ),
+    lost=st.sets(st.integers(0, 20)),
+)
+def test_many_videos_together_are_each_as_alone(videos: list[Any], lost: set[int]) -> None:
+    raws = [raw_video(num_frames, seed) for num_frames, seed, _ in videos]
+    for number, raw in enumerate(raws):
+        for frame in range(len(raw)):
+            if number * 5 + frame in lost:
+                raw[frame, :, 2] = 0
+    sizes = [{"width": width, "height": height} for _, _, (width, height) in videos]
+    together = normalise_videos([Video.of(raw, **size) for raw, size in zip(raws, sizes, strict=True)], WLASL)
+    for raw, size, result in zip(raws, sizes, together, strict=True):
+        if isinstance(result, PoseError):
+            with pytest.raises(PoseError, match="without hands") as caught:
+                normalise(raw, **size, profile=WLASL)
+            assert str(result) == str(caught.value)
+            continue
+        alone = normalise(raw, **size, profile=WLASL)
+        np.testing.assert_array_equal(result.clip.points, alone.clip.points)
+        np.testing.assert_array_equal(result.clip.visible, alone.clip.visible)
+        np.testing.assert_array_equal(result.kept_frames, alone.kept_frames)

@@ -1,0 +1,113 @@
+"""Raw keypoints to a packed corpus: the import program against a loop over videos and frames.
+
+    python benchmarks/importing.py
+
+All sides begin with raw COCO-WholeBody keypoints on disk and end with a packed corpus on disk. Theirs reads a
+pickled file a video, normalises it frame by frame (`literal_data.py`) and writes the corpus with our own
+writer, for a part of the videos; ours reads an .npz a video or one of them all, and takes the source's digest
+too. The start of processes is part of what is measured, so several pay for large sources only.
+"""
+
+import pickle
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from measuring import Side, comparison, interleaved
+from synthetic_videos import RawVideo, synthetic_videos
+
+from core.available_cores import available_cores
+from core.corpora import importing
+from core.corpora.packed import PackedCorpus
+from core.corpora.source import SourceClip
+from core.corpora.writing import write_corpus
+from core.observer import SilentObserver
+from core.pose.clip import Clip
+from core.pose.normalise import PROFILES
+from core.specs import ImportSpec, SplitConfig
+
+ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 3000, 150
+PROFILE = PROFILES["wlasl"]
+LOOP = "loop over frames"
+
+
+def main() -> None:
+    """Measure and print."""
+    importing.CLIPS_WORTH_A_PROCESS = 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sources = written(synthetic_videos(VIDEOS), folder)
+        sides = {LOOP: import_of(VIDEOS_OF_LOOP, folder, partial(looped, sources["pickles"]))}
+        for processes in sorted({1, 2, available_cores()}):
+            for kind in ("folder", "one file"):
+                work = partial(imported, sources[kind], processes=processes)
+                sides[f"{kind}, {processes} process{'es' * (processes > 1)}"] = import_of(
+                    VIDEOS, folder, work
+                )
+        seconds = interleaved(sides, rounds=ROUNDS, warm_up=0)
+    print(f"{VIDEOS} videos of 40 to 110 frames, {VIDEOS_OF_LOOP} for the loop; {ROUNDS} rounds, medians\n")
+    print(comparison(seconds, baseline=LOOP, amount=1, unit="clips"))
+
+
+def import_of(num_videos: int, folder: Path, work: Callable[[Path], object]) -> Side:
+    """A turn: seconds a video of one import into a fresh folder."""
+
+    def turn() -> float:
+        out = folder / "out"
+        out.mkdir()
+        began = time.perf_counter()
+        work(out)
+        seconds = time.perf_counter() - began
+        shutil.rmtree(out)
+        return seconds / num_videos
+
+    return turn
+
+
+def written(videos: list[RawVideo], folder: Path) -> dict[str, Path]:
+    """The same videos three times: a pickled file each, an .npz each, one .npz of all."""
+    (folder / "pickles").mkdir()
+    for number, (keypoints, width, height) in enumerate(videos):
+        pickled = folder / "pickles" / f"{number:05d}.pickle"
+        pickled.write_bytes(pickle.dumps((keypoints, width, height)))
+        path = folder / "clips" / f"sign{number % 100}" / f"{number:05d}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, keypoints=keypoints, width=width, height=height)
+    np.savez(
+        folder / "all.npz",
+        keypoints=np.concatenate([keypoints for keypoints, _, _ in videos]),
+        offsets=np.cumsum([0, *(len(keypoints) for keypoints, _, _ in videos)]),
+        width=videos[0][1],
+        height=videos[0][2],
+    )
+    return {"pickles": folder / "pickles", "folder": folder / "clips", "one file": folder / "all.npz"}
+
+
+def looped(pickles: Path, out: Path) -> PackedCorpus:
+    files = sorted(pickles.iterdir())[:VIDEOS_OF_LOOP]
+    return write_corpus(
+        out / "corpus", frame_by_frame(files), name="loop", split=SplitConfig(), provenance={}
+    )
+
+
+def frame_by_frame(files: Sequence[Path]) -> Iterator[SourceClip]:
+    from literal_data import Video, normalised_frame_by_frame  # loads torch, which reading processes need not
+
+    for file in files:
+        video = Video(*pickle.loads(file.read_bytes()))  # noqa: S301 - our own file
+        points, visible, _ = normalised_frame_by_frame(video, PROFILE)
+        yield SourceClip(Clip.of(points, visible), name=file.stem)
+
+
+def imported(source: Path, out: Path, *, processes: int) -> dict[str, object]:
+    spec = ImportSpec(name="benchmark", source=str(source))
+    return importing.import_corpus(spec, out, SilentObserver(), processes=processes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Cores a process may use, under each kind of limit."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.available_cores import available_cores
+
+ALLOWED = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [("max 100000", ALLOWED), ("50000 100000", 1), ("150000 100000", min(2, ALLOWED)), ("nonsense", ALLOWED)],
+)
+def test_a_version_2_quota(tmp_path: Path, limit: str, cores: int) -> None:
+    (tmp_path / "cpu.max").write_text(limit + "\n")
+    assert available_cores(cgroup=tmp_path) == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [(-1, ALLOWED), (100000, 1)])
+def test_a_version_1_quota(tmp_path: Path, quota: int, cores: int) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert available_cores(cgroup=tmp_path) == cores
+
+
+def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
+    assert available_cores(cgroup=tmp_path) == ALLOWED
