@@ -57,11 +57,12 @@ class EvaluationResponse(Sent):
     features: str
     """`encoder`, or a baseline: `untrained` or `keypoints`."""
     protocol: str
-    """`knn` or `linear`."""
+    """`knn`, `linear` or `retrieval`."""
     folds: str
     """What was left out for testing."""
     scores: dict[str, Any]
-    """Top-1 and top-5, per instance and per class, with the number of clips and classes, and each fold's."""
+    """Top-1 and top-5, per instance and per class, or for `retrieval` recall at 1, 5 and 10 and mean average
+    precision; with the number of clips and classes, and each fold's."""
     created_at: datetime
     """When it was made."""
 

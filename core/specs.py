@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import Closed, FileName, Fraction, Name, Positive, Seed
+from core.config import Closed, EngineName, FileName, Fraction, Name, Positive, Precision, Seed
 
 
 class SplitConfig(Closed):
@@ -87,8 +87,9 @@ class EvaluateSpec(Closed):
     features: Literal["encoder", "untrained", "keypoints"] = "encoder"
     """`encoder`: its features; `untrained`: those of the same network with fresh weights; `keypoints`: the
     resampled pose itself. The latter two are baselines."""
-    protocol: Literal["knn", "linear"] = "knn"
-    """`knn`: weighted k-nearest neighbours; `linear`: logistic regression on frozen features."""
+    protocol: Literal["knn", "linear", "retrieval"] = "knn"
+    """`knn`: weighted k-nearest neighbours; `linear`: logistic regression on frozen features; `retrieval`:
+    each test clip searches the train clips for its own gloss (recall at 1, 5, 10; mean average precision)."""
     folds: Literal["split", "each_signer", "each_session"] = "split"
     """`split`: fit on `train`, score on `test`; the others leave one signer or session out in turn."""
     clips: ClipSelection = ClipSelection()
@@ -101,6 +102,11 @@ class EvaluateSpec(Closed):
     """Penalty on the linear probe's weights (mean-loss convention)."""
     seed: Seed = 0
     """Seed of the untrained network."""
+    precision: Precision = "fp32"
+    """Of the encoder's products; `bf16` is faster where the device multiplies it, and moves features by about
+    a hundredth. `auto` takes it there."""
+    engine: EngineName = "auto"
+    """How the encoder is computed: see `run.engine` of a recipe."""
 
     @model_validator(mode="after")
     def _an_encoder_where_one_is_needed(self) -> Self:

@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from core.evaluation.accuracy import Accuracy, accuracy
 from core.evaluation.folds import Fold, folds_of, shared_signers
 from core.evaluation.knn import knn_scores
 from core.evaluation.linear_probe import linear_scores
+from core.evaluation.retrieval import Retrieval, retrieval
 from core.evaluation.subject import Subject, subject_of
 from core.observer import Observer, SilentObserver
 from core.program import Launch, main
@@ -49,7 +50,7 @@ def evaluate(spec: EvaluateSpec, *, observer: Observer | None = None) -> dict[st
         result = score_fold(spec, subject.features, labels, fold, num_classes=len(classes))
         about = {"name": fold.name, "num_train": len(fold.train)}
         scored.append({**about, **asdict(result), **_caveats(corpus, chosen, fold, subject)})
-        observer.on_step(done, {"top1": result.top1})
+        observer.on_step(done, _fractions(scored[-1]))
     _warn(scored, observer)
     return {**_averaged(scored), "folds": scored}
 
@@ -77,10 +78,13 @@ def score_fold(
     fold: Fold,
     *,
     num_classes: int,
-) -> Accuracy:
-    """Fit the spec's probe on the fold's train clips and score its test clips."""
+) -> Accuracy | Retrieval:
+    """Fit the spec's probe on the fold's train clips, or search them, and score its test clips."""
     train, test = features[fold.train], features[fold.test]
     train_labels = torch.from_numpy(labels[fold.train])
+    if spec.protocol == "retrieval":
+        test_labels = torch.from_numpy(labels[fold.test])
+        return retrieval(train, train_labels, test, test_labels, num_classes=num_classes)
     if spec.protocol == "knn":
         scores = knn_scores(
             train,
@@ -118,17 +122,18 @@ def _warn(folds: list[dict[str, Any]], observer: Observer) -> None:
 
 def _averaged(folds: list[dict[str, Any]]) -> dict[str, Any]:
     """Means of the fractions over folds, sums of the test counts."""
-    means = {
-        field.name: float(np.mean([fold[field.name] for fold in folds]))
-        for field in fields(Accuracy)
-        if field.name.startswith("top")
-    }
+    means = {name: float(np.mean([fold[name] for fold in folds])) for name in _fractions(folds[0])}
     return {
         **means,
         "num_test": sum(fold["num_test"] for fold in folds),
         "num_train": max(fold["num_train"] for fold in folds),
         "num_classes": folds[0]["num_classes"],
     }
+
+
+def _fractions(scores: Mapping[str, Any]) -> dict[str, float]:
+    """The scores proper among what is said about a fold; the rest are names and counts."""
+    return {name: value for name, value in scores.items() if isinstance(value, float)}
 
 
 def run(launch: Launch[EvaluateSpec]) -> Mapping[str, object]:

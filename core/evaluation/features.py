@@ -39,11 +39,15 @@ def encoder_features(
 
 def keypoint_features(corpus: PackedCorpus, indices: Int64[np.ndarray, " N"]) -> Float[Tensor, "N D"]:
     """The pose itself, resampled to 32 frames; the trunk is centred and scaled by the shoulders."""
-    batch = ClipBatch.of(corpus.gather(indices), torch.device("cpu"))
+    batches = (indices[first : first + _BATCH] for first in range(0, len(indices), _BATCH))
+    return torch.cat([_keypoints(ClipBatch.of(corpus.gather(each), torch.device("cpu"))) for each in batches])
+
+
+def _keypoints(batch: ClipBatch) -> Float[Tensor, "B D"]:
     crop = centre_crop(batch.lengths, fraction=1.0, max_frames=int(batch.lengths.max()))
-    points = resize_points(batch.points, batch.offsets, crop, num_frames=_KEYPOINT_FRAMES)  # (N, T, 49, 2)
+    points = resize_points(batch.points, batch.offsets, crop, num_frames=_KEYPOINT_FRAMES)  # (B, T, 49, 2)
     trunk = points[:, :, TRUNK]
-    left, right = trunk[:, :, _LEFT_SHOULDER, None], trunk[:, :, _RIGHT_SHOULDER, None]  # (N, T, 1, 2)
+    left, right = trunk[:, :, _LEFT_SHOULDER, None], trunk[:, :, _RIGHT_SHOULDER, None]  # (B, T, 1, 2)
     width = (left - right).norm(dim=-1, keepdim=True).mean(dim=1, keepdim=True).clamp(min=1e-3)
     trunk = (trunk - (left + right) / 2) / width
     return torch.cat([points[:, :, HANDS], trunk], dim=2).flatten(1)

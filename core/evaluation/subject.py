@@ -16,6 +16,7 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import load_encoder
 from core.observer import Observer
 from core.specs import EvaluateSpec
+from core.training.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ def subject_of(
     trained = spec.features == "encoder"
     model = loaded.model if trained else _fresh(loaded.model, seed=spec.seed)
     before = _digest(model)
-    features = encoder_features(model, corpus, chosen, observer)
+    engine = Engine.chosen(
+        spec.engine, spec.precision, model.config.encoder, model.device, num_passes=len(chosen)
+    )
+    ready = model.for_inference(engine.for_inference())
+    engine.prepare(ready.streams)
+    features = encoder_features(ready, corpus, chosen, observer)
     assert _digest(model) == before, "an evaluation must not move the encoder"
     broken = int((~torch.isfinite(features)).any(dim=1).sum())
     if broken:

@@ -12,6 +12,8 @@ from core.augment.temporal import centre_crop
 from core.augment.views import ClipBatch, View, cut_view
 from core.config import PretrainConfig
 from core.corpora.packed import RaggedBatch
+from core.encoders.folding import folded
+from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import Features, SignEncoder, initialise
 from core.pose.clip import Clip
 from core.pose.streams import STREAMS, streams
@@ -27,6 +29,7 @@ class ClipEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.views = config.views
+        self.context = PassContext()
         self.streams = nn.ModuleDict({stream: SignEncoder(config.encoder) for stream in STREAMS})
         self.embedding_width = len(STREAMS) * 3 * config.encoder.feature_width
         initialise(self)
@@ -34,17 +37,35 @@ class ClipEncoder(nn.Module):
     def forward(self, view: View) -> dict[str, Features]:
         """Return each stream's features."""
         return {
-            stream: self.streams[stream](points, view.hand_visible)
+            stream: self.streams[stream](points, view.hand_visible, self.context)
             for stream, points in streams(view.points).items()
         }
 
+    def for_inference(self, context: PassContext) -> "ClipEncoder":
+        """A copy with its batch norms folded away that computes as `context` says; only to embed with."""
+        ready = ClipEncoder.__new__(ClipEncoder)
+        nn.Module.__init__(ready)
+        ready.config, ready.views, ready.embedding_width = self.config, self.views, self.embedding_width
+        ready.context = context
+        ready.streams = nn.ModuleDict(
+            {stream: folded(network, dtype=context.dtype) for stream, network in self.streams.items()}  # type: ignore[arg-type]
+        )
+        return ready.eval()
+
     @torch.inference_mode()
     def embed_batch(self, batch: ClipBatch) -> Float[Tensor, "B D"]:
-        """Embed clips: fused, hand and trunk features of both streams, each of unit length, concatenated."""
-        assert not self.training, "embeddings come from evaluation mode"
+        """Embed clips: the embeddings of their centre views."""
+        return self.embed_view(self.centre_view(batch))
+
+    def centre_view(self, batch: ClipBatch) -> View:
+        """What is looked at of each clip when nothing is drawn: its middle, resized to `views.num_frames`."""
         crop = centre_crop(batch.lengths, fraction=_CENTRE_FRACTION, max_frames=self.views.max_source_frames)
-        features = self(cut_view(batch, crop, num_frames=self.views.num_frames))
-        pieces = [piece for each in features.values() for piece in (each.fused, each.hand, each.trunk)]
+        return cut_view(batch, crop, num_frames=self.views.num_frames)
+
+    def embed_view(self, view: View) -> Float[Tensor, "B D"]:
+        """Fused, hand and trunk features of both streams, each of unit length, concatenated."""
+        assert not self.training, "embeddings come from evaluation mode"
+        pieces = [piece for each in self(view).values() for piece in (each.fused, each.hand, each.trunk)]
         return torch.cat([functional.normalize(piece, dim=1) for piece in pieces], dim=1)
 
     def embed(self, clips: Sequence[Clip], *, batch_size: int = 64) -> Float32[np.ndarray, "N D"]:

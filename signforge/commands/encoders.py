@@ -12,6 +12,8 @@ from signforge.models import Evaluation
 
 app = typer.Typer(no_args_is_help=True, help="Encoders: what pretraining makes and you take home.")
 
+_SCORES = ("top1", "top5", "recall_at_1", "mean_average_precision", "num_test")
+
 EncoderName = Annotated[str, typer.Argument(metavar="ENCODER", help="An encoder's id or name.")]
 
 
@@ -78,14 +80,14 @@ def download(
 def print_scores(evaluations: tuple[Evaluation, ...] | list[Evaluation]) -> None:
     """Print a table of scores."""
     print_table(
-        ["features", "protocol", "folds", "corpus", "top-1", "top-5", "test clips"],
+        ["features", "protocol", "folds", "corpus", "top-1", "top-5", "R@1", "mAP", "test clips"],
         [
             (
                 evaluation.features,
                 evaluation.protocol,
                 evaluation.folds,
                 evaluation.corpus_id,
-                *(evaluation.scores.get(name) for name in ("top1", "top5", "num_test")),
+                *(evaluation.scores.get(name) for name in _SCORES),
             )
             for evaluation in evaluations
         ],

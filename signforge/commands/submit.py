@@ -46,6 +46,7 @@ class Protocol(StrEnum):
 
     KNN = "knn"
     LINEAR = "linear"
+    RETRIEVAL = "retrieval"
 
 
 class Folds(StrEnum):

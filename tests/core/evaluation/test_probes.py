@@ -108,7 +108,7 @@ def encoder(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> P
     return out / "encoder"
 
 
-@pytest.mark.parametrize("protocol", ["knn", "linear"])
+@pytest.mark.parametrize("protocol", ["knn", "linear", "retrieval"])
 @pytest.mark.parametrize("features", ["keypoints", "untrained", "encoder"])
 def test_each_protocol_on_each_kind_of_features(
     corpus: PackedCorpus, encoder: Path, protocol: str, features: str
@@ -119,7 +119,7 @@ def test_each_protocol_on_each_kind_of_features(
     scores = evaluate(spec)
     assert scores == evaluate(spec), "an evaluation draws nothing but the untrained network, by seed"
     assert (scores["num_train"], scores["num_test"], scores["num_classes"]) == (24, 12, 4)
-    assert scores["top1"] > 0.5
+    assert scores["recall_at_1" if protocol == "retrieval" else "top1"] > 0.5
     (fold,) = scores["folds"]
     assert (fold["shared_signers"], fold["num_test_pretrained_on"]) == ([], 0)
 
@@ -130,6 +130,18 @@ def test_each_signer_is_left_out_in_turn(corpus: PackedCorpus) -> None:
     assert [fold["name"] for fold in scores["folds"]] == ["signer-0", "signer-1", "signer-2"]
     assert scores["num_test"] == len(corpus)
     assert scores["top1"] == pytest.approx(np.mean([fold["top1"] for fold in scores["folds"]]))
+
+
+def test_retrieval_says_what_it_found(corpus: PackedCorpus) -> None:
+    spec = EvaluateSpec(
+        corpus=str(corpus.path), features="keypoints", protocol="retrieval", folds="each_signer"
+    )
+    scores = evaluate(spec)
+    for name in ("recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precision"):
+        assert scores[name] == pytest.approx(np.mean([fold[name] for fold in scores["folds"]]))
+    assert scores["recall_at_1"] <= scores["recall_at_5"] <= scores["recall_at_10"] <= 1
+    assert [fold["num_test_without_relevant"] for fold in scores["folds"]] == [0, 0, 0]
+    assert "top1" not in scores
 
 
 def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_path: Path) -> None:

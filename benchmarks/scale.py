@@ -1,0 +1,125 @@
+"""What grows with the corpus: opening, memory, batches, training steps, selecting, nearest neighbours.
+
+    python benchmarks/scale.py                      # 1 thousand to 1 million clips
+    python benchmarks/scale.py --clips 1000 10000   # quicker
+
+Writes packed corpora of synthetic clips of 8 frames (3.5 GB for a million) below TMPDIR, all of them at once,
+and removes them; a size for which the disk has no room twice over is left out and said. Prints medians, on
+one thread. Sizes take turns, so that "x smallest" is a ratio within one run.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import Side, Spread, interleaved, table, timed
+from short_run import step_seconds
+from sides import resident_bytes
+from synthetic_corpus import CLIP_BYTES, GLOSSES, synthetic_corpus
+
+from core.augment.views import ClipBatch, draw_view
+from core.config import ViewConfig
+from core.corpora.packed import PackedCorpus
+from core.evaluation.knn import knn_scores
+from core.specs import ClipSelection
+
+BATCH, QUERIES, WIDTH, STEPS = 64, 1000, 384, 25
+"""Clips of a batch; kNN queries, and width of features (that of `smoke`); steps of a run."""
+CHOSEN = ClipSelection(splits=("train",), exclude_labels=("gloss-0007",))
+
+
+def main() -> None:
+    """Write the corpora, then measure one thing after another on all of them."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="signforge-scale-") as folder, ExitStack() as stack:
+        sizes = sorted(clips for clips in set(arguments().clips) if has_room(Path(folder), clips))
+        paths = {clips: stack.enter_context(synthetic_corpus(Path(folder), clips)) for clips in sizes}
+        grown = {clips: memory_of_opening(path) for clips, path in paths.items()}
+        corpora = {clips: PackedCorpus.open(path) for clips, path in paths.items()}
+        print_row("resident memory of opening, KiB", {clips: grown[clips] / 1024 for clips in sizes})
+        measure("open, ms", {c: timed(lambda p=p: PackedCorpus.open(p)) for c, p in paths.items()}, 21)
+        measure("two views of 64 clips, ms", {c: views_of(each) for c, each in corpora.items()}, 21)
+        measure("select, ms", {c: timed(lambda e=e: e.select(CHOSEN)) for c, e in corpora.items()}, 5)
+        ends = {clips: paths[clips] for clips in {sizes[0], sizes[-1]}}
+        measure("training step (smoke), ms", {c: step_of(path) for c, path in ends.items()}, 3)
+        measure(f"kNN of {QUERIES} queries, ms", {clips: neighbours_of(clips) for clips in sizes}, 1)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
+    return parser.parse_args()
+
+
+def has_room(folder: Path, clips: int) -> bool:
+    needed, free = 2 * clips * CLIP_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        print(f"{clips} clips are left out: {needed / 1e9:.1f} GB wanted, {free / 1e9:.1f} GB free in TMPDIR")
+    return needed <= free
+
+
+def measure(what: str, sides: Mapping[int, Side], rounds: int) -> None:
+    """Let the sizes take turns and print their medians in milliseconds, and as ratios to the smallest."""
+    seconds = interleaved(sides, rounds=rounds, warm_up=int(rounds > 1))
+    smallest = seconds[min(seconds)]
+    ratios = {
+        clips: Spread.of([mine / least for mine, least in zip(taken, smallest, strict=True)])
+        for clips, taken in seconds.items()
+    }
+    print_row(what, {clips: 1e3 * statistics.median(taken) for clips, taken in seconds.items()}, ratios)
+
+
+def print_row(what: str, values: Mapping[int, float], ratios: Mapping[int, Spread] | None = None) -> None:
+    rows = [
+        [f"{clips}", f"{value:.3g}", f"{ratios[clips].median:.2f}" if ratios else ""]
+        for clips, value in sorted(values.items())
+    ]
+    print(table(["clips", what, "x smallest" if ratios else ""], rows), end="\n\n", flush=True)
+
+
+def memory_of_opening(path: Path) -> int:
+    before = resident_bytes()
+    corpus = PackedCorpus.open(path)
+    grown = resident_bytes() - before
+    assert len(corpus)
+    return grown
+
+
+def views_of(corpus: PackedCorpus) -> Side:
+    """A step's input: clips drawn from all over the corpus, gathered, and both views of them."""
+    random = np.random.default_rng(0)
+
+    def two_views() -> list[torch.Tensor]:
+        batch = ClipBatch.of(corpus.gather(random.integers(0, len(corpus), BATCH)), torch.device("cpu"))
+        generators = (torch.Generator().manual_seed(seed) for seed in range(2))
+        return [draw_view(batch, ViewConfig(), generator).points for generator in generators]
+
+    return timed(two_views)
+
+
+def neighbours_of(clips: int) -> Side:
+    """kNN among features of all clips, made before the clock starts and dropped after it stops."""
+
+    def search() -> float:
+        generator = torch.Generator().manual_seed(0)
+        train, test = (torch.randn(count, WIDTH, generator=generator) for count in (clips, QUERIES))
+        labels = torch.arange(clips) % GLOSSES
+        settings = {"num_classes": GLOSSES, "num_neighbours": 20, "temperature": 0.07}
+        return timed(lambda: knn_scores(train, labels, test, **settings))()
+
+    return search
+
+
+def step_of(path: Path) -> Side:
+    return lambda: step_seconds(path, recipe="smoke", batch_size=BATCH, steps=STEPS, skip=3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

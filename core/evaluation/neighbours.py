@@ -1,0 +1,87 @@
+"""Which clips of a gallery are most like a query, found block by block in both.
+
+Similarity is the cosine of features centred on the gallery's mean, so that what all clips share counts for
+nothing.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+_GALLERY_BLOCK = 8192
+_QUERY_BLOCK = 1024
+"""Rows compared at once: memory holds one block's similarities, however many clips there are."""
+
+
+class Neighbours(NamedTuple):
+    """The K most similar gallery clips of each query, best first, as similarities and places.
+
+    Of equally similar clips the earlier one is nearer, so the answer does not depend on the blocks.
+    """
+
+    similarities: Float[Tensor, "M K"]
+    places: Int64[Tensor, "M K"]
+
+
+def nearest(
+    queries: Float[Tensor, "M D"],
+    gallery: Float[Tensor, "N D"],
+    *,
+    num_neighbours: int,
+    query_block: int = _QUERY_BLOCK,
+    gallery_block: int = _GALLERY_BLOCK,
+) -> Neighbours:
+    """Return each query's `num_neighbours` nearest gallery clips, or all N where they are fewer.
+
+    Runs where the queries are; the gallery is brought there block by block.
+    """
+    centre = gallery.mean(dim=0).to(queries.device)
+    best = [_none_yet(block) for block in queries.split(query_block)]
+    for first, known in _unit_blocks(gallery, centre, gallery_block):
+        for number, block in enumerate(queries.split(query_block)):
+            found = _nearest_within(unit(block, centre) @ known.T, num_neighbours)
+            found = Neighbours(found.similarities, found.places + first)
+            best[number] = _merged(best[number], found, num_neighbours)
+    return Neighbours(*(torch.cat(pieces) for pieces in zip(*best, strict=True)))
+
+
+def unit(features: Float[Tensor, "N D"], centre: Float[Tensor, " D"]) -> Float[Tensor, "N D"]:
+    """Features seen from `centre`, each of length 1 (or 0, at the centre itself)."""
+    return functional.normalize(features - centre, dim=1)
+
+
+def _unit_blocks(
+    gallery: Float[Tensor, "N D"], centre: Float[Tensor, " D"], block: int
+) -> Iterator[tuple[int, Float[Tensor, "n D"]]]:
+    for first in range(0, len(gallery), block):
+        yield first, unit(gallery[first : first + block].to(centre.device), centre)
+
+
+def _none_yet(queries: Float[Tensor, "M D"]) -> Neighbours:
+    return Neighbours(queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0).long())
+
+
+def _nearest_within(similarities: Float[Tensor, "M n"], count: int) -> Neighbours:
+    """The `count` best of each row, their places ascending; a tie at the end goes to the earlier places."""
+    count, width = min(count, similarities.shape[1]), similarities.shape[1]
+    top = similarities.topk(min(count + 1, width), dim=1)
+    places = top.indices[:, :count]
+    if count < width:
+        tied = top.values[:, count - 1] == top.values[:, count]  # (M,)
+        if tied.any():
+            ranked = similarities[tied].sort(dim=1, descending=True, stable=True).indices
+            places[tied] = ranked[:, :count]
+    places = places.sort(dim=1).values
+    return Neighbours(similarities.gather(1, places), places)
+
+
+def _merged(best: Neighbours, found: Neighbours, count: int) -> Neighbours:
+    """The `count` best of both; `best` holds earlier places than `found`, and so wins ties."""
+    similarities = torch.cat([best.similarities, found.similarities], dim=1)
+    places = torch.cat([best.places, found.places], dim=1)
+    ranked = similarities.sort(dim=1, descending=True, stable=True)
+    return Neighbours(ranked.values[:, :count], places.gather(1, ranked.indices[:, :count]))

@@ -1,0 +1,91 @@
+"""Retrieval: each test clip asks for clips of its own gloss among the train clips."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from core.errors import SplitError
+from core.evaluation.neighbours import unit
+
+_SIMILARITIES = 2**25
+"""Similarities in memory at once; a block of queries holds as many queries as this allows."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Fractions in [0, 1], means over all test clips.
+
+    A test clip is a query and the fold's train clips are the gallery, ranked by cosine similarity on features
+    centred on their mean. Relevant are those of the query's gloss. `recall_at_k`: the share of queries with a
+    relevant clip among the first k. `mean_average_precision`: of each query, the mean over its relevant clips
+    of the precision at that clip's rank, the whole gallery ranked.
+
+    Equally similar clips count against the query: the irrelevant rank first, so a feature that says nothing
+    scores as badly as it can. A query without any relevant clip scores 0 and is counted in
+    `num_test_without_relevant`.
+    """
+
+    recall_at_1: float
+    recall_at_5: float
+    recall_at_10: float
+    mean_average_precision: float
+    num_test: int
+    num_classes: int
+    num_test_without_relevant: int
+
+
+def retrieval(
+    gallery: Float[Tensor, "N D"],
+    gallery_labels: Int64[Tensor, " N"],
+    queries: Float[Tensor, "M D"],
+    query_labels: Int64[Tensor, " M"],
+    *,
+    num_classes: int,
+    similarities_at_once: int = _SIMILARITIES,
+) -> Retrieval:
+    """Rank the gallery for every query. Memory: a copy of the gallery and one block of similarities.
+
+    Raises:
+        SplitError: no query has a relevant clip.
+    """
+    centre = gallery.mean(dim=0)
+    known = unit(gallery, centre)
+    at_once = max(1, similarities_at_once // len(gallery))
+    answers = torch.stack(
+        [
+            _answered(row, gallery_labels == label)
+            for block, labels in zip(queries.split(at_once), query_labels.split(at_once), strict=True)
+            for row, label in zip(unit(block, centre) @ known.T, labels, strict=True)
+        ]
+    )  # (M, 2): average precision, rank of the first relevant clip
+    precision, first_rank = answers.unbind(dim=1)
+    answerable = torch.isfinite(first_rank)
+    if not answerable.any():
+        raise SplitError("No test clip has a train clip of its gloss; retrieval has nothing to find.")
+    return Retrieval(
+        recall_at_1=float((first_rank <= 1).double().mean()),
+        recall_at_5=float((first_rank <= 5).double().mean()),
+        recall_at_10=float((first_rank <= 10).double().mean()),
+        mean_average_precision=float(precision.mean()),
+        num_test=len(queries),
+        num_classes=num_classes,
+        num_test_without_relevant=int((~answerable).sum()),
+    )
+
+
+def _answered(similarities: Float[Tensor, " N"], relevant: Bool[Tensor, " N"]) -> Float[Tensor, "2"]:
+    """One query's average precision, and the rank of its first relevant clip (infinite where there is none).
+
+    The j-th best relevant clip stands behind j - 1 relevant ones and every irrelevant one that is at least
+    as similar.
+    """
+    wanted = similarities[relevant].sort(descending=True).values  # (R,)
+    if len(wanted) == 0:
+        return torch.tensor([0.0, float("inf")], dtype=torch.float64)
+    others = similarities[~relevant].sort().values
+    in_front = len(others) - torch.searchsorted(others, wanted)  # (R,)
+    found = torch.arange(1, len(wanted) + 1)
+    ranks = found + in_front
+    return torch.stack([(found / ranks.double()).mean(), ranks[0].double()])

@@ -1,0 +1,90 @@
+"""Writing tensors as a safetensors file, digested on the way to the disk.
+
+The bytes are those that `safetensors.torch.save_file` writes. Doing it here means that no tensor is copied
+into a second buffer and no file is read again to know its digest.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_DTYPES = {
+    torch.int64: "I64",
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""The format's names, in the order in which it lays them out: the most strictly aligned first."""
+_ALIGNMENT = 8
+_CHUNK = 2**23
+"""Bytes digested and written at once, without holding the interpreter's lock."""
+
+
+class WrittenFile(NamedTuple):
+    """Size and digest of a file, as a manifest holds them."""
+
+    num_bytes: int
+    sha256: str
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> WrittenFile:
+    """Write named tensors to `path`, wait until they are on disk, and return the file's size and digest.
+
+    Raises:
+        OSError: the disk is full or refuses; part of the file may be there.
+    """
+    ordered = _in_file_order(tensors)
+    digest, num_bytes = hashlib.sha256(), 0
+    with path.open("wb", buffering=0) as file:
+        for chunk in _chunks(ordered):
+            digest.update(chunk)
+            _write_whole(file.fileno(), chunk)
+            num_bytes += len(chunk)
+        os.fsync(file.fileno())
+    return WrittenFile(num_bytes, digest.hexdigest())
+
+
+def _in_file_order(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    ranks = {dtype: rank for rank, dtype in enumerate(_DTYPES)}
+    return dict(sorted(tensors.items(), key=lambda item: (ranks[item[1].dtype], item[0].encode())))
+
+
+def _chunks(tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
+    yield memoryview(_header(tensors))
+    for tensor in tensors.values():
+        flat = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
+        content = flat.numpy().data
+        for first in range(0, len(content), _CHUNK):
+            yield content[first : first + _CHUNK]
+
+
+def _header(tensors: Mapping[str, Tensor]) -> bytes:
+    """The length of a JSON object, then the object: what each tensor is and where it lies."""
+    entries, end = {}, 0
+    for name, tensor in tensors.items():
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        entries[name] = {
+            "dtype": _DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _write_whole(descriptor: int, content: memoryview) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]

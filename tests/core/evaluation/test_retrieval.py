@@ -1,0 +1,70 @@
+"""Retrieval against a literal ranking, and its promise that ties never help."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import SplitError
+from core.evaluation.neighbours import unit
+from core.evaluation.retrieval import retrieval
+
+
+def literally(similarities: np.ndarray, relevant: np.ndarray) -> tuple[float, float]:
+    """Average precision and rank of the first hit: walk down the ranking, irrelevant first among equals."""
+    ranking = sorted(zip(-similarities, relevant, strict=True))
+    hits, precisions, first = 0, [], float("inf")
+    for rank, (_, hit) in enumerate(ranking, start=1):
+        if hit:
+            hits += 1
+            first = min(first, rank)
+            precisions.append(hits / rank)
+    return float(np.mean(precisions)) if precisions else 0.0, first
+
+
+@given(
+    queries=st.integers(1, 8),
+    clips=st.integers(2, 30),
+    classes=st.integers(1, 4),
+    at_once=st.integers(1, 100),
+    seed=st.integers(0, 2**31),
+)
+@settings(deadline=None, max_examples=100)
+def test_scores_are_those_of_the_literal_ranking(
+    queries: int, clips: int, classes: int, at_once: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    half = np.eye(3)[random.integers(0, 3, clips)] * random.choice([-1.0, 1.0], (clips, 1))
+    gallery = torch.from_numpy(np.concatenate([half, -half])).float()  # sums to 0: exact similarities, ties
+    asked = torch.from_numpy(random.integers(-2, 3, (queries, 3))).float()
+    labels = torch.from_numpy(random.integers(0, classes, len(gallery)))
+    wanted = torch.from_numpy(random.integers(0, classes + 1, queries))
+    similarities = (unit(asked, gallery.mean(0)) @ unit(gallery, gallery.mean(0)).T).numpy()
+    answers = [
+        literally(row, (labels == label).numpy()) for row, label in zip(similarities, wanted, strict=True)
+    ]
+    unanswerable = sum(not np.isfinite(first) for _, first in answers)
+    if unanswerable == queries:
+        with pytest.raises(SplitError, match="nothing to find"):
+            retrieval(gallery, labels, asked, wanted, num_classes=classes + 1)
+        return
+    scores = retrieval(gallery, labels, asked, wanted, num_classes=classes + 1, similarities_at_once=at_once)
+    assert scores.mean_average_precision == pytest.approx(np.mean([precision for precision, _ in answers]))
+    for k, recall in ((1, scores.recall_at_1), (5, scores.recall_at_5), (10, scores.recall_at_10)):
+        assert recall == pytest.approx(np.mean([first <= k for _, first in answers]))
+    assert (scores.num_test, scores.num_test_without_relevant) == (queries, unanswerable)
+
+
+def test_features_that_say_nothing_score_as_badly_as_can_be() -> None:
+    labels = torch.arange(20) % 2
+    scores = retrieval(torch.ones(20, 4), labels, torch.ones(6, 4), labels[:6], num_classes=2)
+    assert (scores.recall_at_1, scores.recall_at_5, scores.recall_at_10) == (0, 0, 0)
+    assert scores.mean_average_precision == pytest.approx(np.mean([j / (10 + j) for j in range(1, 11)]))
+
+
+def test_features_that_say_all_score_1() -> None:
+    labels = torch.arange(12) % 3
+    features = torch.eye(3)[labels]
+    scores = retrieval(features, labels, features[:5], labels[:5], num_classes=3)
+    assert (scores.recall_at_1, scores.mean_average_precision) == (1, 1)

@@ -1,0 +1,103 @@
+"""The ONNX file computes what the encoder does, for any number of clips and frames, or it is not kept."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from core.augment.views import ClipBatch, View
+from core.errors import EncoderError
+from core.exchange import onnx as exporting
+from core.exchange.card import EncoderCard
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.onnx import LARGEST_DIFFERENCE, OnnxEncoder, export_onnx
+from core.exchange.weights import LoadedEncoder, load_encoder
+from core.specs import PretrainSpec
+from core.training.pretrain import pretrain
+from signforge.cli import app
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES, SMALL
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    corpus = random_corpus(folder / "corpus")
+    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), folder)
+    return folder / "encoder"
+
+
+@pytest.fixture(scope="module")
+def exported(encoder: Path) -> Path:
+    """As the command line exports it: tracing does not go with the checks of shapes in this process."""
+    out = encoder / "small.onnx"
+    command = [sys.executable, "-W", "error", "-m", "signforge.cli", "export", str(encoder)]
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "differs from PyTorch by at most" in done.stdout
+    return out
+
+
+@pytest.mark.parametrize(("clips", "frames"), [(1, 8), (7, 8), (3, 1), (2, 31)])
+def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
+    encoder: Path, exported: Path, clips: int, frames: int
+) -> None:
+    random = np.random.default_rng(clips)
+    view = View(
+        torch.from_numpy(random.random((clips, frames, 49, 2), dtype=np.float32)),
+        torch.from_numpy(random.random((clips, frames, 2)) < 0.5),
+    )
+    with torch.no_grad():
+        expected = load_encoder(encoder).model.embed_view(view).numpy()
+    np.testing.assert_allclose(OnnxEncoder(exported, num_threads=1).embed_view(view), expected, atol=1e-5)
+
+
+def test_from_a_corpus_to_the_same_embeddings(encoder: Path, exported: Path, tmp_path: Path) -> None:
+    model, corpus = load_encoder(encoder).model, random_corpus(tmp_path / "corpus")
+    batch = ClipBatch.of(corpus.gather(range(5)), torch.device("cpu"))
+    ours = OnnxEncoder(exported).embed_view(model.centre_view(batch))
+    np.testing.assert_allclose(ours, model.embed_batch(batch).numpy(), atol=1e-5)
+
+
+def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Path) -> None:
+    file = onnx.load(exported)
+    onnx.checker.check_model(file)
+    (card,) = (entry.value for entry in file.metadata_props if entry.key == "signforge_card")
+    assert EncoderCard.model_validate_json(card) == load_encoder(encoder).card
+    axes = {
+        value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*file.graph.input, *file.graph.output)
+    }
+    assert axes == {
+        "points": ["batch", "frames", 49, 2],
+        "hand_visible": ["batch", "frames", 2],
+        "embedding": ["batch", 96],
+    }
+
+
+def test_a_file_that_computes_something_else_is_not_kept(
+    encoder: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exporter is made to write another encoder's file."""
+    monkeypatch.setattr(exporting, "_write", lambda model, card, path: shutil.copy(exported, path))
+    kept, other = tmp_path / "mine.onnx", ClipEncoder(SMALL).eval()
+    kept.write_bytes(b"of an earlier export")
+    with pytest.raises(EncoderError, match=rf"largest difference is .*, the limit {LARGEST_DIFFERENCE:g}"):
+        export_onnx(LoadedEncoder(other, load_encoder(encoder).card), kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.onnx"]
+    assert kept.read_bytes() == b"of an earlier export"
+
+
+def test_a_place_that_cannot_be_written_is_named_before_any_work(encoder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "nowhere" / "small.onnx"
+    refused = CliRunner().invoke(app, ["export", str(encoder), "--out", str(out)])
+    assert refused.exit_code == 1
+    assert refused.stderr == f"Error: Cannot write {out}: No such file or directory.\n"
