@@ -39,8 +39,9 @@ class Launch(Generic[SpecT]):
     observer: Observer
 
 
-Run = Callable[[Launch[SpecT]], Mapping[str, object]]
-"""A program's body: does the work and returns its result, which must fit into JSON."""
+Run = Callable[[Launch[SpecT]], Mapping[str, object] | None]
+"""A program's body: does the work and returns its result, which must fit into JSON; None where another
+process of the same run returns it."""
 
 
 def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +57,8 @@ def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | 
         result = run(launch)
     except Exception as error:
         return _report(observer, error)
+    if result is None:
+        return EXIT_DONE
     (options.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     observer.write("result", **result)
     return EXIT_DONE

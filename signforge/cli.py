@@ -2,7 +2,7 @@
 
 import typer
 
-from signforge.commands import corpora, embed, encoders, jobs, keys, recipes, service, submit
+from signforge.commands import corpora, embed, encoders, export, jobs, keys, recipes, service, submit
 from signforge.commands.terminal import OneLineErrors
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(jobs.cancel)
 app.add_typer(encoders.app, name="encoders")
 app.command()(encoders.download)
 app.command()(embed.embed)
+app.command()(export.export)
 app.command()(recipes.recipes)
 app.add_typer(keys.app, name="keys")
 

@@ -154,6 +154,9 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SIGNFORGE_DATA_FOLDER": str(settings.data_folder),
         "SIGNFORGE_HOST": settings.host,
         "SIGNFORGE_PORT": str(settings.port),
+        "SIGNFORGE_CACHE_FOLDER": os.environ.get(
+            "SIGNFORGE_CACHE_FOLDER", str(settings.data_folder / "cache")
+        ),
         "PYTHONSAFEPATH": "1",  # a folder called `api` or `core` where the user stands is not ours
         "PYTHONUNBUFFERED": "1",
         # Threads that spin while they wait made training three times slower on a busy machine.

@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
+from core.allocator import tuned_environment
 from worker.processes import MARK, end_all
 from worker.verdict import Asked
 
@@ -68,7 +69,7 @@ class Execution:
     """A running program module. Make it on the main thread: the program dies with that thread."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, mark: str, inbox: Inbox) -> None:
-        command = [sys.executable, "-m", "worker.launch", str(os.getpid()), module, *arguments]
+        command = [sys.executable, "-m", "core.lifeline", str(os.getpid()), module, *arguments]
         self._mark, self._inbox = mark, inbox
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -76,7 +77,7 @@ class Execution:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, MARK: mark},
+                env={**os.environ, **tuned_environment(), MARK: mark},
                 text=True,
                 encoding="utf-8",
                 errors="replace",

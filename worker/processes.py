@@ -1,17 +1,10 @@
-"""Processes that must not outlive whoever started them.
+"""Finding and ending all processes that work for one attempt at a job.
 
-Two independent means. A child dies with its parent: on Linux by PR_SET_PDEATHSIG, elsewhere by noticing that
-its standard input has closed. And every process that works for one attempt at a job carries that attempt's
-mark in its environment, which children inherit whatever session or parent they end up with, so all of them
-can be found and ended.
+Each dies with its parent (`core.lifeline`). Independently of that, each carries the attempt's mark in its
+environment, which children inherit whatever session or parent they end up with.
 """
 
 import contextlib
-import ctypes
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Set as AbstractSet
 
@@ -19,28 +12,7 @@ import psutil
 
 MARK = "SIGNFORGE_ATTEMPT_MARK"
 """Environment variable that carries an attempt's mark."""
-_PR_SET_PDEATHSIG = 1
 _LOOK_AGAIN_SECONDS = 0.02
-
-
-def die_with_parent(number: signal.Signals, *, parent: int) -> None:
-    """Have this process receive `number` when its parent, process `parent`, ends, even if it already has.
-
-    The request is tied to the parent's thread that started this process; start from a main thread.
-    """
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, f"prctl(PR_SET_PDEATHSIG) failed: {os.strerror(code)}")
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
-
-
-def die_with_input(number: signal.Signals) -> None:
-    """Have this process receive `number` when its standard input closes, where the system has no prctl."""
-    if sys.platform != "linux":
-        threading.Thread(target=_await_end_of_input, args=(number,), daemon=True).start()
 
 
 def marked(mark: str, *, spare: AbstractSet[int] = frozenset()) -> list[psutil.Process]:
@@ -69,9 +41,3 @@ def _carries(process: psutil.Process, mark: str) -> bool:
         return process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):
         return False
-
-
-def _await_end_of_input(number: signal.Signals) -> None:
-    while os.read(sys.stdin.fileno(), 1024):
-        pass
-    os.kill(os.getpid(), number)

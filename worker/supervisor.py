@@ -25,10 +25,10 @@ from core.jobs.ledger import Lease, RetryPolicy
 from core.jobs.reports import checkpoint_locations, checkpoints_of, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
+from core.lifeline import die_with_parent
 from worker.checkpoints import Resume, choose, size_of, unrecorded
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.persistence import DATABASE_AWAY, insist
-from worker.processes import die_with_parent
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
 from worker.settlement import settlement

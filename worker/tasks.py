@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from core.jobs import workers
 from core.jobs.database import open_database, transaction
 from core.jobs.settings import Settings
+from core.lifeline import die_with_parent
 from worker.app import DOORBELL, worker_name
 from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR, Holder
 from worker.persistence import DATABASE_AWAY
-from worker.processes import die_with_parent
 
 HEARTBEAT_SECONDS = 5.0
 """Between a worker's signs of life in the registry."""

@@ -8,8 +8,16 @@ from typing import Any
 from core.jobs.states import Reason
 from core.program import EXIT_DONE, EXIT_REFUSED
 
-RETRIED = frozenset({Reason.STORAGE_FULL, Reason.CHECKPOINT_UNUSABLE})
-"""Refusals that may go away: space may be freed, an older checkpoint may do."""
+RETRIED = frozenset(
+    {
+        Reason.STORAGE_FULL,
+        Reason.CHECKPOINT_UNUSABLE,
+        Reason.WORKER_LOST,
+        Reason.OUT_OF_MEMORY,
+        Reason.INTERNAL_ERROR,
+    }
+)
+"""Refusals that may go away: space may be freed, an older checkpoint may do, a rank was lost."""
 
 
 class Asked(StrEnum):

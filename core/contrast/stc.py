@@ -5,6 +5,7 @@ past keys per embedding space (fused, hand, trunk).
 """
 
 import copy
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +25,8 @@ from core.pose.streams import STREAMS, streams
 
 Embeddings = dict[str, dict[str, Tensor]]
 """stream -> space -> (B, D), or similarities (B, K)."""
+Gather = Callable[[Float[Tensor, "S B D"]], Float[Tensor, "S N D"]]
+"""Collects the rows of all ranks' clips, in the order of the whole batch."""
 
 
 class StreamNetwork(nn.Module):
@@ -41,10 +44,15 @@ class StreamNetwork(nn.Module):
 
 
 class SpatialTemporalConsistency(nn.Module):
-    """Query networks, key networks and queues of both streams, and the loss between two views."""
+    """Query networks, key networks and queues of both streams, and the loss between two views.
 
-    def __init__(self, config: PretrainConfig) -> None:
+    `gather` brings the keys of all ranks together, so that every rank's queues hold the same.
+    Departs from the released code, where every rank keeps a queue of its own keys.
+    """
+
+    def __init__(self, config: PretrainConfig, *, gather: Gather = lambda keys: keys) -> None:
         super().__init__()
+        self._gather = gather
         self.contrast = config.contrast
         self.query = nn.ModuleDict({stream: StreamNetwork(config) for stream in STREAMS})
         self.key = copy.deepcopy(self.query).requires_grad_(False)
@@ -117,9 +125,10 @@ class SpatialTemporalConsistency(nn.Module):
         }
 
     def _enqueue(self, keys: Embeddings) -> None:
-        for stream in STREAMS:
-            for space in SPACES:
-                self.queue(stream, space).enqueue(keys[stream][space])
+        places = [(stream, space) for stream in STREAMS for space in SPACES]
+        everyone = self._gather(torch.stack([keys[stream][space] for stream, space in places]))  # (S, N, D)
+        for (stream, space), gathered in zip(places, everyone, strict=True):
+            self.queue(stream, space).enqueue(gathered)
 
     def queue(self, stream: str, space: str) -> KeyQueue:
         """The queue of one stream's embedding space."""

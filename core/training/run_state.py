@@ -10,27 +10,34 @@ from core.contrast.stc import SpatialTemporalConsistency
 from core.errors import CheckpointError
 from core.training.checkpoint import Checkpoint
 from core.training.engine import Engine
+from core.training.process_group import SingleRank
 from core.training.randomness import seed_global_draws
 
 _MOMENTUM = "momentum_buffer"
 
 
 class RunState:
-    """Model, optimiser and the number of steps taken, on one device."""
+    """Model, optimiser and the number of steps taken, on one device. All ranks of a run have the same.
 
-    def __init__(self, config: PretrainConfig, facts: Mapping[str, Any], engine: Engine) -> None:
+    (Except for running batch statistics, where those are not synchronised: a checkpoint holds rank 0's, and
+    with it the encoder. They take no part in training.)
+    """
+
+    def __init__(
+        self, config: PretrainConfig, facts: Mapping[str, Any], engine: Engine, ranks: SingleRank
+    ) -> None:
         seed_global_draws(config.run.seed, "initialisation")
         self.facts = dict(facts)
         self.step = 0
         self.last_loss: float | None = None
-        self.engine = engine
-        self.model = SpatialTemporalConsistency(config).to(engine.device).train()
+        self.engine, self.ranks = engine, ranks
+        self.model = SpatialTemporalConsistency(config, gather=ranks.gather).to(engine.device).train()
         self.optimiser = torch.optim.SGD(
             self.model.query.parameters(),
             lr=config.optimiser.learning_rate,
             momentum=config.optimiser.sgd_momentum,
             weight_decay=config.optimiser.weight_decay,
-            foreach=True,
+            fused=True,
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -75,6 +82,7 @@ class RunState:
             "engine": self.engine.name,
             "precision": self.engine.precision,
             "num_threads": torch.get_num_threads(),
+            "num_ranks": self.ranks.num_ranks,
         }
 
     def _momentum_buffers(self) -> dict[str, torch.Tensor]:

@@ -96,6 +96,7 @@ def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp
         (("recipes", "nothing"), "there are: stc"),
         (("corpora", "add", "no-such-folder", "--name", "x"), "no-such-folder"),
         (("embed", "no-such-encoder", "no-such-poses"), "no-such-poses"),
+        (("export", "no-such-encoder"), "no-such-encoder"),
     ],
 )
 def test_errors_are_a_line_and_exit_code_1(

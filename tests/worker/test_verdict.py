@@ -22,6 +22,8 @@ RESULT = {"steps": 3}
         (Ending(EXIT_REFUSED, error=("something new", "m")), Fate.FAILED, Reason.USER_ERROR),
         (Ending(EXIT_REFUSED, error=("storage_full", "m")), Fate.RETRY, Reason.STORAGE_FULL),
         (Ending(EXIT_REFUSED, error=("checkpoint_unusable", "m")), Fate.RETRY, Reason.CHECKPOINT_UNUSABLE),
+        (Ending(EXIT_REFUSED, error=("worker_lost", "m")), Fate.RETRY, Reason.WORKER_LOST),
+        (Ending(EXIT_REFUSED, error=("out_of_memory", "m")), Fate.RETRY, Reason.OUT_OF_MEMORY),
         (Ending(EXIT_REFUSED), Fate.RETRY, Reason.INTERNAL_ERROR),
         (Ending(EXIT_FAILED, error=("out_of_memory", "m")), Fate.RETRY, Reason.OUT_OF_MEMORY),
         (Ending(EXIT_FAILED, error=("internal_error", "m")), Fate.RETRY, Reason.INTERNAL_ERROR),

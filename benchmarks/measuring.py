@@ -1,0 +1,95 @@
+"""How this folder measures: sides take turns in one run, and what counts is the ratio within a turn.
+
+A side is a function that does its work once and returns the seconds it took. It may live in this process
+(`timed`) or in a process of its own (`sides.SideProcess`), which has its own memory and allocator.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Side = Callable[[], float]
+"""Does a side's work once and returns the seconds it took."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Least, median and largest of some numbers."""
+
+    least: float
+    median: float
+    largest: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> "Spread":
+        return cls(min(numbers), statistics.median(numbers), max(numbers))
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.median:{spec}} ({self.least:{spec}} .. {self.largest:{spec}})"
+
+
+def timed(work: Callable[[], object]) -> Side:
+    """Make a side of work done in this process."""
+
+    def side() -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    return side
+
+
+def interleaved(sides: Mapping[str, Side], *, rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Each side's seconds in each round, the sides taking turns: A B C A B C ...
+
+    The first `warm_up` rounds are not kept.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(warm_up + rounds):
+        for name, side in sides.items():
+            seconds[name].append(side())
+    return {name: taken[warm_up:] for name, taken in seconds.items()}
+
+
+def speedup(baseline: Sequence[float], side: Sequence[float]) -> Spread:
+    """How many times faster `side` was than `baseline`, round by round."""
+    return Spread.of([slow / fast for slow, fast in zip(baseline, side, strict=True)])
+
+
+def comparison(
+    seconds: Mapping[str, Sequence[float]],
+    *,
+    baseline: str,
+    amount: float,
+    unit: str,
+    more: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """A line a side: median rate, and how many times faster than `baseline` (least .. largest of the rounds).
+
+    `amount` of `unit` is what a side does in a round; `more` adds columns: heading -> side -> cell.
+    """
+    columns = more or {}
+    rows = [
+        [
+            side,
+            f"{amount / statistics.median(taken):.4g}",
+            f"{speedup(seconds[baseline], taken):.2f}",
+            *(cells.get(side, "-") for cells in columns.values()),
+        ]
+        for side, taken in seconds.items()
+    ]
+    return table(["", f"{unit}/s", f"times {baseline}", *columns], rows)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows aligned under their header; the first column to the left, the others to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,38 @@
+"""A few steps of a real pretraining run, timed from outside."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+from core.errors import Stopped
+from core.observer import SilentObserver
+from core.specs import PretrainSpec
+from core.training.pretrain import pretrain
+
+
+def step_seconds(corpus: Path, *, recipe: str, batch_size: int, steps: int, skip: int) -> float:
+    """The median step of a run of `steps` steps, its first `skip` left out; what it writes is removed."""
+    run = {"batch_size": batch_size, "log_every_steps": 1}
+    spec = PretrainSpec(corpus=str(corpus), recipe=recipe, overrides={"run": run})
+    clock = Clock(steps)
+    with tempfile.TemporaryDirectory(prefix="signforge-run-") as out, suppress(Stopped):
+        pretrain(spec, Path(out), observer=clock)
+    return statistics.median(end - begin for begin, end in pairwise(clock.times[skip:]))
+
+
+class Clock(SilentObserver):
+    """Notes when each step was reported, and stops the run after `steps` of them."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.times: list[float] = []
+
+    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.times.append(time.perf_counter())
+
+    def should_stop(self) -> bool:
+        return len(self.times) >= self.steps

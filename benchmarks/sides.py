@@ -1,0 +1,133 @@
+"""A side of a benchmark in a process of its own: its own memory, allocator and environment.
+
+The process is the benchmark's own program, called with `--side NAME`: it prepares, then does its work once
+for every line on its input and answers each with a line of JSON. Several such processes take turns, each
+idle while another works:
+
+    if options.side:
+        serve(SIDES[options.side])  # name -> a function that prepares and returns the work
+        return
+    with SideProcess(__file__, "literal") as literal, SideProcess(__file__, "fast") as fast:
+        seconds = interleaved({"literal": literal, "fast": fast}, rounds=9)
+"""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+_STATUS, _CLEAR_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+MIB = 1024 * 1024
+
+
+class SideProcess:
+    """Starts `python program --side name *arguments` and, called, has it do its work once.
+
+    `environment` is added to this process' own. A call returns seconds, measured over there. Afterwards
+    `prepare_seconds` tells how long preparing took, `peak_bytes` the most memory that was ever resident in a
+    round (what is kept from round to round included) and `base_bytes` what was before preparing.
+
+    Raises:
+        RuntimeError: the process ended instead of answering; its own message is on standard error.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        name: str,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.base_bytes = self.peak_bytes = 0
+        self._process = subprocess.Popen(
+            [sys.executable, program, "--side", name, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+
+    def __enter__(self) -> Self:
+        ready = self._answer()
+        self.prepare_seconds, self.base_bytes = ready["seconds"], int(ready["bytes"])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __call__(self) -> float:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        done = self._answer()
+        self.peak_bytes = max(self.peak_bytes, int(done["bytes"]))
+        return done["seconds"]
+
+    def _answer(self) -> dict[str, float]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"The side {self.name!r} ended with status {self._process.wait()}.")
+        return dict(json.loads(line))
+
+
+def serve(prepare: Callable[[], Callable[[], object]]) -> None:
+    """Be a side: prepare, then do the work once for each line of input, until there is none.
+
+    What the work prints goes to standard error; the answers have standard output to themselves.
+    """
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        base, began = resident_bytes(), time.perf_counter()
+        work = prepare()
+        _answer(answers, time.perf_counter() - began, base)
+        forget_peak()
+        for _ in sys.stdin:
+            began = time.perf_counter()
+            work()
+            _answer(answers, time.perf_counter() - began, peak_bytes())
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is resident now; 0 where the system does not tell."""
+    return _status_bytes("VmRSS") or 0
+
+
+def peak_bytes() -> int:
+    """The most that was resident since the start or the last `forget_peak`."""
+    return _status_bytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget_peak() -> None:
+    """Begin the peak anew from what is resident now, where the system can (Linux)."""
+    if _CLEAR_PEAK.exists():
+        _CLEAR_PEAK.write_text("5")
+
+
+def _status_bytes(field: str) -> int | None:
+    if not _STATUS.exists():
+        return None
+    found = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def _answer(answers: TextIO, seconds: float, resident: int) -> None:
+    answers.write(json.dumps({"seconds": seconds, "bytes": resident}) + "\n")
+    answers.flush()

@@ -1,0 +1,55 @@
+"""The encoder that a run ends with, and the card that says where it comes from."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core.config import PretrainConfig
+from core.errors import DivergedError
+from core.exchange.card import CorpusCard, EncoderCard
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.weights import save_encoder
+from core.specs import PretrainSpec
+
+
+def write_encoder(
+    folder: Path,
+    networks: nn.ModuleDict,
+    *,
+    spec: PretrainSpec,
+    config: PretrainConfig,
+    corpus: CorpusCard,
+    step: int,
+) -> str:
+    """Write the query encoders of both streams with their card, and return the weights' SHA-256.
+
+    Raises:
+        DivergedError: a weight is not finite.
+        StorageError: the disk is full.
+    """
+    encoder = ClipEncoder(config)
+    for stream, network in networks.items():
+        encoder.streams[stream].load_state_dict(network.encoder.state_dict())  # type: ignore[union-attr]
+    if not all(torch.isfinite(tensor).all() for tensor in encoder.state_dict().values()):
+        raise diverged("The last updates left weights that are not finite", config)
+    card = EncoderCard(
+        name=spec.name,
+        spec=spec.model_copy(update={"corpus": corpus.name}),
+        config=config,
+        corpus=corpus,
+        step=step,
+        embedding_width=encoder.embedding_width,
+        signforge_version=version("signforge"),
+        torch_version=torch.__version__,
+    )
+    return save_encoder(folder, encoder.eval(), card)
+
+
+def diverged(what: str, config: PretrainConfig) -> DivergedError:
+    """Say what to change when `what` happened."""
+    return DivergedError(
+        f"{what}; lower optimiser.learning_rate (it is {config.optimiser.learning_rate}) "
+        "or raise optimiser.warmup_steps."
+    )

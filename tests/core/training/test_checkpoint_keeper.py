@@ -1,0 +1,58 @@
+"""Checkpoints are told of once they are on disk; a full disk costs one, unless it is the last."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import StorageError
+from core.observer import SilentObserver
+from core.training import background_saving
+from core.training.checkpoint import Checkpoint, checkpoints_in, load_checkpoint
+from core.training.checkpoint_keeper import CheckpointKeeper
+from tests.core.training.test_checkpoint import checkpoint
+
+
+class Told(SilentObserver):
+    """Remembers, and looks at each checkpoint it is told of."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.said: list[str] = []
+
+    def on_checkpoint(self, checkpoint: Path, *, step: int) -> None:
+        assert load_checkpoint(checkpoint).step == step
+        self.steps.append(step)
+
+    def on_log(self, message: str) -> None:
+        self.said.append(message)
+
+
+def test_all_are_told_of_in_order_and_the_newest_are_kept(tmp_path: Path) -> None:
+    told = Told()
+    with CheckpointKeeper(tmp_path, told, keep=2) as keeper:
+        for step in (1, 2, 3):
+            keeper.save(checkpoint(step))
+        keeper.save_last(checkpoint(4))
+    assert told.steps == [1, 2, 3, 4]
+    assert [path.name for path in checkpoints_in(tmp_path)] == ["step_00000004", "step_00000003"]
+
+
+def test_a_full_disk_costs_one_checkpoint_unless_it_is_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = background_saving.save_checkpoint
+
+    def full_at_even_steps(folder: Path, saved: Checkpoint) -> Path:
+        if saved.step % 2 == 0:
+            raise StorageError("No room.")
+        return save(folder, saved)
+
+    monkeypatch.setattr(background_saving, "save_checkpoint", full_at_even_steps)
+    told = Told()
+    with CheckpointKeeper(tmp_path, told, keep=5) as keeper:
+        for step in (1, 2, 3):
+            keeper.save(checkpoint(step))
+        with pytest.raises(StorageError):
+            keeper.save_last(checkpoint(4))
+    assert told.steps == [1, 3]
+    assert told.said == ["No room. Training goes on; the next checkpoint tries again."]
