@@ -10,8 +10,7 @@ from torch import nn
 def momentum_update(query: nn.Module, key: nn.Module, *, key_momentum: float) -> None:
     """key <- key_momentum * key + (1 - key_momentum) * query, for parameters only, not buffers."""
     keys, queries = _tensors(key.parameters()), _tensors(query.parameters())
-    torch._foreach_mul_(keys, key_momentum)
-    torch._foreach_add_(keys, queries, alpha=1 - key_momentum)
+    torch._foreach_lerp_(keys, queries, 1 - key_momentum)
 
 
 def _tensors(parameters: Iterable[nn.Parameter]) -> list[torch.Tensor]:

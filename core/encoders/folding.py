@@ -28,12 +28,15 @@ class FoldedNorm(nn.Module):
         context: PassContext,
         *,
         relu: bool = False,
+        offsets: Float[Tensor, "V C"] | None = None,
         dropout: Dropout | None = None,
         residual: Float[Tensor, "V G R C"] | None = None,
+        left_out: Float[Tensor, " C"] | None = None,
     ) -> Float[Tensor, "V G R C"]:
-        """Add the residual and rectify, where asked to."""
+        """Add the offsets and the residual and rectify, where asked to."""
         assert dropout is None, "a folded encoder only embeds"
-        return add_and_rectify(x, residual, relu=relu, native=context.native)
+        assert left_out is None, "in evaluation nothing is left out"
+        return add_and_rectify(x, offsets, residual, relu=relu, native=context.native)
 
 
 def folded(encoder: SignEncoder, *, dtype: torch.dtype | None = None) -> SignEncoder:

@@ -34,17 +34,16 @@ class GraphConvolution(nn.Module):
         self.shift: Tensor | None = None
         self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
+    def offsets(self) -> Float[Tensor, "V D"]:
+        """What the biases come to at each node."""
+        biases = self.spread.bias.unflatten(0, (len(self.adjacency), -1))  # (K, D)
+        offsets = self.adjacency.sum(1).T @ biases.to(self.adjacency.dtype)
+        return offsets if self.shift is None else offsets + self.shift
+
     def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Float[Tensor, "V G R D"]:
-        """Mix each node's neighbours, in the precision of the nodes."""
-        num_partitions = len(self.adjacency)
-        maps = self.spread.weight.to(nodes.dtype).unflatten(0, (num_partitions, -1))  # (K, D, C)
-        biases = self.spread.bias.unflatten(0, (num_partitions, -1))  # (K, D)
-        offsets = self.adjacency.sum(1).T @ biases.to(self.adjacency.dtype)  # (V, D)
-        if self.shift is not None:
-            offsets = offsets + self.shift
-        mixed = graph_convolution(
-            nodes.flatten(1, 2), maps, offsets.to(nodes.dtype), self.neighbourhood, native=context.native
-        )
+        """Mix each node's neighbours, in the precision of the nodes, without the offsets."""
+        maps = self.spread.weight.to(nodes.dtype).unflatten(0, (len(self.adjacency), -1))  # (K, D, C)
+        mixed = graph_convolution(nodes.flatten(1, 2), maps, self.neighbourhood, native=context.native)
         return mixed.unflatten(1, nodes.shape[1:3])
 
 
@@ -66,17 +65,23 @@ class NodeNorm(nn.BatchNorm1d):
         context: PassContext,
         *,
         relu: bool = False,
+        offsets: Float[Tensor, "V C"] | None = None,
         dropout: Dropout | None = None,
         residual: Float[Tensor, "V G R C"] | None = None,
+        left_out: Float[Tensor, " C"] | None = None,
     ) -> Float[Tensor, "V G R C"]:
-        """Normalise, then drop out, add the residual and rectify where asked to."""
+        """Add offsets, normalise, drop out, add the residual and rectify, each where asked to.
+
+        `left_out`: a bias that `x` lacks, because the norm takes it away again; the running mean has it.
+        """
         return batch_norm(
             x,
-            self._moments(x, context),
+            self._moments(x, offsets, left_out, context),
             self.weight,
             self.bias,
             eps=self.eps,
             relu=relu,
+            offsets=offsets,
             dropout=dropout,
             residual=residual,
             all_reduce=context.all_reduce,
@@ -84,12 +89,18 @@ class NodeNorm(nn.BatchNorm1d):
             native=context.native,
         )
 
-    def _moments(self, x: Float[Tensor, "V G R C"], context: PassContext) -> Moments:
+    def _moments(
+        self,
+        x: Float[Tensor, "V G R C"],
+        offsets: Tensor | None,
+        left_out: Tensor | None,
+        context: PassContext,
+    ) -> Moments:
         if self.training:
             moments = batch_moments(
-                x, all_reduce=context.all_reduce, num_ranks=context.num_ranks, native=context.native
+                x, offsets, all_reduce=context.all_reduce, num_ranks=context.num_ranks, native=context.native
             )
-            self._remember(moments)
+            self._remember(moments, left_out)
             return moments
         assert self.running_mean is not None
         assert self.running_var is not None
@@ -97,12 +108,13 @@ class NodeNorm(nn.BatchNorm1d):
         return Moments(self.running_mean.expand(shape), self.running_var.expand(shape), count=1)
 
     @torch.no_grad()
-    def _remember(self, moments: Moments) -> None:
+    def _remember(self, moments: Moments, left_out: Float[Tensor, " C"] | None) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         unbiased = moments.variance * (moments.count / max(moments.count - 1, 1))
-        for mean, variance in zip(moments.mean, unbiased, strict=True):
+        means = moments.mean if left_out is None else moments.mean + left_out
+        for mean, variance in zip(means, unbiased, strict=True):
             self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum or 0.0)
             self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum or 0.0)
         self.num_batches_tracked.add_(len(moments.mean))
@@ -142,11 +154,12 @@ class GraphBlock(nn.Module):
         """Apply the block to every frame."""
         mixed = in_precision(self.graph_conv(nodes, context), context)
         dropout = self.graph_dropout(context, rows_per_clip=rows_per_clip)
-        mixed = self.graph_norm(mixed, context, relu=True, dropout=dropout)
-        mixed = linear_before_norm(mixed, self.mix, context)
+        offsets = self.graph_conv.offsets()
+        mixed = self.graph_norm(mixed, context, relu=True, dropout=dropout, offsets=offsets)
+        mixed, left_out = linear_before_norm(mixed, self.mix, context)
         dropout = self.mix_dropout(context, rows_per_clip=rows_per_clip)
         residual = self._carried(nodes, context)
-        return self.mix_norm(mixed, context, relu=True, dropout=dropout, residual=residual)
+        return self.mix_norm(mixed, context, relu=True, dropout=dropout, residual=residual, left_out=left_out)
 
     def _carried(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Tensor | None:
         """What the block adds to its result."""
@@ -156,5 +169,6 @@ class GraphBlock(nn.Module):
             return nodes
         widen, norm = self.shortcut[0], self.shortcut[1]
         assert isinstance(widen, nn.Linear)
-        carried: Tensor = norm(linear_before_norm(nodes, widen, context), context)
+        widened, left_out = linear_before_norm(nodes, widen, context)
+        carried: Tensor = norm(widened, context, left_out=left_out)
         return carried

@@ -24,16 +24,17 @@ def linear(x: Float[Tensor, "*N C"], layer: nn.Linear, context: PassContext) -> 
 
 def linear_before_norm(
     x: Float[Tensor, "*N C"], layer: nn.Linear, context: PassContext
-) -> Float[Tensor, "*N D"]:
-    """Apply a linear layer whose output goes into a batch norm.
+) -> tuple[Float[Tensor, "*N D"], Float[Tensor, " D"] | None]:
+    """Apply a linear layer whose output goes into a batch norm, and return the bias that was left out.
 
-    The norm takes the bias away again, so in training its gradient is zero and need not be summed up.
+    In training the norm takes the bias away again: it need not be added, and its gradient is zero. In
+    evaluation it counts, is added, and None is returned.
     """
     x = in_precision(x, context)
     if not layer.training:
-        return linear(x, layer, context)
-    y = functional.linear(x, layer.weight.to(x.dtype), layer.bias.detach().to(x.dtype))
-    return differentiable(_WithoutGradient, y, layer.bias)
+        return linear(x, layer, context), None
+    y = functional.linear(x, layer.weight.to(x.dtype))
+    return differentiable(_WithoutGradient, y, layer.bias), layer.bias.detach()
 
 
 class _WithoutGradient(torch.autograd.Function):

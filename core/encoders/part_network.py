@@ -55,8 +55,8 @@ class PartNetwork(nn.Module):
             nodes = block(nodes, context, rows_per_clip=num_frames)
         pooled = pool_sub_parts(nodes, (tuple(range(len(nodes))),), native=native)  # (1, G, B*T, C)
         dropout = self.output_dropout(context, rows_per_clip=num_frames)
-        rows = linear_before_norm(pooled, self.output, context)
-        rows = self.output_norm(rows, context, relu=True, dropout=dropout)
+        rows, left_out = linear_before_norm(pooled, self.output, context)
+        rows = self.output_norm(rows, context, relu=True, dropout=dropout, left_out=left_out)
         frames = rows[0].unflatten(1, points.shape[1:3])  # (G, B, T, C)
         for block in self.temporal_blocks:
             frames = block(frames, context)

@@ -29,9 +29,9 @@ class TemporalBlock(nn.Module):
         narrow = _convolution(clips, self.narrow_first, context).relu()
         narrow = _convolution(narrow, self.narrow_second, context).relu()
         joined = torch.cat([wide, narrow], dim=2)  # (G*B, T, 2C)
-        rows = linear_before_norm(joined, self.mix, context)
+        rows, left_out = linear_before_norm(joined, self.mix, context)
         rows = rows.view(1, frames.shape[0], -1, rows.shape[2])  # (1, G, B*T, C)
-        return self.norm(rows, context, relu=True).view_as(frames)
+        return self.norm(rows, context, relu=True, left_out=left_out).view_as(frames)
 
 
 def _convolution(

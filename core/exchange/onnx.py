@@ -7,7 +7,7 @@ The graph takes what `ClipEncoder.centre_view` makes of clips: `points` (B, T, 4
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from core.augment.views import View
 from core.encoders.graph_conv import GraphConvolution
 from core.encoders.pass_context import PassContext
 from core.errors import EncoderError
-from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder
 from core.pose.skeleton import NUM_JOINTS
@@ -42,7 +41,7 @@ def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.touch()  # a place that cannot be written is known before the work
-        _write(model, encoder.card, partial)
+        write_graph(model, partial, metadata={"signforge_card": encoder.card.model_dump_json()})
         difference = largest_difference(model, partial)
         if not difference <= LARGEST_DIFFERENCE:
             raise EncoderError(
@@ -53,6 +52,25 @@ def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
     finally:
         partial.unlink(missing_ok=True)
     return difference
+
+
+def write_graph(model: ClipEncoder, path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
+    """Write what `model` computes, unchecked; `metadata` goes into the file."""
+    view = _random_view(3, model.views.num_frames, seed=0)
+    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("frames")}
+    with _quiet_exporter(), torch.no_grad():
+        program = torch.onnx.export(
+            _Graph(model).eval(),
+            (view.points, view.hand_visible),
+            input_names=[POINTS, HAND_VISIBLE],
+            output_names=[EMBEDDING],
+            dynamic_shapes={POINTS: free, HAND_VISIBLE: free},
+            dynamo=True,
+            verbose=False,
+        )
+        assert program is not None, "the dynamo exporter returns its program"
+        program.model.metadata_props.update(metadata or {})
+        program.save(path)
 
 
 class OnnxEncoder:
@@ -114,30 +132,15 @@ class _DenseGraphConvolution(nn.Module):
         self.mixing = [adjacency.T for adjacency in sparse.adjacency]  # (W, V) each
         self.maps = [each.T for each in weight]  # (C, D) each
         offsets = sparse.adjacency.sum(1).T @ bias  # (W, D)
-        self.offsets = offsets if sparse.shift is None else offsets + sparse.shift
+        self._offsets = offsets if sparse.shift is None else offsets + sparse.shift
+
+    def offsets(self) -> Float[Tensor, "V D"]:
+        return self._offsets
 
     def forward(self, nodes: Float[Tensor, "V G R C"], _: PassContext) -> Float[Tensor, "V G R D"]:
         mixed = (mixing @ nodes.flatten(1) for mixing in self.mixing)
         mapped = (each.view_as(nodes) @ map_ for each, map_ in zip(mixed, self.maps, strict=True))
-        return sum(mapped) + self.offsets[:, None, None]
-
-
-def _write(model: ClipEncoder, card: EncoderCard, path: Path) -> None:
-    view = _random_view(3, model.views.num_frames, seed=0)
-    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("frames")}
-    with _quiet_exporter(), torch.no_grad():
-        program = torch.onnx.export(
-            _Graph(model).eval(),
-            (view.points, view.hand_visible),
-            input_names=[POINTS, HAND_VISIBLE],
-            output_names=[EMBEDDING],
-            dynamic_shapes={POINTS: free, HAND_VISIBLE: free},
-            dynamo=True,
-            verbose=False,
-        )
-        assert program is not None, "the dynamo exporter returns its program"
-        program.model.metadata_props["signforge_card"] = card.model_dump_json()
-        program.save(path)
+        return sum(mapped)
 
 
 def _random_view(clips: int, frames: int, seed: int) -> View:

@@ -31,17 +31,22 @@ class Moments:
 
 
 def batch_moments(
-    x: Float[Tensor, "V G R C"], *, all_reduce: AllReduce | None, num_ranks: int, native: NativeLibrary | None
+    x: Float[Tensor, "V G R C"],
+    offsets: Float[Tensor, "V C"] | None = None,
+    *,
+    all_reduce: AllReduce | None,
+    num_ranks: int,
+    native: NativeLibrary | None,
 ) -> Moments:
-    """Statistics over nodes and rows, of all ranks where `all_reduce` is given.
+    """Statistics of `x + offsets` over nodes and rows, of all ranks where `all_reduce` is given.
 
     They carry gradients, unless the kernels are native: those know of them by themselves.
     """
     count = x.shape[0] * x.shape[2] * (num_ranks if all_reduce else 1)
     if runs_natively(x, native):
         assert native is not None
-        return _native_moments(x, count, all_reduce, native)
-    wide = _wide(x)
+        return _native_moments(x, _table(offsets, x), count, all_reduce, native)
+    wide = _shifted(x, offsets)
     if all_reduce is None:
         variance, mean = torch.var_mean(wide, dim=(0, 2), correction=0)
         return Moments(mean, variance, count)
@@ -58,13 +63,14 @@ def batch_norm(
     *,
     eps: float,
     relu: bool,
+    offsets: Float[Tensor, "V C"] | None = None,
     dropout: Dropout | None = None,
     residual: Float[Tensor, "V G R C"] | None = None,
     all_reduce: AllReduce | None = None,
     moves: bool = True,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V G R C"]:
-    """Normalise by `moments`, drop out, add the residual, rectify.
+    """Add each node's offsets, normalise by `moments`, drop out, add the residual, rectify.
 
     `moves`: the moments are the batch's own, so gradients flow through them; False for running statistics.
     """
@@ -72,10 +78,10 @@ def batch_norm(
         assert native is not None
         work = _Work(native, eps, relu, dropout, all_reduce if moves else None, moves, moments.count)
         return differentiable(
-            _NativeBatchNorm, x, weight, bias, residual, moments.mean, moments.variance, work
+            _NativeBatchNorm, x, offsets, weight, bias, residual, moments.mean, moments.variance, work
         )
     inverse_deviation = (moments.variance + eps).rsqrt()  # (G, C)
-    y = (_wide(x) - moments.mean[:, None]) * (inverse_deviation * weight)[:, None] + bias
+    y = (_shifted(x, offsets) - moments.mean[:, None]) * (inverse_deviation * weight)[:, None] + bias
     y = drop(y, dropout)
     if residual is not None:
         y = y + residual
@@ -84,27 +90,38 @@ def batch_norm(
 
 def add_and_rectify(
     x: Float[Tensor, "V G R C"],
+    offsets: Float[Tensor, "V C"] | None,
     residual: Float[Tensor, "V G R C"] | None,
     *,
     relu: bool,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V G R C"]:
     """What is left of the operation when its norm was folded away; for inference, it may reuse `x`."""
-    if residual is None:
-        return x.relu() if relu else x
-    if not runs_natively(x, native) or torch.is_grad_enabled():
-        return (x + residual).relu() if relu else x + residual
-    assert native is not None
-    shape = _Shape(*x.shape)
-    ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
-    after = (shape, NativeDropout.of(None), relu)
-    native.call("batch_norm_forward", x.dtype, x, ones, zeros, residual.contiguous(), x, *after)
-    return x
+    if runs_natively(x, native) and not torch.is_grad_enabled():
+        assert native is not None
+        ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
+        given = (x, _table(offsets, x), ones, zeros, None if residual is None else residual.contiguous())
+        after = (_Shape(*x.shape), NativeDropout.of(None), relu)
+        native.call("batch_norm_forward", x.dtype, *given, x, *after)
+        return x
+    if offsets is not None:
+        x = x + offsets[:, None, None].to(x.dtype)
+    if residual is not None:
+        x = x + residual
+    return x.relu() if relu else x
 
 
-def _wide(x: Tensor) -> Tensor:
-    """At least float32, in which statistics are computed."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+def _shifted(x: Float[Tensor, "V G R C"], offsets: Float[Tensor, "V C"] | None) -> Float[Tensor, "V G R C"]:
+    """With its offsets, in at least float32, in which statistics are computed."""
+    wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+    return wide if offsets is None else wide + offsets[:, None, None]
+
+
+def _table(offsets: Float[Tensor, "V C"] | None, x: Float[Tensor, "V G R C"]) -> Float[Tensor, "V C"]:
+    """Offsets as the kernels take them."""
+    if offsets is None:
+        return torch.zeros(x.shape[0], x.shape[3])
+    return offsets.detach().float().contiguous()
 
 
 class _SumOverRanks(torch.autograd.Function):
@@ -141,14 +158,16 @@ class _Shape(NativeStructure):
     _fields_ = tuple((name, ctypes.c_int64) for name in ("nodes", "groups", "rows", "channels"))
 
 
-def _native_moments(x: Tensor, count: int, all_reduce: AllReduce | None, native: NativeLibrary) -> Moments:
+def _native_moments(
+    x: Tensor, offsets: Tensor, count: int, all_reduce: AllReduce | None, native: NativeLibrary
+) -> Moments:
     """From sums of differences to each group's first row, which keeps them small."""
     num_groups, num_channels = x.shape[1], x.shape[3]
     sums = torch.zeros(2, num_groups, num_channels, dtype=torch.float64)
     with torch.no_grad():
-        native.call("batch_norm_moments", x.dtype, x, sums, _Shape(*x.shape))
+        native.call("batch_norm_moments", x.dtype, x, offsets, sums, _Shape(*x.shape))
         local = x.shape[0] * x.shape[2]
-        pivot = x[0, :, 0].double()
+        pivot = x[0, :, 0].double() + offsets[0]
         shift, square = sums / local
         mean, variance = pivot + shift, square - shift.square()
         if all_reduce is not None:
@@ -164,6 +183,7 @@ class _NativeBatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
+        offsets: Tensor | None,
         weight: Tensor,
         bias: Tensor,
         residual: Tensor | None,
@@ -177,27 +197,36 @@ class _NativeBatchNorm(torch.autograd.Function):
         y = torch.empty_like(x)
         shape, dropout = _Shape(*x.shape), NativeDropout.of(work.dropout)
         residual = None if residual is None else residual.contiguous()
-        read, after = (x, scale, shift, residual), (shape, dropout, work.relu)
+        table = _table(offsets, x)
+        read, after = (x, table, scale, shift, residual), (shape, dropout, work.relu)
         work.native.call("batch_norm_forward", x.dtype, *read, y, *after)
-        ctx.save_for_backward(x, y, mean, inverse_deviation, weight)
-        ctx.work, ctx.has_residual = work, residual is not None
+        ctx.save_for_backward(x, table, y, mean, inverse_deviation, weight)
+        ctx.work, ctx.has_residual, ctx.has_offsets = work, residual is not None, offsets is not None
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, mean, inverse_deviation, weight = ctx.saved_tensors
+        x, table, y, mean, inverse_deviation, weight = ctx.saved_tensors
         work: _Work = ctx.work
         dy = gradients[0].contiguous()
         shape, dropout = _Shape(*x.shape), NativeDropout.of(work.dropout)
         sums = torch.zeros(2, *mean.shape, dtype=torch.float64)
-        work.native.call("batch_norm_backward_sums", x.dtype, dy, y, x, mean, sums, shape, dropout, work.relu)
+        read = (dy, y, x, table, mean)
+        work.native.call("batch_norm_backward_sums", x.dtype, *read, sums, shape, dropout, work.relu)
         dbias, dweight = sums[0].sum(0), (sums[1] * inverse_deviation).sum(0)
         coefficients = _coefficients(sums, inverse_deviation, weight, work)
         dx = torch.empty_like(x)
         dresidual = torch.empty_like(x) if ctx.has_residual else None
-        read, written = (dy, y, x, mean, coefficients), (dx, dresidual)
-        work.native.call("batch_norm_backward", x.dtype, *read, *written, shape, dropout, work.relu)
-        return dx, dweight.to(weight.dtype), dbias.to(weight.dtype), dresidual, None, None, None
+        written, after = (dx, dresidual), (shape, dropout, work.relu)
+        work.native.call("batch_norm_backward", x.dtype, *read, coefficients, *written, *after)
+        doffsets = _node_sums(dx, work.native) if ctx.has_offsets else None
+        return dx, doffsets, dweight.to(weight.dtype), dbias.to(weight.dtype), dresidual, None, None, None
+
+
+def _node_sums(dx: Float[Tensor, "V G R C"], native: NativeLibrary) -> Float[Tensor, "V C"]:
+    sums = torch.empty(dx.shape[0], dx.shape[3])
+    native.call("row_sums", dx.dtype, dx, sums, dx.shape[0], dx.shape[1] * dx.shape[2], dx.shape[3])
+    return sums
 
 
 def _coefficients(sums: Tensor, inverse_deviation: Tensor, weight: Tensor, work: _Work) -> Tensor:

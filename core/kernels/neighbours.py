@@ -1,6 +1,6 @@
 """Graph convolution where it is sparse (paper, section III-A; ST-GCN).
 
-y_w = sum over partitions k of W_k (sum over v of A^k_vw x_v) + b_k (sum over v of A^k_vw): neighbours are
+y_w = sum over partitions k of W_k (sum over v of A^k_vw x_v): neighbours are
 summed before they are multiplied, and a node is multiplied only by the partitions in which it has some. Nodes
 are the outermost axis, so what a node needs lies together.
 """
@@ -83,21 +83,20 @@ def _groups(slots: tuple[Slot, ...], num_nodes: int) -> Iterator[NodeGroup]:
 def graph_convolution(
     x: Float[Tensor, "V N C"],
     maps: Float[Tensor, "K D C"],
-    offsets: Float[Tensor, "V D"],
     neighbourhood: Neighbourhood,
     *,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V N D"]:
-    """Mix each node's neighbours by each partition's map; `offsets` are what biases come to at each node."""
+    """Mix each node's neighbours by each partition's map, without biases."""
     if runs_natively(x, native):
-        return differentiable(_NativeGraphConvolution, x, maps, offsets, neighbourhood, native)
+        return differentiable(_NativeGraphConvolution, x, maps, neighbourhood, native)
     nodes = x.unbind(0)
     rows = []
     for group in neighbourhood.groups:
         merged = _merged(maps, group)
         for node in range(group.first, group.last):
             sums = [_weighted_sum(nodes, slot) for slot in neighbourhood.slots if slot.node == node]
-            rows.append(torch.addmm(offsets[node], torch.cat(sums, dim=1), merged.t()))
+            rows.append(torch.cat(sums, dim=1) @ merged.t())
     return torch.stack(rows)
 
 
@@ -168,39 +167,36 @@ class _NativeTables:
 
 class _NativeGraphConvolution(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, maps: Tensor, offsets: Tensor, hood: Neighbourhood, native: NativeLibrary
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, maps: Tensor, hood: Neighbourhood, native: NativeLibrary) -> Tensor:
         x = x.contiguous()
         num_nodes, num_rows, channels = x.shape
         sums = x.new_empty(len(hood.slots) * num_rows * channels)
         tables = hood.native
         native.call("neighbours_gather", x.dtype, x, sums, tables.links, tables.sides, num_rows, channels)
         y = x.new_empty(num_nodes, num_rows, maps.shape[1])
-        for group in hood.groups:
-            merged, rows = _merged(maps, group), _rows_of(sums, group, num_rows, channels)
-            for index, node in enumerate(range(group.first, group.last)):
-                torch.addmm(offsets[node], rows[index], merged.t(), out=y[node])
-        ctx.save_for_backward(sums, maps)
+        merged = [_merged(maps, group) for group in hood.groups]
+        for group, each in zip(hood.groups, merged, strict=True):
+            rows = _rows_of(sums, group, num_rows, channels).flatten(0, 1)  # (n N, k C)
+            torch.mm(rows, each.t(), out=y[group.first : group.last].flatten(0, 1))
+        ctx.save_for_backward(sums, maps, *merged)
         ctx.hood, ctx.native = hood, native
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        sums, maps = ctx.saved_tensors
+        sums, maps, *merged = ctx.saved_tensors
         hood: Neighbourhood = ctx.hood
         dy = gradients[0].contiguous()
-        num_nodes, num_rows, width = dy.shape
+        num_nodes, num_rows, _ = dy.shape
         channels = maps.shape[2]
         dsums = torch.empty_like(sums)
         dmaps = torch.zeros(maps.shape, dtype=torch.float32)
-        for group in hood.groups:
-            merged = _merged(maps, group)
+        for group, each in zip(hood.groups, merged, strict=True):
             rows = _rows_of(sums, group, num_rows, channels).flatten(0, 1)  # (n N, k C)
             drows = _rows_of(dsums, group, num_rows, channels).flatten(0, 1)
             out = dy[group.first : group.last].flatten(0, 1)  # (n N, D)
             if ctx.needs_input_grad[0]:
-                torch.mm(out, merged, out=drows)
+                torch.mm(out, each, out=drows)
             share = torch.mm(out.t(), rows).unflatten(1, (len(group.partitions), channels))  # (D, k, C)
             for index, partition in enumerate(group.partitions):
                 dmaps[partition] += share[:, index]
@@ -208,9 +204,7 @@ class _NativeGraphConvolution(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             dx = dy.new_empty(num_nodes, num_rows, channels)
             ctx.native.call("neighbours_scatter", dy.dtype, dsums, dx, *hood.native.all, num_rows, channels)
-        doffsets = torch.empty(num_nodes, width)
-        ctx.native.call("row_sums", dy.dtype, dy, doffsets, num_nodes, num_rows, width)
-        return dx, dmaps.to(maps.dtype), doffsets.to(maps.dtype), None, None
+        return dx, dmaps.to(maps.dtype), None, None
 
 
 def _rows_of(sums: Tensor, group: NodeGroup, num_rows: int, channels: int) -> Float[Tensor, "n N kC"]:

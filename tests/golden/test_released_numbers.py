@@ -147,6 +147,7 @@ def test_enqueued_keys(
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
 def test_gradients_in_bf16_point_where_those_in_fp32_do(
     golden: Golden, model: SpatialTemporalConsistency, query_view: View, key_view: View, native: bool

@@ -1,4 +1,4 @@
-// Batch norm of x (V, G, R, C): channel statistics of each group g over nodes v and rows r, then
+// Batch norm of x (V, G, R, C) plus offsets (V, C): channel statistics of each group g over nodes v and rows r, then
 // y = relu(dropout(scale * x + shift) + residual), forward and backward. See core/kernels/batch_norm.py.
 #include <omp.h>
 
@@ -45,7 +45,7 @@ struct Sums {
 };
 
 template <typename T>
-void moments(const T* x, double* out, Shape s) {
+void moments(const T* x, const float* offsets, double* out, Shape s) {
   const int64_t per_group = s.channels, all = s.groups * s.channels;
   Sums sums(2 * all);
 #pragma omp parallel
@@ -55,6 +55,7 @@ void moments(const T* x, double* out, Shape s) {
     for (int64_t index = 0; index < s.blocks(); ++index) {
       const Block b = block_of(s, index);
       const T* pivot = x + b.group * s.rows * s.channels;  // the group's first row: keeps differences small
+      const float* f = offsets + b.node * s.channels;
       std::fill(plain.begin(), plain.end(), 0.f);
       std::fill(squares.begin(), squares.end(), 0.f);
       for (int64_t r = b.first; r < b.last; ++r) {
@@ -63,7 +64,7 @@ void moments(const T* x, double* out, Shape s) {
         float* q = squares.data();
 #pragma omp simd
         for (int64_t c = 0; c < per_group; ++c) {
-          const float value = load(row + c) - load(pivot + c);
+          const float value = load(row + c) + f[c] - (load(pivot + c) + offsets[c]);
           p[c] += value;
           q[c] += value * value;
         }
@@ -79,7 +80,7 @@ void moments(const T* x, double* out, Shape s) {
 }
 
 template <typename T, bool DROP, bool RESIDUAL, bool RELU>
-void forward(const T* x, const float* scale, const float* shift, const T* residual, T* y, Shape s, Dropout d) {
+void forward(const T* x, const float* offsets, const float* scale, const float* shift, const T* residual, T* y, Shape s, Dropout d) {
 #pragma omp parallel for schedule(static)
   for (int64_t index = 0; index < s.blocks(); ++index) {
     const Block b = block_of(s, index);
@@ -87,12 +88,13 @@ void forward(const T* x, const float* scale, const float* shift, const T* residu
     const Lane* lane = reinterpret_cast<const Lane*>(lanes);
     const float* a = scale + b.group * s.channels;
     const float* o = shift + b.group * s.channels;
+    const float* f = offsets + b.node * s.channels;
     for (int64_t r = b.first; r < b.last; ++r) {
       const int64_t offset = offset_of(s, b, r);
       if (DROP) draw_lanes(lanes, row_id(s, b, r, d), s.channels, d.seed);
 #pragma omp simd
       for (int64_t c = 0; c < s.channels; ++c) {
-        float value = load(x + offset + c) * a[c] + o[c];
+        float value = (load(x + offset + c) + f[c]) * a[c] + o[c];
         if (DROP) value = lane[c] < d.threshold ? 0.f : value * d.scale;
         if (RESIDUAL) value += load(residual + offset + c);
         if (RELU) value = value < 0.f ? 0.f : value;
@@ -103,7 +105,8 @@ void forward(const T* x, const float* scale, const float* shift, const T* residu
 }
 
 template <typename T, bool DROP, bool RELU>
-void backward_sums(const T* dy, const T* y, const T* x, const float* mean, double* out, Shape s, Dropout d) {
+void backward_sums(const T* dy, const T* y, const T* x, const float* offsets, const float* mean, double* out, Shape s,
+                   Dropout d) {
   const int64_t all = s.groups * s.channels;
   Sums sums(2 * all);
 #pragma omp parallel
@@ -115,6 +118,7 @@ void backward_sums(const T* dy, const T* y, const T* x, const float* mean, doubl
     for (int64_t index = 0; index < s.blocks(); ++index) {
       const Block b = block_of(s, index);
       const float* m = mean + b.group * s.channels;
+      const float* f = offsets + b.node * s.channels;
       std::fill(plain.begin(), plain.end(), 0.f);
       std::fill(weighed.begin(), weighed.end(), 0.f);
       for (int64_t r = b.first; r < b.last; ++r) {
@@ -128,7 +132,7 @@ void backward_sums(const T* dy, const T* y, const T* x, const float* mean, doubl
           if (RELU) g = load(y + offset + c) > 0.f ? g : 0.f;
           if (DROP) g = lane[c] < d.threshold ? 0.f : g * d.scale;
           p[c] += g;
-          q[c] += g * (load(x + offset + c) - m[c]);
+          q[c] += g * (load(x + offset + c) + f[c] - m[c]);
         }
       }
       double* total = sums.mine() + b.group * s.channels;
@@ -143,7 +147,7 @@ void backward_sums(const T* dy, const T* y, const T* x, const float* mean, doubl
 
 // dx = a * g + b * (x - mean) + c, and the residual's gradient where one is wanted.
 template <typename T, bool DROP, bool RESIDUAL, bool RELU>
-void backward(const T* dy, const T* y, const T* x, const float* mean, const float* coefficients, T* dx,
+void backward(const T* dy, const T* y, const T* x, const float* offsets, const float* mean, const float* coefficients, T* dx,
               T* dresidual, Shape s, Dropout d) {
   const int64_t all = s.groups * s.channels;
 #pragma omp parallel for schedule(static)
@@ -152,6 +156,7 @@ void backward(const T* dy, const T* y, const T* x, const float* mean, const floa
     alignas(64) int64_t lanes[MAX_CHANNELS / 4];
     const Lane* lane = reinterpret_cast<const Lane*>(lanes);
     const float* m = mean + blk.group * s.channels;
+    const float* f = offsets + blk.node * s.channels;
     const float* a = coefficients + blk.group * s.channels;
     const float* b = a + all;
     const float* k = b + all;
@@ -164,38 +169,39 @@ void backward(const T* dy, const T* y, const T* x, const float* mean, const floa
         if (RELU) g = load(y + offset + c) > 0.f ? g : 0.f;
         if (RESIDUAL) store(dresidual + offset + c, g);
         if (DROP) g = lane[c] < d.threshold ? 0.f : g * d.scale;
-        store(dx + offset + c, a[c] * g + b[c] * (load(x + offset + c) - m[c]) + k[c]);
+        store(dx + offset + c, a[c] * g + b[c] * (load(x + offset + c) + f[c] - m[c]) + k[c]);
       }
     }
   }
 }
 
 template <typename T>
-void forward_any(const T* x, const float* scale, const float* shift, const T* residual, T* y, Shape s, Dropout d, bool relu) {
+void forward_any(const T* x, const float* offsets, const float* scale, const float* shift, const T* residual, T* y, Shape s, Dropout d, bool relu) {
   const bool drop = d.threshold > -32768;
 #define CASE(D, R, L) \
-  if (drop == D && (residual != nullptr) == R && relu == L) return forward<T, D, R, L>(x, scale, shift, residual, y, s, d)
+  if (drop == D && (residual != nullptr) == R && relu == L) return forward<T, D, R, L>(x, offsets, scale, shift, residual, y, s, d)
   CASE(false, false, false); CASE(false, false, true); CASE(false, true, false); CASE(false, true, true);
   CASE(true, false, false); CASE(true, false, true); CASE(true, true, false); CASE(true, true, true);
 #undef CASE
 }
 
 template <typename T>
-void backward_sums_any(const T* dy, const T* y, const T* x, const float* mean, double* out, Shape s, Dropout d, bool relu) {
+void backward_sums_any(const T* dy, const T* y, const T* x, const float* offsets, const float* mean, double* out, Shape s,
+                       Dropout d, bool relu) {
   const bool drop = d.threshold > -32768;
 #define CASE(D, L) \
-  if (drop == D && relu == L) return backward_sums<T, D, L>(dy, y, x, mean, out, s, d)
+  if (drop == D && relu == L) return backward_sums<T, D, L>(dy, y, x, offsets, mean, out, s, d)
   CASE(false, false); CASE(false, true); CASE(true, false); CASE(true, true);
 #undef CASE
 }
 
 template <typename T>
-void backward_any(const T* dy, const T* y, const T* x, const float* mean, const float* coefficients, T* dx,
+void backward_any(const T* dy, const T* y, const T* x, const float* offsets, const float* mean, const float* coefficients, T* dx,
                   T* dresidual, Shape s, Dropout d, bool relu) {
   const bool drop = d.threshold > -32768;
 #define CASE(D, R, L)                                              \
   if (drop == D && (dresidual != nullptr) == R && relu == L)       \
-  return backward<T, D, R, L>(dy, y, x, mean, coefficients, dx, dresidual, s, d)
+  return backward<T, D, R, L>(dy, y, x, offsets, mean, coefficients, dx, dresidual, s, d)
   CASE(false, false, false); CASE(false, false, true); CASE(false, true, false); CASE(false, true, true);
   CASE(true, false, false); CASE(true, false, true); CASE(true, true, false); CASE(true, true, true);
 #undef CASE
@@ -203,20 +209,24 @@ void backward_any(const T* dy, const T* y, const T* x, const float* mean, const 
 
 }  // namespace
 
-#define EXPORT(T, SUFFIX)                                                                                          \
-  extern "C" void batch_norm_moments_##SUFFIX(const T* x, double* out, Shape s) { moments<T>(x, out, s); }          \
-  extern "C" void batch_norm_forward_##SUFFIX(const T* x, const float* scale, const float* shift,                   \
-                                              const T* residual, T* y, Shape s, Dropout d, int64_t relu) {          \
-    forward_any<T>(x, scale, shift, residual, y, s, d, relu != 0);                                                 \
-  }                                                                                                                \
-  extern "C" void batch_norm_backward_sums_##SUFFIX(const T* dy, const T* y, const T* x, const float* mean,         \
-                                                    double* out, Shape s, Dropout d, int64_t relu) {                \
-    backward_sums_any<T>(dy, y, x, mean, out, s, d, relu != 0);                                                    \
-  }                                                                                                                \
-  extern "C" void batch_norm_backward_##SUFFIX(const T* dy, const T* y, const T* x, const float* mean,              \
-                                               const float* coefficients, T* dx, T* dresidual, Shape s, Dropout d,  \
-                                               int64_t relu) {                                                     \
-    backward_any<T>(dy, y, x, mean, coefficients, dx, dresidual, s, d, relu != 0);                                 \
+#define EXPORT(T, SUFFIX)                                                                                         \
+  extern "C" void batch_norm_moments_##SUFFIX(const T* x, const float* offsets, double* out, Shape s) {           \
+    moments<T>(x, offsets, out, s);                                                                               \
+  }                                                                                                               \
+  extern "C" void batch_norm_forward_##SUFFIX(const T* x, const float* offsets, const float* scale,               \
+                                              const float* shift, const T* residual, T* y, Shape s, Dropout d,    \
+                                              int64_t relu) {                                                     \
+    forward_any<T>(x, offsets, scale, shift, residual, y, s, d, relu != 0);                                       \
+  }                                                                                                               \
+  extern "C" void batch_norm_backward_sums_##SUFFIX(const T* dy, const T* y, const T* x, const float* offsets,    \
+                                                    const float* mean, double* out, Shape s, Dropout d,           \
+                                                    int64_t relu) {                                               \
+    backward_sums_any<T>(dy, y, x, offsets, mean, out, s, d, relu != 0);                                          \
+  }                                                                                                               \
+  extern "C" void batch_norm_backward_##SUFFIX(const T* dy, const T* y, const T* x, const float* offsets,         \
+                                               const float* mean, const float* coefficients, T* dx, T* dresidual, \
+                                               Shape s, Dropout d, int64_t relu) {                                \
+    backward_any<T>(dy, y, x, offsets, mean, coefficients, dx, dresidual, s, d, relu != 0);                       \
   }
 
 EXPORT(float, float32)

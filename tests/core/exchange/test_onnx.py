@@ -87,7 +87,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
     encoder: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exporter is made to write another encoder's file."""
-    monkeypatch.setattr(exporting, "_write", lambda model, card, path: shutil.copy(exported, path))
+    monkeypatch.setattr(exporting, "write_graph", lambda _, path, *, metadata: shutil.copy(exported, path))
     kept, other = tmp_path / "mine.onnx", ClipEncoder(SMALL).eval()
     kept.write_bytes(b"of an earlier export")
     with pytest.raises(EncoderError, match=rf"largest difference is .*, the limit {LARGEST_DIFFERENCE:g}"):

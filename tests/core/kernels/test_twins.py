@@ -54,11 +54,11 @@ def assert_twins(operation: Operation, inputs: list[Tensor], native: NativeLibra
     exact = outcome(operation, inputs, None)
     for ours, theirs in zip(outcome(operation, inputs, native), exact, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * (1 + float(theirs.abs().max())))
-    half = [each.bfloat16() if each.dim() > 1 else each for each in inputs]
+    half = [each.bfloat16() if each.dim() > 2 else each for each in inputs]
     rounded, plain = outcome(operation, half, native), outcome(operation, half, None)
+    largest = max(float(each.norm()) for each in exact)  # what is zero in truth is a sum of such numbers
     for ours, theirs, true in zip(rounded, plain, exact, strict=True):
-        allowed = 2 * (theirs.float() - true).norm() + 0.02 * true.norm() + 1e-2
-        assert (ours.float() - true).norm() <= allowed
+        assert (ours.float() - true).norm() <= 2 * (theirs.float() - true).norm() + 0.02 * largest + 1e-2
 
 
 def dropout_of(probability: float, seed: int = 5) -> Dropout | None:
@@ -80,9 +80,15 @@ def test_batch_norm(
     shape = (nodes, groups, rows, channels)
 
     def normalised(
-        x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor, *, native: NativeLibrary | None
+        x: Tensor,
+        offsets: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        residual: Tensor,
+        *,
+        native: NativeLibrary | None,
     ) -> Tensor:
-        moments = batch_moments(x, all_reduce=None, num_ranks=1, native=native)
+        moments = batch_moments(x, offsets, all_reduce=None, num_ranks=1, native=native)
         y = batch_norm(
             x,
             moments,
@@ -90,13 +96,15 @@ def test_batch_norm(
             bias,
             eps=0.1,
             relu=relu,
+            offsets=offsets,
             dropout=dropout_of(probability),
             residual=residual if carried else None,
             native=native,
         )
         return y if carried else y + 0 * residual
 
-    assert_twins(normalised, random_tensors(shape, (channels,), (channels,), shape), native)
+    tensors = random_tensors(shape, (nodes, channels), (channels,), (channels,), shape)
+    assert_twins(normalised, tensors, native)
 
 
 @given(sizes, st.integers(1, 40), widths)
@@ -125,11 +133,11 @@ def test_graph_convolution(
     adjacency = torch.from_numpy(adjacency_of(part))
     neighbourhood = Neighbourhood.of(adjacency)
 
-    def mixed(x: Tensor, maps: Tensor, offsets: Tensor, *, native: NativeLibrary | None) -> Tensor:
-        return graph_convolution(x, maps, offsets, neighbourhood, native=native)
+    def mixed(x: Tensor, maps: Tensor, *, native: NativeLibrary | None) -> Tensor:
+        return graph_convolution(x, maps, neighbourhood, native=native)
 
     num_nodes = adjacency.shape[1]
-    shapes = ((num_nodes, rows, channels), (4, width, channels), (num_nodes, width))
+    shapes = ((num_nodes, rows, channels), (4, width, channels))
     assert_twins(mixed, random_tensors(*shapes), native)
 
 

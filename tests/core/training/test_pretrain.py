@@ -154,6 +154,7 @@ def test_the_program_runs_without_any_service(corpus: PackedCorpus, tmp_path: Pa
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["event"] for event in events if event["event"] != "step"] == [
         "phase",
+        "log",
         "checkpoint",
         "checkpoint",
         "checkpoint",
