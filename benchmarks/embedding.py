@@ -1,6 +1,6 @@
 """Embedding clips with one full-size encoder, against a literal implementation of the method.
 
-    python benchmarks/embedding.py [--batch 64] [--rounds 5] [--compiled]
+    python benchmarks/embedding.py [--batch 64] [--rounds 5] [--sides 'native bf16' ...]
 
 All sides embed the same views with the joint stream's encoder, in evaluation mode, taking turns; each is a
 process of its own with the same allocator settings and number of threads. `onnx` is the exported file (of
@@ -49,9 +49,7 @@ def main() -> None:
         serve(lambda: _prepared(options.side, options.batch, options.threads))
         return
     limits = measured_limits()
-    names = [BASELINE, UNFOLDED, ONNX, *(n for n in SETTINGS if options.compiled or "compiled" not in n)]
-    seconds, peaks = {}, {}
-    for name in names[1:]:
+    for name in options.sides:
         arguments = ["--batch", str(options.batch), "--threads", str(options.threads)]
         environment = tuned_environment()
         with (
@@ -108,7 +106,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--compiled", action="store_true", help="also the compiled side; minutes more")
+    quick = [name for name in SETTINGS if "compiled" not in name]  # compiling takes minutes
+    parser.add_argument(
+        "--sides", nargs="+", choices=[UNFOLDED, ONNX, *SETTINGS], default=[UNFOLDED, ONNX, *quick]
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--side", help="used by the benchmark itself")
     return parser.parse_args()

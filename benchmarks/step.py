@@ -111,7 +111,7 @@ def _our_step(
         total.backward()
         state.optimiser.step()
         state.step += 1
-        return float(total)
+        return float(total.detach())
 
     return step
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.kernels.autograd import differentiable
-from core.kernels.dropout import Dropout, NativeDropout, drop
+from core.kernels.dropout import Dropout, NativeDropout, drop, keep_mask
 from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
 
 AllReduce = Callable[[Tensor], None]
@@ -40,12 +40,14 @@ def batch_moments(
 ) -> Moments:
     """Statistics of `x + offsets` over nodes and rows, of all ranks where `all_reduce` is given.
 
-    They carry gradients, unless the kernels are native: those know of them by themselves.
+    They carry gradients only where `batch_norm` leaves gradients to autograd (compiled, or in float64).
     """
     count = x.shape[0] * x.shape[2] * (num_ranks if all_reduce else 1)
     if runs_natively(x, native):
         assert native is not None
         return _native_moments(x, _table(offsets, x), count, all_reduce, native)
+    if _is_lean(x):
+        return _lean_moments(x, offsets, count, all_reduce)
     wide = _shifted(x, offsets)
     if all_reduce is None:
         variance, mean = torch.var_mean(wide, dim=(0, 2), correction=0)
@@ -79,6 +81,11 @@ def batch_norm(
         work = _Work(native, eps, relu, dropout, all_reduce if moves else None, moves, moments.count)
         return differentiable(
             _NativeBatchNorm, x, offsets, weight, bias, residual, moments.mean, moments.variance, work
+        )
+    if _is_lean(x):
+        lean = _Work(None, eps, relu, dropout, all_reduce if moves else None, moves, moments.count)
+        return differentiable(
+            _LeanBatchNorm, x, offsets, weight, bias, residual, moments.mean, moments.variance, lean
         )
     inverse_deviation = (moments.variance + eps).rsqrt()  # (G, C)
     y = (_shifted(x, offsets) - moments.mean[:, None]) * (inverse_deviation * weight)[:, None] + bias
@@ -124,6 +131,14 @@ def _table(offsets: Float[Tensor, "V C"] | None, x: Float[Tensor, "V G R C"]) ->
     return offsets.detach().float().contiguous()
 
 
+def _is_lean(x: Tensor) -> bool:
+    """Whether plain PyTorch keeps only inputs for the backward pass, and computes the rest again.
+
+    A compiler decides that by itself, and in float64 autograd is the reference.
+    """
+    return not torch.compiler.is_compiling() and x.dtype in (torch.float32, torch.bfloat16)
+
+
 class _SumOverRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, all_reduce: AllReduce) -> Tensor:
@@ -145,7 +160,7 @@ def _sum_over_ranks(x: Tensor, all_reduce: AllReduce) -> Tensor:
 
 @dataclass(frozen=True)
 class _Work:
-    native: NativeLibrary
+    native: NativeLibrary | None
     eps: float
     relu: bool
     dropout: Dropout | None
@@ -162,20 +177,76 @@ def _native_moments(
     x: Tensor, offsets: Tensor, count: int, all_reduce: AllReduce | None, native: NativeLibrary
 ) -> Moments:
     """From sums of differences to each group's first row, which keeps them small."""
-    num_groups, num_channels = x.shape[1], x.shape[3]
-    sums = torch.zeros(2, num_groups, num_channels, dtype=torch.float64)
+    sums = torch.zeros(2, x.shape[1], x.shape[3], dtype=torch.float64)
     with torch.no_grad():
         native.call("batch_norm_moments", x.dtype, x, offsets, sums, _Shape(*x.shape))
-        local = x.shape[0] * x.shape[2]
         pivot = x[0, :, 0].double() + offsets[0]
-        shift, square = sums / local
-        mean, variance = pivot + shift, square - shift.square()
-        if all_reduce is not None:
-            totals = torch.stack([mean, variance + mean.square()]) * local
-            all_reduce(totals)
-            mean, square = totals / count
-            variance = square - mean.square()
+        shift, square = sums / (x.shape[0] * x.shape[2])
+        return _of_all_ranks(x, pivot + shift, square - shift.square(), count, all_reduce)
+
+
+@torch.no_grad()
+def _lean_moments(x: Tensor, offsets: Tensor | None, count: int, all_reduce: AllReduce | None) -> Moments:
+    variance, mean = torch.var_mean(_shifted(x, offsets), dim=(0, 2), correction=0)
+    return _of_all_ranks(x, mean.double(), variance.double(), count, all_reduce)
+
+
+def _of_all_ranks(
+    x: Tensor, mean: Tensor, variance: Tensor, count: int, all_reduce: AllReduce | None
+) -> Moments:
+    if all_reduce is not None:
+        totals = torch.stack([mean, variance + mean.square()]) * (x.shape[0] * x.shape[2])
+        all_reduce(totals)
+        mean, square = totals / count
+        variance = square - mean.square()
     return Moments(mean.float(), variance.clamp(min=0).float(), count)
+
+
+class _LeanBatchNorm(torch.autograd.Function):
+    """What the native kernels do, in plain PyTorch: only x, y and small tables are kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        offsets: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        residual: Tensor | None,
+        mean: Tensor,
+        variance: Tensor,
+        work: _Work,
+    ) -> Tensor:
+        inverse_deviation = (variance + work.eps).rsqrt()
+        y = _shifted(x, offsets) - mean[:, None]
+        y.mul_((inverse_deviation * weight)[:, None]).add_(bias)
+        _drop_in_place(y, work.dropout)
+        if residual is not None:
+            y.add_(residual)
+        y = (y.relu_() if work.relu else y).to(x.dtype)
+        ctx.save_for_backward(x, offsets, y, mean, inverse_deviation, weight)
+        ctx.work, ctx.has_residual = work, residual is not None
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, offsets, y, mean, inverse_deviation, weight = ctx.saved_tensors
+        work: _Work = ctx.work
+        gradient = gradients[0].float() * (y > 0) if work.relu else gradients[0].float().clone()
+        dresidual = gradient.to(x.dtype, copy=True) if ctx.has_residual else None
+        _drop_in_place(gradient, work.dropout)
+        centred = _shifted(x, offsets) - mean[:, None]
+        sums = torch.stack([gradient.sum((0, 2)), (gradient * centred).sum((0, 2))]).double()
+        dbias, dweight = sums[0].sum(0), (sums[1] * inverse_deviation).sum(0)
+        slope, slant, level = _coefficients(sums, inverse_deviation, weight, work)[:, :, None]
+        dx = gradient.mul_(slope).add_(centred.mul_(slant)).add_(level)
+        doffsets = None if offsets is None else dx.sum((1, 2))
+        return dx.to(x.dtype), doffsets, dweight.float(), dbias.float(), dresidual, None, None, None
+
+
+def _drop_in_place(x: Tensor, dropout: Dropout | None) -> None:
+    if dropout is not None:
+        x.mul_(keep_mask(x.shape, dropout)).mul_(dropout.scale)
 
 
 class _NativeBatchNorm(torch.autograd.Function):
@@ -199,6 +270,7 @@ class _NativeBatchNorm(torch.autograd.Function):
         residual = None if residual is None else residual.contiguous()
         table = _table(offsets, x)
         read, after = (x, table, scale, shift, residual), (shape, dropout, work.relu)
+        assert work.native is not None
         work.native.call("batch_norm_forward", x.dtype, *read, y, *after)
         ctx.save_for_backward(x, table, y, mean, inverse_deviation, weight)
         ctx.work, ctx.has_residual, ctx.has_offsets = work, residual is not None, offsets is not None
@@ -208,6 +280,7 @@ class _NativeBatchNorm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, table, y, mean, inverse_deviation, weight = ctx.saved_tensors
         work: _Work = ctx.work
+        assert work.native is not None
         dy = gradients[0].contiguous()
         shape, dropout = _Shape(*x.shape), NativeDropout.of(work.dropout)
         sums = torch.zeros(2, *mean.shape, dtype=torch.float64)

@@ -105,6 +105,11 @@ def test_batch_norm(
 
     tensors = random_tensors(shape, (nodes, channels), (channels,), (channels,), shape)
     assert_twins(normalised, tensors, native)
+    by_autograd = outcome(normalised, [each.double() for each in tensors], None)
+    for ours, theirs in zip(outcome(normalised, tensors, None), by_autograd, strict=True):
+        torch.testing.assert_close(
+            ours.double(), theirs, rtol=1e-3, atol=1e-3 * (1 + float(theirs.abs().max()))
+        )
 
 
 @given(sizes, st.integers(1, 40), widths)
