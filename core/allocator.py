@@ -7,7 +7,6 @@ not (docs/performance.md has what that gains).
 
 import os
 import platform
-from collections.abc import Mapping
 
 _GIB = 1 << 30
 _TUNABLES = {
@@ -18,19 +17,26 @@ _TUNABLES = {
 }
 
 
-def tuned_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What to add to `environment` (this process' own where None) for a training process.
+def tuned_environment() -> dict[str, str]:
+    """What to add to this process' environment for a training process.
 
     Empty where the C library is not glibc, another allocator is preloaded, or the user tunes glibc.
     """
-    present = os.environ if environment is None else environment
-    if platform.libc_ver()[0] != "glibc" or "GLIBC_TUNABLES" in present or "LD_PRELOAD" in present:
+    if not _is_glibc() or "GLIBC_TUNABLES" in os.environ or "LD_PRELOAD" in os.environ:
         return {}
-    return {"GLIBC_TUNABLES": ":".join(f"{name}={value}" for name, value in _TUNABLES.items())}
+    return {"GLIBC_TUNABLES": _tunables()}
 
 
 def allocation() -> str:
     """How this process allocates, for people."""
-    if os.environ.get("GLIBC_TUNABLES") == tuned_environment({}).get("GLIBC_TUNABLES"):
+    if _is_glibc() and os.environ.get("GLIBC_TUNABLES") == _tunables():
         return "kept between steps (glibc tuned)"
     return "allocated as the system's settings say"
+
+
+def _is_glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
+
+
+def _tunables() -> str:
+    return ":".join(f"{name}={value}" for name, value in _TUNABLES.items())

@@ -22,11 +22,11 @@ def attention(
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "B H T D"]:
     """Mix values by the softmax of query-key products; a row of dropout is a (clip, head, frame)."""
-    if dropout is None and not runs_natively(query, native):
+    if dropout is None and native is None:
         return functional.scaled_dot_product_attention(query, key, value)
     scale = query.shape[-1] ** -0.5
     scores = query @ key.transpose(-1, -2)  # (B, H, T, T)
-    if runs_natively(query, native):
+    if runs_natively(scores, native):
         assert native is not None
         weights = differentiable(_NativeSoftmax, scores, _Work(native, scale, dropout))
     else:

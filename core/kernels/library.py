@@ -25,6 +25,8 @@ _SOURCES = Path(__file__).parent / "source"
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math")
 _BUILD_SECONDS = 300
 _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+MAX_CHANNELS = 8192
+"""Rows that are longer do not fit into the kernels' buffers (`MAX_CHANNELS` in source/elements.h)."""
 
 
 class NativeLibrary:
@@ -66,8 +68,9 @@ def native_library() -> NativeLibrary:
 
 
 def runs_natively(tensor: Tensor, native: NativeLibrary | None) -> bool:
-    """Whether kernels exist for such a tensor: float32 or bfloat16 on the CPU."""
-    return native is not None and tensor.device.type == "cpu" and tensor.dtype in _SUFFIXES
+    """Whether kernels exist for such a tensor: float32 or bfloat16 on the CPU, rows not too long."""
+    suits = tensor.device.type == "cpu" and tensor.dtype in _SUFFIXES and tensor.shape[-1] <= MAX_CHANNELS
+    return native is not None and suits
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,7 @@
 """Each native kernel against its plain PyTorch twin, forward and backward, over random shapes."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor
 
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.errors import KernelError
+from core.kernels import library
 from core.kernels.attention import attention
 from core.kernels.batch_norm import batch_moments, batch_norm
 from core.kernels.dropout import Dropout, drop
 from core.kernels.layer_norm import add_layer_norm
-from core.kernels.library import NativeLibrary, native_library
+from core.kernels.library import MAX_CHANNELS, NativeLibrary, native_library
 from core.kernels.neighbours import Neighbourhood, graph_convolution
 from core.kernels.sub_parts import pool_sub_parts
 from core.kernels.windows import frame_windows
@@ -215,3 +217,17 @@ def test_a_rank_draws_its_part_of_the_batchs_mask() -> None:
     whole = drop(torch.ones(3, 2, 20, 10), Dropout(0.5, torch.tensor(9)))
     part = drop(torch.ones(3, 2, 12, 10), Dropout(0.5, torch.tensor(9), first_row=8))
     torch.testing.assert_close(whole[:, :, 8:], part)
+
+
+def test_rows_too_long_for_the_kernels_are_left_to_plain_pytorch(native: NativeLibrary) -> None:
+    header = Path(library.__file__).with_name("source") / "elements.h"
+    assert f"constexpr int64_t MAX_CHANNELS = {MAX_CHANNELS};" in header.read_text()
+    assert library.runs_natively(torch.empty(1, MAX_CHANNELS), native)
+    assert not library.runs_natively(torch.empty(1, MAX_CHANNELS + 1), native)
+    tokens, weight = torch.rand(1, 2, MAX_CHANNELS + 1), torch.ones(MAX_CHANNELS + 1)
+    arguments = (tokens, tokens, weight, weight)
+    ours, plain = (add_layer_norm(*arguments, eps=1e-5, native=each) for each in (native, None))
+    torch.testing.assert_close(ours, plain)
+    query, key, value = random_tensors(*[(1, 1, MAX_CHANNELS + 1, 1)] * 3)
+    mixed, exact = (attention(query, key, value, native=each) for each in (native, None))
+    torch.testing.assert_close(mixed, exact)
