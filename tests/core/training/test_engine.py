@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from core.training.engine import Engine, multiplies_bf16_faster
 from core.training.pretrain import Pretraining, pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
+from tests.core.training.stopping import StopsAt
 
 CPU = torch.device("cpu")
 WIDE, NARROW = EncoderConfig(), EncoderConfig(feature_width=64)
@@ -28,19 +28,6 @@ MODES = [
     ("native", "fp32"),
     ("native", "bf16"),
 ]
-
-
-class StopsAt(SilentObserver):
-    """Asks to stop once `steps` steps were reported."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps, self.seen = steps, 0
-
-    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.seen = step
-
-    def should_stop(self) -> bool:
-        return self.seen >= self.steps
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,19 +20,7 @@ from core.training.pretrain import Pretraining, pretrain
 from core.training.schedules import learning_rate
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, SMALL
-
-
-class StopsAt(SilentObserver):
-    """Asks to stop once `steps` steps were reported."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps, self.seen = steps, 0
-
-    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.seen = step
-
-    def should_stop(self) -> bool:
-        return self.seen >= self.steps
+from tests.core.training.stopping import StopsAt
 
 
 @pytest.fixture(scope="module")
