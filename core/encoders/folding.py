@@ -15,8 +15,8 @@ from core.encoders.part_network import PartNetwork
 from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import SignEncoder
 from core.encoders.temporal_block import TemporalBlock
-from core.kernels.batch_norm import add_and_rectify
 from core.kernels.dropout import Dropout
+from core.kernels.norm_passes import passes_for
 
 
 class FoldedNorm(nn.Module):
@@ -36,7 +36,7 @@ class FoldedNorm(nn.Module):
         """Add the offsets and the residual and rectify, where asked to."""
         assert dropout is None, "a folded encoder only embeds"
         assert left_out is None, "in evaluation nothing is left out"
-        return add_and_rectify(x, offsets, residual, relu=relu, native=context.native)
+        return passes_for(x, context.native).rectified(x, offsets, residual, relu=relu)
 
 
 def folded(encoder: SignEncoder, *, dtype: torch.dtype | None = None) -> SignEncoder:

@@ -1,0 +1,227 @@
+"""What a batch norm does with whole activations, once in plain PyTorch and once in C++.
+
+Everything that goes over all rows is here; `batch_norm.py` has what lies between, on tables of a few
+channels. x and y are (V, G, R, C), offsets (V, C) are added to x wherever it is read.
+"""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.kernels.dropout import Dropout, NativeDropout, drop
+from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
+
+Sums = Float[Tensor, "2 G C"]
+"""Of the gradient, and of the gradient times the centred input, over nodes and rows."""
+Coefficients = Float[Tensor, "3 G C"]
+"""dx = first * gradient + second * centred input + third."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What follows the norm."""
+
+    relu: bool
+    dropout: Dropout | None
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What the backward pass over all rows gives; no gradient of a residual where there is none."""
+
+    dx: Float[Tensor, "V G R C"]
+    dresidual: Float[Tensor, "V G R C"] | None
+    sums: Sums
+
+
+@runtime_checkable
+class NormPasses(Protocol):
+    """The passes."""
+
+    def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance (G, C) over nodes and rows."""
+
+    def forward(
+        self,
+        x: Tensor,
+        offsets: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        residual: Tensor | None,
+        ending: Ending,
+    ) -> Tensor:
+        """y = relu(dropout(scale * (x + offsets) + shift) + residual), with scale and shift (G, C)."""
+
+    def backward(
+        self,
+        dy: Tensor,
+        saved: tuple[Tensor, Tensor, Tensor, Tensor],
+        coefficients: Callable[[Sums], Coefficients],
+        ending: Ending,
+        *,
+        has_residual: bool,
+    ) -> Backward:
+        """Go back through y; `saved`: x, offsets, y, mean. Asks for coefficients once, with the sums."""
+
+    def node_sums(self, x: Tensor) -> Tensor:
+        """Each node's sum over groups and rows (V, C)."""
+
+    def rectified(self, x: Tensor, offsets: Tensor | None, residual: Tensor | None, *, relu: bool) -> Tensor:
+        """relu(x + offsets + residual) without a gradient: what is left where a norm was folded away."""
+
+
+def passes_for(x: Tensor, native: NativeLibrary | None) -> NormPasses:
+    """The kernels where they can, else plain PyTorch."""
+    if runs_natively(x, native):
+        assert native is not None
+        return NativePasses(native)
+    return PlainPasses()
+
+
+class PlainPasses:
+    """The specification: any device, and float64 too."""
+
+    def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NormPasses`."""
+        variance, mean = torch.var_mean(_shifted(x, offsets), dim=(0, 2), correction=0)
+        return mean.double(), variance.double()
+
+    def forward(
+        self,
+        x: Tensor,
+        offsets: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        residual: Tensor | None,
+        ending: Ending,
+    ) -> Tensor:
+        """See `NormPasses`."""
+        y = drop(_shifted(x, offsets).mul_(scale[:, None]).add_(shift[:, None]), ending.dropout)
+        if residual is not None:
+            y = y.add_(residual)
+        return (y.relu_() if ending.relu else y).to(x.dtype)
+
+    def backward(
+        self,
+        dy: Tensor,
+        saved: tuple[Tensor, Tensor, Tensor, Tensor],
+        coefficients: Callable[[Sums], Coefficients],
+        ending: Ending,
+        *,
+        has_residual: bool,
+    ) -> Backward:
+        """See `NormPasses`."""
+        x, offsets, y, mean = saved
+        centred = _shifted(x, offsets).sub_(mean[:, None])
+        carried = dy.to(centred.dtype) * (y > 0) if ending.relu else dy.to(centred.dtype)
+        gradient = drop(carried, ending.dropout)
+        sums = torch.stack([gradient.sum((0, 2)), (gradient * centred).sum((0, 2))]).double()
+        slope, slant, level = coefficients(sums).to(centred.dtype)[:, :, None]
+        dx = centred.mul_(slant).addcmul_(gradient, slope.expand_as(gradient)).add_(level)
+        return Backward(dx.to(x.dtype), carried.to(x.dtype) if has_residual else None, sums)
+
+    def node_sums(self, x: Tensor) -> Tensor:
+        """See `NormPasses`."""
+        return x.sum((1, 2), dtype=_wide(x.dtype))
+
+    def rectified(self, x: Tensor, offsets: Tensor | None, residual: Tensor | None, *, relu: bool) -> Tensor:
+        """See `NormPasses`."""
+        if offsets is not None:
+            x = x + offsets[:, None, None].to(x.dtype)
+        if residual is not None:
+            x = x + residual
+        return x.relu() if relu else x
+
+
+def offset_table(offsets: Float[Tensor, "V C"] | None, x: Float[Tensor, "V G R C"]) -> Float[Tensor, "V C"]:
+    """Offsets, or zeros where there are none, in the precision of statistics."""
+    if offsets is None:
+        return x.new_zeros(x.shape[0], x.shape[3], dtype=_wide(x.dtype))
+    return offsets.detach().to(_wide(x.dtype)).contiguous()
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """In which statistics of such activations are computed."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def _shifted(x: Float[Tensor, "V G R C"], offsets: Float[Tensor, "V C"]) -> Float[Tensor, "V G R C"]:
+    """A copy with its offsets, in the offsets' precision."""
+    return x + offsets[:, None, None]
+
+
+class _Shape(NativeStructure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("nodes", "groups", "rows", "channels"))
+
+
+@dataclass(frozen=True)
+class NativePasses:
+    """The kernels of source/batch_norm.cpp."""
+
+    library: NativeLibrary
+
+    def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NormPasses`. From sums of differences to each group's first row, which keeps them small."""
+        sums = torch.zeros(2, x.shape[1], x.shape[3], dtype=torch.float64)
+        self.library.call("batch_norm_moments", x.dtype, x, offsets, sums, _Shape(*x.shape))
+        shift, square = sums / (x.shape[0] * x.shape[2])
+        return x[0, :, 0].double() + offsets[0] + shift, (square - shift.square()).clamp(min=0)
+
+    def forward(
+        self,
+        x: Tensor,
+        offsets: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        residual: Tensor | None,
+        ending: Ending,
+    ) -> Tensor:
+        """See `NormPasses`."""
+        y = torch.empty_like(x)
+        read = (x, offsets, scale.contiguous(), shift.contiguous(), _contiguous(residual))
+        self.library.call("batch_norm_forward", x.dtype, *read, y, *self._settings(x, ending))
+        return y
+
+    def backward(
+        self,
+        dy: Tensor,
+        saved: tuple[Tensor, Tensor, Tensor, Tensor],
+        coefficients: Callable[[Sums], Coefficients],
+        ending: Ending,
+        *,
+        has_residual: bool,
+    ) -> Backward:
+        """See `NormPasses`."""
+        x, offsets, y, mean = saved
+        read, settings = (dy.contiguous(), y, x, offsets, mean), self._settings(x, ending)
+        sums = torch.zeros(2, *mean.shape, dtype=torch.float64)
+        self.library.call("batch_norm_backward_sums", x.dtype, *read, sums, *settings)
+        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if has_residual else None
+        written = (coefficients(sums).float().contiguous(), dx, dresidual)
+        self.library.call("batch_norm_backward", x.dtype, *read, *written, *settings)
+        return Backward(dx, dresidual, sums)
+
+    def node_sums(self, x: Tensor) -> Tensor:
+        """See `NormPasses`."""
+        num_nodes, num_groups, num_rows, num_channels = x.shape
+        sums = torch.empty(num_nodes, num_channels)
+        self.library.call("row_sums", x.dtype, x, sums, num_nodes, num_groups * num_rows, num_channels)
+        return sums
+
+    def rectified(self, x: Tensor, offsets: Tensor | None, residual: Tensor | None, *, relu: bool) -> Tensor:
+        """See `NormPasses`."""
+        assert not x.requires_grad
+        ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
+        return self.forward(x, offset_table(offsets, x), ones, zeros, residual, Ending(relu, None))
+
+    def _settings(self, x: Tensor, ending: Ending) -> tuple[_Shape, NativeDropout, bool]:
+        return _Shape(*x.shape), NativeDropout.of(ending.dropout), ending.relu
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()
