@@ -23,6 +23,7 @@ from core.allocator import tuned_environment
 from core.augment.views import View
 from core.config import PretrainConfig
 from core.recipes import find_recipe
+from core.training.devices import be_deterministic
 from core.training.engine import Engine
 from core.training.process_group import SingleRank
 from core.training.run_state import RunState
@@ -99,6 +100,7 @@ def _our_step(
 ) -> Callable[[], object]:
     run = config.run.model_copy(update={"engine": engine_name, "precision": precision})
     config = config.model_copy(update={"run": run})
+    be_deterministic(run.deterministic)
     engine = Engine.of(config, torch.device("cpu"), total_steps=10**6)
     state = RunState(config, {}, engine, SingleRank())
     engine.prepare(state.model.query)

@@ -2,8 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from core.errors import KernelError
+
+if TYPE_CHECKING:
+    from core.kernels.library import NativeLibrary
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # test networks are tiny: more threads only wait for each other
 
@@ -15,3 +21,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def native() -> "NativeLibrary":
+    """The compiled kernels; the test skips where there is no compiler to make them."""
+    from core.kernels.library import native_library  # tests of the service run without torch
+
+    try:
+        return native_library()
+    except KernelError as error:
+        pytest.skip(str(error))

@@ -43,7 +43,9 @@ class GraphConvolution(nn.Module):
     def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Float[Tensor, "V G R D"]:
         """Mix each node's neighbours, in the precision of the nodes, without the offsets."""
         maps = self.spread.weight.to(nodes.dtype).unflatten(0, (len(self.adjacency), -1))  # (K, D, C)
-        mixed = graph_convolution(nodes.flatten(1, 2), maps, self.neighbourhood, native=context.native)
+        mixed = graph_convolution(
+            nodes.flatten(1, 2), maps, self.adjacency, self.neighbourhood, native=context.native
+        )
         return mixed.unflatten(1, nodes.shape[1:3])
 
 

@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from core.augment.views import View
-from core.encoders.graph_conv import GraphConvolution
 from core.encoders.pass_context import PassContext
 from core.errors import EncoderError
 from core.exchange.clip_encoder import ClipEncoder
@@ -110,37 +109,11 @@ class _Graph(nn.Module):
     def __init__(self, model: ClipEncoder) -> None:
         super().__init__()
         self.model = model.for_inference(PassContext())
-        for module in list(self.model.modules()):
-            for name, child in module.named_children():
-                if isinstance(child, GraphConvolution):
-                    setattr(module, name, _DenseGraphConvolution(child))
 
     def forward(
         self, points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"]
     ) -> Float[Tensor, "B D"]:
         return self.model.embed_view(View(points, hand_visible))
-
-
-class _DenseGraphConvolution(nn.Module):
-    """A graph convolution by whole matrices: a handful of large products a block in the file, where the
-    sparse form would be thousands of small ones."""
-
-    def __init__(self, sparse: GraphConvolution) -> None:
-        super().__init__()
-        partitions = len(sparse.adjacency)
-        weight, bias = (each.detach().unflatten(0, (partitions, -1)) for each in sparse.spread.parameters())
-        self.mixing = [adjacency.T for adjacency in sparse.adjacency]  # (W, V) each
-        self.maps = [each.T for each in weight]  # (C, D) each
-        offsets = sparse.adjacency.sum(1).T @ bias  # (W, D)
-        self._offsets = offsets if sparse.shift is None else offsets + sparse.shift
-
-    def offsets(self) -> Float[Tensor, "V D"]:
-        return self._offsets
-
-    def forward(self, nodes: Float[Tensor, "V G R C"], _: PassContext) -> Float[Tensor, "V G R D"]:
-        mixed = (mixing @ nodes.flatten(1) for mixing in self.mixing)
-        mapped = (each.view_as(nodes) @ map_ for each, map_ in zip(mixed, self.maps, strict=True))
-        return sum(mapped)
 
 
 def _random_view(clips: int, frames: int, seed: int) -> View:

@@ -68,11 +68,11 @@ def drop(x: Float[Tensor, "V G R C"], dropout: Dropout | None) -> Float[Tensor, 
     """Zero what is dropped and scale the rest."""
     if dropout is None:
         return x
-    return torch.where(keep_mask(x.shape, dropout), x * dropout.scale, 0.0)
+    return x * keep_mask(x.shape, dropout) * dropout.scale
 
 
-def keep_mask(shape: torch.Size, dropout: Dropout) -> Bool[Tensor, "V G R C"]:
-    """What stays. Row (v, g, r) has the number ((first_row + r) * G + g) * V + v."""
+def keep_mask(shape: torch.Size, dropout: Dropout, *, nodes: slice = slice(None)) -> Bool[Tensor, "V G R C"]:
+    """What stays of `nodes`. Row (v, g, r) has the number ((first_row + r) * G + g) * V + v."""
     num_nodes, num_groups, num_rows, num_channels = shape
     device = dropout.seed.device
 
@@ -80,21 +80,21 @@ def keep_mask(shape: torch.Size, dropout: Dropout) -> Bool[Tensor, "V G R C"]:
         return torch.arange(size, device=device)
 
     rows = (dropout.first_row + count(num_rows)) * num_groups + count(num_groups)[:, None]  # (G, R)
-    rows = rows * num_nodes + count(num_nodes)[:, None, None]  # (V, G, R)
+    rows = rows * num_nodes + count(num_nodes)[nodes, None, None]  # (V, G, R)
     per_row = -(-num_channels // _LANES)
     words = (rows * per_row)[..., None] + count(per_row)  # (V, G, R, C/4)
-    words = (words ^ dropout.seed) * _STEP
+    words = (words ^ dropout.seed).mul_(_STEP)
     lanes = _mixed(words).view(torch.int16)  # (V, G, R, C and perhaps some more)
     return lanes[..., :num_channels] >= dropout.threshold
 
 
 def _mixed(words: Tensor) -> Tensor:
-    """Two rounds of multiplication and exclusive or, as splitmix64 ends."""
-    words = (words ^ _shifted(words, 30)) * _FIRST
-    words = (words ^ _shifted(words, 27)) * _SECOND
-    return words ^ _shifted(words, 31)
+    """Two rounds of multiplication and exclusive or, as splitmix64 ends; in place."""
+    words.bitwise_xor_(_shifted(words, 30)).mul_(_FIRST)
+    words.bitwise_xor_(_shifted(words, 27)).mul_(_SECOND)
+    return words.bitwise_xor_(_shifted(words, 31))
 
 
 def _shifted(words: Tensor, bits: int) -> Tensor:
     """Shift right and fill with zeros, which signed numbers do not do by themselves."""
-    return (words >> bits) & ((1 << (64 - bits)) - 1)
+    return (words >> bits).bitwise_and_((1 << (64 - bits)) - 1)

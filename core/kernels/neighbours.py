@@ -39,6 +39,11 @@ class NodeGroup:
     partitions: tuple[int, ...]
     first_slot: int
 
+    @property
+    def num_slots(self) -> int:
+        """Slots of all its nodes."""
+        return (self.last - self.first) * len(self.partitions)
+
 
 @dataclass(frozen=True)
 class Neighbourhood:
@@ -76,41 +81,48 @@ def _groups(slots: tuple[Slot, ...], num_nodes: int) -> Iterator[NodeGroup]:
     first = slot = 0
     for partitions, alike in groupby(by_node):
         last = first + len(list(alike))
-        yield NodeGroup(first, last, partitions, slot)
-        first, slot = last, slot + (last - first) * len(partitions)
+        found = NodeGroup(first, last, partitions, slot)
+        yield found
+        slot += found.num_slots
+        first = last
 
 
 def graph_convolution(
     x: Float[Tensor, "V N C"],
     maps: Float[Tensor, "K D C"],
+    adjacency: Float[Tensor, "K V V"],
     neighbourhood: Neighbourhood,
     *,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V N D"]:
-    """Mix each node's neighbours by each partition's map, without biases."""
+    """Mix each node's neighbours by each partition's map, without biases.
+
+    `neighbourhood` is where `adjacency` is not zero.
+    """
     if runs_natively(x, native):
         return differentiable(_NativeGraphConvolution, x, maps, neighbourhood, native)
-    nodes = x.unbind(0)
+    groups = neighbourhood.groups
+    sums = _neighbour_sums(x, adjacency, neighbourhood).split([group.num_slots for group in groups])
     rows = []
-    for group in neighbourhood.groups:
-        merged = _merged(maps, group)
-        for node in range(group.first, group.last):
-            sums = [_weighted_sum(nodes, slot) for slot in neighbourhood.slots if slot.node == node]
-            rows.append(torch.cat(sums, dim=1) @ merged.t())
-    return torch.stack(rows)
+    for group, slots in zip(groups, sums, strict=True):  # (n k, N, C)
+        by_node = slots.unflatten(0, (-1, len(group.partitions))).transpose(1, 2).flatten(2)  # (n, N, k C)
+        rows.append(by_node.flatten(0, 1) @ _merged(maps, group).t())  # (n N, D)
+    return torch.cat(rows).unflatten(0, (len(x), -1))
 
 
-def _weighted_sum(nodes: tuple[Tensor, ...], slot: Slot) -> Float[Tensor, "N C"]:
-    (first, weight), *others = slot.neighbours
-    total = nodes[first] * weight
-    for node, weight in others:
-        total = total + nodes[node] * weight
-    return total
+def _neighbour_sums(
+    x: Float[Tensor, "V N C"], adjacency: Float[Tensor, "K V V"], neighbourhood: Neighbourhood
+) -> Float[Tensor, "S N C"]:
+    """Every slot's weighted sum, as one product."""
+    rows = [slot.node * len(adjacency) + slot.partition for slot in neighbourhood.slots]
+    mixing = adjacency.permute(2, 0, 1).flatten(0, 1)[rows]  # (S, V)
+    return (mixing.to(x.dtype) @ x.flatten(1)).unflatten(1, x.shape[1:])
 
 
 def _merged(maps: Float[Tensor, "K D C"], group: NodeGroup) -> Float[Tensor, "D kC"]:
     """The maps of a group's partitions side by side, so that one product applies them all."""
-    return torch.cat([maps[partition] for partition in group.partitions], dim=1)
+    every = maps.unbind(0)
+    return torch.cat([every[partition] for partition in group.partitions], dim=1)
 
 
 class _Links(NativeStructure):
@@ -209,6 +221,5 @@ class _NativeGraphConvolution(torch.autograd.Function):
 
 def _rows_of(sums: Tensor, group: NodeGroup, num_rows: int, channels: int) -> Float[Tensor, "n N kC"]:
     """The part of the sums that belongs to a group's nodes."""
-    num_slots = (group.last - group.first) * len(group.partitions)
-    start, size = group.first_slot * num_rows * channels, num_slots * num_rows * channels
+    start, size = (slots * num_rows * channels for slots in (group.first_slot, group.num_slots))
     return sums[start : start + size].view(group.last - group.first, num_rows, -1)

@@ -13,13 +13,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.kernels.dropout import Dropout, NativeDropout, drop
+from core.kernels.dropout import Dropout, NativeDropout, keep_mask
 from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
 
 Sums = Float[Tensor, "2 G C"]
 """Of the gradient, and of the gradient times the centred input, over nodes and rows."""
 Coefficients = Float[Tensor, "3 G C"]
 """dx = first * gradient + second * centred input + third."""
+
+
+_SLAB = 1 << 19
+"""Elements of a slab, about: 2 MiB of float32."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,20 @@ def passes_for(x: Tensor, native: NativeLibrary | None) -> NormPasses:
 
 
 class PlainPasses:
-    """The specification: any device, and float64 too."""
+    """The specification: any device, and float64 too.
+
+    It goes slab by slab, some nodes at a time, so that what lies between stays in a processor's cache.
+    """
 
     def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """See `NormPasses`."""
-        variance, mean = torch.var_mean(_shifted(x, offsets), dim=(0, 2), correction=0)
-        return mean.double(), variance.double()
+        """See `NormPasses`. From sums of differences to each group's first row, which keeps them small."""
+        pivot = x[0, :, 0] + offsets[0]  # (G, C)
+        sums = x.new_zeros(2, *pivot.shape, dtype=torch.float64)
+        for nodes in _slabs(x):
+            moved = _shifted(x[nodes], offsets[nodes]).sub_(pivot[:, None])
+            sums += torch.stack([_total(moved), _total(moved.square())])
+        shift, square = sums / (x.shape[0] * x.shape[2])
+        return pivot + shift, (square - shift.square()).clamp(min=0)
 
     def forward(
         self,
@@ -101,10 +113,14 @@ class PlainPasses:
         ending: Ending,
     ) -> Tensor:
         """See `NormPasses`."""
-        y = drop(_shifted(x, offsets).mul_(scale[:, None]).add_(shift[:, None]), ending.dropout)
-        if residual is not None:
-            y = y.add_(residual)
-        return (y.relu_() if ending.relu else y).to(x.dtype)
+        done = torch.empty_like(x)
+        for nodes in _slabs(x):
+            y = _shifted(x[nodes], offsets[nodes]).mul_(scale[:, None]).add_(shift[:, None])
+            _drop_in_place(y, ending.dropout, x.shape, nodes)
+            if residual is not None:
+                y.add_(residual[nodes])
+            done[nodes] = y.relu_() if ending.relu else y
+        return done
 
     def backward(
         self,
@@ -117,13 +133,24 @@ class PlainPasses:
     ) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
-        centred = _shifted(x, offsets).sub_(mean[:, None])
-        carried = dy.to(centred.dtype) * (y > 0) if ending.relu else dy.to(centred.dtype)
-        gradient = drop(carried, ending.dropout)
-        sums = torch.stack([gradient.sum((0, 2)), (gradient * centred).sum((0, 2))]).double()
-        slope, slant, level = coefficients(sums).to(centred.dtype)[:, :, None]
-        dx = centred.mul_(slant).addcmul_(gradient, slope.expand_as(gradient)).add_(level)
-        return Backward(dx.to(x.dtype), carried.to(x.dtype) if has_residual else None, sums)
+        sums = x.new_zeros(2, *mean.shape, dtype=torch.float64)
+        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if has_residual else None
+        gradients = []
+        for nodes in _slabs(x):
+            gradient = dy[nodes].to(offsets.dtype, copy=True)
+            if ending.relu:
+                gradient.mul_(y[nodes] > 0)
+            if dresidual is not None:
+                dresidual[nodes] = gradient
+            _drop_in_place(gradient, ending.dropout, x.shape, nodes)
+            centred = _shifted(x[nodes], offsets[nodes]).sub_(mean[:, None])
+            sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))])
+            gradients.append(gradient)
+        slope, slant, level = coefficients(sums).to(offsets.dtype)[:, :, None]
+        for nodes, gradient in zip(_slabs(x), gradients, strict=True):
+            centred = _shifted(x[nodes], offsets[nodes]).sub_(mean[:, None])
+            dx[nodes] = gradient.mul_(slope).add_(centred.mul_(slant)).add_(level)
+        return Backward(dx, dresidual, sums)
 
     def node_sums(self, x: Tensor) -> Tensor:
         """See `NormPasses`."""
@@ -153,6 +180,23 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
 def _shifted(x: Float[Tensor, "V G R C"], offsets: Float[Tensor, "V C"]) -> Float[Tensor, "V G R C"]:
     """A copy with its offsets, in the offsets' precision."""
     return x + offsets[:, None, None]
+
+
+def _slabs(x: Float[Tensor, "V G R C"]) -> list[slice]:
+    """Nodes that are handled together: as many as fit into a cache, and all while a compiler is looking."""
+    at_once = len(x) if torch.compiler.is_compiling() else max(1, _SLAB // x[0].numel())
+    return [slice(first, first + at_once) for first in range(0, len(x), at_once)]
+
+
+def _drop_in_place(y: Tensor, dropout: Dropout | None, shape: torch.Size, nodes: slice) -> None:
+    """Drop out a slab of something of `shape`."""
+    if dropout is not None:
+        y.mul_(keep_mask(shape, dropout, nodes=nodes)).mul_(dropout.scale)
+
+
+def _total(x: Float[Tensor, "V G R C"]) -> Float[Tensor, "G C"]:
+    """The sum over nodes and rows; one axis at a time is ten times as fast as both at once."""
+    return x.sum(2).sum(0)
 
 
 class _Shape(NativeStructure):

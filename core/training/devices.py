@@ -82,6 +82,8 @@ def be_deterministic(wanted: bool) -> None:
     """Choose PyTorch's algorithms for the whole process."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS, read at first use
     torch.use_deterministic_algorithms(wanted)
+    # Filling every new tensor before it is written costs a pass over each; what we make, we write whole.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _too_few(wanted: int, num_visible: int) -> SpecError:

@@ -17,8 +17,7 @@ from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_p
 from core.augment.views import ClipBatch, View, cut_view, draw_view, make_views
 from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
-from core.errors import KernelError
-from core.kernels.library import NativeLibrary, native_library
+from core.kernels.library import NativeLibrary
 from tests.references import views as reference
 
 lengths_of_clips = st.lists(st.integers(1, 400), min_size=1, max_size=6)
@@ -127,14 +126,6 @@ def clips_of(batch: RaggedBatch, clips: slice) -> ClipBatch:
     return ClipBatch.of(
         RaggedBatch(batch.points[frames], batch.visible[frames], batch.lengths[clips]), torch.device("cpu")
     )
-
-
-@pytest.fixture(scope="module")
-def native() -> NativeLibrary:
-    try:
-        return native_library()
-    except KernelError as error:
-        pytest.skip(str(error))
 
 
 @given(lengths=lengths_of_clips, config=view_configs, seed=st.integers(0, 2**31))

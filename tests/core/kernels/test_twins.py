@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
-from core.errors import KernelError
 from core.kernels import library
 from core.kernels.attention import attention
 from core.kernels.batch_norm import batch_moments, batch_norm
 from core.kernels.dropout import Dropout, drop
 from core.kernels.layer_norm import add_layer_norm
-from core.kernels.library import MAX_CHANNELS, NativeLibrary, native_library
+from core.kernels.library import MAX_CHANNELS, NativeLibrary
 from core.kernels.neighbours import Neighbourhood, graph_convolution
 from core.kernels.sub_parts import pool_sub_parts
 from core.kernels.windows import frame_windows
@@ -28,14 +27,6 @@ sizes = st.integers(1, 5)
 widths = st.integers(1, 70)
 probabilities = st.sampled_from([0.0, 0.05, 0.5])
 some = settings(deadline=None, max_examples=25)
-
-
-@pytest.fixture(scope="module")
-def native() -> NativeLibrary:
-    try:
-        return native_library()
-    except KernelError as error:
-        pytest.skip(str(error))
 
 
 def random_tensors(*shapes: tuple[int, ...], seed: int = 0) -> list[Tensor]:
@@ -155,7 +146,7 @@ def test_graph_convolution(
     neighbourhood = Neighbourhood.of(adjacency)
 
     def mixed(x: Tensor, maps: Tensor, *, native: NativeLibrary | None) -> Tensor:
-        return graph_convolution(x, maps, neighbourhood, native=native)
+        return graph_convolution(x, maps, adjacency, neighbourhood, native=native)
 
     num_nodes = adjacency.shape[1]
     shapes = ((num_nodes, rows, channels), (4, width, channels))
