@@ -9,7 +9,7 @@ import ctypes
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from core.kernels.library import NativeStructure
@@ -68,11 +68,17 @@ def drop(x: Float[Tensor, "V G R C"], dropout: Dropout | None) -> Float[Tensor, 
     """Zero what is dropped and scale the rest."""
     if dropout is None:
         return x
-    return x * keep_mask(x.shape, dropout) * dropout.scale
+    return x * keep_mask(x.shape, dropout, x.dtype) * dropout.scale
 
 
-def keep_mask(shape: torch.Size, dropout: Dropout, *, nodes: slice = slice(None)) -> Bool[Tensor, "V G R C"]:
-    """What stays of `nodes`. Row (v, g, r) has the number ((first_row + r) * G + g) * V + v."""
+def keep_mask(
+    shape: torch.Size, dropout: Dropout, dtype: torch.dtype, *, nodes: slice = slice(None)
+) -> Float[Tensor, "V G R C"]:
+    """1 for what stays of `nodes`, 0 for the rest.
+
+    Row (v, g, r) has the number ((first_row + r) * G + g) * V + v. The mask is a number, not a truth value,
+    because multiplying by the latter takes a CPU five times as long.
+    """
     num_nodes, num_groups, num_rows, num_channels = shape
     device = dropout.seed.device
 
@@ -83,9 +89,29 @@ def keep_mask(shape: torch.Size, dropout: Dropout, *, nodes: slice = slice(None)
     rows = rows * num_nodes + count(num_nodes)[nodes, None, None]  # (V, G, R)
     per_row = -(-num_channels // _LANES)
     words = (rows * per_row)[..., None] + count(per_row)  # (V, G, R, C/4)
-    words = (words ^ dropout.seed).mul_(_STEP)
-    lanes = _mixed(words).view(torch.int16)  # (V, G, R, C and perhaps some more)
-    return lanes[..., :num_channels] >= dropout.threshold
+    words = _mixed((words ^ dropout.seed).mul_(_STEP))
+    apart = torch.compiler.is_compiling() and device.type == "cpu"
+    kept = (_kept_apart if apart else _kept)(words, dropout.threshold)  # (V, G, R, C and perhaps some more)
+    return kept[..., :num_channels].to(dtype)
+
+
+def _kept(words: Tensor, threshold: int) -> Tensor:
+    """Which 16-bit lanes are not below the threshold; overwrites the words."""
+    return words.view(torch.int16).ge_(threshold)
+
+
+@torch.library.custom_op("signforge::kept", mutates_args=())
+def _kept_apart(words: Tensor, threshold: int) -> Tensor:
+    """The same where a compiler does not look in.
+
+    On a CPU it would put int16 numbers, for which it has no vectors, into the loops that use the mask.
+    """
+    return _kept(words.clone(), threshold).to(torch.bfloat16)
+
+
+@_kept_apart.register_fake
+def _(words: Tensor, threshold: int) -> Tensor:
+    return words.new_empty(*words.shape[:-1], words.shape[-1] * _LANES, dtype=torch.bfloat16)
 
 
 def _mixed(words: Tensor) -> Tensor:

@@ -33,6 +33,11 @@ class Ending:
     relu: bool
     dropout: Dropout | None
 
+    @property
+    def scale(self) -> float:
+        """What is not dropped is multiplied by it."""
+        return 1.0 if self.dropout is None else self.dropout.scale
+
 
 @dataclass(frozen=True)
 class Backward:
@@ -96,10 +101,11 @@ class PlainPasses:
     def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         """See `NormPasses`. From sums of differences to each group's first row, which keeps them small."""
         pivot = x[0, :, 0] + offsets[0]  # (G, C)
+        moves = (offsets[:, None] - pivot)[:, :, None]  # (V, G, 1, C)
         sums = x.new_zeros(2, *pivot.shape, dtype=torch.float64)
         for nodes in _slabs(x):
-            moved = _shifted(x[nodes], offsets[nodes]).sub_(pivot[:, None])
-            sums += torch.stack([_total(moved), _total(moved.square())])
+            moved = x[nodes].to(offsets.dtype, copy=True).add_(moves[nodes])
+            sums += torch.stack([_total(moved), _total(moved.square_())])
         shift, square = sums / (x.shape[0] * x.shape[2])
         return pivot + shift, (square - shift.square()).clamp(min=0)
 
@@ -112,10 +118,12 @@ class PlainPasses:
         residual: Tensor | None,
         ending: Ending,
     ) -> Tensor:
-        """See `NormPasses`."""
+        """See `NormPasses`. Offsets, shift and the scale of dropout are taken together beforehand."""
+        shifts = (offsets[:, None] * scale + shift)[:, :, None] * ending.scale  # (V, G, 1, C)
+        scales = scale[:, None] * ending.scale  # (G, 1, C)
         done = torch.empty_like(x)
         for nodes in _slabs(x):
-            y = _shifted(x[nodes], offsets[nodes]).mul_(scale[:, None]).add_(shift[:, None])
+            y = x[nodes].to(offsets.dtype, copy=True).mul_(scales).add_(shifts[nodes])
             _drop_in_place(y, ending.dropout, x.shape, nodes)
             if residual is not None:
                 y.add_(residual[nodes])
@@ -133,23 +141,23 @@ class PlainPasses:
     ) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
+        moves = (offsets[:, None] - mean)[:, :, None]  # (V, G, 1, C)
         sums = x.new_zeros(2, *mean.shape, dtype=torch.float64)
         dx, dresidual = torch.empty_like(x), torch.empty_like(x) if has_residual else None
         gradients = []
         for nodes in _slabs(x):
-            gradient = dy[nodes].to(offsets.dtype, copy=True)
-            if ending.relu:
-                gradient.mul_(y[nodes] > 0)
+            through = torch.ops.aten.threshold_backward(dy[nodes], y[nodes], 0) if ending.relu else dy[nodes]
             if dresidual is not None:
-                dresidual[nodes] = gradient
+                dresidual[nodes] = through
+            gradient = through.to(offsets.dtype, copy=True)
             _drop_in_place(gradient, ending.dropout, x.shape, nodes)
-            centred = _shifted(x[nodes], offsets[nodes]).sub_(mean[:, None])
-            sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))])
+            centred = x[nodes].to(offsets.dtype, copy=True).add_(moves[nodes])
+            sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))]) * ending.scale
             gradients.append(gradient)
-        slope, slant, level = coefficients(sums).to(offsets.dtype)[:, :, None]
+        slope, slant, level = coefficients(sums).to(offsets.dtype)[:, :, None]  # (G, 1, C)
+        slope, levels = slope * ending.scale, moves * slant + level
         for nodes, gradient in zip(_slabs(x), gradients, strict=True):
-            centred = _shifted(x[nodes], offsets[nodes]).sub_(mean[:, None])
-            dx[nodes] = gradient.mul_(slope).add_(centred.mul_(slant)).add_(level)
+            dx[nodes] = gradient.mul_(slope).addcmul_(x[nodes].to(offsets.dtype), slant).add_(levels[nodes])
         return Backward(dx, dresidual, sums)
 
     def node_sums(self, x: Tensor) -> Tensor:
@@ -177,11 +185,6 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def _shifted(x: Float[Tensor, "V G R C"], offsets: Float[Tensor, "V C"]) -> Float[Tensor, "V G R C"]:
-    """A copy with its offsets, in the offsets' precision."""
-    return x + offsets[:, None, None]
-
-
 def _slabs(x: Float[Tensor, "V G R C"]) -> list[slice]:
     """Nodes that are handled together: as many as fit into a cache, and all while a compiler is looking."""
     at_once = len(x) if torch.compiler.is_compiling() else max(1, _SLAB // x[0].numel())
@@ -189,9 +192,9 @@ def _slabs(x: Float[Tensor, "V G R C"]) -> list[slice]:
 
 
 def _drop_in_place(y: Tensor, dropout: Dropout | None, shape: torch.Size, nodes: slice) -> None:
-    """Drop out a slab of something of `shape`."""
+    """Zero what is dropped of a slab of something of `shape`, without scaling the rest."""
     if dropout is not None:
-        y.mul_(keep_mask(shape, dropout, nodes=nodes)).mul_(dropout.scale)
+        y.mul_(keep_mask(shape, dropout, y.dtype, nodes=nodes))
 
 
 def _total(x: Float[Tensor, "V G R C"]) -> Float[Tensor, "G C"]:

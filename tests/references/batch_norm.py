@@ -26,7 +26,7 @@ def batch_norm_by_autograd(
     )
     y = torch.stack([each.view_as(group) for each, group in zip(rows, groups, strict=True)], dim=1)
     if dropout is not None:
-        y = y * keep_mask(y.shape, dropout) * dropout.scale
+        y = y * keep_mask(y.shape, dropout, y.dtype) * dropout.scale
     if residual is not None:
         y = y + residual
     return y.relu() if relu else y
