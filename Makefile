@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 STAMP := $(VENV)/.installed
 
 .PHONY: help install demo up test check bench clean
@@ -28,10 +29,10 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (under two minutes
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not system and not slow"
+	$(PYTEST) -m "not system and not slow"
 
 test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (under 12 minutes)
-	$(BIN)/pytest
+	$(PYTEST)
 
 BENCHMARKS := "limits.py" "step.py" "embedding.py" "views.py" "importing.py" "scale.py" \
 	"checkpoint.py --step-seconds 5 --rounds 3" "ranks.py --recipe smoke"

@@ -211,6 +211,9 @@ class RunConfig(Closed):
     """`eager`: plain PyTorch; `compiled`: by torch.compile, minutes at first; `native`: our own kernels for
     CPUs, built in seconds where there is a C++ compiler. `auto` takes `native` on a CPU that can, and
     `compiled` on CUDA where the run is long enough to pay for compiling."""
+    cuda_graph: bool = False
+    """With `compiled` on CUDA: replay each pass as one recorded graph, which spares launching its kernels one
+    by one and pays for small batches; takes more memory."""
     deterministic: bool = True
     """Only algorithms that give the same bytes every time. Exact resume needs it."""
 

@@ -1,7 +1,7 @@
 """How the steps of a run are computed on this machine: precision, kernels, compilation."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,17 +28,25 @@ class Engine:
     precision: str
     device: torch.device
     native: NativeLibrary | None = None
+    cuda_graph: bool = False
 
     @classmethod
     def of(cls, config: PretrainConfig, device: torch.device, *, total_steps: int) -> "Engine":
-        """Resolve `run.precision` and `run.engine` of a pretraining run.
+        """Resolve `run.precision`, `run.engine` and `run.cuda_graph` of a pretraining run.
 
         Raises:
-            SpecError: the engine is not for this device.
+            SpecError: the engine is not for this device, or a CUDA graph not for this engine.
             KernelError: the native kernels are asked for and cannot be built.
         """
         run = config.run
-        return cls.chosen(run.engine, run.precision, config.encoder, device, num_passes=total_steps)
+        chosen = cls.chosen(run.engine, run.precision, config.encoder, device, num_passes=total_steps)
+        if run.cuda_graph and (chosen.name, device.type) != ("compiled", "cuda"):
+            raise SpecError(
+                f"run.cuda_graph is for run.engine 'compiled' on CUDA, this run is {chosen.name!r} on "
+                f"{device.type}; leave it out, or set run.engine and run.device.",
+                pointer="/overrides/run/cuda_graph",
+            )
+        return replace(chosen, cuda_graph=run.cuda_graph)
 
     @classmethod
     def chosen(
@@ -87,7 +95,12 @@ class Engine:
             return
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(inductor_cache()))
         for network in networks.values():
-            network.compile()
+            network.compile(mode="reduce-overhead" if self.cuda_graph else None)
+
+    def begin_step(self) -> None:
+        """Say that what the passes of the step before have returned is no longer needed."""
+        if self.cuda_graph:
+            torch.compiler.cudagraph_mark_step_begin()
 
     def context(
         self,

@@ -154,6 +154,7 @@ class Pretraining:
         """One optimiser update; returns the losses of this rank's clips, still on the device."""
         run, step = self.config.run, self.state.step
         query_view, key_view = self.views(step)
+        self.engine.begin_step()
         context = self.engine.context(
             run.seed,
             step=step,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from core.config import PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
@@ -54,7 +55,7 @@ class RunState:
         Raises:
             CheckpointError: it belongs to a run of another configuration or corpus.
         """
-        differences = list(_differences(checkpoint.facts, self.facts))
+        differences = list(_differences(_in_todays_terms(checkpoint.facts), self.facts))
         if differences:
             raise CheckpointError(
                 f"The checkpoint of step {checkpoint.step} belongs to another run "
@@ -91,6 +92,15 @@ class RunState:
             for name, parameter in self.model.query.named_parameters()
         }
         return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the defaults of settings that did not exist yet: so a run survives an update of the program."""
+    try:
+        config = PretrainConfig.model_validate(facts.get("config"))
+    except ValidationError:
+        return facts
+    return {**facts, "config": config.model_dump(mode="json")}
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

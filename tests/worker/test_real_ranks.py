@@ -31,6 +31,7 @@ def test_a_job_on_two_ranks_survives_the_death_of_one_and_leaves_none_behind(ser
     folder = service.store.corpus_folder("cor_1")
     folder.rmdir()
     write_corpus(folder, three_signers(), name="signers", split=SplitConfig(), provenance={"from": "test"})
+    service.environment["SIGNFORGE_STALL_SECONDS"] = "60"  # two ranks start slowly beside another test
     _ = service.broker
     service.start_module("worker.reconciler")
     service.start_module("worker.main")

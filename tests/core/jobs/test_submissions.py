@@ -66,9 +66,9 @@ def test_asking(
 @pytest.mark.parametrize(
     ("ask", "origin"),
     [
-        *[(cancel, state) for state in FINAL - {State.CANCELLED}],
-        *[(pause, state) for state in FINAL | {State.QUEUED, State.CANCELLING}],
-        *[(resume, state) for state in FINAL | {State.RUNNING, State.CANCELLING}],
+        *[(cancel, state) for state in sorted(FINAL - {State.CANCELLED})],
+        *[(pause, state) for state in sorted(FINAL | {State.QUEUED, State.CANCELLING})],
+        *[(resume, state) for state in sorted(FINAL | {State.RUNNING, State.CANCELLING})],
     ],
 )
 def test_asking_the_impossible(

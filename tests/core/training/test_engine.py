@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.config import EncoderConfig
+from core.config import EncoderConfig, PretrainConfig, RunConfig
 from core.corpora.packed import PackedCorpus
 from core.errors import KernelError, SpecError, Stopped
 from core.kernels import library
@@ -119,6 +119,15 @@ def test_without_a_compiler_auto_is_eager_and_native_says_what_to_do(
 def test_native_kernels_are_not_for_other_devices() -> None:
     with pytest.raises(SpecError, match="is for CPUs, this run is on meta"):
         Engine.chosen("native", "fp32", NARROW, torch.device("meta"), num_passes=1)
+
+
+def test_a_cuda_graph_is_for_compiled_networks_on_cuda() -> None:
+    config = PretrainConfig(recipe="stc", run=RunConfig(cuda_graph=True, engine="eager", precision="fp32"))
+    with pytest.raises(SpecError, match=r"this run is 'eager' on cpu; leave it out"):
+        Engine.of(config, CPU, total_steps=1)
+    run = config.run.model_copy(update={"engine": "compiled"})
+    on_cuda = Engine.of(config.model_copy(update={"run": run}), torch.device("cuda"), total_steps=1)
+    assert on_cuda.cuda_graph
 
 
 def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

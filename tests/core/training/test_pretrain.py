@@ -14,7 +14,7 @@ from core.errors import CheckpointError, DivergedError, SpecError, Stopped
 from core.exchange.weights import load_encoder
 from core.observer import SilentObserver
 from core.specs import ClipSelection, PretrainSpec
-from core.training.checkpoint import checkpoints_in
+from core.training.checkpoint import MANIFEST, checkpoints_in
 from core.training.data_order import DataOrder
 from core.training.pretrain import Pretraining, pretrain
 from core.training.schedules import learning_rate
@@ -77,6 +77,18 @@ def test_a_checkpoint_of_another_run_is_refused(corpus: PackedCorpus, tmp_path: 
     fewer = spec_for(corpus).model_copy(update={"clips": ClipSelection(signers=("signer-0",))})
     with pytest.raises(CheckpointError, match="another run \\(clips is"):
         pretrain(fewer, tmp_path / "three", resume=saved)
+
+
+def test_a_run_goes_on_after_an_update_that_brought_a_new_setting(
+    corpus: PackedCorpus, tmp_path: Path
+) -> None:
+    undisturbed = pretrain(spec_for(corpus), tmp_path / "one")
+    (saved, *_) = checkpoints_in(tmp_path / "one" / "checkpoints")
+    manifest = saved / MANIFEST
+    older = json.loads(manifest.read_text())
+    del older["facts"]["config"]["run"]["cuda_graph"]
+    manifest.write_text(json.dumps(older))
+    assert pretrain(spec_for(corpus), tmp_path / "two", resume=saved) == undisturbed
 
 
 def test_a_device_that_is_not_there_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
