@@ -182,41 +182,45 @@ class _NativeGraphConvolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, maps: Tensor, hood: Neighbourhood, native: NativeLibrary) -> Tensor:
         x = x.contiguous()
         num_nodes, num_rows, channels = x.shape
-        sums = x.new_empty(len(hood.slots) * num_rows * channels)
-        tables = hood.native
-        native.call("neighbours_gather", x.dtype, x, sums, tables.links, tables.sides, num_rows, channels)
+        sums = _gathered(x, hood, native)
         y = x.new_empty(num_nodes, num_rows, maps.shape[1])
         merged = [_merged(maps, group) for group in hood.groups]
         for group, each in zip(hood.groups, merged, strict=True):
             rows = _rows_of(sums, group, num_rows, channels).flatten(0, 1)  # (n N, k C)
             torch.mm(rows, each.t(), out=y[group.first : group.last].flatten(0, 1))
-        ctx.save_for_backward(sums, maps, *merged)
+        ctx.save_for_backward(x, maps, *merged)
         ctx.hood, ctx.native = hood, native
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        sums, maps, *merged = ctx.saved_tensors
+        x, maps, *merged = ctx.saved_tensors
         hood: Neighbourhood = ctx.hood
         dy = gradients[0].contiguous()
-        num_nodes, num_rows, _ = dy.shape
-        channels = maps.shape[2]
-        dsums = torch.empty_like(sums)
+        _, num_rows, channels = x.shape
+        sums = _gathered(x, hood, ctx.native)  # again, for they are several times as large as x
         dmaps = torch.zeros(maps.shape, dtype=torch.float32)
         for group, each in zip(hood.groups, merged, strict=True):
             rows = _rows_of(sums, group, num_rows, channels).flatten(0, 1)  # (n N, k C)
-            drows = _rows_of(dsums, group, num_rows, channels).flatten(0, 1)
             out = dy[group.first : group.last].flatten(0, 1)  # (n N, D)
-            if ctx.needs_input_grad[0]:
-                torch.mm(out, each, out=drows)
             share = torch.mm(out.t(), rows).unflatten(1, (len(group.partitions), channels))  # (D, k, C)
             for index, partition in enumerate(group.partitions):
                 dmaps[partition] += share[:, index]
+            if ctx.needs_input_grad[0]:
+                torch.mm(out, each, out=rows)  # the sums' gradient takes their place
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = dy.new_empty(num_nodes, num_rows, channels)
-            ctx.native.call("neighbours_scatter", dy.dtype, dsums, dx, *hood.native.all, num_rows, channels)
+            dx = torch.empty_like(x)
+            ctx.native.call("neighbours_scatter", dy.dtype, sums, dx, *hood.native.all, num_rows, channels)
         return dx, dmaps.to(maps.dtype), None, None
+
+
+def _gathered(x: Float[Tensor, "V N C"], hood: Neighbourhood, native: NativeLibrary) -> Float[Tensor, " S"]:
+    """Every slot's weighted sum, a node's slots side by side in each row."""
+    _, num_rows, channels = x.shape
+    sums, tables = x.new_empty(len(hood.slots) * num_rows * channels), hood.native
+    native.call("neighbours_gather", x.dtype, x, sums, tables.links, tables.sides, num_rows, channels)
+    return sums
 
 
 def _rows_of(sums: Tensor, group: NodeGroup, num_rows: int, channels: int) -> Float[Tensor, "n N kC"]:
