@@ -31,7 +31,7 @@ from core.pose.clip import Clip
 from core.pose.normalise import PROFILES
 from core.specs import ImportSpec, SplitConfig
 
-ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 3000, 150
+ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 9000, 150
 PROFILE = PROFILES["wlasl"]
 LOOP = "loop over frames"
 

@@ -83,6 +83,7 @@ def read_named_clips(
     """
     from core.corpora.readers.detect import open_source
     from core.corpora.readers.raw_clip import ReadOptions
+    from core.corpora.reading import read_clips
     from core.corpora.source import ReadReport
     from core.pose.normalise import PROFILES
 
@@ -92,7 +93,7 @@ def read_named_clips(
     report = ReadReport()
     with _unpacked(Path(path)) as source:
         options = ReadOptions(profiles[profile], image_size)
-        clips = list(open_source(source, source_format, options, report).clips)
+        clips = list(read_clips(open_source(source, source_format, options, report), processes=1))
     reasons = "; ".join(report.examples)
     if not clips:
         raise CorpusError(f"No clip of {path} can be used: {reasons or 'it is empty'}.")

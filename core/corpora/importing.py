@@ -3,7 +3,6 @@
 `python -m core.corpora.importing --spec FILE --out DIR` writes the corpus to `DIR/corpus`.
 """
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 from core import program
 from core.available_cores import available_cores
-from core.corpora.header import file_digest
 from core.corpora.packed import PackedCorpus
-from core.corpora.readers.detect import open_source, visible_files
+from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
+from core.corpora.source_digest import SourceDigest
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
 from core.errors import CorpusError, SpecError, Stopped
 from core.observer import Observer
@@ -59,17 +58,10 @@ def import_corpus(
     if not source.exists():
         raise CorpusError(f"There is no file or folder {source}.")
     _remove_leftovers(out)
-    observer.on_phase("hashing", total_steps=0)
-    origin = {
-        "file": source.name,
-        "sha256": _source_digest(source, observer),
-        "options": spec.model_dump(mode="json", exclude={"kind", "source"}),
-    }
-    report = ReadReport()
-    path = out / CORPUS_FOLDER
-    if path.exists():
-        return _describe(_same_import(path, origin))
-    with TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working:
+    path, report = out / CORPUS_FOLDER, ReadReport()
+    with SourceDigest(source) as digest, TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working:
+        if path.exists():
+            return _describe(_same_import(path, _origin(spec, digest, observer)))
         folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
         opened = open_source(folder, spec.format, options, report)
         processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
@@ -79,7 +71,11 @@ def import_corpus(
                 _watched(opened, clips, observer),
                 name=spec.name,
                 split=spec.split,
-                provenance=lambda: {"format": opened.format, **origin, "report": report.as_json()},
+                provenance=lambda: {
+                    "format": opened.format,
+                    **_origin(spec, digest, observer),
+                    "report": report.as_json(),
+                },
             )
     observer.on_log(f"{len(corpus)} clips, {corpus.num_frames} frames; {report.num_skipped} clips skipped.")
     return _describe(corpus)
@@ -88,6 +84,17 @@ def import_corpus(
 def run(launch: program.Launch[ImportSpec]) -> Mapping[str, object]:
     """Read pose files, normalise them and pack them into a corpus."""
     return import_corpus(launch.spec, launch.out, launch.observer, processes=available_cores())
+
+
+def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[str, object]:
+    """What the corpus is made of, once that is known, and how."""
+    if not digest.is_known:
+        observer.on_phase("hashing", total_steps=0)
+    return {
+        "file": Path(spec.source).name,
+        "sha256": digest.wait(_Pulse(observer).beat),
+        "options": spec.model_dump(mode="json", exclude={"kind", "source"}),
+    }
 
 
 def _read_options(spec: ImportSpec) -> ReadOptions:
@@ -107,18 +114,6 @@ def _remove_leftovers(out: Path) -> None:
     for pattern in (f".{CORPUS_FOLDER}.*{PARTIAL_SUFFIX}", f"{_UNPACKED_PREFIX}*"):
         for leftover in out.glob(pattern):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _source_digest(source: Path, observer: Observer) -> str:
-    """SHA-256 of a file, or of a folder's file names and contents."""
-    if source.is_file():
-        return file_digest(source)
-    digest, pulse = hashlib.sha256(), _Pulse(observer)
-    for path in visible_files(source):
-        pulse.beat()
-        name = str(path.relative_to(source)).encode(errors="surrogateescape")
-        digest.update(name + b"\0" + file_digest(path).encode() + b"\n")
-    return digest.hexdigest()
 
 
 def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Observer) -> Path:

@@ -1,4 +1,4 @@
-"""Reading a source with several processes: the same clips, report and errors as with one, only sooner.
+"""Reading a source while the corpus is written, in a thread or in several processes: the same, only sooner.
 
 A source is a row of pieces. They go to the processes in order and come back in order, a few at a time, so
 memory stays bounded and nothing depends on who was quickest.
@@ -9,7 +9,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 
@@ -26,18 +26,16 @@ PieceRead = tuple[list[SourceClip], ReadReport]
 def read_clips(source: Source, *, processes: int) -> Generator[SourceClip, None, None]:
     """The source's usable clips, in order; the others are counted in its report.
 
-    With more than one process, close the generator (or exhaust it) to end them. They also end when this
-    process does, however it does. The calling program must guard its main (`if __name__ == "__main__"`).
+    A source in separate files is read by up to `processes` processes, any other one in a thread. Close the
+    generator (or exhaust it) to end them. They also end when this process does, however it does. The calling
+    program must guard its main (`if __name__ == "__main__"`).
 
     Raises:
         CorpusError: the source turns out to be damaged.
         MemoryError: one of the processes was killed.
     """
-    if processes == 1:
-        yield from source.clips
-        return
-    context = get_context("spawn")  # a fork would take over locks that this process' threads hold
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare)
+    processes = processes if source.separate_files else 1
+    pool = _pool_of(processes)
     try:
         for clips, report in _in_order(pool, source, processes * _PIECES_PER_PROCESS):
             source.report.add(report)
@@ -48,7 +46,15 @@ def read_clips(source: Source, *, processes: int) -> Generator[SourceClip, None,
         pool.shutdown(cancel_futures=True)  # waits until every process has ended
 
 
-def _in_order(pool: ProcessPoolExecutor, source: Source, num_under_way: int) -> Iterator[PieceRead]:
+def _pool_of(processes: int) -> Executor:
+    """One process of its own would only have to be sent everything: a thread reads while this one writes."""
+    if processes == 1:
+        return ThreadPoolExecutor(1, thread_name_prefix="reading")
+    context = get_context("spawn")  # a fork would take over locks that this process' threads hold
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare)
+
+
+def _in_order(pool: Executor, source: Source, num_under_way: int) -> Iterator[PieceRead]:
     under_way: deque[Future[PieceRead]] = deque()
     for piece in source.pieces:
         under_way.append(pool.submit(_read_piece, piece, source.profile))

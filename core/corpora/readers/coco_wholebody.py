@@ -47,7 +47,7 @@ def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: R
         FilesPiece(folder, tuple(files[first : first + _FILES_AT_ONCE]), options)
         for first in range(0, len(files), _FILES_AT_ONCE)
     ]
-    return Source(FORMAT, len(files), pieces, options.profile, report)
+    return Source(FORMAT, len(files), pieces, options.profile, report, separate_files=True)
 
 
 @dataclass(frozen=True)

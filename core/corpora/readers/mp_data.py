@@ -47,7 +47,7 @@ def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: R
         TakesPiece(folder, tuple(takes[first : first + _TAKES_AT_ONCE]), size)
         for first in range(0, len(takes), _TAKES_AT_ONCE)
     ]
-    return Source(FORMAT, len(takes), pieces, options.profile, report)
+    return Source(FORMAT, len(takes), pieces, options.profile, report, separate_files=True)
 
 
 @dataclass(frozen=True)

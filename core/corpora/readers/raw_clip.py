@@ -14,8 +14,8 @@ NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
 NO_FRAMES = "no frames"
 
-_FRAMES_AT_ONCE = 512
-"""Frames normalised together: enough to hide the price of a call, few enough to stay in the cache."""
+_FRAMES_AT_ONCE = 2048
+"""Frames normalised together: enough to hide the price of calls, and of waits for the interpreter's lock."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,17 @@ class RawClips:
 
 @dataclass(frozen=True)
 class Source:
-    """An opened source: its format, how many clips it announces, and its pieces, in order."""
+    """An opened source: its format, how many clips it announces, and its pieces, in order.
+
+    `separate_files`: pieces are only read where they are sent, so that several processes gain something.
+    """
 
     format: str
     num_clips: int
     pieces: Iterable[Piece]
     profile: NormalisationProfile
     report: ReadReport
-
-    @property
-    def clips(self) -> Iterator[SourceClip]:
-        """Those that can be used, in order; the others are counted in the report."""
-        for piece in self.pieces:
-            yield from normalised(piece, self.profile, self.report)
+    separate_files: bool = False
 
 
 def normalised(piece: Piece, profile: NormalisationProfile, report: ReadReport) -> Iterator[SourceClip]:

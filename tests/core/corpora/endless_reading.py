@@ -17,7 +17,7 @@ def endless(num_frames: int = 2) -> Source:
     keypoints = np.full((num_frames, 133, 3), 0.9)
     keypoints[:, :, :2] = np.linspace(200, 300, 133)[:, None]
     piece = RawClips((RawClip.of(keypoints, (640, 480), "again"),))
-    return Source("endless", 0, repeat(piece), PROFILES["wlasl"], ReadReport())
+    return Source("endless", 0, repeat(piece), PROFILES["wlasl"], ReadReport(), separate_files=True)
 
 
 def main() -> Iterator[None]:

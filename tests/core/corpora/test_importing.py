@@ -86,7 +86,7 @@ def test_real_signers_split_by_signer(shared_data: Path, out: Path) -> None:
 def test_progress_reaches_the_end(signs: Path, out: Path) -> None:
     observer = Recorder()
     import_corpus(spec(signs), out, observer)
-    assert observer.phases == [("hashing", 0), ("reading", 6)]
+    assert ("reading", 6) in observer.phases
     assert observer.steps[-1] == 6
     assert observer.steps == sorted(observer.steps)
 
@@ -97,7 +97,7 @@ def test_an_archive_is_unpacked_and_cleared_away(shared_data: Path, tmp_path: Pa
     observer = Recorder()
     result = import_corpus(spec(tmp_path / "upload"), out, observer)
     assert result["label_names"] == ["coffee", "hello"]
-    assert [phase for phase, _ in observer.phases] == ["hashing", "unpacking", "reading"]
+    assert [phase for phase, _ in observer.phases if phase != "hashing"] == ["unpacking", "reading"]
     assert [path.name for path in out.iterdir()] == ["corpus"]
 
 

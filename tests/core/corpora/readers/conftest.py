@@ -10,6 +10,7 @@ import pytest
 
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions
+from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
 from core.pose.normalise import PROFILES
 
@@ -31,7 +32,7 @@ def read(
     """Read a source to its end."""
     report = ReadReport()
     source = open_source(path, wanted, ReadOptions(PROFILES[profile], size), report)
-    clips = list(source.clips)
+    clips = list(read_clips(source, processes=1))
     assert source.num_clips == report.clips_read + report.num_skipped
     assert len(clips) == report.clips_read
     return Read(source.format, clips, report)

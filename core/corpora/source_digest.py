@@ -1,0 +1,65 @@
+"""The digest of what is imported, taken in a thread beside the reading: both read the whole source."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from core.corpora.readers.detect import visible_files
+
+_CHUNK_BYTES = 1 << 20
+_LOOK_SECONDS = 0.1
+
+
+class SourceDigest:
+    """SHA-256 of a file, or of a folder's file names and contents. To be left as a context, which ends it."""
+
+    def __init__(self, source: Path) -> None:
+        self._source, self._given_up = source, threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="digest")
+
+    def __enter__(self) -> Self:
+        self._digest = self._pool.submit(self._of_source)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._given_up.set()
+        self._pool.shutdown()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nobody has to wait for it."""
+        return self._digest.done()
+
+    def wait(self, meanwhile: Callable[[], None]) -> str:
+        """Return the digest once it is known; until then call `meanwhile` again and again.
+
+        Raises:
+            OSError: the source cannot be read.
+        """
+        while True:
+            try:
+                return self._digest.result(timeout=_LOOK_SECONDS)
+            except TimeoutError:
+                meanwhile()
+
+    def _of_source(self) -> str:
+        if self._source.is_file():
+            return self._of_file(self._source)
+        digest = hashlib.sha256()
+        for path in visible_files(self._source):
+            name = str(path.relative_to(self._source)).encode(errors="surrogateescape")
+            digest.update(name + b"\0" + self._of_file(path).encode() + b"\n")
+        return digest.hexdigest()
+
+    def _of_file(self, path: Path) -> str:
+        digest = hashlib.sha256()
+        with path.open("rb") as stream:
+            while not self._given_up.is_set() and (chunk := stream.read(_CHUNK_BYTES)):
+                digest.update(chunk)
+        return digest.hexdigest()
