@@ -106,7 +106,8 @@ def _kept_apart(words: Tensor, threshold: int) -> Tensor:
 
     On a CPU it would put int16 numbers, for which it has no vectors, into the loops that use the mask.
     """
-    return _kept(words.clone(), threshold).to(torch.bfloat16)
+    lanes = words.view(torch.int16)
+    return torch.ge(lanes, threshold, out=torch.empty_like(lanes, dtype=torch.bfloat16))
 
 
 @_kept_apart.register_fake
