@@ -19,6 +19,8 @@ HEALTHCHECK CMD python -c "import urllib.request as r; r.urlopen('http://127.0.0
 CMD ["python", "-m", "api.main"]
 
 FROM source AS worker
+# The native kernels are built at first use, and torch.compile calls a C++ compiler.
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir -r requirements.txt
 COPY core core
 COPY worker worker

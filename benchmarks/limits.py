@@ -26,16 +26,10 @@ SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Limits:
-    """The best of the machine: floating-point operations a second, and bytes a second."""
+    """The best of the machine: floating-point operations a second."""
 
     fp32_flops: float
     bf16_flops: float
-    copy_bytes: float
-    """Bytes read and bytes written, both counted."""
-
-    def flops(self, dtype: torch.dtype) -> float:
-        """The limit of products in float32 or bfloat16."""
-        return {torch.float32: self.fp32_flops, torch.bfloat16: self.bf16_flops}[dtype]
 
 
 def main() -> None:
@@ -60,7 +54,7 @@ def measured_limits(device: torch.device | None = None) -> Limits:
         dtype: max(product_flops(shape, dtype, device) for shape in shapes_for(device))
         for dtype in (torch.float32, torch.bfloat16)
     }
-    return Limits(best[torch.float32], best[torch.bfloat16], copy_bytes(device))
+    return Limits(best[torch.float32], best[torch.bfloat16])
 
 
 def shapes_for(device: torch.device) -> tuple[Shape, ...]:

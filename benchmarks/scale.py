@@ -24,7 +24,8 @@ from short_run import step_seconds
 from sides import resident_bytes
 from synthetic_corpus import CLIP_BYTES, GLOSSES, synthetic_corpus
 
-from core.augment.views import ClipBatch, draw_view
+from core.augment.draws import draw_numbers
+from core.augment.views import ClipBatch, View, make_views
 from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.evaluation.knn import knn_scores
@@ -96,10 +97,11 @@ def views_of(corpus: PackedCorpus) -> Side:
     """A step's input: clips drawn from all over the corpus, gathered, and both views of them."""
     random = np.random.default_rng(0)
 
-    def two_views() -> list[torch.Tensor]:
+    def two_views() -> tuple[View, ...]:
         batch = ClipBatch.of(corpus.gather(random.integers(0, len(corpus), BATCH)), torch.device("cpu"))
         generators = (torch.Generator().manual_seed(seed) for seed in range(2))
-        return [draw_view(batch, ViewConfig(), generator).points for generator in generators]
+        draws = [draw_numbers(batch.lengths, ViewConfig(), generator) for generator in generators]
+        return make_views(batch, draws, ViewConfig())
 
     return timed(two_views)
 

@@ -31,8 +31,7 @@ class SideProcess:
     """Starts `python program --side name *arguments` and, called, has it do its work once.
 
     `environment` is added to this process' own. A call returns seconds, measured over there. Afterwards
-    `prepare_seconds` tells how long preparing took, `peak_bytes` the most memory that was ever resident in a
-    round (what is kept from round to round included) and `base_bytes` what was before preparing.
+    `peak_bytes` tells the most memory that was ever resident in a round, with what is kept between rounds.
 
     Raises:
         RuntimeError: the process ended instead of answering; its own message is on standard error.
@@ -47,7 +46,7 @@ class SideProcess:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self.base_bytes = self.peak_bytes = 0
+        self.peak_bytes = 0
         self._process = subprocess.Popen(
             [sys.executable, program, "--side", name, *arguments],
             stdin=subprocess.PIPE,
@@ -57,8 +56,7 @@ class SideProcess:
         )
 
     def __enter__(self) -> Self:
-        ready = self._answer()
-        self.prepare_seconds, self.base_bytes = ready["seconds"], int(ready["bytes"])
+        self._answer()
         return self
 
     def __exit__(

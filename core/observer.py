@@ -5,10 +5,11 @@ A program (import, pretrain, evaluate) tells an `Observer` what happens and asks
 pipe, `ConsoleObserver` for a person.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 
 @runtime_checkable
@@ -93,6 +94,15 @@ class JsonLinesObserver:
         """Write one event and push it out at once."""
         self._stream.write(json.dumps({"event": event, **fields}) + "\n")
         self._stream.flush()
+
+
+def parse_event(line: str) -> dict[str, Any] | None:
+    """The event that a `JsonLinesObserver` wrote as this line; None for what some library printed."""
+    with contextlib.suppress(ValueError):
+        event = json.loads(line)
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
+            return event
+    return None
 
 
 class ConsoleObserver(JsonLinesObserver):

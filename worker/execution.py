@@ -1,7 +1,6 @@
 """One run of a program: starting it, hearing it, telling it to stop, and making sure that it has."""
 
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
 from core.allocator import tuned_environment
+from core.observer import parse_event
 from worker.processes import MARK, end_all
 from worker.verdict import Asked
 
@@ -98,26 +98,16 @@ class Execution:
     def _listen(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if (event := parse(line)) is not None:
+            if (event := parse_event(line)) is not None:
                 self._inbox.put(Heard(event))
+            else:
+                _log.info("The program printed: %s", line.rstrip())
 
     def _await_end(self) -> None:
         code = self._process.wait()
         end_all(self._mark, spare={os.getpid()})  # a child that lives on would keep the pipe open
         self._listener.join(_LAST_WORDS_SECONDS)
         self._inbox.put(Exited(code))
-
-
-def parse(line: str) -> dict[str, Any] | None:
-    """The event a line holds, or None if some library printed it."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        event = None
-    if isinstance(event, dict) and isinstance(event.get("event"), str):
-        return event
-    _log.info("The program printed: %s", line.rstrip())
-    return None
 
 
 def hear_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, Asked]) -> None:

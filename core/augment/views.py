@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from core.augment.draws import ViewDraws, draw_numbers
+from core.augment.draws import ViewDraws
 from core.augment.exchange import exchanged_joints
 from core.augment.temporal import TemporalCrop, pick_frames, resize_points
 from core.config import ViewConfig
@@ -61,11 +61,6 @@ class ClipBatch:
         """The same in memory that a CUDA device copies from by itself."""
         fields = (self.points, self.hand_visible, self.offsets, self.lengths)
         return ClipBatch(*(each.pin_memory() for each in fields))
-
-
-def draw_view(batch: ClipBatch, config: ViewConfig, generator: torch.Generator) -> View:
-    """Crop, resize, augment and perhaps swap the hands of every clip."""
-    return make_views(batch, [draw_numbers(batch.lengths.cpu(), config, generator)], config)[0]
 
 
 def make_views(

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,17 +42,17 @@ class SourceDigest:
         Raises:
             OSError: the source cannot be read.
         """
-        while True:
-            try:
-                return self._digest.result(timeout=_LOOK_SECONDS)
-            except TimeoutError:
-                meanwhile()
+        while not wait([self._digest], timeout=_LOOK_SECONDS).done:
+            meanwhile()
+        return self._digest.result()
 
     def _of_source(self) -> str:
         if self._source.is_file():
             return self._of_file(self._source)
         digest = hashlib.sha256()
         for path in visible_files(self._source):
+            if self._given_up.is_set():
+                break
             name = str(path.relative_to(self._source)).encode(errors="surrogateescape")
             digest.update(name + b"\0" + self._of_file(path).encode() + b"\n")
         return digest.hexdigest()

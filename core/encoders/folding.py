@@ -15,8 +15,8 @@ from core.encoders.part_network import PartNetwork
 from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import SignEncoder
 from core.encoders.temporal_block import TemporalBlock
+from core.kernels.batch_norm import passes_for
 from core.kernels.dropout import Dropout
-from core.kernels.norm_passes import passes_for
 
 
 class FoldedNorm(nn.Module):

@@ -15,7 +15,8 @@ from core.encoders.linear import in_precision, linear_before_norm
 from core.encoders.pass_context import DropoutPlace, PassContext
 from core.kernels.batch_norm import Moments, batch_moments, batch_norm
 from core.kernels.dropout import Dropout
-from core.kernels.neighbours import Neighbourhood, graph_convolution
+from core.kernels.graph_convolution import graph_convolution
+from core.kernels.neighbourhood import Neighbourhood
 
 
 class GraphConvolution(nn.Module):
@@ -106,8 +107,8 @@ class NodeNorm(nn.BatchNorm1d):
             return moments
         assert self.running_mean is not None
         assert self.running_var is not None
-        shape = (x.shape[1], x.shape[3])
-        return Moments(self.running_mean.expand(shape), self.running_var.expand(shape), count=1)
+        num_groups = x.shape[1]
+        return Moments(self.running_mean.repeat(num_groups, 1), self.running_var.repeat(num_groups, 1), 1)
 
     @torch.no_grad()
     def _remember(self, moments: Moments, left_out: Float[Tensor, " C"] | None) -> None:

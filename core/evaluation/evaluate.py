@@ -14,11 +14,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from core.corpora.packed import PackedCorpus
-from core.errors import SplitError
+from core.errors import SplitError, Stopped
 from core.evaluation.accuracy import Accuracy, accuracy
 from core.evaluation.folds import Fold, folds_of, shared_signers
 from core.evaluation.knn import knn_scores
 from core.evaluation.linear_probe import linear_scores
+from core.evaluation.neighbours import Meanwhile
 from core.evaluation.retrieval import Retrieval, retrieval
 from core.evaluation.subject import Subject, subject_of
 from core.observer import Observer, SilentObserver
@@ -47,7 +48,8 @@ def evaluate(spec: EvaluateSpec, *, observer: Observer | None = None) -> dict[st
     observer.on_phase("probing", total_steps=len(folds))
     scored = []
     for done, fold in enumerate(folds, start=1):
-        result = score_fold(spec, subject.features, labels, fold, num_classes=len(classes))
+        heed = _heeding(observer, done - 1)
+        result = score_fold(spec, subject.features, labels, fold, num_classes=len(classes), meanwhile=heed)
         about = {"name": fold.name, "num_train": len(fold.train)}
         scored.append({**about, **asdict(result), **_caveats(corpus, chosen, fold, subject)})
         observer.on_step(done, _fractions(scored[-1]))
@@ -78,13 +80,17 @@ def score_fold(
     fold: Fold,
     *,
     num_classes: int,
+    meanwhile: Meanwhile,
 ) -> Accuracy | Retrieval:
-    """Fit the spec's probe on the fold's train clips, or search them, and score its test clips."""
+    """Fit the spec's probe on the fold's train clips, or search them, and score its test clips.
+
+    Searching calls `meanwhile` between blocks.
+    """
     train, test = features[fold.train], features[fold.test]
     train_labels = torch.from_numpy(labels[fold.train])
     if spec.protocol == "retrieval":
         test_labels = torch.from_numpy(labels[fold.test])
-        return retrieval(train, train_labels, test, test_labels, num_classes=num_classes)
+        return retrieval(train, train_labels, test, test_labels, num_classes=num_classes, meanwhile=meanwhile)
     if spec.protocol == "knn":
         scores = knn_scores(
             train,
@@ -93,10 +99,22 @@ def score_fold(
             num_classes=num_classes,
             num_neighbours=spec.num_neighbours,
             temperature=spec.temperature,
+            meanwhile=meanwhile,
         )
     else:
         scores = linear_scores(train, train_labels, test, num_classes=num_classes, l2_penalty=spec.l2_penalty)
     return accuracy(scores.numpy(), labels[fold.test])
+
+
+def _heeding(observer: Observer, num_done: int) -> Meanwhile:
+    """Shows life in the middle of a fold, and stops there when asked to."""
+
+    def heed() -> None:
+        if observer.should_stop():
+            raise Stopped("Stopped while probing; nothing was written.")
+        observer.on_step(num_done, {})
+
+    return heed
 
 
 def _caveats(

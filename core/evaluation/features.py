@@ -13,7 +13,8 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.observer import Observer
 from core.pose.skeleton import HANDS, TRUNK
 
-_BATCH = 64
+CLIPS_AT_ONCE = 64
+"""Embedded in one pass."""
 _KEYPOINT_FRAMES = 32
 _LEFT_SHOULDER, _RIGHT_SHOULDER = 1, 4
 
@@ -28,18 +29,20 @@ def encoder_features(
     """
     observer.on_phase("embedding", total_steps=len(indices))
     rows = []
-    for first in range(0, len(indices), _BATCH):
+    for first in range(0, len(indices), CLIPS_AT_ONCE):
         if observer.should_stop():
             raise Stopped("Stopped while embedding; nothing was written.")
-        batch = corpus.gather(indices[first : first + _BATCH], max_frames=model.views.max_source_frames)
+        batch = corpus.gather(
+            indices[first : first + CLIPS_AT_ONCE], max_frames=model.views.max_source_frames
+        )
         rows.append(model.embed_batch(ClipBatch.of(batch, model.device)).float().cpu())
-        observer.on_step(min(first + _BATCH, len(indices)), {})
+        observer.on_step(min(first + CLIPS_AT_ONCE, len(indices)), {})
     return torch.cat(rows)
 
 
 def keypoint_features(corpus: PackedCorpus, indices: Int64[np.ndarray, " N"]) -> Float[Tensor, "N D"]:
     """The pose itself, resampled to 32 frames; the trunk is centred and scaled by the shoulders."""
-    batches = (indices[first : first + _BATCH] for first in range(0, len(indices), _BATCH))
+    batches = (indices[first : first + CLIPS_AT_ONCE] for first in range(0, len(indices), CLIPS_AT_ONCE))
     return torch.cat([_keypoints(ClipBatch.of(corpus.gather(each), torch.device("cpu"))) for each in batches])
 
 

@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.evaluation.neighbours import nearest
+from core.evaluation.neighbours import Meanwhile, nearest
 
 
 def knn_scores(
@@ -14,12 +14,13 @@ def knn_scores(
     num_classes: int,
     num_neighbours: int,
     temperature: float,
+    meanwhile: Meanwhile = lambda: None,
 ) -> Float[Tensor, "M C"]:
     """Return each test clip's votes by class; cosine similarity on features centred on the train mean.
 
-    At most all train clips are neighbours.
+    At most all train clips are neighbours. `meanwhile` is called now and then.
     """
-    neighbours = nearest(test, train, num_neighbours=num_neighbours)
+    neighbours = nearest(test, train, num_neighbours=num_neighbours, meanwhile=meanwhile)
     ahead = neighbours.similarities[:, :1]  # the nearest weighs 1
     weights = ((neighbours.similarities - ahead) / temperature).exp()
     votes = weights.new_zeros(len(test), num_classes)

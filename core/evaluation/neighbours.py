@@ -4,7 +4,7 @@ Similarity is the cosine of features centred on the gallery's mean, so that what
 nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,10 @@ from torch.nn import functional
 _GALLERY_BLOCK = 8192
 _QUERY_BLOCK = 1024
 """Rows compared at once: memory holds one block's similarities, however many clips there are."""
+
+
+Meanwhile = Callable[[], None]
+"""Called again and again during long work, to show life and to raise `Stopped` when asked to stop."""
 
 
 class Neighbours(NamedTuple):
@@ -34,14 +38,17 @@ def nearest(
     num_neighbours: int,
     query_block: int = _QUERY_BLOCK,
     gallery_block: int = _GALLERY_BLOCK,
+    meanwhile: Meanwhile = lambda: None,
 ) -> Neighbours:
     """Return each query's `num_neighbours` nearest gallery clips, or all N where they are fewer.
 
-    Runs where the queries are; the gallery is brought there block by block.
+    Runs where the queries are; the gallery is brought there block by block. Calls `meanwhile` before each
+    block of the gallery.
     """
     centre = gallery.mean(dim=0).to(queries.device)
     best = [_none_yet(block) for block in queries.split(query_block)]
     for first, known in _unit_blocks(gallery, centre, gallery_block):
+        meanwhile()
         for number, block in enumerate(queries.split(query_block)):
             found = _nearest_within(unit(block, centre) @ known.T, num_neighbours)
             found = Neighbours(found.similarities, found.places + first)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from core.errors import SplitError
-from core.evaluation.neighbours import unit
+from core.evaluation.neighbours import Meanwhile, unit
 
 _SIMILARITIES = 2**25
 """Similarities in memory at once; a block of queries holds as many queries as this allows."""
@@ -44,8 +44,11 @@ def retrieval(
     *,
     num_classes: int,
     similarities_at_once: int = _SIMILARITIES,
+    meanwhile: Meanwhile = lambda: None,
 ) -> Retrieval:
     """Rank the gallery for every query. Memory: a copy of the gallery and one block of similarities.
+
+    `meanwhile` is called before each block of queries.
 
     Raises:
         SplitError: no query has a relevant clip.
@@ -53,14 +56,14 @@ def retrieval(
     centre = gallery.mean(dim=0)
     known = unit(gallery, centre)
     at_once = max(1, similarities_at_once // len(gallery))
-    answers = torch.stack(
-        [
-            _answered(row, gallery_labels == label)
-            for block, labels in zip(queries.split(at_once), query_labels.split(at_once), strict=True)
-            for row, label in zip(unit(block, centre) @ known.T, labels, strict=True)
-        ]
-    )  # (M, 2): average precision, rank of the first relevant clip
-    precision, first_rank = answers.unbind(dim=1)
+    answers: list[Tensor] = []  # of each query: average precision, rank of the first relevant clip
+    for block, labels in zip(queries.split(at_once), query_labels.split(at_once), strict=True):
+        meanwhile()
+        similarities = unit(block, centre) @ known.T
+        answers += (
+            _answered(row, gallery_labels == label) for row, label in zip(similarities, labels, strict=True)
+        )
+    precision, first_rank = torch.stack(answers).unbind(dim=1)
     answerable = torch.isfinite(first_rank)
     if not answerable.any():
         raise SplitError("No test clip has a train clip of its gloss; retrieval has nothing to find.")

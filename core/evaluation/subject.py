@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.corpora.packed import PackedCorpus
 from core.errors import EncoderError
-from core.evaluation.features import encoder_features, keypoint_features
+from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import load_encoder
@@ -39,17 +39,18 @@ def subject_of(
     if spec.features == "keypoints":
         return Subject(keypoint_features(corpus, chosen), unseen)
     assert spec.encoder is not None, "the specification's validator asks for one"
-    loaded = load_encoder(spec.encoder)
+    loaded = load_encoder(spec.encoder, device="cuda" if torch.cuda.is_available() else "cpu")
     trained = spec.features == "encoder"
     model = loaded.model if trained else _fresh(loaded.model, seed=spec.seed)
-    before = _digest(model)
+    num_passes = -(-len(chosen) // CLIPS_AT_ONCE)
     engine = Engine.chosen(
-        spec.engine, spec.precision, model.config.encoder, model.device, num_passes=len(chosen)
+        spec.engine, spec.precision, model.config.encoder, model.device, num_passes=num_passes
     )
     ready = model.for_inference(engine.for_inference())
     engine.prepare(ready.streams)
+    before = _digest(ready)
     features = encoder_features(ready, corpus, chosen, observer)
-    assert _digest(model) == before, "an evaluation must not move the encoder"
+    assert _digest(ready) == before, "an evaluation must not move the encoder"
     broken = int((~torch.isfinite(features)).any(dim=1).sum())
     if broken:
         raise EncoderError(
@@ -71,7 +72,7 @@ def _pretrained_on(
 def _fresh(model: ClipEncoder, *, seed: int) -> ClipEncoder:
     """The same network with weights that have learned nothing, and batch statistics of nothing."""
     torch.manual_seed(seed)
-    return ClipEncoder(model.config).eval()
+    return ClipEncoder(model.config).eval().to(model.device)
 
 
 def _digest(model: nn.Module) -> str:

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from core.kernels.autograd import differentiable
 from core.kernels.dropout import Dropout
-from core.kernels.library import NativeLibrary
-from core.kernels.norm_passes import Coefficients, Ending, NormPasses, Sums, offset_table, passes_for
+from core.kernels.library import NativeLibrary, runs_natively
+from core.kernels.native_norm_passes import NativePasses
+from core.kernels.norm_passes import Coefficients, Ending, NormPasses, Sums, offset_table
+from core.kernels.plain_norm_passes import PlainPasses
 
 AllReduce = Callable[[Tensor], None]
 """Sums a tensor over all ranks, in place."""
@@ -29,6 +31,14 @@ class Moments:
     mean: Float[Tensor, "G C"]
     variance: Float[Tensor, "G C"]
     count: int
+
+
+def passes_for(x: Tensor, native: NativeLibrary | None) -> NormPasses:
+    """The kernels where they can, else plain PyTorch."""
+    if runs_natively(x, native):
+        assert native is not None
+        return NativePasses(native)
+    return PlainPasses()
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -34,7 +35,13 @@ class NativeLibrary:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._functions = ctypes.CDLL(str(path))
+        try:
+            self._functions = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise KernelError(
+                f"The native kernels cannot be loaded: {error}. Set SIGNFORGE_CACHE_FOLDER to a folder that "
+                "programs may be run from, or run.engine to 'eager' or 'compiled'."
+            ) from None
 
     def call(self, kernel: str, dtype: torch.dtype, *arguments: object) -> None:
         """Call `kernel` for elements of `dtype`; tensors are passed by address and must be contiguous."""
@@ -54,17 +61,23 @@ def native_library() -> NativeLibrary:
     Raises:
         KernelError: there is no compiler, or it fails; the message says how to do without.
     """
-    named = os.environ.get("CXX")
-    compiler = shutil.which(named) if named else shutil.which("c++") or shutil.which("g++")
-    if compiler is None:
-        raise KernelError(
-            f"The native kernels need a C++ compiler; there is no {named or 'c++ or g++'}. Install one, or "
-            "set run.engine to 'eager' or 'compiled'."
-        )
+    compiler = _compiler()
     path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
     if not path.exists():
         _compile(compiler, path)
     return NativeLibrary(path)
+
+
+def _compiler() -> list[str]:
+    """What starts the C++ compiler, such as `ccache g++`."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    found = shutil.which(named[0]) if named else shutil.which("c++") or shutil.which("g++")
+    if found is None:
+        raise KernelError(
+            f"The native kernels need a C++ compiler; there is no {named[0] if named else 'c++ or g++'}. "
+            "Install one, or set run.engine to 'eager' or 'compiled'."
+        )
+    return [found, *named[1:]]
 
 
 def runs_natively(tensor: Tensor, native: NativeLibrary | None) -> bool:
@@ -78,41 +91,47 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SIGNFORGE_CACHE_FOLDER") or platformdirs.user_cache_dir("signforge"))
 
 
-def _digest(compiler: str) -> str:
+def _digest(compiler: list[str]) -> str:
     """What the machine code depends on."""
-    digest = hashlib.sha256(" ".join((compiler, *_FLAGS)).encode())
-    command = [compiler, "--version"]
+    digest = hashlib.sha256(" ".join((*compiler, *_FLAGS)).encode())
+    command = [*compiler, "--version"]
     digest.update(subprocess.run(command, capture_output=True, check=False, timeout=_BUILD_SECONDS).stdout)
-    digest.update(_processor().encode())
+    digest.update(
+        (platform.machine() + "".join(_processor_facts("model name", "flags", "Features"))).encode()
+    )
     for source in sorted(_SOURCES.iterdir()):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:24]
 
 
-def _processor() -> str:
-    """This processor's name and abilities."""
+def processor_name() -> str:
+    """What this processor is called."""
+    return platform.machine() + "".join(_processor_facts("model name"))
+
+
+def _processor_facts(*names: str) -> list[str]:
+    """What Linux says about the processor under these names; nothing elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = []
-    wanted = ("model name", "flags", "Features")
-    return platform.machine() + "".join(sorted({line for line in lines if line.startswith(wanted)}))
+        return []
+    return sorted({line for line in lines if line.startswith(names)})
 
 
-def _compile(compiler: str, path: Path) -> None:
+def _compile(compiler: list[str], path: Path) -> None:
     """Compile beside the final place and rename, so that processes that build at once do no harm."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             output = Path(folder) / path.name
             sources = [str(source) for source in sorted(_SOURCES.glob("*.cpp"))]
-            command = [compiler, *_FLAGS, "-fPIC", "-shared", *sources, "-o", str(output)]
+            command = [*compiler, *_FLAGS, "-fPIC", "-shared", *sources, "-o", str(output)]
             subprocess.run(command, capture_output=True, check=True, timeout=_BUILD_SECONDS)
             output.rename(path)
     except subprocess.CalledProcessError as error:
         raise KernelError(
-            f"{compiler} could not compile the native kernels; set run.engine to 'eager' or 'compiled' to do "
-            f"without. It said: {error.stderr.decode(errors='replace')[-500:]}"
+            f"{shlex.join(compiler)} could not compile the native kernels; set run.engine to 'eager' or "
+            f"'compiled' to do without. It said: {error.stderr.decode(errors='replace')[-500:]}"
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KernelError(

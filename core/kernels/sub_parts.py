@@ -22,11 +22,8 @@ def pool_sub_parts(
     assert sorted(node for part in sub_parts for node in part) == list(range(len(x)))
     if runs_natively(x, native):
         return differentiable(_NativePooling, x, sub_parts, native)
-    return torch.stack([_maximum(x[list(part)]) for part in sub_parts])
-
-
-def _maximum(nodes: Float[Tensor, "n *N C"]) -> Float[Tensor, "*N C"]:
-    return nodes.max(dim=0).values
+    nodes = x.unbind()
+    return torch.stack([torch.stack([nodes[node] for node in part]).max(dim=0).values for part in sub_parts])
 
 
 class _SubParts(NativeStructure):

@@ -15,6 +15,7 @@ class CheckpointKeeper:
     def __init__(self, folder: Path, observer: Observer, *, keep: int) -> None:
         self._saver = BackgroundSaver(folder)
         self._observer, self._keep = observer, keep
+        self._told: int | None = None
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Begin to save. A full disk costs this checkpoint, not the run: the next one may find room."""
@@ -22,13 +23,15 @@ class CheckpointKeeper:
         self._saver.save(checkpoint)
 
     def save_last(self, checkpoint: Checkpoint) -> None:
-        """Save, and return when it is on disk.
+        """Save, unless this step is saved already, and return when it is on disk.
 
         Raises:
             StorageError: the disk is full.
         """
-        self.save(checkpoint)
-        self._tell_of(self._saver.wait())
+        self.tell(wait=True)
+        if checkpoint.step != self._told:
+            self._saver.save(checkpoint)
+            self._tell_of(self._saver.wait())
 
     def tell(self, *, wait: bool = False) -> None:
         """Tell the observer of the checkpoint under way, if it is on disk or could not be written."""
@@ -39,6 +42,7 @@ class CheckpointKeeper:
 
     def _tell_of(self, saved: SavedCheckpoint | None) -> None:
         if saved is not None:
+            self._told = saved.step
             self._observer.on_checkpoint(saved.path, step=saved.step)
             self._saver.keep_newest(self._keep)
 

@@ -4,6 +4,7 @@ import os
 
 import torch
 
+from core.available_cores import available_cores
 from core.config import PretrainConfig, RunConfig
 from core.errors import SpecError
 
@@ -33,11 +34,18 @@ def num_ranks_here(config: PretrainConfig) -> int:
     """How many devices of this machine `run.num_devices` asks for.
 
     Raises:
-        SpecError: more CUDA devices than there are.
+        SpecError: more CUDA devices, or more processes on a CPU, than there are devices or cores.
     """
-    if choose_device(config).type == "cpu":
-        return 1 if config.run.num_devices == "auto" else config.run.num_devices
-    return num_cuda_ranks(config.run, num_visible=torch.cuda.device_count())
+    if choose_device(config).type == "cuda":
+        return num_cuda_ranks(config.run, num_visible=torch.cuda.device_count())
+    wanted = 1 if config.run.num_devices == "auto" else config.run.num_devices
+    if wanted > available_cores():
+        raise SpecError(
+            f"run.num_devices is {wanted}, but the run is on the CPU, which has {available_cores()} core(s) "
+            "for it; lower it, or leave it 'auto'.",
+            pointer="/overrides/run/num_devices",
+        )
+    return wanted
 
 
 def num_cuda_ranks(run: RunConfig, *, num_visible: int) -> int:

@@ -1,6 +1,7 @@
 """How the steps of a run are computed on this machine: precision, kernels, compilation."""
 
 import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from core.config import EncoderConfig, EngineName, Precision, PretrainConfig
 from core.encoders.pass_context import PassContext
 from core.errors import KernelError, SpecError
 from core.kernels.batch_norm import AllReduce
-from core.kernels.library import NativeLibrary, cache_folder, native_library
+from core.kernels.library import NativeLibrary, cache_folder, native_library, processor_name
 from core.training.randomness import derived_seed
 
 _WIDTH_THAT_GAINS = 256
@@ -29,6 +30,8 @@ class Engine:
     device: torch.device
     native: NativeLibrary | None = None
     cuda_graph: bool = False
+    remark: str = ""
+    """Why `auto` did not choose what is fastest."""
 
     @classmethod
     def of(cls, config: PretrainConfig, device: torch.device, *, total_steps: int) -> "Engine":
@@ -73,16 +76,26 @@ class Engine:
         if engine in ("auto", "native") and device.type == "cpu":
             try:
                 return cls("native", resolved, device, native_library())
-            except KernelError:
+            except KernelError as error:
                 if engine == "native":
                     raise
-        if engine == "auto":
-            pays = device.type == "cuda" and num_passes >= _PASSES_THAT_PAY
-            engine = "compiled" if pays else "eager"
-        return cls(engine, resolved, device)
+                return cls("eager", resolved, device, remark=str(error))
+        if engine == "auto" and device.type == "cuda" and num_passes >= _PASSES_THAT_PAY:
+            if _has_compiler():
+                return cls("compiled", resolved, device)
+            return cls("eager", resolved, device, remark="torch.compile needs a C compiler; there is none.")
+        return cls("eager" if engine == "auto" else engine, resolved, device)
 
     def __str__(self) -> str:
-        return f"engine {self.name}, {self.precision}, on {self.device.type}"
+        told = f"engine {self.name}, {self.precision}, on {self.device.type}"
+        return f"{told} ({self.remark})" if self.remark else told
+
+    @property
+    def hardware(self) -> str:
+        """What the device is: another one rounds in other places."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return processor_name()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -115,7 +128,7 @@ class Engine:
         return PassContext(
             dtype=self.dtype,
             native=self.native,
-            seed=torch.tensor(derived_seed(seed, "dropout", step), device=self.device),
+            seed=torch.full((), derived_seed(seed, "dropout", step), device=self.device),
             first_clip=first_clip,
             all_reduce=all_reduce,
             num_ranks=num_ranks,
@@ -124,6 +137,11 @@ class Engine:
     def for_inference(self) -> PassContext:
         """What passes depend on when nothing is drawn."""
         return PassContext(dtype=self.dtype, native=self.native)
+
+
+def _has_compiler() -> bool:
+    """Whether torch.compile finds one, looking where it looks."""
+    return any(map(shutil.which, (os.environ.get("CC") or "cc", "gcc", "clang")))
 
 
 def inductor_cache() -> Path:

@@ -17,5 +17,5 @@ def generator_for(seed: int, purpose: str, *counters: int) -> torch.Generator:
 
 
 def seed_global_draws(seed: int, purpose: str, *counters: int) -> None:
-    """Seed PyTorch's global generators (dropout, initialisation) on every device."""
+    """Seed PyTorch's global generators (initialisation) on every device."""
     torch.manual_seed(derived_seed(seed, purpose, *counters))

@@ -5,8 +5,6 @@ it. If the launcher dies, the ranks are killed; if a rank ends before its time, 
 and says why. Asked to stop, it passes that on, and the ranks stop at the same step.
 """
 
-import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -18,7 +16,7 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from core.observer import Observer
+from core.observer import Observer, parse_event
 from core.program import Launch
 from core.specs import PretrainSpec
 from core.training.process_group import RENDEZVOUS
@@ -144,7 +142,7 @@ class _Ranks:
         assert stream is not None
         with stream:
             for line in stream:
-                if (event := parse(line)) is not None:
+                if (event := parse_event(line)) is not None:
                     self._inbox.put(Heard(rank, event))
                 else:  # some library printed it
                     sys.stderr.write(f"rank {rank}: {line}")
@@ -161,15 +159,6 @@ def pass_on(event: Event, observer: Observer) -> None:
             observer.on_checkpoint(Path(path), step=step)
         case {"event": "log", "message": message}:
             observer.on_log(message)
-
-
-def parse(line: str) -> Event | None:
-    """The event a line holds, or None if it holds none."""
-    with contextlib.suppress(ValueError):
-        event = json.loads(line)
-        if isinstance(event, dict) and isinstance(event.get("event"), str):
-            return event
-    return None
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":

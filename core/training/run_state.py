@@ -80,6 +80,7 @@ class RunState:
         """What rounding depends on besides the configuration."""
         return {
             "device": self.engine.device.type,
+            "hardware": self.engine.hardware,
             "engine": self.engine.name,
             "precision": self.engine.precision,
             "num_threads": torch.get_num_threads(),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from core.config import Precision
 from core.errors import StorageError, UserError
 
 
@@ -18,6 +19,7 @@ def embed(
     image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="bf16 is faster where the device can.")] = "fp32",
 ) -> None:
     """Embed the clips of a pose file with a downloaded encoder."""
     import numpy as np  # the other commands start sooner without it
@@ -29,7 +31,7 @@ def embed(
     image_size = (image_width, image_height) if image_width and image_height else None
     found = read_named_clips(poses, profile=profile, image_size=image_size)
     clips = [named.clip for named in found]
-    features = load_encoder(encoder, device=device).embed(clips)
+    features = load_encoder(encoder, device=device, precision=precision).embed(clips)
     names = np.array([named.name for named in found])
     num_frames = np.array([len(clip) for clip in clips])
     try:

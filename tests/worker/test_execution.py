@@ -7,22 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.execution import Inbox, Message, Told, hear_commands, parse, tail
+from core.observer import parse_event
+from worker.execution import Inbox, Message, Told, hear_commands, tail
 from worker.verdict import Asked
 
 
 @given(st.text())
 def test_noise_is_not_an_event(line: str) -> None:
-    assert parse(line) is None
+    assert parse_event(line) is None
 
 
 @pytest.mark.parametrize("line", ["1", "[]", "{}", '{"event": 1}', '{"event": "step"', "null"])
 def test_other_json_is_not_an_event(line: str) -> None:
-    assert parse(line) is None
+    assert parse_event(line) is None
 
 
 def test_an_event_is_an_event() -> None:
-    assert parse('{"event": "log", "message": "hello"}\n') == {"event": "log", "message": "hello"}
+    assert parse_event('{"event": "log", "message": "hello"}\n') == {"event": "log", "message": "hello"}
 
 
 def test_commands_are_heard_and_the_end_of_input_means_drain() -> None:

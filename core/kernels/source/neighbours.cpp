@@ -1,5 +1,5 @@
 // Weighted sums over linked nodes, and the maximum over the nodes of a sub-part. Nodes are the outermost axis:
-// x (V, N, C). See core/kernels/neighbours.py and core/kernels/sub_parts.py.
+// x (V, N, C). See core/kernels/graph_convolution.py and core/kernels/sub_parts.py.
 #include <algorithm>
 #include <vector>
 

@@ -14,7 +14,7 @@ from core.augment.placement import draw_placement, placed_before
 from core.augment.plane_maps import PlaneMaps
 from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
-from core.augment.views import ClipBatch, View, cut_view, draw_view, make_views
+from core.augment.views import ClipBatch, View, cut_view, make_views
 from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
 from core.kernels.library import NativeLibrary
@@ -34,6 +34,10 @@ def ragged(lengths: list[int], seed: int = 0) -> RaggedBatch:
 
 def batch_of(lengths: list[int], seed: int = 0) -> ClipBatch:
     return ClipBatch.of(ragged(lengths, seed), torch.device("cpu"))
+
+
+def draw_view(batch: ClipBatch, config: ViewConfig, generator: torch.Generator) -> View:
+    return make_views(batch, [draw_numbers(batch.lengths, config, generator)], config)[0]
 
 
 @given(lengths_of_clips, st.integers(0, 2**31), st.integers(1, 70))

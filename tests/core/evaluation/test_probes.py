@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.corpora.packed import PackedCorpus
-from core.errors import SpecError, SplitError
+from core.errors import SpecError, SplitError, Stopped
 from core.evaluation.accuracy import accuracy
 from core.evaluation.evaluate import evaluate
 from core.evaluation.knn import knn_scores
@@ -19,6 +19,7 @@ from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
+from tests.core.training.stopping import StopsAt
 
 
 @given(st.integers(1, 40), st.integers(2, 9), st.integers(0, 2**31))
@@ -122,6 +123,13 @@ def test_each_protocol_on_each_kind_of_features(
     assert scores["recall_at_1" if protocol == "retrieval" else "top1"] > 0.5
     (fold,) = scores["folds"]
     assert (fold["shared_signers"], fold["num_test_pretrained_on"]) == ([], 0)
+
+
+@pytest.mark.parametrize("protocol", ["knn", "retrieval"])
+def test_a_search_stops_when_asked(corpus: PackedCorpus, protocol: str) -> None:
+    spec = EvaluateSpec(corpus=str(corpus.path), features="keypoints", protocol=protocol, num_neighbours=3)
+    with pytest.raises(Stopped, match="while probing"):
+        evaluate(spec, observer=StopsAt(0))
 
 
 def test_each_signer_is_left_out_in_turn(corpus: PackedCorpus) -> None:

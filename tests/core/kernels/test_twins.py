@@ -14,9 +14,10 @@ from core.kernels import library
 from core.kernels.attention import attention
 from core.kernels.batch_norm import batch_moments, batch_norm
 from core.kernels.dropout import Dropout, drop
+from core.kernels.graph_convolution import graph_convolution
 from core.kernels.layer_norm import add_layer_norm
 from core.kernels.library import MAX_CHANNELS, NativeLibrary
-from core.kernels.neighbours import Neighbourhood, graph_convolution
+from core.kernels.neighbourhood import Neighbourhood
 from core.kernels.sub_parts import pool_sub_parts
 from core.kernels.windows import frame_windows
 from core.pose.skeleton import HAND, TRUNK_PART

@@ -56,3 +56,11 @@ def test_a_full_disk_costs_one_checkpoint_unless_it_is_the_last(
             keeper.save_last(checkpoint(4))
     assert told.steps == [1, 3]
     assert told.said == ["No room. Training goes on; the next checkpoint tries again."]
+
+
+def test_a_step_that_is_saved_is_not_saved_again_at_the_end(tmp_path: Path) -> None:
+    told = Told()
+    with CheckpointKeeper(tmp_path, told, keep=2) as keeper:
+        keeper.save(checkpoint(3))
+        keeper.save_last(checkpoint(3))
+    assert told.steps == [3]

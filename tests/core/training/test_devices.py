@@ -2,9 +2,10 @@
 
 import pytest
 
-from core.config import RunConfig
+from core.available_cores import available_cores
+from core.config import PretrainConfig, RunConfig
 from core.errors import SpecError
-from core.training.devices import check_num_ranks, num_cuda_ranks
+from core.training.devices import check_num_ranks, num_cuda_ranks, num_ranks_here
 from core.training.process_group import RENDEZVOUS, RankPlace, SingleRank
 
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
@@ -56,3 +57,10 @@ def test_ranks_share_the_batch_without_gap_or_overlap() -> None:
         ranks.rank, ranks.num_ranks = rank, 4
         shares += range(12)[ranks.own_clips(12)]
     assert shares == list(range(12))
+
+
+def test_more_processes_than_cores_are_refused() -> None:
+    cores = available_cores()
+    run = RunConfig(device="cpu", num_devices=2 * cores, batch_size=2 * cores)
+    with pytest.raises(SpecError, match=rf"num_devices is {2 * cores}, but .* has {cores} core"):
+        num_ranks_here(PretrainConfig(recipe="stc", run=run))

@@ -116,6 +116,30 @@ def test_without_a_compiler_auto_is_eager_and_native_says_what_to_do(
     library.native_library.cache_clear()
 
 
+def test_when_auto_is_eager_for_want_of_a_compiler_the_log_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library.native_library.cache_clear()
+    monkeypatch.setenv("CXX", str(tmp_path / "no-such-compiler"))
+    assert "no-such-compiler. Install one" in str(Engine.chosen("auto", "fp32", NARROW, CPU, num_passes=1))
+    library.native_library.cache_clear()
+
+
+def test_a_compiler_may_be_named_with_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", "env g++")
+    monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
+    library.native_library.cache_clear()
+    assert library.native_library().path.is_file()
+    library.native_library.cache_clear()
+
+
+def test_kernels_that_cannot_be_loaded_are_said(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.so"
+    damaged.write_bytes(b"not machine code")
+    with pytest.raises(KernelError, match=r"cannot be loaded: .*Set SIGNFORGE_CACHE_FOLDER"):
+        library.NativeLibrary(damaged)
+
+
 def test_native_kernels_are_not_for_other_devices() -> None:
     with pytest.raises(SpecError, match="is for CPUs, this run is on meta"):
         Engine.chosen("native", "fp32", NARROW, torch.device("meta"), num_passes=1)

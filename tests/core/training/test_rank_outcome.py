@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from core.errors import RankFailed, Stopped
-from core.training.rank_launcher import parse
+from core.observer import parse_event
 from core.training.rank_outcome import Heard, outcome
 
 DONE = Heard(0, {"event": "result", "sha256": "d", "steps": 3})
@@ -45,5 +45,5 @@ def test_silence_is_a_failure(exit_codes: dict[int, int]) -> None:
 
 
 def test_what_is_no_event_is_not_taken_for_one() -> None:
-    assert parse('{"event": "log", "message": "x"}') == {"event": "log", "message": "x"}
-    assert [parse(line) for line in ("NCCL INFO", "[]", '{"event": 3}', "")] == [None] * 4
+    assert parse_event('{"event": "log", "message": "x"}') == {"event": "log", "message": "x"}
+    assert [parse_event(line) for line in ("NCCL INFO", "[]", '{"event": 3}', "")] == [None] * 4

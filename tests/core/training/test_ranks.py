@@ -95,6 +95,20 @@ def test_every_step_of_two_ranks_is_the_step_of_one_with_the_whole_batch(
             torch.testing.assert_close(first[name], expected[name], rtol=1e-4, atol=1e-4)
 
 
+def test_compiled_ranks_compute_what_eager_ones_do(corpus: PackedCorpus, tmp_path: Path) -> None:
+    """Batch statistics are gathered in the middle of compiled passes, forward and backward."""
+    losses = []
+    for engine in ("eager", "compiled"):
+        spec = spec_for(corpus, engine=engine, num_epochs=1, num_devices=2)
+        few_operations = {"graph_block_widths": (4,), "num_temporal_blocks": 0}
+        encoder = {**spec.overrides["encoder"], **few_operations, "graph_dropout": 0.1}
+        spec = spec.model_copy(update={"overrides": {**spec.overrides, "encoder": encoder}})
+        listener = Listener()
+        launch(spec, tmp_path / engine, observer=listener)
+        losses.append(listener.losses)
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-3, atol=1e-3)
+
+
 def trained(state: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """All trained weights as one vector."""
     names = (name for name in state if name.startswith("query.") and "running" not in name)

@@ -5,11 +5,6 @@ summed before they are multiplied, and a node is multiplied only by the partitio
 are the outermost axis, so what a node needs lies together.
 """
 
-import ctypes
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -17,74 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.kernels.autograd import differentiable
-from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One node's weighted sum over its neighbours in one partition."""
-
-    node: int
-    partition: int
-    neighbours: tuple[tuple[int, float], ...]
-    """(node, weight)."""
-
-
-@dataclass(frozen=True)
-class NodeGroup:
-    """Consecutive nodes first..last-1 that have neighbours in the same partitions."""
-
-    first: int
-    last: int
-    partitions: tuple[int, ...]
-    first_slot: int
-
-    @property
-    def num_slots(self) -> int:
-        """Slots of all its nodes."""
-        return (self.last - self.first) * len(self.partitions)
-
-
-@dataclass(frozen=True)
-class Neighbourhood:
-    """The entries of an adjacency (K, V, V) that are not zero; (k, v, w) weighs what v gives to w."""
-
-    num_nodes: int
-    slots: tuple[Slot, ...]
-    groups: tuple[NodeGroup, ...]
-
-    @classmethod
-    def of(cls, adjacency: Float[Tensor, "K V V"]) -> "Neighbourhood":
-        """Read an adjacency; slots are ordered by node, then by partition."""
-        entries = adjacency.tolist()
-        num_partitions, num_nodes, _ = adjacency.shape
-        sums = (
-            Slot(w, k, tuple((v, entries[k][v][w]) for v in range(num_nodes) if entries[k][v][w]))
-            for w in range(num_nodes)
-            for k in range(num_partitions)
-        )
-        slots = tuple(slot for slot in sums if slot.neighbours)
-        return cls(num_nodes, slots, tuple(_groups(slots, num_nodes)))
-
-    @cached_property
-    def native(self) -> "_NativeTables":
-        """The same as the kernels take it."""
-        return _NativeTables(self)
-
-    def __deepcopy__(self, _: object) -> "Neighbourhood":
-        return self  # nothing of it changes, and the kernels' tables hold addresses
-
-
-def _groups(slots: tuple[Slot, ...], num_nodes: int) -> Iterator[NodeGroup]:
-    by_node = [tuple(s.partition for s in slots if s.node == w) for w in range(num_nodes)]
-    assert all(by_node), "every node is linked, if only to itself"
-    first = slot = 0
-    for partitions, alike in groupby(by_node):
-        last = first + len(list(alike))
-        found = NodeGroup(first, last, partitions, slot)
-        yield found
-        slot += found.num_slots
-        first = last
+from core.kernels.library import NativeLibrary, runs_natively
+from core.kernels.neighbourhood import Neighbourhood, NodeGroup
 
 
 def graph_convolution(
@@ -114,8 +43,8 @@ def _neighbour_sums(
     x: Float[Tensor, "V N C"], adjacency: Float[Tensor, "K V V"], neighbourhood: Neighbourhood
 ) -> Float[Tensor, "S N C"]:
     """Every slot's weighted sum, as one product."""
-    rows = [slot.node * len(adjacency) + slot.partition for slot in neighbourhood.slots]
-    mixing = adjacency.permute(2, 0, 1).flatten(0, 1)[rows]  # (S, V)
+    columns = adjacency.transpose(1, 2).unbind()  # K times (V, V)
+    mixing = torch.stack([columns[slot.partition][slot.node] for slot in neighbourhood.slots])  # (S, V)
     return (mixing.to(x.dtype) @ x.flatten(1)).unflatten(1, x.shape[1:])
 
 
@@ -123,58 +52,6 @@ def _merged(maps: Float[Tensor, "K D C"], group: NodeGroup) -> Float[Tensor, "D 
     """The maps of a group's partitions side by side, so that one product applies them all."""
     every = maps.unbind(0)
     return torch.cat([every[partition] for partition in group.partitions], dim=1)
-
-
-class _Links(NativeStructure):
-    _fields_ = (
-        ("num_slots", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("starts", "nodes", "weights", "owners", "ranks")),
-    )
-
-
-class _Sides(NativeStructure):
-    _fields_ = (("first", ctypes.c_void_p), ("width", ctypes.c_void_p))
-
-
-class _NativeTables:
-    """Slots, the slots that read each node, and where each node's sums lie; owns the tables' memory."""
-
-    def __init__(self, neighbourhood: Neighbourhood) -> None:
-        slots = neighbourhood.slots
-        widths = [sum(s.node == w for s in slots) for w in range(neighbourhood.num_nodes)]
-        firsts = [sum(widths[:w]) for w in range(neighbourhood.num_nodes)]
-        owners = [s.node for s in slots]
-        ranks = [index - firsts[s.node] for index, s in enumerate(slots)]
-        readers = [
-            tuple((i, weight) for i, s in enumerate(slots) for v, weight in s.neighbours if v == node)
-            for node in range(neighbourhood.num_nodes)
-        ]
-        self._kept: list[Tensor] = []
-        self.links = self._table([s.neighbours for s in slots], owners, ranks)
-        self.readers = self._table(readers, owners, ranks)
-        self.sides = _Sides(self._integers(firsts), self._integers(widths))
-        self.all = (self.links, self.readers, self.sides)
-
-    def _table(
-        self, lists: list[tuple[tuple[int, float], ...]], owners: list[int], ranks: list[int]
-    ) -> _Links:
-        starts = [sum(map(len, lists[:i])) for i in range(len(lists) + 1)]
-        flat = [pair for each in lists for pair in each]
-        weights = torch.tensor([weight for _, weight in flat], dtype=torch.float32)
-        self._kept.append(weights)
-        return _Links(
-            len(lists),
-            self._integers(starts),
-            self._integers([node for node, _ in flat]),
-            weights.data_ptr(),
-            self._integers(owners),
-            self._integers(ranks),
-        )
-
-    def _integers(self, values: list[int]) -> int:
-        tensor = torch.tensor(values, dtype=torch.int64)
-        self._kept.append(tensor)
-        return tensor.data_ptr()
 
 
 class _NativeGraphConvolution(torch.autograd.Function):

@@ -1,0 +1,52 @@
+"""What it is worth to have glibc keep memory and use huge pages: the native step of `stc` with both settings.
+
+    python benchmarks/allocation.py [--batch 16] [--rounds 3]
+
+The same step in two processes that take turns, one with glibc's own settings, one with those that signforge
+gives its training processes (`core/allocator.py`).
+"""
+
+import argparse
+import os
+from contextlib import ExitStack
+
+import step
+from measuring import comparison, interleaved
+from sides import MIB, SideProcess
+
+from core.allocator import tuned_environment
+
+BASELINE = "glibc's own"
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    environments = {BASELINE: {"GLIBC_TUNABLES": ""}, "kept, huge pages": tuned_environment()}
+    arguments = ["--batches", str(options.batch)]
+    with ExitStack() as stack:
+        sides = {
+            name: stack.enter_context(
+                SideProcess(step.__file__, "native", arguments=arguments, environment=environment)
+            )
+            for name, environment in environments.items()
+        }
+        seconds = interleaved(sides, rounds=options.rounds)
+        peaks = {name: f"{side.peak_bytes / MIB:.0f}" for name, side in sides.items()}
+    print(
+        f"native step, batch {options.batch}, {len(os.sched_getaffinity(0))} threads, {options.rounds} rounds"
+    )
+    print(
+        comparison(seconds, baseline=BASELINE, amount=options.batch, unit="clips", more={"peak MiB": peaks})
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
