@@ -34,7 +34,8 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (under two minutes
 test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (under 12 minutes)
 	$(PYTEST)
 
-BENCHMARKS := "limits.py" "step.py" "embedding.py" "views.py" "importing.py" "scale.py" \
+BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
+	"allocation.py --rounds 2" "embedding.py" "views.py" "importing.py" "scale.py" \
 	"checkpoint.py --step-seconds 5 --rounds 3" "ranks.py --recipe smoke"
 
 bench: $(STAMP)  ## speed and scale, as ratios within one run (under thirty minutes on two idle cores)
