@@ -35,7 +35,7 @@ test: $(STAMP)  ## every test: unit, property, golden, and whole-system with rea
 	$(PYTEST)
 
 BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
-	"allocation.py --rounds 2" "embedding.py" "views.py" "importing.py" "scale.py" \
+	"allocation.py --rounds 2" "embedding.py --rounds 2" "views.py" "importing.py" "scale.py" \
 	"checkpoint.py --step-seconds 5 --rounds 3" "ranks.py --recipe smoke"
 
 bench: $(STAMP)  ## speed and scale, as ratios within one run (under thirty minutes on two idle cores)

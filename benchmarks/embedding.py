@@ -56,7 +56,7 @@ def main() -> None:
             SideProcess(__file__, BASELINE, arguments=arguments, environment=environment) as literal,
             SideProcess(__file__, name, arguments=arguments, environment=environment) as ours,
         ):
-            seconds = interleaved({BASELINE: literal, name: ours}, rounds=options.rounds, warm_up=2)
+            seconds = interleaved({BASELINE: literal, name: ours}, rounds=options.rounds, warm_up=1)
             peaks = {side.name: f"{side.peak_bytes / MIB:.0f}" for side in (literal, ours)}
         limit = limits.bf16_flops if "bf16" in name else limits.fp32_flops
         reached = options.batch * GFLOP_PER_CLIP * 1e9 / statistics.median(seconds[name]) / limit
