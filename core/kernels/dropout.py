@@ -77,7 +77,7 @@ def keep_mask(
     """1 for what stays of `nodes`, 0 for the rest.
 
     Row (v, g, r) has the number ((first_row + r) * G + g) * V + v. The mask is a number, not a truth value,
-    because multiplying by the latter takes a CPU five times as long.
+    because multiplying by the latter takes a CPU several times as long.
     """
     num_nodes, num_groups, num_rows, num_channels = shape
     device = dropout.seed.device

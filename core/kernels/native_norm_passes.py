@@ -1,7 +1,6 @@
 """The passes of a batch norm as kernels."""
 
 import ctypes
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from core.kernels.dropout import NativeDropout
 from core.kernels.library import NativeLibrary, NativeStructure
-from core.kernels.norm_passes import Backward, Coefficients, Ending, Sums, offset_table
+from core.kernels.norm_passes import Affine, Backward, Ending, FindCoefficients, Saved, offset_table
 
 
 class _Shape(NativeStructure):
@@ -29,37 +28,21 @@ class NativePasses:
         shift, square = sums / (x.shape[0] * x.shape[2])
         return x[0, :, 0].double() + offsets[0] + shift, (square - shift.square()).clamp(min=0)
 
-    def forward(
-        self,
-        x: Tensor,
-        offsets: Tensor,
-        scale: Tensor,
-        shift: Tensor,
-        residual: Tensor | None,
-        ending: Ending,
-    ) -> Tensor:
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: Ending) -> Tensor:
         """See `NormPasses`."""
         y = torch.empty_like(x)
-        read = (x, offsets, scale.contiguous(), shift.contiguous(), _contiguous(residual))
+        read = (x, *(each.contiguous() for each in affine), _contiguous(residual))
         self.library.call("batch_norm_forward", x.dtype, *read, y, *self._settings(x, ending))
         return y
 
-    def backward(
-        self,
-        dy: Tensor,
-        saved: tuple[Tensor, Tensor, Tensor, Tensor],
-        coefficients: Callable[[Sums], Coefficients],
-        ending: Ending,
-        *,
-        has_residual: bool,
-    ) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: Ending) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
         read, settings = (dy.contiguous(), y, x, offsets, mean), self._settings(x, ending)
         sums = torch.zeros(2, *mean.shape, dtype=torch.float64)
         self.library.call("batch_norm_backward_sums", x.dtype, *read, sums, *settings)
-        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if has_residual else None
-        written = (coefficients(sums).float().contiguous(), dx, dresidual)
+        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if ending.residual else None
+        written = (find(sums).float().contiguous(), dx, dresidual)
         self.library.call("batch_norm_backward", x.dtype, *read, *written, *settings)
         return Backward(dx, dresidual, sums)
 
@@ -76,7 +59,11 @@ class NativePasses:
         if offsets is None and residual is None and not relu:
             return x
         ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
-        return self.forward(x, offset_table(offsets, x), ones, zeros, residual, Ending(relu, None))
+        affine, ending = (
+            Affine(offset_table(offsets, x), ones, zeros),
+            Ending(relu, None, residual is not None),
+        )
+        return self.forward(x, affine, residual, ending)
 
     def _settings(self, x: Tensor, ending: Ending) -> tuple[_Shape, NativeDropout, bool]:
         return _Shape(*x.shape), NativeDropout.of(ending.dropout), ending.relu

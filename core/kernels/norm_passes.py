@@ -6,7 +6,7 @@ channels. x and y are (V, G, R, C), offsets (V, C) are added to x wherever it is
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,24 @@ Sums = Float[Tensor, "2 G C"]
 """Of the gradient, and of the gradient times the centred input, over nodes and rows."""
 Coefficients = Float[Tensor, "3 G C"]
 """dx = first * gradient + second * centred input + third."""
+FindCoefficients = Callable[[Sums], Coefficients]
+
+
+class Affine(NamedTuple):
+    """x -> scale * (x + offsets) + shift."""
+
+    offsets: Float[Tensor, "V C"]
+    scale: Float[Tensor, "G C"]
+    shift: Float[Tensor, "G C"]
+
+
+class Saved(NamedTuple):
+    """What the forward pass leaves to the backward pass."""
+
+    x: Float[Tensor, "V G R C"]
+    offsets: Float[Tensor, "V C"]
+    y: Float[Tensor, "V G R C"]
+    mean: Float[Tensor, "G C"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,8 @@ class Ending:
 
     relu: bool
     dropout: Dropout | None
+    residual: bool
+    """Whether something is added after the dropout."""
 
     @property
     def scale(self) -> float:
@@ -49,27 +69,11 @@ class NormPasses(Protocol):
     def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and biased variance (G, C) over nodes and rows."""
 
-    def forward(
-        self,
-        x: Tensor,
-        offsets: Tensor,
-        scale: Tensor,
-        shift: Tensor,
-        residual: Tensor | None,
-        ending: Ending,
-    ) -> Tensor:
-        """y = relu(dropout(scale * (x + offsets) + shift) + residual), with scale and shift (G, C)."""
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: Ending) -> Tensor:
+        """y = relu(dropout(scale * (x + offsets) + shift) + residual)."""
 
-    def backward(
-        self,
-        dy: Tensor,
-        saved: tuple[Tensor, Tensor, Tensor, Tensor],
-        coefficients: Callable[[Sums], Coefficients],
-        ending: Ending,
-        *,
-        has_residual: bool,
-    ) -> Backward:
-        """Go back through y; `saved`: x, offsets, y, mean. Asks for coefficients once, with the sums."""
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: Ending) -> Backward:
+        """Go back through y; calls `find` once, with the sums."""
 
     def node_sums(self, x: Tensor) -> Tensor:
         """Each node's sum over groups and rows (V, C)."""

@@ -1,13 +1,11 @@
 """The passes of a batch norm in plain PyTorch: the specification of the kernels, and the fallback."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from core.kernels.dropout import Dropout, keep_mask
-from core.kernels.norm_passes import Backward, Coefficients, Ending, Sums, wide
+from core.kernels.norm_passes import Affine, Backward, Ending, FindCoefficients, Saved, wide
 
 _SLAB = 1 << 19
 """Elements of a slab, about: 2 MiB of float32."""
@@ -30,16 +28,9 @@ class PlainPasses:
         shift, square = sums / (x.shape[0] * x.shape[2])
         return pivot + shift, (square - shift.square()).clamp(min=0)
 
-    def forward(
-        self,
-        x: Tensor,
-        offsets: Tensor,
-        scale: Tensor,
-        shift: Tensor,
-        residual: Tensor | None,
-        ending: Ending,
-    ) -> Tensor:
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: Ending) -> Tensor:
         """See `NormPasses`. Offsets, shift and the scale of dropout are taken together beforehand."""
+        offsets, scale, shift = affine
         shifts = (offsets[:, None] * scale + shift)[:, :, None] * ending.scale  # (V, G, 1, C)
         scales = scale[:, None] * ending.scale  # (G, 1, C)
         done = torch.empty_like(x)
@@ -51,20 +42,12 @@ class PlainPasses:
             done[nodes] = y.relu_() if ending.relu else y
         return done
 
-    def backward(
-        self,
-        dy: Tensor,
-        saved: tuple[Tensor, Tensor, Tensor, Tensor],
-        coefficients: Callable[[Sums], Coefficients],
-        ending: Ending,
-        *,
-        has_residual: bool,
-    ) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: Ending) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
         moves = (offsets[:, None] - mean)[:, :, None]  # (V, G, 1, C)
         sums = x.new_zeros(2, *mean.shape, dtype=torch.float64)
-        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if has_residual else None
+        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if ending.residual else None
         gradients = []
         for nodes in _slabs(x):
             through = torch.ops.aten.threshold_backward(dy[nodes], y[nodes], 0) if ending.relu else dy[nodes]
@@ -75,7 +58,7 @@ class PlainPasses:
             centred = x[nodes].to(offsets.dtype, copy=True).add_(moves[nodes])
             sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))]) * ending.scale
             gradients.append(gradient)
-        slope, slant, level = coefficients(sums).to(offsets.dtype)[:, :, None]  # (G, 1, C)
+        slope, slant, level = find(sums).to(offsets.dtype)[:, :, None]  # (G, 1, C)
         slope, levels = slope * ending.scale, moves * slant + level
         for nodes, gradient in zip(_slabs(x), gradients, strict=True):
             dx[nodes] = gradient.mul_(slope).addcmul_(x[nodes].to(offsets.dtype), slant).add_(levels[nodes])
