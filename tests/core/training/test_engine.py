@@ -26,7 +26,7 @@ MODES = [
     pytest.param("eager", "fp32", marks=pytest.mark.slow),
     pytest.param("eager", "bf16", marks=pytest.mark.slow),
     ("native", "fp32"),
-    ("native", "bf16"),
+    pytest.param("native", "bf16", marks=pytest.mark.slow),
 ]
 
 

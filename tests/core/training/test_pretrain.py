@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,18 @@ def digest(folder: Path) -> str:
     return hashlib.sha256((folder / "encoder" / "encoder.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.fixture(scope="module")
+def whole(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """Where a run that nobody disturbed wrote, and its result."""
+    out = tmp_path_factory.mktemp("whole")
+    return out, pretrain(spec_for(corpus), out)
+
+
 @pytest.mark.parametrize("stopped_at", [1, 4, 7, 11])
 def test_a_resumed_run_ends_with_the_same_bytes(
-    corpus: PackedCorpus, tmp_path: Path, stopped_at: int
+    corpus: PackedCorpus, tmp_path: Path, stopped_at: int, whole: tuple[Path, dict[str, object]]
 ) -> None:
-    undisturbed = pretrain(spec_for(corpus), tmp_path / "whole")
+    out, undisturbed = whole
     with pytest.raises(Stopped):
         pretrain(spec_for(corpus), tmp_path / "first", observer=StopsAt(stopped_at))
     (saved, *_) = checkpoints_in(tmp_path / "first" / "checkpoints")
@@ -49,10 +57,10 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     resumed = pretrain(spec_for(corpus), tmp_path / "second", resume=saved)
     assert resumed == undisturbed
     assert resumed["steps"] == 12
-    assert digest(tmp_path / "second") == digest(tmp_path / "whole") == resumed["sha256"]
-    whole, second = (tmp_path / name / "checkpoints" / "step_00000012" for name in ("whole", "second"))
+    assert digest(tmp_path / "second") == digest(out) == resumed["sha256"]
+    expected, second = (folder / "checkpoints" / "step_00000012" for folder in (out, tmp_path / "second"))
     for file in ("model.safetensors", "optimiser.safetensors"):
-        assert (whole / file).read_bytes() == (second / file).read_bytes()
+        assert (expected / file).read_bytes() == (second / file).read_bytes()
 
 
 def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus, tmp_path: Path) -> None:
@@ -68,9 +76,10 @@ def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus,
     assert all("adjacency" in name for name in unmoved)
 
 
-def test_a_checkpoint_of_another_run_is_refused(corpus: PackedCorpus, tmp_path: Path) -> None:
-    pretrain(spec_for(corpus), tmp_path / "one")
-    (saved, *_) = checkpoints_in(tmp_path / "one" / "checkpoints")
+def test_a_checkpoint_of_another_run_is_refused(
+    corpus: PackedCorpus, tmp_path: Path, whole: tuple[Path, dict[str, object]]
+) -> None:
+    (saved, *_) = checkpoints_in(whole[0] / "checkpoints")
     other = {**OVERRIDES["run"], "seed": 9}
     with pytest.raises(CheckpointError, match=r"another run \(config\.run\.seed is 0 there and 9 here\)"):
         pretrain(spec_for(corpus, run=other), tmp_path / "two", resume=saved)
@@ -80,15 +89,15 @@ def test_a_checkpoint_of_another_run_is_refused(corpus: PackedCorpus, tmp_path: 
 
 
 def test_a_run_goes_on_after_an_update_that_brought_a_new_setting(
-    corpus: PackedCorpus, tmp_path: Path
+    corpus: PackedCorpus, tmp_path: Path, whole: tuple[Path, dict[str, object]]
 ) -> None:
-    undisturbed = pretrain(spec_for(corpus), tmp_path / "one")
-    (saved, *_) = checkpoints_in(tmp_path / "one" / "checkpoints")
+    *_, earlier = checkpoints_in(whole[0] / "checkpoints")
+    saved = shutil.copytree(earlier, tmp_path / earlier.name)
     manifest = saved / MANIFEST
     older = json.loads(manifest.read_text())
     del older["facts"]["config"]["run"]["cuda_graph"]
     manifest.write_text(json.dumps(older))
-    assert pretrain(spec_for(corpus), tmp_path / "two", resume=saved) == undisturbed
+    assert pretrain(spec_for(corpus), tmp_path / "two", resume=saved) == whole[1]
 
 
 def test_a_device_that_is_not_there_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
