@@ -1,6 +1,6 @@
 """Who asks: `Authorization: Bearer sf_<id>_<secret>`, its owner and its scopes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -33,6 +33,7 @@ class Caller:
 
     owner: str
     api_key_id: str
+    scopes: tuple[str, ...] = ()
 
 
 _bearer = HTTPBearer(
@@ -43,7 +44,7 @@ _bearer = HTTPBearer(
 )
 
 
-def allowed(held: list[str], needed: Scope) -> bool:
+def allowed(held: Sequence[str], needed: Scope) -> bool:
     """Whether one of the scopes held includes the one needed."""
     order = list(Scope)
     return any(order.index(scope) >= order.index(needed) for scope in order if scope.value in held)
@@ -71,8 +72,8 @@ def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, n
     if row is None:
         raise _unauthorised("This API key is unknown, revoked or expired.", "invalid_token")
     if not allowed(row.scopes, needed):
-        raise _forbidden(row.scopes, needed)
-    return Caller(owner=row.owner, api_key_id=row.id)
+        raise forbidden(row.scopes, needed)
+    return Caller(owner=row.owner, api_key_id=row.id, scopes=tuple(row.scopes))
 
 
 def _unauthorised(detail: str, error: str | None = None) -> Problem:
@@ -82,8 +83,10 @@ def _unauthorised(detail: str, error: str | None = None) -> Problem:
     return Problem(401, "unauthorised", f"{detail} {_WHERE}", headers={"WWW-Authenticate": challenge})
 
 
-def _forbidden(held: list[str], needed: Scope) -> Problem:
-    detail = f"This needs an API key with scope {needed.value!r}; this one has: {', '.join(held) or 'none'}."
+def forbidden(held: Sequence[str], needed: Scope, *, what: str = "This") -> Problem:
+    """What a caller gets whose API key does not allow it."""
+    has = ", ".join(held) or "none"
+    detail = f"{what} needs an API key with scope {needed.value!r}; this one has: {has}."
     challenge = f'Bearer realm="signforge", error="insufficient_scope", scope="{needed.value}"'
     return Problem(403, "insufficient-scope", detail, headers={"WWW-Authenticate": challenge})
 

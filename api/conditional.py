@@ -1,12 +1,15 @@
 """Entity tags and `If-None-Match` (RFC 9110, section 13)."""
 
+import zlib
+
 from core.jobs.tables import JobRow
 
 
-def job_tag(job: JobRow, queue_position: int | None) -> str:
-    """The entity tag of a job's document: its version, and its place among others while it waits."""
+def job_tag(job: JobRow, queue_position: int | None, waits_for: str | None = None) -> str:
+    """The entity tag of a job's document: its version, and while it waits its place and what it lacks."""
     place = "" if queue_position is None else f"-{queue_position}"
-    return f'"v{job.version}{place}"'
+    lack = "" if waits_for is None else f"-{zlib.crc32(waits_for.encode()):08x}"
+    return f'"v{job.version}{place}{lack}"'
 
 
 def names(if_none_match: str | None, tag: str) -> bool:

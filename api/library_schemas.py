@@ -204,6 +204,12 @@ class WorkerResponse(Sent):
     """Its job, if that is yours."""
     seen_at: datetime
     """When it last reported."""
+    device: str
+    """`cuda`, or `cpu`, whose devices are its cores."""
+    num_devices: int
+    """How many a job may use."""
+    capabilities: dict[str, Any]
+    """Names, memory and versions."""
 
     @classmethod
     def of(cls, row: WorkerRow, job: JobRow | None, owner: str) -> Self:
@@ -215,6 +221,9 @@ class WorkerResponse(Sent):
             busy=job is not None,
             job_id=job.id if job is not None and job.owner == owner else None,
             seen_at=row.seen_at,
+            device=row.device,
+            num_devices=row.num_devices,
+            capabilities=row.capabilities,
         )
 
 

@@ -18,9 +18,10 @@ from starlette.exceptions import HTTPException as RouterException
 
 from api.request_ids import REQUEST_ID_HEADER, request_id_of
 from api.validation import Fault, faults_of, is_undeclared_json
-from core.errors import ImpossibleTransition, SpecError, StorageError, TooLarge, UserError
+from core.errors import ImpossibleTransition, QuotaExceeded, SpecError, StorageError, TooLarge, UserError
 
 MEDIA_TYPE = "application/problem+json"
+_QUOTA_RETRY_SECONDS = "30"
 _log = logging.getLogger("signforge.api")
 _ROUTER_TYPES = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed"}
 
@@ -115,12 +116,20 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return unfit(error.pointer, str(error), code="spec_error")
     if isinstance(error, ImpossibleTransition):
         return Problem(409, "impossible-transition", str(error), state=error.state)
+    if isinstance(error, QuotaExceeded):
+        return _quota_problem(error)
     if isinstance(error, TooLarge):
         return Problem(413, "too-large", str(error))
     if isinstance(error, UserError):
         return Problem(422, "unusable", str(error))
     assert isinstance(error, RouterException)
     return _router_problem(request, error)
+
+
+def _quota_problem(error: QuotaExceeded) -> Problem:
+    if error.passes:
+        return Problem(429, "quota-exceeded", str(error), headers={"Retry-After": _QUOTA_RETRY_SECONDS})
+    return Problem(413, "quota-exceeded", str(error))
 
 
 def _validation_problem(request: Request, error: RequestValidationError) -> Problem:

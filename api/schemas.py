@@ -62,6 +62,14 @@ class JobResponse(Sent):
     """Attempts so far; a job whose worker is lost is resumed in a new one."""
     priority: int
     """Higher ones are claimed first."""
+    deadline_at: datetime | None
+    """When it is stopped and fails, if it has not ended by then."""
+    retry_of: str | None
+    """The job whose work this one does again."""
+    num_devices: int
+    """Devices that a worker must offer."""
+    waits_for: str | None
+    """Why no worker that is up can take it, if it is queued and that is so; not told in lists."""
     result: dict[str, Any] | None
     """What a succeeded job made: ids and scores."""
     created_at: datetime
@@ -76,10 +84,16 @@ class JobResponse(Sent):
     """Where to go from here."""
 
     @classmethod
-    def of(cls, row: JobRow, queue_position: int | None) -> Self:
+    def of(cls, row: JobRow, queue_position: int | None, *, waits_for: str | None = None) -> Self:
         """The job of one row."""
         fields = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
-        return cls(**fields, name=_name_of(row.spec), queue_position=queue_position, links=_links(row))
+        return cls(
+            **fields,
+            name=_name_of(row.spec),
+            queue_position=queue_position,
+            waits_for=waits_for,
+            links=_links(row),
+        )
 
 
 class DryRunResponse(Sent):
@@ -93,6 +107,8 @@ class DryRunResponse(Sent):
     """The full configuration of a pretraining run."""
     queue_position: int | None
     """Where it would stand in line."""
+    waits_for: str | None
+    """Why no worker that is up could take it, if that is so."""
 
 
 class EventResponse(Sent):
@@ -231,6 +247,10 @@ def _links(row: JobRow) -> dict[str, str]:
     }
     if State(row.state) not in FINAL:
         links["cancel"] = f"{here}/cancel"
+    else:
+        links["retry"] = f"{here}/retry"
+    if row.retry_of:
+        links["retry_of"] = f"/v1/jobs/{row.retry_of}"
     result = row.result or {}
     for noun, folder in (("corpus", "corpora"), ("encoder", "encoders"), ("evaluation", "evaluations")):
         if identifier := result.get(f"{noun}_id"):

@@ -11,21 +11,55 @@ from api.preparation import prepare
 from api.schemas import DryRunResponse, JobResponse
 from api.service import Service
 from core.jobs.database import reading
-from core.jobs.submissions import queue_position, submit
+from core.jobs.quotas import Quotas, admit
+from core.jobs.states import State
+from core.jobs.submissions import Terms, queue_position, retry, submit
 from core.jobs.tables import JobRow
+from core.jobs.workers import lack
 from core.specs import JobSpec
+
+_USUAL = Terms()
 
 
 def submit_spec(
-    service: Service, caller: Caller, spec: JobSpec, *, response: Response, idempotency_key: str | None
+    service: Service,
+    caller: Caller,
+    spec: JobSpec,
+    *,
+    terms: Terms = _USUAL,
+    response: Response,
+    idempotency_key: str | None,
 ) -> JobResponse:
     """Queue `spec` for the caller and set the answer's `Location`, `ETag` and replay headers."""
 
     def create(session: Session) -> str:
-        return queue(session, service, caller, spec).id
+        return queue(session, service, caller, spec, terms).id
 
+    asked = spec.model_dump_json() + ("" if terms == _USUAL else str(terms))
     created = create_once(
-        service.engine, owner=caller.owner, key=idempotency_key, content=spec.model_dump_json(), create=create
+        service.engine, owner=caller.owner, key=idempotency_key, content=asked, create=create
+    )
+    return answer(service, caller, created, response)
+
+
+def retry_job(
+    service: Service,
+    caller: Caller,
+    job_id: str,
+    *,
+    terms: Terms,
+    response: Response,
+    idempotency_key: str | None,
+) -> JobResponse:
+    """Queue the work of a final job again and answer as for a submission."""
+
+    def create(session: Session) -> str:
+        admit(session, Quotas.of(service.settings), owner=caller.owner)
+        return retry(session, owned(session, JobRow, job_id, caller, noun="job"), terms).id
+
+    asked = f"retry {job_id} {terms}"
+    created = create_once(
+        service.engine, owner=caller.owner, key=idempotency_key, content=asked, create=create
     )
     return answer(service, caller, created, response)
 
@@ -35,27 +69,40 @@ def answer(service: Service, caller: Caller, created: Created, response: Respons
     created.mark(response)
     with reading(service.engine) as session:
         job = owned(session, JobRow, created.resource_id, caller, noun="job")
-        position = queue_position(session, job)
+        shown, tag = look(session, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers["ETag"] = job_tag(job, position)
-    return JobResponse.of(job, position)
+    response.headers["ETag"] = tag
+    return shown
 
 
-def rehearse(service: Service, caller: Caller, spec: JobSpec) -> DryRunResponse:
+def look(session: Session, job: JobRow) -> tuple[JobResponse, str]:
+    """A job as it is shown, and its ETag."""
+    position = queue_position(session, job)
+    waits_for = lack(session, job) if job.state == State.QUEUED else None
+    return JobResponse.of(job, position, waits_for=waits_for), job_tag(job, position, waits_for)
+
+
+def rehearse(service: Service, caller: Caller, spec: JobSpec, terms: Terms) -> DryRunResponse:
     """Queue `spec`, look at what became of it, and take it back before anybody can see it."""
     with Session(service.engine) as session:
-        job = queue(session, service, caller, spec)
+        job = queue(session, service, caller, spec, terms)
         dry_run = DryRunResponse(
             kind=spec.kind,
             spec=job.spec,
             resolved_spec=job.resolved_spec,
             queue_position=queue_position(session, job),
+            waits_for=lack(session, job),
         )
         session.rollback()
     return dry_run
 
 
-def queue(session: Session, service: Service, caller: Caller, spec: JobSpec) -> JobRow:
-    """Prepare `spec` and queue it, in the caller's transaction."""
+def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, terms: Terms = _USUAL) -> JobRow:
+    """Prepare `spec` and queue it, in the caller's transaction.
+
+    Raises:
+        QuotaExceeded: the caller has as many jobs queued, or as much stored, as they may.
+    """
+    admit(session, Quotas.of(service.settings), owner=caller.owner)
     prepared = prepare(session, service.settings, owner=caller.owner, spec=spec)
-    return submit(session, owner=caller.owner, spec=prepared.spec, resolved=prepared.resolved)
+    return submit(session, owner=caller.owner, spec=prepared.spec, resolved=prepared.resolved, terms=terms)

@@ -15,6 +15,7 @@ from api.service import Service
 from core.jobs.artifacts import Received
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
+from core.jobs.quotas import Quotas, make_room
 from core.jobs.tables import UploadRow
 
 _BLOCK_BYTES = 1 << 20
@@ -72,7 +73,12 @@ def require_digest(received: Received, promised: str | None) -> None:
 
 
 def record(session: Session, service: Service, *, owner: str, filename: str, received: Received) -> UploadRow:
-    """Make a file that has arrived known as an upload of `owner`."""
+    """Make a file that has arrived known as an upload of `owner`.
+
+    Raises:
+        QuotaExceeded: it is more than they may store.
+    """
+    make_room(session, Quotas.of(service.settings), owner=owner, more_bytes=received.size_bytes)
     row = UploadRow(
         id=new_id("upl"),
         owner=owner,

@@ -8,6 +8,7 @@ SignforgeError
 │   ├── SplitError         a split that leaks, or that leaves nothing to learn from
 │   ├── EncoderError       an encoder file or its card is damaged or does not fit
 │   ├── TooLarge           more bytes than a limit allows
+│   ├── QuotaExceeded      an owner has as many things as they may have
 │   └── ImpossibleTransition  a job in this state cannot do what was asked
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
 ├── StorageError           the disk is full or refuses to be written
@@ -64,6 +65,14 @@ class EncoderError(UserError):
 
 class TooLarge(UserError):  # noqa: N818 - what it says is the fault
     """More bytes than a limit allows."""
+
+
+class QuotaExceeded(UserError):  # noqa: N818 - what it says is the fault
+    """An owner has as many things as they may have; `passes` where waiting helps."""
+
+    def __init__(self, message: str, *, passes: bool) -> None:
+        super().__init__(message)
+        self.passes = passes
 
 
 class ImpossibleTransition(UserError):  # noqa: N818 - what it says is the fault

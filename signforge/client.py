@@ -117,7 +117,14 @@ class Client:
         """One corpus, by id or name."""
         return lists.one(self._connection, "/v1/corpora", corpus, Corpus, prefix="cor_")
 
-    def submit(self, spec: Spec, *, idempotency_key: str | None = None) -> Job:
+    def submit(
+        self,
+        spec: Spec,
+        *,
+        priority: int = 0,
+        deadline_seconds: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
         """Submit a job. A connection that breaks on the way makes no second job.
 
         Raises:
@@ -126,6 +133,7 @@ class Client:
         response = self._connection.request(
             "POST",
             "/v1/jobs",
+            params=_terms(priority, deadline_seconds),
             json=_validated(spec),
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
         )
@@ -160,6 +168,19 @@ class Client:
     def resume(self, job_id: str) -> Job:
         """Queue a paused job again; it goes on where it stopped."""
         return Job.model_validate(self._connection.request("POST", f"/v1/jobs/{job_id}/resume").json())
+
+    def retry(self, job_id: str, *, priority: int = 0, deadline_seconds: float | None = None) -> Job:
+        """Do the work of a job that has ended again, from its last checkpoint if it did not succeed.
+
+        Returns the new job, or the one that an earlier retry made and that has not ended.
+        """
+        response = self._connection.request(
+            "POST",
+            f"/v1/jobs/{job_id}/retry",
+            params=_terms(priority, deadline_seconds),
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+        )
+        return Job.model_validate(response.json())
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """Wait until a job has ended, well or not, and return it.
@@ -252,6 +273,11 @@ class Client:
             "GET", f"/v1/jobs/{job_id}", params={"wait": wait}, timeout=wait + 30
         )
         return Job.model_validate(response.json())
+
+
+def _terms(priority: int, deadline_seconds: float | None) -> dict[str, float]:
+    terms: dict[str, float] = {"priority": priority} if priority else {}
+    return terms if deadline_seconds is None else {**terms, "deadline_seconds": deadline_seconds}
 
 
 def _validated(spec: Spec) -> dict[str, Any]:

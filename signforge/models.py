@@ -41,6 +41,9 @@ class Job(Reply):
     queue_position: int | None = None
     attempt: int = 0
     priority: int = 0
+    deadline_at: datetime | None = None
+    retry_of: str | None = None
+    waits_for: str | None = None
     result: dict[str, Any] | None = None
     created_at: datetime
     updated_at: datetime | None = None

@@ -9,6 +9,7 @@ Why each setting is as it is:
 * no result backend, no time limit: results are rows, deadlines are the supervisor's.
 * `broker_connection_max_retries=None`: a worker outlives any broker outage.
 * `worker_proc_alive_timeout`: a slow machine may take a while to start a process.
+* a queue for each number of devices: a doorbell for four is heard only where there are four.
 * remote control is off: jobs are steered through the database, which works on every broker.
 """
 
@@ -20,12 +21,24 @@ from typing import Any
 from celery import Celery
 
 from core.jobs.settings import Settings
+from core.jobs.workers import Capacity
 from worker.drain import WINDING_UP_SECONDS
 
 DOORBELL = "signforge.doorbell"
 """Name of the one task."""
-QUEUE = "signforge"
-"""Name of the broker's queue."""
+_QUEUE = "signforge"
+_MOST_DEVICES = 16
+"""So many devices or more share a queue: a processor may have hundreds of cores."""
+
+
+def queue_for(num_devices: int) -> str:
+    """Name of the broker's queue of doorbells for jobs that need so many devices."""
+    return _QUEUE if num_devices == 1 else f"{_QUEUE}.{min(num_devices, _MOST_DEVICES)}"
+
+
+def queues_of(capacity: Capacity) -> str:
+    """The queues that a worker of this capacity listens to, as Celery's command line wants them."""
+    return ",".join(queue_for(count + 1) for count in range(min(capacity.num_devices, _MOST_DEVICES)))
 
 
 def create_app(settings: Settings) -> Celery:
@@ -39,7 +52,7 @@ def create_app(settings: Settings) -> Celery:
         task_acks_late=False,
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        task_default_queue=QUEUE,
+        task_default_queue=_QUEUE,
         task_publish_retry=False,
         task_serializer="json",
         accept_content=["json"],
@@ -58,6 +71,8 @@ def create_app(settings: Settings) -> Celery:
 
 def worker_name(settings: Settings) -> str:
     """This worker's name: one per data folder, set of GPUs and host, the same after a restart."""
+    if settings.worker_name:
+        return f"{settings.worker_name}@{socket.gethostname()}"
     place = f"{settings.data_folder.absolute()}:{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
     return f"signforge-{zlib.crc32(place.encode()):08x}@{socket.gethostname()}"
 

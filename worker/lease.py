@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
@@ -19,6 +19,7 @@ from core.jobs.ledger import RetryPolicy
 from core.jobs.outcomes import requeue
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
+from core.jobs.workers import Capacity
 from worker.drain import WINDING_UP_SECONDS
 from worker.persistence import DATABASE_AWAY, insist
 from worker.processes import MARK, end_all
@@ -35,6 +36,7 @@ class Holder:
     settings: Settings
     worker: str
     draining: Callable[[], bool]
+    capacity: Capacity = field(default_factory=Capacity)
     supervisor: str = SUPERVISOR
     """Module to start for each attempt, with the arguments of `worker.supervisor`."""
 
@@ -43,7 +45,13 @@ class Holder:
         done = 0
         while not self.draining():
             with transaction(self.engine) as session:
-                claimed = claim(session, self.worker, self.settings.lease_seconds)
+                claimed = claim(
+                    session,
+                    self.worker,
+                    self.settings.lease_seconds,
+                    capacity=self.capacity,
+                    max_running_per_owner=self.settings.max_running_per_owner,
+                )
                 if claimed is not None:
                     workers.set_job(session, self.worker, claimed.job_id)
             if claimed is None:

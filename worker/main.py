@@ -14,7 +14,9 @@ from celery import Celery
 
 from core.jobs.database import migrate, open_database
 from core.jobs.settings import Settings
-from worker.app import create_app, worker_name
+from core.jobs.workers import Capacity
+from worker.app import create_app, queues_of, worker_name
+from worker.capabilities import capacity
 from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR
 from worker.tasks import register, retire
@@ -22,10 +24,11 @@ from worker.tasks import register, retire
 _LOOK_AGAIN_SECONDS = 0.05
 
 
-def arguments(settings: Settings, *, log_level: str = "INFO") -> list[str]:
+def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO") -> list[str]:
     """The arguments of `celery` for this worker."""
     return [
         "worker",
+        f"--queues={queues_of(capacity)}",
         f"--hostname={worker_name(settings)}",
         "--concurrency=1",
         "--pool=prefork",
@@ -45,10 +48,11 @@ def main(*, supervisor: str = SUPERVISOR) -> int:
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"  # before celery.apps.worker is imported, which reads it
     switch = DrainSwitch()
     app = create_app(settings)
-    register(app, settings, switch, supervisor=supervisor)
+    offered = capacity()
+    register(app, settings, switch, capacity=offered, supervisor=supervisor)
     app.Worker = _draining_worker(app, switch)
     try:
-        app.worker_main(arguments(settings))
+        app.worker_main(arguments(settings, offered))
     except SystemExit:
         if not switch.asked:  # Celery calls a stop by SIGTERM a failure, but it is what was asked for
             raise

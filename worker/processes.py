@@ -10,6 +10,8 @@ from collections.abc import Set as AbstractSet
 
 import psutil
 
+from worker.devices import processes_on_devices
+
 MARK = "SIGNFORGE_ATTEMPT_MARK"
 """Environment variable that carries an attempt's mark."""
 _LOOK_AGAIN_SECONDS = 0.02
@@ -23,10 +25,15 @@ def marked(mark: str, *, spare: AbstractSet[int] = frozenset()) -> list[psutil.P
 
 
 def end_all(mark: str, *, spare: AbstractSet[int] = frozenset(), within_seconds: float = 10.0) -> bool:
-    """Kill every process that carries `mark` and look again until none is left; whether none is left."""
-    deadline = time.monotonic() + within_seconds
-    while left := marked(mark, spare=spare):
+    """Kill every process that carries `mark` and look again until none is left; whether none is left.
+
+    A killed process can hold the memory of its CUDA device a little longer than its place among the
+    processes; it counts as left until NVML does not list it any more.
+    """
+    deadline, killed = time.monotonic() + within_seconds, set[int]()
+    while (left := marked(mark, spare=spare)) or (killed and killed & processes_on_devices()):
         for process in left:
+            killed.add(process.pid)
             with contextlib.suppress(psutil.Error):
                 process.kill()
         if time.monotonic() > deadline:

@@ -19,11 +19,11 @@ from sqlalchemy import Engine
 
 from core.jobs import outbox, workers
 from core.jobs.database import migrate, open_database, reading, transaction
-from core.jobs.leases import reap
+from core.jobs.leases import expire, reap
 from core.jobs.ledger import RetryPolicy
 from core.jobs.settings import Settings
 from core.observer import StopSwitch
-from worker.app import DOORBELL, create_app
+from worker.app import DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.tasks import HEARTBEAT_SECONDS
 
@@ -38,7 +38,7 @@ class Reconciler:
         self,
         engine: Engine,
         settings: Settings,
-        ring: Callable[[], None],
+        ring: Callable[[int], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -66,32 +66,37 @@ class Reconciler:
             self._reap_from = self._clock() + self._settings.lease_seconds
         with transaction(self._engine) as session:
             reaped = reap(session, self._policy) if self._clock() >= self._reap_from else []
+            late = expire(session)
         self._database_was_away, self._last_round = False, self._wall_clock()
         for job_id, state in reaped:
             _log.warning("The lease of %s ran out; the job is now %s.", job_id, state)
+        for job_id in late:
+            _log.warning("The deadline of %s passed while it waited; it has failed.", job_id)
 
     def _ring_doorbells(self) -> None:
         """Nothing is locked while the broker is talked to; a doorbell rung twice does no harm."""
         if not self._broker.due:
             return
         with reading(self._engine) as session:
-            idle = workers.count_idle(session, seen_within_seconds=_STILL_HEARD_OF_SECONDS)
-            due = [(row.job_id, row.rings) for row in outbox.due(session)]
+            idle = workers.idle(session, seen_within_seconds=_STILL_HEARD_OF_SECONDS)
+            due = [(job, row.rings) for row, job in outbox.due(session)]
         seen_to = []
-        for job_id, rings in due:
-            if rings == 0 or idle > 0:
-                idle -= int(rings > 0)
-                if not self._try_to_ring():
+        for job, rings in due:
+            answering = next((capacity for capacity in idle if capacity.fits(job)), None)
+            if rings == 0 or answering is not None:
+                if rings > 0 and answering is not None:
+                    idle.remove(answering)
+                if not self._try_to_ring(job.num_devices):
                     break
-            seen_to.append(job_id)
+            seen_to.append(job.id)
         if seen_to:
             with transaction(self._engine) as session:
                 for job_id in seen_to:
                     outbox.rung(session, job_id, ring_again_seconds=self._settings.ring_again_seconds)
 
-    def _try_to_ring(self) -> bool:
+    def _try_to_ring(self, num_devices: int) -> bool:
         try:
-            self._ring()
+            self._ring(num_devices)
         except (BrokerAway, OSError) as error:
             _log.warning("The broker is away: %s", error)
             self._broker.failed()
@@ -100,11 +105,11 @@ class Reconciler:
         return True
 
 
-def ringer(app: Celery) -> Callable[[], None]:
-    """A function that rings the doorbell once, or raises at once if the broker is away."""
+def ringer(app: Celery) -> Callable[[int], None]:
+    """A function that rings once for a job of so many devices, or raises at once if the broker is away."""
 
-    def ring() -> None:
-        app.send_task(DOORBELL, ignore_result=True, retry=False)
+    def ring(num_devices: int) -> None:
+        app.send_task(DOORBELL, queue=queue_for(num_devices), ignore_result=True, retry=False)
 
     return ring
 

@@ -84,9 +84,10 @@ def _imported(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactSt
     corpus_id = new_id("cor")
     target = store.corpus_folder(corpus_id)
     store.adopt(out / str(result["corpus"]), target)
+    size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     location = store.location_of(target)
     return lambda session: outcomes.succeed_import(
-        session, claim.lease, corpus_id=corpus_id, location=location, result=result
+        session, claim.lease, corpus_id=corpus_id, location=location, size_bytes=size, result=result
     )
 
 

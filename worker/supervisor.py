@@ -22,12 +22,13 @@ from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import open_database, reading, transaction
 from core.jobs.leases import Claim, held_claim
 from core.jobs.ledger import Lease, RetryPolicy
-from core.jobs.reports import checkpoint_locations, checkpoints_of, commit_checkpoint
+from core.jobs.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
 from core.lifeline import die_with_parent
 from worker.checkpoints import Resume, choose, size_of, unrecorded
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
+from worker.memory import kills_for_want_of_memory
 from worker.persistence import DATABASE_AWAY, insist
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
@@ -36,7 +37,7 @@ from worker.verdict import Asked, Ending, Fate, Verdict, judge
 
 _TICK_SECONDS = 0.2
 _COMMANDS = {asked.value: asked for asked in (Asked.CANCEL, Asked.PAUSE, Asked.DRAIN, Asked.ABANDON)}
-_URGENCY = (None, Asked.DRAIN, Asked.PAUSE, Asked.CANCEL, Asked.STALL, Asked.ABANDON)
+_URGENCY = (None, Asked.DRAIN, Asked.PAUSE, Asked.DEADLINE, Asked.CANCEL, Asked.STALL, Asked.ABANDON)
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +61,7 @@ class Supervisor:
         self._reporter = Reporter(engine, claim.lease, store)
         self._resume = Resume(None, ())
         self._asked: Asked | None = None
+        self._stop_by = float("inf") if claim.seconds_left is None else time.monotonic() + claim.seconds_left
 
     def run(self) -> None:
         """Do the attempt.
@@ -90,7 +92,7 @@ class Supervisor:
         self._adopt_unrecorded()
         with reading(self._engine) as session:
             spec = local_spec(session, self._claim, self._store)
-            rows = checkpoints_of(session, self._claim.job_id)
+            rows = checkpoints_to_go_on_from(session, self._claim)
         self._resume = choose(rows, self._store)
         for remark in self._resume.remarks:
             self._reporter.say(remark)
@@ -129,6 +131,7 @@ class Supervisor:
         result: dict[str, object] | None = None
         error: tuple[str, str] | None = None
         alive_at, kill_at = time.monotonic(), float("inf")
+        kills_before = kills_for_want_of_memory()
         while True:
             message = self._inbox.get(_TICK_SECONDS)
             match message:
@@ -142,9 +145,12 @@ class Supervisor:
                 case Told(asked):
                     kill_at = min(kill_at, self._stop(execution, asked))
                 case Exited(code):
-                    return Ending(code, self._asked, result, error, tail(self._log_file))
+                    starved = kills_for_want_of_memory() > kills_before
+                    return Ending(code, self._asked, result, error, tail(self._log_file), starved)
             if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
                 kill_at = self._stop(execution, Asked.STALL)
+            if self._asked is None and time.monotonic() >= self._stop_by:
+                kill_at = self._stop(execution, Asked.DEADLINE)
             if time.monotonic() >= kill_at:
                 execution.kill()
                 kill_at = float("inf")

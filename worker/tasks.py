@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from core.jobs import workers
 from core.jobs.database import open_database, transaction
 from core.jobs.settings import Settings
+from core.jobs.workers import Capacity
 from core.lifeline import die_with_parent
 from worker.app import DOORBELL, worker_name
 from worker.drain import DrainSwitch
@@ -24,14 +25,22 @@ HEARTBEAT_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-def register(app: Celery, settings: Settings, switch: DrainSwitch, *, supervisor: str = SUPERVISOR) -> None:
+def register(
+    app: Celery,
+    settings: Settings,
+    switch: DrainSwitch,
+    *,
+    capacity: Capacity,
+    supervisor: str = SUPERVISOR,
+) -> None:
     """Give `app` its task and its worker's habits. Call it in the main process, before the pool forks."""
     main_process = os.getpid()
 
     def doorbell() -> None:
         switch.busy = True
         try:
-            _answer(settings, supervisor, draining=lambda: switch.asked or os.getppid() != main_process)
+            stopping = lambda: switch.asked or os.getppid() != main_process  # noqa: E731
+            _answer(settings, capacity, supervisor, draining=stopping)
         finally:
             switch.busy = False
 
@@ -45,8 +54,8 @@ def register(app: Celery, settings: Settings, switch: DrainSwitch, *, supervisor
         _briefly(settings, forget_job)  # that of a child that was killed
 
     def on_ready(sender: Any, **_: Any) -> None:
-        _beat(settings)
-        sender.timer.call_repeatedly(HEARTBEAT_SECONDS, _beat, (settings,))
+        _beat(settings, capacity)
+        sender.timer.call_repeatedly(HEARTBEAT_SECONDS, _beat, (settings, capacity))
 
     app.task(doorbell, name=DOORBELL, ignore_result=True)
     signals.worker_process_init.connect(on_child, weak=False)
@@ -64,23 +73,27 @@ def retire(settings: Settings) -> None:
     _briefly(settings, write)
 
 
-def _answer(settings: Settings, supervisor: str, *, draining: Callable[[], bool]) -> None:
+def _answer(settings: Settings, capacity: Capacity, supervisor: str, *, draining: Callable[[], bool]) -> None:
     engine = open_database(settings.resolved_database_url)
     try:
-        Holder(engine, settings, worker_name(settings), draining, supervisor).work()
+        Holder(engine, settings, worker_name(settings), draining, capacity, supervisor).work()
     except DATABASE_AWAY as error:
         _log.warning("Cannot look for a job, the doorbell will ring again: %s", error)
     finally:
         engine.dispose()
 
 
-def _beat(settings: Settings) -> None:
+def _beat(settings: Settings, capacity: Capacity) -> None:
     """Say that we live. The connection is closed again, so that none is open when the pool forks."""
 
     def write(engine: Engine) -> None:
         with transaction(engine) as session:
             workers.heartbeat(
-                session, worker_name(settings), host=socket.gethostname(), process_id=os.getpid()
+                session,
+                worker_name(settings),
+                host=socket.gethostname(),
+                process_id=os.getpid(),
+                capacity=capacity,
             )
 
     _briefly(settings, write)

@@ -13,11 +13,16 @@ RETRIED = frozenset(
         Reason.STORAGE_FULL,
         Reason.CHECKPOINT_UNUSABLE,
         Reason.WORKER_LOST,
-        Reason.OUT_OF_MEMORY,
         Reason.INTERNAL_ERROR,
     }
 )
-"""Refusals that may go away: space may be freed, an older checkpoint may do, a rank was lost."""
+"""Refusals that may go away: space may be freed, an older checkpoint may do, a rank was lost. What needs more
+memory than there is, or diverges, does so again."""
+
+_LESS_MEMORY = "Lower run.batch_size or views.num_frames, or use a worker with more memory."
+_DEADLINE = (
+    "The job's deadline passed. What it saved is kept: a retry with a later deadline goes on from there."
+)
 
 
 class Asked(StrEnum):
@@ -27,6 +32,7 @@ class Asked(StrEnum):
     PAUSE = "pause"
     DRAIN = "drain"
     STALL = "stall"
+    DEADLINE = "deadline"
     ABANDON = "abandon"
 
 
@@ -41,6 +47,8 @@ class Ending:
     """Reason and message of its `error` event."""
     log_tail: str = ""
     """The end of what it wrote to standard error."""
+    memory_ran_out: bool = False
+    """Whether the kernel killed a process around here for want of memory meanwhile."""
 
 
 class Fate(StrEnum):
@@ -78,22 +86,30 @@ def judge(ending: Ending) -> Verdict:
         return Verdict(Fate.DRAINED, Reason.DRAINED, "The worker was stopped; the job waits for another.")
     if ending.asked == Asked.STALL:
         return Verdict(Fate.RETRY, Reason.STALLED, "The program said nothing for too long and was killed.")
+    if ending.asked == Asked.DEADLINE:
+        return Verdict(Fate.FAILED, Reason.DEADLINE_EXCEEDED, _DEADLINE)
     return _refused(ending) if ending.exit_code == EXIT_REFUSED and ending.error else _crashed(ending)
 
 
 def _refused(ending: Ending) -> Verdict:
     name, message = ending.error or ("", "")
     reason = Reason(name) if name in set(Reason) else Reason.USER_ERROR
+    if reason == Reason.OUT_OF_MEMORY:  # of one rank of several
+        message = f"{message.rstrip('.')}. {_LESS_MEMORY}"
     return Verdict(Fate.RETRY if reason in RETRIED else Fate.FAILED, reason, message)
 
 
 def _crashed(ending: Ending) -> Verdict:
     if ending.error:
         name, message = ending.error
-        reason = Reason.OUT_OF_MEMORY if name == Reason.OUT_OF_MEMORY else Reason.INTERNAL_ERROR
-        return Verdict(Fate.RETRY, reason, message)
+        if name == Reason.OUT_OF_MEMORY:
+            return Verdict(Fate.FAILED, Reason.OUT_OF_MEMORY, f"{message.rstrip('.')}. {_LESS_MEMORY}")
+        return Verdict(Fate.RETRY, Reason.INTERNAL_ERROR, message)
+    if ending.exit_code == -signal.SIGKILL and ending.memory_ran_out:
+        message = f"The kernel killed the program because memory ran out. {_LESS_MEMORY}"
+        return Verdict(Fate.FAILED, Reason.OUT_OF_MEMORY, message)
     if ending.exit_code < 0:
-        message = f"The program was killed by {_signal_name(-ending.exit_code)} (perhaps memory ran out)."
+        message = f"The program was killed by {_signal_name(-ending.exit_code)}."
         return Verdict(Fate.RETRY, Reason.WORKER_LOST, message)
     tail = f" It ended with: {ending.log_tail}" if ending.log_tail else ""
     message = f"The program ended with exit code {ending.exit_code} and no result.{tail}"

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import Caller, Reader, Submitter
-from api.conditional import job_tag, names
+from api.conditional import names
 from api.event_stream import POLL_SECONDS
 from api.idempotency import IdempotencyKey
 from api.ownership import owned, owned_checkpoint
@@ -27,7 +27,8 @@ from api.schemas import (
     metric_of,
 )
 from api.service import Service, ServiceOf
-from api.submitting import rehearse, submit_spec
+from api.submitting import look, rehearse, retry_job, submit_spec
+from api.terms import TermsOf
 from core.jobs import submissions
 from core.jobs.database import reading, transaction
 from core.jobs.states import FINAL, State
@@ -55,6 +56,7 @@ def submit_job(
     spec: Annotated[JobSpec, Body(openapi_examples=JOB_EXAMPLES)],
     caller: Submitter,
     service: ServiceOf,
+    terms: TermsOf,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[
         bool, Query(description="Check everything and say what would be queued, but queue nothing.")
@@ -62,9 +64,9 @@ def submit_job(
 ) -> JobResponse:
     """Submit a job; corpora and encoders are named by id or by name."""
     if dry_run:
-        rehearsed = rehearse(service, caller, spec)
+        rehearsed = rehearse(service, caller, spec, terms)
         return Response(rehearsed.model_dump_json(), media_type="application/json")  # type: ignore[return-value]
-    return submit_spec(service, caller, spec, response=response, idempotency_key=idempotency_key)
+    return submit_spec(service, caller, spec, terms=terms, response=response, idempotency_key=idempotency_key)
 
 
 @router.get("/jobs")
@@ -140,6 +142,23 @@ def resume_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobRespons
     return _ask(service, caller, job_id, submissions.resume)
 
 
+@router.post("/jobs/{job_id}/retry", status_code=201)
+def retry_final_job(
+    response: Response,
+    job_id: str,
+    caller: Submitter,
+    service: ServiceOf,
+    terms: TermsOf,
+    idempotency_key: IdempotencyKey = None,
+) -> JobResponse:
+    """Queue the work of a job that has ended again, as a new job that names it in `retry_of`.
+
+    After a failure or a cancel it goes on from the last checkpoint. While a retry is not final, repeating
+    this returns it.
+    """
+    return retry_job(service, caller, job_id, terms=terms, response=response, idempotency_key=idempotency_key)
+
+
 @router.get("/jobs/{job_id}/attempts")
 def list_attempts(job_id: str, caller: Reader, service: ServiceOf) -> AttemptList:
     """List the attempts at a job, oldest first."""
@@ -193,9 +212,7 @@ def list_metrics(
 
 def _look(service: Service, caller: Caller, job_id: str) -> tuple[JobResponse, str]:
     with reading(service.engine) as session:
-        job = owned(session, JobRow, job_id, caller, noun="job")
-        position = submissions.queue_position(session, job)
-        return JobResponse.of(job, position), job_tag(job, position)
+        return look(session, owned(session, JobRow, job_id, caller, noun="job"))
 
 
 def _ask(
@@ -203,7 +220,7 @@ def _ask(
 ) -> JobResponse:
     with transaction(service.engine) as session:
         job = action(session, owned(session, JobRow, job_id, caller, noun="job"))
-        return JobResponse.of(job, submissions.queue_position(session, job))
+        return look(session, job)[0]
 
 
 def _whole_steps(rows: list[JobMetricRow], limit: int) -> list[JobMetricRow]:

@@ -2,18 +2,21 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.jobs.database import now
+from core.jobs.database import lock_name, now
 from core.jobs.ledger import Lease, RetryPolicy, conditions, lost, move, move_back
 from core.jobs.states import HELD, Actor, Reason, State
 from core.jobs.submissions import owners_load
 from core.jobs.tables import JobAttemptRow, JobRow
+from core.jobs.workers import Capacity
+
+_UNLIMITED = Capacity("cuda", 2**31)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Claim:
     spec: dict[str, Any]
     resolved: dict[str, Any] | None
     owner: str
+    retry_of: str | None = None
+    seconds_left: float | None = None
+    """Until the job's deadline, at the time of the claim."""
 
     @property
     def lease(self) -> Lease:
@@ -45,16 +51,25 @@ class Desired(StrEnum):
 _DESIRED = {State.PAUSING: Desired.PAUSE, State.CANCELLING: Desired.CANCEL}
 
 
-def claim(session: Session, worker: str, lease_seconds: float) -> Claim | None:
-    """Take the next job: highest priority, then fewest held jobs of its owner, then first come.
+def claim(
+    session: Session,
+    worker: str,
+    lease_seconds: float,
+    *,
+    capacity: Capacity = _UNLIMITED,
+    max_running_per_owner: int | None = None,
+) -> Claim | None:
+    """Take the next job that a worker of this capacity can do: highest priority, then fewest held jobs of
+    its owner, then first come.
 
     Concurrent claimants never get the same job: on PostgreSQL they skip each other's rows, on SQLite
     they queue up for the database.
     """
+    if max_running_per_owner is not None:
+        lock_name(session, "claim")  # else two at once could both find an owner one below the limit
     at = now(session)
-    ready = or_(JobRow.not_before.is_(None), JobRow.not_before <= at)
     order = (JobRow.priority.desc(), owners_load(), JobRow.created_at, JobRow.id)
-    first = select(JobRow).where(JobRow.state == State.QUEUED, ready).order_by(*order).limit(1)
+    first = select(JobRow).where(_claimable(at, capacity, max_running_per_owner)).order_by(*order).limit(1)
     job = session.scalars(first.with_for_update(skip_locked=True, of=JobRow)).one_or_none()
     if job is None:
         return None
@@ -65,7 +80,7 @@ def claim(session: Session, worker: str, lease_seconds: float) -> Claim | None:
     session.add(JobAttemptRow(job_id=job.id, attempt=job.attempt, worker=worker, started_at=at))
     move(session, job, State.STARTING, actor=Actor.CLAIM, at=at)
     session.flush()
-    return _as_claim(job, job.lease_token)
+    return _as_claim(job, job.lease_token, at)
 
 
 def held_claim(session: Session, lease: Lease) -> Claim:
@@ -77,7 +92,7 @@ def held_claim(session: Session, lease: Lease) -> Claim:
     job = session.scalars(select(JobRow).where(*conditions(lease, HELD))).one_or_none()
     if job is None:
         raise lost(lease)
-    return _as_claim(job, lease.token)
+    return _as_claim(job, lease.token, now(session))
 
 
 def renew(session: Session, lease: Lease, lease_seconds: float) -> Desired:
@@ -116,6 +131,45 @@ def reap(session: Session, policy: RetryPolicy) -> list[tuple[str, State]]:
     return reaped
 
 
+def expire(session: Session) -> list[str]:
+    """Fail jobs that nobody holds and whose deadline has passed; returns their ids.
+
+    Those that are held are stopped by their holder, or fail here once they have been reaped.
+    """
+    at = now(session)
+    waiting = JobRow.state.in_([State.QUEUED, State.PAUSED])
+    late = select(JobRow).where(waiting, JobRow.deadline_at <= at).order_by(JobRow.id)
+    jobs = session.scalars(late.with_for_update(skip_locked=True)).all()
+    for job in jobs:
+        message = f"The job was still {job.state} when its deadline passed. Retry it with a later one."
+        move(
+            session,
+            job,
+            State.FAILED,
+            actor=Actor.REAPER,
+            at=at,
+            reason=Reason.DEADLINE_EXCEEDED,
+            message=message,
+        )
+    session.flush()
+    return [job.id for job in jobs]
+
+
+def _claimable(at: datetime, capacity: Capacity, max_running_per_owner: int | None) -> Any:
+    """SQL: whether the row at hand is queued, due, and something that a worker of `capacity` can do."""
+    conditions = [
+        JobRow.state == State.QUEUED,
+        or_(JobRow.not_before.is_(None), JobRow.not_before <= at),
+        or_(JobRow.deadline_at.is_(None), JobRow.deadline_at > at),
+        JobRow.num_devices <= capacity.num_devices,
+    ]
+    if capacity.device != "cuda":
+        conditions.append(JobRow.device.is_(None))
+    if max_running_per_owner is not None:
+        conditions.append(owners_load() < max_running_per_owner)
+    return and_(*conditions)
+
+
 def _take_back(session: Session, job: JobRow, policy: RetryPolicy) -> State:
     at = now(session)
     if job.state == State.CANCELLING:
@@ -140,5 +194,16 @@ def _desired(state: str | None, lease: Lease) -> Desired:
     return _DESIRED.get(State(state), Desired.RUN)
 
 
-def _as_claim(job: JobRow, token: str) -> Claim:
-    return Claim(job.id, job.attempt, token, job.kind, job.spec, job.resolved_spec, job.owner)
+def _as_claim(job: JobRow, token: str, at: datetime) -> Claim:
+    left = (job.deadline_at - at).total_seconds() if job.deadline_at else None
+    return Claim(
+        job.id,
+        job.attempt,
+        token,
+        job.kind,
+        job.spec,
+        job.resolved_spec,
+        job.owner,
+        retry_of=job.retry_of,
+        seconds_left=left,
+    )

@@ -3,23 +3,23 @@
 The queue of record is `jobs`; a doorbell that is lost or rung twice costs time at most.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.jobs.database import now
-from core.jobs.tables import OutboxRow
+from core.jobs.tables import JobRow, OutboxRow
 
 LONGEST_WAIT_SECONDS = 60.0
 """Doorbells are rung again at least this often."""
 
 
-def due(session: Session, *, limit: int = 100) -> Sequence[OutboxRow]:
-    """The doorbells to ring now, longest due first."""
-    waiting = select(OutboxRow).where(OutboxRow.ring_at <= now(session))
-    return session.scalars(waiting.order_by(OutboxRow.ring_at).limit(limit)).all()
+def due(session: Session, *, limit: int = 100) -> list[tuple[OutboxRow, JobRow]]:
+    """The doorbells to ring now with their jobs, longest due first."""
+    waiting = select(OutboxRow, JobRow).join(JobRow, JobRow.id == OutboxRow.job_id)
+    waiting = waiting.where(OutboxRow.ring_at <= now(session)).order_by(OutboxRow.ring_at).limit(limit)
+    return [(row, job) for row, job in session.execute(waiting)]
 
 
 def rung(session: Session, job_id: str, *, ring_again_seconds: float) -> None:

@@ -32,7 +32,13 @@ class EncoderFile:
 
 
 def succeed_import(
-    session: Session, lease: Lease, *, corpus_id: str, location: str, result: Mapping[str, Any]
+    session: Session,
+    lease: Lease,
+    *,
+    corpus_id: str,
+    location: str,
+    size_bytes: int,
+    result: Mapping[str, Any],
 ) -> State:
     """Register the corpus at `location` and end the job; a name taken meanwhile fails it.
 
@@ -57,6 +63,7 @@ def succeed_import(
             job_id=job.id,
             location=location,
             digest=str(result["digest"]),
+            size_bytes=size_bytes,
             summary=summary,
             created_at=job.updated_at,
         )

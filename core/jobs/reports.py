@@ -9,9 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.jobs.identifiers import new_id
+from core.jobs.leases import Claim
 from core.jobs.ledger import Lease, append_event, held, move
 from core.jobs.states import Actor, State
-from core.jobs.tables import CheckpointRow, JobMetricRow
+from core.jobs.tables import CheckpointRow, JobMetricRow, JobRow
 
 
 class Point(NamedTuple):
@@ -97,6 +98,23 @@ def checkpoints_of(session: Session, job_id: str) -> Sequence[CheckpointRow]:
     """The job's checkpoints that are not deleted, newest step first."""
     kept = select(CheckpointRow).where(CheckpointRow.job_id == job_id, CheckpointRow.deleted_at.is_(None))
     return session.scalars(kept.order_by(CheckpointRow.step.desc(), CheckpointRow.attempt.desc())).all()
+
+
+def checkpoints_to_go_on_from(session: Session, claim: Claim) -> Sequence[CheckpointRow]:
+    """Checkpoints that a claimed job may start from, best first: its own, then those of the job it retries.
+
+    A job that succeeded leaves nothing to go on with: its retry begins anew.
+    """
+    rows = list(checkpoints_of(session, claim.job_id))
+    seen, earlier = {claim.job_id}, claim.retry_of
+    while earlier is not None and earlier not in seen:
+        job = session.get(JobRow, earlier)
+        if job is None or job.state == State.SUCCEEDED:
+            break
+        rows += checkpoints_of(session, job.id)
+        seen.add(earlier)
+        earlier = job.retry_of
+    return rows
 
 
 def checkpoint_locations(session: Session, job_id: str) -> set[str]:

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Largest upload."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
     """Largest JSON body."""
+    worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
+    """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0
     """A worker that does not renew for this long has lost its job."""
     renew_seconds: Annotated[float, Field(gt=0)] = 15.0
@@ -56,6 +58,12 @@ class Settings(BaseSettings):
     """Charged attempts before a job fails."""
     backoff_seconds: Annotated[float, Field(ge=0)] = 2.0
     """Wait before a second attempt; doubles with each further one."""
+    max_queued_per_owner: Annotated[int, Field(ge=1)] = 1000
+    """Jobs of one owner that may wait at a time."""
+    max_running_per_owner: Annotated[int, Field(ge=1)] | None = None
+    """Jobs of one owner that workers hold at a time; the others wait. Empty: no limit."""
+    max_stored_bytes_per_owner: Annotated[int, Field(ge=1)] | None = None
+    """Uploads, corpora, checkpoints and encoders of one owner together. Empty: no limit."""
 
     @field_validator("corpus_roots", mode="before")
     @classmethod

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     WORKER_LOST = "worker_lost"
     DRAINED = "drained"
     STALLED = "stalled"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     INTERNAL_ERROR = "internal_error"
     CANCELLED_BY_USER = "cancelled_by_user"
 
@@ -66,6 +67,8 @@ TRANSITIONS: dict[tuple[State, State], frozenset[Actor]] = {
     (_S.RUNNING, _S.QUEUED): frozenset({_A.HOLDER, _A.REAPER}),
     (_S.STARTING, _S.FAILED): frozenset({_A.HOLDER, _A.REAPER}),
     (_S.RUNNING, _S.FAILED): frozenset({_A.HOLDER, _A.REAPER}),
+    (_S.QUEUED, _S.FAILED): frozenset({_A.REAPER}),
+    (_S.PAUSED, _S.FAILED): frozenset({_A.REAPER}),
 }
 """(from, to) -> who may write it. What is not here cannot happen."""
 

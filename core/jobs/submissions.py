@@ -1,6 +1,8 @@
 """The API's side of the ledger: submitting jobs, asking them to stop, and reading about them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,41 +12,58 @@ from core.errors import ImpossibleTransition
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
 from core.jobs.ledger import append_event, move
-from core.jobs.states import HELD, Actor, Reason, State, origins
+from core.jobs.states import FINAL, HELD, Actor, Reason, State, origins
 from core.jobs.tables import JobEventRow, JobMetricRow, JobRow, OutboxRow
 from core.specs import JobSpec
 
 
+@dataclass(frozen=True)
+class Terms:
+    """How a job is run, as against what it does."""
+
+    priority: int = 0
+    """Higher ones are claimed first."""
+    deadline_seconds: float | None = None
+    """From submission on; a job that has not ended by then is stopped and fails."""
+
+
 def submit(
-    session: Session, *, owner: str, spec: JobSpec, resolved: dict[str, Any] | None, priority: int = 0
+    session: Session,
+    *,
+    owner: str,
+    spec: JobSpec,
+    resolved: dict[str, Any] | None,
+    terms: Terms = Terms(),
 ) -> JobRow:
     """Queue a job: its row, first event and doorbell, in the caller's transaction.
 
     `resolved` is the full configuration of a pretraining job, as JSON.
     """
-    at = now(session)
-    job = JobRow(
-        id=new_id("job"),
-        owner=owner,
-        kind=spec.kind,
-        spec=spec.model_dump(mode="json"),
-        resolved_spec=resolved,
-        state=State.QUEUED,
-        priority=priority,
-        version=0,
-        last_event=0,
-        attempt=0,
-        charged_attempts=0,
-        created_at=at,
-        updated_at=at,
+    job = JobRow(owner=owner, kind=spec.kind, spec=spec.model_dump(mode="json"), resolved_spec=resolved)
+    return _queue(session, job, terms)
+
+
+def retry(session: Session, job: JobRow, terms: Terms) -> JobRow:
+    """Queue the work of a final job again, as a new job that names the old one; returns the new one.
+
+    If the old one failed or was cancelled, the new one goes on from its newest checkpoint. While a retry is
+    not final, asking again returns it.
+
+    Raises:
+        ImpossibleTransition: the job is not final; carries its state.
+    """
+    session.refresh(job, with_for_update=True)
+    if State(job.state) not in FINAL:
+        raise ImpossibleTransition(
+            f"Job {job.id} is {job.state}; only a job that has ended can be retried. Cancel it first.",
+            state=job.state,
+        )
+    if (going_on := _unfinished_retry(session, job)) is not None:
+        return going_on
+    again = JobRow(
+        owner=job.owner, kind=job.kind, spec=job.spec, resolved_spec=job.resolved_spec, retry_of=job.id
     )
-    session.add(job)
-    session.flush()
-    session.add(OutboxRow(job_id=job.id, ring_at=at, rings=0))
-    change = {"from": None, "to": State.QUEUED, "reason": None, "message": None, "attempt": 0}
-    append_event(session, job, "state", change)
-    session.flush()
-    return job
+    return _queue(session, again, terms)
 
 
 def cancel(session: Session, job: JobRow) -> JobRow:
@@ -132,6 +151,32 @@ def owners_load() -> Any:
     other = aliased(JobRow)
     held_by_owner = select(func.count()).where(other.owner == JobRow.owner, other.state.in_(sorted(HELD)))
     return held_by_owner.correlate(JobRow).scalar_subquery()
+
+
+def _queue(session: Session, job: JobRow, terms: Terms) -> JobRow:
+    """Complete the row of a new job and queue it."""
+    at = now(session)
+    job.id, job.state = new_id("job"), State.QUEUED
+    job.priority, job.created_at, job.updated_at = terms.priority, at, at
+    job.version = job.last_event = job.attempt = job.charged_attempts = 0
+    if terms.deadline_seconds is not None:
+        job.deadline_at = at + timedelta(seconds=terms.deadline_seconds)
+    run = (job.resolved_spec or {}).get("run", {})
+    job.num_devices = run["num_devices"] if isinstance(run.get("num_devices"), int) else 1
+    job.device = "cuda" if run.get("device") == "cuda" else None
+    session.add(job)
+    session.flush()
+    session.add(OutboxRow(job_id=job.id, ring_at=at, rings=0))
+    change = {"from": None, "to": State.QUEUED, "reason": None, "message": None, "attempt": 0}
+    append_event(session, job, "state", change)
+    session.flush()
+    return job
+
+
+def _unfinished_retry(session: Session, job: JobRow) -> JobRow | None:
+    final = sorted(state.value for state in FINAL)
+    going_on = select(JobRow).where(JobRow.retry_of == job.id, JobRow.state.not_in(final))
+    return session.scalars(going_on.order_by(JobRow.created_at)).first()
 
 
 def _ask(

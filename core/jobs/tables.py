@@ -103,6 +103,10 @@ class JobRow(Tables):
     updated_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+    retry_of: Mapped[str | None] = mapped_column(index=True)
+    num_devices: Mapped[int] = mapped_column(default=1)
+    device: Mapped[str | None]
 
 
 class JobAttemptRow(Tables):
@@ -189,6 +193,7 @@ class CorpusRow(Tables):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     location: Mapped[str] = mapped_column(String(1000))
     digest: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(default=0)
     summary: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 
@@ -265,3 +270,6 @@ class WorkerRow(Tables):
     process_id: Mapped[int]
     job_id: Mapped[str | None]
     seen_at: Mapped[datetime]
+    device: Mapped[str]
+    num_devices: Mapped[int]
+    capabilities: Mapped[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""`signforge jobs`, `show`, `watch` and `cancel`."""
+"""`signforge jobs`, `show`, `watch`, `cancel`, `pause`, `resume` and `retry`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,6 +12,13 @@ from signforge.commands.watching import steps, watch_until_exit
 from signforge.models import Job
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
+Priority = Annotated[
+    int, typer.Option("--priority", min=-100, max=100, help="Jobs of higher priority are claimed first.")
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option("--deadline", metavar="SECONDS", min=0, help="A job that has not ended by then fails."),
+]
 
 
 class Kind(StrEnum):
@@ -54,6 +61,10 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
             ("reason", job.status_reason),
             ("message", job.status_message),
             ("queue position", job.queue_position),
+            ("waits for", job.waits_for),
+            ("priority", job.priority or None),
+            ("deadline (UTC)", job.deadline_at),
+            ("retry of", job.retry_of),
             ("progress", _progress(job)),
             ("attempt", job.attempt or None),
             ("created (UTC)", job.created_at),
@@ -77,6 +88,27 @@ def cancel(job_id: JobId) -> None:
     with Client() as client:
         job = client.cancel(job_id)
     typer.echo(f"{job.id} is {job.state}.")
+
+
+def pause(job_id: JobId) -> None:
+    """Have a running job save its state and free its worker."""
+    with Client() as client:
+        job = client.pause(job_id)
+    typer.echo(f"{job.id} is {job.state}. `signforge resume {job.id}` goes on with it.")
+
+
+def resume(job_id: JobId) -> None:
+    """Queue a paused job again; it goes on where it stopped."""
+    with Client() as client:
+        job = client.resume(job_id)
+    typer.echo(f"{job.id} is {job.state}.")
+
+
+def retry(job_id: JobId, priority: Priority = 0, deadline_seconds: Deadline = None) -> None:
+    """Do the work of a job that has ended again, from its last checkpoint if it did not succeed."""
+    with Client() as client:
+        job = client.retry(job_id, priority=priority, deadline_seconds=deadline_seconds)
+    typer.echo(f"{job.id} is {job.state}. `signforge watch {job.id}` follows it.")
 
 
 def _progress(job: Job) -> str:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from core.errors import SpecError
 from signforge.client import Client, Spec
+from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.terminal import AsJson, print_json
 from signforge.commands.watching import watch_until_exit
 
@@ -80,6 +81,8 @@ def pretrain(
     signers: Signers = None,
     exclude_signers: NotSigners = None,
     exclude_labels: NotLabels = None,
+    priority: Priority = 0,
+    deadline_seconds: Deadline = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
@@ -93,7 +96,7 @@ def pretrain(
         "overrides": overrides(changes or []),
         "clips": clips,
     }
-    submit(spec, watch=watch, as_json=as_json)
+    submit(spec, priority=priority, deadline_seconds=deadline_seconds, watch=watch, as_json=as_json)
 
 
 @app.command()
@@ -108,6 +111,8 @@ def evaluate(
     signers: Signers = None,
     exclude_signers: NotSigners = None,
     exclude_labels: NotLabels = None,
+    priority: Priority = 0,
+    deadline_seconds: Deadline = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
@@ -122,23 +127,27 @@ def evaluate(
         "num_neighbours": num_neighbours,
         "clips": _clips(splits, signers, exclude_signers, exclude_labels),
     }
-    submit(spec, watch=watch, as_json=as_json)
+    submit(spec, priority=priority, deadline_seconds=deadline_seconds, watch=watch, as_json=as_json)
 
 
 @app.command(hidden=True)
 def file(
     path: Annotated[Path, typer.Argument(metavar="FILE.json", allow_dash=True)],
+    priority: Priority = 0,
+    deadline_seconds: Deadline = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit the job that a JSON file describes, as `POST /v1/jobs` takes it."""
-    submit(_read(path), watch=watch, as_json=as_json)
+    submit(_read(path), priority=priority, deadline_seconds=deadline_seconds, watch=watch, as_json=as_json)
 
 
-def submit(spec: Spec, *, watch: bool, as_json: bool) -> None:
+def submit(spec: Spec, *, priority: int, deadline_seconds: float | None, watch: bool, as_json: bool) -> None:
     """Submit a job, say its id, and follow it where asked to."""
     with Client() as client:
-        job = client.submit(spec)
+        job = client.submit(spec, priority=priority, deadline_seconds=deadline_seconds)
+        if job.waits_for:
+            typer.echo(job.waits_for, err=True)
         if watch:
             typer.echo(f"Submitted {job.id}.", err=as_json)
             job = watch_until_exit(client, job.id, aside=as_json)

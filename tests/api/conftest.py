@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,11 @@ class Bench:
         assert isinstance(service, Service)
         return service
 
+    def set(self, **settings: Any) -> None:
+        """Change settings of the running application."""
+        service = self.service
+        self.app.state.service = replace(service, settings=service.settings.model_copy(update=settings))
+
     def client_of(self, owner: str, *scopes: str) -> httpx.Client:
         with transaction(self.service.engine) as session:
             token = create_api_key(session, owner=owner, scopes=scopes)
@@ -110,7 +115,12 @@ class Bench:
         corpus_id = new_id("cor")
         location = f"corpora/{corpus_id}"
         self.write(
-            succeed_import, self.start().lease, corpus_id=corpus_id, location=location, result=CORPUS_RESULT
+            succeed_import,
+            self.start().lease,
+            corpus_id=corpus_id,
+            location=location,
+            size_bytes=3,
+            result=CORPUS_RESULT,
         )
         return corpus_id
 

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from core.jobs.database import transaction
-from core.jobs.workers import heartbeat
+from core.jobs.workers import Capacity, heartbeat
 from tests.api.conftest import Bench
 
 
@@ -40,7 +40,7 @@ def test_numbers_count_what_is_there(bench: Bench) -> None:
     bench.make_corpus()
     bench.submit_import("waiting")
     with transaction(bench.service.engine) as session:
-        heartbeat(session, "worker-1", host="host", process_id=1)
+        heartbeat(session, "worker-1", host="host", process_id=1, capacity=Capacity())
     answer = bench.client_with({}).get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     values = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))

@@ -1,6 +1,7 @@
 """Jobs over HTTP: submission, looking, waiting, and asking them to stop."""
 
 import time
+from datetime import datetime
 from threading import Timer
 from typing import Any
 
@@ -32,7 +33,7 @@ class TestSubmission:
         assert answer.status_code == 201, answer.text
         job = answer.json()
         assert answer.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
-        assert answer.headers["etag"] == '"v1-1"'
+        assert answer.headers["etag"] == bench.client.get(f"/v1/jobs/{job['id']}").headers["etag"]
         assert (job["state"], job["queue_position"], job["name"]) == ("queued", 1, "encoder")
         assert job["spec"]["corpus"] == corpus_id
         assert job["resolved_spec"]["run"]["seed"] == 3
@@ -71,6 +72,88 @@ class TestSubmission:
         assert answer.json()["resolved_spec"]["recipe"] == "smoke"
         assert bench.client.get("/v1/jobs?kind=pretrain").json()["data"] == []
         assert bench.client.post("/v1/jobs?dry_run=true", json=pretrain(recipe="smok")).status_code == 422
+
+
+class TestTerms:
+    def test_priority_and_deadline_are_kept_and_shown(self, bench: Bench) -> None:
+        bench.make_corpus()
+        admin = bench.client_of("ada", "admin")
+        job = admin.post("/v1/jobs?priority=7&deadline_seconds=60", json=pretrain()).json()
+        assert job["priority"] == 7
+        seconds = datetime.fromisoformat(job["deadline_at"]) - datetime.fromisoformat(job["created_at"])
+        assert seconds.total_seconds() == 60
+        assert "none is up" in job["waits_for"]
+        low = bench.client.post("/v1/jobs?priority=-7", json=pretrain()).json()
+        assert (low["priority"], low["queue_position"], low["deadline_at"]) == (-7, 2, None)
+
+    def test_a_priority_above_zero_takes_an_administrator(self, bench: Bench) -> None:
+        bench.make_corpus()
+        answer = bench.client.post("/v1/jobs?priority=1", json=pretrain())
+        assert answer.status_code == 403
+        assert "Priority 1" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("query", ["priority=101", "priority=high", "deadline_seconds=0"])
+    def test_terms_out_of_bounds_are_refused(self, bench: Bench, query: str) -> None:
+        bench.make_corpus()
+        answer = bench.client.post(f"/v1/jobs?{query}", json=pretrain())
+        assert answer.status_code == 422
+        assert fault(answer)["pointer"] == f"/{query.split('=')[0]}"
+
+    def test_other_terms_under_one_idempotency_key_are_another_request(self, bench: Bench) -> None:
+        bench.make_corpus()
+        keyed = {"Idempotency-Key": "k"}
+        first = bench.client.post("/v1/jobs?priority=-1", json=pretrain(), headers=keyed)
+        again = bench.client.post("/v1/jobs?priority=-1", json=pretrain(), headers=keyed)
+        assert again.json()["id"] == first.json()["id"]
+        assert bench.client.post("/v1/jobs", json=pretrain(), headers=keyed).status_code == 422
+
+
+class TestQuota:
+    def test_a_full_queue_is_429_with_the_limit_and_what_to_do(self, bench: Bench) -> None:
+        bench.make_corpus()
+        bench.set(max_queued_per_owner=2)
+        for _ in range(2):
+            assert bench.client.post("/v1/jobs", json=pretrain()).status_code == 201
+        answer = bench.client.post("/v1/jobs", json=pretrain())
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+        assert "SIGNFORGE_MAX_QUEUED_PER_OWNER" in answer.json()["detail"]
+        assert bench.client_of("ben", "submit").get("/v1/jobs").status_code == 200
+        assert len(bench.client.get("/v1/jobs?state=queued").json()["data"]) == 2
+
+    def test_stored_bytes_are_counted_over_everything(self, bench: Bench) -> None:
+        corpus_id = bench.make_corpus()  # 3 bytes
+        bench.make_encoder(corpus_id, content=b"weights")  # 7 bytes
+        bench.set(max_stored_bytes_per_owner=20)
+        assert bench.client.post("/v1/uploads?filename=a", content=bytes(11)).status_code == 413
+        assert bench.client.post("/v1/uploads?filename=a", content=bytes(10)).status_code == 201
+        answer = bench.client.post("/v1/jobs", json=pretrain())
+        assert answer.status_code == 413
+        assert "20 bytes" in answer.json()["detail"]
+        folders = list((bench.service.store.folder / "uploads").iterdir())
+        assert len(folders) == 1, "what was refused is not kept"
+
+
+class TestRetry:
+    def test_a_failed_job_is_retried_as_a_new_one(self, bench: Bench) -> None:
+        bench.make_corpus()
+        old = bench.client.post("/v1/jobs", json=pretrain(overrides={"run": {"seed": 5}})).json()
+        early = bench.client.post(f"/v1/jobs/{old['id']}/retry")
+        assert early.status_code == 409
+        assert early.json()["state"] == "queued"
+        bench.write(fail, bench.start().lease, reason=Reason.STALLED, message="silence")
+        answer = bench.client.post(f"/v1/jobs/{old['id']}/retry")
+        new = answer.json()
+        assert (answer.status_code, new["state"], new["retry_of"]) == (201, "queued", old["id"])
+        assert answer.headers["location"] == f"/v1/jobs/{new['id']}"
+        assert (new["spec"], new["resolved_spec"]) == (old["spec"], old["resolved_spec"])
+        assert bench.client.post(f"/v1/jobs/{old['id']}/retry").json()["id"] == new["id"]
+        bench.write(fail, bench.start().lease, reason=Reason.STALLED, message="silence")
+        assert bench.client.post(f"/v1/jobs/{old['id']}/retry").json()["id"] != new["id"]
+
+    def test_somebody_elses_job_is_not_there(self, bench: Bench) -> None:
+        job_id = bench.submit_import(owner="ben")
+        assert bench.client.post(f"/v1/jobs/{job_id}/retry").status_code == 404
 
 
 class TestRefusal:
@@ -171,7 +254,7 @@ class TestLooking:
     def test_without_a_tag_a_long_poll_waits_for_the_end(self, bench: Bench) -> None:
         job_id = bench.submit_import()
         lease = bench.start().lease
-        report = {"corpus_id": "cor_1", "location": "corpora/cor_1", "result": CORPUS_RESULT}
+        report = {"corpus_id": "cor_1", "location": "c", "size_bytes": 3, "result": CORPUS_RESULT}
         timer = Timer(0.3, lambda: bench.write(succeed_import, lease, **report))
         timer.start()
         job = bench.client.get(f"/v1/jobs/{job_id}?wait=30").json()

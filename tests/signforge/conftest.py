@@ -101,7 +101,12 @@ def corpus(api: RunningApi, tmp_path: Path) -> str:
     }
     with transaction(api.engine) as session:
         outcomes.succeed_import(
-            session, claim.lease, corpus_id=corpus_id, location=f"corpora/{corpus_id}", result=result
+            session,
+            claim.lease,
+            corpus_id=corpus_id,
+            location=f"corpora/{corpus_id}",
+            size_bytes=3,
+            result=result,
         )
     return corpus_id
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.jobs.settings import Settings
-from worker.app import DOORBELL, create_app, worker_name
+from core.jobs.workers import Capacity
+from worker.app import DOORBELL, create_app, queue_for, queues_of, worker_name
 from worker.drain import DrainSwitch
 from worker.main import arguments
 from worker.tasks import register
@@ -18,7 +19,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_message_is_a_doorbell_and_no_more(settings: Settings) -> None:
     app = create_app(settings)
-    register(app, settings, DrainSwitch())
+    register(app, settings, DrainSwitch(), capacity=Capacity())
     task = app.tasks[DOORBELL]
     assert (task.acks_late, task.ignore_result, task.reject_on_worker_lost) == (False, True, None)
     assert (task.time_limit, task.soft_time_limit) == (None, None)
@@ -43,10 +44,19 @@ def test_other_brokers_get_no_redis_options(settings: Settings) -> None:
 
 
 def test_a_worker_has_one_process_and_a_name_of_its_own(settings: Settings, tmp_path: Path) -> None:
-    words = arguments(settings)
+    words = arguments(settings, Capacity())
+    assert "--queues=signforge" in words
     for word in ("worker", "--concurrency=1", "--pool=prefork", "--without-gossip", "--without-mingle"):
         assert word in words
     assert f"--hostname={worker_name(settings)}" in words
     elsewhere = settings.model_copy(update={"data_folder": tmp_path / "elsewhere"})
     assert worker_name(elsewhere) != worker_name(settings)
     assert worker_name(settings) == worker_name(settings.model_copy())
+    assert worker_name(settings.model_copy(update={"worker_name": "left"})).startswith("left@")
+
+
+@pytest.mark.parametrize("num_devices", [1, 2, 3, 16, 256])
+def test_a_worker_hears_the_doorbells_of_all_jobs_it_can_do_and_of_no_others(num_devices: int) -> None:
+    heard = queues_of(Capacity("cuda", num_devices)).split(",")
+    assert {queue_for(count) for count in range(1, num_devices + 1)} == set(heard)
+    assert num_devices >= 16 or queue_for(num_devices + 1) not in heard

@@ -1,10 +1,13 @@
 """Holding a job with a real supervisor and a real program, and every way in which a program can end."""
 
+from datetime import timedelta
+
 import pytest
 
-from core.jobs.database import reading, transaction
+from core.jobs.database import now, reading, transaction
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
+from core.jobs.submissions import Terms, retry
 from core.jobs.tables import CheckpointRow, JobRow
 from tests.servers.service import SUPERVISOR, Service
 from tests.worker.programs.counting import expected_weights
@@ -15,7 +18,7 @@ pytestmark = pytest.mark.system
 
 def work(service: Service) -> int:
     """Do what a pool child does when the doorbell rings."""
-    return Holder(service.engine, service.settings, "wrk", lambda: False, SUPERVISOR).work()
+    return Holder(service.engine, service.settings, "wrk", lambda: False, supervisor=SUPERVISOR).work()
 
 
 def work_until_final(service: Service, job_id: str) -> JobRow:
@@ -59,6 +62,33 @@ def test_a_refusal_is_final(service: Service) -> None:
     row = service.job(job_id)
     assert (row.state, row.status_reason, row.attempt) == ("failed", "data_unusable", 1)
     assert row.status_message == "This corpus is not fit to be counted."
+
+
+def test_a_retry_goes_on_from_what_the_failed_job_saved(service: Service) -> None:
+    job_id = service.submit(steps=20, fault="refuse", at_step=13)
+    work(service)
+    assert service.job(job_id).state == State.FAILED
+    with transaction(service.engine) as session:
+        old = session.get_one(JobRow, job_id)
+        again = retry(session, old, Terms())
+        again.spec = {**old.spec, "overrides": {"steps": 20}}  # whatever was wrong is right now
+    assert work(service) == 1
+    assert service.job(again.id).state == State.SUCCEEDED
+    assert service.weights(again.id) == expected_weights(20)
+    said = [event.data["message"] for event in service.events(again.id, "log")]
+    assert said == ["Going on from the checkpoint of step 10."]
+
+
+def test_a_job_is_stopped_at_its_deadline_and_its_checkpoint_stays(service: Service) -> None:
+    job_id = service.submit(steps=100_000, step_seconds=0.02)
+    with transaction(service.engine) as session:
+        session.get_one(JobRow, job_id).deadline_at = now(session) + timedelta(seconds=2.5)
+    work(service)
+    row = service.job(job_id)
+    assert (row.state, row.status_reason, row.attempt) == ("failed", "deadline_exceeded", 1)
+    assert "retry" in str(row.status_message)
+    with reading(service.engine) as session:
+        assert checkpoints_of(session, job_id)
 
 
 def test_a_crash_is_tried_again_until_it_is_hopeless(service: Service) -> None:

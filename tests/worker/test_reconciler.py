@@ -7,6 +7,7 @@ from core.jobs import workers
 from core.jobs.database import transaction
 from core.jobs.settings import Settings
 from core.jobs.tables import OutboxRow
+from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import claim_next, expire, hold, job, queue
 from tests.worker.test_reporter import Clock
 from worker.reconciler import Reconciler
@@ -18,13 +19,17 @@ class Bell:
     """A bell that counts, and that is out of order for as long as a test likes."""
 
     def __init__(self) -> None:
-        self.rings = 0
+        self.heard: list[int] = []
         self.broken = False
 
-    def __call__(self) -> None:
+    @property
+    def rings(self) -> int:
+        return len(self.heard)
+
+    def __call__(self, num_devices: int) -> None:
         if self.broken:
             raise ConnectionError("no broker")
-        self.rings += 1
+        self.heard.append(num_devices)
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def make_due(engine: Engine) -> None:
 
 def add_idle_worker(engine: Engine) -> None:
     with transaction(engine) as session:
-        workers.heartbeat(session, "wrk", host="here", process_id=1)
+        workers.heartbeat(session, "wrk", host="here", process_id=1, capacity=Capacity())
 
 
 def test_every_new_job_rings_once(sqlite_engine: Engine, reconciler: Reconciler, bell: Bell) -> None:
@@ -78,6 +83,33 @@ def test_it_rings_again_only_while_somebody_is_idle(
     make_due(sqlite_engine)
     reconciler.round()
     assert bell.rings == 4, "the worker is busy now"
+
+
+def test_a_doorbell_for_four_devices_waits_for_a_worker_that_has_them(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
+) -> None:
+    queue(sqlite_engine, resolved={"run": {"num_devices": 4}})
+    reconciler.round()
+    assert bell.heard == [4]
+    add_idle_worker(sqlite_engine)
+    make_due(sqlite_engine)
+    reconciler.round()
+    assert bell.heard == [4], "the idle one could not do it"
+    with transaction(sqlite_engine) as session:
+        workers.heartbeat(session, "big", host="here", process_id=2, capacity=Capacity("cpu", 4))
+    make_due(sqlite_engine)
+    reconciler.round()
+    assert bell.heard == [4, 4]
+
+
+def test_a_deadline_that_passes_in_the_queue_fails_the_job(
+    sqlite_engine: Engine, reconciler: Reconciler
+) -> None:
+    late, patient = queue(sqlite_engine, deadline=1e-6), queue(sqlite_engine, deadline=3600)
+    reconciler.round()
+    row = job(sqlite_engine, late)
+    assert (row.state, row.status_reason) == ("failed", "deadline_exceeded")
+    assert job(sqlite_engine, patient).state == "queued"
 
 
 def test_a_broker_that_is_away_is_tried_again_and_no_ring_is_lost(

@@ -23,9 +23,13 @@ RESULT = {"steps": 3}
         (Ending(EXIT_REFUSED, error=("storage_full", "m")), Fate.RETRY, Reason.STORAGE_FULL),
         (Ending(EXIT_REFUSED, error=("checkpoint_unusable", "m")), Fate.RETRY, Reason.CHECKPOINT_UNUSABLE),
         (Ending(EXIT_REFUSED, error=("worker_lost", "m")), Fate.RETRY, Reason.WORKER_LOST),
-        (Ending(EXIT_REFUSED, error=("out_of_memory", "m")), Fate.RETRY, Reason.OUT_OF_MEMORY),
+        (Ending(EXIT_REFUSED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),
         (Ending(EXIT_REFUSED), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (Ending(EXIT_FAILED, error=("out_of_memory", "m")), Fate.RETRY, Reason.OUT_OF_MEMORY),
+        (Ending(EXIT_FAILED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),
+        (Ending(EXIT_REFUSED, error=("diverged", "m")), Fate.FAILED, Reason.DIVERGED),
+        (Ending(-9, memory_ran_out=True), Fate.FAILED, Reason.OUT_OF_MEMORY),
+        (Ending(-11, memory_ran_out=True), Fate.RETRY, Reason.WORKER_LOST),
+        (Ending(EXIT_STOPPED, asked=Asked.DEADLINE), Fate.FAILED, Reason.DEADLINE_EXCEEDED),
         (Ending(EXIT_FAILED, error=("internal_error", "m")), Fate.RETRY, Reason.INTERNAL_ERROR),
         (Ending(EXIT_FAILED), Fate.RETRY, Reason.INTERNAL_ERROR),
         (Ending(-9), Fate.RETRY, Reason.WORKER_LOST),
@@ -60,5 +64,6 @@ def test_nothing_succeeds_without_a_result_and_a_clean_exit(
 
 def test_the_message_says_what_the_program_said() -> None:
     assert judge(Ending(EXIT_REFUSED, error=("user_error", "Too few clips."))).message == "Too few clips."
+    assert "batch_size" in judge(Ending(EXIT_FAILED, error=("out_of_memory", "No memory."))).message
     assert "SIGSEGV" in judge(Ending(-11)).message
     assert "ValueError: x" in judge(Ending(EXIT_FAILED, log_tail="ValueError: x")).message

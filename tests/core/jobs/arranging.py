@@ -10,7 +10,7 @@ from core.jobs.leases import Claim, claim
 from core.jobs.ledger import RetryPolicy
 from core.jobs.reports import report_started
 from core.jobs.states import State
-from core.jobs.submissions import cancel, events_after, pause, submit
+from core.jobs.submissions import Terms, cancel, events_after, pause, submit
 from core.jobs.tables import JobEventRow, JobRow
 from core.specs import JobSpec, PretrainSpec
 
@@ -18,10 +18,18 @@ POLICY = RetryPolicy(max_attempts=3, backoff_seconds=2.0)
 SPEC = PretrainSpec(corpus="cor_none", name="letters")
 
 
-def queue(engine: Engine, *, owner: str = "ada", priority: int = 0, spec: JobSpec = SPEC) -> str:
+def queue(
+    engine: Engine,
+    *,
+    owner: str = "ada",
+    priority: int = 0,
+    deadline: float | None = None,
+    spec: JobSpec = SPEC,
+    resolved: dict[str, Any] | None = None,
+) -> str:
     """A queued job's id."""
     with transaction(engine) as session:
-        return submit(session, owner=owner, spec=spec, resolved=None, priority=priority).id
+        return submit(session, owner=owner, spec=spec, resolved=resolved, terms=Terms(priority, deadline)).id
 
 
 def hold(engine: Engine, *, state: State = State.RUNNING, spec: JobSpec = SPEC) -> Claim:

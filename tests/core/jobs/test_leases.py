@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 from core.errors import LeaseLost
 from core.jobs.database import now, reading, transaction
 from core.jobs.leases import Claim, Desired, claim, desired, held_claim, reap, renew
+from core.jobs.leases import expire as expire_deadlines
 from core.jobs.ledger import Lease
 from core.jobs.states import State
 from core.jobs.tables import JobAttemptRow, JobRow, OutboxRow
+from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import POLICY, SPEC, claim_next, events, expire, hold, job, queue, set_fields
 
 
@@ -46,6 +48,64 @@ def test_a_job_that_waits_is_passed_over(engine: Engine) -> None:
     assert claimed is not None
     assert claimed.job_id == ready
     assert claim_next(engine) is None
+
+
+def test_a_worker_claims_what_it_can_do(engine: Engine) -> None:
+    wide = queue(engine, resolved={"run": {"num_devices": 4, "device": "auto"}})
+    on_cuda = queue(engine, resolved={"run": {"num_devices": "auto", "device": "cuda"}})
+    anywhere = queue(engine)
+
+    def next_for(capacity: Capacity) -> str | None:
+        with transaction(engine) as session:
+            claimed = claim(session, "wrk", 60, capacity=capacity)
+        return claimed.job_id if claimed else None
+
+    assert next_for(Capacity("cpu", 2)) == anywhere
+    assert next_for(Capacity("cpu", 2)) is None
+    assert next_for(Capacity("cuda", 1)) == on_cuda
+    assert next_for(Capacity("cpu", 4)) == wide
+
+
+def test_an_owner_runs_no_more_than_allowed_however_many_ask_at_once(engine: Engine) -> None:
+    for _ in range(6):
+        queue(engine, owner="ada")
+    bob = queue(engine, owner="bob", priority=-1)
+    claims: list[Claim] = []
+
+    def grab() -> None:
+        with transaction(engine) as session:
+            claimed = claim(session, "wrk", 60, max_running_per_owner=2)
+        if claimed is not None:
+            claims.append(claimed)
+
+    threads = [threading.Thread(target=grab) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(claimed.owner for claimed in claims) == {"ada": 2, "bob": 1}
+    assert bob in {claimed.job_id for claimed in claims}
+
+
+def test_a_job_past_its_deadline_is_not_claimed_and_fails(engine: Engine) -> None:
+    late, paused, patient = (
+        queue(engine, deadline=1e-6),
+        queue(engine, deadline=1e-6),
+        queue(engine, deadline=90),
+    )
+    set_fields(engine, paused, state=State.PAUSED)
+    claimed = claim_next(engine)
+    assert claimed is not None
+    assert claimed.job_id == patient
+    assert claimed.seconds_left == pytest.approx(90, abs=20)
+    with transaction(engine) as session:
+        assert expire_deadlines(session) == [late, paused]
+        assert expire_deadlines(session) == []
+    for job_id in (late, paused):
+        row = job(engine, job_id)
+        assert (row.state, row.status_reason) == ("failed", "deadline_exceeded")
+        assert row.finished_at is not None
+    assert "paused when its deadline passed" in str(job(engine, paused).status_message)
 
 
 def test_many_claimants_never_share_a_job(engine: Engine) -> None:

@@ -14,8 +14,8 @@ from tests.core.jobs.arranging import claim_next, queue
 def test_a_doorbell_is_due_at_once_and_in_order(engine: Engine) -> None:
     jobs = [queue(engine) for _ in range(3)]
     with transaction(engine) as session:
-        assert [row.job_id for row in due(session)] == jobs
-        assert [row.job_id for row in due(session, limit=2)] == jobs[:2]
+        assert [job.id for _, job in due(session)] == jobs
+        assert [job.id for _, job in due(session, limit=2)] == jobs[:2]
 
 
 def test_it_rings_again_ever_less_often(engine: Engine) -> None:
@@ -35,7 +35,7 @@ def test_a_doorbell_whose_time_has_come_is_due_again(engine: Engine) -> None:
         rung(session, job_id, ring_again_seconds=5.0)
         session.get_one(OutboxRow, job_id).ring_at = now(session) - timedelta(seconds=1)
         session.flush()
-        assert [(row.job_id, row.rings) for row in due(session)] == [(job_id, 1)]
+        assert [(row.job_id, row.rings) for row, _ in due(session)] == [(job_id, 1)]
 
 
 def test_a_claim_takes_the_doorbell_away_and_ringing_it_is_harmless(engine: Engine) -> None:

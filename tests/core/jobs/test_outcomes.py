@@ -167,7 +167,12 @@ def test_faults_are_charged_until_the_job_fails(engine: Engine) -> None:
 def _import(engine: Engine, claimed: Claim, corpus_id: str) -> State:
     with transaction(engine) as session:
         return outcomes.succeed_import(
-            session, claimed.lease, corpus_id=corpus_id, location=f"corpora/{corpus_id}", result=IMPORTED
+            session,
+            claimed.lease,
+            corpus_id=corpus_id,
+            location=f"corpora/{corpus_id}",
+            size_bytes=3,
+            result=IMPORTED,
         )
 
 

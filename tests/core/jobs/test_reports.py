@@ -35,7 +35,7 @@ WRITES: dict[str, Callable[[Session, Lease], object]] = {
     "cancelled": outcomes.confirm_cancelled,
     "paused": outcomes.confirm_paused,
     "import": lambda session, lease: outcomes.succeed_import(
-        session, lease, corpus_id="cor_1", location="c", result={"digest": "d"}
+        session, lease, corpus_id="cor_1", location="c", size_bytes=3, result={"digest": "d"}
     ),
     "pretrain": lambda session, lease: outcomes.succeed_pretrain(session, lease, encoder=ENCODER, result={}),
     "evaluate": lambda session, lease: outcomes.succeed_evaluate(session, lease, result={"scores": {}}),

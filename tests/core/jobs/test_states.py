@@ -30,6 +30,8 @@ starting   -> queued     : holder reaper
 running    -> queued     : holder reaper
 starting   -> failed     : holder reaper
 running    -> failed     : holder reaper
+queued     -> failed     : reaper
+paused     -> failed     : reaper
 """
 EVERYTHING = list(product(State, State, Actor))
 

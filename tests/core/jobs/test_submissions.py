@@ -15,7 +15,17 @@ from core.jobs.database import open_database, reading, transaction
 from core.jobs.leases import claim
 from core.jobs.reports import Point, record_metrics
 from core.jobs.states import FINAL, State
-from core.jobs.submissions import cancel, events_after, metrics_of, pause, queue_position, resume, submit
+from core.jobs.submissions import (
+    Terms,
+    cancel,
+    events_after,
+    metrics_of,
+    pause,
+    queue_position,
+    resume,
+    retry,
+    submit,
+)
 from core.jobs.tables import JobRow, OutboxRow
 from tests.core.jobs.arranging import SPEC, claim_next, events, hold, job, queue, set_fields
 
@@ -82,6 +92,32 @@ def test_asking_the_impossible(
             ask(session, row)
     assert refusal.value.state == origin
     assert len(events(engine, job_id)) == 1
+
+
+@pytest.mark.parametrize("origin", sorted(FINAL))
+def test_a_retry_is_a_new_job_that_names_the_old_one(engine: Engine, origin: State) -> None:
+    old = queue(engine, resolved={"run": {"num_devices": 2}})
+    set_fields(engine, old, state=origin)
+    with transaction(engine) as session:
+        row = session.get_one(JobRow, old)
+        new = retry(session, row, Terms(priority=-3, deadline_seconds=60))
+        assert retry(session, row, Terms()).id == new.id != old
+        assert (new.state, new.retry_of, new.spec, new.num_devices) == ("queued", old, row.spec, 2)
+        assert (new.priority, new.owner, new.attempt) == (-3, row.owner, 0)
+        assert new.deadline_at is not None
+    assert [event.data["to"] for event in events(engine, new.id)] == ["queued"]
+    assert claim_next(engine) is not None
+
+
+@pytest.mark.parametrize("origin", sorted(set(State) - FINAL))
+def test_what_has_not_ended_cannot_be_retried(engine: Engine, origin: State) -> None:
+    job_id = queue(engine)
+    set_fields(engine, job_id, state=origin)
+    with transaction(engine) as session:
+        row = session.get_one(JobRow, job_id)
+        with pytest.raises(ImpossibleTransition, match=f"is {origin}"):
+            retry(session, row, Terms())
+        assert session.query(JobRow).count() == 1
 
 
 def test_a_cancelled_job_is_never_claimed_and_its_doorbell_is_gone(engine: Engine) -> None:

@@ -6,29 +6,30 @@ from sqlalchemy import Engine
 
 from core.jobs import workers
 from core.jobs.database import now, transaction
-from core.jobs.tables import WorkerRow
+from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import claim_next, queue
 
 
 def test_a_worker_is_idle_until_it_claims_and_once_it_is_silent_it_is_not(engine: Engine) -> None:
     with transaction(engine) as session:
-        workers.heartbeat(session, "wrk", host="here", process_id=7)
-        workers.heartbeat(session, "other", host="there", process_id=8)
-        workers.heartbeat(session, "wrk", host="here", process_id=9)
-        assert workers.count_idle(session, seen_within_seconds=10) == 2
+        workers.heartbeat(session, "wrk", host="here", process_id=7, capacity=Capacity())
+        workers.heartbeat(session, "other", host="there", process_id=8, capacity=Capacity())
+        workers.heartbeat(session, "wrk", host="here", process_id=9, capacity=Capacity())
+        assert len(workers.idle(session, seen_within_seconds=10)) == 2
         assert session.get_one(WorkerRow, "wrk").process_id == 9
         session.get_one(WorkerRow, "other").seen_at = now(session) - timedelta(seconds=11)
         session.flush()
-        assert workers.count_idle(session, seen_within_seconds=10) == 1
+        assert len(workers.idle(session, seen_within_seconds=10)) == 1
     queue(engine)
     claim_next(engine)  # in the name of "wrk"
     with transaction(engine) as session:
-        assert workers.count_idle(session, seen_within_seconds=10) == 0
+        assert workers.idle(session, seen_within_seconds=10) == []
 
 
 def test_what_a_worker_does_and_when_it_was_heard_of(engine: Engine) -> None:
     with transaction(engine) as session:
-        workers.heartbeat(session, "wrk", host="here", process_id=7)
+        workers.heartbeat(session, "wrk", host="here", process_id=7, capacity=Capacity())
         session.get_one(WorkerRow, "wrk").seen_at = now(session) - timedelta(hours=1)
     with transaction(engine) as session:
         workers.set_job(session, "wrk", "job_1")
@@ -40,3 +41,18 @@ def test_what_a_worker_does_and_when_it_was_heard_of(engine: Engine) -> None:
         workers.retire(session, "wrk")
         workers.retire(session, "wrk")
         assert session.query(WorkerRow).count() == 0
+
+
+def test_a_job_that_no_worker_can_do_says_what_it_waits_for(engine: Engine) -> None:
+    wide = queue(engine, resolved={"run": {"num_devices": 4, "device": "cuda"}})
+    narrow = queue(engine)
+    with transaction(engine) as session:
+        rows = {job_id: session.get_one(JobRow, job_id) for job_id in (wide, narrow)}
+        assert "none is up" in str(workers.lack(session, rows[narrow]))
+        workers.heartbeat(session, "cpu", host="here", process_id=7, capacity=Capacity("cpu", 8))
+        assert workers.lack(session, rows[narrow]) is None
+        said = str(workers.lack(session, rows[wide]))
+        assert "4 cuda" in said
+        assert "8 cpu" in said
+        workers.heartbeat(session, "gpu", host="here", process_id=8, capacity=Capacity("cuda", 4))
+        assert workers.lack(session, rows[wide]) is None

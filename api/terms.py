@@ -1,0 +1,40 @@
+"""On which terms a job is to run: query parameters of every submission."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from api.auth import Scope, Submitter, allowed, forbidden
+from core.jobs.submissions import Terms
+
+_TEN_YEARS = 315_360_000.0
+
+
+def _terms(
+    caller: Submitter,
+    priority: Annotated[
+        int,
+        Query(
+            ge=-100,
+            le=100,
+            description="Jobs of higher priority are claimed first, whoever owns them; above 0 it takes an "
+            "API key with scope `admin`.",
+        ),
+    ] = 0,
+    deadline_seconds: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=_TEN_YEARS,
+            description="From now; a job that has not ended by then saves a checkpoint, stops and fails. "
+            "A retry goes on from there.",
+        ),
+    ] = None,
+) -> Terms:
+    if priority > 0 and not allowed(caller.scopes, Scope.ADMIN):
+        raise forbidden(caller.scopes, Scope.ADMIN, what=f"Priority {priority}, above 0,")
+    return Terms(priority, deadline_seconds)
+
+
+TermsOf = Annotated[Terms, Depends(_terms)]
+"""The terms that a request asks for."""

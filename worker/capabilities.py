@@ -1,0 +1,40 @@
+"""What this worker offers: its CUDA devices as NVML tells them, else the cores of its CPU. Without torch."""
+
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import psutil
+
+from core.available_cores import available_cores
+from core.jobs.workers import Capacity
+from worker.devices import cuda_devices
+
+
+def capacity() -> Capacity:
+    """The devices that a program started here can see, with names, memory and versions."""
+    machine = {
+        "host_memory_bytes": psutil.virtual_memory().total,
+        "cores": available_cores(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "signforge": version("signforge"),
+    }
+    devices = _visible(cuda_devices())
+    if devices:
+        return Capacity("cuda", len(devices), {**machine, "devices": devices})
+    return Capacity("cpu", available_cores(), {**machine, "devices": [platform.processor() or "cpu"]})
+
+
+def _visible(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that `CUDA_VISIBLE_DEVICES` leaves, which may name them by index or by the start of an id."""
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted is None:
+        return devices
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    return [
+        device
+        for device in devices
+        if any(name == str(device["index"]) or device["id"].startswith(name) for name in names)
+    ]
