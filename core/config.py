@@ -194,6 +194,11 @@ class RunConfig(Closed):
     """Steps between checkpoints; the last step always has one."""
     keep_checkpoints: Positive = 2
     """Newest checkpoints kept; older ones are deleted."""
+    keep_every_steps: Positive | None = None
+    """Checkpoints of steps that this divides are kept as well."""
+    keep_best: Name | None = None
+    """The checkpoint at which this number, such as `loss`, was best is kept as well; losses are better when
+    lower, all else when higher."""
     log_every_steps: Positive = 10
     """Steps between progress events."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

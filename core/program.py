@@ -37,6 +37,8 @@ class Launch(Generic[SpecT]):
     out: Path
     resume: Path | None
     observer: Observer
+    keep_all: bool = False
+    """Delete no old checkpoints: whoever reads the events does."""
 
 
 Run = Callable[[Launch[SpecT]], Mapping[str, object] | None]
@@ -53,7 +55,8 @@ def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | 
     observer = (JsonLinesObserver if options.events else ConsoleObserver)(sys.stdout, switch)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        launch = Launch(read_spec(options.spec, spec_type), options.out, options.resume, observer)
+        spec = read_spec(options.spec, spec_type)
+        launch = Launch(spec, options.out, options.resume, observer, keep_all=options.keep_all_checkpoints)
         result = run(launch)
     except Exception as error:
         return _report(observer, error)
@@ -84,6 +87,7 @@ def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
     parser.add_argument("--spec", type=Path, required=True, help="JSON file with the specification")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--resume", type=Path, help="checkpoint folder to go on from")
+    parser.add_argument("--keep-all-checkpoints", action="store_true", help="delete no old checkpoints")
     parser.add_argument("--events", action="store_true", help="write JSON lines for a supervisor")
     return parser
 

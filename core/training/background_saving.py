@@ -8,6 +8,7 @@ digests and writes the copy while the loop takes its next steps. What reaches th
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from core.training.checkpoint import Checkpoint, keep_newest, save_checkpoint
+from core.training.checkpoint import Checkpoint, delete_checkpoints, save_checkpoint
 
 _NICENESS = 10
 """The writing thread gives way to the threads that train."""
@@ -66,11 +67,11 @@ class BackgroundSaver:
         saving, self._saving = self._saving, None
         return None if saving is None else saving.result()
 
-    def keep_newest(self, count: int) -> None:
-        """Delete all complete checkpoints but the newest `count`, in the background and in turn."""
+    def delete(self, paths: Sequence[Path]) -> None:
+        """Delete these checkpoints, in the background and in turn."""
         if self._deleting is not None:
             self._deleting.result()  # whatever it could not delete is the caller's to hear
-        self._deleting = self._thread.submit(keep_newest, self._folder, count)
+        self._deleting = self._thread.submit(delete_checkpoints, paths)
 
     def close(self) -> None:
         """Wait until the thread has nothing left to do; what it did and was not asked for stays unsaid."""

@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,16 @@ def checkpoints_in(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob(f"{_PREFIX}*") if (path / MANIFEST).is_file()), reverse=True)
 
 
-def keep_newest(folder: Path, count: int) -> None:
-    """Delete all complete checkpoints but the newest `count`."""
-    for path in checkpoints_in(folder)[count:]:
-        shutil.rmtree(path)
+def step_of(path: Path) -> int:
+    """The step in a checkpoint folder's name."""
+    return int(path.name.removeprefix(_PREFIX))
+
+
+def delete_checkpoints(paths: Iterable[Path]) -> None:
+    """Delete these; one that is gone already is no failure."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 def _write_files(staging: Path, checkpoint: Checkpoint) -> dict[str, WrittenFile]:

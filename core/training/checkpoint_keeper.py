@@ -1,26 +1,40 @@
-"""A run's checkpoints: saved in the background, told of when they are on disk, the newest kept."""
+"""A run's checkpoints: saved in the background, told of when they are on disk, deleted when superfluous."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from core.config import RunConfig
 from core.errors import StorageError
 from core.observer import Observer
+from core.retention import Candidate, superfluous
 from core.training.background_saving import BackgroundSaver, SavedCheckpoint
-from core.training.checkpoint import Checkpoint
+from core.training.checkpoint import Checkpoint, checkpoints_in, step_of
 
 
 class CheckpointKeeper:
-    """Saves into `folder` and keeps the newest `keep`; leaving its with block waits for the disk."""
+    """Saves into `folder`, and deletes there what `run` does not ask to keep; with None, nothing.
 
-    def __init__(self, folder: Path, observer: Observer, *, keep: int) -> None:
+    Leaving its with block waits for the disk.
+    """
+
+    def __init__(self, folder: Path, observer: Observer, *, run: RunConfig | None) -> None:
         self._saver = BackgroundSaver(folder)
-        self._observer, self._keep = observer, keep
+        self._folder, self._observer, self._run = folder, observer, run
         self._told: int | None = None
+        self._value: float | None = None
+        self._values: dict[int, float | None] = {}
+
+    def note(self, metrics: Mapping[str, float]) -> None:
+        """Note the newest numbers, of which `keep_best` may name one."""
+        name = self._run.keep_best if self._run is not None else None
+        if name is not None and name in metrics:
+            self._value = metrics[name]
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Begin to save. A full disk costs this checkpoint, not the run: the next one may find room."""
         self.tell(wait=True)
-        self._saver.save(checkpoint)
+        self._save(checkpoint)
 
     def save_last(self, checkpoint: Checkpoint) -> None:
         """Save, unless this step is saved already, and return when it is on disk.
@@ -30,7 +44,7 @@ class CheckpointKeeper:
         """
         self.tell(wait=True)
         if checkpoint.step != self._told:
-            self._saver.save(checkpoint)
+            self._save(checkpoint)
             self._tell_of(self._saver.wait())
 
     def tell(self, *, wait: bool = False) -> None:
@@ -44,7 +58,18 @@ class CheckpointKeeper:
         if saved is not None:
             self._told = saved.step
             self._observer.on_checkpoint(saved.path, step=saved.step)
-            self._saver.keep_newest(self._keep)
+            self._tidy()
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._values[checkpoint.step] = self._value
+        self._saver.save(checkpoint)
+
+    def _tidy(self) -> None:
+        if self._run is None:
+            return
+        paths = list(reversed(checkpoints_in(self._folder)))
+        candidates = [Candidate(step := step_of(path), self._values.get(step)) for path in paths]
+        self._saver.delete([paths[index] for index in superfluous(candidates, self._run)])
 
     def __enter__(self) -> "CheckpointKeeper":
         return self

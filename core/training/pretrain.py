@@ -51,11 +51,13 @@ def pretrain(
     resume: Path | None = None,
     ranks: SingleRank | None = None,
     device: torch.device | None = None,
+    keep_all: bool = False,
 ) -> dict[str, object]:
     """Pretrain as `spec` says, as one rank of `ranks`, and write checkpoints and the encoder below `out`.
 
-    Without `ranks` the run is this process's alone. Returns the steps taken and the last loss; on rank 0,
-    which writes and reports for all, also the encoder's folder (relative to `out`) and its SHA-256.
+    Without `ranks` the run is this process's alone. With `keep_all` no old checkpoint is deleted. Returns the
+    steps taken and the last loss; on rank 0, which writes and reports for all, also the encoder's folder
+    (relative to `out`) and its SHA-256.
 
     Raises:
         SpecError, CorpusError: the specification or the corpus cannot be used.
@@ -65,6 +67,7 @@ def pretrain(
         StorageError: no room for the last checkpoint or the encoder.
     """
     run = Pretraining(spec, out, observer or SilentObserver(), ranks=ranks, device=device)
+    run.keep_all = keep_all
     if resume is not None:
         for remark in run.state.restore(load_checkpoint(resume)):
             run.observer.on_log(remark)
@@ -84,7 +87,7 @@ class Pretraining:
         ranks: SingleRank | None = None,
         device: torch.device | None = None,
     ) -> None:
-        self.spec, self.out = spec, out
+        self.spec, self.out, self.keep_all = spec, out, False
         self.config = resolve(spec)
         self.ranks = ranks or SingleRank()
         self.observer = observer if self.ranks.rank == 0 else Follower(observer)
@@ -111,7 +114,7 @@ class Pretraining:
         self.observer.on_phase("training", total_steps=self.total_steps)
         self.observer.on_log(f"Computing with {self.engine}; memory is {allocation()}.")
         began, first = time.perf_counter(), self.state.step
-        with CheckpointKeeper(folder, self.observer, keep=run.keep_checkpoints) as keeper:
+        with CheckpointKeeper(folder, self.observer, run=None if self.keep_all else run) as keeper:
             while self.state.step < self.total_steps:
                 keeper.tell()
                 if self.ranks.any(self.observer.should_stop()):
@@ -124,7 +127,7 @@ class Pretraining:
                 step, last = self.state.step, self.state.step == self.total_steps
                 if step % run.log_every_steps == 0 or last:
                     rate = (step - first) * run.batch_size / (time.perf_counter() - began)
-                    self._report(losses, clips_per_second=rate)
+                    keeper.note(self._report(losses, clips_per_second=rate))
                 if step % run.checkpoint_every_steps == 0 and not last and self.ranks.rank == 0:
                     keeper.save(self.state.to_checkpoint())
             if first < self.total_steps:
@@ -180,8 +183,8 @@ class Pretraining:
             total_steps=self.total_steps,
         )
 
-    def _report(self, losses: Mapping[str, Tensor], *, clips_per_second: float) -> None:
-        """Fetch the losses of the whole batch, in one transfer, and tell them."""
+    def _report(self, losses: Mapping[str, Tensor], *, clips_per_second: float) -> dict[str, float]:
+        """Fetch the losses of the whole batch, in one transfer, tell them, and return them."""
         values = self.ranks.mean(torch.stack(list(losses.values()))).tolist()
         metrics = dict(zip(losses, values, strict=True))
         self.state.last_loss = metrics["loss"]
@@ -189,6 +192,7 @@ class Pretraining:
             raise diverged(f"The loss is {metrics['loss']} at step {self.state.step}", self.config)
         rates = {"learning_rate": self.rate, "samples_per_second": clips_per_second}
         self.observer.on_step(self.state.step, {**metrics, **rates})
+        return metrics
 
     def _save_last(self, keeper: CheckpointKeeper) -> None:
         """The other ranks stay until rank 0 has saved: whoever started them may end all when one ends."""
@@ -223,7 +227,13 @@ def run(launch: Launch[PretrainSpec]) -> Mapping[str, object] | None:
         return _run_rank(launch, place)
     num_ranks = num_ranks_here(config)
     if num_ranks == 1:
-        return pretrain(launch.spec, launch.out, observer=launch.observer, resume=launch.resume)
+        return pretrain(
+            launch.spec,
+            launch.out,
+            observer=launch.observer,
+            resume=launch.resume,
+            keep_all=launch.keep_all,
+        )
     launch.observer.on_log(f"Training on {num_ranks} devices, a process each.")
     threads = threads_per_rank(num_ranks)
     return launch_ranks("core.training.pretrain", launch, num_ranks=num_ranks, num_threads=threads)
@@ -239,6 +249,7 @@ def _run_rank(launch: Launch[PretrainSpec], place: RankPlace) -> Mapping[str, ob
             resume=launch.resume,
             ranks=ranks,
             device=device,
+            keep_all=launch.keep_all,
         )
     return result if place.rank == 0 else None
 

@@ -44,6 +44,8 @@ def launch_ranks(
         arguments = ["--spec", str(spec), "--out", str(launch.out), "--events"]
         if launch.resume is not None:
             arguments += ["--resume", str(launch.resume)]
+        if launch.keep_all:
+            arguments.append("--keep-all-checkpoints")
         command = [sys.executable, "-m", "core.lifeline", str(os.getpid()), module, *arguments]
         environments = [
             rank_environment(rank, num_ranks, rendezvous=Path(folder) / "meeting", num_threads=num_threads)

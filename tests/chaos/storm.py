@@ -52,7 +52,6 @@ def storm(folder: Path, *, seed: int, seconds: float, database: str, say: Say) -
     """Break a service for `seconds`, let it settle, and look."""
     os.environ.update({"OMP_WAIT_POLICY": "PASSIVE"})
     world = World(folder, database=database, draw=random.Random(f"{seed} restarts"))
-    os.environ.update(world.environment)  # what is started here counts as the service's
     try:
         undisturbed = _undisturbed_runs(world, say)
         if not is_small(folder):

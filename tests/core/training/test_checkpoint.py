@@ -13,7 +13,7 @@ from core.errors import CheckpointError, StorageError
 from core.training.checkpoint import (
     Checkpoint,
     checkpoints_in,
-    keep_newest,
+    delete_checkpoints,
     load_checkpoint,
     save_checkpoint,
 )
@@ -31,10 +31,9 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["step_00000007"]
 
 
-def test_the_newest_are_kept(tmp_path: Path) -> None:
-    for step in (1, 2, 10):
-        save_checkpoint(tmp_path, checkpoint(step))
-    keep_newest(tmp_path, 2)
+def test_what_is_deleted_twice_is_gone_and_the_rest_stays(tmp_path: Path) -> None:
+    first, *_ = [save_checkpoint(tmp_path, checkpoint(step)) for step in (1, 2, 10)]
+    delete_checkpoints([first, first])
     assert [path.name for path in checkpoints_in(tmp_path)] == ["step_00000010", "step_00000002"]
 
 

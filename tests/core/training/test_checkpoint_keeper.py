@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.config import RunConfig
 from core.errors import StorageError
 from core.observer import SilentObserver
 from core.training import background_saving
@@ -29,7 +30,7 @@ class Told(SilentObserver):
 
 def test_all_are_told_of_in_order_and_the_newest_are_kept(tmp_path: Path) -> None:
     told = Told()
-    with CheckpointKeeper(tmp_path, told, keep=2) as keeper:
+    with CheckpointKeeper(tmp_path, told, run=RunConfig(keep_checkpoints=2)) as keeper:
         for step in (1, 2, 3):
             keeper.save(checkpoint(step))
         keeper.save_last(checkpoint(4))
@@ -49,7 +50,7 @@ def test_a_full_disk_costs_one_checkpoint_unless_it_is_the_last(
 
     monkeypatch.setattr(background_saving, "save_checkpoint", full_at_even_steps)
     told = Told()
-    with CheckpointKeeper(tmp_path, told, keep=5) as keeper:
+    with CheckpointKeeper(tmp_path, told, run=RunConfig(keep_checkpoints=5)) as keeper:
         for step in (1, 2, 3):
             keeper.save(checkpoint(step))
         with pytest.raises(StorageError):
@@ -60,7 +61,25 @@ def test_a_full_disk_costs_one_checkpoint_unless_it_is_the_last(
 
 def test_a_step_that_is_saved_is_not_saved_again_at_the_end(tmp_path: Path) -> None:
     told = Told()
-    with CheckpointKeeper(tmp_path, told, keep=2) as keeper:
+    with CheckpointKeeper(tmp_path, told, run=RunConfig(keep_checkpoints=2)) as keeper:
         keeper.save(checkpoint(3))
         keeper.save_last(checkpoint(3))
     assert told.steps == [3]
+
+
+def test_what_the_run_asks_to_keep_is_kept(tmp_path: Path) -> None:
+    run = RunConfig(keep_checkpoints=1, keep_every_steps=4, keep_best="loss")
+    with CheckpointKeeper(tmp_path, Told(), run=run) as keeper:
+        for step, loss in enumerate((0.9, 0.1, 0.5, 0.7, 0.6, 0.8), start=1):
+            keeper.note({"loss": loss, "accuracy": step})
+            keeper.save(checkpoint(step))
+        keeper.save_last(checkpoint(7))
+    kept = [int(path.name.removeprefix("step_")) for path in checkpoints_in(tmp_path)]
+    assert kept == [7, 4, 2], "the newest, every fourth, the best"
+
+
+def test_with_no_run_to_ask_nothing_is_deleted(tmp_path: Path) -> None:
+    with CheckpointKeeper(tmp_path, Told(), run=None) as keeper:
+        for step in range(1, 6):
+            keeper.save(checkpoint(step))
+    assert len(checkpoints_in(tmp_path)) == 5
