@@ -85,16 +85,29 @@ class Connection:
     def stream(self, path: str, *, headers: Mapping[str, str], timeout: float) -> Iterator[httpx.Response]:
         """GET `path` once and hand out the open answer; `timeout` seconds of silence break it.
 
+        A redirect to object storage is followed, without our API key and without `If-Range`, whose tag is
+        the service's own: the service has compared it before it redirected.
+
         Raises:
-            ApiError: the service answered with a problem (416 is handed out instead).
+            ApiError: the service or the storage answered with a problem (416 is handed out instead).
             httpx.TransportError: the connection broke, also while the answer is being read.
         """
         limits = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
-        with self._http.stream("GET", path, headers=dict(headers), timeout=limits) as response:
+        request = self._http.build_request("GET", path, headers=dict(headers), timeout=limits)
+        response = self._http.send(request, stream=True)
+        try:
+            if response.next_request is not None:
+                response.close()
+                elsewhere = response.next_request
+                for name in ("Authorization", "If-Range"):
+                    elsewhere.headers.pop(name, None)
+                response = self._http.send(elsewhere, stream=True)
             if response.is_error and response.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 response.read()
                 raise problem_of(response)
             yield response
+        finally:
+            response.close()
 
     def failure(self, error: httpx.TransportError) -> ConnectionFailed:
         """The exception for a service that does not answer, with what to do about it."""

@@ -13,8 +13,8 @@ from sqlalchemy import Engine, select
 
 from api.main import ApiServer, create_app
 from core.jobs import leases, outcomes, reports, submissions
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database, transaction
+from core.jobs.folder_store import FolderStore
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
@@ -119,7 +119,7 @@ def make_encoder(api: RunningApi, corpus: str) -> Callable[[bytes], str]:
         with api.client() as client:
             client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke", "name": "signs-encoder"})
         claim, encoder_id = api.claim(), new_id("enc")
-        folder = ArtifactStore(api.settings.artifacts_folder).local_path(f"encoders/{encoder_id}")
+        folder = FolderStore(api.settings.artifacts_folder).local_path(f"encoders/{encoder_id}")
         folder.mkdir(parents=True)
         (folder / "encoder.safetensors").write_bytes(content)
         file = outcomes.EncoderFile(
