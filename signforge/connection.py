@@ -110,8 +110,13 @@ class Connection:
             response.close()
 
     def failure(self, error: httpx.TransportError) -> ConnectionFailed:
-        """The exception for a service that does not answer, with what to do about it."""
-        url = self.address.url
+        """The exception for a service, or its storage, that does not answer, with what to do about it."""
+        url, asked = self.address.url, error.request.url
+        if asked.netloc != httpx.URL(url).netloc:
+            return ConnectionFailed(
+                f"The service at {url} keeps this in object storage at {asked.netloc.decode()}, which does "
+                f"not answer ({error}). Whoever runs the service can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
+            )
         if self.address.is_local:
             advice = "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs."
         else:

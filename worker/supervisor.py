@@ -24,7 +24,7 @@ from core.jobs.ledger import Lease, RetryPolicy
 from core.jobs.manifests import size_of
 from core.jobs.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
 from core.jobs.settings import Settings
-from core.jobs.states import Reason
+from core.jobs.states import FINAL, Reason
 from core.jobs.stores import open_store
 from core.lifeline import die_with_parent
 from worker.checkpoints import Resume, choose, unrecorded
@@ -191,6 +191,8 @@ class Supervisor:
         )
         state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
         _log.info("Attempt %d at %s: %s", self._claim.attempt, self._claim.job_id, state)
+        if state in FINAL:
+            self._store.forget(self._claim.job_id)
 
     def _await_deliveries(self) -> None:
         """Give new checkpoints time to arrive before the last writes, and old ones time to go."""

@@ -112,6 +112,10 @@ class ArtifactStore(ABC):
             StorageError: the store does not answer.
         """
 
+    @abstractmethod
+    def forget(self, job_id: str) -> None:
+        """Give back the local room that checkpoints of a job that has ended take, if that is not the store."""
+
     def check_writable(self) -> None:
         """Write, sync and remove something small.
 

@@ -38,11 +38,11 @@ _log = logging.getLogger(__name__)
 class BucketStore(ArtifactStore):
     """A bucket, or a prefix in one, that all hosts of the service share; `folder` is each host's own."""
 
-    def __init__(self, folder: Path, bucket: S3Store, *, probe: S3Store, redirect: bool) -> None:
+    def __init__(self, folder: Path, bucket: S3Store, *, impatient: S3Store, redirect: bool) -> None:
         super().__init__(folder)
         self._bucket = bucket
-        self._probe = probe
-        """The same bucket, for whoever will not wait."""
+        self._impatient = impatient
+        """The same bucket, for requests of the API, whose threads may not all wait for an outage to end."""
         self._redirect = redirect
         self._background = Background()
 
@@ -116,7 +116,7 @@ class BucketStore(ArtifactStore):
     def size_of(self, location: str) -> int:
         """Bytes of a file."""
         with _naming_outages(location):
-            return int(obstore.head(self._bucket, location)["size"])
+            return int(obstore.head(self._impatient, location)["size"])
 
     def read(self, location: str, start: int, stop: int) -> Iterator[bytes]:
         """Yield a file's bytes from `start` up to `stop`, a piece at a time."""
@@ -177,13 +177,18 @@ class BucketStore(ArtifactStore):
             raise CheckpointError(f"Checkpoint {location} is damaged: {error}") from error
         return manifest
 
+    def forget(self, job_id: str) -> None:
+        """Remove the local copies; the program's logs stay."""
+        for folder in self.job_folder(job_id).glob("attempt_*/checkpoints"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def check_writable(self) -> None:
         """Write and remove something small, here and there, without patience."""
         super().check_writable()
         name = f".probe-{uuid.uuid4().hex}"
         with _naming_outages():
-            put_bytes(self._probe, name, b"signforge")
-            obstore.delete(self._probe, name)
+            put_bytes(self._impatient, name, b"signforge")
+            obstore.delete(self._impatient, name)
 
     def _put_folder(self, folder: Path, location: str) -> None:
         """The files first, the manifest last."""

@@ -13,7 +13,7 @@ from core.jobs.settings import Settings
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
-_PROBE_SECONDS = 2.0
+_IMPATIENT_SECONDS = 2.0
 _CONNECT_SECONDS = 5.0
 _ONE_FILE = "1day"
 """Longest for one request: obstore's own 30 s would end long downloads. Silence ends a request sooner."""
@@ -23,10 +23,11 @@ def open_store(settings: Settings) -> ArtifactStore:
     """Return the store that `settings` name: a folder, or a bucket with that folder to work in."""
     if not settings.artifacts_url:
         return FolderStore(settings.artifacts_folder)
+    patience = settings.storage_patience_seconds
     return BucketStore(
         settings.artifacts_folder,
-        _open_bucket(settings, patience_seconds=settings.storage_patience_seconds),
-        probe=_open_bucket(settings, patience_seconds=_PROBE_SECONDS),
+        _open_bucket(settings, patience_seconds=patience),
+        impatient=_open_bucket(settings, patience_seconds=min(_IMPATIENT_SECONDS, patience)),
         redirect=settings.redirect_downloads,
     )
 

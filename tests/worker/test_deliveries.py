@@ -18,8 +18,6 @@ from tests.servers.s3 import S3Server
 from tests.servers.starting import wait_for
 from worker.reporter import Reporter
 
-Report = Callable[[int], Path]
-
 
 @pytest.fixture
 def claimed(sqlite_engine: Engine) -> Claim:
