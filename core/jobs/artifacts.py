@@ -114,7 +114,7 @@ class ArtifactStore(ABC):
 
     @abstractmethod
     def forget(self, job_id: str) -> None:
-        """Give back the local room that checkpoints of a job that has ended take, if that is not the store."""
+        """Free the local room that checkpoints of a job that has ended take, if the store is elsewhere."""
 
     def check_writable(self) -> None:
         """Write, sync and remove something small.

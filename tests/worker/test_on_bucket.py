@@ -97,6 +97,25 @@ def test_a_store_that_hangs_in_the_middle_costs_checkpoints_and_not_the_job(
     assert service.weights(job_id) == expected_weights(STEPS)
 
 
+def test_a_job_that_finds_the_store_hanging_is_tried_again(
+    service: Service, folder: Path, s3: S3Server
+) -> None:
+    start_worker(service, folder, "only")
+    s3.suspend()
+    try:
+        job_id = service.submit(steps=STEPS)
+        wait_for(
+            lambda: [attempt.outcome for attempt in service.attempts(job_id)][:1] == ["storage_away"],
+            within_seconds=40,
+            what="the end of the first attempt",
+        )
+    finally:
+        s3.resume()
+    row = service.wait_for_state(job_id, "succeeded", within_seconds=60)
+    assert row.charged_attempts in (1, 2)
+    assert service.weights(job_id) == expected_weights(STEPS)
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     service: Service, folder: Path, objects: S3Store
 ) -> None:
