@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo up test check bench clean
+.PHONY: help install demo up test check bench chaos clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,12 @@ BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 3
 
 bench: $(STAMP)  ## speed and scale, as ratios within one run (under thirty minutes on two idle cores)
 	@for program in $(BENCHMARKS); do echo; echo "== $$program"; $(BIN)/python benchmarks/$$program || exit 1; done
+
+SEED ?= 1
+MINUTES ?= 10
+DATABASE ?= sqlite
+chaos: $(STAMP)  ## break a whole service for MINUTES=10 by SEED=1 on DATABASE=sqlite or postgresql, then audit it
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --database $(DATABASE)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -96,6 +96,21 @@ class JobResponse(Sent):
         )
 
 
+class EstimateResponse(Sent):
+    """What a pretraining run would weigh and take."""
+
+    num_parameters: int
+    """Trained parameters, of both streams."""
+    checkpoint_bytes: int
+    """Size of each checkpoint; `run.keep_checkpoints` of them are kept."""
+    step_memory_bytes: int
+    """Peak memory of a training step, on the host or on each device, roughly."""
+    num_steps: int | None
+    """Steps to take; null where the selection of clips does not tell beforehand."""
+    duration_seconds: float | None
+    """From the speed of the newest run of the same network; null where there was none."""
+
+
 class DryRunResponse(Sent):
     """What a submission would have made; nothing was."""
 
@@ -109,6 +124,8 @@ class DryRunResponse(Sent):
     """Where it would stand in line."""
     waits_for: str | None
     """Why no worker that is up could take it, if that is so."""
+    estimate: EstimateResponse | None
+    """What a pretraining run would weigh and take."""
 
 
 class EventResponse(Sent):

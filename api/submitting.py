@@ -5,10 +5,11 @@ from sqlalchemy.orm import Session
 
 from api.auth import Caller
 from api.conditional import job_tag
+from api.estimates import estimate
 from api.idempotency import Created, create_once
 from api.ownership import owned
 from api.preparation import prepare
-from api.schemas import DryRunResponse, JobResponse
+from api.schemas import DryRunResponse, EstimateResponse, JobResponse
 from api.service import Service
 from core.jobs.database import reading
 from core.jobs.quotas import Quotas, admit
@@ -16,7 +17,7 @@ from core.jobs.states import State
 from core.jobs.submissions import Terms, queue_position, retry, submit
 from core.jobs.tables import JobRow
 from core.jobs.workers import lack
-from core.specs import JobSpec
+from core.specs import JobSpec, PretrainSpec
 
 _USUAL = Terms()
 
@@ -92,6 +93,7 @@ def rehearse(service: Service, caller: Caller, spec: JobSpec, terms: Terms) -> D
             resolved_spec=job.resolved_spec,
             queue_position=queue_position(session, job),
             waits_for=lack(session, job),
+            estimate=_estimate(session, job),
         )
         session.rollback()
     return dry_run
@@ -106,3 +108,9 @@ def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, ter
     admit(session, Quotas.of(service.settings), owner=caller.owner)
     prepared = prepare(session, service.settings, owner=caller.owner, spec=spec)
     return submit(session, owner=caller.owner, spec=prepared.spec, resolved=prepared.resolved, terms=terms)
+
+
+def _estimate(session: Session, job: JobRow) -> EstimateResponse | None:
+    if job.resolved_spec is None:
+        return None
+    return estimate(session, PretrainSpec.model_validate(job.spec), job.resolved_spec)

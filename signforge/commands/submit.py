@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from typer.core import TyperGroup
 from core.errors import SpecError
 from signforge.client import Client, Spec
 from signforge.commands.jobs import Deadline, Priority
-from signforge.commands.terminal import AsJson, print_json
+from signforge.commands.terminal import AsJson, print_fields, print_json
 from signforge.commands.watching import watch_until_exit
 
 
@@ -65,7 +66,18 @@ NotSigners = Annotated[
     list[str] | None, typer.Option("--exclude-signer", help="Not this signer (repeatable).")
 ]
 NotLabels = Annotated[list[str] | None, typer.Option("--exclude-label", help="Not this gloss (repeatable).")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and say what it would cost, but queue nothing.")
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a job is run, as against what it does."""
+
+    priority: int
+    deadline_seconds: float | None
 
 
 @app.command()
@@ -83,6 +95,7 @@ def pretrain(
     exclude_labels: NotLabels = None,
     priority: Priority = 0,
     deadline_seconds: Deadline = None,
+    dry_run: DryRun = False,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
@@ -96,7 +109,7 @@ def pretrain(
         "overrides": overrides(changes or []),
         "clips": clips,
     }
-    submit(spec, priority=priority, deadline_seconds=deadline_seconds, watch=watch, as_json=as_json)
+    submit(spec, Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
 
 
 @app.command()
@@ -113,6 +126,7 @@ def evaluate(
     exclude_labels: NotLabels = None,
     priority: Priority = 0,
     deadline_seconds: Deadline = None,
+    dry_run: DryRun = False,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +141,7 @@ def evaluate(
         "num_neighbours": num_neighbours,
         "clips": _clips(splits, signers, exclude_signers, exclude_labels),
     }
-    submit(spec, priority=priority, deadline_seconds=deadline_seconds, watch=watch, as_json=as_json)
+    submit(spec, Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
 
 
 @app.command(hidden=True)
@@ -135,17 +149,21 @@ def file(
     path: Annotated[Path, typer.Argument(metavar="FILE.json", allow_dash=True)],
     priority: Priority = 0,
     deadline_seconds: Deadline = None,
+    dry_run: DryRun = False,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit the job that a JSON file describes, as `POST /v1/jobs` takes it."""
-    submit(_read(path), priority=priority, deadline_seconds=deadline_seconds, watch=watch, as_json=as_json)
+    submit(_read(path), Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
 
 
-def submit(spec: Spec, *, priority: int, deadline_seconds: float | None, watch: bool, as_json: bool) -> None:
+def submit(spec: Spec, terms: Terms, *, dry_run: bool, watch: bool, as_json: bool) -> None:
     """Submit a job, say its id, and follow it where asked to."""
     with Client() as client:
-        job = client.submit(spec, priority=priority, deadline_seconds=deadline_seconds)
+        if dry_run:
+            _show_dry_run(client.dry_run(spec), as_json=as_json)
+            return
+        job = client.submit(spec, priority=terms.priority, deadline_seconds=terms.deadline_seconds)
         if job.waits_for:
             typer.echo(job.waits_for, err=True)
         if watch:
@@ -157,6 +175,23 @@ def submit(spec: Spec, *, priority: int, deadline_seconds: float | None, watch: 
             typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
     if as_json:
         print_json(job)
+
+
+def _show_dry_run(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    costs = answer.get("estimate") or {}
+    print_fields(
+        [
+            ("kind", answer["kind"]),
+            ("queue position", answer["queue_position"]),
+            ("waits for", answer.get("waits_for")),
+            *((name.replace("_", " "), value) for name, value in costs.items()),
+            ("spec", answer["spec"]),
+            ("resolved spec", answer["resolved_spec"]),
+        ]
+    )
 
 
 def overrides(changes: list[str]) -> dict[str, Any]:

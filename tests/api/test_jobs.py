@@ -9,7 +9,15 @@ import httpx
 import pytest
 
 from api.routes.examples import JOB_EXAMPLES
-from core.jobs.outcomes import confirm_cancelled, confirm_paused, fail, succeed_import
+from core.footprint import footprint
+from core.jobs.outcomes import (
+    EncoderFile,
+    confirm_cancelled,
+    confirm_paused,
+    fail,
+    succeed_import,
+    succeed_pretrain,
+)
 from core.jobs.reports import Point, commit_checkpoint, record_metrics, report_progress
 from core.jobs.states import Reason
 from core.recipes import RECIPES
@@ -71,7 +79,42 @@ class TestSubmission:
         assert answer.json()["queue_position"] == 2
         assert answer.json()["resolved_spec"]["recipe"] == "smoke"
         assert bench.client.get("/v1/jobs?kind=pretrain").json()["data"] == []
+        assert "none is up" in answer.json()["waits_for"]
         assert bench.client.post("/v1/jobs?dry_run=true", json=pretrain(recipe="smok")).status_code == 422
+
+
+class TestEstimate:
+    def test_a_dry_run_tells_sizes_steps_and_after_a_like_run_the_time(self, bench: Bench) -> None:
+        corpus_id = bench.make_corpus()  # 4 clips to train on, 2 to test
+        run = {"batch_size": 2, "num_epochs": 10}
+        wish = pretrain(overrides={"run": run})
+        first = bench.client.post("/v1/jobs?dry_run=true", json=wish).json()["estimate"]
+        smoke = footprint(RECIPES["smoke"].config)
+        assert (first["num_parameters"], first["checkpoint_bytes"]) == (
+            smoke.num_parameters,
+            smoke.checkpoint_bytes,
+        )
+        assert (first["num_steps"], first["duration_seconds"]) == (20, None)
+        bench.client.post("/v1/jobs", json=wish)
+        claimed = bench.start()
+        progress = {"phase": "training", "metrics": {"samples_per_second": 8.0}}
+        bench.write(report_progress, claimed.lease, progress)
+        encoder = EncoderFile("enc_1", "encoders/enc_1", "d", 1, {})
+        bench.write(succeed_pretrain, claimed.lease, encoder=encoder, result={})
+        again = bench.client.post("/v1/jobs?dry_run=true", json=wish).json()["estimate"]
+        assert again["duration_seconds"] == 20 * 2 / 8.0
+        other = pretrain(overrides={"run": {**run, "batch_size": 4}}, corpus=corpus_id)
+        assert (
+            bench.client.post("/v1/jobs?dry_run=true", json=other).json()["estimate"]["duration_seconds"]
+            is None
+        )
+
+    def test_a_selection_by_signer_does_not_tell_the_steps(self, bench: Bench) -> None:
+        bench.make_corpus()
+        chosen = bench.client.post("/v1/jobs?dry_run=true", json=pretrain(clips={"signers": ["ada"]})).json()
+        assert chosen["estimate"]["num_steps"] is None
+        evaluation = {"kind": "evaluate", "corpus": "signs", "features": "keypoints"}
+        assert bench.client.post("/v1/jobs?dry_run=true", json=evaluation).json()["estimate"] is None
 
 
 class TestTerms:

@@ -43,6 +43,34 @@ def test_overrides_that_make_no_sense_are_refused(changes: list[str]) -> None:
         overrides(changes)
 
 
+def test_a_dry_run_tells_the_cost_and_queues_nothing(invoke: Invoke, api: RunningApi, corpus: str) -> None:
+    words = ("submit", "pretrain", "--corpus", "signs", "--recipe", "smoke", "--dry-run")
+    result = invoke(*words)
+    assert result.exit_code == 0, result.output
+    assert "step memory bytes" in result.stdout
+    assert json.loads(invoke(*words, "--json").stdout)["estimate"]["num_parameters"] > 0
+    with api.client() as client:
+        assert client.jobs(kind="pretrain") == []
+
+
+def test_terms_pause_resume_and_retry(invoke: Invoke, api: RunningApi, corpus: str) -> None:
+    invoke("submit", "pretrain", "--corpus", "signs", "--priority", "-5", "--deadline", "60")
+    with api.client() as client:
+        (job,) = client.jobs(kind="pretrain")
+        assert job.priority == -5
+        assert job.deadline_at is not None
+        early = invoke("retry", job.id)
+        assert early.exit_code == 1
+        assert "queued" in early.output
+        assert "cannot be paused" in invoke("pause", job.id).output
+        assert invoke("resume", job.id).exit_code == 0, "it is queued already"
+        invoke("cancel", job.id)
+        assert invoke("retry", job.id).exit_code == 0
+        (newest, _) = client.jobs(kind="pretrain")
+        assert newest.retry_of == job.id
+        assert "waits for" in invoke("show", newest.id).stdout
+
+
 def test_submit_pretrain_says_what_it_is_told(invoke: Invoke, api: RunningApi, corpus: str) -> None:
     result = invoke(
         *("submit", "pretrain", "--corpus", "signs", "--recipe", "smoke", "--name", "mine"),

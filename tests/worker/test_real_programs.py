@@ -25,6 +25,9 @@ def test_a_killed_pretraining_ends_with_the_bytes_of_one_that_was_not(service: S
     write_corpus(folder, three_signers(), name="signers", split=SplitConfig(), provenance={"from": "test"})
     spec = PretrainSpec(corpus="cor_1", name="letters", recipe="smoke", overrides=SMALL)
     _ = service.broker
+    service.environment["SIGNFORGE_STALL_SECONDS"] = (
+        "60"  # loading torch is silent, and slow on a busy machine
+    )
     service.start_module("worker.reconciler")
     service.start_module("worker.main")
     killed = service.submit_spec(spec)

@@ -95,6 +95,7 @@ def test_every_step_of_two_ranks_is_the_step_of_one_with_the_whole_batch(
             torch.testing.assert_close(first[name], expected[name], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.timeout(900)  # compiling takes two minutes, on a busy machine much longer
 def test_compiled_ranks_compute_what_eager_ones_do(corpus: PackedCorpus, tmp_path: Path) -> None:
     """Batch statistics are gathered in the middle of compiled passes, forward and backward."""
     losses = []

@@ -1,0 +1,61 @@
+"""What a pretraining run would weigh and take: shown by a dry run, before anybody pays for it."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.schemas import EstimateResponse
+from core.config import PretrainConfig
+from core.footprint import footprint
+from core.jobs.states import State
+from core.jobs.tables import CorpusRow, JobRow
+from core.specs import PretrainSpec
+
+_LOOKED_AT = 100
+"""Earlier runs to compare with."""
+
+
+def estimate(session: Session, spec: PretrainSpec, resolved: dict[str, Any]) -> EstimateResponse:
+    """Estimate a prepared run: sizes from its configuration, time from an earlier run of the same kind."""
+    config = PretrainConfig.model_validate(resolved)
+    found = footprint(config)
+    num_clips = _num_clips(session, spec)
+    run = config.run
+    num_steps = None if num_clips is None else num_clips // run.batch_size * run.num_epochs
+    speed = _clips_per_second(session, resolved)
+    seconds = None if speed is None or num_steps is None else num_steps * run.batch_size / speed
+    return EstimateResponse(
+        num_parameters=found.num_parameters,
+        checkpoint_bytes=found.checkpoint_bytes,
+        step_memory_bytes=found.step_memory_bytes,
+        num_steps=num_steps,
+        duration_seconds=seconds,
+    )
+
+
+def _num_clips(session: Session, spec: PretrainSpec) -> int | None:
+    """Clips that the run learns from; None where the corpus' summary does not tell."""
+    corpus = session.get_one(CorpusRow, spec.corpus)
+    clips = spec.clips
+    if clips.signers or clips.exclude_signers or clips.exclude_labels:
+        return None
+    counts: dict[str, int] = corpus.summary["split_counts"]
+    return sum(counts[split] for split in clips.splits) if clips.splits else sum(counts.values())
+
+
+def _clips_per_second(session: Session, resolved: dict[str, Any]) -> float | None:
+    """The speed of the newest run that trained the same network in the same way, whoever's it was."""
+    done = select(JobRow).where(JobRow.kind == "pretrain", JobRow.state == State.SUCCEEDED)
+    for job in session.scalars(done.order_by(JobRow.created_at.desc()).limit(_LOOKED_AT)):
+        metrics = (job.progress or {}).get("metrics", {})
+        if _way(job.resolved_spec or {}) == _way(resolved) and metrics.get("samples_per_second"):
+            return float(metrics["samples_per_second"])
+    return None
+
+
+def _way(resolved: dict[str, Any]) -> tuple[Any, ...]:
+    """What decides how fast a clip is learnt from, as far as a configuration says."""
+    run = resolved.get("run", {})
+    how = tuple(run.get(field) for field in ("batch_size", "device", "num_devices", "precision", "engine"))
+    return (resolved.get("encoder"), resolved.get("views", {}).get("num_frames"), *how)

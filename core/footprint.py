@@ -1,0 +1,107 @@
+"""What a pretraining run will weigh, worked out from its configuration alone, without torch.
+
+Parameters are counted exactly; checkpoints leave out the small buffers of norms and graphs. Memory is an
+estimate: weights and gradients are counted, what the backward pass keeps of a clip is taken as a measured
+multiple of the graph blocks' outputs, which are most of it (docs/performance.md has the measured peaks).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from core.config import EncoderConfig, PretrainConfig
+from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
+
+_NUM_STREAMS, _NUM_SPACES, _NUM_PARTITIONS = 2, 3, 4
+_FP32_BYTES = 4
+_COPIES_KEPT = {"native": 9.6, "eager": 14.5}
+"""Outputs of the graph blocks, times this, are what a step keeps of a clip (from the peaks at full size)."""
+_PROGRAM_BYTES = 350 * 2**20
+"""Python, PyTorch and their libraries."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Numbers to look at before a run is paid for."""
+
+    num_parameters: int
+    """Trained ones: both streams' encoders and projection heads."""
+    checkpoint_bytes: int
+    """Query and key networks, the optimiser's momentum, the queues."""
+    step_memory_bytes: int
+    """Peak of a training step, on the host or on each device, roughly."""
+
+
+def footprint(config: PretrainConfig) -> Footprint:
+    """Work out the footprint of a resolved configuration; each device has its share of the batch."""
+    trained = _NUM_STREAMS * count_parameters(config.encoder)
+    lengths = config.contrast.fused_queue_length + 2 * config.contrast.part_queue_length
+    queues = _NUM_STREAMS * lengths * config.encoder.embedding_width
+    checkpoint = _FP32_BYTES * (3 * trained + queues)
+    devices = config.run.num_devices if isinstance(config.run.num_devices, int) else 1
+    clips = config.run.batch_size // devices
+    held = _FP32_BYTES * (4 * trained + queues)  # query, key, gradient, momentum
+    if config.run.precision != "fp32":
+        held += 2 * 2 * trained  # query and key once more, in bf16
+    kept = clips * _kept_bytes(config)
+    return Footprint(trained, checkpoint, int(held + kept + _PROGRAM_BYTES))
+
+
+def count_parameters(encoder: EncoderConfig) -> int:
+    """Parameters of one stream's encoder with its projection heads."""
+    width = encoder.feature_width
+    parts = sum(_part(part, encoder) for part in (HAND, TRUNK_PART))
+    transformers = _transformer(2 * width, encoder.hand_feed_forward_width, encoder.num_transformer_blocks)
+    transformers += _transformer(width, encoder.trunk_feed_forward_width, encoder.num_transformer_blocks)
+    hidden = encoder.projection_width
+    head = _linear(width, hidden) + _linear(hidden, encoder.embedding_width)
+    return parts + transformers + 2 * _linear(width, 1) + _NUM_SPACES * head
+
+
+def _part(part: PartSkeleton, encoder: EncoderConfig) -> int:
+    width, (joint, pooled) = encoder.feature_width, _widths(encoder)
+    blocks = sum(_block(a, b, residual=index > 0) for index, (a, b) in enumerate(pairwise(joint)))
+    blocks += sum(_block(a, b, residual=True) for a, b in pairwise(pooled))
+    convolutions = 5 * width**2 + width + 2 * (3 * width**2 + width)
+    temporal = convolutions + _linear(2 * width, width) + _norm(width)
+    output = _linear(pooled[-1], width) + _norm(width)
+    return _norm(2 * part.num_joints) + blocks + output + encoder.num_temporal_blocks * temporal
+
+
+def _block(in_width: int, out_width: int, *, residual: bool) -> int:
+    count = _linear(in_width, _NUM_PARTITIONS * out_width) + _linear(out_width, out_width)
+    count += 2 * _norm(out_width)
+    if residual and in_width != out_width:
+        count += _linear(in_width, out_width) + _norm(out_width)
+    return count
+
+
+def _transformer(width: int, feed_forward_width: int, num_blocks: int) -> int:
+    block = 4 * _linear(width, width) + 2 * _norm(width)
+    block += _linear(width, feed_forward_width) + _linear(feed_forward_width, width)
+    return _norm(width) + num_blocks * block
+
+
+def _kept_bytes(config: PretrainConfig) -> float:
+    """What a step keeps of one clip: outputs of all graph blocks of both query networks, several times."""
+    joint, pooled = _widths(config.encoder)
+    per_frame = sum(
+        num_groups * (part.num_joints * sum(joint[1:]) + len(part.sub_parts) * sum(pooled[1:]))
+        for part, num_groups in ((HAND, 2), (TRUNK_PART, 1))
+    )
+    size = _FP32_BYTES if config.run.precision == "fp32" else 2
+    copies = _COPIES_KEPT["native" if config.run.engine in ("native", "auto") else "eager"]
+    return _NUM_STREAMS * config.views.num_frames * per_frame * size * copies
+
+
+def _widths(encoder: EncoderConfig) -> tuple[Sequence[int], Sequence[int]]:
+    joint = (2, *encoder.graph_block_widths)
+    return joint, (joint[-1], *encoder.pooled_block_widths)
+
+
+def _linear(in_width: int, out_width: int) -> int:
+    return in_width * out_width + out_width
+
+
+def _norm(width: int) -> int:
+    return 2 * width
