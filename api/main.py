@@ -26,9 +26,9 @@ from api.routes import (
     workers,
 )
 from api.service import Service
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
+from core.jobs.stores import open_store
 
 _NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
 _GRACE_SECONDS = 10
@@ -96,7 +96,7 @@ def main() -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     engine = open_database(settings.resolved_database_url)
-    app.state.service = Service(settings, engine, ArtifactStore(settings.artifacts_folder))
+    app.state.service = Service(settings, engine, open_store(settings))
     yield
     app.state.service.stopping.set()
     engine.dispose()

@@ -18,7 +18,15 @@ from starlette.exceptions import HTTPException as RouterException
 
 from api.request_ids import REQUEST_ID_HEADER, request_id_of
 from api.validation import Fault, faults_of, is_undeclared_json
-from core.errors import ImpossibleTransition, QuotaExceeded, SpecError, StorageError, TooLarge, UserError
+from core.errors import (
+    ImpossibleTransition,
+    QuotaExceeded,
+    SpecError,
+    StorageAway,
+    StorageError,
+    TooLarge,
+    UserError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 _QUOTA_RETRY_SECONDS = "30"
@@ -110,6 +118,8 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return error
     if isinstance(error, RequestValidationError):
         return _validation_problem(request, error)
+    if isinstance(error, StorageAway):
+        return _storage_problem(request, error)
     if isinstance(error, StorageError):
         return Problem(507, "storage-full", str(error))
     if isinstance(error, SpecError):
@@ -124,6 +134,14 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return Problem(422, "unusable", str(error))
     assert isinstance(error, RouterException)
     return _router_problem(request, error)
+
+
+def _storage_problem(request: Request, error: StorageAway) -> Problem:
+    _log.error("%s %s", request_id_of(request.scope), error)
+    detail = (
+        "The service's object storage does not answer at the moment; try again. /readyz says what is missing."
+    )
+    return Problem(503, "unavailable", detail, headers={"Retry-After": "2"})
 
 
 def _quota_problem(error: QuotaExceeded) -> Problem:

@@ -21,7 +21,12 @@ def look(service: Service) -> ReadyResponse:
             "up to date", "are missing; restart the API, which applies them", _migrations, service
         ),
         "broker": _try("answers", "does not answer; see SIGNFORGE_BROKER_URL", _broker, service),
-        "storage": _try("can be written", "cannot be written; see SIGNFORGE_ARTIFACTS", _storage, service),
+        "storage": _try(
+            "can be written",
+            "cannot be written; see SIGNFORGE_ARTIFACTS and SIGNFORGE_ARTIFACTS_URL",
+            _storage,
+            service,
+        ),
     }
     return ReadyResponse(ready=all(check.ok for check in checks.values()), checks=checks)
 

@@ -13,7 +13,7 @@ from core.jobs.settings import Settings
 
 @dataclass(frozen=True)
 class Service:
-    """Settings, database and artifact folder of one running API."""
+    """Settings, database and artifact store of one running API."""
 
     settings: Settings
     engine: Engine

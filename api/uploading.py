@@ -1,9 +1,9 @@
-"""Getting a file from a request onto disk: streamed, counted, hashed, and there whole or not at all."""
+"""Getting a file from a request into the store: streamed, counted, hashed, and there whole or not at all."""
 
 import base64
 import binascii
+import logging
 import re
-import shutil
 from collections.abc import AsyncIterator
 
 from anyio import to_thread
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.downloads import repr_digest
 from api.problems import Problem, unfit
 from api.service import Service
+from core.errors import StorageError
 from core.jobs.artifacts import Received
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
@@ -19,15 +20,16 @@ from core.jobs.quotas import Quotas, make_room
 from core.jobs.tables import UploadRow
 
 _BLOCK_BYTES = 1 << 20
+_log = logging.getLogger("signforge.api")
 _SHA256 = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
 
 
 async def receive(service: Service, chunks: AsyncIterator[bytes], filename: str) -> Received:
-    """Write `chunks` to a new file of the artifact folder, a block at a time and off the event loop.
+    """Write `chunks` to a new file of the artifact store, a block at a time and off the event loop.
 
     Raises:
         TooLarge: more came than the service allows (413).
-        StorageError: the disk is full (507).
+        StorageError: the disk is full (507), or the object store does not answer (503).
     """
     with service.store.receiving(service.settings.max_upload_bytes, filename=filename) as receiver:
         block = bytearray()
@@ -59,7 +61,7 @@ def promised_sha256(header: str | None) -> str | None:
     return digest.hex()
 
 
-def require_digest(received: Received, promised: str | None) -> None:
+def require_digest(service: Service, received: Received, promised: str | None) -> None:
     """Remove and refuse a file that is not what was promised.
 
     Raises:
@@ -67,7 +69,7 @@ def require_digest(received: Received, promised: str | None) -> None:
     """
     if promised is None or promised == received.sha256:
         return
-    discard(received)
+    discard(service, received)
     detail = f"What arrived has Repr-Digest {repr_digest(received.sha256)}, not the one sent; send it again."
     raise Problem(422, "digest-mismatch", detail)
 
@@ -83,7 +85,7 @@ def record(session: Session, service: Service, *, owner: str, filename: str, rec
         id=new_id("upl"),
         owner=owner,
         filename=filename,
-        location=service.store.location_of(received.path),
+        location=received.location,
         size_bytes=received.size_bytes,
         sha256=received.sha256,
         created_at=now(session),
@@ -93,6 +95,9 @@ def record(session: Session, service: Service, *, owner: str, filename: str, rec
     return row
 
 
-def discard(received: Received) -> None:
-    """Remove a file that has arrived, with the folder made for it."""
-    shutil.rmtree(received.path.parent, ignore_errors=True)
+def discard(service: Service, received: Received) -> None:
+    """Remove a file that has arrived, with the folder made for it; garbage is left if the store is away."""
+    try:
+        service.store.delete(received.location.rpartition("/")[0])
+    except StorageError as error:
+        _log.warning("%s is left behind: %s", received.location, error)

@@ -11,7 +11,9 @@ SignforgeError
 │   ├── QuotaExceeded      an owner has as many things as they may have
 │   └── ImpossibleTransition  a job in this state cannot do what was asked
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
+├── ArtifactError          an artifact is not in the store, or is not what was stored
 ├── StorageError           the disk is full or refuses to be written
+│   └── StorageAway        the object store does not answer, or refuses us
 ├── DivergedError          the loss is no longer a finite number
 ├── KernelError            this machine cannot build or run the native kernels
 ├── RankFailed             a process of a run on several devices ended, and with it the others
@@ -89,10 +91,22 @@ class CheckpointError(SignforgeError):
     reason = "checkpoint_unusable"
 
 
+class ArtifactError(SignforgeError):
+    """An artifact is not in the store (any more), or is not what was stored."""
+
+    reason = "data_missing"
+
+
 class StorageError(SignforgeError):
     """The disk is full or refuses to be written."""
 
     reason = "storage_full"
+
+
+class StorageAway(StorageError):  # noqa: N818 - what it says is the fault
+    """The object store does not answer, or refuses us; it may do so later."""
+
+    reason = "storage_away"
 
 
 class DivergedError(SignforgeError):

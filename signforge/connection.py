@@ -85,20 +85,38 @@ class Connection:
     def stream(self, path: str, *, headers: Mapping[str, str], timeout: float) -> Iterator[httpx.Response]:
         """GET `path` once and hand out the open answer; `timeout` seconds of silence break it.
 
+        A redirect to object storage is followed, without our API key and without `If-Range`, whose tag is
+        the service's own: the service has compared it before it redirected.
+
         Raises:
-            ApiError: the service answered with a problem (416 is handed out instead).
+            ApiError: the service or the storage answered with a problem (416 is handed out instead).
             httpx.TransportError: the connection broke, also while the answer is being read.
         """
         limits = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
-        with self._http.stream("GET", path, headers=dict(headers), timeout=limits) as response:
+        request = self._http.build_request("GET", path, headers=dict(headers), timeout=limits)
+        response = self._http.send(request, stream=True)
+        try:
+            if response.next_request is not None:
+                response.close()
+                elsewhere = response.next_request
+                for name in ("Authorization", "If-Range"):
+                    elsewhere.headers.pop(name, None)
+                response = self._http.send(elsewhere, stream=True)
             if response.is_error and response.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 response.read()
                 raise problem_of(response)
             yield response
+        finally:
+            response.close()
 
     def failure(self, error: httpx.TransportError) -> ConnectionFailed:
-        """The exception for a service that does not answer, with what to do about it."""
-        url = self.address.url
+        """The exception for a service, or its storage, that does not answer, with what to do about it."""
+        url, asked = self.address.url, error.request.url
+        if asked.netloc != httpx.URL(url).netloc:
+            return ConnectionFailed(
+                f"The service at {url} keeps this in object storage at {asked.netloc.decode()}, which does "
+                f"not answer ({error}). Whoever runs the service can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
+            )
         if self.address.is_local:
             advice = "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs."
         else:

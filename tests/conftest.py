@@ -1,12 +1,14 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from core.errors import KernelError
+from tests.servers.s3 import S3Server, s3_server
 
 if TYPE_CHECKING:
     from core.kernels.library import NativeLibrary
@@ -21,6 +23,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server; it ends with the test session."""
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

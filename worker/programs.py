@@ -3,15 +3,20 @@
 A stored specification names corpora, encoders and uploads by id; a program knows paths only.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
-from core.errors import SignforgeError
+from core.errors import ArtifactError, SignforgeError
 from core.jobs.artifacts import ArtifactStore
+from core.jobs.database import reading
 from core.jobs.leases import Claim
+from core.jobs.manifests import FileDigest
 from core.jobs.tables import CorpusRow, EncoderRow, UploadRow
+
+RowT = TypeVar("RowT", UploadRow, CorpusRow, EncoderRow)
 
 PROGRAMS: Mapping[str, str] = {
     "import": "core.corpora.importing",
@@ -27,56 +32,70 @@ class DataMissing(SignforgeError):  # noqa: N818 - what it says is the fault
     reason = "data_missing"
 
 
-def local_spec(session: Session, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
-    """The specification of a job with paths for ids, and with its resolved recipe spelt out.
+def local_spec(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+    """The specification of a job with local paths for ids, and with its resolved recipe spelt out.
+
+    What is not at its local path yet is fetched, while no transaction is open.
 
     Raises:
-        DataMissing: a corpus, encoder or upload has no row, or its files are gone.
+        DataMissing: a corpus, encoder or upload has no row, or its files are gone or damaged.
+        StorageError: the store does not answer, or there is no room.
     """
-    return _LOCAL[claim.kind](session, claim, store)
+    return _LOCAL[claim.kind](engine, claim, store)
 
 
-def _import(session: Session, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+def _import(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
     source = str(claim.spec["source"])
     if not source.startswith("upl_"):
         return claim.spec
-    upload = session.get(UploadRow, source)
-    return {
-        **claim.spec,
-        "source": _existing(store, upload.location if upload else None, what=f"Upload {source}"),
-    }
+    with _naming(f"Upload {source}"):
+        upload = _row(engine, UploadRow, source)
+        path = store.fetch_file(upload.location, FileDigest(upload.size_bytes, upload.sha256))
+    return {**claim.spec, "source": str(path)}
 
 
-def _pretrain(session: Session, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
-    spec = {**claim.spec, "corpus": _corpus(session, claim, store)}
+def _pretrain(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+    spec = {**claim.spec, "corpus": _corpus(engine, claim, store)}
     if claim.resolved is not None:  # what was promised at submission, even if the recipe has changed since
         spec["overrides"] = {field: value for field, value in claim.resolved.items() if field != "recipe"}
     return spec
 
 
-def _evaluate(session: Session, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
-    spec = {**claim.spec, "corpus": _corpus(session, claim, store)}
+def _evaluate(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+    spec = {**claim.spec, "corpus": _corpus(engine, claim, store)}
     if spec.get("encoder"):
-        encoder = session.get(EncoderRow, str(spec["encoder"]))
-        what = f"Encoder {spec['encoder']}"
-        spec["encoder"] = _existing(store, encoder.location if encoder else None, what=what)
+        with _naming(f"Encoder {spec['encoder']}"):
+            encoder = _row(engine, EncoderRow, str(spec["encoder"]))
+            weights = {"encoder.safetensors": FileDigest(encoder.size_bytes, encoder.sha256)}
+            spec["encoder"] = str(store.fetch_folder(encoder.location, weights))
     return spec
 
 
-def _corpus(session: Session, claim: Claim, store: ArtifactStore) -> str:
+def _corpus(engine: Engine, claim: Claim, store: ArtifactStore) -> str:
     corpus_id = str(claim.spec["corpus"])
-    corpus = session.get(CorpusRow, corpus_id)
-    return _existing(store, corpus.location if corpus else None, what=f"Corpus {corpus_id}")
+    with _naming(f"Corpus {corpus_id}"):
+        return str(store.fetch_folder(_row(engine, CorpusRow, corpus_id).location))
 
 
-def _existing(store: ArtifactStore, location: str | None, *, what: str) -> str:
-    path = store.local_path(location) if location else None
-    if path is None or not path.exists():
-        raise DataMissing(f"{what} is not there (any more); submit the job again with one that is.")
-    return str(path)
+def _row(engine: Engine, table: type[RowT], row_id: str) -> RowT:
+    with reading(engine) as session:
+        row = session.get(table, row_id)
+    if row is None:
+        raise ArtifactError("There is no record of it.")
+    return row
 
 
-_LOCAL: Mapping[str, Callable[[Session, Claim, ArtifactStore], dict[str, Any]]] = {
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ArtifactError as error:
+        raise DataMissing(
+            f"{what} is not there (any more): {error} Submit the job again with one that is."
+        ) from error
+
+
+_LOCAL: Mapping[str, Callable[[Engine, Claim, ArtifactStore], dict[str, Any]]] = {
     "import": _import,
     "pretrain": _pretrain,
     "evaluate": _evaluate,

@@ -1,7 +1,6 @@
 """Turns a program's events into fenced reports, a few at a time, and outlives a database that is away."""
 
 import logging
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,10 +10,10 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from core.errors import CheckpointError
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import transaction
 from core.jobs.ledger import Lease
+from core.jobs.manifests import size_of
 from core.jobs.reports import (
     Point,
     checkpoints_of,
@@ -25,7 +24,8 @@ from core.jobs.reports import (
     report_progress,
     report_started,
 )
-from worker.checkpoints import outdated, size_of, vanished, verify
+from worker.checkpoints import outdated, vanished
+from worker.deliveries import Deliveries, Delivery
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.progress import Progress
 
@@ -52,7 +52,8 @@ class Reporter:
         self._started = self._moved = False
         self._points: deque[Point] = deque(maxlen=_MOST_POINTS)
         self._logs: deque[str] = deque(maxlen=_MOST_LOGS)
-        self._checkpoints: dict[int, tuple[Path, dict[str, Any]]] = {}
+        self._deliveries = Deliveries(store)
+        self._checkpoints: dict[int, Delivery] = {}
         self._backoff = Backoff(clock)
         self._flushed_at = clock() - FLUSH_SECONDS
 
@@ -69,7 +70,8 @@ class Reporter:
             if metrics:
                 self._points.append(Point(step, metrics))
         elif event["event"] == "checkpoint":
-            self._take_checkpoint(Path(event["path"]), int(event["step"]))
+            if (complaint := self._deliveries.send(Path(event["path"]), int(event["step"]))) is not None:
+                self.say(complaint)
         elif event["event"] == "log":
             self.say(str(event["message"]))
 
@@ -77,12 +79,21 @@ class Reporter:
         """Note a sentence for those who watch."""
         self._logs.append(message)
 
+    def collect(self) -> bool:
+        """Note the checkpoints that have arrived in the store; whether more of them are under way."""
+        arrived, complaints = self._deliveries.collect()
+        self._checkpoints.update({delivery.step: delivery for delivery in arrived})
+        for complaint in complaints:
+            self.say(complaint)
+        return self._deliveries.busy
+
     def flush_if_due(self) -> None:
         """Write, if the last write is a while ago; a database that is away is tried again later.
 
         Raises:
             LeaseLost: the job is no longer ours.
         """
+        self.collect()
         due = self._checkpoints or self._clock() - self._flushed_at >= FLUSH_SECONDS
         if not (due and self._backoff.due and self._pending):
             return
@@ -105,11 +116,14 @@ class Reporter:
         record_metrics(session, self._lease, list(self._points))
         if self._moved:
             report_progress(session, self._lease, self._progress.as_json())
-        for step, (folder, manifest) in self._checkpoints.items():
-            location = self._store.location_of(folder)
-            size = size_of(manifest)
+        for step, delivery in self._checkpoints.items():
             commit_checkpoint(
-                session, self._lease, step=step, location=location, manifest=manifest, size_bytes=size
+                session,
+                self._lease,
+                step=step,
+                location=delivery.location,
+                manifest=delivery.manifest,
+                size_bytes=size_of(delivery.manifest),
             )
 
     def written(self) -> None:
@@ -126,25 +140,18 @@ class Reporter:
     def _pending(self) -> bool:
         return bool(self._started or self._moved or self._logs or self._points or self._checkpoints)
 
-    def _take_checkpoint(self, folder: Path, step: int) -> None:
-        try:
-            self._checkpoints[step] = (folder, verify(folder))
-        except CheckpointError as error:
-            if folder.is_dir():  # else the program has already replaced it by a newer one
-                self.say(f"The checkpoint of step {step} is not kept: {error}")
-
     def _drop_old_checkpoints(self) -> None:
-        """First the rows, then the folders, so that a row always has its folder."""
+        """First the rows, then the files, so that a row always has its files."""
         try:
             with transaction(self._engine) as session:
                 rows = checkpoints_of(session, self._lease.job_id)
                 gone = vanished(rows, self._store)
                 kept = [row for row in rows if row not in gone]
-                old = outdated(kept, attempt=self._lease.attempt)
+                old = outdated(kept, self._store, attempt=self._lease.attempt)
                 if gone or old:
                     mark_checkpoints_deleted(session, self._lease, [row.id for row in (*gone, *old)])
         except DATABASE_AWAY as error:
             _log.warning("Cannot look after old checkpoints: %s", error)
             return
-        for row in old:
-            shutil.rmtree(self._store.local_path(row.location), ignore_errors=True)
+        if old:
+            self._deliveries.delete([row.location for row in old])

@@ -74,18 +74,16 @@ def _success(
     try:
         return _SUCCESSES[claim.kind](claim, result, out, store)
     except (SignforgeError, OSError, ValueError, KeyError) as error:
-        full = isinstance(error, StorageError)
-        reason = Reason.STORAGE_FULL if full else Reason.INTERNAL_ERROR
+        reason = Reason(error.reason) if isinstance(error, StorageError) else Reason.INTERNAL_ERROR
         message = f"The program's result cannot be used: {error!r}."
         return _back_to_the_queue(claim, Verdict(Fate.RETRY, reason, message), policy, None)
 
 
 def _imported(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
-    corpus_id = new_id("cor")
-    target = store.corpus_folder(corpus_id)
-    store.adopt(out / str(result["corpus"]), target)
-    size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
-    location = store.location_of(target)
+    corpus_id, source = new_id("cor"), out / str(result["corpus"])
+    size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+    location = store.location_of(store.corpus_folder(corpus_id))
+    store.commit(source, location)
     return lambda session: outcomes.succeed_import(
         session, claim.lease, corpus_id=corpus_id, location=location, size_bytes=size, result=result
     )
@@ -93,7 +91,7 @@ def _imported(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactSt
 
 def _pretrained(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
     encoder_id = new_id("enc")
-    source, target = out / str(result["encoder"]), store.encoder_folder(encoder_id)
+    source, location = out / str(result["encoder"]), store.location_of(store.encoder_folder(encoder_id))
     weights = source / "encoder.safetensors"
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -101,8 +99,8 @@ def _pretrained(claim: Claim, result: dict[str, Any], out: Path, store: Artifact
         raise EncoderError(f"{weights.name} has sha256 {digest}, the result says {result['sha256']}.")
     card = json.loads((source / "card.json").read_bytes())
     size = weights.stat().st_size
-    store.adopt(source, target)
-    encoder = outcomes.EncoderFile(encoder_id, store.location_of(target), digest, size, card)
+    store.commit(source, location)
+    encoder = outcomes.EncoderFile(encoder_id, location, digest, size, card)
     return lambda session: outcomes.succeed_pretrain(session, claim.lease, encoder=encoder, result=result)
 
 

@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -22,20 +21,24 @@ from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import open_database, reading, transaction
 from core.jobs.leases import Claim, held_claim
 from core.jobs.ledger import Lease, RetryPolicy
+from core.jobs.manifests import size_of
 from core.jobs.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
 from core.jobs.settings import Settings
-from core.jobs.states import Reason
+from core.jobs.states import FINAL, Reason
+from core.jobs.stores import open_store
 from core.lifeline import die_with_parent
-from worker.checkpoints import Resume, choose, size_of, unrecorded
+from worker.checkpoints import Resume, choose, unrecorded
+from worker.drain import WINDING_UP_SECONDS
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.memory import kills_for_want_of_memory
 from worker.persistence import DATABASE_AWAY, insist
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
 from worker.settlement import settlement
-from worker.verdict import Asked, Ending, Fate, Verdict, judge
+from worker.verdict import RETRIED, Asked, Ending, Fate, Verdict, judge
 
 _TICK_SECONDS = 0.2
+_LAST_WRITE_SECONDS = 5.0
 _COMMANDS = {asked.value: asked for asked in (Asked.CANCEL, Asked.PAUSE, Asked.DRAIN, Asked.ABANDON)}
 _URGENCY = (None, Asked.DRAIN, Asked.PAUSE, Asked.DEADLINE, Asked.CANCEL, Asked.STALL, Asked.ABANDON)
 _log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class Supervisor:
         self._reporter = Reporter(engine, claim.lease, store)
         self._resume = Resume(None, ())
         self._asked: Asked | None = None
+        self._settle_by = float("inf")
         self._stop_by = float("inf") if claim.seconds_left is None else time.monotonic() + claim.seconds_left
 
     def run(self) -> None:
@@ -73,7 +77,9 @@ class Supervisor:
         try:
             execution = self._start()
         except SignforgeError as error:
-            self._settle(Verdict(Fate.FAILED, Reason(error.reason), str(error)), Ending(exit_code=0))
+            reason = Reason(error.reason)
+            fate = Fate.RETRY if reason in RETRIED else Fate.FAILED
+            self._settle(Verdict(fate, reason, str(error)), Ending(exit_code=0))
             return
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -90,8 +96,8 @@ class Supervisor:
     def _start(self) -> Execution:
         """Write the program's specification, pick a checkpoint to go on from, and start it."""
         self._adopt_unrecorded()
+        spec = local_spec(self._engine, self._claim, self._store)
         with reading(self._engine) as session:
-            spec = local_spec(session, self._claim, self._store)
             rows = checkpoints_to_go_on_from(session, self._claim)
         self._resume = choose(rows, self._store)
         for remark in self._resume.remarks:
@@ -115,13 +121,13 @@ class Supervisor:
         job_id = self._claim.job_id
         with reading(self._engine) as session:
             known = checkpoint_locations(session, job_id)
-        for folder, manifest in unrecorded(self._store.job_folder(job_id), known, self._store):
+        for location, manifest in unrecorded(job_id, known, self._store):
             with transaction(self._engine) as session:
                 commit_checkpoint(
                     session,
                     self._claim.lease,
                     step=int(manifest["step"]),
-                    location=self._store.location_of(folder),
+                    location=location,
                     manifest=manifest,
                     size_bytes=size_of(manifest),
                 )
@@ -160,6 +166,7 @@ class Supervisor:
         """Tell the program to stop; returns when to kill it. The most urgent wish of several counts."""
         if _URGENCY.index(asked) > _URGENCY.index(self._asked):
             self._asked = asked
+        self._settle_soon()
         if asked in (Asked.STALL, Asked.ABANDON):
             return time.monotonic()
         execution.ask_to_stop()
@@ -168,6 +175,11 @@ class Supervisor:
     def _settle(self, verdict: Verdict, ending: Ending) -> None:
         if verdict.fate == Fate.NOTHING:
             return
+        patience = self._settings.lease_seconds
+        self._await_deliveries()
+        insist(self._engine, self._reporter.write, within_seconds=patience, pause=self._pause)
+        self._reporter.written()
+        self._await_deliveries()
         write = settlement(
             self._claim,
             verdict,
@@ -177,11 +189,24 @@ class Supervisor:
             policy=RetryPolicy(self._settings.max_attempts, self._settings.backoff_seconds),
             resumed_from=self._resume.row.id if self._resume.row else None,
         )
-        patience = self._settings.lease_seconds
-        insist(self._engine, self._reporter.write, within_seconds=patience, pause=self._pause)
-        self._reporter.written()
         state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
         _log.info("Attempt %d at %s: %s", self._claim.attempt, self._claim.job_id, state)
+        if state in FINAL:
+            self._store.forget(self._claim.job_id)
+
+    def _await_deliveries(self) -> None:
+        """Give new checkpoints time to arrive before the last writes, and old ones time to go."""
+        while self._reporter.collect() and time.monotonic() < self._settle_by:
+            match self._inbox.get(_TICK_SECONDS):
+                case Told(Asked.ABANDON):
+                    raise LeaseLost(f"Told to abandon {self._claim.job_id}.")
+                case Told():
+                    self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        """Whoever told us to stop kills us when a program's grace and the time to wind up are over."""
+        patience = self._settings.stop_grace_seconds + WINDING_UP_SECONDS - _LAST_WRITE_SECONDS
+        self._settle_by = min(self._settle_by, time.monotonic() + patience)
 
     def _pause(self, seconds: float) -> None:
         """Wait, but not for a job that we are told is no longer ours."""
@@ -208,7 +233,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) ->
         Supervisor(
             claim,
             engine=engine,
-            store=ArtifactStore(Path(settings.artifacts_folder)),
+            store=open_store(settings),
             settings=settings,
             programs=programs,
             inbox=inbox,

@@ -11,13 +11,14 @@ from core.program import EXIT_DONE, EXIT_REFUSED
 RETRIED = frozenset(
     {
         Reason.STORAGE_FULL,
+        Reason.STORAGE_AWAY,
         Reason.CHECKPOINT_UNUSABLE,
         Reason.WORKER_LOST,
         Reason.INTERNAL_ERROR,
     }
 )
-"""Refusals that may go away: space may be freed, an older checkpoint may do, a rank was lost. What needs more
-memory than there is, or diverges, does so again."""
+"""Refusals that may go away: space may be made, storage answer, an older checkpoint may do, a rank was lost.
+What needs more memory than there is, or diverges, does so again."""
 
 _LESS_MEMORY = "Lower run.batch_size or views.num_frames, or use a worker with more memory."
 _DEADLINE = (

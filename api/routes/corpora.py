@@ -157,5 +157,5 @@ def _import_form(
         raise
     finally:
         if not kept:
-            discard(received)
+            discard(service, received)
     return answer(service, caller, created, response)

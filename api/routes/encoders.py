@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
 from api.auth import Caller, Reader
-from api.downloads import send_file
+from api.downloads import send_artifact
 from api.library_schemas import EncoderDetailResponse, EncoderResponse, EvaluationResponse
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
@@ -24,6 +24,7 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     },
     206: {"description": "The range of bytes that was asked for."},
     304: {"description": "You have it."},
+    307: {"description": "The file is in object storage: `Location` is a URL that is valid for a while."},
     416: {"description": "The range lies outside the file."},
 }
 
@@ -89,9 +90,10 @@ def probe_encoder(request: Request, encoder_id: str, caller: Reader, service: Se
 
 def _send(request: Request, encoder_id: str, caller: Caller, service: Service) -> Response:
     row = _encoder(service, caller, encoder_id)
-    return send_file(
+    return send_artifact(
         request,
-        service.store.local_path(row.location) / _FILE,
+        service.store,
+        f"{row.location}/{_FILE}",
         sha256=row.sha256,
         filename=f"{row.name}-v{row.version}.safetensors",
         media_type="application/octet-stream",

@@ -42,7 +42,7 @@ async def create_upload(
     """Send a file, streamed to disk, hashed and, with `Repr-Digest`, verified."""
     promised = promised_sha256(repr_digest)
     received = await receive(service, request.stream(), filename)
-    require_digest(received, promised)
+    await to_thread.run_sync(require_digest, service, received, promised)
     return await to_thread.run_sync(_keep, service, caller, filename, received, idempotency_key, response)
 
 
@@ -79,7 +79,7 @@ def _keep(
         raise
     finally:
         if not kept:
-            discard(received)
+            discard(service, received)
     created.mark(response)
     response.headers["Location"] = f"/v1/uploads/{created.resource_id}"
     return get_upload(created.resource_id, caller, service)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _MAX_SOCKET_PATH = 100
@@ -27,7 +27,22 @@ class Settings(BaseSettings):
     broker_url: str = ""
     """Celery broker URL; empty means an embedded Valkey on a unix socket in the data folder."""
     artifacts: Path | None = None
-    """Folder of uploads, corpora, checkpoints and encoders; empty means `artifacts` in the data folder."""
+    """Folder of uploads, corpora, checkpoints and encoders; empty means `artifacts` in the data folder. With
+    `artifacts_url` it is each host's own working folder and cache."""
+    artifacts_url: Annotated[str, Field(pattern=r"^(s3://[^/]+(/.*)?)?$")] = ""
+    """Object storage for artifacts, `s3://bucket` or `s3://bucket/prefix`; empty means the folder alone."""
+    s3_endpoint: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    """Where the object storage listens; empty means AWS_ENDPOINT_URL, else Amazon's."""
+    s3_region: str = ""
+    """Its region; empty means AWS_REGION, else us-east-1."""
+    s3_access_key_id: str = ""
+    """Who we are there; empty means AWS_ACCESS_KEY_ID, else the role of the machine."""
+    s3_secret_access_key: SecretStr = SecretStr("")
+    """The secret that belongs to it; empty means AWS_SECRET_ACCESS_KEY."""
+    storage_patience_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How long a request to the object storage is tried again, and how long it may be silent."""
+    redirect_downloads: bool = True
+    """Whether downloads go straight to the object storage, by a signed URL; else the API passes them on."""
     corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders (separated as in PATH) below which a corpus may be registered by path."""
     host: str = "127.0.0.1"

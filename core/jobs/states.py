@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CHECKPOINT_UNUSABLE = "checkpoint_unusable"
     OUT_OF_MEMORY = "out_of_memory"
     STORAGE_FULL = "storage_full"
+    STORAGE_AWAY = "storage_away"
     DIVERGED = "diverged"
     WORKER_LOST = "worker_lost"
     DRAINED = "drained"

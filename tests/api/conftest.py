@@ -132,9 +132,11 @@ class Bench:
         folder = self.service.store.encoder_folder(encoder_id)
         folder.mkdir(parents=True)
         (folder / "encoder.safetensors").write_bytes(content)
+        location = self.service.store.location_of(folder)
+        self.service.store.commit(folder, location)
         encoder = EncoderFile(
             id=encoder_id,
-            location=self.service.store.location_of(folder),
+            location=location,
             sha256=sha256(content).hexdigest(),
             size_bytes=len(content),
             card={"recipe": "stc"},

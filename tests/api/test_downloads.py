@@ -5,13 +5,26 @@ import hashlib
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
 from api.downloads import content_disposition, parse_range
+from core.jobs.settings import Settings
 from tests.api.conftest import Bench
+from tests.servers.s3 import S3Server
 
 CONTENT = random.Random(1).randbytes(70_001)
+
+
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.system)])
+def settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Artifacts in a folder, or in a bucket whose files the API passes on."""
+    if request.param == "folder":
+        return settings
+    server: S3Server = request.getfixturevalue("s3")
+    in_bucket = server.settings(server.make_bucket(), redirect_downloads=False)
+    return Settings(**{**settings.model_dump(), **in_bucket})
 
 
 @pytest.fixture
@@ -95,13 +108,13 @@ def test_what_one_has_is_not_sent_again(bench: Bench, where: str) -> None:
 
 def test_a_file_that_vanished_is_gone(bench: Bench, where: str) -> None:
     encoder_id = where.split("/")[3]
-    (bench.service.store.encoder_folder(encoder_id) / "encoder.safetensors").unlink()
+    bench.service.store.delete(f"encoders/{encoder_id}")
     answer = bench.client.get(where)
     assert answer.status_code == 410
     assert str(bench.settings.artifacts_folder) not in answer.text
 
 
-@settings(deadline=None, max_examples=300)
+@property_settings(deadline=None, max_examples=300)
 @given(length=st.integers(0, 50), first=st.integers(0, 60) | st.none(), last=st.integers(0, 60) | st.none())
 def test_ranges_mean_what_the_standard_says(length: int, first: int | None, last: int | None) -> None:
     content = bytes(range(length))
@@ -121,7 +134,7 @@ def test_ranges_mean_what_the_standard_says(length: int, first: int | None, last
         assert bytes(content[i] for i in parsed) == content[first : None if last is None else last + 1]
 
 
-@settings(deadline=None, max_examples=300)
+@property_settings(deadline=None, max_examples=300)
 @given(st.text(max_size=40))
 def test_no_header_breaks_the_parser(header: str) -> None:
     parsed = parse_range(header, 10)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.jobs.artifacts import ArtifactStore
+from core.jobs.manifests import verify
 from core.jobs.states import FINAL, TRANSITIONS, State
 from core.jobs.tables import (
     CheckpointRow,
@@ -21,7 +22,6 @@ from core.jobs.tables import (
     JobRow,
 )
 from tests.chaos.owner import Receipt
-from worker.checkpoints import verify
 
 
 @dataclass(frozen=True)

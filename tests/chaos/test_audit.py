@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import now, transaction
+from core.jobs.folder_store import FolderStore
 from core.jobs.leases import claim
 from core.jobs.outcomes import EncoderFile, succeed_pretrain
 from core.jobs.reports import Point, commit_checkpoint, record_metrics, report_started
@@ -35,7 +36,7 @@ UNDISTURBED = {0: Undisturbed(hashlib.sha256(WEIGHTS).hexdigest(), {1: 0.5, 2: 0
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path)
+    return FolderStore(tmp_path)
 
 
 @pytest.fixture

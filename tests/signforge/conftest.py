@@ -4,6 +4,7 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from sqlalchemy import Engine, select
 
 from api.main import ApiServer, create_app
 from core.jobs import leases, outcomes, reports, submissions
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
 from core.jobs.states import State
+from core.jobs.stores import open_store
 from core.jobs.tables import JobRow
 from signforge.children import wait_until
 from signforge.client import Client
@@ -51,10 +52,9 @@ class RunningApi:
         return claim
 
 
-@pytest.fixture(scope="session")
-def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Engine, int]]:
-    """One API for all tests: its settings, its database and the port it listens at."""
-    settings = Settings(data_folder=tmp_path_factory.mktemp("data"), port=0)
+@contextmanager
+def listening_api(settings: Settings) -> Iterator[tuple[Settings, Engine, int]]:
+    """Run an API; yields its settings, its database and the port it listens at."""
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     server = ApiServer(uvicorn.Config(create_app(settings), port=0, log_config=None, ws="none"))
@@ -66,6 +66,13 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settin
     server.should_exit = True
     thread.join(timeout=20)
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Engine, int]]:
+    """One API for all tests."""
+    with listening_api(Settings(data_folder=tmp_path_factory.mktemp("data"), port=0)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -119,9 +126,11 @@ def make_encoder(api: RunningApi, corpus: str) -> Callable[[bytes], str]:
         with api.client() as client:
             client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke", "name": "signs-encoder"})
         claim, encoder_id = api.claim(), new_id("enc")
-        folder = ArtifactStore(api.settings.artifacts_folder).local_path(f"encoders/{encoder_id}")
+        store = open_store(api.settings)
+        folder = store.encoder_folder(encoder_id)
         folder.mkdir(parents=True)
         (folder / "encoder.safetensors").write_bytes(content)
+        store.commit(folder, store.location_of(folder))
         file = outcomes.EncoderFile(
             id=encoder_id,
             location=f"encoders/{encoder_id}",

@@ -18,6 +18,8 @@ class CuttingProxy:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.num_connections = 0
+        self.heard = bytearray()
+        """All that clients have sent."""
 
     @property
     def url(self) -> str:
@@ -26,6 +28,11 @@ class CuttingProxy:
     @property
     def num_cuts_left(self) -> int:
         return len(self._cuts)
+
+    def cut(self, *cuts: int) -> None:
+        """Cut the next connections after so many bytes of answer each, and forget what was heard."""
+        self._cuts = list(cuts)
+        self.heard.clear()
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -52,8 +59,8 @@ class CuttingProxy:
             far = socket.create_connection(("127.0.0.1", self._target_port))
             self._open += [near, far]
             budget = self._cuts.pop(0) if self._cuts else None
-            self._start(_pump, near, far, None)
-            self._start(_pump, far, near, budget)
+            self._start(_pump, near, far, None, self.heard)
+            self._start(_pump, far, near, budget, bytearray())
 
     def _start(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
@@ -61,9 +68,10 @@ class CuttingProxy:
         thread.start()
 
 
-def _pump(source: socket.socket, sink: socket.socket, budget: int | None) -> None:
+def _pump(source: socket.socket, sink: socket.socket, budget: int | None, heard: bytearray) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
+            heard += chunk
             if budget is not None and len(chunk) >= budget:
                 sink.sendall(chunk[:budget])
                 break

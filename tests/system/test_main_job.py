@@ -13,6 +13,7 @@ from signforge import Client, load_encoder, read_clips
 from signforge.download import file_sha256
 from signforge.models import CheckpointEvent, Job, MetricEvent, StateEvent
 from tests.servers.postgres import postgres
+from tests.servers.s3 import S3Server
 from tests.system.running_service import RunningService, none_left
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -29,11 +30,14 @@ def poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "bucket"])
 def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """What makes the service keep its jobs in one database or the other."""
+    """What makes the service keep its jobs in one database or the other, or its artifacts in a bucket."""
     if request.param == "sqlite":
         yield {}
+    elif request.param == "bucket":
+        server: S3Server = request.getfixturevalue("s3")
+        yield {name: str(value) for name, value in server.settings(server.make_bucket()).items()}
     else:
         with postgres() as url:
             yield {"database_url": url}
@@ -69,7 +73,7 @@ def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path, settings: 
         assert {evaluation.features for evaluation in found.evaluations} >= {"untrained", "encoder"}
 
         path = client.download_encoder(found.id, tmp_path)
-        assert (tmp_path / "data" / "signforge.db").exists() == (not settings)
+        assert (tmp_path / "data" / "signforge.db").exists() == ("database_url" not in settings)
         processes = service.processes()
         assert service.stop() == 0
         assert none_left(processes)

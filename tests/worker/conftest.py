@@ -11,6 +11,7 @@ from tests.core.jobs.conftest import (  # noqa: F401 - fixtures
     migrated_sqlite,
     postgres_url,
     sqlite_engine,
+    store,
 )
 from tests.servers.service import Service
 

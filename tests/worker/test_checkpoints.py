@@ -1,42 +1,42 @@
 """Which checkpoint folders are whole, which to go on from, and which may go."""
 
-import hashlib
-import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, StorageAway
 from core.jobs.artifacts import ArtifactStore
+from core.jobs.folder_store import FolderStore
+from core.jobs.manifests import MANIFEST, size_of, verify
 from core.jobs.tables import CheckpointRow
-from worker.checkpoints import choose, outdated, size_of, unrecorded, vanished, verify
+from tests.core.jobs.kept import bucket_store, make_checkpoint, open_again
+from tests.servers.s3 import S3Server
+from worker.checkpoints import choose, outdated, unrecorded, vanished
 
 
 def save(store: ArtifactStore, step: int, *, attempt: int = 1) -> CheckpointRow:
-    """A whole checkpoint folder with two files, and its row."""
-    folder = store.attempt_folder("job_1", attempt) / "checkpoints" / f"step_{step:08d}"
-    folder.mkdir(parents=True)
-    contents = {"weights": b"w" * step, "queues": b"q"}
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    files = {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in contents.items()}
-    (folder / "manifest.json").write_text(json.dumps({"step": step, "files": files}))
+    """A whole checkpoint in the store, and its row."""
+    folder = make_checkpoint(store, step, attempt=attempt)
+    store.commit_checkpoint(folder).result(20)
     return CheckpointRow(
         id=f"ckp_{attempt}_{step}",
         job_id="job_1",
         attempt=attempt,
         step=step,
         location=store.location_of(folder),
-        manifest={},
+        manifest=verify(folder),
         size_bytes=0,
         created_at=datetime.now(UTC),
     )
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path)
+def damage(store: ArtifactStore, row: CheckpointRow, name: str) -> None:
+    """Empty a file of a checkpoint, here and in the store."""
+    folder = store.local_path(row.location)
+    (folder / name).write_bytes(b"")
+    store.commit_checkpoint(folder).result(20)
 
 
 def test_a_whole_checkpoint_is_verified(store: ArtifactStore) -> None:
@@ -46,7 +46,8 @@ def test_a_whole_checkpoint_is_verified(store: ArtifactStore) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "no manifest", "half a manifest", "list"])
-def test_damage_is_noticed(store: ArtifactStore, damage: str) -> None:
+def test_damage_is_noticed(tmp_path: Path, damage: str) -> None:
+    store = FolderStore(tmp_path)
     folder = store.local_path(save(store, 7).location)
     weights, manifest = folder / "weights", folder / "manifest.json"
     if damage == "flip":
@@ -68,7 +69,7 @@ def test_damage_is_noticed(store: ArtifactStore, damage: str) -> None:
 def test_the_newest_whole_one_is_chosen_and_the_others_are_explained(store: ArtifactStore) -> None:
     rows = [save(store, step) for step in (30, 20, 10)]
     assert choose(rows, store).row is rows[0]
-    (store.local_path(rows[0].location) / "weights").write_bytes(b"")
+    damage(store, rows[0], "weights")
     resume = choose(rows, store)
     assert resume.row is rows[1]
     assert "step 30" in resume.remarks[0]
@@ -78,34 +79,62 @@ def test_the_newest_whole_one_is_chosen_and_the_others_are_explained(store: Arti
 def test_without_a_whole_one_it_starts_from_the_beginning_and_says_so(store: ArtifactStore) -> None:
     assert choose([], store) == (None, ())
     row = save(store, 10)
-    (store.local_path(row.location) / "queues").unlink()
+    damage(store, row, "queues")
     resume = choose([row], store)
     assert resume.row is None
     assert "from the beginning" in resume.remarks[-1]
 
 
-def test_rows_without_a_folder_are_found(store: ArtifactStore) -> None:
+def test_another_host_goes_on_from_what_is_in_the_store(store: ArtifactStore, tmp_path: Path) -> None:
+    row = save(store, 10)
+    elsewhere = open_again(store, tmp_path / "elsewhere")
+    assert choose([row], elsewhere).row is row
+    assert (elsewhere.local_path(row.location) / "weights").read_bytes() == b"w" * 10
+    assert (elsewhere.local_path(row.location) / MANIFEST).exists()
+
+
+@pytest.mark.system
+def test_a_store_that_is_away_does_not_make_a_job_begin_anew(s3: S3Server, tmp_path: Path) -> None:
+    here, bucket = tmp_path / "here", s3.make_bucket()
+    row = save(bucket_store(s3, bucket, here), 10)
+    elsewhere = bucket_store(s3, bucket, tmp_path / "elsewhere", storage_patience_seconds=0.5)
+    s3.suspend()
+    try:
+        with pytest.raises(StorageAway):
+            choose([row], elsewhere)
+    finally:
+        s3.resume()
+    assert choose([row], elsewhere).row is row
+
+
+def test_rows_without_a_folder_are_found(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
     rows = [save(store, 20), save(store, 10)]
-    for file in store.local_path(rows[1].location).iterdir():
-        file.unlink()
-    store.local_path(rows[1].location).rmdir()
+    store.delete(rows[1].location)
     assert vanished(rows, store) == [rows[1]]
 
 
 def test_earlier_attempts_are_kept_until_there_are_two_newer_checkpoints(store: ArtifactStore) -> None:
     first = [save(store, 10), save(store, 5)]
     second = [save(store, 15, attempt=2)]
-    assert outdated([*second, *first], attempt=2) == []
+    assert outdated([*second, *first], store, attempt=2) == []
     second.insert(0, save(store, 20, attempt=2))
-    assert outdated([*second, *first], attempt=2) == first
+    assert outdated([*second, *first], store, attempt=2) == first
     ahead = save(store, 99)  # of an earlier attempt, and further than this one has come
-    assert ahead not in outdated([ahead, *second, *first], attempt=2)
+    assert ahead not in outdated([ahead, *second, *first], store, attempt=2)
 
 
-def test_whole_folders_without_a_row_are_found(store: ArtifactStore) -> None:
+def test_what_the_program_deleted_may_go_but_not_the_newest_two(store: ArtifactStore) -> None:
+    """A store that is slower than the program may have none of those that the program still has."""
+    rows = [save(store, step) for step in (30, 20, 10)]
+    assert outdated(rows, store, attempt=1) == []
+    for row in rows:
+        shutil.rmtree(store.local_path(row.location))
+    assert outdated(rows, store, attempt=1) == [rows[2]]
+
+
+def test_whole_checkpoints_without_a_row_are_found(store: ArtifactStore) -> None:
     known, lost, broken = save(store, 1), save(store, 2), save(store, 3, attempt=2)
-    (store.local_path(broken.location) / "weights").write_bytes(b"")
-    found = unrecorded(store.job_folder("job_1"), {known.location}, store)
-    assert [(store.location_of(folder), manifest["step"]) for folder, manifest in found] == [
-        (lost.location, 2)
-    ]
+    damage(store, broken, "weights")
+    found = unrecorded("job_1", {known.location}, store)
+    assert [(location, manifest["step"]) for location, manifest in found] == [(lost.location, 2)]

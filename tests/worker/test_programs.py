@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from core.jobs.artifacts import ArtifactStore
-from core.jobs.database import reading, transaction
+from core.jobs.database import transaction
+from core.jobs.folder_store import FolderStore
 from core.jobs.leases import Claim
 from core.jobs.tables import CorpusRow, EncoderRow, UploadRow
 from core.recipes import resolve
@@ -18,7 +19,7 @@ from worker.programs import PROGRAMS, DataMissing, local_spec
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return FolderStore(tmp_path / "artifacts")
 
 
 @pytest.fixture
@@ -63,8 +64,7 @@ def engine(sqlite_engine: Engine, store: ArtifactStore) -> Engine:
 
 def localise(engine: Engine, store: ArtifactStore, spec: JobSpec, **fields: object) -> dict[str, object]:
     claimed = Claim("job_1", 1, "t", spec.kind, spec.model_dump(mode="json"), None, "ada")
-    with reading(engine) as session:
-        return local_spec(session, Claim(**{**vars(claimed), **fields}), store)
+    return local_spec(engine, Claim(**{**vars(claimed), **fields}), store)
 
 
 def test_an_upload_becomes_a_path_and_a_path_stays(engine: Engine, store: ArtifactStore) -> None:

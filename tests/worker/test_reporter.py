@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from core.errors import LeaseLost
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading, transaction
+from core.jobs.folder_store import FolderStore
 from core.jobs.leases import Claim
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
@@ -41,7 +42,7 @@ def claimed(sqlite_engine: Engine) -> Claim:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return FolderStore(tmp_path / "artifacts")
 
 
 @pytest.fixture

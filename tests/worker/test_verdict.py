@@ -21,6 +21,7 @@ RESULT = {"steps": 3}
         (Ending(EXIT_REFUSED, error=("data_unusable", "m")), Fate.FAILED, Reason.DATA_UNUSABLE),
         (Ending(EXIT_REFUSED, error=("something new", "m")), Fate.FAILED, Reason.USER_ERROR),
         (Ending(EXIT_REFUSED, error=("storage_full", "m")), Fate.RETRY, Reason.STORAGE_FULL),
+        (Ending(EXIT_REFUSED, error=("storage_away", "m")), Fate.RETRY, Reason.STORAGE_AWAY),
         (Ending(EXIT_REFUSED, error=("checkpoint_unusable", "m")), Fate.RETRY, Reason.CHECKPOINT_UNUSABLE),
         (Ending(EXIT_REFUSED, error=("worker_lost", "m")), Fate.RETRY, Reason.WORKER_LOST),
         (Ending(EXIT_REFUSED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),

@@ -1,4 +1,4 @@
-"""Databases for the ledger's tests: SQLite, and a real PostgreSQL server for the tests marked `system`."""
+"""Databases and stores for the tests: SQLite and folders, and real servers for those marked `system`."""
 
 import itertools
 import shutil
@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
+from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database
+from core.jobs.folder_store import FolderStore
 from core.jobs.tables import Tables
+from tests.core.jobs.kept import bucket_store
 from tests.servers.postgres import postgres
+from tests.servers.s3 import S3Server
 
 _numbers = itertools.count()
 
@@ -76,6 +80,15 @@ def sqlite_engine(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Engine]:
     engine = open_database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path)}")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.system)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    """An empty artifact store of either kind."""
+    if request.param == "folder":
+        return FolderStore(tmp_path / "artifacts")
+    server: S3Server = request.getfixturevalue("s3")
+    return bucket_store(server, server.make_bucket(), tmp_path / "artifacts")
 
 
 _BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.system)]
