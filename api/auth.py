@@ -1,5 +1,6 @@
 """Who asks: `Authorization: Bearer sf_<id>_<secret>`, its owner and its scopes."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,11 +8,15 @@ from typing import Annotated
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.problems import Problem
 from api.service import Service, ServiceOf
-from core.jobs.database import reading
-from core.jobs.keys import check
+from core.jobs.database import now, reading, transaction
+from core.jobs.keys import check, note_use, use_is_due
+
+_log = logging.getLogger("signforge.api")
 
 _WHERE = (
     "`signforge up` leaves its first API key in the file `api_key` of its data folder "
@@ -69,11 +74,23 @@ def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, n
         )
     with reading(service.engine) as session:
         row = check(session, token)
+        due = row is not None and use_is_due(row, now(session))
     if row is None:
         raise _unauthorised("This API key is unknown, revoked or expired.", "invalid_token")
+    if due:
+        _note_use(service, row.id)
     if not allowed(row.scopes, needed):
         raise forbidden(row.scopes, needed)
     return Caller(owner=row.owner, api_key_id=row.id, scopes=tuple(row.scopes))
+
+
+def _note_use(service: Service, api_key_id: str) -> None:
+    """A request is not to fail because this could not be written; the next one tries again."""
+    try:
+        with transaction(service.engine) as session:
+            note_use(session, api_key_id)
+    except (DBAPIError, PoolTimeout) as error:
+        _log.warning("cannot write down that %s is in use: %s", api_key_id, type(error).__name__)
 
 
 def _unauthorised(detail: str, error: str | None = None) -> Problem:

@@ -18,7 +18,15 @@ from starlette.exceptions import HTTPException as RouterException
 
 from api.request_ids import REQUEST_ID_HEADER, request_id_of
 from api.validation import Fault, faults_of, is_undeclared_json
-from core.errors import ImpossibleTransition, QuotaExceeded, SpecError, StorageError, TooLarge, UserError
+from core.errors import (
+    ImpossibleTransition,
+    KeyNotRotatable,
+    QuotaExceeded,
+    SpecError,
+    StorageError,
+    TooLarge,
+    UserError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 _QUOTA_RETRY_SECONDS = "30"
@@ -116,6 +124,8 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return unfit(error.pointer, str(error), code="spec_error")
     if isinstance(error, ImpossibleTransition):
         return Problem(409, "impossible-transition", str(error), state=error.state)
+    if isinstance(error, KeyNotRotatable):
+        return Problem(409, "not-rotatable", str(error))
     if isinstance(error, QuotaExceeded):
         return _quota_problem(error)
     if isinstance(error, TooLarge):

@@ -9,6 +9,7 @@ SignforgeError
 │   ├── EncoderError       an encoder file or its card is damaged or does not fit
 │   ├── TooLarge           more bytes than a limit allows
 │   ├── QuotaExceeded      an owner has as many things as they may have
+│   ├── KeyNotRotatable    an API key that no new one can take the place of
 │   └── ImpossibleTransition  a job in this state cannot do what was asked
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
 ├── StorageError           the disk is full or refuses to be written
@@ -73,6 +74,10 @@ class QuotaExceeded(UserError):  # noqa: N818 - what it says is the fault
     def __init__(self, message: str, *, passes: bool) -> None:
         super().__init__(message)
         self.passes = passes
+
+
+class KeyNotRotatable(UserError):  # noqa: N818 - what it says is the fault
+    """An API key that no new one can take the place of: revoked, expired, or rotated already."""
 
 
 class ImpossibleTransition(UserError):  # noqa: N818 - what it says is the fault

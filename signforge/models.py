@@ -134,11 +134,14 @@ class ApiKey(Reply):
 
     id: str
     owner: str
+    name: str | None = None
     scopes: tuple[str, ...]
     api_key: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    replaced_by: str | None = None
 
 
 class StateChange(Reply):

@@ -52,10 +52,13 @@ def open_database(url: str) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the database to the newest version; safe when several processes start at once."""
-    with engine.begin() as connection:
+    with engine.connect() as connection, _with_foreign_keys_at_rest(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         command.upgrade(alembic_config(connection), "head")
+        if engine.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            assert not broken, f"the migration left references to nothing: {broken[:5]}"
 
 
 def is_current(engine: Engine) -> bool:
@@ -106,6 +109,23 @@ def lock_name(session: Session, name: str) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+@contextmanager
+def _with_foreign_keys_at_rest(connection: Connection) -> Iterator[None]:
+    """On SQLite a changed table is made anew and the old one dropped, which other rows may refer to.
+
+    The switch works only between transactions, so it is thrown behind SQLAlchemy's back.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

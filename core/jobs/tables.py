@@ -64,11 +64,14 @@ class ApiKeyRow(Tables):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str | None]
     secret_sha256: Mapped[str]
     scopes: Mapped[list[Any]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    replaced_by: Mapped[str | None]
 
 
 class JobRow(Tables):

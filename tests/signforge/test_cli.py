@@ -185,11 +185,16 @@ def test_cancel_says_the_state(invoke: Invoke, api: RunningApi, corpus: str) -> 
     assert "cancelled" in invoke("show", job_id).stdout
 
 
-def test_keys_are_made_and_revoked(invoke: Invoke) -> None:
-    made = json.loads(invoke("keys", "create", "carol", "--scope", "read", "--json").stdout)
+def test_keys_are_made_rotated_and_revoked(invoke: Invoke) -> None:
+    options = ("--scope", "read", "--name", "laptop", "--days", "90")
+    made = json.loads(invoke("keys", "create", "carol", *options, "--json").stdout)
     assert made["api_key"].startswith("sf_")
     assert made["id"] in invoke("keys", "list").stdout
-    assert invoke("keys", "revoke", made["id"]).exit_code == 0
+    successor = json.loads(invoke("keys", "rotate", made["id"], "--grace-days", "0", "--json").stdout)
+    assert (successor["name"], successor["scopes"]) == ("laptop", ["read"])
+    assert successor["expires_at"] > made["expires_at"]
+    assert successor["api_key"] != made["api_key"]
+    assert invoke("keys", "revoke", successor["id"]).exit_code == 0
 
 
 @pytest.mark.parametrize("module", ["signforge", "signforge.client", "signforge.cli", "signforge.local"])
