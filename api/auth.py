@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.types import Scope as Connection
 
 from api.problems import Problem
 from api.service import Service, ServiceOf
@@ -55,16 +56,27 @@ def allowed(held: Sequence[str], needed: Scope) -> bool:
     return any(order.index(scope) >= order.index(needed) for scope in order if scope.value in held)
 
 
+def caller_of(connection: Connection) -> Caller | None:
+    """Whoever proved to have sent a request (an ASGI scope), whether or not they may do what they ask."""
+    caller: Caller | None = connection["state"].get("caller")
+    return caller
+
+
 def _caller_with(needed: Scope) -> Callable[..., Caller]:
     def caller(
-        service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+        request: Request,
+        service: ServiceOf,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> Caller:
-        return _check(service, credentials, needed)
+        known = request.state.caller = _identify(service, credentials)
+        if not allowed(known.scopes, needed):
+            raise forbidden(known.scopes, needed)
+        return known
 
     return caller
 
 
-def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, needed: Scope) -> Caller:
+def _identify(service: Service, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     if credentials is None:
         raise _unauthorised("This request carries no API key: send `Authorization: Bearer sf_...`.")
     token = credentials.credentials
@@ -79,8 +91,6 @@ def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, n
         raise _unauthorised("This API key is unknown, revoked or expired.", "invalid_token")
     if due:
         _note_use(service, row.id)
-    if not allowed(row.scopes, needed):
-        raise forbidden(row.scopes, needed)
     return Caller(owner=row.owner, api_key_id=row.id, scopes=tuple(row.scopes))
 
 

@@ -206,6 +206,29 @@ class ApiKeyList(Sent):
     """The API keys."""
 
 
+class AuditEntryResponse(Sent):
+    """A request that changed something, or was refused."""
+
+    id: str
+    """`aud_...`"""
+    created_at: datetime
+    """When."""
+    owner: str | None
+    """Whose API key it came with; null where none was accepted, or looked at before the body was refused."""
+    api_key_id: str | None
+    """That API key."""
+    action: str
+    """Id of the operation, as in this document."""
+    resource: str
+    """What was made, or the path that was asked for."""
+    request_id: str
+    """The id under which the service's log knows the request."""
+    status: int
+    """How it was answered; 499 if the client went away before it was."""
+    client_address: str | None
+    """From where."""
+
+
 class WorkerResponse(Sent):
     """A worker, and when it was last heard of."""
 

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems
+from api.audit import AuditTrail
 from api.body_limit import BodyLimit
 from api.query_names import refuse_unknown_parameters
 from api.request_ids import RequestIds
 from api.routes import (
     api_keys,
+    audit,
     corpora,
     encoders,
     evaluations,
@@ -30,7 +32,7 @@ from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
 
-_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
+_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, audit, workers)
 _GRACE_SECONDS = 10
 
 
@@ -46,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(BodyLimit)
+    app.add_middleware(AuditTrail)
     app.add_middleware(RequestIds, apologise=problems.apology)
     problems.install(app)
     versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])

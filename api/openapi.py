@@ -20,6 +20,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "evaluations", "description": "Scores of encoders and baselines."},
     {"name": "recipes", "description": "Named full configurations."},
     {"name": "api-keys", "description": "Credentials, for administrators."},
+    {"name": "audit", "description": "Who changed what, for administrators."},
     {"name": "workers", "description": "Who runs the jobs."},
     {"name": "health", "description": "For whoever runs the service."},
 ]

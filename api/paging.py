@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
 from core.jobs.tables import (
+    AuditEntryRow,
     CorpusRow,
     EncoderRow,
     EvaluationRow,
     JobRow,
 )
 
-RowT = TypeVar("RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow)
+RowT = TypeVar("RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow, AuditEntryRow)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

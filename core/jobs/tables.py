@@ -74,6 +74,26 @@ class ApiKeyRow(Tables):
     replaced_by: Mapped[str | None]
 
 
+class AuditEntryRow(Tables):
+    """A request that changed something, or was refused; it outlives what it is about."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_page", "created_at", "id"),
+        Index("ix_audit_entries_owner", "owner", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    owner: Mapped[str | None]
+    api_key_id: Mapped[str | None]
+    action: Mapped[str]
+    resource: Mapped[str]
+    request_id: Mapped[str]
+    status: Mapped[int]
+    client_address: Mapped[str | None]
+
+
 class JobRow(Tables):
     """A job: what is asked, where it stands, and who holds it."""
 
