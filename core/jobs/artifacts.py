@@ -152,6 +152,22 @@ class ArtifactStore:
             source.rename(target)
             sync_folder(target.parent)
 
+    def remove(self, location: str) -> None:
+        """Delete the folder at a location, if it is still there.
+
+        Raises:
+            StorageError: it cannot be deleted, or is no folder below `uploads`, `corpora` and the like.
+        """
+        path = self.local_path(location)
+        if path.parent in (self.folder, self.folder.parent):
+            raise StorageError(f"Location {location!r} holds more than one artifact; it is not removed.")
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StorageError(f"Cannot remove {path}: {error.strerror}; delete it by hand.") from error
+
     def check_writable(self) -> None:
         """Write, sync and remove a small file.
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
@@ -199,14 +200,22 @@ class UploadRow(Tables):
     size_bytes: Mapped[int]
     sha256: Mapped[str]
     created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
 
 
 class CorpusRow(Tables):
-    """A packed corpus made by an import job."""
+    """A packed corpus made by an import job; deleting it frees its name."""
 
     __tablename__ = "corpora"
     __table_args__ = (
-        UniqueConstraint("owner", "name"),
+        Index(
+            "uq_corpora_owner_name",
+            "owner",
+            "name",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         Index("ix_corpora_page", "owner", "created_at", "id"),
     )
 
@@ -219,6 +228,7 @@ class CorpusRow(Tables):
     size_bytes: Mapped[int] = mapped_column(default=0)
     summary: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
 
 
 class EncoderRow(Tables):
@@ -242,6 +252,7 @@ class EncoderRow(Tables):
     size_bytes: Mapped[int]
     card: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
 
 
 class EvaluationRow(Tables):

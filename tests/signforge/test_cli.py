@@ -185,6 +185,23 @@ def test_cancel_says_the_state(invoke: Invoke, api: RunningApi, corpus: str) -> 
     assert "cancelled" in invoke("show", job_id).stdout
 
 
+def test_corpora_and_encoders_are_deleted_by_name(
+    invoke: Invoke, api: RunningApi, make_encoder: Callable[[bytes], str]
+) -> None:
+    first, second = make_encoder(b"first"), make_encoder(b"second")
+    told = invoke("encoders", "delete", "signs-encoder")
+    assert f"{second} (signs-encoder, version 2) is deleted" in told.stdout
+    with api.client() as client:
+        assert [found.id for found in client.encoders()] == [first]
+        job = client.submit({"kind": "evaluate", "corpus": "signs", "encoder": "signs-encoder"})
+    refused = invoke("corpora", "delete", "signs")
+    assert refused.exit_code == 1
+    assert job.id in refused.stderr
+    invoke("cancel", job.id)
+    assert "(signs) is deleted" in invoke("corpora", "delete", "signs").stdout
+    assert "There are no corpora" in invoke("corpora", "list").stdout
+
+
 def test_keys_are_made_rotated_and_revoked(invoke: Invoke) -> None:
     options = ("--scope", "read", "--name", "laptop", "--days", "90")
     made = json.loads(invoke("keys", "create", "carol", *options, "--json").stdout)

@@ -1,4 +1,5 @@
-"""API keys have a name, a last use and a successor; changes leave an audit trail.
+"""API keys have a name, a last use and a successor; changes leave an audit trail; things can be
+deleted.
 
 Revision ID: 0003
 Revises: 0002
@@ -41,10 +42,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_entries_page", "audit_entries", ["created_at", "id"])
     op.create_index("ix_audit_entries_owner", "audit_entries", ["owner", "created_at", "id"])
+    for table in ("uploads", "encoders"):
+        with op.batch_alter_table(table) as rows:
+            rows.add_column(sa.Column("deleted_at", TIME, nullable=True))
+    with op.batch_alter_table("corpora") as corpora:
+        corpora.add_column(sa.Column("deleted_at", TIME, nullable=True))
+        corpora.drop_constraint("uq_corpora_owner_name", type_="unique")
+    kept = sa.text("deleted_at IS NULL")
+    op.create_index(
+        "uq_corpora_owner_name",
+        "corpora",
+        ["owner", "name"],
+        unique=True,
+        sqlite_where=kept,
+        postgresql_where=kept,
+    )
 
 
 def downgrade() -> None:
-    """Take the schema back."""
+    """Take the schema back. Deleted things are back in the lists, corpora under another name."""
+    op.drop_index("uq_corpora_owner_name", table_name="corpora")
+    op.execute("UPDATE corpora SET name = name || ' ' || id WHERE deleted_at IS NOT NULL")
+    with op.batch_alter_table("corpora") as corpora:
+        corpora.drop_column("deleted_at")
+        corpora.create_unique_constraint("uq_corpora_owner_name", ["owner", "name"])
+    for table in ("encoders", "uploads"):
+        with op.batch_alter_table(table) as rows:
+            rows.drop_column("deleted_at")
     op.drop_table("audit_entries")
     with op.batch_alter_table("api_keys") as api_keys:
         for column in ("replaced_by", "last_used_at", "name"):
