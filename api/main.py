@@ -13,6 +13,7 @@ from api import openapi, problems
 from api.audit import AuditTrail
 from api.body_limit import BodyLimit
 from api.query_names import refuse_unknown_parameters
+from api.rate_limiting import RateLimit
 from api.request_ids import RequestIds
 from api.routes import (
     api_keys,
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(BodyLimit)
     app.add_middleware(AuditTrail)
+    app.add_middleware(RateLimit)
     app.add_middleware(RequestIds, apologise=problems.apology)
     problems.install(app)
     versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])

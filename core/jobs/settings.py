@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     """Largest upload."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
     """Largest JSON body."""
+    requests_per_minute: Annotated[int, Field(ge=0)] = 1200
+    """Requests of one API key (or else one address) to one API process, in the long run; 0: no limit."""
+    request_burst: Annotated[int, Field(ge=1)] = 240
+    """Requests that may come at once after a silence."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
     """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0
