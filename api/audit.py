@@ -12,6 +12,7 @@ from api.auth import caller_of
 from api.request_ids import request_id_of
 from core.jobs.audit import Change, record
 from core.jobs.database import transaction
+from core.jobs.keys import without_secrets
 
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLIENT_WENT_AWAY = 499
@@ -65,7 +66,7 @@ def _change(scope: Scope, action: str, status: int, location: str | None) -> Cha
     caller, client = caller_of(scope), scope.get("client")
     return Change(
         action=action,
-        resource=location or scope["path"],
+        resource=without_secrets(location or scope["path"]),
         request_id=request_id_of(scope),
         status=status,
         owner=caller.owner if caller else None,

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from api import openapi, problems
+from api import docs_page, openapi, problems
 from api.audit import AuditTrail
 from api.body_limit import BodyLimit
 from api.query_names import refuse_unknown_parameters
@@ -28,6 +28,7 @@ from api.routes import (
     uploads,
     workers,
 )
+from api.security_headers import SecurityHeaders
 from api.service import Service
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
@@ -46,12 +47,15 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         openapi_tags=openapi.TAGS,
         generate_unique_id_function=_operation_id,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.add_middleware(BodyLimit)
     app.add_middleware(AuditTrail)
     app.add_middleware(RateLimit)
     app.add_middleware(RequestIds, apologise=problems.apology)
+    app.add_middleware(SecurityHeaders)
     problems.install(app)
     versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])
     for noun in _NOUNS:
@@ -59,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(versioned)
     app.include_router(health.router)
     openapi.install(app)
+    docs_page.install(app)
     return app
 
 

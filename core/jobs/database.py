@@ -28,13 +28,19 @@ def open_database(url: str) -> Engine:
     """Return an engine for `url`.
 
     SQLite files are put into WAL mode with full synchronisation, so that a committed job survives a power
-    cut; their folder is made. PostgreSQL connections are tried before use.
+    cut; their folder is made. PostgreSQL connections are tried before use. SQLAlchemy keeps values out of its
+    messages, which end in logs: some are secrets.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         connecting = _POSTGRES_TIMEOUTS if parsed.get_backend_name() == "postgresql" else {}
         return create_engine(
-            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=connecting
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            connect_args=connecting,
+            hide_parameters=True,
         )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +50,7 @@ def open_database(url: str) -> Engine:
         pool_size=10,
         max_overflow=20,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ Scope = Literal["read", "submit", "admin"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 USE_NOTED_EVERY_SECONDS = 60.0
 """How exact `last_used_at` is: most uses of an API key write nothing."""
+_TOKEN = re.compile(r"(sf_[0-9A-Za-z]+_)[0-9A-Za-z]+")
 _ABSENT = hashlib.sha256(b"").hexdigest()
 
 
@@ -108,6 +110,11 @@ def revoke(session: Session, row: ApiKeyRow) -> None:
     """Make a credential useless from now on; repeating it is harmless."""
     row.revoked_at = row.revoked_at or now(session)
     session.flush()
+
+
+def without_secrets(text: str) -> str:
+    """The text with the secrets of API keys blotted out: for what is kept of requests, whatever they said."""
+    return _TOKEN.sub(r"\1...", text)
 
 
 def _require_rotatable(row: ApiKeyRow, at: datetime) -> None:
