@@ -26,6 +26,7 @@ from api.routes import (
     jobs,
     recipes,
     uploads,
+    webhooks,
     workers,
 )
 from api.security_headers import SecurityHeaders
@@ -34,7 +35,7 @@ from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
 
-_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, audit, workers)
+_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, webhooks, api_keys, audit, workers)
 _GRACE_SECONDS = 10
 
 

@@ -14,9 +14,10 @@ from core.jobs.tables import (
     EvaluationRow,
     JobRow,
     UploadRow,
+    WebhookRow,
 )
 
-OwnedT = TypeVar("OwnedT", JobRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow)
+OwnedT = TypeVar("OwnedT", JobRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow, WebhookRow)
 
 
 def owned(

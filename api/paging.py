@@ -20,9 +20,13 @@ from core.jobs.tables import (
     EncoderRow,
     EvaluationRow,
     JobRow,
+    WebhookDeliveryRow,
+    WebhookRow,
 )
 
-RowT = TypeVar("RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow, AuditEntryRow)
+RowT = TypeVar(
+    "RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow, AuditEntryRow, WebhookRow, WebhookDeliveryRow
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     """Requests of one API key (or else one address) to one API process, in the long run; 0: no limit."""
     request_burst: Annotated[int, Field(ge=1)] = 240
     """Requests that may come at once after a silence."""
+    webhook_private_targets: bool = False
+    """Whether webhooks may go to private, loopback, link-local and metadata addresses."""
+    webhook_patience_days: Annotated[float, Field(gt=0)] = 3.0
+    """How long a webhook's message is tried again; a webhook that fails for so long is disabled."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
     """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0

@@ -272,6 +272,45 @@ class EvaluationRow(Tables):
     created_at: Mapped[datetime]
 
 
+class WebhookRow(Tables):
+    """Where an owner is told of their jobs' state changes; secrets are kept as they are, to sign with."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (Index("ix_webhooks_page", "owner", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    url: Mapped[str] = mapped_column(String(2100))
+    secret: Mapped[str]
+    old_secret: Mapped[str | None]
+    old_secret_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    failing_since: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
+    deleted_at: Mapped[datetime | None]
+
+
+class WebhookDeliveryRow(Tables):
+    """A message of a webhook: to be sent while `next_at` says when, else done with."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (Index("ix_webhook_deliveries_page", "webhook_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id"))
+    type: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None] = mapped_column(index=True)
+    attempted_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    status: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
 class OutboxRow(Tables):
     """A doorbell to ring, written in the transaction that queued the job; deleted when the job is claimed."""
 

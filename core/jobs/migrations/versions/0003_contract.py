@@ -1,5 +1,5 @@
 """API keys have a name, a last use and a successor; changes leave an audit trail; things can be
-deleted.
+deleted; webhooks.
 
 Revision ID: 0003
 Revises: 0002
@@ -57,10 +57,47 @@ def upgrade() -> None:
         sqlite_where=kept,
         postgresql_where=kept,
     )
+    op.create_table(
+        "webhooks",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("owner", TEXT, nullable=False),
+        sa.Column("url", sa.String(length=2100), nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
+        sa.Column("old_secret", TEXT, nullable=True),
+        sa.Column("old_secret_until", TIME, nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("failing_since", TIME, nullable=True),
+        sa.Column("disabled_at", TIME, nullable=True),
+        sa.Column("disabled_reason", TEXT, nullable=True),
+        sa.Column("deleted_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
+    )
+    op.create_index("ix_webhooks_page", "webhooks", ["owner", "created_at", "id"])
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("webhook_id", TEXT, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("attempts", WHOLE, nullable=False),
+        sa.Column("next_at", TIME, nullable=True),
+        sa.Column("attempted_at", TIME, nullable=True),
+        sa.Column("delivered_at", TIME, nullable=True),
+        sa.Column("status", WHOLE, nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhooks.id"], name="fk_webhook_deliveries_webhook_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_webhook_deliveries"),
+    )
+    op.create_index("ix_webhook_deliveries_next_at", "webhook_deliveries", ["next_at"])
+    op.create_index("ix_webhook_deliveries_page", "webhook_deliveries", ["webhook_id", "created_at", "id"])
 
 
 def downgrade() -> None:
     """Take the schema back. Deleted things are back in the lists, corpora under another name."""
+    op.drop_table("webhook_deliveries")
+    op.drop_table("webhooks")
     op.drop_index("uq_corpora_owner_name", table_name="corpora")
     op.execute("UPDATE corpora SET name = name || ' ' || id WHERE deleted_at IS NOT NULL")
     with op.batch_alter_table("corpora") as corpora:
