@@ -22,6 +22,7 @@ from signforge.errors import ApiError, ConnectionFailed, WaitTimedOut
 from signforge.event_stream import follow
 from signforge.models import Corpus, Encoder, Evaluation, Event, Job, Metric, Recipe, Upload
 from signforge.packing import as_one_file
+from signforge.webhook_calls import WebhookCalls
 
 __all__ = ["ApiError", "Client", "ConnectionFailed", "WaitTimedOut"]
 
@@ -32,7 +33,7 @@ _LONG_POLL_SECONDS = 20.0
 _spec_adapter: TypeAdapter[ImportSpec | PretrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
 
 
-class Client(Administration):
+class Client(Administration, WebhookCalls):
     """Speaks to a signforge service.
 
     Without arguments it finds the service that `signforge up` started on this machine, or the one that

@@ -214,6 +214,24 @@ def test_keys_are_made_rotated_and_revoked(invoke: Invoke) -> None:
     assert invoke("keys", "revoke", successor["id"]).exit_code == 0
 
 
+def test_webhooks_are_made_tested_rotated_and_deleted(invoke: Invoke, api: RunningApi) -> None:
+    assert "There are no webhooks" in invoke("webhooks", "list").stdout
+    made = json.loads(invoke("webhooks", "add", "https://example.org/hook", "--json").stdout)
+    assert made["url"] in invoke("webhooks", "list").stdout
+    assert made["secret"] not in invoke("webhooks", "list", "--json").stdout
+    assert "is on its way" in invoke("webhooks", "test", made["id"]).stdout
+    (message,) = json.loads(invoke("webhooks", "log", made["id"], "--json").stdout)
+    assert (message["type"], message["state"]) == ("webhook.test", "pending")
+    assert message["id"] in invoke("webhooks", "log", made["id"]).stdout
+    rotated = invoke("webhooks", "rotate", made["id"], "--grace-days", "0")
+    assert rotated.stdout.startswith("whsec_")
+    assert made["secret"] not in rotated.stdout
+    assert invoke("webhooks", "delete", made["id"]).exit_code == 0
+    refused = invoke("webhooks", "add", "http://127.0.0.1/")
+    assert refused.exit_code == 1
+    assert "SIGNFORGE_WEBHOOK_PRIVATE_TARGETS" in refused.stderr
+
+
 @pytest.mark.parametrize("module", ["signforge", "signforge.client", "signforge.cli", "signforge.local"])
 def test_torch_stays_out(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
