@@ -6,9 +6,7 @@ that hangs delays its owner's messages and nobody else's.
 
 import logging
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 from typing import Protocol
@@ -17,15 +15,13 @@ from sqlalchemy import Engine
 
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.webhook_deliveries import Parcel, Result, prune, record, take, waiting
+from core.jobs.webhook_deliveries import Parcel, Result, record, take, waiting
 from worker.persistence import DATABASE_AWAY
 
 MOST_THREADS = 16
 MOST_THREADS_PER_OWNER = 4
 _MOST_IN_A_ROW = 50
 """Messages of one webhook before its thread makes room for another's."""
-_KEPT = timedelta(days=30)
-_PRUNE_EVERY_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -48,19 +44,16 @@ class WebhookDelivery:
         settings: Settings,
         sender: Sends,
         *,
-        clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
-        self._engine, self._sender, self._clock = engine, sender, clock
+        self._engine, self._sender = engine, sender
         self._patience = timedelta(days=settings.webhook_patience_days)
         self._random = random or Random()
         self._busy: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._prune_at = clock()
 
     def round(self) -> None:
         """See to whatever is due; returns without waiting for any receiver."""
-        self._prune()
         with self._lock:
             room = MOST_THREADS - len(self._busy)
         if room <= 0:
@@ -111,10 +104,3 @@ class WebhookDelivery:
         if not result.succeeded:
             _log.info("%s of %s, attempt %d: %s", parcel.id, webhook_id, parcel.attempt, result.error)
         return result.succeeded
-
-    def _prune(self) -> None:
-        if self._clock() < self._prune_at:
-            return
-        self._prune_at = self._clock() + _PRUNE_EVERY_SECONDS
-        with transaction(self._engine) as session:
-            prune(session, older_than=_KEPT)

@@ -118,7 +118,7 @@ def list_deliveries(
     caller: Reader,
     service: ServiceOf,
 ) -> Page[WebhookDeliveryResponse]:
-    """List a webhook's messages of the last 30 days, newest first, and what became of each."""
+    """List a webhook's messages, newest first, and what became of each; old ones are forgotten."""
     with reading(service.engine) as session:
         owned(session, WebhookRow, webhook_id, caller, noun="webhook")
         these = select(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == webhook_id)

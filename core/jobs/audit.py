@@ -1,7 +1,9 @@
 """The audit trail: who asked for which change, when, from where, and what came of it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from core.jobs.database import now
@@ -41,3 +43,9 @@ def record(session: Session, change: Change) -> None:
         )
     )
     session.flush()
+
+
+def prune(session: Session, *, older_than: timedelta) -> int:
+    """Delete entries of long ago; returns how many."""
+    old = AuditEntryRow.created_at < now(session) - older_than
+    return len(session.execute(delete(AuditEntryRow).where(old).returning(AuditEntryRow.id)).all())

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     """Whether webhooks may go to private, loopback, link-local and metadata addresses."""
     webhook_patience_days: Annotated[float, Field(gt=0)] = 3.0
     """How long a webhook's message is tried again; a webhook that fails for so long is disabled."""
+    keep_deliveries_days: Annotated[float, Field(gt=0)] = 30.0
+    """How long it is told what became of a webhook's message."""
+    keep_audit_days: Annotated[float, Field(gt=0)] = 365.0
+    """How long entries of the audit trail are kept."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
     """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0

@@ -1,5 +1,6 @@
 """A webhook receiver on the loopback that behaves as its path says: well, badly, slowly, never."""
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -36,6 +37,13 @@ class Receiver(ThreadingHTTPServer):
 
     def at(self, path: str) -> list[Heard]:
         return [each for each in self.heard if each.path == path]
+
+    def wrap(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on; a handshake that fails is its handling thread's business."""
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up, or does not trust us, is what some tests are about."""
 
     def close(self) -> None:
         self.released.set()

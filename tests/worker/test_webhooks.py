@@ -1,8 +1,12 @@
 """Webhooks delivered to a real receiver on the loopback, and kept away from where they may not go."""
 
 import logging
+import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -149,6 +153,39 @@ class TestWhereItMayGo:
         sender = Sender(private_allowed=True, resolve=resolve)
         assert sender.send(parcel(receiver.url("/hook", "hooks.example"))).succeeded
         assert receiver.heard[0].headers["host"] == f"hooks.example:{receiver.port}"
+
+
+class TestTls:
+    """Connecting to a checked address must not cost the check of the name."""
+
+    @pytest.fixture
+    def certificate(self, tmp_path: Path) -> Path:
+        """A certificate that signs itself, for hooks.example, with its key."""
+        if (openssl := shutil.which("openssl")) is None:
+            pytest.skip("no openssl to make a certificate with")
+        file = tmp_path / "hooks.pem"
+        command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+        command += ["-subj", "/CN=hooks.example", "-addext", "subjectAltName=DNS:hooks.example"]
+        subprocess.run([*command, "-keyout", file, "-out", file], check=True, capture_output=True)
+        return file
+
+    @pytest.fixture
+    def behind_tls(self, receiver: Receiver, certificate: Path) -> Receiver:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        receiver.wrap(context)
+        return receiver
+
+    def send(self, receiver: Receiver, host: str, trusted: Path | None) -> Result:
+        tls = ssl.create_default_context(cafile=trusted)
+        sender = Sender(private_allowed=True, resolve=lambda *_: ["127.0.0.1"], seconds=5, tls=tls)
+        return sender.send(parcel(receiver.url("/hook", host).replace("http:", "https:")))
+
+    def test_the_name_of_the_url_is_verified(self, behind_tls: Receiver, certificate: Path) -> None:
+        assert self.send(behind_tls, "hooks.example", certificate) == Result(200)
+        assert "Hostname mismatch" in str(self.send(behind_tls, "other.example", certificate).error)
+        assert "self-signed" in str(self.send(behind_tls, "hooks.example", None).error)
+        assert len(behind_tls.heard) == 1
 
 
 class TestDelivery:
