@@ -1,17 +1,23 @@
 """Who asks: `Authorization: Bearer sf_<id>_<secret>`, its owner and its scopes."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.types import Scope as Connection
 
 from api.problems import Problem
 from api.service import Service, ServiceOf
-from core.jobs.database import reading
-from core.jobs.keys import check
+from core.jobs.database import now, reading, transaction
+from core.jobs.keys import check, note_use, use_is_due
+
+_log = logging.getLogger("signforge.api")
 
 _WHERE = (
     "`signforge up` leaves its first API key in the file `api_key` of its data folder "
@@ -50,16 +56,27 @@ def allowed(held: Sequence[str], needed: Scope) -> bool:
     return any(order.index(scope) >= order.index(needed) for scope in order if scope.value in held)
 
 
+def caller_of(connection: Connection) -> Caller | None:
+    """Whoever proved to have sent a request (an ASGI scope), whether or not they may do what they ask."""
+    caller: Caller | None = connection["state"].get("caller")
+    return caller
+
+
 def _caller_with(needed: Scope) -> Callable[..., Caller]:
     def caller(
-        service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+        request: Request,
+        service: ServiceOf,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> Caller:
-        return _check(service, credentials, needed)
+        known = request.state.caller = _identify(service, credentials)
+        if not allowed(known.scopes, needed):
+            raise forbidden(known.scopes, needed)
+        return known
 
     return caller
 
 
-def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, needed: Scope) -> Caller:
+def _identify(service: Service, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     if credentials is None:
         raise _unauthorised("This request carries no API key: send `Authorization: Bearer sf_...`.")
     token = credentials.credentials
@@ -69,11 +86,21 @@ def _check(service: Service, credentials: HTTPAuthorizationCredentials | None, n
         )
     with reading(service.engine) as session:
         row = check(session, token)
+        due = row is not None and use_is_due(row, now(session))
     if row is None:
         raise _unauthorised("This API key is unknown, revoked or expired.", "invalid_token")
-    if not allowed(row.scopes, needed):
-        raise forbidden(row.scopes, needed)
+    if due:
+        _note_use(service, row.id)
     return Caller(owner=row.owner, api_key_id=row.id, scopes=tuple(row.scopes))
+
+
+def _note_use(service: Service, api_key_id: str) -> None:
+    """A request is not to fail because this could not be written; the next one tries again."""
+    try:
+        with transaction(service.engine) as session:
+            note_use(session, api_key_id)
+    except (DBAPIError, PoolTimeout) as error:
+        _log.warning("cannot write down that %s is in use: %s", api_key_id, type(error).__name__)
 
 
 def _unauthorised(detail: str, error: str | None = None) -> Problem:

@@ -154,8 +154,19 @@ class ApiKeyRequest(BaseModel):
     """Whose key; an owner sees only their own things."""
     scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.SUBMIT]
     """What it allows: `read`, `submit` (includes read), `admin` (includes both)."""
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """What it is for, for people: it tells an owner's keys apart."""
     expires_at: AwareDatetime | None = None
     """When it ceases to work; null for never."""
+
+
+class ApiKeyRotationRequest(BaseModel):
+    """How an API key makes way for a new one."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    grace_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400.0
+    """How long the old key goes on working; 0 ends it at once."""
 
 
 class ApiKeyResponse(Sent):
@@ -165,6 +176,8 @@ class ApiKeyResponse(Sent):
     """The middle part of the key."""
     owner: str
     """Whose key."""
+    name: str | None
+    """What it is for."""
     scopes: list[Scope]
     """What it allows."""
     created_at: datetime
@@ -173,6 +186,10 @@ class ApiKeyResponse(Sent):
     """When it ceases to work."""
     revoked_at: datetime | None
     """When it was revoked."""
+    last_used_at: datetime | None
+    """When it was last used, to the minute."""
+    replaced_by: str | None
+    """The key that rotation put in its place."""
 
 
 class ApiKeyCreatedResponse(ApiKeyResponse):
@@ -187,6 +204,29 @@ class ApiKeyList(Sent):
 
     data: list[ApiKeyResponse]
     """The API keys."""
+
+
+class AuditEntryResponse(Sent):
+    """A request that changed something, or was refused."""
+
+    id: str
+    """`aud_...`"""
+    created_at: datetime
+    """When."""
+    owner: str | None
+    """Whose API key it came with; null where none was accepted, or looked at before the body was refused."""
+    api_key_id: str | None
+    """That API key."""
+    action: str
+    """Id of the operation, as in this document."""
+    resource: str
+    """What was made, or the path that was asked for."""
+    request_id: str
+    """The id under which the service's log knows the request."""
+    status: int
+    """How it was answered; 499 if the client went away before it was."""
+    client_address: str | None
+    """From where."""
 
 
 class WorkerResponse(Sent):

@@ -9,12 +9,15 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from api import openapi, problems
+from api import docs_page, openapi, problems
+from api.audit import AuditTrail
 from api.body_limit import BodyLimit
 from api.query_names import refuse_unknown_parameters
+from api.rate_limiting import RateLimit
 from api.request_ids import RequestIds
 from api.routes import (
     api_keys,
+    audit,
     corpora,
     encoders,
     evaluations,
@@ -23,14 +26,16 @@ from api.routes import (
     jobs,
     recipes,
     uploads,
+    webhooks,
     workers,
 )
+from api.security_headers import SecurityHeaders
 from api.service import Service
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
 from core.jobs.stores import open_store
 
-_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
+_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, webhooks, api_keys, audit, workers)
 _GRACE_SECONDS = 10
 
 
@@ -43,10 +48,15 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         openapi_tags=openapi.TAGS,
         generate_unique_id_function=_operation_id,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.add_middleware(BodyLimit)
+    app.add_middleware(AuditTrail)
+    app.add_middleware(RateLimit)
     app.add_middleware(RequestIds, apologise=problems.apology)
+    app.add_middleware(SecurityHeaders)
     problems.install(app)
     versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])
     for noun in _NOUNS:
@@ -54,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(versioned)
     app.include_router(health.router)
     openapi.install(app)
+    docs_page.install(app)
     return app
 
 

@@ -19,7 +19,9 @@ TAGS: list[dict[str, Any]] = [
     {"name": "encoders", "description": "What was trained: versions, cards, scores, files."},
     {"name": "evaluations", "description": "Scores of encoders and baselines."},
     {"name": "recipes", "description": "Named full configurations."},
+    {"name": "webhooks", "description": "Have your own server told what becomes of your jobs."},
     {"name": "api-keys", "description": "Credentials, for administrators."},
+    {"name": "audit", "description": "Who changed what, for administrators."},
     {"name": "workers", "description": "Who runs the jobs."},
     {"name": "health", "description": "For whoever runs the service."},
 ]

@@ -14,33 +14,48 @@ from core.jobs.tables import (
     EvaluationRow,
     JobRow,
     UploadRow,
+    WebhookRow,
 )
 
-OwnedT = TypeVar("OwnedT", JobRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow)
+OwnedT = TypeVar("OwnedT", JobRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow, WebhookRow)
 
 
-def owned(session: Session, row_type: type[OwnedT], identifier: str, caller: Caller, *, noun: str) -> OwnedT:
+def owned(
+    session: Session,
+    row_type: type[OwnedT],
+    identifier: str,
+    caller: Caller,
+    *,
+    noun: str,
+    also_deleted: bool = False,
+) -> OwnedT:
     """Return the caller's row of that id.
 
     Raises:
-        Problem: there is none, or it is somebody else's (404 either way).
+        Problem: there is none, it is deleted, or it is somebody else's (404 either way).
     """
     row = session.get(row_type, identifier)
-    if row is None or row.owner != caller.owner:
+    if row is None or row.owner != caller.owner or (_is_deleted(row) and not also_deleted):
         raise not_found(noun, identifier)
     return row
 
 
-def owned_checkpoint(session: Session, identifier: str, caller: Caller) -> CheckpointRow:
+def owned_checkpoint(
+    session: Session, identifier: str, caller: Caller, *, also_deleted: bool = False
+) -> CheckpointRow:
     """Return a checkpoint of one of the caller's jobs.
 
     Raises:
-        Problem: there is none (404).
+        Problem: there is none, or it is deleted (404).
     """
     query = select(CheckpointRow).join(JobRow, JobRow.id == CheckpointRow.job_id)
     row = session.scalars(
         query.where(CheckpointRow.id == identifier, JobRow.owner == caller.owner)
     ).one_or_none()
-    if row is None:
+    if row is None or (_is_deleted(row) and not also_deleted):
         raise not_found("checkpoint", identifier)
     return row
+
+
+def _is_deleted(row: object) -> bool:
+    return getattr(row, "deleted_at", None) is not None

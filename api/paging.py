@@ -15,13 +15,18 @@ from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
 from core.jobs.tables import (
+    AuditEntryRow,
     CorpusRow,
     EncoderRow,
     EvaluationRow,
     JobRow,
+    WebhookDeliveryRow,
+    WebhookRow,
 )
 
-RowT = TypeVar("RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow)
+RowT = TypeVar(
+    "RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow, AuditEntryRow, WebhookRow, WebhookDeliveryRow
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

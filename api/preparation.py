@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.problems import Problem, unfit
 from api.sources import resolve_source
 from api.validation import Fault, near
+from core.jobs.deletions import KEEP
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.tables import CorpusRow, EncoderRow, JobRow
@@ -50,8 +51,9 @@ def find_corpus(session: Session, owner: str, wanted: str) -> CorpusRow:
     Raises:
         Problem: there is none (422).
     """
-    mine = select(CorpusRow).where(CorpusRow.owner == owner)
-    row = session.scalars(mine.where((CorpusRow.id == wanted) | (CorpusRow.name == wanted))).first()
+    mine = select(CorpusRow).where(CorpusRow.owner == owner, CorpusRow.deleted_at.is_(None))
+    these = mine.where((CorpusRow.id == wanted) | (CorpusRow.name == wanted))
+    row = session.scalars(these.with_for_update(read=KEEP["read"], key_share=KEEP["key_share"])).first()
     if row is None:
         newest = mine.order_by(CorpusRow.created_at.desc()).limit(_MOST_NAMES_TOLD)
         raise _unknown("corpus", wanted, (row.name for row in session.scalars(newest)), "POST /v1/corpora")
@@ -64,9 +66,13 @@ def find_encoder(session: Session, owner: str, wanted: str) -> EncoderRow:
     Raises:
         Problem: there is none (422).
     """
-    mine = select(EncoderRow).where(EncoderRow.owner == owner)
+    mine = select(EncoderRow).where(EncoderRow.owner == owner, EncoderRow.deleted_at.is_(None))
     these = mine.where((EncoderRow.id == wanted) | (EncoderRow.name == wanted))
-    row = session.scalars(these.order_by(EncoderRow.version.desc())).first()
+    row = session.scalars(
+        these.order_by(EncoderRow.version.desc()).with_for_update(
+            read=KEEP["read"], key_share=KEEP["key_share"]
+        )
+    ).first()
     if row is None:
         newest = mine.order_by(EncoderRow.created_at.desc()).limit(_MOST_NAMES_TOLD)
         raise _unknown("encoder", wanted, (row.name for row in session.scalars(newest)), "a pretraining job")
@@ -94,7 +100,8 @@ def _prepare_evaluate(session: Session, owner: str, spec: EvaluateSpec) -> Evalu
 
 def _holder_of_name(session: Session, owner: str, name: str) -> str | None:
     """The job that made, or is to make, the owner's corpus of that name."""
-    made_by = session.scalar(select(CorpusRow.job_id).where(CorpusRow.owner == owner, CorpusRow.name == name))
+    kept = select(CorpusRow.job_id).where(CorpusRow.owner == owner, CorpusRow.deleted_at.is_(None))
+    made_by = session.scalar(kept.where(CorpusRow.name == name))
     if made_by is not None:
         return made_by
     final = sorted(state.value for state in FINAL)

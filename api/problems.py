@@ -20,6 +20,8 @@ from api.request_ids import REQUEST_ID_HEADER, request_id_of
 from api.validation import Fault, faults_of, is_undeclared_json
 from core.errors import (
     ImpossibleTransition,
+    InUse,
+    KeyNotRotatable,
     QuotaExceeded,
     SpecError,
     StorageAway,
@@ -122,18 +124,26 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return _storage_problem(request, error)
     if isinstance(error, StorageError):
         return Problem(507, "storage-full", str(error))
+    if isinstance(error, UserError):
+        return _user_problem(error)
+    assert isinstance(error, RouterException)
+    return _router_problem(request, error)
+
+
+def _user_problem(error: UserError) -> Problem:
     if isinstance(error, SpecError):
         return unfit(error.pointer, str(error), code="spec_error")
     if isinstance(error, ImpossibleTransition):
         return Problem(409, "impossible-transition", str(error), state=error.state)
+    if isinstance(error, InUse):
+        return Problem(409, "in-use", str(error), job_ids=error.job_ids)
+    if isinstance(error, KeyNotRotatable):
+        return Problem(409, "not-rotatable", str(error))
     if isinstance(error, QuotaExceeded):
         return _quota_problem(error)
     if isinstance(error, TooLarge):
         return Problem(413, "too-large", str(error))
-    if isinstance(error, UserError):
-        return Problem(422, "unusable", str(error))
-    assert isinstance(error, RouterException)
-    return _router_problem(request, error)
+    return Problem(422, "unusable", str(error))
 
 
 def _storage_problem(request: Request, error: StorageAway) -> Problem:

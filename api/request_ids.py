@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.jobs.identifiers import new_id
+from core.jobs.keys import without_secrets
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _log = logging.getLogger("signforge.api")
@@ -45,8 +46,8 @@ class RequestIds:
                 raise  # too late for another answer: the server must cut the connection
             await self._apologise(Request(scope))(scope, receive, answer.send)
         milliseconds = 1000 * (time.perf_counter() - began)
-        line = f"{scope['method']} {scope['path']} {answer.status or 'aborted'} {milliseconds:.1f} ms"
-        _log.info("%s %s", request_id_of(scope), line)
+        asked = without_secrets(f"{scope['method']} {scope['path']}")
+        _log.info("%s %s %s %.1f ms", request_id_of(scope), asked, answer.status or "aborted", milliseconds)
 
 
 class _Answer:

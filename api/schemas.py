@@ -194,8 +194,6 @@ class CheckpointResponse(Sent):
     """Its files with bytes and sha256, and what they belong to."""
     created_at: datetime
     """When it was committed."""
-    deleted_at: datetime | None
-    """When its files were deleted to make room for newer ones."""
 
     @classmethod
     def of(cls, row: CheckpointRow) -> Self:

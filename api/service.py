@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from api.rate_limits import RequestRates
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.settings import Settings
 
@@ -20,6 +21,8 @@ class Service:
     store: ArtifactStore
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the server is asked to stop; open event streams and long polls then end."""
+    rates: RequestRates = field(default_factory=RequestRates)
+    """How often each caller asked lately."""
 
 
 def service_of(request: Request) -> Service:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
+from core.jobs.deletions import KEEP
 from core.jobs.settings import Settings
 from core.jobs.tables import UploadRow
 
@@ -28,8 +29,8 @@ def resolve_source(session: Session, settings: Settings, *, owner: str, source: 
 
 
 def _own_upload(session: Session, owner: str, upload_id: str) -> str:
-    row = session.get(UploadRow, upload_id)
-    if row is None or row.owner != owner:
+    row = session.get(UploadRow, upload_id, with_for_update=KEEP)
+    if row is None or row.owner != owner or row.deleted_at is not None:
         raise unfit(
             _POINTER, f"You have no upload {upload_id!r}; POST /v1/uploads makes one.", code="unknown"
         )

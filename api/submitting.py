@@ -9,9 +9,11 @@ from api.estimates import estimate
 from api.idempotency import Created, create_once
 from api.ownership import owned
 from api.preparation import prepare
+from api.problems import Problem
 from api.schemas import DryRunResponse, EstimateResponse, JobResponse
 from api.service import Service
 from core.jobs.database import reading
+from core.jobs.deletions import missing
 from core.jobs.quotas import Quotas, admit
 from core.jobs.states import State
 from core.jobs.submissions import Terms, queue_position, retry, submit
@@ -56,7 +58,11 @@ def retry_job(
 
     def create(session: Session) -> str:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
-        return retry(session, owned(session, JobRow, job_id, caller, noun="job"), terms).id
+        job = owned(session, JobRow, job_id, caller, noun="job")
+        if (gone := missing(session, job.spec)) is not None:
+            detail = f"Job {job_id} cannot be retried: {gone}, which it needs, has been deleted."
+            raise Problem(409, "deleted", detail)
+        return retry(session, job, terms).id
 
     asked = f"retry {job_id} {terms}"
     created = create_once(

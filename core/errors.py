@@ -9,6 +9,8 @@ SignforgeError
 │   ├── EncoderError       an encoder file or its card is damaged or does not fit
 │   ├── TooLarge           more bytes than a limit allows
 │   ├── QuotaExceeded      an owner has as many things as they may have
+│   ├── InUse              something that jobs which have not ended still need
+│   ├── KeyNotRotatable    an API key that no new one can take the place of
 │   └── ImpossibleTransition  a job in this state cannot do what was asked
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
 ├── ArtifactError          an artifact is not in the store, or is not what was stored
@@ -75,6 +77,18 @@ class QuotaExceeded(UserError):  # noqa: N818 - what it says is the fault
     def __init__(self, message: str, *, passes: bool) -> None:
         super().__init__(message)
         self.passes = passes
+
+
+class InUse(UserError):  # noqa: N818 - what it says is the fault
+    """Something cannot be deleted because the jobs `job_ids`, which have not ended, still need it."""
+
+    def __init__(self, message: str, *, job_ids: list[str]) -> None:
+        super().__init__(message)
+        self.job_ids = job_ids
+
+
+class KeyNotRotatable(UserError):  # noqa: N818 - what it says is the fault
+    """An API key that no new one can take the place of: revoked, expired, or rotated already."""
 
 
 class ImpossibleTransition(UserError):  # noqa: N818 - what it says is the fault

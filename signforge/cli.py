@@ -2,7 +2,18 @@
 
 import typer
 
-from signforge.commands import corpora, embed, encoders, export, jobs, keys, recipes, service, submit
+from signforge.commands import (
+    corpora,
+    embed,
+    encoders,
+    export,
+    jobs,
+    keys,
+    recipes,
+    service,
+    submit,
+    webhooks,
+)
 from signforge.commands.terminal import OneLineErrors
 
 app = typer.Typer(
@@ -29,6 +40,7 @@ app.command()(encoders.download)
 app.command()(embed.embed)
 app.command()(export.export)
 app.command()(recipes.recipes)
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 
 

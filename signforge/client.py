@@ -15,12 +15,14 @@ from core.errors import SpecError, StorageError
 from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec, SplitConfig
 from signforge import lists
 from signforge.address import find_address
+from signforge.administration import Administration
 from signforge.connection import Connection, Sleep
 from signforge.download import OnBytes, fetch, file_sha256
 from signforge.errors import ApiError, ConnectionFailed, WaitTimedOut
 from signforge.event_stream import follow
-from signforge.models import ApiKey, Corpus, Encoder, Evaluation, Event, Job, Metric, Recipe, Upload
+from signforge.models import Corpus, Encoder, Evaluation, Event, Job, Metric, Recipe, Upload
 from signforge.packing import as_one_file
+from signforge.webhook_calls import WebhookCalls
 
 __all__ = ["ApiError", "Client", "ConnectionFailed", "WaitTimedOut"]
 
@@ -31,7 +33,7 @@ _LONG_POLL_SECONDS = 20.0
 _spec_adapter: TypeAdapter[ImportSpec | PretrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
 
 
-class Client:
+class Client(Administration, WebhookCalls):
     """Speaks to a signforge service.
 
     Without arguments it finds the service that `signforge up` started on this machine, or the one that
@@ -116,6 +118,23 @@ class Client:
     def corpus(self, corpus: str) -> Corpus:
         """One corpus, by id or name."""
         return lists.one(self._connection, "/v1/corpora", corpus, Corpus, prefix="cor_")
+
+    def delete_corpus(self, corpus: str) -> Corpus:
+        """Delete a corpus, by id or name; returns what it was.
+
+        One that jobs which have not ended need is an `ApiError` 409, as with everything deleted here.
+        """
+        found = self.corpus(corpus)
+        self._connection.request("DELETE", f"/v1/corpora/{found.id}")
+        return found
+
+    def delete_upload(self, upload_id: str) -> None:
+        """Delete an upload; a corpus made of it stays."""
+        self._connection.request("DELETE", f"/v1/uploads/{upload_id}")
+
+    def delete_checkpoint(self, checkpoint_id: str) -> None:
+        """Delete a checkpoint; an encoder taken from it stays."""
+        self._connection.request("DELETE", f"/v1/checkpoints/{checkpoint_id}")
 
     def submit(
         self,
@@ -220,6 +239,12 @@ class Client:
         """One encoder, by id or name (then its newest version), with its scores."""
         return lists.one(self._connection, "/v1/encoders", encoder, Encoder, prefix="enc_")
 
+    def delete_encoder(self, encoder: str) -> Encoder:
+        """Delete an encoder, by id or name (then its newest version); returns what it was."""
+        found = self.encoder(encoder)
+        self._connection.request("DELETE", f"/v1/encoders/{found.id}")
+        return found
+
     def download_encoder(
         self, encoder: str, path: str | Path = ".", *, on_bytes: OnBytes | None = None
     ) -> Path:
@@ -252,20 +277,6 @@ class Client:
     def recipes(self) -> list[Recipe]:
         """The recipes a pretraining may start from."""
         return lists.whole(self._connection, "/v1/recipes", Recipe)
-
-    def create_api_key(self, owner: str, *, scopes: tuple[str, ...] = ("read", "submit")) -> ApiKey:
-        """Make an API key; its `api_key` is shown this once. Needs the scope `admin`."""
-        body = {"owner": owner, "scopes": list(scopes)}
-        response = self._connection.request("POST", "/v1/api-keys", repeatable=False, json=body)
-        return ApiKey.model_validate(response.json())
-
-    def api_keys(self) -> list[ApiKey]:
-        """All API keys, without their secrets. Needs the scope `admin`."""
-        return lists.whole(self._connection, "/v1/api-keys", ApiKey)
-
-    def revoke_api_key(self, api_key_id: str) -> None:
-        """Make an API key useless at once. Needs the scope `admin`."""
-        self._connection.request("DELETE", f"/v1/api-keys/{api_key_id}")
 
     def _long_poll(self, job_id: str, *, seconds: float) -> Job:
         wait = max(1, round(seconds))

@@ -134,11 +134,41 @@ class ApiKey(Reply):
 
     id: str
     owner: str
+    name: str | None = None
     scopes: tuple[str, ...]
     api_key: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    replaced_by: str | None = None
+
+
+class Webhook(Reply):
+    """Where state changes are told; `secret` is there once, in the answer that made it."""
+
+    id: str
+    url: str
+    secret: str | None = None
+    created_at: datetime
+    failing_since: datetime | None = None
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
+
+
+class WebhookDelivery(Reply):
+    """A message of a webhook, and what became of it."""
+
+    id: str
+    type: str
+    state: str
+    attempts: int
+    status: int | None = None
+    error: str | None = None
+    payload: dict[str, Any] = Field(default_factory=dict)
+    created_at: datetime
+    next_at: datetime | None = None
+    delivered_at: datetime | None = None
 
 
 class StateChange(Reply):

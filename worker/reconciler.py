@@ -2,7 +2,8 @@
 
 Each round reaps leases that ran out and rings doorbells for queued jobs: once for each job as soon as it is
 queued, and again (a doorbell may be lost, a broker flushed) only while some worker is idle, since a busy one
-looks for the next job by itself. So messages never pile up at the broker.
+looks for the next job by itself. So messages never pile up at the broker. Webhooks are delivered beside the
+rounds, in threads.
 """
 
 import logging
@@ -25,7 +26,10 @@ from core.jobs.settings import Settings
 from core.observer import StopSwitch
 from worker.app import DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY, Backoff
+from worker.pruning import Pruning
 from worker.tasks import HEARTBEAT_SECONDS
+from worker.webhook_delivery import WebhookDelivery
+from worker.webhook_sender import Sender
 
 _STILL_HEARD_OF_SECONDS = 4 * HEARTBEAT_SECONDS
 _log = logging.getLogger(__name__)
@@ -42,6 +46,8 @@ class Reconciler:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        webhooks: WebhookDelivery | None = None,
+        pruning: Pruning | None = None,
     ) -> None:
         self._engine, self._settings, self._ring = engine, settings, ring
         self._clock, self._wall_clock = clock, wall_clock
@@ -49,12 +55,17 @@ class Reconciler:
         self._database_was_away = False
         self._reap_from, self._last_round = clock(), wall_clock()
         self._broker = Backoff(clock)
+        self._webhooks, self._pruning = webhooks, pruning
 
     def round(self) -> None:
-        """Reap, then ring. An outage of database or broker is borne."""
+        """Reap, ring, deliver, forget. An outage of database or broker is borne."""
         try:
             self._reap()
             self._ring_doorbells()
+            if self._webhooks is not None:
+                self._webhooks.round()
+            if self._pruning is not None:
+                self._pruning.round()
         except DATABASE_AWAY as error:
             _log.warning("The database is away: %s", error)
             self._database_was_away = True
@@ -124,7 +135,11 @@ def main() -> int:
     stop, woken = StopSwitch(), _wake_up_pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.throw)
-    reconciler = Reconciler(engine, settings, ringer(create_app(settings)))
+    webhooks = WebhookDelivery(engine, settings, Sender(private_allowed=settings.webhook_private_targets))
+    pruning = Pruning(engine, settings)
+    reconciler = Reconciler(
+        engine, settings, ringer(create_app(settings)), webhooks=webhooks, pruning=pruning
+    )
     while not stop.thrown:
         reconciler.round()
         select.select([woken], [], [], settings.reconcile_seconds)

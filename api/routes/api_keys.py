@@ -1,17 +1,25 @@
-"""API keys: made, listed and revoked by administrators."""
+"""API keys: made, listed, rotated and revoked by administrators."""
 
 from fastapi import APIRouter, Response
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from api.auth import Admin
-from api.library_schemas import ApiKeyCreatedResponse, ApiKeyList, ApiKeyRequest, ApiKeyResponse
+from api.library_schemas import (
+    ApiKeyCreatedResponse,
+    ApiKeyList,
+    ApiKeyRequest,
+    ApiKeyResponse,
+    ApiKeyRotationRequest,
+)
 from api.problems import Problem
 from api.service import ServiceOf
 from core.jobs.database import reading, transaction
-from core.jobs.keys import check, create_api_key, revoke
+from core.jobs.keys import api_key_id_of, check, create_api_key, revoke, rotate
 from core.jobs.tables import ApiKeyRow
 
 router = APIRouter(tags=["api-keys"])
+_USUAL_ROTATION = ApiKeyRotationRequest()
 
 
 @router.post("/api-keys", status_code=201)
@@ -20,13 +28,13 @@ def create_key(
 ) -> ApiKeyCreatedResponse:
     """Make an API key. The answer is the only place where its secret is ever shown."""
     with transaction(service.engine) as session:
-        token = create_api_key(session, owner=body.owner, scopes=body.scopes, expires_at=body.expires_at)
-        row = check(session, token)
-    if row is None:
-        raise Problem(422, "already-expired", f"expires_at {body.expires_at} is in the past.")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Location"] = f"/v1/api-keys/{row.id}"
-    return ApiKeyCreatedResponse(**ApiKeyResponse.model_validate(row).model_dump(), api_key=token)
+        token = create_api_key(
+            session, owner=body.owner, scopes=body.scopes, name=body.name, expires_at=body.expires_at
+        )
+        if check(session, token) is None:
+            raise Problem(422, "already-expired", f"expires_at {body.expires_at} is in the past.")
+        row = session.get_one(ApiKeyRow, api_key_id_of(token))
+    return _shown_once(response, row, token)
 
 
 @router.get("/api-keys")
@@ -39,11 +47,40 @@ def list_keys(_: Admin, service: ServiceOf) -> ApiKeyList:
     return ApiKeyList(data=[ApiKeyResponse.model_validate(row) for row in rows])
 
 
+@router.post("/api-keys/{key_id}/rotate", status_code=201)
+def rotate_key(
+    response: Response,
+    key_id: str,
+    _: Admin,
+    service: ServiceOf,
+    body: ApiKeyRotationRequest = _USUAL_ROTATION,
+) -> ApiKeyCreatedResponse:
+    """Make a new API key in place of one, with its owner, scopes, name and lifetime.
+
+    The old one works for `grace_seconds` more, so that its users can change over. It can be rotated once:
+    if the answer got lost, rotate the key that `replaced_by` names, which nobody has.
+    """
+    with transaction(service.engine) as session:
+        token = rotate(session, _key(session, key_id), grace_seconds=body.grace_seconds)
+        row = session.get_one(ApiKeyRow, api_key_id_of(token))
+    return _shown_once(response, row, token)
+
+
 @router.delete("/api-keys/{key_id}", status_code=204)
 def revoke_key(key_id: str, _: Admin, service: ServiceOf) -> None:
     """Make an API key useless from now on. Repeating this is harmless."""
     with transaction(service.engine) as session:
-        row = session.get(ApiKeyRow, key_id)
-        if row is None:
-            raise Problem(404, "not-found", f"There is no API key {key_id!r}.")
-        revoke(session, row)
+        revoke(session, _key(session, key_id))
+
+
+def _key(session: Session, key_id: str) -> ApiKeyRow:
+    row = session.get(ApiKeyRow, key_id)
+    if row is None:
+        raise Problem(404, "not-found", f"There is no API key {key_id!r}.")
+    return row
+
+
+def _shown_once(response: Response, row: ApiKeyRow, token: str) -> ApiKeyCreatedResponse:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Location"] = f"/v1/api-keys/{row.id}"
+    return ApiKeyCreatedResponse(**ApiKeyResponse.model_validate(row).model_dump(), api_key=token)

@@ -1,4 +1,4 @@
-"""Corpora: make one from a file or a path, list and look."""
+"""Corpora: make one from a file or a path, list, look and delete."""
 
 import json
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Caller, Reader, Submitter
+from api.deleting import delete_row, remove_files
 from api.idempotency import IdempotencyKey, create_once
 from api.library_schemas import CorpusResponse
 from api.ownership import owned
@@ -22,7 +23,7 @@ from api.service import Service, ServiceOf
 from api.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
-from core.jobs.database import reading
+from core.jobs.database import reading, transaction
 from core.jobs.tables import CorpusRow
 from core.specs import ImportSpec
 
@@ -89,7 +90,7 @@ def list_corpora(
     service: ServiceOf,
 ) -> Page[CorpusResponse]:
     """List your corpora, newest first."""
-    these = select(CorpusRow).where(CorpusRow.owner == caller.owner)
+    these = select(CorpusRow).where(CorpusRow.owner == caller.owner, CorpusRow.deleted_at.is_(None))
     if query.name is not None:
         these = these.where(CorpusRow.name == query.name)
     with reading(service.engine) as session:
@@ -104,6 +105,18 @@ def get_corpus(corpus_id: str, caller: Reader, service: ServiceOf) -> CorpusResp
     """Look at a corpus."""
     with reading(service.engine) as session:
         return CorpusResponse.model_validate(owned(session, CorpusRow, corpus_id, caller, noun="corpus"))
+
+
+@router.delete("/corpora/{corpus_id}", status_code=204)
+def delete_corpus(corpus_id: str, caller: Submitter, service: ServiceOf) -> None:
+    """Delete a corpus and free its name; encoders and scores made with it stay. Repeating this is harmless.
+
+    One that jobs which have not ended need is refused with 409 and their `job_ids`.
+    """
+    with transaction(service.engine) as session:
+        row = owned(session, CorpusRow, corpus_id, caller, noun="corpus", also_deleted=True)
+        location = delete_row(session, row)
+    remove_files(service, location)
 
 
 def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:

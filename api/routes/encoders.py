@@ -5,14 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
-from api.auth import Caller, Reader
+from api.auth import Caller, Reader, Submitter
+from api.deleting import delete_row, remove_files
 from api.downloads import send_artifact
 from api.library_schemas import EncoderDetailResponse, EncoderResponse, EvaluationResponse
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import Service, ServiceOf
-from core.jobs.database import reading
+from core.jobs.database import reading, transaction
 from core.jobs.tables import EncoderRow, EvaluationRow
 
 router = APIRouter(tags=["encoders"])
@@ -45,7 +46,7 @@ def list_encoders(
     service: ServiceOf,
 ) -> Page[EncoderResponse]:
     """List your encoders, newest first."""
-    these = select(EncoderRow).where(EncoderRow.owner == caller.owner)
+    these = select(EncoderRow).where(EncoderRow.owner == caller.owner, EncoderRow.deleted_at.is_(None))
     if query.name is not None:
         these = these.where(EncoderRow.name == query.name)
     with reading(service.engine) as session:
@@ -86,6 +87,18 @@ def download_encoder(request: Request, encoder_id: str, caller: Reader, service:
 def probe_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
     """The headers of the download: its size, tag and digest."""
     return _send(request, encoder_id, caller, service)
+
+
+@router.delete("/encoders/{encoder_id}", status_code=204)
+def delete_encoder(encoder_id: str, caller: Submitter, service: ServiceOf) -> None:
+    """Delete an encoder; its scores stay, and its version is not given again. Repeating this is harmless.
+
+    One that jobs which have not ended need is refused with 409 and their `job_ids`.
+    """
+    with transaction(service.engine) as session:
+        row = owned(session, EncoderRow, encoder_id, caller, noun="encoder", also_deleted=True)
+        location = delete_row(session, row)
+    remove_files(service, location)
 
 
 def _send(request: Request, encoder_id: str, caller: Caller, service: Service) -> Response:

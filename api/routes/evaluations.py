@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from api.auth import Reader
 from api.library_schemas import EvaluationResponse
@@ -21,9 +21,9 @@ class EvaluationQuery(PageQuery):
     """Which evaluations to list."""
 
     encoder: str | None = None
-    """Only of this encoder (id), or of every version of this name."""
+    """Only of this encoder (id, also a deleted one's), or of every version of this name."""
     corpus: str | None = None
-    """Only on this corpus (id or name)."""
+    """Only on this corpus (id, also a deleted one's, or name)."""
 
 
 @router.get("/evaluations")
@@ -41,8 +41,9 @@ def list_evaluations(
         (CorpusRow, EvaluationRow.corpus_id, query.corpus),
     ):
         if wanted is not None:
-            named = select(row_type.id).where(row_type.owner == caller.owner)
-            these = these.where(column.in_(named.where(or_(row_type.id == wanted, row_type.name == wanted))))
+            mine = select(row_type.id).where(row_type.owner == caller.owner)
+            named = and_(row_type.name == wanted, row_type.deleted_at.is_(None))
+            these = these.where(column.in_(mine.where(or_(row_type.id == wanted, named))))
     with reading(service.engine) as session:
         rows, next_cursor = page_of(session, these, EvaluationRow, query)
     link_next(request, response, next_cursor)

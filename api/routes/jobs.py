@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.auth import Caller, Reader, Submitter
 from api.conditional import names
+from api.deleting import delete_row, remove_files
 from api.event_stream import POLL_SECONDS
 from api.idempotency import IdempotencyKey
 from api.ownership import owned, owned_checkpoint
@@ -31,8 +32,9 @@ from api.submitting import look, rehearse, retry_job, submit_spec
 from api.terms import TermsOf
 from core.jobs import submissions
 from core.jobs.database import reading, transaction
+from core.jobs.reports import checkpoints_of
 from core.jobs.states import FINAL, State
-from core.jobs.tables import CheckpointRow, JobAttemptRow, JobMetricRow, JobRow
+from core.jobs.tables import JobAttemptRow, JobMetricRow, JobRow
 from core.specs import JobSpec
 
 router = APIRouter(tags=["jobs"])
@@ -171,11 +173,10 @@ def list_attempts(job_id: str, caller: Reader, service: ServiceOf) -> AttemptLis
 
 @router.get("/jobs/{job_id}/checkpoints", tags=["checkpoints"])
 def list_checkpoints(job_id: str, caller: Reader, service: ServiceOf) -> CheckpointList:
-    """List a job's committed checkpoints, newest first."""
+    """List a job's committed checkpoints, newest first, without those that were deleted for newer ones."""
     with reading(service.engine) as session:
         owned(session, JobRow, job_id, caller, noun="job")
-        these = select(CheckpointRow).where(CheckpointRow.job_id == job_id)
-        rows = session.scalars(these.order_by(CheckpointRow.step.desc(), CheckpointRow.attempt.desc())).all()
+        rows = checkpoints_of(session, job_id)
     return CheckpointList(data=[CheckpointResponse.of(row) for row in rows])
 
 
@@ -184,6 +185,17 @@ def get_checkpoint(checkpoint_id: str, caller: Reader, service: ServiceOf) -> Ch
     """Look at a checkpoint."""
     with reading(service.engine) as session:
         return CheckpointResponse.of(owned_checkpoint(session, checkpoint_id, caller))
+
+
+@router.delete("/checkpoints/{checkpoint_id}", status_code=204, tags=["checkpoints"])
+def delete_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> None:
+    """Delete a checkpoint; an encoder taken from it stays. Repeating this is harmless.
+
+    While its job, or a retry of that, has not ended this is refused with 409 and their `job_ids`.
+    """
+    with transaction(service.engine) as session:
+        location = delete_row(session, owned_checkpoint(session, checkpoint_id, caller, also_deleted=True))
+    remove_files(service, location)
 
 
 @router.get("/jobs/{job_id}/metrics")

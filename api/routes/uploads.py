@@ -8,13 +8,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.auth import Caller, Reader, Submitter
+from api.deleting import delete_row, remove_files
 from api.idempotency import IdempotencyKey, create_once
 from api.library_schemas import UploadResponse
 from api.ownership import owned
 from api.service import Service, ServiceOf
 from api.uploading import discard, promised_sha256, receive, record, require_digest
 from core.jobs.artifacts import Received
-from core.jobs.database import reading
+from core.jobs.database import reading, transaction
 from core.jobs.tables import UploadRow
 
 router = APIRouter(tags=["uploads"])
@@ -51,6 +52,18 @@ def get_upload(upload_id: str, caller: Reader, service: ServiceOf) -> UploadResp
     """Look at an upload."""
     with reading(service.engine) as session:
         return UploadResponse.model_validate(owned(session, UploadRow, upload_id, caller, noun="upload"))
+
+
+@router.delete("/uploads/{upload_id}", status_code=204)
+def delete_upload(upload_id: str, caller: Submitter, service: ServiceOf) -> None:
+    """Delete an upload; a corpus made of it stays. Repeating this is harmless.
+
+    One that jobs which have not ended need is refused with 409 and their `job_ids`.
+    """
+    with transaction(service.engine) as session:
+        row = owned(session, UploadRow, upload_id, caller, noun="upload", also_deleted=True)
+        location = delete_row(session, row)
+    remove_files(service, location)
 
 
 def _keep(

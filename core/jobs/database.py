@@ -28,13 +28,19 @@ def open_database(url: str) -> Engine:
     """Return an engine for `url`.
 
     SQLite files are put into WAL mode with full synchronisation, so that a committed job survives a power
-    cut; their folder is made. PostgreSQL connections are tried before use.
+    cut; their folder is made. PostgreSQL connections are tried before use. SQLAlchemy keeps values out of its
+    messages, which end in logs: some are secrets.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         connecting = _POSTGRES_TIMEOUTS if parsed.get_backend_name() == "postgresql" else {}
         return create_engine(
-            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=connecting
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            connect_args=connecting,
+            hide_parameters=True,
         )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +50,7 @@ def open_database(url: str) -> Engine:
         pool_size=10,
         max_overflow=20,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -52,10 +59,13 @@ def open_database(url: str) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the database to the newest version; safe when several processes start at once."""
-    with engine.begin() as connection:
+    with engine.connect() as connection, _with_foreign_keys_at_rest(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         command.upgrade(alembic_config(connection), "head")
+        if engine.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            assert not broken, f"the migration left references to nothing: {broken[:5]}"
 
 
 def is_current(engine: Engine) -> bool:
@@ -106,6 +116,23 @@ def lock_name(session: Session, name: str) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+@contextmanager
+def _with_foreign_keys_at_rest(connection: Connection) -> Iterator[None]:
+    """On SQLite a changed table is made anew and the old one dropped, which other rows may refer to.
+
+    The switch works only between transactions, so it is thrown behind SQLAlchemy's back.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

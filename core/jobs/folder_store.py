@@ -1,5 +1,6 @@
 """Artifacts in a local or shared folder, which is the working folder as well: what is done is renamed."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +8,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from core.errors import ArtifactError
+from core.errors import ArtifactError, StorageError
 from core.jobs.artifacts import ArtifactStore, naming_a_full_disk
 from core.jobs.manifests import FileDigest, verify
 
 _PIECE_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 class FolderStore(ArtifactStore):
@@ -60,13 +62,28 @@ class FolderStore(ArtifactStore):
         """There is none: the API sends the file."""
 
     def delete(self, location: str) -> None:
-        """Remove a folder and everything in it."""
-        shutil.rmtree(self.local_path(location), ignore_errors=True)
+        """Remove a folder and everything in it, if it is still there.
+
+        Raises:
+            StorageError: it cannot be deleted, or is no folder below `uploads`, `corpora` and the like.
+        """
+        path = self.local_path(location)
+        if path.parent in (self.folder, self.folder.parent):
+            raise StorageError(f"Location {location!r} holds more than one artifact; it is not removed.")
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StorageError(f"Cannot remove {path}: {error.strerror}; delete it by hand.") from error
 
     def delete_checkpoints(self, locations: Sequence[str]) -> "Future[None]":
-        """Remove folders at once."""
+        """Remove folders at once; what cannot be removed stays behind as garbage."""
         for location in locations:
-            self.delete(location)
+            try:
+                self.delete(location)
+            except StorageError as error:
+                _log.warning("%s", error)
         return _done()
 
     def is_gone(self, location: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "cor", "upl", "enc", "ckp", "evl", "key", "req", "wrk"]
+Prefix = Literal["job", "cor", "upl", "enc", "ckp", "evl", "key", "req", "wrk", "aud", "whk", "msg"]
 
 
 def new_id(prefix: Prefix) -> str:

@@ -2,25 +2,35 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
-from core.errors import UserError
+from core.errors import KeyNotRotatable, UserError
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
 from core.jobs.tables import ApiKeyRow
 
 Scope = Literal["read", "submit", "admin"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
+USE_NOTED_EVERY_SECONDS = 60.0
+"""How exact `last_used_at` is: most uses of an API key write nothing."""
+_TOKEN = re.compile(r"(sf_[0-9A-Za-z]+_)[0-9A-Za-z]+")
 _ABSENT = hashlib.sha256(b"").hexdigest()
 
 
 def create_api_key(
-    session: Session, *, owner: str, scopes: Iterable[str], expires_at: datetime | None = None
+    session: Session,
+    *,
+    owner: str,
+    scopes: Iterable[str],
+    name: str | None = None,
+    expires_at: datetime | None = None,
 ) -> str:
     """Store a new credential and return it; it cannot be shown again.
 
@@ -35,6 +45,7 @@ def create_api_key(
         ApiKeyRow(
             id=api_key_id,
             owner=owner,
+            name=name,
             secret_sha256=_digest(secret),
             scopes=wanted,
             created_at=now(session),
@@ -56,10 +67,63 @@ def check(session: Session, token: str) -> ApiKeyRow | None:
     return None if row.expires_at is not None and row.expires_at <= now(session) else row
 
 
+def rotate(session: Session, row: ApiKeyRow, *, grace_seconds: float) -> str:
+    """Make a credential with the same owner, scopes, name and lifetime, and return it.
+
+    The old one works for `grace_seconds` more, if it does not expire before.
+
+    Raises:
+        KeyNotRotatable: the old one is revoked or expired, or has a successor already.
+    """
+    session.refresh(row, with_for_update=True)
+    at = now(session)
+    _require_rotatable(row, at)
+    lifetime = row.expires_at - row.created_at if row.expires_at else None
+    expires_at = at + lifetime if lifetime else None
+    token = create_api_key(session, owner=row.owner, scopes=row.scopes, name=row.name, expires_at=expires_at)
+    grace_ends = at + timedelta(seconds=grace_seconds)
+    row.expires_at = min(row.expires_at or grace_ends, grace_ends)
+    row.replaced_by = api_key_id_of(token)
+    session.flush()
+    return token
+
+
+def api_key_id_of(token: str) -> str:
+    """The id that the credential `token` claims to be."""
+    return f"key_{token.split('_')[1]}"
+
+
+def use_is_due(row: ApiKeyRow, at: datetime) -> bool:
+    """Whether a use at `at` is worth writing down."""
+    return row.last_used_at is None or at - row.last_used_at >= timedelta(seconds=USE_NOTED_EVERY_SECONDS)
+
+
+def note_use(session: Session, api_key_id: str) -> None:
+    """Write down that a credential is in use, unless somebody did so within the last minute."""
+    at = now(session)
+    before = at - timedelta(seconds=USE_NOTED_EVERY_SECONDS)
+    stale = or_(ApiKeyRow.last_used_at.is_(None), ApiKeyRow.last_used_at <= before)
+    session.execute(update(ApiKeyRow).where(ApiKeyRow.id == api_key_id, stale).values(last_used_at=at))
+
+
 def revoke(session: Session, row: ApiKeyRow) -> None:
     """Make a credential useless from now on; repeating it is harmless."""
     row.revoked_at = row.revoked_at or now(session)
     session.flush()
+
+
+def without_secrets(text: str) -> str:
+    """The text with the secrets of API keys blotted out: for what is kept of requests, whatever they said."""
+    return _TOKEN.sub(r"\1...", text)
+
+
+def _require_rotatable(row: ApiKeyRow, at: datetime) -> None:
+    if row.replaced_by is not None:
+        raise KeyNotRotatable(f"API key {row.id} was rotated already; {row.replaced_by} takes its place.")
+    if row.revoked_at is not None:
+        raise KeyNotRotatable(f"API key {row.id} is revoked; make a new one instead.")
+    if row.expires_at is not None and row.expires_at <= at:
+        raise KeyNotRotatable(f"API key {row.id} has expired; make a new one instead.")
 
 
 def _digest(secret: str) -> str:

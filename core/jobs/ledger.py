@@ -16,6 +16,7 @@ from core.errors import ImpossibleTransition, LeaseLost
 from core.jobs.database import now
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, may
 from core.jobs.tables import JobAttemptRow, JobEventRow, JobRow, OutboxRow
+from core.jobs.webhooks import notify
 
 EventType = Literal["state", "progress", "metric", "checkpoint", "log"]
 _LONGEST_BACKOFF_SECONDS = 300.0
@@ -74,12 +75,17 @@ def lost(lease: Lease) -> LeaseLost:
 
 
 def append_event(session: Session, job: JobRow, event: EventType, data: dict[str, Any]) -> None:
-    """Add the next event of a locked job; every visible change has one, so the row's version moves too."""
+    """Add the next event of a locked job; every visible change has one, so the row's version moves too.
+
+    A change of state is also written down for each webhook of the owner.
+    """
     job.last_event += 1
     job.version += 1
     session.add(
         JobEventRow(job_id=job.id, sequence=job.last_event, type=event, data=data, created_at=job.updated_at)
     )
+    if event == "state":
+        notify(session, job, data)
 
 
 def move(

@@ -50,7 +50,7 @@ def succeed_import(
         return _stop(session, job)
     name = str(job.spec["name"])
     lock_name(session, f"corpus:{job.owner}:{name}")
-    if session.scalars(select(CorpusRow.id).filter_by(owner=job.owner, name=name)).first():
+    if session.scalars(select(CorpusRow.id).filter_by(owner=job.owner, name=name, deleted_at=None)).first():
         return _fail(
             session, job, Reason.USER_ERROR, f"There is already a corpus {name!r}; choose another name."
         )

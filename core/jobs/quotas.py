@@ -67,7 +67,10 @@ def count_queued(session: Session, owner: str) -> int:
 def stored_bytes(session: Session, owner: str) -> int:
     """Bytes of everything that `owner` has in the artifact store."""
     tables = (UploadRow, CorpusRow, EncoderRow)
-    own = [select(func.sum(table.size_bytes)).where(table.owner == owner) for table in tables]
+    own = [
+        select(func.sum(table.size_bytes)).where(table.owner == owner, table.deleted_at.is_(None))
+        for table in tables
+    ]
     kept = select(func.sum(CheckpointRow.size_bytes)).join(JobRow, JobRow.id == CheckpointRow.job_id)
     own.append(kept.where(JobRow.owner == owner, CheckpointRow.deleted_at.is_(None)))
     return sum(int(session.execute(part).scalar_one() or 0) for part in own)

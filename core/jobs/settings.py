@@ -53,6 +53,18 @@ class Settings(BaseSettings):
     """Largest upload."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
     """Largest JSON body."""
+    requests_per_minute: Annotated[int, Field(ge=0)] = 1200
+    """Requests of one API key (or else one address) to one API process, in the long run; 0: no limit."""
+    request_burst: Annotated[int, Field(ge=1)] = 240
+    """Requests that may come at once after a silence."""
+    webhook_private_targets: bool = False
+    """Whether webhooks may go to private, loopback, link-local and metadata addresses."""
+    webhook_patience_days: Annotated[float, Field(gt=0)] = 3.0
+    """How long a webhook's message is tried again; a webhook that fails for so long is disabled."""
+    keep_deliveries_days: Annotated[float, Field(gt=0)] = 30.0
+    """How long it is told what became of a webhook's message."""
+    keep_audit_days: Annotated[float, Field(gt=0)] = 365.0
+    """How long entries of the audit trail are kept."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
     """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0

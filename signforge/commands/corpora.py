@@ -1,4 +1,4 @@
-"""`signforge corpora add | list | show`."""
+"""`signforge corpora add | list | show | delete`."""
 
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -142,6 +142,16 @@ def show(
             *found.summary.items(),
         ]
     )
+
+
+@app.command()
+def delete(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A corpus' id or name.")],
+) -> None:
+    """Delete a corpus and free its name; encoders and scores made with it stay."""
+    with Client() as client:
+        found = client.delete_corpus(corpus)
+    typer.echo(f"{found.id} ({found.name}) is deleted.")
 
 
 def _follow(client: Client, job: Job, *, aside: bool) -> Job:

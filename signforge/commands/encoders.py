@@ -1,4 +1,4 @@
-"""`signforge encoders list | show | download`, and `signforge download`."""
+"""`signforge encoders list | show | download | delete`, and `signforge download`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +75,14 @@ def download(
     with Client() as client, transfer_bar("downloading") as on_bytes:
         target = client.download_encoder(encoder, path, on_bytes=on_bytes)
     typer.echo(str(target))
+
+
+@app.command()
+def delete(encoder: EncoderName) -> None:
+    """Delete an encoder (of a name, the newest version); its scores stay."""
+    with Client() as client:
+        found = client.delete_encoder(encoder)
+    typer.echo(f"{found.id} ({found.name}, version {found.version}) is deleted.")
 
 
 def print_scores(evaluations: tuple[Evaluation, ...] | list[Evaluation]) -> None:

@@ -1,6 +1,10 @@
 """Encoders, evaluations, recipes, workers and API keys."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
 
 from api.auth import Scope
 from core.jobs.database import transaction
@@ -114,3 +118,51 @@ class TestApiKeys:
         assert "in the past" in past.json()["detail"]
         naive = admin.post("/v1/api-keys", json={"owner": "ben", "expires_at": "2035-01-01T00:00:00"})
         assert naive.json()["errors"][0]["pointer"] == "/expires_at"
+
+    def test_a_key_is_rotated_and_both_work_for_a_while(self, bench: Bench) -> None:
+        admin = bench.client_of("root", "admin")
+        old = admin.post("/v1/api-keys", json={"owner": "ben", "name": "laptop"}).json()
+        answer = admin.post(f"/v1/api-keys/{old['id']}/rotate")
+        new = answer.json()
+        assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+        assert (new["owner"], new["name"], new["scopes"]) == ("ben", "laptop", old["scopes"])
+        for made in (old, new):
+            client = bench.client_with({"Authorization": f"Bearer {made['api_key']}"})
+            assert client.get("/v1/jobs").status_code == 200
+        again = admin.post(f"/v1/api-keys/{old['id']}/rotate")
+        assert again.status_code == 409
+        assert new["id"] in again.json()["detail"]
+        assert admin.post("/v1/api-keys/key_0/rotate").status_code == 404
+
+    def test_a_key_rotated_without_grace_ends_at_once(self, bench: Bench) -> None:
+        admin = bench.client_of("root", "admin")
+        old = admin.post("/v1/api-keys", json={"owner": "ben"}).json()
+        assert admin.post(f"/v1/api-keys/{old['id']}/rotate", json={"grace_seconds": 0}).status_code == 201
+        client = bench.client_with({"Authorization": f"Bearer {old['api_key']}"})
+        assert client.get("/v1/jobs").status_code == 401
+
+    def test_use_is_noted_once_a_minute_and_reads_stay_reads(self, bench: Bench) -> None:
+        bench.client.get("/v1/jobs")
+        writes: list[str] = []
+
+        def listen(*arguments: Any) -> None:
+            writes.extend([arguments[2]] if not arguments[2].lstrip().startswith(("SELECT", "BEGIN")) else [])
+
+        event.listen(bench.service.engine, "before_cursor_execute", listen)
+        for _ in range(3):
+            assert bench.client.get("/v1/jobs").status_code == 200
+        event.remove(bench.service.engine, "before_cursor_execute", listen)
+        assert writes == []
+        keys = bench.client_of("root", "admin").get("/v1/api-keys").json()["data"]
+        (used,) = [key["last_used_at"] for key in keys if key["owner"] == "ada"]
+        assert datetime.now(UTC) - datetime.fromisoformat(used) < timedelta(minutes=1)
+
+    def test_a_use_that_cannot_be_noted_fails_no_request(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with transaction(bench.service.engine) as session:
+            session.execute(
+                text("CREATE TRIGGER full BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'full'); END")
+            )
+        assert bench.client.get("/v1/jobs").status_code == 200
+        assert "is in use" in caplog.text

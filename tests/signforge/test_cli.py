@@ -213,11 +213,51 @@ def test_cancel_says_the_state(invoke: Invoke, api: RunningApi, corpus: str) -> 
     assert "cancelled" in invoke("show", job_id).stdout
 
 
-def test_keys_are_made_and_revoked(invoke: Invoke) -> None:
-    made = json.loads(invoke("keys", "create", "carol", "--scope", "read", "--json").stdout)
+def test_corpora_and_encoders_are_deleted_by_name(
+    invoke: Invoke, api: RunningApi, make_encoder: Callable[[bytes], str]
+) -> None:
+    first, second = make_encoder(b"first"), make_encoder(b"second")
+    told = invoke("encoders", "delete", "signs-encoder")
+    assert f"{second} (signs-encoder, version 2) is deleted" in told.stdout
+    with api.client() as client:
+        assert [found.id for found in client.encoders()] == [first]
+        job = client.submit({"kind": "evaluate", "corpus": "signs", "encoder": "signs-encoder"})
+    refused = invoke("corpora", "delete", "signs")
+    assert refused.exit_code == 1
+    assert job.id in refused.stderr
+    invoke("cancel", job.id)
+    assert "(signs) is deleted" in invoke("corpora", "delete", "signs").stdout
+    assert "There are no corpora" in invoke("corpora", "list").stdout
+
+
+def test_keys_are_made_rotated_and_revoked(invoke: Invoke) -> None:
+    options = ("--scope", "read", "--name", "laptop", "--days", "90")
+    made = json.loads(invoke("keys", "create", "carol", *options, "--json").stdout)
     assert made["api_key"].startswith("sf_")
     assert made["id"] in invoke("keys", "list").stdout
-    assert invoke("keys", "revoke", made["id"]).exit_code == 0
+    successor = json.loads(invoke("keys", "rotate", made["id"], "--grace-days", "0", "--json").stdout)
+    assert (successor["name"], successor["scopes"]) == ("laptop", ["read"])
+    assert successor["expires_at"] > made["expires_at"]
+    assert successor["api_key"] != made["api_key"]
+    assert invoke("keys", "revoke", successor["id"]).exit_code == 0
+
+
+def test_webhooks_are_made_tested_rotated_and_deleted(invoke: Invoke, api: RunningApi) -> None:
+    assert "There are no webhooks" in invoke("webhooks", "list").stdout
+    made = json.loads(invoke("webhooks", "add", "https://example.org/hook", "--json").stdout)
+    assert made["url"] in invoke("webhooks", "list").stdout
+    assert made["secret"] not in invoke("webhooks", "list", "--json").stdout
+    assert "is on its way" in invoke("webhooks", "test", made["id"]).stdout
+    (message,) = json.loads(invoke("webhooks", "log", made["id"], "--json").stdout)
+    assert (message["type"], message["state"]) == ("webhook.test", "pending")
+    assert message["id"] in invoke("webhooks", "log", made["id"]).stdout
+    rotated = invoke("webhooks", "rotate", made["id"], "--grace-days", "0")
+    assert rotated.stdout.startswith("whsec_")
+    assert made["secret"] not in rotated.stdout
+    assert invoke("webhooks", "delete", made["id"]).exit_code == 0
+    refused = invoke("webhooks", "add", "http://127.0.0.1/")
+    assert refused.exit_code == 1
+    assert "SIGNFORGE_WEBHOOK_PRIVATE_TARGETS" in refused.stderr
 
 
 @pytest.mark.parametrize("module", ["signforge", "signforge.client", "signforge.cli", "signforge.local"])

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
 from core.jobs.identifiers import new_id
-from core.jobs.tables import Tables, UploadRow
+from core.jobs.tables import CorpusRow, EvaluationRow, Tables, UploadRow
 
 
 def test_migrating_makes_exactly_the_tables(empty: Engine) -> None:
@@ -32,6 +32,31 @@ def test_migrations_go_down_and_up_again(empty: Engine) -> None:
     assert not is_current(engine)
     migrate(engine)
     assert is_current(engine)
+
+
+def test_what_is_in_the_first_tables_survives(empty: Engine) -> None:
+    at = "'2026-01-01 00:00:00'"
+    with empty.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in (
+            "INSERT INTO jobs (id, owner, kind, spec, state, priority, version, last_event, attempt,"
+            " charged_attempts, created_at, updated_at)"
+            f" VALUES ('job_1', 'ada', 'import', '{{}}', 'succeeded', 0, 1, 1, 0, 0, {at}, {at})",
+            f"INSERT INTO job_events (job_id, sequence, type, data, created_at)"
+            f" VALUES ('job_1', 1, 'state', '{{}}', {at})",
+            "INSERT INTO corpora (id, owner, name, job_id, location, digest, summary, created_at)"
+            f" VALUES ('cor_1', 'ada', 'signs', 'job_1', 'corpora/cor_1', 'd', '{{}}', {at})",
+            "INSERT INTO evaluations (id, owner, job_id, corpus_id, features, protocol, folds, scores,"
+            " created_at)"
+            f" VALUES ('evl_1', 'ada', 'job_1', 'cor_1', 'keypoints', 'knn', 'given', '{{}}', {at})",
+        ):
+            connection.execute(text(statement))
+    migrate(empty)
+    with reading(empty) as session:
+        assert session.get_one(EvaluationRow, "evl_1").corpus_id == "cor_1"
+        assert session.get_one(CorpusRow, "cor_1").name == "signs"
+    with transaction(empty) as session, pytest.raises(IntegrityError):
+        session.execute(text("DELETE FROM corpora"))  # references are guarded again
 
 
 def test_several_may_migrate_at_once(empty: Engine) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from core.errors import UserError
+from core.errors import KeyNotRotatable, UserError
 from core.jobs.database import now, open_database, transaction
-from core.jobs.keys import check, create_api_key, revoke
+from core.jobs.keys import check, create_api_key, note_use, revoke, rotate
 from core.jobs.tables import ApiKeyRow
 
 
@@ -58,6 +58,61 @@ def test_a_revoked_or_expired_key_does_not_open(engine: Engine) -> None:
         revoke(session, row)
         assert row.revoked_at == first
         assert check(session, token) is None
+
+
+def test_a_rotated_key_has_a_successor_like_it_and_a_grace(engine: Engine) -> None:
+    with transaction(engine) as session:
+        soon = now(session) + timedelta(hours=1)
+        token = create_api_key(session, owner="ada", scopes=["submit"], name="laptop", expires_at=soon)
+    with transaction(engine) as session:
+        old = check(session, token)
+        assert old is not None
+        successor = check(session, rotate(session, old, grace_seconds=600))
+        assert successor is not None
+        assert (successor.owner, successor.scopes, successor.name) == ("ada", ["submit"], "laptop")
+        assert old.replaced_by == successor.id
+        assert old.expires_at is not None
+        assert timedelta(seconds=595) < old.expires_at - now(session) <= timedelta(seconds=600)
+        assert successor.expires_at is not None
+        assert timedelta(0) <= successor.expires_at - soon < timedelta(seconds=10)
+        with pytest.raises(KeyNotRotatable, match=successor.id):
+            rotate(session, old, grace_seconds=0)
+        rotate(session, successor, grace_seconds=0)
+    with transaction(engine) as session:
+        assert check(session, token) is not None, "it has its grace"
+        assert session.get_one(ApiKeyRow, successor.id).expires_at <= now(session)  # type: ignore[operator]
+
+
+def test_a_grace_does_not_lengthen_a_key_and_a_dead_one_has_no_successor(engine: Engine) -> None:
+    with transaction(engine) as session:
+        soon = now(session) + timedelta(seconds=60)
+        row = check(session, create_api_key(session, owner="a", scopes=["read"], expires_at=soon))
+        assert row is not None
+        rotate(session, row, grace_seconds=86_400)
+        assert row.expires_at == soon
+        row = check(session, create_api_key(session, owner="a", scopes=["read"]))
+        assert row is not None
+        revoke(session, row)
+        with pytest.raises(KeyNotRotatable, match="revoked"):
+            rotate(session, row, grace_seconds=0)
+
+
+def test_uses_within_a_minute_are_one(engine: Engine) -> None:
+    with transaction(engine) as session:
+        row = check(session, create_api_key(session, owner="a", scopes=["read"]))
+        assert row is not None
+        note_use(session, row.id)
+        session.refresh(row)
+        first = row.last_used_at
+        assert first is not None
+        note_use(session, row.id)
+        session.refresh(row)
+        assert row.last_used_at == first
+        row.last_used_at = first - timedelta(seconds=61)
+        session.flush()
+        note_use(session, row.id)
+        session.refresh(row)
+        assert row.last_used_at >= first
 
 
 @pytest.mark.parametrize("scopes", [[], ["write"], ["read", "root"]])

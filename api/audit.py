@@ -1,0 +1,83 @@
+"""Writes an audit entry for every request that changes something, refused ones too."""
+
+import logging
+
+from anyio import to_thread
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import caller_of
+from api.request_ids import request_id_of
+from core.jobs.audit import Change, record
+from core.jobs.database import transaction
+from core.jobs.keys import without_secrets
+
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_CLIENT_WENT_AWAY = 499
+_OUR_FAULT = 500
+_log = logging.getLogger("signforge.api")
+
+
+class AuditTrail:
+    """Writes the entry when the status is known and before the answer goes out, so whoever has an answer
+    finds it in the trail.
+
+    By then the change is done: if the entry cannot be written, the log gets it instead, and the answer
+    stands.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] not in _CHANGING:
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def noting(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start" and not answered:
+                answered = True
+                location = Headers(raw=message["headers"]).get("location")
+                await _note(scope, message["status"], location)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if not answered:
+                went_away = isinstance(error, ClientDisconnect)
+                await _note(scope, _CLIENT_WENT_AWAY if went_away else _OUR_FAULT, None)
+            raise
+
+
+async def _note(scope: Scope, status: int, location: str | None) -> None:
+    route = scope.get("route")
+    if route is not None:  # else there is nothing at that path that could be changed
+        change = _change(scope, str(route.name), status, location)
+        await to_thread.run_sync(_write, scope, change)
+
+
+def _change(scope: Scope, action: str, status: int, location: str | None) -> Change:
+    caller, client = caller_of(scope), scope.get("client")
+    return Change(
+        action=action,
+        resource=without_secrets(location or scope["path"]),
+        request_id=request_id_of(scope),
+        status=status,
+        owner=caller.owner if caller else None,
+        api_key_id=caller.api_key_id if caller else None,
+        client_address=client[0] if client else None,
+    )
+
+
+def _write(scope: Scope, change: Change) -> None:
+    try:
+        with transaction(scope["app"].state.service.engine) as session:
+            record(session, change)
+    except SQLAlchemyError as error:
+        _log.error("cannot write to the audit trail (%s): %s", type(error).__name__, change)

@@ -1,0 +1,65 @@
+"""Refuses who asks too often, before anything else is done for them."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import caller_of
+from api.problems import Problem, problem_response
+from api.rate_limits import Rate, Verdict
+from core.jobs.settings import Settings
+
+_EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Whoever runs the service must see it also when it is flooded."""
+_UNAUTHORISED = 401
+
+
+class RateLimit:
+    """Charges each request to its caller; one too many is answered 429, and costs the database nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in _EXEMPT:
+            await self._app(scope, receive, send)
+            return
+        service = scope["app"].state.service
+        rate, rates = _rate_of(service.settings), service.rates
+        if rate is None:
+            await self._app(scope, receive, send)
+            return
+        verdict = rates.buckets.take(rates.callers.name_of(scope), rate)
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _tell(MutableHeaders(scope=message), rate, verdict)
+                if caller_of(scope) is not None or message["status"] == _UNAUTHORISED:
+                    rates.callers.learn(scope, accepted=caller_of(scope) is not None)
+            await send(message)
+
+        if verdict.allowed:
+            await self._app(scope, receive, told)
+        else:
+            await problem_response(Request(scope), _refusal(rate, verdict))(scope, receive, told)
+
+
+def _rate_of(settings: Settings) -> Rate | None:
+    if settings.requests_per_minute == 0:
+        return None
+    return Rate(settings.requests_per_minute, settings.request_burst)
+
+
+def _tell(headers: MutableHeaders, rate: Rate, verdict: Verdict) -> None:
+    window = max(1, round(rate.burst / rate.per_second))
+    headers["RateLimit-Policy"] = f'"requests";q={rate.burst};w={window}'
+    headers["RateLimit"] = f'"requests";r={verdict.remaining};t={verdict.full_after}'
+
+
+def _refusal(rate: Rate, verdict: Verdict) -> Problem:
+    detail = (
+        f"You asked too often: the limit is {rate.per_minute:g} requests a minute, {rate.burst} at once. "
+        f"Wait {verdict.retry_after} s, or have SIGNFORGE_REQUESTS_PER_MINUTE or _REQUEST_BURST raised."
+    )
+    return Problem(429, "too-many-requests", detail, headers={"Retry-After": str(verdict.retry_after)})

@@ -1,0 +1,51 @@
+"""The audit trail: who changed what, for administrators."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import select
+
+from api.auth import Admin
+from api.library_schemas import AuditEntryResponse
+from api.paging import PageQuery, link_next, page_of
+from api.schemas import Page
+from api.service import ServiceOf
+from core.jobs.database import reading
+from core.jobs.tables import AuditEntryRow
+
+router = APIRouter(tags=["audit"])
+AuditPage = Page[AuditEntryResponse]
+"""One page of the trail."""
+
+
+class AuditQuery(PageQuery):
+    """Which entries to list."""
+
+    owner: str | None = None
+    """Only requests with an API key of this owner."""
+    action: str | None = None
+    """Only this operation, by its id in the OpenAPI document."""
+
+
+@router.get("/audit")
+def list_audit_entries(
+    request: Request,
+    response: Response,
+    query: Annotated[AuditQuery, Query()],
+    _: Admin,
+    service: ServiceOf,
+) -> AuditPage:
+    """List who asked for which change, of all owners, newest first; refused requests too.
+
+    Requests beyond the rate limit are in the log only: they cost the database nothing.
+    """
+    these = select(AuditEntryRow)
+    if query.owner is not None:
+        these = these.where(AuditEntryRow.owner == query.owner)
+    if query.action is not None:
+        these = these.where(AuditEntryRow.action == query.action)
+    with reading(service.engine) as session:
+        rows, next_cursor = page_of(session, these, AuditEntryRow, query)
+    link_next(request, response, next_cursor)
+    entries = [AuditEntryResponse.model_validate(row) for row in rows]
+    return AuditPage(data=entries, next_cursor=next_cursor, has_more=next_cursor is not None)

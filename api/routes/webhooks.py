@@ -1,0 +1,134 @@
+"""Webhooks: have your own server told what becomes of your jobs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import select
+
+from api.auth import Reader, Submitter
+from api.ownership import owned
+from api.paging import PageQuery, link_next, page_of
+from api.problems import Problem
+from api.schemas import Page
+from api.service import ServiceOf
+from api.webhook_schemas import (
+    WebhookCreatedResponse,
+    WebhookDeliveryResponse,
+    WebhookRequest,
+    WebhookResponse,
+    WebhookRotationRequest,
+)
+from core.jobs import webhooks
+from core.jobs.database import now, reading, transaction
+from core.jobs.tables import WebhookDeliveryRow, WebhookRow
+from core.jobs.webhook_targets import check_url
+
+router = APIRouter(tags=["webhooks"])
+MOST_PER_OWNER = 20
+_USUAL_ROTATION = WebhookRotationRequest()
+
+
+@router.post("/webhooks", status_code=201)
+def create_webhook(
+    response: Response, body: WebhookRequest, caller: Submitter, service: ServiceOf
+) -> WebhookCreatedResponse:
+    """Have a URL told of every state change of your jobs. The answer shows the secret, once.
+
+    Messages follow Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature` are headers,
+    and any 2xx within 15 seconds counts as received. Else a message is sent again after about 5 seconds, then
+    three times as long each time, at most a day, for three days.
+    """
+    url = str(body.url)
+    check_url(url, private_allowed=service.settings.webhook_private_targets)
+    with transaction(service.engine) as session:
+        if webhooks.count_webhooks(session, caller.owner) >= MOST_PER_OWNER:
+            detail = f"You have {MOST_PER_OWNER} webhooks, which is the limit; delete one."
+            raise Problem(409, "too-many-webhooks", detail)
+        row = webhooks.create_webhook(session, owner=caller.owner, url=url)
+    return _shown_once(response, row)
+
+
+@router.get("/webhooks")
+def list_webhooks(
+    request: Request,
+    response: Response,
+    query: Annotated[PageQuery, Query()],
+    caller: Reader,
+    service: ServiceOf,
+) -> Page[WebhookResponse]:
+    """List your webhooks, newest first, without their secrets."""
+    these = select(WebhookRow).where(WebhookRow.owner == caller.owner, WebhookRow.deleted_at.is_(None))
+    with reading(service.engine) as session:
+        rows, next_cursor = page_of(session, these, WebhookRow, query)
+    link_next(request, response, next_cursor)
+    data = [WebhookResponse.of(row) for row in rows]
+    return Page(data=data, next_cursor=next_cursor, has_more=next_cursor is not None)
+
+
+@router.get("/webhooks/{webhook_id}")
+def get_webhook(webhook_id: str, caller: Reader, service: ServiceOf) -> WebhookResponse:
+    """Look at a webhook: whether it fails, or was disabled."""
+    with reading(service.engine) as session:
+        return WebhookResponse.of(owned(session, WebhookRow, webhook_id, caller, noun="webhook"))
+
+
+@router.delete("/webhooks/{webhook_id}", status_code=204)
+def delete_webhook(webhook_id: str, caller: Submitter, service: ServiceOf) -> None:
+    """Delete a webhook with its log; nothing is sent there any more. Repeating this is harmless."""
+    with transaction(service.engine) as session:
+        row = owned(session, WebhookRow, webhook_id, caller, noun="webhook", also_deleted=True)
+        webhooks.delete_webhook(session, row)
+
+
+@router.post("/webhooks/{webhook_id}/test", status_code=202)
+def test_webhook(webhook_id: str, caller: Submitter, service: ServiceOf) -> WebhookDeliveryResponse:
+    """Send a message of type `webhook.test`, once; its delivery tells what came of it.
+
+    A webhook that was disabled is enabled again when the message arrives.
+    """
+    with transaction(service.engine) as session:
+        row = owned(session, WebhookRow, webhook_id, caller, noun="webhook")
+        data = {"webhook_id": row.id}
+        message = webhooks.add_message(session, row.id, webhooks.TEST, data, at=now(session))
+        session.flush()
+    return WebhookDeliveryResponse.model_validate(message)
+
+
+@router.post("/webhooks/{webhook_id}/rotate")
+def rotate_webhook_secret(
+    response: Response,
+    webhook_id: str,
+    caller: Submitter,
+    service: ServiceOf,
+    body: WebhookRotationRequest = _USUAL_ROTATION,
+) -> WebhookCreatedResponse:
+    """Give a webhook a new secret, shown once; for `grace_seconds` messages carry both signatures."""
+    with transaction(service.engine) as session:
+        row = owned(session, WebhookRow, webhook_id, caller, noun="webhook")
+        webhooks.rotate_secret(session, row, grace_seconds=body.grace_seconds)
+    return _shown_once(response, row)
+
+
+@router.get("/webhooks/{webhook_id}/deliveries")
+def list_deliveries(
+    request: Request,
+    response: Response,
+    webhook_id: str,
+    query: Annotated[PageQuery, Query()],
+    caller: Reader,
+    service: ServiceOf,
+) -> Page[WebhookDeliveryResponse]:
+    """List a webhook's messages, newest first, and what became of each; old ones are forgotten."""
+    with reading(service.engine) as session:
+        owned(session, WebhookRow, webhook_id, caller, noun="webhook")
+        these = select(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == webhook_id)
+        rows, next_cursor = page_of(session, these, WebhookDeliveryRow, query)
+    link_next(request, response, next_cursor)
+    data = [WebhookDeliveryResponse.model_validate(row) for row in rows]
+    return Page(data=data, next_cursor=next_cursor, has_more=next_cursor is not None)
+
+
+def _shown_once(response: Response, row: WebhookRow) -> WebhookCreatedResponse:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Location"] = f"/v1/webhooks/{row.id}"
+    return WebhookCreatedResponse.of(row, secret=row.secret)
