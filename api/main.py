@@ -21,6 +21,7 @@ from api.routes import (
     events,
     health,
     jobs,
+    logs,
     recipes,
     uploads,
     workers,
@@ -30,7 +31,7 @@ from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
 
-_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
+_NOUNS = (jobs, events, logs, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
 _GRACE_SECONDS = 10
 
 

@@ -243,7 +243,7 @@ def _links(row: JobRow) -> dict[str, str]:
     here = f"/v1/jobs/{row.id}"
     links = {
         "self": here,
-        **{part: f"{here}/{part}" for part in ("events", "metrics", "checkpoints", "attempts")},
+        **{part: f"{here}/{part}" for part in ("events", "logs", "metrics", "checkpoints", "attempts")},
     }
     if State(row.state) not in FINAL:
         links["cancel"] = f"{here}/cancel"

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from core.errors import LeaseLost
 from core.jobs import workers
+from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading, transaction
 from core.jobs.leases import Claim, Desired, claim, desired, renew
 from core.jobs.ledger import RetryPolicy
@@ -23,6 +25,7 @@ from core.jobs.workers import Capacity
 from worker.drain import WINDING_UP_SECONDS
 from worker.persistence import DATABASE_AWAY, insist
 from worker.processes import MARK, end_all
+from worker.program_log import store_rest
 
 SUPERVISOR = "worker.supervisor"
 _log = logging.getLogger(__name__)
@@ -85,20 +88,27 @@ class Holder:
         """Give the job back if its supervisor could not; usually it could, and the lease is gone."""
         policy = RetryPolicy(self.settings.max_attempts, self.settings.backoff_seconds)
         message = "The worker's supervisor ended before it could say how the attempt went."
-        try:
-            insist(
-                self.engine,
-                lambda session: requeue(
-                    session,
-                    claimed.lease,
-                    charged=True,
-                    reason=Reason.WORKER_LOST,
-                    message=message,
-                    policy=policy,
-                ),
-                within_seconds=self.settings.lease_seconds,
-                pause=time.sleep,
+        artifacts = ArtifactStore(self.settings.artifacts_folder)
+
+        def write(session: Session) -> None:
+            store_rest(
+                session,
+                claimed.lease,
+                artifacts,
+                before=claimed.attempt + 1,
+                max_bytes=self.settings.max_log_bytes_per_job,
             )
+            requeue(
+                session,
+                claimed.lease,
+                charged=True,
+                reason=Reason.WORKER_LOST,
+                message=message,
+                policy=policy,
+            )
+
+        try:
+            insist(self.engine, write, within_seconds=self.settings.lease_seconds, pause=time.sleep)
         except LeaseLost:
             pass
         except DATABASE_AWAY as error:

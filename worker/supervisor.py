@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -30,6 +31,7 @@ from worker.checkpoints import Resume, choose, size_of, unrecorded
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.memory import kills_for_want_of_memory
 from worker.persistence import DATABASE_AWAY, insist
+from worker.program_log import NAME, ProgramLog, store_rest
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
 from worker.settlement import settlement
@@ -57,8 +59,9 @@ class Supervisor:
         self._claim, self._engine, self._store, self._settings = claim, engine, store, settings
         self._programs, self._inbox = programs, inbox
         self._out = store.attempt_folder(claim.job_id, claim.attempt)
-        self._log_file = self._out / "program.log"
-        self._reporter = Reporter(engine, claim.lease, store)
+        self._log_file = self._out / NAME
+        program_log = ProgramLog(self._log_file, claim.attempt, settings.max_log_bytes_per_job)
+        self._reporter = Reporter(engine, claim.lease, store, log=program_log)
         self._resume = Resume(None, ())
         self._asked: Asked | None = None
         self._stop_by = float("inf") if claim.seconds_left is None else time.monotonic() + claim.seconds_left
@@ -90,6 +93,7 @@ class Supervisor:
     def _start(self) -> Execution:
         """Write the program's specification, pick a checkpoint to go on from, and start it."""
         self._adopt_unrecorded()
+        self._adopt_logs()
         with reading(self._engine) as session:
             spec = local_spec(session, self._claim, self._store)
             rows = checkpoints_to_go_on_from(session, self._claim)
@@ -125,6 +129,17 @@ class Supervisor:
                     manifest=manifest,
                     size_bytes=size_of(manifest),
                 )
+
+    def _adopt_logs(self) -> None:
+        """Store what the programs of earlier attempts wrote and nobody could store any more."""
+        with transaction(self._engine) as session:
+            store_rest(
+                session,
+                self._claim.lease,
+                self._store,
+                before=self._claim.attempt,
+                max_bytes=self._settings.max_log_bytes_per_job,
+            )
 
     def _watch(self, execution: Execution) -> Ending:
         """Hear the program out, stop it when asked to or when it stalls, and tell how it ended."""
@@ -178,7 +193,8 @@ class Supervisor:
             resumed_from=self._resume.row.id if self._resume.row else None,
         )
         patience = self._settings.lease_seconds
-        insist(self._engine, self._reporter.write, within_seconds=patience, pause=self._pause)
+        last_report = partial(self._reporter.write, to_the_end=True)
+        insist(self._engine, last_report, within_seconds=patience, pause=self._pause)
         self._reporter.written()
         state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
         _log.info("Attempt %d at %s: %s", self._claim.attempt, self._claim.job_id, state)

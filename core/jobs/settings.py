@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Jobs of one owner that workers hold at a time; the others wait. Empty: no limit."""
     max_stored_bytes_per_owner: Annotated[int, Field(ge=1)] | None = None
     """Uploads, corpora, checkpoints and encoders of one owner together. Empty: no limit."""
+    max_log_bytes_per_job: Annotated[int, Field(ge=2**16)] = 16 * 2**20
+    """What a job's programs wrote to standard error, all attempts together; the oldest is left out."""
 
     @field_validator("corpus_roots", mode="before")
     @classmethod
