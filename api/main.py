@@ -1,6 +1,5 @@
 """The HTTP service: `create_app` makes the application, `python -m api.main` serves it."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -27,6 +26,7 @@ from api.routes import (
     workers,
 )
 from api.service import Service
+from core.jobs import log_lines
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
@@ -74,13 +74,12 @@ class ApiServer(uvicorn.Server):
 
 def main() -> None:
     """Serve with settings from the environment, on a database that is brought up to date first."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = Settings()
+    log_lines.configure("api", settings)
     engine = open_database(settings.resolved_database_url)
     if not is_current(engine):
         migrate(engine)
     engine.dispose()
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it has a word to say at each look at /readyz
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,

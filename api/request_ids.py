@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.jobs.identifiers import new_id
+from core.jobs.log_lines import about
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _log = logging.getLogger("signforge.api")
@@ -32,21 +34,31 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["request_id"] = new_id("req")
+        request_id = scope.setdefault("state", {})["request_id"] = new_id("req")
+        with about(request_id=request_id):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(scope, send)
         began = time.perf_counter()
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            _log.info("%s the client went away", request_id_of(scope))
+            _log.info("The client went away.")
         except Exception:
-            _log.exception("%s failed", request_id_of(scope))
+            _log.exception("The request failed.")
             if answer.status is not None:
                 raise  # too late for another answer: the server must cut the connection
             await self._apologise(Request(scope))(scope, receive, answer.send)
         milliseconds = 1000 * (time.perf_counter() - began)
-        line = f"{scope['method']} {scope['path']} {answer.status or 'aborted'} {milliseconds:.1f} ms"
-        _log.info("%s %s", request_id_of(scope), line)
+        line = (scope["method"], scope["path"], answer.status or "aborted", milliseconds)
+        _log.info("%s %s %s %.1f ms", *line, extra={"about": _about(scope)})
+
+
+def _about(scope: Scope) -> dict[str, Any]:
+    """The job, where one is named in the path."""
+    job_id = scope.get("path_params", {}).get("job_id")
+    return {"job_id": job_id} if job_id else {}
 
 
 class _Answer:

@@ -68,6 +68,8 @@ class JobResponse(Sent):
     """The job whose work this one does again."""
     num_devices: int
     """Devices that a worker must offer."""
+    request_id: str | None
+    """The request that submitted it, as the logs know it."""
     waits_for: str | None
     """Why no worker that is up can take it, if it is queued and that is so; not told in lists."""
     result: dict[str, Any] | None

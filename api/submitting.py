@@ -1,5 +1,7 @@
 """Turning a prepared specification into a job, once; shared by `/v1/jobs` and `/v1/corpora`."""
 
+import logging
+
 from fastapi import Response
 from sqlalchemy.orm import Session
 
@@ -10,15 +12,17 @@ from api.ownership import owned
 from api.preparation import prepare
 from api.schemas import DryRunResponse, JobResponse
 from api.service import Service
+from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.quotas import Quotas, admit
 from core.jobs.states import State
-from core.jobs.submissions import Terms, queue_position, retry, submit
+from core.jobs.submissions import Origin, Terms, queue_position, retry, submit
 from core.jobs.tables import JobRow
 from core.jobs.workers import lack
 from core.specs import JobSpec
 
 _USUAL = Terms()
+_log = logging.getLogger("signforge.api")
 
 
 def submit_spec(
@@ -55,7 +59,8 @@ def retry_job(
 
     def create(session: Session) -> str:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
-        return retry(session, owned(session, JobRow, job_id, caller, noun="job"), terms).id
+        again = retry(session, owned(session, JobRow, job_id, caller, noun="job"), terms, _origin())
+        return again.id
 
     asked = f"retry {job_id} {terms}"
     created = create_once(
@@ -67,6 +72,8 @@ def retry_job(
 def answer(service: Service, caller: Caller, created: Created, response: Response) -> JobResponse:
     """The job that was created, now or before, and the headers that go with it."""
     created.mark(response)
+    if not created.replayed:
+        _log.info("Queued %s.", created.resource_id, extra={"about": {"job_id": created.resource_id}})
     with reading(service.engine) as session:
         job = owned(session, JobRow, created.resource_id, caller, noun="job")
         shown, tag = look(session, job)
@@ -105,4 +112,16 @@ def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, ter
     """
     admit(session, Quotas.of(service.settings), owner=caller.owner)
     prepared = prepare(session, service.settings, owner=caller.owner, spec=spec)
-    return submit(session, owner=caller.owner, spec=prepared.spec, resolved=prepared.resolved, terms=terms)
+    return submit(
+        session,
+        owner=caller.owner,
+        spec=prepared.spec,
+        resolved=prepared.resolved,
+        terms=terms,
+        origin=_origin(),
+    )
+
+
+def _origin() -> Origin:
+    """The request at hand."""
+    return Origin(request_id=log_lines.current("request_id"))

@@ -18,6 +18,7 @@ from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading, transaction
 from core.jobs.leases import Claim, Desired, claim, desired, renew
 from core.jobs.ledger import RetryPolicy
+from core.jobs.log_lines import about
 from core.jobs.outcomes import requeue
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
@@ -59,7 +60,9 @@ class Holder:
                     workers.set_job(session, self.worker, claimed.job_id)
             if claimed is None:
                 break
-            self.hold(claimed)
+            with about(job_id=claimed.job_id, attempt=claimed.attempt, request_id=claimed.request_id):
+                _log.info("Claimed %s.", claimed.job_id)
+                self.hold(claimed)
             done += 1
         if done:
             with transaction(self.engine) as session:
@@ -68,7 +71,7 @@ class Holder:
 
     def hold(self, claimed: Claim) -> None:
         """Start a supervisor, hold the lease until it has ended, and leave no process and no lease behind."""
-        arguments = [claimed.job_id, str(claimed.attempt), claimed.lease_token]
+        arguments = [claimed.job_id, str(claimed.attempt)]
         process = subprocess.Popen(
             [sys.executable, "-m", self.supervisor, *arguments],
             stdin=subprocess.PIPE,

@@ -10,8 +10,9 @@ import threading
 import time
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
+from core.jobs import log_lines
 from core.jobs.database import migrate, open_database
 from core.jobs.settings import Settings
 from core.jobs.workers import Capacity
@@ -27,6 +28,7 @@ _LOOK_AGAIN_SECONDS = 0.05
 def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO") -> list[str]:
     """The arguments of `celery` for this worker."""
     return [
+        "--quiet",  # no banner among the lines of the log
         "worker",
         f"--queues={queues_of(capacity)}",
         f"--hostname={worker_name(settings)}",
@@ -42,6 +44,8 @@ def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO"
 def main(*, supervisor: str = SUPERVISOR) -> int:
     """Run a worker with the settings of the environment until it is told to stop; returns the exit code."""
     settings = Settings()
+    log_lines.configure("worker", settings, worker=worker_name(settings))
+    signals.setup_logging.connect(lambda **_: None, weak=False)  # then Celery leaves logging alone
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     engine.dispose()

@@ -17,7 +17,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerAway
 from sqlalchemy import Engine
 
-from core.jobs import outbox, workers
+from core.jobs import log_lines, outbox, workers
 from core.jobs.database import migrate, open_database, reading, transaction
 from core.jobs.leases import expire, reap
 from core.jobs.ledger import RetryPolicy
@@ -69,9 +69,11 @@ class Reconciler:
             late = expire(session)
         self._database_was_away, self._last_round = False, self._wall_clock()
         for job_id, state in reaped:
-            _log.warning("The lease of %s ran out; the job is now %s.", job_id, state)
+            about = {"job_id": job_id}
+            _log.warning("The lease of %s ran out; it is now %s.", job_id, state, extra={"about": about})
         for job_id in late:
-            _log.warning("The deadline of %s passed while it waited; it has failed.", job_id)
+            about = {"job_id": job_id}
+            _log.warning("The deadline of %s passed while it waited.", job_id, extra={"about": about})
 
     def _ring_doorbells(self) -> None:
         """Nothing is locked while the broker is talked to; a doorbell rung twice does no harm."""
@@ -116,9 +118,8 @@ def ringer(app: Celery) -> Callable[[int], None]:
 
 def main() -> int:
     """Run rounds with the settings of the environment until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s reconciler %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     settings = Settings()
+    log_lines.configure("reconciler", settings)
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     stop, woken = StopSwitch(), _wake_up_pipe()

@@ -1,5 +1,6 @@
-"""Runs one attempt at a job: `python -m worker.supervisor JOB_ID ATTEMPT LEASE_TOKEN`.
+"""Runs one attempt at a job: `python -m worker.supervisor JOB_ID ATTEMPT`.
 
+The lease's token comes as the attempt's mark in its environment: a command line can be seen by everybody.
 It starts the job's program, reports its events, and makes the last write. It learns what is wanted on its
 standard input, a line each: `cancel`, `pause`, `drain` or `abandon`; the end of the input, SIGTERM and the
 death of its parent mean `drain`. It exits 0 when the last write is made, 1 when it could not be.
@@ -19,6 +20,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from core.errors import LeaseLost, SignforgeError
+from core.jobs import log_lines
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import open_database, reading, transaction
 from core.jobs.leases import Claim, held_claim
@@ -31,6 +33,7 @@ from worker.checkpoints import Resume, choose, size_of, unrecorded
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.memory import kills_for_want_of_memory
 from worker.persistence import DATABASE_AWAY, insist
+from worker.processes import MARK
 from worker.program_log import NAME, ProgramLog, store_rest
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
@@ -197,7 +200,7 @@ class Supervisor:
         insist(self._engine, last_report, within_seconds=patience, pause=self._pause)
         self._reporter.written()
         state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
-        _log.info("Attempt %d at %s: %s", self._claim.attempt, self._claim.job_id, state)
+        _log.info("The attempt has ended; the job is %s.", state)
 
     def _pause(self, seconds: float) -> None:
         """Wait, but not for a job that we are told is no longer ours."""
@@ -210,17 +213,19 @@ class Supervisor:
 def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) -> int:
     """Supervise the attempt that `arguments` name; returns the exit code."""
     die_with_parent(signal.SIGTERM, parent=os.getppid())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Told(Asked.DRAIN)))
     hear_commands(sys.stdin, inbox, _COMMANDS)
-    job_id, attempt, token = arguments
-    lease, settings = Lease(job_id, int(attempt), token), Settings()
+    job_id, attempt = arguments
+    lease = Lease(job_id, int(attempt), os.environ[MARK])
+    settings = Settings()
+    log_lines.configure("supervisor", settings, job_id=job_id, attempt=lease.attempt)
     engine = open_database(settings.resolved_database_url)
     try:
         with reading(engine) as session:
             claim = held_claim(session, lease)
+        log_lines.tell(request_id=claim.request_id, worker=claim.worker)
         Supervisor(
             claim,
             engine=engine,

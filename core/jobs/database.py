@@ -28,19 +28,26 @@ def open_database(url: str) -> Engine:
     """Return an engine for `url`.
 
     SQLite files are put into WAL mode with full synchronisation, so that a committed job survives a power
-    cut; their folder is made. PostgreSQL connections are tried before use.
+    cut; their folder is made. PostgreSQL connections are tried before use. Errors do not show the values of a
+    statement, among which may be a lease's token.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         connecting = _POSTGRES_TIMEOUTS if parsed.get_backend_name() == "postgresql" else {}
         return create_engine(
-            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=connecting
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            hide_parameters=True,
+            connect_args=connecting,
         )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         parsed,
         connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,
         pool_size=10,
         max_overflow=20,
         pool_timeout=BUSY_SECONDS,

@@ -3,7 +3,7 @@
 import os
 import zlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, field_validator
@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Folder of uploads, corpora, checkpoints and encoders; empty means `artifacts` in the data folder."""
     corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders (separated as in PATH) below which a corpus may be registered by path."""
+    log_format: Literal["text", "json"] = "text"
+    """How API, reconciler, worker and supervisor log: lines for a person, or one JSON object a line."""
     host: str = "127.0.0.1"
     """Address the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
