@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from api import openapi, problems
 from api.body_limit import BodyLimit
+from api.prometheus import HttpMetrics
 from api.query_names import refuse_unknown_parameters
 from api.request_ids import RequestIds
 from api.routes import (
@@ -47,7 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(BodyLimit)
-    app.add_middleware(RequestIds, apologise=problems.apology)
+    app.state.http_metrics = HttpMetrics()
+    app.add_middleware(RequestIds, apologise=problems.apology, observe=app.state.http_metrics.observe)
     problems.install(app)
     versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])
     for noun in _NOUNS:

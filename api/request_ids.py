@@ -14,6 +14,7 @@ from core.jobs.identifiers import new_id
 from core.jobs.log_lines import about
 
 REQUEST_ID_HEADER = "X-Request-Id"
+Observe = Callable[[Scope, int | None, float], None]
 _log = logging.getLogger("signforge.api")
 
 
@@ -23,11 +24,15 @@ def request_id_of(scope: Scope) -> str:
 
 
 class RequestIds:
-    """Gives each request its id, logs how it went, and lets `apologise` answer for a fault of ours."""
+    """Gives each request its id, logs how it went, and lets `apologise` answer for a fault of ours.
 
-    def __init__(self, app: ASGIApp, *, apologise: Callable[[Request], Response]) -> None:
+    `observe` is told the status and how many seconds the answer took to begin.
+    """
+
+    def __init__(self, app: ASGIApp, *, apologise: Callable[[Request], Response], observe: Observe) -> None:
         self._app = app
         self._apologise = apologise
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,7 +55,9 @@ class RequestIds:
             if answer.status is not None:
                 raise  # too late for another answer: the server must cut the connection
             await self._apologise(Request(scope))(scope, receive, answer.send)
-        milliseconds = 1000 * (time.perf_counter() - began)
+        ended = time.perf_counter()
+        self._observe(scope, answer.status, (answer.began or ended) - began)
+        milliseconds = 1000 * (ended - began)
         line = (scope["method"], scope["path"], answer.status or "aborted", milliseconds)
         _log.info("%s %s %s %.1f ms", *line, extra={"about": _about(scope)})
 
@@ -68,9 +75,10 @@ class _Answer:
         self._scope = scope
         self._send = send
         self.status: int | None = None
+        self.began: float | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.began = message["status"], time.perf_counter()
             MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id_of(self._scope)
         await self._send(message)
