@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 import uvicorn
+from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Scope
 
 from api import openapi, problems
 from api.body_limit import BodyLimit
@@ -31,6 +33,7 @@ from core.jobs import log_lines
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
+from core.jobs.tracing import tracer_provider
 
 _NOUNS = (jobs, events, logs, uploads, corpora, encoders, evaluations, recipes, api_keys, workers)
 _GRACE_SECONDS = 10
@@ -38,6 +41,7 @@ _GRACE_SECONDS = 10
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; its database is opened when it starts and closed when it stops."""
+    provider = tracer_provider(settings, "api")
     app = FastAPI(
         title="signforge",
         summary="A training service for self-supervised sign-language encoders.",
@@ -45,7 +49,17 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         openapi_tags=openapi.TAGS,
         generate_unique_id_function=_operation_id,
+        telemetry={
+            "tracing": provider is not None,
+            "tracer_provider": provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,  # so that a job hangs below its request itself
+            "auto_configure": False,
+            "exclude": _is_of_no_interest,
+        },
     )
+    app.state.tracer_provider = provider
     app.state.settings = settings
     app.add_middleware(BodyLimit)
     app.state.http_metrics = HttpMetrics()
@@ -102,6 +116,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.service.stopping.set()
     engine.dispose()
+    if app.state.tracer_provider is not None:
+        await to_thread.run_sync(app.state.tracer_provider.shutdown)
+
+
+def _is_of_no_interest(scope: Scope) -> bool:
+    """Questions that machines ask every few seconds have no trace."""
+    return scope["path"] in ("/healthz", "/readyz", "/metrics")
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -18,6 +18,7 @@ from core.jobs.quotas import Quotas, admit
 from core.jobs.states import State
 from core.jobs.submissions import Origin, Terms, queue_position, retry, submit
 from core.jobs.tables import JobRow
+from core.jobs.tracing import current_trace_parent
 from core.jobs.workers import lack
 from core.specs import JobSpec
 
@@ -59,7 +60,7 @@ def retry_job(
 
     def create(session: Session) -> str:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
-        again = retry(session, owned(session, JobRow, job_id, caller, noun="job"), terms, _origin())
+        again = retry(session, owned(session, JobRow, job_id, caller, noun="job"), terms, _origin(service))
         return again.id
 
     asked = f"retry {job_id} {terms}"
@@ -118,10 +119,10 @@ def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, ter
         spec=prepared.spec,
         resolved=prepared.resolved,
         terms=terms,
-        origin=_origin(),
+        origin=_origin(service),
     )
 
 
-def _origin() -> Origin:
+def _origin(service: Service) -> Origin:
     """The request at hand."""
-    return Origin(request_id=log_lines.current("request_id"))
+    return Origin(log_lines.current("request_id"), current_trace_parent(service.settings))

@@ -15,6 +15,7 @@ from celery import Celery, signals
 from core.jobs import log_lines
 from core.jobs.database import migrate, open_database
 from core.jobs.settings import Settings
+from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
 from worker.app import create_app, queues_of, worker_name
 from worker.capabilities import capacity
@@ -46,6 +47,7 @@ def main(*, supervisor: str = SUPERVISOR) -> int:
     settings = Settings()
     log_lines.configure("worker", settings, worker=worker_name(settings))
     signals.setup_logging.connect(lambda **_: None, weak=False)  # then Celery leaves logging alone
+    open_tracing(settings, "worker").close()  # what is missing is missed here, not at the first job
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     engine.dispose()

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,9 @@ from core.jobs.ledger import Lease, RetryPolicy
 from core.jobs.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
+from core.jobs.tracing import open_tracing
 from core.lifeline import die_with_parent
+from worker.attempt_trace import PARENT, AttemptTrace
 from worker.checkpoints import Resume, choose, size_of, unrecorded
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.memory import kills_for_want_of_memory
@@ -58,9 +61,10 @@ class Supervisor:
         settings: Settings,
         programs: Mapping[str, str],
         inbox: Inbox,
+        trace: AttemptTrace,
     ) -> None:
         self._claim, self._engine, self._store, self._settings = claim, engine, store, settings
-        self._programs, self._inbox = programs, inbox
+        self._programs, self._inbox, self._trace = programs, inbox, trace
         self._out = store.attempt_folder(claim.job_id, claim.attempt)
         self._log_file = self._out / NAME
         program_log = ProgramLog(self._log_file, claim.attempt, settings.max_log_bytes_per_job)
@@ -156,6 +160,7 @@ class Supervisor:
                 case Heard(event):
                     alive_at = time.monotonic()
                     self._reporter.take(event)
+                    self._trace.take(event)
                     if event["event"] == "result":
                         result = {name: value for name, value in event.items() if name != "event"}
                     elif event["event"] == "error":
@@ -163,6 +168,7 @@ class Supervisor:
                 case Told(asked):
                     kill_at = min(kill_at, self._stop(execution, asked))
                 case Exited(code):
+                    self._trace.program_ended()
                     starved = kills_for_want_of_memory() > kills_before
                     return Ending(code, self._asked, result, error, tail(self._log_file), starved)
             if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
@@ -200,6 +206,7 @@ class Supervisor:
         insist(self._engine, last_report, within_seconds=patience, pause=self._pause)
         self._reporter.written()
         state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
+        self._trace.end(verdict, state)
         _log.info("The attempt has ended; the job is %s.", state)
 
     def _pause(self, seconds: float) -> None:
@@ -221,22 +228,27 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) ->
     lease = Lease(job_id, int(attempt), os.environ[MARK])
     settings = Settings()
     log_lines.configure("supervisor", settings, job_id=job_id, attempt=lease.attempt)
-    engine = open_database(settings.resolved_database_url)
+    engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "supervisor")
     try:
         with reading(engine) as session:
             claim = held_claim(session, lease)
         log_lines.tell(request_id=claim.request_id, worker=claim.worker)
-        Supervisor(
-            claim,
-            engine=engine,
-            store=ArtifactStore(Path(settings.artifacts_folder)),
-            settings=settings,
-            programs=programs,
-            inbox=inbox,
-        ).run()
+        trace = AttemptTrace(tracing, claim, parent=os.environ.get(PARENT))
+        with closing(trace):
+            Supervisor(
+                claim,
+                engine=engine,
+                store=ArtifactStore(Path(settings.artifacts_folder)),
+                settings=settings,
+                programs=programs,
+                inbox=inbox,
+                trace=trace,
+            ).run()
     except (LeaseLost, *DATABASE_AWAY) as error:
         _log.warning("%s", error)
         return 1
+    finally:
+        tracing.close()
     return 0
 
 

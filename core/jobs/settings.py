@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Folders (separated as in PATH) below which a corpus may be registered by path."""
     log_format: Literal["text", "json"] = "text"
     """How API, reconciler, worker and supervisor log: lines for a person, or one JSON object a line."""
+    otel_endpoint: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    """OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318; empty: none. Needs signforge[otel]."""
     host: str = "127.0.0.1"
     """Address the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
