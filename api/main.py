@@ -1,17 +1,19 @@
 """The HTTP service: `create_app` makes the application, `python -m api.main` serves it."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
 
 import uvicorn
+from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Scope
 
 from api import docs_page, openapi, problems
 from api.audit import AuditTrail
 from api.body_limit import BodyLimit
+from api.prometheus import HttpMetrics
 from api.query_names import refuse_unknown_parameters
 from api.rate_limiting import RateLimit
 from api.request_ids import RequestIds
@@ -24,6 +26,7 @@ from api.routes import (
     events,
     health,
     jobs,
+    logs,
     recipes,
     uploads,
     webhooks,
@@ -31,16 +34,32 @@ from api.routes import (
 )
 from api.security_headers import SecurityHeaders
 from api.service import Service
+from core.jobs import log_lines
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
 from core.jobs.stores import open_store
+from core.jobs.tracing import tracer_provider
 
-_NOUNS = (jobs, events, uploads, corpora, encoders, evaluations, recipes, webhooks, api_keys, audit, workers)
+_NOUNS = (
+    jobs,
+    events,
+    logs,
+    uploads,
+    corpora,
+    encoders,
+    evaluations,
+    recipes,
+    webhooks,
+    api_keys,
+    audit,
+    workers,
+)
 _GRACE_SECONDS = 10
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; its database is opened when it starts and closed when it stops."""
+    provider = tracer_provider(settings, "api")
     app = FastAPI(
         title="signforge",
         summary="A training service for self-supervised sign-language encoders.",
@@ -50,12 +69,23 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
         docs_url=None,
         redoc_url=None,
+        telemetry={
+            "tracing": provider is not None,
+            "tracer_provider": provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,  # so that a job hangs below its request itself
+            "auto_configure": False,
+            "exclude": _is_of_no_interest,
+        },
     )
+    app.state.tracer_provider = provider
     app.state.settings = settings
     app.add_middleware(BodyLimit)
     app.add_middleware(AuditTrail)
     app.add_middleware(RateLimit)
-    app.add_middleware(RequestIds, apologise=problems.apology)
+    app.state.http_metrics = HttpMetrics()
+    app.add_middleware(RequestIds, apologise=problems.apology, observe=app.state.http_metrics.observe)
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])
@@ -84,13 +114,12 @@ class ApiServer(uvicorn.Server):
 
 def main() -> None:
     """Serve with settings from the environment, on a database that is brought up to date first."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = Settings()
+    log_lines.configure("api", settings)
     engine = open_database(settings.resolved_database_url)
     if not is_current(engine):
         migrate(engine)
     engine.dispose()
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it has a word to say at each look at /readyz
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -111,6 +140,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.service.stopping.set()
     engine.dispose()
+    if app.state.tracer_provider is not None:
+        await to_thread.run_sync(app.state.tracer_provider.shutdown)
+
+
+def _is_of_no_interest(scope: Scope) -> bool:
+    """Questions that machines ask every few seconds have no trace."""
+    return scope["path"] in ("/healthz", "/readyz", "/metrics")
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -12,7 +12,7 @@ from api.validation import Fault
 VERSION = version("signforge")
 TAGS: list[dict[str, Any]] = [
     {"name": "jobs", "description": "Submit, watch and stop imports, pretraining runs and evaluations."},
-    {"name": "events", "description": "What happens to a job, as a stream or as pages."},
+    {"name": "events", "description": "What happens to a job, and what its programs say."},
     {"name": "checkpoints", "description": "States from which a job goes on after an interruption."},
     {"name": "uploads", "description": "Files on their way into a corpus."},
     {"name": "corpora", "description": "Packed pose corpora."},

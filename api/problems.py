@@ -110,7 +110,7 @@ async def _handle(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _handle_outage(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s the database does not answer", request_id_of(request.scope), exc_info=error)
+    _log.error("The database does not answer.", exc_info=error)
     detail = "The service's database does not answer at the moment; try again. /readyz says what is missing."
     return problem_response(request, Problem(503, "unavailable", detail, headers={"Retry-After": "2"}))
 

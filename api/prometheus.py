@@ -1,67 +1,85 @@
-"""The state of the queue in Prometheus' text format."""
+"""`/metrics`: what the database knows, the same from every API process, and what this process has served."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Scope
 
-from core.jobs.database import now
-from core.jobs.states import HELD, State
-from core.jobs.tables import JobRow, OutboxRow, WorkerRow
+from api.database_metrics import families
+from api.service import Service
+from core.jobs.database import reading
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_ALIVE = timedelta(seconds=60)
-
-
-def exposition(session: Session) -> str:
-    """Jobs by state, age of the oldest queued job, doorbells overdue, leases overdue, workers alive."""
-    at = now(session)
-    return "".join(
-        [
-            *_gauge("signforge_jobs", "Jobs by state.", _jobs_by_state(session)),
-            *_gauge(
-                "signforge_queue_age_seconds", "Age of the oldest job that waits.", _queue_age(session, at)
-            ),
-            *_gauge(
-                "signforge_outbox_lag_seconds",
-                "How overdue the oldest doorbell is.",
-                _outbox_lag(session, at),
-            ),
-            *_gauge("signforge_leases_expired", "Held jobs whose worker went silent.", _expired(session, at)),
-            *_gauge("signforge_workers", "Workers heard of within a minute.", _workers(session, at)),
-        ]
-    )
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_UNKNOWN_ROUTE = "none"
 
 
-def _gauge(name: str, explanation: str, values: dict[str, float]) -> Iterator[str]:
-    yield f"# HELP {name} {explanation}\n# TYPE {name} gauge\n"
-    for labels, value in values.items():
-        yield f"{name}{labels} {value:g}\n"
+class HttpMetrics:
+    """Requests of one application by route, method and status, and how long their answers took to begin."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._requests = Counter(
+            "signforge_http_requests",
+            "Requests to this API process.",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "signforge_http_request_seconds",
+            "From a request to the beginning of its answer; requests that ask to wait are left out.",
+            ["route", "method"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._paths: dict[str, str] = {}
+
+    def observe(self, scope: Scope, status: int | None, seconds: float) -> None:
+        """Count one request; without a status the client went away."""
+        route = self._route_of(scope)
+        method = (
+            scope["method"] if route != _UNKNOWN_ROUTE else "any"
+        )  # anybody can make up methods and paths
+        self._requests.labels(route, method, status or "aborted").inc()
+        if b"wait=" not in scope["query_string"]:
+            self._seconds.labels(route, method).observe(seconds)
+
+    def _route_of(self, scope: Scope) -> str:
+        """The path with its parameters' names, as the OpenAPI document has it."""
+        route = scope.get("route")
+        if route is None:
+            return _UNKNOWN_ROUTE
+        if not self._paths:
+            for path, operations in scope["app"].openapi()["paths"].items():
+                self._paths.update({operation["operationId"]: path for operation in operations.values()})
+        return self._paths.get(route.name, str(route.path))
 
 
-def _jobs_by_state(session: Session) -> dict[str, float]:
-    counted = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all()
-    counts = {str(state): int(count) for state, count in counted}
-    return {f'{{state="{state.value}"}}': counts.get(state.value, 0) for state in State}
+def exposition(service: Service, http: HttpMetrics, accept: str) -> tuple[bytes, str]:
+    """Everything, in the form that an `Accept` header asks for, and that form's content type."""
+    encode, content_type = choose_encoder(accept)
+    return encode(_Everything(service, http)), content_type
 
 
-def _queue_age(session: Session, at: datetime) -> dict[str, float]:
-    oldest = session.scalar(select(func.min(JobRow.updated_at)).where(JobRow.state == State.QUEUED))
-    return {"": (at - oldest).total_seconds() if oldest else 0.0}
+class _Everything(Collector):
+    def __init__(self, service: Service, http: HttpMetrics) -> None:
+        self._service, self._http = service, http
 
-
-def _outbox_lag(session: Session, at: datetime) -> dict[str, float]:
-    oldest = session.scalar(select(func.min(OutboxRow.ring_at)))
-    return {"": max((at - oldest).total_seconds(), 0.0) if oldest else 0.0}
-
-
-def _expired(session: Session, at: datetime) -> dict[str, float]:
-    held = [state.value for state in HELD]
-    late = select(func.count()).where(JobRow.state.in_(held), JobRow.lease_expires_at < at)
-    return {"": session.execute(late).scalar_one()}
-
-
-def _workers(session: Session, at: datetime) -> dict[str, float]:
-    alive = select(func.count()).select_from(WorkerRow).where(WorkerRow.seen_at > at - _ALIVE)
-    return {"": session.execute(alive).scalar_one()}
+    def collect(self) -> Iterator[Metric]:
+        """This process' own numbers come even while the database is away."""
+        yield from self._http.registry.collect()
+        found: list[Metric] = []
+        try:
+            with reading(self._service.engine) as session:
+                found = list(families(session, lease_seconds=self._service.settings.lease_seconds))
+        except SQLAlchemyError:
+            pass
+        up = GaugeMetricFamily("signforge_database_up", "Whether the database answered just now.")
+        up.add_metric([], float(bool(found)))
+        yield up
+        yield from found

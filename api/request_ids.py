@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
@@ -11,8 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.jobs.identifiers import new_id
 from core.jobs.keys import without_secrets
+from core.jobs.log_lines import about
 
 REQUEST_ID_HEADER = "X-Request-Id"
+Observe = Callable[[Scope, int | None, float], None]
 _log = logging.getLogger("signforge.api")
 
 
@@ -22,32 +25,48 @@ def request_id_of(scope: Scope) -> str:
 
 
 class RequestIds:
-    """Gives each request its id, logs how it went, and lets `apologise` answer for a fault of ours."""
+    """Gives each request its id, logs how it went, and lets `apologise` answer for a fault of ours.
 
-    def __init__(self, app: ASGIApp, *, apologise: Callable[[Request], Response]) -> None:
+    `observe` is told the status and how many seconds the answer took to begin.
+    """
+
+    def __init__(self, app: ASGIApp, *, apologise: Callable[[Request], Response], observe: Observe) -> None:
         self._app = app
         self._apologise = apologise
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["request_id"] = new_id("req")
+        request_id = scope.setdefault("state", {})["request_id"] = new_id("req")
+        with about(request_id=request_id):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(scope, send)
         began = time.perf_counter()
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            _log.info("%s the client went away", request_id_of(scope))
+            _log.info("The client went away.")
         except Exception:
-            _log.exception("%s failed", request_id_of(scope))
+            _log.exception("The request failed.")
             if answer.status is not None:
                 raise  # too late for another answer: the server must cut the connection
             await self._apologise(Request(scope))(scope, receive, answer.send)
-        milliseconds = 1000 * (time.perf_counter() - began)
+        ended = time.perf_counter()
+        self._observe(scope, answer.status, (answer.began or ended) - began)
         asked = without_secrets(f"{scope['method']} {scope['path']}")
-        _log.info("%s %s %s %.1f ms", request_id_of(scope), asked, answer.status or "aborted", milliseconds)
+        line = (asked, answer.status or "aborted", 1000 * (ended - began))
+        _log.info("%s %s %.1f ms", *line, extra={"about": _about(scope)})
+
+
+def _about(scope: Scope) -> dict[str, Any]:
+    """The job, where one is named in the path; what stands there may also be a key, by mistake."""
+    job_id = str(scope.get("path_params", {}).get("job_id", ""))
+    return {"job_id": job_id} if job_id.startswith("job_") else {}
 
 
 class _Answer:
@@ -57,9 +76,10 @@ class _Answer:
         self._scope = scope
         self._send = send
         self.status: int | None = None
+        self.began: float | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.began = message["status"], time.perf_counter()
             MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id_of(self._scope)
         await self._send(message)

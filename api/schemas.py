@@ -68,6 +68,8 @@ class JobResponse(Sent):
     """The job whose work this one does again."""
     num_devices: int
     """Devices that a worker must offer."""
+    request_id: str | None
+    """The request that submitted it, as the logs know it."""
     waits_for: str | None
     """Why no worker that is up can take it, if it is queued and that is so; not told in lists."""
     result: dict[str, Any] | None
@@ -258,7 +260,7 @@ def _links(row: JobRow) -> dict[str, str]:
     here = f"/v1/jobs/{row.id}"
     links = {
         "self": here,
-        **{part: f"{here}/{part}" for part in ("events", "metrics", "checkpoints", "attempts")},
+        **{part: f"{here}/{part}" for part in ("events", "logs", "metrics", "checkpoints", "attempts")},
     }
     if State(row.state) not in FINAL:
         links["cancel"] = f"{here}/cancel"

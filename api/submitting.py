@@ -1,5 +1,7 @@
 """Turning a prepared specification into a job, once; shared by `/v1/jobs` and `/v1/corpora`."""
 
+import logging
+
 from fastapi import Response
 from sqlalchemy.orm import Session
 
@@ -12,16 +14,19 @@ from api.preparation import prepare
 from api.problems import Problem
 from api.schemas import DryRunResponse, EstimateResponse, JobResponse
 from api.service import Service
+from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
 from core.jobs.quotas import Quotas, admit
 from core.jobs.states import State
-from core.jobs.submissions import Terms, queue_position, retry, submit
+from core.jobs.submissions import Origin, Terms, queue_position, retry, submit
 from core.jobs.tables import JobRow
+from core.jobs.tracing import current_trace_parent
 from core.jobs.workers import lack
 from core.specs import JobSpec, PretrainSpec
 
 _USUAL = Terms()
+_log = logging.getLogger("signforge.api")
 
 
 def submit_spec(
@@ -62,7 +67,7 @@ def retry_job(
         if (gone := missing(session, job.spec)) is not None:
             detail = f"Job {job_id} cannot be retried: {gone}, which it needs, has been deleted."
             raise Problem(409, "deleted", detail)
-        return retry(session, job, terms).id
+        return retry(session, job, terms, _origin(service)).id
 
     asked = f"retry {job_id} {terms}"
     created = create_once(
@@ -74,6 +79,8 @@ def retry_job(
 def answer(service: Service, caller: Caller, created: Created, response: Response) -> JobResponse:
     """The job that was created, now or before, and the headers that go with it."""
     created.mark(response)
+    if not created.replayed:
+        _log.info("Queued %s.", created.resource_id, extra={"about": {"job_id": created.resource_id}})
     with reading(service.engine) as session:
         job = owned(session, JobRow, created.resource_id, caller, noun="job")
         shown, tag = look(session, job)
@@ -113,7 +120,19 @@ def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, ter
     """
     admit(session, Quotas.of(service.settings), owner=caller.owner)
     prepared = prepare(session, service.settings, owner=caller.owner, spec=spec)
-    return submit(session, owner=caller.owner, spec=prepared.spec, resolved=prepared.resolved, terms=terms)
+    return submit(
+        session,
+        owner=caller.owner,
+        spec=prepared.spec,
+        resolved=prepared.resolved,
+        terms=terms,
+        origin=_origin(service),
+    )
+
+
+def _origin(service: Service) -> Origin:
+    """The request at hand."""
+    return Origin(log_lines.current("request_id"), current_trace_parent(service.settings))
 
 
 def _estimate(session: Session, job: JobRow) -> EstimateResponse | None:

@@ -13,14 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.errors import SpecError, StorageError
 from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec, SplitConfig
-from signforge import lists
+from signforge import job_logs, lists
 from signforge.address import find_address
 from signforge.administration import Administration
 from signforge.connection import Connection, Sleep
 from signforge.download import OnBytes, fetch, file_sha256
 from signforge.errors import ApiError, ConnectionFailed, WaitTimedOut
 from signforge.event_stream import follow
-from signforge.models import Corpus, Encoder, Evaluation, Event, Job, Metric, Recipe, Upload
+from signforge.models import Corpus, Encoder, Evaluation, Event, Job, LogPage, Metric, Recipe, Upload
 from signforge.packing import as_one_file
 from signforge.webhook_calls import WebhookCalls
 
@@ -225,6 +225,16 @@ class Client(Administration, WebhookCalls):
             after=after,
             is_over=lambda: self.job(job_id).is_final,
         )
+
+    def logs(self, job_id: str, *, attempt: int | None = None, follow: bool = False) -> Iterator[LogPage]:
+        """Yield what an attempt's program wrote to standard error, page by page; the newest unless told.
+
+        With `follow` it goes on until the job, or the attempt that was asked for, has ended.
+        """
+        job_id = self.job(job_id).id
+        if not follow:
+            return job_logs.stored(self._connection, job_id, attempt)
+        return job_logs.followed(self._connection, job_id, attempt, is_over=lambda: self.job(job_id).is_final)
 
     def metrics(self, job_id: str, *, name: str | None = None, after_step: int | None = None) -> list[Metric]:
         """The numbers a job reported, by step."""

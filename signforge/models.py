@@ -61,6 +61,27 @@ class Job(Reply):
         return self.state == "succeeded"
 
 
+class LogPiece(Reply):
+    """A piece of a program's log; `remark` is the line to show where bytes before it were left out."""
+
+    offset: int
+    text: str
+    left_out_bytes: int = 0
+    remark: str | None = None
+    created_at: datetime | None = None
+
+
+class LogPage(Reply):
+    """A part of the log of one attempt."""
+
+    data: list[LogPiece]
+    attempt: int
+    newest_attempt: int
+    next_offset: int
+    has_more: bool
+    is_over: bool
+
+
 class Upload(Reply):
     """A file that was sent, ready to be imported."""
 

@@ -10,19 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from core.errors import LeaseLost
 from core.jobs import workers
 from core.jobs.database import reading, transaction
 from core.jobs.leases import Claim, Desired, claim, desired, renew
 from core.jobs.ledger import RetryPolicy
+from core.jobs.log_lines import about
 from core.jobs.outcomes import requeue
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
+from core.jobs.stores import open_store
+from core.jobs.tracing import UNTRACED, Tracing
 from core.jobs.workers import Capacity
+from worker.attempt_trace import PARENT
 from worker.drain import WINDING_UP_SECONDS
 from worker.persistence import DATABASE_AWAY, insist
 from worker.processes import MARK, end_all
+from worker.program_log import store_rest
 
 SUPERVISOR = "worker.supervisor"
 _log = logging.getLogger(__name__)
@@ -39,11 +45,13 @@ class Holder:
     capacity: Capacity = field(default_factory=Capacity)
     supervisor: str = SUPERVISOR
     """Module to start for each attempt, with the arguments of `worker.supervisor`."""
+    tracing: Tracing = UNTRACED
 
     def work(self) -> int:
         """Claim and hold jobs until there is none or the worker is being stopped; returns how many."""
         done = 0
         while not self.draining():
+            began_ns = time.time_ns()
             with transaction(self.engine) as session:
                 claimed = claim(
                     session,
@@ -56,21 +64,24 @@ class Holder:
                     workers.set_job(session, self.worker, claimed.job_id)
             if claimed is None:
                 break
-            self.hold(claimed)
+            with about(job_id=claimed.job_id, attempt=claimed.attempt, request_id=claimed.request_id):
+                _log.info("Claimed %s.", claimed.job_id)
+                self.hold(claimed, trace_parent=self._trace(claimed, began_ns))
             done += 1
         if done:
             with transaction(self.engine) as session:
                 workers.set_job(session, self.worker, None)
         return done
 
-    def hold(self, claimed: Claim) -> None:
+    def hold(self, claimed: Claim, *, trace_parent: str | None = None) -> None:
         """Start a supervisor, hold the lease until it has ended, and leave no process and no lease behind."""
-        arguments = [claimed.job_id, str(claimed.attempt), claimed.lease_token]
+        traced = {PARENT: trace_parent} if trace_parent else {}
+        arguments = [claimed.job_id, str(claimed.attempt)]
         process = subprocess.Popen(
             [sys.executable, "-m", self.supervisor, *arguments],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, MARK: claimed.lease_token},
+            env={**os.environ, MARK: claimed.lease_token, **traced},
         )
         try:
             _Watch(self, claimed, process).until_exit()
@@ -81,24 +92,44 @@ class Holder:
                 process.stdin.close()
             self._release(claimed)
 
+    def _trace(self, claimed: Claim, began_ns: int) -> str | None:
+        """Tell of the claim; returns what makes the attempt a part of the same trace."""
+        span = self.tracing.span(
+            "claim",
+            parent=claimed.trace_parent,
+            began_ns=began_ns,
+            job_id=claimed.job_id,
+            attempt=claimed.attempt,
+            worker=self.worker,
+        )
+        span.end(failed=False)
+        return span.trace_parent
+
     def _release(self, claimed: Claim) -> None:
         """Give the job back if its supervisor could not; usually it could, and the lease is gone."""
         policy = RetryPolicy(self.settings.max_attempts, self.settings.backoff_seconds)
         message = "The worker's supervisor ended before it could say how the attempt went."
-        try:
-            insist(
-                self.engine,
-                lambda session: requeue(
-                    session,
-                    claimed.lease,
-                    charged=True,
-                    reason=Reason.WORKER_LOST,
-                    message=message,
-                    policy=policy,
-                ),
-                within_seconds=self.settings.lease_seconds,
-                pause=time.sleep,
+        artifacts = open_store(self.settings)
+
+        def write(session: Session) -> None:
+            store_rest(
+                session,
+                claimed.lease,
+                artifacts,
+                before=claimed.attempt + 1,
+                max_bytes=self.settings.max_log_bytes_per_job,
             )
+            requeue(
+                session,
+                claimed.lease,
+                charged=True,
+                reason=Reason.WORKER_LOST,
+                message=message,
+                policy=policy,
+            )
+
+        try:
+            insist(self.engine, write, within_seconds=self.settings.lease_seconds, pause=time.sleep)
         except LeaseLost:
             pass
         except DATABASE_AWAY as error:

@@ -10,10 +10,12 @@ import threading
 import time
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
+from core.jobs import log_lines
 from core.jobs.database import migrate, open_database
 from core.jobs.settings import Settings
+from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
 from worker.app import create_app, queues_of, worker_name
 from worker.capabilities import capacity
@@ -27,6 +29,7 @@ _LOOK_AGAIN_SECONDS = 0.05
 def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO") -> list[str]:
     """The arguments of `celery` for this worker."""
     return [
+        "--quiet",  # no banner among the lines of the log
         "worker",
         f"--queues={queues_of(capacity)}",
         f"--hostname={worker_name(settings)}",
@@ -42,6 +45,9 @@ def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO"
 def main(*, supervisor: str = SUPERVISOR) -> int:
     """Run a worker with the settings of the environment until it is told to stop; returns the exit code."""
     settings = Settings()
+    log_lines.configure("worker", settings, worker=worker_name(settings))
+    signals.setup_logging.connect(lambda **_: None, weak=False)  # then Celery leaves logging alone
+    open_tracing(settings, "worker").close()  # what is missing is missed here, not at the first job
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     engine.dispose()

@@ -40,6 +40,7 @@ class Progress:
             "total_steps": total or None,
             "percent": round(100 * self._step / total, 2) if total else None,
             "eta_seconds": round((total - self._step) / speed, 1) if total and speed else None,
+            "step_seconds": round(1 / speed, 6) if speed else None,
             "samples_per_second": self._metrics.get("samples_per_second"),
             "metrics": dict(self._metrics),
         }

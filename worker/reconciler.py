@@ -12,17 +12,21 @@ import select
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerAway
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
-from core.jobs import outbox, workers
-from core.jobs.database import migrate, open_database, reading, transaction
+from core.jobs import counters, log_lines, outbox, workers
+from core.jobs.counters import DEADLINES_PASSED, DOORBELLS_RUNG, RECONCILER_SEEN, leases_reaped
+from core.jobs.database import migrate, now, open_database, reading, transaction
 from core.jobs.leases import expire, reap
 from core.jobs.ledger import RetryPolicy
 from core.jobs.settings import Settings
+from core.jobs.states import State
 from core.observer import StopSwitch
 from worker.app import DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY, Backoff
@@ -32,6 +36,8 @@ from worker.webhook_delivery import WebhookDelivery
 from worker.webhook_sender import Sender
 
 _STILL_HEARD_OF_SECONDS = 4 * HEARTBEAT_SECONDS
+_TELL_SECONDS = 10.0
+"""Between two notes in the database that we live."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +60,7 @@ class Reconciler:
         self._policy = RetryPolicy(settings.max_attempts, settings.backoff_seconds)
         self._database_was_away = False
         self._reap_from, self._last_round = clock(), wall_clock()
+        self._told_at = float("-inf")
         self._broker = Backoff(clock)
         self._webhooks, self._pruning = webhooks, pruning
 
@@ -78,11 +85,24 @@ class Reconciler:
         with transaction(self._engine) as session:
             reaped = reap(session, self._policy) if self._clock() >= self._reap_from else []
             late = expire(session)
+            self._count(session, reaped, late)
         self._database_was_away, self._last_round = False, self._wall_clock()
         for job_id, state in reaped:
-            _log.warning("The lease of %s ran out; the job is now %s.", job_id, state)
+            about = {"job_id": job_id}
+            _log.warning("The lease of %s ran out; it is now %s.", job_id, state, extra={"about": about})
         for job_id in late:
-            _log.warning("The deadline of %s passed while it waited; it has failed.", job_id)
+            about = {"job_id": job_id}
+            _log.warning("The deadline of %s passed while it waited.", job_id, extra={"about": about})
+
+    def _count(self, session: Session, reaped: list[tuple[str, State]], late: list[str]) -> None:
+        """In the transaction that did it, so that several reconcilers count each thing once."""
+        amounts = Counter(leases_reaped(state) for _, state in reaped)
+        if late:
+            amounts[DEADLINES_PASSED] = len(late)
+        counters.add(session, amounts)
+        if self._clock() >= self._told_at + _TELL_SECONDS:
+            counters.put(session, RECONCILER_SEEN, int(now(session).timestamp()))
+            self._told_at = self._clock()
 
     def _ring_doorbells(self) -> None:
         """Nothing is locked while the broker is talked to; a doorbell rung twice does no harm."""
@@ -91,7 +111,7 @@ class Reconciler:
         with reading(self._engine) as session:
             idle = workers.idle(session, seen_within_seconds=_STILL_HEARD_OF_SECONDS)
             due = [(job, row.rings) for row, job in outbox.due(session)]
-        seen_to = []
+        seen_to, num_rung = [], 0
         for job, rings in due:
             answering = next((capacity for capacity in idle if capacity.fits(job)), None)
             if rings == 0 or answering is not None:
@@ -99,11 +119,13 @@ class Reconciler:
                     idle.remove(answering)
                 if not self._try_to_ring(job.num_devices):
                     break
+                num_rung += 1
             seen_to.append(job.id)
         if seen_to:
             with transaction(self._engine) as session:
                 for job_id in seen_to:
                     outbox.rung(session, job_id, ring_again_seconds=self._settings.ring_again_seconds)
+                counters.add(session, {DOORBELLS_RUNG: num_rung} if num_rung else {})
 
     def _try_to_ring(self, num_devices: int) -> bool:
         try:
@@ -127,9 +149,8 @@ def ringer(app: Celery) -> Callable[[int], None]:
 
 def main() -> int:
     """Run rounds with the settings of the environment until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s reconciler %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     settings = Settings()
+    log_lines.configure("reconciler", settings)
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     stop, woken = StopSwitch(), _wake_up_pipe()

@@ -27,6 +27,7 @@ from core.jobs.reports import (
 from worker.checkpoints import outdated, vanished
 from worker.deliveries import Deliveries, Delivery
 from worker.persistence import DATABASE_AWAY, Backoff
+from worker.program_log import ProgramLog
 from worker.progress import Progress
 
 FLUSH_SECONDS = 1.0
@@ -45,9 +46,11 @@ class Reporter:
         lease: Lease,
         store: ArtifactStore,
         *,
+        log: ProgramLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._lease, self._store, self._clock = engine, lease, store, clock
+        self._log = log
         self._progress = Progress()
         self._started = self._moved = False
         self._points: deque[Point] = deque(maxlen=_MOST_POINTS)
@@ -95,7 +98,7 @@ class Reporter:
         """
         self.collect()
         due = self._checkpoints or self._clock() - self._flushed_at >= FLUSH_SECONDS
-        if not (due and self._backoff.due and self._pending):
+        if not (due and self._backoff.due and (self._pending or self._log.has_grown)):
             return
         try:
             with transaction(self._engine) as session:
@@ -107,8 +110,11 @@ class Reporter:
             self._backoff.worked()
             self.written()
 
-    def write(self, session: Session) -> None:
-        """Write everything noted, in the caller's transaction; call `written` once that is committed."""
+    def write(self, session: Session, *, to_the_end: bool = False) -> None:
+        """Write everything noted, in the caller's transaction; call `written` once that is committed.
+
+        `to_the_end` writes the whole rest of the program's log, which must have ended.
+        """
         if self._started:
             report_started(session, self._lease)
         for message in self._logs:
@@ -125,6 +131,7 @@ class Reporter:
                 manifest=delivery.manifest,
                 size_bytes=size_of(delivery.manifest),
             )
+        self._log.write(session, self._lease, to_the_end=to_the_end)
 
     def written(self) -> None:
         """Forget what has been written, and see to old checkpoints if there is a new one."""
@@ -132,6 +139,7 @@ class Reporter:
         self._started = self._moved = False
         for collected in (self._logs, self._points, self._checkpoints):
             collected.clear()
+        self._log.written()
         self._flushed_at = self._clock()
         if new_checkpoint:
             self._drop_old_checkpoints()

@@ -1,5 +1,6 @@
-"""Runs one attempt at a job: `python -m worker.supervisor JOB_ID ATTEMPT LEASE_TOKEN`.
+"""Runs one attempt at a job: `python -m worker.supervisor JOB_ID ATTEMPT`.
 
+The lease's token comes as the attempt's mark in its environment: a command line can be seen by everybody.
 It starts the job's program, reports its events, and makes the last write. It learns what is wanted on its
 standard input, a line each: `cancel`, `pause`, `drain` or `abandon`; the end of the input, SIGTERM and the
 death of its parent mean `drain`. It exits 0 when the last write is made, 1 when it could not be.
@@ -13,10 +14,13 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import partial
 
 from sqlalchemy import Engine
 
 from core.errors import LeaseLost, SignforgeError
+from core.jobs import log_lines
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import open_database, reading, transaction
 from core.jobs.leases import Claim, held_claim
@@ -26,12 +30,16 @@ from core.jobs.reports import checkpoint_locations, checkpoints_to_go_on_from, c
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL, Reason
 from core.jobs.stores import open_store
+from core.jobs.tracing import open_tracing
 from core.lifeline import die_with_parent
+from worker.attempt_trace import PARENT, AttemptTrace
 from worker.checkpoints import Resume, choose, unrecorded
 from worker.drain import WINDING_UP_SECONDS
 from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
 from worker.memory import kills_for_want_of_memory
 from worker.persistence import DATABASE_AWAY, insist
+from worker.processes import MARK
+from worker.program_log import NAME, ProgramLog, store_rest
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
 from worker.settlement import settlement
@@ -56,12 +64,14 @@ class Supervisor:
         settings: Settings,
         programs: Mapping[str, str],
         inbox: Inbox,
+        trace: AttemptTrace,
     ) -> None:
         self._claim, self._engine, self._store, self._settings = claim, engine, store, settings
-        self._programs, self._inbox = programs, inbox
+        self._programs, self._inbox, self._trace = programs, inbox, trace
         self._out = store.attempt_folder(claim.job_id, claim.attempt)
-        self._log_file = self._out / "program.log"
-        self._reporter = Reporter(engine, claim.lease, store)
+        self._log_file = self._out / NAME
+        program_log = ProgramLog(self._log_file, claim.attempt, settings.max_log_bytes_per_job)
+        self._reporter = Reporter(engine, claim.lease, store, log=program_log)
         self._resume = Resume(None, ())
         self._asked: Asked | None = None
         self._settle_by = float("inf")
@@ -96,6 +106,7 @@ class Supervisor:
     def _start(self) -> Execution:
         """Write the program's specification, pick a checkpoint to go on from, and start it."""
         self._adopt_unrecorded()
+        self._adopt_logs()
         spec = local_spec(self._engine, self._claim, self._store)
         with reading(self._engine) as session:
             rows = checkpoints_to_go_on_from(session, self._claim)
@@ -132,6 +143,17 @@ class Supervisor:
                     size_bytes=size_of(manifest),
                 )
 
+    def _adopt_logs(self) -> None:
+        """Store what the programs of earlier attempts wrote and nobody could store any more."""
+        with transaction(self._engine) as session:
+            store_rest(
+                session,
+                self._claim.lease,
+                self._store,
+                before=self._claim.attempt,
+                max_bytes=self._settings.max_log_bytes_per_job,
+            )
+
     def _watch(self, execution: Execution) -> Ending:
         """Hear the program out, stop it when asked to or when it stalls, and tell how it ended."""
         result: dict[str, object] | None = None
@@ -144,6 +166,7 @@ class Supervisor:
                 case Heard(event):
                     alive_at = time.monotonic()
                     self._reporter.take(event)
+                    self._trace.take(event)
                     if event["event"] == "result":
                         result = {name: value for name, value in event.items() if name != "event"}
                     elif event["event"] == "error":
@@ -151,6 +174,7 @@ class Supervisor:
                 case Told(asked):
                     kill_at = min(kill_at, self._stop(execution, asked))
                 case Exited(code):
+                    self._trace.program_ended()
                     starved = kills_for_want_of_memory() > kills_before
                     return Ending(code, self._asked, result, error, tail(self._log_file), starved)
             if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
@@ -177,7 +201,8 @@ class Supervisor:
             return
         patience = self._settings.lease_seconds
         self._await_deliveries()
-        insist(self._engine, self._reporter.write, within_seconds=patience, pause=self._pause)
+        last_report = partial(self._reporter.write, to_the_end=True)
+        insist(self._engine, last_report, within_seconds=patience, pause=self._pause)
         self._reporter.written()
         self._await_deliveries()
         write = settlement(
@@ -190,7 +215,8 @@ class Supervisor:
             resumed_from=self._resume.row.id if self._resume.row else None,
         )
         state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
-        _log.info("Attempt %d at %s: %s", self._claim.attempt, self._claim.job_id, state)
+        self._trace.end(verdict, state)
+        _log.info("The attempt has ended; the job is %s.", state)
         if state in FINAL:
             self._store.forget(self._claim.job_id)
 
@@ -219,28 +245,35 @@ class Supervisor:
 def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) -> int:
     """Supervise the attempt that `arguments` name; returns the exit code."""
     die_with_parent(signal.SIGTERM, parent=os.getppid())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Told(Asked.DRAIN)))
     hear_commands(sys.stdin, inbox, _COMMANDS)
-    job_id, attempt, token = arguments
-    lease, settings = Lease(job_id, int(attempt), token), Settings()
-    engine = open_database(settings.resolved_database_url)
+    job_id, attempt = arguments
+    lease = Lease(job_id, int(attempt), os.environ[MARK])
+    settings = Settings()
+    log_lines.configure("supervisor", settings, job_id=job_id, attempt=lease.attempt)
+    engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "supervisor")
     try:
         with reading(engine) as session:
             claim = held_claim(session, lease)
-        Supervisor(
-            claim,
-            engine=engine,
-            store=open_store(settings),
-            settings=settings,
-            programs=programs,
-            inbox=inbox,
-        ).run()
+        log_lines.tell(request_id=claim.request_id, worker=claim.worker)
+        trace = AttemptTrace(tracing, claim, parent=os.environ.get(PARENT))
+        with closing(trace):
+            Supervisor(
+                claim,
+                engine=engine,
+                store=open_store(settings),
+                settings=settings,
+                programs=programs,
+                inbox=inbox,
+                trace=trace,
+            ).run()
     except (LeaseLost, *DATABASE_AWAY) as error:
         _log.warning("%s", error)
         return 1
+    finally:
+        tracing.close()
     return 0
 
 

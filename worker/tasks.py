@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from core.jobs import workers
 from core.jobs.database import open_database, transaction
 from core.jobs.settings import Settings
+from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
 from core.lifeline import die_with_parent
 from worker.app import DOORBELL, worker_name
@@ -74,13 +75,15 @@ def retire(settings: Settings) -> None:
 
 
 def _answer(settings: Settings, capacity: Capacity, supervisor: str, *, draining: Callable[[], bool]) -> None:
-    engine = open_database(settings.resolved_database_url)
+    engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "worker")
+    name = worker_name(settings)
     try:
-        Holder(engine, settings, worker_name(settings), draining, capacity, supervisor).work()
+        Holder(engine, settings, name, draining, capacity, supervisor, tracing).work()
     except DATABASE_AWAY as error:
         _log.warning("Cannot look for a job, the doorbell will ring again: %s", error)
     finally:
         engine.dispose()
+        tracing.close()
 
 
 def _beat(settings: Settings, capacity: Capacity) -> None:

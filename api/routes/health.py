@@ -1,12 +1,13 @@
 """For whoever runs the service: alive, ready, and numbers. No API key is needed."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
 
 from api.library_schemas import HealthResponse, ReadyResponse
-from api.prometheus import CONTENT_TYPE, exposition
+from api.prometheus import exposition
 from api.readiness import look
 from api.service import ServiceOf
-from core.jobs.database import reading
 
 router = APIRouter(tags=["health"])
 
@@ -26,7 +27,9 @@ def get_readiness(response: Response, service: ServiceOf) -> ReadyResponse:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def get_metrics(service: ServiceOf) -> Response:
-    """The state of the queue, for Prometheus."""
-    with reading(service.engine) as session:
-        return Response(exposition(session), headers={"Content-Type": CONTENT_TYPE})
+def get_metrics(
+    request: Request, service: ServiceOf, accept: Annotated[str, Header(include_in_schema=False)] = ""
+) -> Response:
+    """Numbers for Prometheus: the whole service's, and the requests of this process."""
+    body, content_type = exposition(service, request.app.state.http_metrics, accept)
+    return Response(body, headers={"Content-Type": content_type})

@@ -47,10 +47,10 @@ def open_database(url: str) -> Engine:
     engine = create_engine(
         parsed,
         connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,
         pool_size=10,
         max_overflow=20,
         pool_timeout=BUSY_SECONDS,
-        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -1,7 +1,7 @@
 """Who holds a job: claiming the next one, renewing a lease, and reaping those that ran out."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -25,7 +25,7 @@ class Claim:
 
     job_id: str
     attempt: int
-    lease_token: str
+    lease_token: str = field(repr=False)
     kind: str
     spec: dict[str, Any]
     resolved: dict[str, Any] | None
@@ -33,6 +33,9 @@ class Claim:
     retry_of: str | None = None
     seconds_left: float | None = None
     """Until the job's deadline, at the time of the claim."""
+    worker: str | None = None
+    request_id: str | None = None
+    trace_parent: str | None = None
 
     @property
     def lease(self) -> Lease:
@@ -206,4 +209,7 @@ def _as_claim(job: JobRow, token: str, at: datetime) -> Claim:
         job.owner,
         retry_of=job.retry_of,
         seconds_left=left,
+        worker=job.worker,
+        request_id=job.request_id,
+        trace_parent=job.trace_parent,
     )

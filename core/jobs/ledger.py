@@ -5,7 +5,7 @@ Whoever writes about a job locks its row first, so a job's events have no gaps a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class Lease:
 
     job_id: str
     attempt: int
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import os
 import zlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, field_validator
@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     """Whether downloads go straight to the object storage, by a signed URL; else the API passes them on."""
     corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders (separated as in PATH) below which a corpus may be registered by path."""
+    log_format: Literal["text", "json"] = "text"
+    """How API, reconciler, worker and supervisor log: lines for a person, or one JSON object a line."""
+    otel_endpoint: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    """OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318; empty: none. Needs signforge[otel]."""
     host: str = "127.0.0.1"
     """Address the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
@@ -91,6 +95,8 @@ class Settings(BaseSettings):
     """Jobs of one owner that workers hold at a time; the others wait. Empty: no limit."""
     max_stored_bytes_per_owner: Annotated[int, Field(ge=1)] | None = None
     """Uploads, corpora, checkpoints and encoders of one owner together. Empty: no limit."""
+    max_log_bytes_per_job: Annotated[int, Field(ge=2**16)] = 16 * 2**20
+    """What a job's programs wrote to standard error, all attempts together; the oldest is left out."""
 
     @field_validator("corpus_roots", mode="before")
     @classmethod

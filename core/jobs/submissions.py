@@ -27,6 +27,15 @@ class Terms:
     """From submission on; a job that has not ended by then is stopped and fails."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The request that a job came with, so that logs and traces of everything it led to can name it."""
+
+    request_id: str | None = None
+    trace_parent: str | None = None
+    """W3C Trace Context: the span that submitted it."""
+
+
 def submit(
     session: Session,
     *,
@@ -34,16 +43,17 @@ def submit(
     spec: JobSpec,
     resolved: dict[str, Any] | None,
     terms: Terms = Terms(),
+    origin: Origin = Origin(),
 ) -> JobRow:
     """Queue a job: its row, first event and doorbell, in the caller's transaction.
 
     `resolved` is the full configuration of a pretraining job, as JSON.
     """
     job = JobRow(owner=owner, kind=spec.kind, spec=spec.model_dump(mode="json"), resolved_spec=resolved)
-    return _queue(session, job, terms)
+    return _queue(session, job, terms, origin)
 
 
-def retry(session: Session, job: JobRow, terms: Terms) -> JobRow:
+def retry(session: Session, job: JobRow, terms: Terms, origin: Origin = Origin()) -> JobRow:
     """Queue the work of a final job again, as a new job that names the old one; returns the new one.
 
     If the old one failed or was cancelled, the new one goes on from its newest checkpoint. While a retry is
@@ -63,7 +73,7 @@ def retry(session: Session, job: JobRow, terms: Terms) -> JobRow:
     again = JobRow(
         owner=job.owner, kind=job.kind, spec=job.spec, resolved_spec=job.resolved_spec, retry_of=job.id
     )
-    return _queue(session, again, terms)
+    return _queue(session, again, terms, origin)
 
 
 def cancel(session: Session, job: JobRow) -> JobRow:
@@ -153,11 +163,12 @@ def owners_load() -> Any:
     return held_by_owner.correlate(JobRow).scalar_subquery()
 
 
-def _queue(session: Session, job: JobRow, terms: Terms) -> JobRow:
+def _queue(session: Session, job: JobRow, terms: Terms, origin: Origin) -> JobRow:
     """Complete the row of a new job and queue it."""
     at = now(session)
     job.id, job.state = new_id("job"), State.QUEUED
     job.priority, job.created_at, job.updated_at = terms.priority, at, at
+    job.request_id, job.trace_parent = origin.request_id, origin.trace_parent
     job.version = job.last_event = job.attempt = job.charged_attempts = 0
     if terms.deadline_seconds is not None:
         job.deadline_at = at + timedelta(seconds=terms.deadline_seconds)

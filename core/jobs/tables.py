@@ -131,6 +131,8 @@ class JobRow(Tables):
     retry_of: Mapped[str | None] = mapped_column(index=True)
     num_devices: Mapped[int] = mapped_column(default=1)
     device: Mapped[str | None]
+    request_id: Mapped[str | None]
+    trace_parent: Mapped[str | None]
 
 
 class JobAttemptRow(Tables):
@@ -169,6 +171,22 @@ class JobMetricRow(Tables):
     step: Mapped[int] = mapped_column(primary_key=True)
     attempt: Mapped[int]
     value: Mapped[float]
+
+
+class JobLogRow(Tables):
+    """A piece of what an attempt's program wrote to standard error.
+
+    `offset` counts the bytes before it; the text is UTF-8 of exactly `num_bytes` bytes.
+    """
+
+    __tablename__ = "job_logs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    offset: Mapped[int] = mapped_column(primary_key=True)
+    num_bytes: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
 
 
 class CheckpointRow(Tables):
@@ -346,3 +364,12 @@ class WorkerRow(Tables):
     device: Mapped[str]
     num_devices: Mapped[int]
     capabilities: Mapped[dict[str, Any]]
+
+
+class CounterRow(Tables):
+    """How often something has happened since the database was made, summed over all processes."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int]

@@ -1,4 +1,4 @@
-"""`signforge jobs`, `show`, `watch`, `cancel`, `pause`, `resume` and `retry`."""
+"""`signforge jobs`, `show`, `watch`, `logs`, `cancel`, `pause`, `resume` and `retry`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -81,6 +81,24 @@ def watch(job_id: JobId) -> None:
     """Follow a job to its end. Ctrl-C stops watching, not the job."""
     with Client() as client:
         watch_until_exit(client, job_id)
+
+
+def logs(
+    job_id: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt; the newest unless told.")] = None,
+) -> None:
+    """Print what a job's program wrote to standard error. Ctrl-C stops printing, not the job."""
+    shown = None
+    with Client() as client:
+        for page in client.logs(job_id, attempt=attempt, follow=follow):
+            if shown is not None and page.attempt != shown:
+                typer.echo(f"Attempt {page.attempt} begins.", err=True)
+            shown = page.attempt
+            for piece in page.data:
+                if piece.remark:
+                    typer.echo(piece.remark, err=True)
+                typer.echo(piece.text, nl=False)
 
 
 def cancel(job_id: JobId) -> None:

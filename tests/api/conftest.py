@@ -1,10 +1,12 @@
 """The real application on a real database and artifact folder, spoken to through ASGI."""
 
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sqlalchemy import event
 
 from api.main import create_app
 from api.service import Service
+from core.jobs import log_lines
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
@@ -148,6 +151,18 @@ class Bench:
         job_id = self.submit(EvaluateSpec(corpus=corpus_id, encoder=encoder_id), owner)
         self.write(succeed_evaluate, self.start().lease, result={"scores": SCORES})
         return job_id
+
+
+@pytest.fixture
+def log() -> Iterator[StringIO]:
+    """What the API logs, as `python -m api.main` writes it."""
+    lines, logger = StringIO(), logging.getLogger("signforge.api")
+    handler, level = log_lines.handler("api", Settings(), lines), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

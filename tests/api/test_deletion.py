@@ -180,7 +180,7 @@ def test_files_that_resist_are_logged_and_removed_when_it_is_repeated(
         raise OSError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.jobs.artifacts.shutil.rmtree", refuse)
+        patch.setattr("core.jobs.folder_store.shutil.rmtree", refuse)
         assert bench.client.delete(f"/v1/corpora/{corpus_id}").status_code == 204
     assert "Permission denied" in caplog.text
     assert bench.client.get(f"/v1/corpora/{corpus_id}").status_code == 404

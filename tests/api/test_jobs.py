@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime
+from io import StringIO
 from threading import Timer
 from typing import Any
 
@@ -382,3 +383,19 @@ class TestWhileItRuns:
         assert bench.client.post(f"/v1/jobs/{job_id}/pause").json()["state"] == "pausing"
         bench.write(confirm_paused, lease)
         assert bench.client.post(f"/v1/jobs/{job_id}/resume").json()["state"] == "queued"
+
+
+def test_a_job_keeps_the_id_of_its_request_and_the_log_names_both(bench: Bench, log: StringIO) -> None:
+    corpus = bench.make_corpus()
+    spec = {"kind": "evaluate", "corpus": corpus, "features": "keypoints"}
+    answer = bench.client.post("/v1/jobs", json=spec)
+    job_id, request_id = answer.json()["id"], answer.headers["X-Request-Id"]
+    assert answer.json()["request_id"] == request_id
+    bench.client.get(f"/v1/jobs/{job_id}")
+    queued, _, looked = log.getvalue().splitlines()
+    assert f"Queued {job_id}." in queued
+    assert f"request_id={request_id}" in queued
+    assert f"job_id={job_id}" in looked
+    bench.client.post(f"/v1/jobs/{job_id}/cancel")
+    again = bench.client.post(f"/v1/jobs/{job_id}/retry")
+    assert again.json()["request_id"] == again.headers["X-Request-Id"] != request_id

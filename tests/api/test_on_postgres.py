@@ -59,7 +59,9 @@ def test_the_api_on_postgres(on_postgres: Bench) -> None:
     encoder_id = bench.make_encoder(corpus_id)
     bench.make_evaluation(corpus_id, encoder_id)
     assert len(bench.client.get(f"/v1/encoders/{encoder_id}").json()["evaluations"]) == 1
-    assert 'signforge_jobs{state="cancelled"} 6' in bench.client.get("/metrics").text
+    numbers = bench.client.get("/metrics").text
+    assert 'signforge_jobs{kind="import",state="cancelled"} 5.0' in numbers
+    assert 'signforge_stored_bytes{owner="ada",what="encoder"} 7.0' in numbers
     checks = bench.client.get("/readyz").json()["checks"]
     assert checks["database"]["ok"]
     assert checks["migrations"]["ok"]

@@ -16,6 +16,7 @@ from tests.core.jobs.arranging import events, hold
 from tests.core.jobs.kept import bucket_store, make_checkpoint
 from tests.servers.s3 import S3Server
 from tests.servers.starting import wait_for
+from worker.program_log import NAME, ProgramLog
 from worker.reporter import Reporter
 
 
@@ -28,7 +29,8 @@ class Program:
     """Makes checkpoints and has them reported, as a supervisor would."""
 
     def __init__(self, engine: Engine, claimed: Claim, store: ArtifactStore) -> None:
-        self.reporter = Reporter(engine, claimed.lease, store)
+        log = ProgramLog(store.attempt_folder(claimed.job_id, 1) / NAME, 1, 1_000)
+        self.reporter = Reporter(engine, claimed.lease, store, log=log)
         self._engine, self._claimed, self._store = engine, claimed, store
 
     def save(self, step: int) -> Path:

@@ -5,6 +5,9 @@ from datetime import timedelta
 import pytest
 
 from core.jobs.database import now, reading, transaction
+from core.jobs.job_logs import read_log
+from core.jobs.leases import claim, reap
+from core.jobs.ledger import RetryPolicy
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
 from core.jobs.submissions import Terms, retry
@@ -163,6 +166,42 @@ def test_what_a_program_leaves_running_is_ended_with_it(service: Service) -> Non
     assert work(service) == 1
     assert service.job(job_id).state == "succeeded"
     assert service.processes() == []
+
+
+def test_the_last_words_of_a_crash_are_stored(service: Service) -> None:
+    job_id = service.submit(fault="crash", at_step=2)
+    work(service)
+    assert log_of(service, job_id).rstrip().endswith("RuntimeError: Something broke.")
+
+
+def test_a_killed_supervisor_leaves_its_programs_words_to_the_pool_child(service: Service) -> None:
+    job_id = service.submit(fault="kill_supervisor", at_step=2)
+    work(service)
+    assert service.attempts(job_id)[0].outcome == "worker_lost"
+    assert log_of(service, job_id) == "What is that knife for?\n"
+
+
+def test_what_nobody_could_store_is_stored_by_the_next_attempt(service: Service) -> None:
+    job_id = service.submit(steps=3)
+    with transaction(service.engine) as session:
+        claimed = claim(session, "wrk", lease_seconds=-1)  # everything is gone at once, as in a power cut
+        assert claimed is not None
+        reap(session, RetryPolicy(3, 0))
+    folder = service.store.attempt_folder(job_id, 1)
+    folder.mkdir(parents=True)
+    (folder / "program.log").write_bytes(b"The lights flick")
+    assert work_until_final(service, job_id).state == "succeeded"
+    assert log_of(service, job_id, attempt=1) == "The lights flick"
+    assert log_of(service, job_id, attempt=2) == ""
+
+
+def log_of(service: Service, job_id: str, *, attempt: int = 1) -> str:
+    """What is stored of an attempt's standard error."""
+    with reading(service.engine) as session:
+        page = read_log(session, job_id, attempt=attempt, max_bytes=2**24)
+    assert page is not None
+    assert page.is_over
+    return "".join(piece.text for piece in page.pieces)
 
 
 def _logs(service: Service, job_id: str) -> list[str]:

@@ -19,6 +19,7 @@ def test_a_steady_program_is_foreseen_exactly() -> None:
     document = progress.as_json()
     assert document["percent"] == 40.0
     assert document["eta_seconds"] == pytest.approx(60 * 5.0)
+    assert document["step_seconds"] == 5.0
     assert document["metrics"] == {"loss": 1 / 40}
 
 

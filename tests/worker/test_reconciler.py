@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from core.jobs import workers
-from core.jobs.database import transaction
+from core.jobs import counters, workers
+from core.jobs.database import now, reading, transaction
 from core.jobs.settings import Settings
 from core.jobs.tables import OutboxRow
 from core.jobs.workers import Capacity
@@ -138,6 +138,22 @@ def test_an_expired_lease_is_reaped_and_its_job_rings(
     make_due(sqlite_engine)
     reconciler.round()
     assert bell.rings == 1
+
+
+def test_what_is_done_is_counted_once(sqlite_engine: Engine, clock: Clock, bell: Bell) -> None:
+    two = [Reconciler(sqlite_engine, SETTINGS, bell, clock=clock, wall_clock=clock) for _ in range(2)]
+    queue(sqlite_engine, deadline=1e-6)
+    claimed = hold(sqlite_engine)
+    expire(sqlite_engine, claimed)
+    for reconciler in (*two, *two):
+        reconciler.round()
+    make_due(sqlite_engine)
+    two[0].round()
+    with reading(sqlite_engine) as session:
+        counted = counters.values(session)
+        seen = counted.pop(counters.RECONCILER_SEEN)
+        assert abs(now(session).timestamp() - seen) < 10
+    assert counted == {"leases_reaped.queued": 1, "deadlines_passed": 1, "doorbells_rung": 1}
 
 
 def test_after_an_outage_of_the_database_holders_get_one_more_lease(

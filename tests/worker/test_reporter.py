@@ -12,12 +12,16 @@ from core.errors import LeaseLost
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading, transaction
 from core.jobs.folder_store import FolderStore
+from core.jobs.job_logs import PIECE_BYTES, read_log
 from core.jobs.leases import Claim
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
 from core.jobs.submissions import metrics_of
 from tests.core.jobs.arranging import events, expire, hold, job
+from worker.program_log import ProgramLog
 from worker.reporter import FLUSH_SECONDS, Reporter
+
+MOST_LOG_BYTES = 2**20
 
 
 class Clock:
@@ -46,8 +50,16 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 @pytest.fixture
-def reporter(sqlite_engine: Engine, claimed: Claim, store: ArtifactStore, clock: Clock) -> Reporter:
-    return Reporter(sqlite_engine, claimed.lease, store, clock=clock)
+def log(tmp_path: Path) -> Path:
+    """Where the program writes to standard error; nothing yet."""
+    return tmp_path / "program.log"
+
+
+@pytest.fixture
+def reporter(
+    sqlite_engine: Engine, claimed: Claim, store: ArtifactStore, log: Path, clock: Clock
+) -> Reporter:
+    return Reporter(sqlite_engine, claimed.lease, store, log=ProgramLog(log, 1, MOST_LOG_BYTES), clock=clock)
 
 
 def step(number: int) -> dict[str, object]:
@@ -152,6 +164,40 @@ def test_a_lost_lease_stops_everything(sqlite_engine: Engine, claimed: Claim, re
 def test_what_sqlite_raises_for_a_missing_table_counts_as_away(sqlite_engine: Engine) -> None:
     with pytest.raises(OperationalError), transaction(sqlite_engine) as session:
         session.execute(text("SELECT * FROM nowhere"))
+
+
+def test_the_log_is_stored_while_the_program_writes_it(
+    sqlite_engine: Engine, claimed: Claim, reporter: Reporter, log: Path, clock: Clock
+) -> None:
+    log.write_bytes(b"epoch 1\nWarnung: f\xc3")
+    reporter.flush_if_due()
+    assert stored_text(sqlite_engine, claimed) == "epoch 1\nWarnung: f"
+    with log.open("ab") as file:
+        file.write(b"\xbcr\xff Gloss fehlt\0\n")
+    reporter.flush_if_due()
+    assert stored_text(sqlite_engine, claimed) == "epoch 1\nWarnung: f", "not before its time"
+    clock.time += FLUSH_SECONDS
+    reporter.flush_if_due()
+    assert stored_text(sqlite_engine, claimed) == "epoch 1\nWarnung: für? Gloss fehlt?\n"
+
+
+def test_a_log_that_is_written_faster_than_stored_keeps_its_end(
+    sqlite_engine: Engine, claimed: Claim, reporter: Reporter, log: Path
+) -> None:
+    log.write_bytes(b"x" * 3 * MOST_LOG_BYTES + b"the last words")
+    with transaction(sqlite_engine) as session:
+        reporter.write(session, to_the_end=True)
+    reporter.written()
+    text = stored_text(sqlite_engine, claimed)
+    assert MOST_LOG_BYTES - PIECE_BYTES < len(text) <= MOST_LOG_BYTES
+    assert text.endswith("the last words")
+
+
+def stored_text(engine: Engine, claimed: Claim) -> str:
+    with reading(engine) as session:
+        page = read_log(session, claimed.job_id, max_bytes=2**30)
+    assert page is not None
+    return "".join(piece.text for piece in page.pieces)
 
 
 def _checkpoint(store: ArtifactStore, number: int) -> Path:

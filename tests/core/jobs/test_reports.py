@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.jobs import outcomes, reports
 from core.jobs.database import reading, transaction
+from core.jobs.job_logs import append_log
 from core.jobs.ledger import Lease
 from core.jobs.reports import Point
 from core.jobs.states import Reason, State
@@ -26,6 +27,9 @@ WRITES: dict[str, Callable[[Session, Lease], object]] = {
     "log": lambda session, lease: reports.report_log(session, lease, "hello"),
     "checkpoint": lambda session, lease: reports.commit_checkpoint(
         session, lease, step=1, location="a", manifest={}, size_bytes=1
+    ),
+    "program log": lambda session, lease: append_log(
+        session, lease, b"hello", attempt=1, offset=0, max_bytes_per_job=2**20
     ),
     "deleted": lambda session, lease: reports.mark_checkpoints_deleted(session, lease, ["ckp_none"]),
     "fail": lambda session, lease: outcomes.fail(session, lease, reason=Reason.USER_ERROR, message="no"),

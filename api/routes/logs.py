@@ -1,0 +1,71 @@
+"""What a job's programs wrote to standard error, while they run and afterwards."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+
+from api.auth import Reader
+from api.log_schemas import LogResponse, log_of
+from api.ownership import owned
+from api.paging import LARGEST_NUMBER
+from api.problems import Problem
+from api.service import ServiceOf
+from core.jobs.database import reading
+from core.jobs.job_logs import LogPage, read_log
+from core.jobs.tables import JobRow
+
+router = APIRouter(tags=["events"])
+_PAGE_BYTES = 2**18
+_MOST_BYTES = 2**24
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "JSON, or with `Accept: text/plain` the text alone, with a line where bytes were left "
+        'out and, if more follows, a `Link` with `rel="next"`.',
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
+}
+
+
+@router.get("/jobs/{job_id}/logs", responses=_ANSWERS)
+def read_logs(
+    job_id: str,
+    caller: Reader,
+    service: ServiceOf,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=LARGEST_NUMBER, description="Which attempt; the newest unless told.")
+    ] = None,
+    offset: Annotated[
+        int, Query(ge=0, le=LARGEST_NUMBER, description="Only what comes after so many bytes.")
+    ] = 0,
+    limit: Annotated[
+        int | None,
+        Query(
+            ge=1024,
+            le=_MOST_BYTES,
+            description=f"Most bytes to send; unless told {_PAGE_BYTES} as JSON and {_MOST_BYTES} as text.",
+        ),
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> LogResponse:
+    """Read what an attempt's program wrote to standard error; possible while it runs."""
+    as_text = "text/plain" in accept
+    most = limit or (_MOST_BYTES if as_text else _PAGE_BYTES)
+    with reading(service.engine) as session:
+        job = owned(session, JobRow, job_id, caller, noun="job")
+        page = read_log(session, job_id, attempt=attempt, offset=offset, max_bytes=most)
+    if page is None and attempt is not None:
+        there = f"there are {job.attempt}" if job.attempt else "there is none yet"
+        raise Problem(404, "not-found", f"Job {job_id} has no attempt {attempt}; {there}.")
+    if as_text:
+        return _text(job_id, page)  # type: ignore[return-value]
+    return log_of(page, newest_attempt=job.attempt)
+
+
+def _text(job_id: str, page: LogPage | None) -> Response:
+    pieces = page.pieces if page else ()
+    text = "".join((f"{piece.remark}\n" if piece.remark else "") + piece.text for piece in pieces)
+    response = Response(text, media_type="text/plain; charset=utf-8")
+    if page and page.has_more:
+        following = f"/v1/jobs/{job_id}/logs?attempt={page.attempt}&offset={page.next_offset}"
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response

@@ -1,0 +1,49 @@
+"""Reading and following what a job's programs wrote to standard error."""
+
+from collections.abc import Callable, Iterator
+
+from signforge.connection import Connection
+from signforge.lists import given
+from signforge.models import LogPage
+
+_LOOK_SECONDS = 0.5
+
+
+def stored(connection: Connection, job_id: str, attempt: int | None) -> Iterator[LogPage]:
+    """The pages of one attempt's log that are stored now."""
+    offset = 0
+    while True:
+        page = _page(connection, job_id, attempt, offset)
+        yield page
+        if not page.has_more:
+            return
+        attempt, offset = page.attempt, page.next_offset
+
+
+def followed(
+    connection: Connection, job_id: str, attempt: int | None, *, is_over: Callable[[], bool]
+) -> Iterator[LogPage]:
+    """The same and what is added, over all further attempts, or to the end of the one that is named.
+
+    `is_over` asks the service whether the job has ended.
+    """
+    current, offset = attempt, 0
+    while True:
+        over = is_over()  # asked first, so that what was written until then is read after it
+        page = _page(connection, job_id, current, offset)
+        if page.data:
+            yield page
+        if page.has_more:
+            current, offset = page.attempt, page.next_offset
+        elif attempt is None and page.attempt < page.newest_attempt:
+            current, offset = page.attempt + 1, 0
+        elif over or (attempt is not None and page.is_over):
+            return
+        else:
+            current, offset = page.attempt or attempt, page.next_offset
+            connection.sleep(_LOOK_SECONDS)
+
+
+def _page(connection: Connection, job_id: str, attempt: int | None, offset: int) -> LogPage:
+    params = {"offset": offset, **given(attempt=attempt)}
+    return LogPage.model_validate(connection.request("GET", f"/v1/jobs/{job_id}/logs", params=params).json())

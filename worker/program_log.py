@@ -1,0 +1,84 @@
+"""What a program writes to standard error, on its way from its file into the database.
+
+The file (`jobs/<job>/attempt_<n>/program.log`) is written by the program alone and read here, so whoever
+comes later, the next attempt at the latest, can store what a supervisor that was killed could not.
+"""
+
+import os
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from core.jobs.artifacts import ArtifactStore
+from core.jobs.job_logs import append_log, stored_until
+from core.jobs.ledger import Lease
+from core.jobs.log_text import complete
+
+NAME = "program.log"
+_MOST_AT_ONCE = 2**20
+"""Bytes that go into one report; a program that writes more than that each second falls behind."""
+
+
+class ProgramLog:
+    """The log of the attempt at hand. Of what could not be stored in time, the newest `max_bytes` count."""
+
+    def __init__(self, file: Path, attempt: int, max_bytes: int) -> None:
+        self._file, self._attempt, self._max_bytes = file, attempt, max_bytes
+        self._stored = self._reached = 0
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether there is something to store."""
+        return _size(self._file) > self._stored
+
+    def write(self, session: Session, lease: Lease, *, to_the_end: bool = False) -> None:
+        """Store what has been added, in the caller's transaction; call `written` once that is committed."""
+        start = max(self._stored, _size(self._file) - self._max_bytes)
+        raw = _read(self._file, start, self._max_bytes if to_the_end else _MOST_AT_ONCE)
+        if not to_the_end:
+            raw = complete(raw)
+        if raw:
+            append_log(
+                session,
+                lease,
+                raw,
+                attempt=self._attempt,
+                offset=start,
+                max_bytes_per_job=self._max_bytes,
+            )
+        self._reached = start + len(raw)
+
+    def written(self) -> None:
+        """What `write` wrote is committed."""
+        self._stored = self._reached
+
+
+def store_rest(session: Session, lease: Lease, store: ArtifactStore, *, before: int, max_bytes: int) -> None:
+    """Store what attempts numbered below `before` wrote, and which is not stored yet, in this transaction.
+
+    Their programs must have ended.
+
+    Raises:
+        LeaseLost: the lease no longer holds, and there was something to store.
+    """
+    for attempt in range(1, before):
+        file = store.attempt_folder(lease.job_id, attempt) / NAME
+        start = max(stored_until(session, lease.job_id, attempt), _size(file) - max_bytes)
+        if raw := _read(file, start, max_bytes):
+            append_log(session, lease, raw, attempt=attempt, offset=start, max_bytes_per_job=max_bytes)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _read(file: Path, start: int, most: int) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            stream.seek(start, os.SEEK_SET)
+            return stream.read(most)
+    except OSError:
+        return b""
