@@ -24,14 +24,19 @@ _HOW_TO_INSTALL = (
 class RabbitMQ:
     """A server that can be killed and started again on the same folder, where it keeps what it was told.
 
-    Its port mapper (epmd) is our own too: the server would leave one behind.
+    Its port mapper (epmd) is our own too: the server would leave one behind. `patience_seconds` is how long a
+    consumer may have a message before it says that it has done with it (half an hour, if not given).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patience_seconds: float = 1800) -> None:
         self._program, self._mapping_program = _find()
         self._folder = folder / "rabbitmq"
         self._folder.mkdir()
         self._port, self._mapper_port, self._nodes_port = _free_ports(3)
+        patience = (
+            f"-rabbit consumer_timeout {1000 * patience_seconds:.0f} -rabbit channel_tick_interval 1000"
+        )
+        self._erlang = f"-kernel inet_dist_use_interface {{127,0,0,1}} +sbwt none {patience}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self.start()
 
@@ -47,7 +52,11 @@ class RabbitMQ:
         wait_for(lambda: _listens(self._mapper_port), within_seconds=10, what="epmd's start")
         server = start([self._program], log=self._log, environment=self._environment)
         self._processes = [server, mapper]
-        wait_for(self._answers, within_seconds=60, what="RabbitMQ's start")
+        try:
+            wait_for(self._answers, within_seconds=60, what="RabbitMQ's start")
+        except AssertionError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """Kill it and wait until it is gone."""
@@ -77,7 +86,7 @@ class RabbitMQ:
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._port),
             "RABBITMQ_DIST_PORT": str(self._nodes_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": self._erlang,
             "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CONFIG_FILE": nowhere,
