@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from api.watches import Watches
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.settings import Settings
 
@@ -20,6 +21,8 @@ class Service:
     store: ArtifactStore
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the server is asked to stop; open event streams and long polls then end."""
+    watches: Watches = field(default_factory=Watches)
+    """What open event streams wait for."""
 
 
 def service_of(request: Request) -> Service:
