@@ -1,13 +1,14 @@
 """A job's events as they happen: server-sent events that can be resumed and that end.
 
-The database is looked at in a thread every so often, so any number of API processes can serve any job.
+The database is looked at in a thread every so often, so any number of API processes can serve any job. All
+listeners of a process that have come equally far share a look, so a thousand cost no more looks than one.
 """
 
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
-from anyio import current_time, sleep, to_thread
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from api.schemas import EventResponse, event_of
@@ -44,23 +45,43 @@ def glance(service: Service, job_id: str, after: int, *, limit: int = _BATCH) ->
         return Glance(events, State(job.state) in FINAL and reached >= job.last_event)
 
 
+@dataclass(frozen=True)
+class _News:
+    """What a look found for listeners, encoded once for all of them."""
+
+    encoded: bytes
+    reached: int
+    """The sequence from which a listener goes on."""
+    finished: bool
+
+
 async def event_stream(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
     """Yield a job's events beyond `after` until its last one, or until the server stops."""
     yield format_sse_event(retry=RECONNECT_MILLISECONDS)
-    heard_at = current_time()
     while not service.stopping.is_set():
-        seen = await to_thread.run_sync(glance, service, job_id, after)
-        for event in seen.events:
-            yield _encoded(event)
-            after = event.sequence
-        if seen.finished:
-            return
-        if seen.events:
-            heard_at = current_time()
-        elif current_time() - heard_at >= HEARTBEAT_SECONDS:
+        try:
+            news = await service.watches.first(
+                ("events", job_id, after),
+                partial(_look, service, job_id, after),
+                poll_seconds=POLL_SECONDS,
+                within_seconds=HEARTBEAT_SECONDS,
+            )
+        except TimeoutError:
             yield KEEPALIVE_COMMENT
-            heard_at = current_time()
-        await sleep(0 if len(seen.events) == _BATCH else POLL_SECONDS)
+            continue
+        yield news.encoded
+        if news.finished:
+            return
+        after = news.reached
+
+
+def _look(service: Service, job_id: str, after: int) -> _News | None:
+    """What there is to say; nothing new to say is an answer only when the server stops."""
+    seen = glance(service, job_id, after)
+    if not (seen.events or seen.finished or service.stopping.is_set()):
+        return None
+    reached = seen.events[-1].sequence if seen.events else after
+    return _News(b"".join(_encoded(event) for event in seen.events), reached, seen.finished)
 
 
 def _encoded(event: EventResponse) -> bytes:

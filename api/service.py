@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.rate_limits import RequestRates
+from api.watches import Watches
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.settings import Settings
 
@@ -23,6 +24,8 @@ class Service:
     """Set when the server is asked to stop; open event streams and long polls then end."""
     rates: RequestRates = field(default_factory=RequestRates)
     """How often each caller asked lately."""
+    watches: Watches = field(default_factory=Watches)
+    """What open event streams wait for."""
 
 
 def service_of(request: Request) -> Service:

@@ -28,7 +28,7 @@ from core.jobs.ledger import RetryPolicy
 from core.jobs.settings import Settings
 from core.jobs.states import State
 from core.observer import StopSwitch
-from worker.app import DOORBELL, create_app, queue_for
+from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.pruning import Pruning
 from worker.tasks import HEARTBEAT_SECONDS
@@ -142,7 +142,13 @@ def ringer(app: Celery) -> Callable[[int], None]:
     """A function that rings once for a job of so many devices, or raises at once if the broker is away."""
 
     def ring(num_devices: int) -> None:
-        app.send_task(DOORBELL, queue=queue_for(num_devices), ignore_result=True, retry=False)
+        app.send_task(
+            DOORBELL,
+            queue=queue_for(num_devices),
+            ignore_result=True,
+            retry=False,
+            confirm_timeout=CONFIRM_SECONDS,
+        )
 
     return ring
 

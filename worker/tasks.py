@@ -16,9 +16,10 @@ from core.jobs.settings import Settings
 from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
 from core.lifeline import die_with_parent
-from worker.app import DOORBELL, worker_name
+from worker.app import DOORBELL, speaks_amqp, worker_name
 from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR, Holder
+from worker.listening import ListenWhileIdle
 from worker.persistence import DATABASE_AWAY
 
 HEARTBEAT_SECONDS = 5.0
@@ -59,6 +60,8 @@ def register(
         sender.timer.call_repeatedly(HEARTBEAT_SECONDS, _beat, (settings, capacity))
 
     app.task(doorbell, name=DOORBELL, ignore_result=True)
+    if speaks_amqp(settings.resolved_broker_url):
+        app.steps["consumer"].add(ListenWhileIdle)
     signals.worker_process_init.connect(on_child, weak=False)
     signals.worker_ready.connect(on_ready, weak=False)
     signals.worker_shutting_down.connect(lambda **_: switch.ask(), weak=False)

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs.database import lock_name, now
 from core.jobs.ledger import Lease, RetryPolicy, conditions, lost, move, move_back
 from core.jobs.states import HELD, Actor, Reason, State
-from core.jobs.submissions import owners_load
+from core.jobs.submissions import order_of_claims, owners_load
 from core.jobs.tables import JobAttemptRow, JobRow
 from core.jobs.workers import Capacity
 
@@ -71,11 +71,10 @@ def claim(
     if max_running_per_owner is not None:
         lock_name(session, "claim")  # else two at once could both find an owner one below the limit
     at = now(session)
-    order = (JobRow.priority.desc(), owners_load(), JobRow.created_at, JobRow.id)
-    first = select(JobRow).where(_claimable(at, capacity, max_running_per_owner)).order_by(*order).limit(1)
-    job = session.scalars(first.with_for_update(skip_locked=True, of=JobRow)).one_or_none()
-    if job is None:
+    job_id = session.scalars(_next(at, capacity, max_running_per_owner)).one_or_none()
+    if job_id is None:
         return None
+    job = session.get_one(JobRow, job_id, populate_existing=True)
     job.attempt += 1
     job.lease_token = secrets.token_hex(16)
     job.lease_expires_at = at + timedelta(seconds=lease_seconds)
@@ -158,8 +157,9 @@ def expire(session: Session) -> list[str]:
     return [job.id for job in jobs]
 
 
-def _claimable(at: datetime, capacity: Capacity, max_running_per_owner: int | None) -> Any:
-    """SQL: whether the row at hand is queued, due, and something that a worker of `capacity` can do."""
+def _next(at: datetime, capacity: Capacity, max_running_per_owner: int | None) -> Select[str]:
+    """SQL: locks the job to claim next and gives its id, all from one index but for that row."""
+    load = owners_load()
     conditions = [
         JobRow.state == State.QUEUED,
         or_(JobRow.not_before.is_(None), JobRow.not_before <= at),
@@ -169,8 +169,10 @@ def _claimable(at: datetime, capacity: Capacity, max_running_per_owner: int | No
     if capacity.device != "cuda":
         conditions.append(JobRow.device.is_(None))
     if max_running_per_owner is not None:
-        conditions.append(owners_load() < max_running_per_owner)
-    return and_(*conditions)
+        conditions.append(func.coalesce(load.c.held, 0) < max_running_per_owner)
+    line = select(JobRow.id).outerjoin(load, load.c.owner == JobRow.owner).where(*conditions)
+    first = line.order_by(*order_of_claims(load)).limit(1)
+    return first.with_for_update(skip_locked=True, of=JobRow)
 
 
 def _take_back(session: Session, job: JobRow, policy: RetryPolicy) -> State:

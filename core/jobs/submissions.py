@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Subquery, func, select
+from sqlalchemy.orm import Session
 
 from core.errors import ImpossibleTransition
 from core.jobs.database import now
@@ -122,14 +122,8 @@ def queue_positions(session: Session, jobs: Iterable[JobRow]) -> dict[str, int]:
     queued = [job.id for job in jobs if job.state == State.QUEUED]
     if not queued:
         return {}
-    load = (
-        select(JobRow.owner, func.count().label("held"))
-        .where(JobRow.state.in_(sorted(HELD)))
-        .group_by(JobRow.owner)
-        .subquery()
-    )
-    order = (JobRow.priority.desc(), func.coalesce(load.c.held, 0), JobRow.created_at, JobRow.id)
-    place = func.row_number().over(order_by=order).label("place")
+    load = owners_load()
+    place = func.row_number().over(order_by=order_of_claims(load)).label("place")
     line = (
         select(JobRow.id, place)
         .outerjoin(load, load.c.owner == JobRow.owner)
@@ -156,11 +150,18 @@ def metrics_of(
     return session.scalars(these.order_by(JobMetricRow.step, JobMetricRow.name).limit(limit)).all()
 
 
-def owners_load() -> Any:
-    """SQL: how many held jobs the owner of the row at hand has; fewer comes first."""
-    other = aliased(JobRow)
-    held_by_owner = select(func.count()).where(other.owner == JobRow.owner, other.state.in_(sorted(HELD)))
-    return held_by_owner.correlate(JobRow).scalar_subquery()
+def owners_load() -> Subquery:
+    """SQL: `owner` and `held`, how many jobs of theirs workers hold; owners with none are not in it.
+
+    To be joined, so that it is counted once in a query and not once for each queued job.
+    """
+    held = select(JobRow.owner, func.count().label("held")).where(JobRow.state.in_(sorted(HELD)))
+    return held.group_by(JobRow.owner).subquery("load")
+
+
+def order_of_claims(load: Subquery) -> tuple[Any, ...]:
+    """SQL: highest priority, then fewest held jobs of the owner, then first come; `load` is outer joined."""
+    return JobRow.priority.desc(), func.coalesce(load.c.held, 0), JobRow.created_at, JobRow.id
 
 
 def _queue(session: Session, job: JobRow, terms: Terms, origin: Origin) -> JobRow:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 from sqlalchemy import Engine
@@ -39,23 +39,48 @@ WORKER = "tests.worker.programs.celery_worker"
 RECONCILER = "worker.reconciler"
 
 
-class Service:
-    """Everything that shares one data folder, with the counting program for pretraining."""
+class Broker(Protocol):
+    """A real server for doorbells."""
 
-    def __init__(self, folder: Path, **changes: str) -> None:
+    @property
+    def url(self) -> str:
+        """What Celery calls it."""
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+
+    def kill(self) -> None:
+        """Kill it and wait until it is gone."""
+
+    def forget(self) -> None:
+        """Have it forget everything."""
+
+
+class Service:
+    """Everything that shares one data folder, with the counting program for pretraining.
+
+    A `broker` that is given belongs to the caller; else the service has a Valkey of its own.
+    """
+
+    def __init__(self, folder: Path, broker: Broker | None = None, **changes: str) -> None:
         self.environment = {**QUICK, "SIGNFORGE_DATA_FOLDER": str(folder), **changes}
         self._folder = folder
+        if broker is not None:
+            self.environment["SIGNFORGE_BROKER_URL"] = broker.url
         self.settings = Settings(**_as_fields(self.environment))
         self.store = open_store(self.settings)
         self.engine: Engine = open_database(self.settings.resolved_database_url)
         migrate(self.engine)
         self._add_corpus()
+        self._given_broker = broker
         self._valkey: Valkey | None = None
         self._started: list[subprocess.Popen[bytes]] = []
 
     @property
-    def broker(self) -> Valkey:
-        """The broker, started on first use."""
+    def broker(self) -> Broker:
+        """The broker; one of our own is started on first use."""
+        if self._given_broker is not None:
+            return self._given_broker
         if self._valkey is None:
             self._valkey = Valkey(self._folder, self.settings.broker_socket)
         return self._valkey

@@ -17,6 +17,11 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
+    @property
+    def url(self) -> str:
+        """What Celery calls it."""
+        return f"redis+socket://{self.socket}"
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         safe = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
@@ -30,7 +35,7 @@ class Valkey:
         self._process.kill()
         self._process.wait(10)
 
-    def flush(self) -> None:
+    def forget(self) -> None:
         """Have it forget everything."""
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             client.flushall()

@@ -8,6 +8,7 @@ from core.jobs.settings import Settings
 from core.jobs.workers import Capacity
 from worker.app import DOORBELL, create_app, queue_for, queues_of, worker_name
 from worker.drain import DrainSwitch
+from worker.listening import ListenWhileIdle
 from worker.main import arguments
 from worker.tasks import register
 
@@ -38,8 +39,21 @@ def test_keys_have_a_prefix_and_sockets_time_out(settings: Settings, url: str) -
     assert options["socket_timeout"] > 1, "longer than kombu's blocking read of one second"
 
 
-def test_other_brokers_get_no_redis_options(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"broker_url": "amqp://localhost"}))
+@pytest.mark.parametrize("url", ["amqp://localhost", "amqps://h:1//", "pyamqp://h"])
+def test_on_amqp_messages_are_confirmed_and_a_worker_listens_only_while_it_is_idle(
+    settings: Settings, url: str
+) -> None:
+    on_amqp = settings.model_copy(update={"broker_url": url})
+    app = create_app(on_amqp)
+    register(app, on_amqp, DrainSwitch(), capacity=Capacity())
+    assert app.conf.broker_transport_options["confirm_publish"] is True
+    assert app.conf.broker_heartbeat > 0
+    assert app.steps["consumer"] == {ListenWhileIdle}
+    assert not app.conf.worker_disable_prefetch, "Celery warns where it does not know how"
+
+
+def test_other_brokers_get_no_options(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"broker_url": "sqs://"}))
     assert app.conf.broker_transport_options == {}
 
 

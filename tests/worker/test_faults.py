@@ -184,7 +184,7 @@ def test_the_broker_forgets_everything(service: Service) -> None:
     _ = service.broker
     job_id = service.submit(steps=STEPS)
     wait_for(lambda: _rings(service, job_id), within_seconds=20, what="the first ring")
-    service.broker.flush()
+    service.broker.forget()
     service.start_module(WORKER)
     assert_done_exactly(service, job_id, attempts=1, charged=0)
 

@@ -1,0 +1,65 @@
+"""Waiting for something in the database on behalf of many: listeners of the same thing share each look."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from anyio import sleep, to_thread
+
+FoundT = TypeVar("FoundT")
+
+
+@dataclass
+class _Watch:
+    task: asyncio.Task[Any]
+    num_listeners: int = 0
+
+
+class Watches:
+    """The watches of one process and event loop, at most one for each key, however many listen."""
+
+    def __init__(self) -> None:
+        self._watches: dict[Hashable, _Watch] = {}
+
+    async def first(
+        self,
+        key: Hashable,
+        look: Callable[[], FoundT | None],
+        *,
+        poll_seconds: float,
+        within_seconds: float,
+    ) -> FoundT:
+        """Call `look` in a thread at once and then every so often; return its first answer that is not None.
+
+        What it answers must follow from `key`, since whoever asks with the same key meanwhile gets the same.
+
+        Raises:
+            TimeoutError: there was none within so many seconds.
+        """
+        watch = self._watches.get(key) or self._begin(key, look, poll_seconds)
+        watch.num_listeners += 1
+        try:
+            async with asyncio.timeout(within_seconds):
+                found: FoundT = await asyncio.shield(watch.task)
+                return found
+        finally:
+            watch.num_listeners -= 1
+            if not watch.num_listeners:
+                watch.task.cancel()
+                self._forget(key, watch)
+
+    def _begin(self, key: Hashable, look: Callable[[], FoundT | None], poll_seconds: float) -> _Watch:
+        watch = self._watches[key] = _Watch(asyncio.create_task(_watch(look, poll_seconds)))
+        watch.task.add_done_callback(lambda _: self._forget(key, watch))
+        return watch
+
+    def _forget(self, key: Hashable, watch: _Watch) -> None:
+        if self._watches.get(key) is watch:
+            del self._watches[key]
+
+
+async def _watch(look: Callable[[], FoundT | None], poll_seconds: float) -> FoundT:
+    while (found := await to_thread.run_sync(look)) is None:
+        await sleep(poll_seconds)
+    return found
