@@ -194,6 +194,8 @@ class CheckpointResponse(Sent):
     """Size of its files together."""
     manifest: dict[str, Any]
     """Its files with bytes and sha256, and what they belong to."""
+    pinned: bool
+    """Whether it stays, whatever the run does not ask to keep."""
     created_at: datetime
     """When it was committed."""
 

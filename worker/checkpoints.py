@@ -47,23 +47,3 @@ def unrecorded(job_id: str, known: Set[str], store: ArtifactStore) -> list[tuple
             with contextlib.suppress(CheckpointError):
                 found.append((location, store.checkpoint_manifest(location)))
     return found
-
-
-def vanished(rows: Sequence[CheckpointRow], store: ArtifactStore) -> list[CheckpointRow]:
-    """Rows whose folder is gone: a program deletes its own old checkpoints."""
-    return [row for row in rows if store.is_gone(row.location)]
-
-
-def outdated(
-    rows: Sequence[CheckpointRow], store: ArtifactStore, *, attempt: int, keep: int = 2
-) -> list[CheckpointRow]:
-    """Rows, of those given newest first, that nobody will go on from once `attempt` has `keep` newer ones.
-
-    Those of earlier attempts, and of its own those whose local folder its program has deleted.
-    """
-    own = [row for row in rows if row.attempt == attempt]
-    if len(own) < keep:
-        return []
-    oldest_own = min(row.step for row in own)
-    earlier = [row for row in rows if row.attempt < attempt and row.step <= oldest_own]
-    return [row for row in own[keep:] if not store.local_path(row.location).is_dir()] + earlier

@@ -1,5 +1,6 @@
 """Checkpoints on their way into the store, while their program goes on."""
 
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -44,10 +45,15 @@ class Deliveries:
         ended = [delivery for delivery in self._under_way if delivery.future.done()]
         self._under_way = [delivery for delivery in self._under_way if not delivery.future.done()]
         arrived = [delivery for delivery in ended if _trouble(delivery) is None]
+        for delivery in ended:
+            if _trouble(delivery) is not None:  # nobody will have a row for it
+                shutil.rmtree(self._store.local_path(delivery.location), ignore_errors=True)
         return arrived, [said for delivery in ended if (said := _trouble(delivery)) is not None]
 
     def delete(self, locations: Sequence[str]) -> None:
         """Have checkpoints removed whose rows say that they are."""
+        if not locations:
+            return
         self._deletions = [deletion for deletion in self._deletions if not deletion.done()]
         self._deletions.append(self._store.delete_checkpoints(locations))
 

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.jobs import workers
 from core.jobs.database import reading, transaction
+from core.jobs.folder_store import FolderStore
 from core.jobs.leases import Claim, Desired, claim, desired, renew
 from core.jobs.ledger import RetryPolicy
 from core.jobs.log_lines import about
 from core.jobs.outcomes import requeue
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
-from core.jobs.stores import open_store
 from core.jobs.tracing import UNTRACED, Tracing
 from core.jobs.workers import Capacity
 from worker.attempt_trace import PARENT
@@ -109,7 +109,7 @@ class Holder:
         """Give the job back if its supervisor could not; usually it could, and the lease is gone."""
         policy = RetryPolicy(self.settings.max_attempts, self.settings.backoff_seconds)
         message = "The worker's supervisor ended before it could say how the attempt went."
-        artifacts = open_store(self.settings)
+        artifacts = FolderStore(self.settings.artifacts_folder)  # of which this reads a local file
 
         def write(session: Session) -> None:
             store_rest(

@@ -13,22 +13,20 @@ from sqlalchemy.orm import Session
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import transaction
 from core.jobs.ledger import Lease
-from core.jobs.manifests import size_of
 from core.jobs.reports import (
     Point,
     checkpoints_of,
-    commit_checkpoint,
     mark_checkpoints_deleted,
     record_metrics,
     report_log,
     report_progress,
     report_started,
 )
-from worker.checkpoints import outdated, vanished
 from worker.deliveries import Deliveries, Delivery
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.program_log import ProgramLog
 from worker.progress import Progress
+from worker.retention import Keeping, commit, let_go
 
 FLUSH_SECONDS = 1.0
 """Reports are written at most this often; a checkpoint is written at once."""
@@ -47,6 +45,7 @@ class Reporter:
         store: ArtifactStore,
         *,
         log: ProgramLog,
+        keeping: Keeping | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._lease, self._store, self._clock = engine, lease, store, clock
@@ -55,6 +54,8 @@ class Reporter:
         self._started = self._moved = False
         self._points: deque[Point] = deque(maxlen=_MOST_POINTS)
         self._logs: deque[str] = deque(maxlen=_MOST_LOGS)
+        self._keeping = keeping or Keeping()
+        self._leaving: list[str] = []
         self._deliveries = Deliveries(store)
         self._checkpoints: dict[int, Delivery] = {}
         self._backoff = Backoff(clock)
@@ -122,20 +123,16 @@ class Reporter:
         record_metrics(session, self._lease, list(self._points))
         if self._moved:
             report_progress(session, self._lease, self._progress.as_json())
-        for step, delivery in self._checkpoints.items():
-            commit_checkpoint(
-                session,
-                self._lease,
-                step=step,
-                location=delivery.location,
-                manifest=delivery.manifest,
-                size_bytes=size_of(delivery.manifest),
-            )
+        self._leaving = []
+        for delivery in self._checkpoints.values():
+            self._leaving += commit(session, self._lease, delivery, self._keeping.quotas)
         self._log.write(session, self._lease, to_the_end=to_the_end)
 
     def written(self) -> None:
         """Forget what has been written, and see to old checkpoints if there is a new one."""
         new_checkpoint = bool(self._checkpoints)
+        self._deliveries.delete(self._leaving)
+        self._leaving = []
         self._started = self._moved = False
         for collected in (self._logs, self._points, self._checkpoints):
             collected.clear()
@@ -153,13 +150,11 @@ class Reporter:
         try:
             with transaction(self._engine) as session:
                 rows = checkpoints_of(session, self._lease.job_id)
-                gone = vanished(rows, self._store)
-                kept = [row for row in rows if row not in gone]
-                old = outdated(kept, self._store, attempt=self._lease.attempt)
-                if gone or old:
-                    mark_checkpoints_deleted(session, self._lease, [row.id for row in (*gone, *old)])
+                gone = [row.id for row in rows if self._store.is_gone(row.location)]
+                if gone:
+                    mark_checkpoints_deleted(session, self._lease, gone)
+                leaving = let_go(session, self._lease, self._keeping.run)
         except DATABASE_AWAY as error:
             _log.warning("Cannot look after old checkpoints: %s", error)
             return
-        if old:
-            self._deliveries.delete([row.location for row in old])
+        self._deliveries.delete(leaving)

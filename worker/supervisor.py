@@ -42,6 +42,7 @@ from worker.processes import MARK
 from worker.program_log import NAME, ProgramLog, store_rest
 from worker.programs import PROGRAMS, local_spec
 from worker.reporter import Reporter
+from worker.retention import Keeping
 from worker.settlement import settlement
 from worker.verdict import RETRIED, Asked, Ending, Fate, Verdict, judge
 
@@ -71,7 +72,8 @@ class Supervisor:
         self._out = store.attempt_folder(claim.job_id, claim.attempt)
         self._log_file = self._out / NAME
         program_log = ProgramLog(self._log_file, claim.attempt, settings.max_log_bytes_per_job)
-        self._reporter = Reporter(engine, claim.lease, store, log=program_log)
+        keeping = Keeping.of(claim, settings)
+        self._reporter = Reporter(engine, claim.lease, store, log=program_log, keeping=keeping)
         self._resume = Resume(None, ())
         self._asked: Asked | None = None
         self._settle_by = float("inf")
@@ -116,7 +118,7 @@ class Supervisor:
         self._out.mkdir(parents=True, exist_ok=True)
         spec_file = self._out / "spec.json"
         spec_file.write_text(json.dumps(spec, indent=2))
-        arguments = ["--spec", str(spec_file), "--out", str(self._out), "--events"]
+        arguments = ["--spec", str(spec_file), "--out", str(self._out), "--events", "--keep-all-checkpoints"]
         if self._resume.row is not None:
             arguments += ["--resume", str(self._store.local_path(self._resume.row.location))]
         return Execution(

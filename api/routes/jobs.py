@@ -15,6 +15,7 @@ from api.event_stream import POLL_SECONDS
 from api.idempotency import IdempotencyKey
 from api.ownership import owned, owned_checkpoint
 from api.paging import LARGEST_NUMBER, PageQuery, link_next, page_of
+from api.problems import not_found
 from api.routes.examples import JOB_EXAMPLES
 from api.schemas import (
     AttemptList,
@@ -187,6 +188,18 @@ def get_checkpoint(checkpoint_id: str, caller: Reader, service: ServiceOf) -> Ch
         return CheckpointResponse.of(owned_checkpoint(session, checkpoint_id, caller))
 
 
+@router.post("/checkpoints/{checkpoint_id}/pin", tags=["checkpoints"])
+def pin_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> CheckpointResponse:
+    """Keep a checkpoint, whatever its run does not ask to keep. Repeating this is harmless."""
+    return _set_pinned(service, caller, checkpoint_id, pinned=True)
+
+
+@router.post("/checkpoints/{checkpoint_id}/unpin", tags=["checkpoints"])
+def unpin_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> CheckpointResponse:
+    """Let a checkpoint go when its run does not ask to keep it. Repeating this is harmless."""
+    return _set_pinned(service, caller, checkpoint_id, pinned=False)
+
+
 @router.delete("/checkpoints/{checkpoint_id}", status_code=204, tags=["checkpoints"])
 def delete_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> None:
     """Delete a checkpoint; an encoder taken from it stays. Repeating this is harmless.
@@ -233,6 +246,17 @@ def _ask(
     with transaction(service.engine) as session:
         job = action(session, owned(session, JobRow, job_id, caller, noun="job"))
         return look(session, job)[0]
+
+
+def _set_pinned(service: Service, caller: Caller, checkpoint_id: str, *, pinned: bool) -> CheckpointResponse:
+    with transaction(service.engine) as session:
+        row = owned_checkpoint(session, checkpoint_id, caller)
+        session.refresh(row, with_for_update=True)
+        if row.deleted_at is not None:  # meanwhile
+            raise not_found("checkpoint", checkpoint_id)
+        row.pinned = pinned
+        session.flush()
+        return CheckpointResponse.of(row)
 
 
 def _whole_steps(rows: list[JobMetricRow], limit: int) -> list[JobMetricRow]:

@@ -46,16 +46,24 @@ def make_room(session: Session, quotas: Quotas, *, owner: str, more_bytes: int) 
     Raises:
         QuotaExceeded: that would be more than they may store.
     """
-    if quotas.max_stored_bytes is None:
+    room = room_left(session, quotas, owner)
+    if room is None or quotas.max_stored_bytes is None:
         return
-    stored = stored_bytes(session, owner)
-    if stored + more_bytes > quotas.max_stored_bytes or stored >= quotas.max_stored_bytes:
+    stored = quotas.max_stored_bytes - room
+    if more_bytes > room or room <= 0:
         raise QuotaExceeded(
             f"You store {stored:,} bytes, and {more_bytes:,} more would pass the limit of "
             f"{quotas.max_stored_bytes:,} bytes. Delete uploads, corpora, checkpoints or encoders that you "
             "no longer need, or have SIGNFORGE_MAX_STORED_BYTES_PER_OWNER raised.",
             passes=False,
         )
+
+
+def room_left(session: Session, quotas: Quotas, owner: str) -> int | None:
+    """Bytes that `owner` may still store; None where nothing limits them."""
+    if quotas.max_stored_bytes is None:
+        return None
+    return quotas.max_stored_bytes - stored_bytes(session, owner)
 
 
 def count_queued(session: Session, owner: str) -> int:

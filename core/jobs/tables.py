@@ -209,6 +209,7 @@ class CheckpointRow(Tables):
     step: Mapped[int]
     location: Mapped[str] = mapped_column(String(1000))
     manifest: Mapped[dict[str, Any]]
+    pinned: Mapped[bool] = mapped_column(default=False)
     size_bytes: Mapped[int]
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]

@@ -1,6 +1,5 @@
 """Which checkpoint folders are whole, which to go on from, and which may go."""
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from core.jobs.manifests import MANIFEST, size_of, verify
 from core.jobs.tables import CheckpointRow
 from tests.core.jobs.kept import bucket_store, make_checkpoint, open_again
 from tests.servers.s3 import S3Server
-from worker.checkpoints import choose, outdated, unrecorded, vanished
+from worker.checkpoints import choose, unrecorded
 
 
 def save(store: ArtifactStore, step: int, *, attempt: int = 1) -> CheckpointRow:
@@ -105,32 +104,6 @@ def test_a_store_that_is_away_does_not_make_a_job_begin_anew(s3: S3Server, tmp_p
     finally:
         s3.resume()
     assert choose([row], elsewhere).row is row
-
-
-def test_rows_without_a_folder_are_found(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    rows = [save(store, 20), save(store, 10)]
-    store.delete(rows[1].location)
-    assert vanished(rows, store) == [rows[1]]
-
-
-def test_earlier_attempts_are_kept_until_there_are_two_newer_checkpoints(store: ArtifactStore) -> None:
-    first = [save(store, 10), save(store, 5)]
-    second = [save(store, 15, attempt=2)]
-    assert outdated([*second, *first], store, attempt=2) == []
-    second.insert(0, save(store, 20, attempt=2))
-    assert outdated([*second, *first], store, attempt=2) == first
-    ahead = save(store, 99)  # of an earlier attempt, and further than this one has come
-    assert ahead not in outdated([ahead, *second, *first], store, attempt=2)
-
-
-def test_what_the_program_deleted_may_go_but_not_the_newest_two(store: ArtifactStore) -> None:
-    """A store that is slower than the program may have none of those that the program still has."""
-    rows = [save(store, step) for step in (30, 20, 10)]
-    assert outdated(rows, store, attempt=1) == []
-    for row in rows:
-        shutil.rmtree(store.local_path(row.location))
-    assert outdated(rows, store, attempt=1) == [rows[2]]
 
 
 def test_whole_checkpoints_without_a_row_are_found(store: ArtifactStore) -> None:

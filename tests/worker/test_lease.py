@@ -48,7 +48,7 @@ def test_a_job_from_doorbell_to_encoder(service: Service) -> None:
     assert [attempt.outcome for attempt in service.attempts(job_id)] == ["succeeded"]
     with reading(service.engine) as session:
         rows = checkpoints_of(session, job_id)
-        assert [row.step for row in rows] == [20, 15, 10, 5]
+        assert [row.step for row in rows] == [20, 15], "the newest two, as the run asks"
         assert service.store.local_path(rows[0].location).is_dir()
     assert work(service) == 0
 
@@ -82,10 +82,25 @@ def test_a_retry_goes_on_from_what_the_failed_job_saved(service: Service) -> Non
     assert said == ["Going on from the checkpoint of step 10."]
 
 
+def test_the_service_keeps_what_the_run_asks_for(service: Service) -> None:
+    job_id = service.submit(steps=20)
+    with transaction(service.engine) as session:
+        session.get_one(JobRow, job_id).resolved_spec = {
+            "run": {"keep_checkpoints": 1, "keep_every_steps": 10},
+            "steps": 20,
+        }
+    work(service)
+    with reading(service.engine) as session:
+        rows = checkpoints_of(session, job_id)
+    assert [row.step for row in rows] == [20, 10]
+    folders = service.store.attempt_folder(job_id, 1) / "checkpoints"
+    assert sorted(path.name for path in folders.iterdir()) == ["step_00000010", "step_00000020"]
+
+
 def test_a_job_is_stopped_at_its_deadline_and_its_checkpoint_stays(service: Service) -> None:
     job_id = service.submit(steps=100_000, step_seconds=0.02)
     with transaction(service.engine) as session:
-        session.get_one(JobRow, job_id).deadline_at = now(session) + timedelta(seconds=2.5)
+        session.get_one(JobRow, job_id).deadline_at = now(session) + timedelta(seconds=6)
     work(service)
     row = service.job(job_id)
     assert (row.state, row.status_reason, row.attempt) == ("failed", "deadline_exceeded", 1)
