@@ -180,6 +180,17 @@ class ArtifactStore(ABC):
             raise StorageError(f"Location {location!r} is outside the artifact folder {self.folder}.")
         return path
 
+    def deletable_path(self, location: str) -> Path:
+        """The path of a location that is one artifact's.
+
+        Raises:
+            StorageError: it is no folder below `uploads`, `corpora` and the like, but one of these, or all.
+        """
+        path = self.local_path(location)
+        if path.parent in (self.folder, self.folder.parent):
+            raise StorageError(f"Location {location!r} holds more than one artifact; it is not removed.")
+        return path
+
     def location_of(self, path: Path) -> str:
         """The location to store for a path below the artifact folder."""
         return path.absolute().relative_to(self.folder).as_posix()

@@ -132,7 +132,7 @@ class BucketStore(ArtifactStore):
 
     def delete(self, location: str) -> None:
         """Remove a folder's objects, its manifest first, and the local copy."""
-        shutil.rmtree(self.local_path(location), ignore_errors=True)
+        shutil.rmtree(self.deletable_path(location), ignore_errors=True)
         with _naming_outages():
             names = list(self._objects(location))
             manifest = f"{location}/{MANIFEST}"
@@ -148,7 +148,7 @@ class BucketStore(ArtifactStore):
             for location in locations:
                 try:
                     self.delete(location)
-                except StorageAway as error:
+                except StorageError as error:
                     _log.warning("Objects below %s are left behind: %s", location, error)
 
         return self._background.submit(work)

@@ -67,9 +67,7 @@ class FolderStore(ArtifactStore):
         Raises:
             StorageError: it cannot be deleted, or is no folder below `uploads`, `corpora` and the like.
         """
-        path = self.local_path(location)
-        if path.parent in (self.folder, self.folder.parent):
-            raise StorageError(f"Location {location!r} holds more than one artifact; it is not removed.")
+        path = self.deletable_path(location)
         try:
             shutil.rmtree(path)
         except FileNotFoundError:

@@ -93,3 +93,27 @@ def test_a_storage_that_is_away_is_named(bench: Bench, where: str, s3: S3Server)
     finally:
         s3.resume()
     assert bench.client_with({}).get("/readyz").json()["checks"]["storage"]["ok"]
+
+
+def test_what_is_deleted_leaves_the_storage_also_when_it_was_away(
+    bench: Bench, where: str, s3: S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    def objects() -> str:
+        bucket = bench.settings.artifacts_url.split("/")[2]
+        return httpx.get(f"{s3.endpoint}/{bucket}?list-type=2").text
+
+    upload_id = bench.client.post("/v1/uploads?filename=a.npz", content=CONTENT).json()["id"]
+    assert "uploads/" in objects()
+    assert bench.client.delete(f"/v1/uploads/{upload_id}").status_code == 204
+    assert "uploads/" not in objects()
+    encoder = where.removesuffix("/download")
+    s3.suspend()
+    try:
+        assert bench.client.delete(encoder).status_code == 204
+    finally:
+        s3.resume()
+    assert "object store cannot be used" in caplog.text
+    assert "encoders/" in objects()
+    assert bench.client.get(where).status_code == 404
+    assert bench.client.delete(encoder).status_code == 204
+    assert "<Contents>" not in objects()

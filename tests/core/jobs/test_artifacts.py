@@ -120,6 +120,14 @@ def test_what_was_deleted_is_gone(store: ArtifactStore, tmp_path: Path) -> None:
     assert content_of(store, kept.location) == b"abc"
 
 
+@pytest.mark.parametrize("location", ["uploads", "uploads/", ".", "", "uploads/..", "../uploads/x"])
+def test_more_than_one_artifact_is_never_deleted(store: ArtifactStore, location: str) -> None:
+    kept = store.receive([b"abc"], 10)
+    with pytest.raises(StorageError):
+        store.delete(location)
+    assert content_of(store, kept.location) == b"abc"
+
+
 def test_checkpoints_are_found_by_whoever_has_the_store(store: ArtifactStore, tmp_path: Path) -> None:
     made = [make_checkpoint(store, step) for step in (5, 10)] + [make_checkpoint(store, 15, attempt=2)]
     other = make_checkpoint(store, 5, job_id="job_10")
