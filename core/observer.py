@@ -6,6 +6,7 @@ pipe, `ConsoleObserver` for a person.
 """
 
 import contextlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,7 @@ class StopSwitch:
 class JsonLinesObserver:
     """Writes each event as one JSON object a line, the protocol `worker.reporter` reads."""
 
-    def __init__(self, stream: TextIO, switch: StopSwitch) -> None:
+    def __init__(self, stream: "TextIO | Journaled", switch: StopSwitch) -> None:
         self._stream = stream
         self._switch = switch
 
@@ -94,6 +95,35 @@ class JsonLinesObserver:
         """Write one event and push it out at once."""
         self._stream.write(json.dumps({"event": event, **fields}) + "\n")
         self._stream.flush()
+
+
+class Journaled(io.TextIOBase):
+    """A stream whose lines also go into a file, first: whoever reads the stream may die before it has.
+
+    A file that cannot be written, say on a full disk, costs its lines and nothing else.
+    """
+
+    def __init__(self, stream: TextIO, journal: Path) -> None:
+        self._stream = stream
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        self._file = journal.open("a", encoding="utf-8")
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+            self._file.flush()
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Push out what the stream holds."""
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file; the stream is its owner's."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        super().close()
 
 
 def parse_event(line: str) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SignforgeError, SpecError, Stopped, StorageError
-from core.observer import ConsoleObserver, JsonLinesObserver, Observer, StopSwitch
+from core.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -52,7 +52,8 @@ def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | 
     switch = StopSwitch()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, switch.throw)
-    observer = (JsonLinesObserver if options.events else ConsoleObserver)(sys.stdout, switch)
+    stream = Journaled(sys.stdout, options.journal) if options.journal is not None else sys.stdout
+    observer = (JsonLinesObserver if options.events else ConsoleObserver)(stream, switch)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         spec = read_spec(options.spec, spec_type)
@@ -87,6 +88,7 @@ def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
     parser.add_argument("--spec", type=Path, required=True, help="JSON file with the specification")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--resume", type=Path, help="checkpoint folder to go on from")
+    parser.add_argument("--journal", type=Path, help="file to write the events to as well")
     parser.add_argument("--keep-all-checkpoints", action="store_true", help="delete no old checkpoints")
     parser.add_argument("--events", action="store_true", help="write JSON lines for a supervisor")
     return parser

@@ -59,16 +59,21 @@ def follow(
         ApiError: the service answered with a problem.
         ConnectionFailed: it was away for longer than a minute.
     """
-    heard_at, pauses = clock(), waits()
+    away_since: float | None = None
+    pauses = waits()
     while True:
         try:
             for event in _one_stream(connection, path, after=after):
-                heard_at, pauses, after = clock(), waits(), event.sequence
+                away_since, pauses = None, waits()  # it answers, even if the job is silent
+                if event is None:
+                    continue
+                after = event.sequence
                 yield event
                 if isinstance(event, StateEvent) and event.is_final:
                     return
         except httpx.TransportError as error:
-            if clock() - heard_at > _PATIENCE_SECONDS:
+            away_since = clock() if away_since is None else away_since
+            if clock() - away_since > _PATIENCE_SECONDS:
                 raise connection.failure(error) from None
         else:
             if is_over():
@@ -76,11 +81,13 @@ def follow(
         connection.sleep(next(pauses))
 
 
-def _one_stream(connection: Connection, path: str, *, after: int) -> Iterator[Event]:
+def _one_stream(connection: Connection, path: str, *, after: int) -> Iterator[Event | None]:
+    """Yield None once the service has answered, then events."""
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
     if after:
         headers["Last-Event-ID"] = str(after)
     with connection.stream(path, headers=headers, timeout=_SILENCE_SECONDS) as response:
+        yield None
         for message in parse(response.iter_lines()):
             if message.type in EVENT_TYPES and message.id is not None:
                 data = json.loads(message.data)

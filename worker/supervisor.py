@@ -32,6 +32,7 @@ from core.jobs.states import FINAL, Reason
 from core.jobs.stores import open_store
 from core.jobs.tracing import open_tracing
 from core.lifeline import die_with_parent
+from worker import journal
 from worker.attempt_trace import PARENT, AttemptTrace
 from worker.checkpoints import Resume, choose, unrecorded
 from worker.drain import WINDING_UP_SECONDS
@@ -113,12 +114,14 @@ class Supervisor:
         with reading(self._engine) as session:
             rows = checkpoints_to_go_on_from(session, self._claim)
         self._resume = choose(rows, self._store)
+        self._adopt_metrics()
         for remark in self._resume.remarks:
             self._reporter.say(remark)
         self._out.mkdir(parents=True, exist_ok=True)
         spec_file = self._out / "spec.json"
         spec_file.write_text(json.dumps(spec, indent=2))
         arguments = ["--spec", str(spec_file), "--out", str(self._out), "--events", "--keep-all-checkpoints"]
+        arguments += ["--journal", str(self._out / journal.NAME)]
         if self._resume.row is not None:
             arguments += ["--resume", str(self._store.local_path(self._resume.row.location))]
         return Execution(
@@ -144,6 +147,13 @@ class Supervisor:
                     manifest=manifest,
                     size_bytes=size_of(manifest),
                 )
+
+    def _adopt_metrics(self) -> None:
+        """Store what earlier attempts reported of the steps that will not be taken again."""
+        if self._resume.row is not None and self._resume.row.job_id == self._claim.job_id:
+            step = self._resume.row.step
+            with transaction(self._engine) as session:
+                journal.adopt_metrics(session, self._claim.lease, self._store, until_step=step)
 
     def _adopt_logs(self) -> None:
         """Store what the programs of earlier attempts wrote and nobody could store any more."""

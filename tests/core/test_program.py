@@ -55,6 +55,18 @@ def test_a_program_reports_and_leaves_its_result(
     assert json.loads((tmp_path / "out" / "result.json").read_text()) == {"counted": 2}
 
 
+def test_a_journal_holds_the_same_events_and_a_full_disk_costs_it_alone(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = tmp_path / "out" / "events.jsonl"
+    command = ["--spec", str(spec), "--out", str(tmp_path / "out"), "--events", "--journal"]
+    assert main(counting, RunConfig, arguments=[*command, str(journal)]) == EXIT_DONE
+    told = events(capsys)
+    assert [json.loads(line) for line in journal.read_text().splitlines()] == told
+    assert main(counting, RunConfig, arguments=[*command, "/dev/full"]) == EXIT_DONE
+    assert events(capsys) == told
+
+
 def test_without_events_a_person_can_read_it(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

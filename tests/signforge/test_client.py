@@ -10,8 +10,11 @@ from core.jobs.states import Reason
 from core.jobs.submissions import submit
 from core.specs import PretrainSpec, SplitConfig
 from signforge import Client
+from signforge.address import Address
 from signforge.client import ApiError, ConnectionFailed, WaitTimedOut
-from signforge.models import CheckpointEvent, LogEvent, MetricEvent, ProgressEvent, StateEvent
+from signforge.connection import Connection
+from signforge.event_stream import follow
+from signforge.models import CheckpointEvent, Event, LogEvent, MetricEvent, ProgressEvent, StateEvent
 from tests.signforge.conftest import LEASE_SECONDS, RunningApi
 from tests.signforge.cutting_proxy import CuttingProxy
 
@@ -143,6 +146,23 @@ def test_watch_yields_every_event_once_over_broken_connections(api: RunningApi, 
     assert [event.data.phase for event in events if isinstance(event, ProgressEvent)] == ["training"]
     assert [event.data.message for event in events if isinstance(event, LogEvent)] == ["half way"]
     assert [event.data.step for event in events if isinstance(event, CheckpointEvent)] == [60]
+
+
+def test_a_watcher_is_patient_from_the_cut_on_however_long_the_job_was_silent(
+    api: RunningApi, corpus: str
+) -> None:
+    with api.client() as client:
+        job_id = client.submit(PretrainSpec(corpus=corpus, recipe="smoke")).id
+    _live_a_life(api, num_steps=3)
+    events: list[Event] = []
+    with CuttingProxy(api.port, cuts=[1500, 1500]) as proxy:
+        connection = Connection(Address(proxy.url, api.api_key, is_local=True), sleep=lambda seconds: None)
+        path = f"/v1/jobs/{job_id}/events"
+        for event in follow(connection, path, is_over=lambda: False, clock=lambda: 3600.0 * len(events)):
+            events.append(event)
+        connection.close()
+        assert proxy.num_cuts_left == 0
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
 
 
 def test_watch_goes_on_after_a_sequence_and_ends_when_there_is_nothing_left(

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.core.jobs.conftest import (  # noqa: F401 - fixtures
+    engine,
+    migrated_postgres,
     migrated_sqlite,
+    postgres_engine,
     postgres_url,
     sqlite_engine,
     store,

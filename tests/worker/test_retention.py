@@ -56,7 +56,7 @@ def test_a_full_quota_costs_the_earlier_ones(engine: Engine, claimed: Claim) -> 
     quotas = Quotas(max_stored_bytes=25)
     assert save(engine, claimed, 5, quotas=quotas) == []
     assert save(engine, claimed, 10, quotas=quotas) == []
-    assert save(engine, claimed, 15, quotas=quotas) == ["checkpoint_5", "checkpoint_10"]
+    assert save(engine, claimed, 15, quotas=quotas) == ["checkpoint_10", "checkpoint_5"]
     assert kept(engine, claimed) == [15]
 
 
