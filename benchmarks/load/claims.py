@@ -1,0 +1,74 @@
+"""Sixty claimants on a long queue: how many jobs a second find a worker, and that none finds two."""
+
+import statistics
+import threading
+import time
+
+from sqlalchemy import func, select
+
+from core.jobs.database import open_database, reading, transaction
+from core.jobs.leases import claim
+from core.jobs.states import State
+from core.jobs.submissions import submit
+from core.jobs.tables import JobRow
+from core.specs import PretrainSpec
+from load.stage import CORPUS, Stage
+
+CLAIMANTS, QUEUED, OWNERS, CLAIMS = 60, 10_000, 20, 5
+_BLOCK = 1000
+
+
+def claims(stage: Stage) -> list[tuple[str, str]]:
+    """Each claimant has a connection of its own, as workers have, and claims a few jobs."""
+    _fill(stage)
+    url = stage.api.settings.resolved_database_url
+    taken: list[str] = []
+    seconds: list[float] = []
+    gate = threading.Barrier(CLAIMANTS + 1)
+
+    def work(number: int) -> None:
+        engine = open_database(url)
+        with reading(engine) as session:
+            session.execute(select(1))
+        gate.wait()
+        for _ in range(CLAIMS):
+            began = time.perf_counter()
+            with transaction(engine) as session:
+                claimed = claim(session, f"worker-{number}", 600.0)
+            seconds.append(time.perf_counter() - began)
+            assert claimed is not None
+            taken.append(claimed.job_id)
+        engine.dispose()
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(CLAIMANTS)]
+    for thread in threads:
+        thread.start()
+    gate.wait()
+    began = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    rate = len(taken) / (time.perf_counter() - began)
+    assert len(set(taken)) == len(taken) == CLAIMANTS * CLAIMS, "a job was claimed twice, or a claim failed"
+    return [
+        (
+            f"claims, {CLAIMANTS} at once, {QUEUED} queued",
+            f"{rate:.0f} /s, none shared, {OWNERS} owners even to {_unevenness(stage)} job; one waits "
+            f"{1e3 * statistics.median(seconds):.0f} ms, at most {1e3 * max(seconds):.0f} ms",
+        )
+    ]
+
+
+def _fill(stage: Stage) -> None:
+    for first in range(0, QUEUED, _BLOCK):
+        with transaction(stage.api.engine) as session:
+            for number in range(first, first + _BLOCK):
+                spec = PretrainSpec(corpus=CORPUS)
+                submit(session, owner=f"owner-{number % OWNERS}", spec=spec, resolved=None)
+
+
+def _unevenness(stage: Stage) -> int:
+    """Jobs that the owner with the most holds more than the one with the fewest."""
+    held = select(func.count()).where(JobRow.state == State.STARTING).group_by(JobRow.owner)
+    with reading(stage.api.engine) as session:
+        counts = session.scalars(held).all()
+    return max(counts) - min(counts)

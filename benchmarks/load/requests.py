@@ -1,0 +1,88 @@
+"""Submissions and status polls per second, from several connections at a time."""
+
+import http.client
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import func, select
+
+from core.jobs.database import reading
+from core.jobs.tables import JobRow
+from load.stage import CORPUS, Stage
+
+CONNECTIONS, SUBMISSIONS, POLLS = 8, 400, 1600
+Ask = Callable[[http.client.HTTPConnection, int], int]
+"""Sends the n-th request and returns the answer's status."""
+
+
+def submissions(stage: Stage) -> list[tuple[str, str]]:
+    """New jobs, each with an idempotency key; then the same requests again, which make none."""
+    body = json.dumps({"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke"})
+
+    def submit(connection: http.client.HTTPConnection, number: int) -> int:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f"load-{number}"}
+        return _send(stage, connection, "POST", "/v1/jobs", body, headers)
+
+    first = _hammer(stage, submit, SUBMISSIONS, status=201)
+    again = _hammer(stage, submit, SUBMISSIONS, status=201)
+    with reading(stage.api.engine) as session:
+        kept = session.scalar(select(func.count()).where(JobRow.state == "queued"))
+    assert kept == SUBMISSIONS, f"{kept} jobs of {SUBMISSIONS} submissions"
+    return [("submissions", first), ("submissions replayed", again)]
+
+
+def polls(stage: Stage) -> list[tuple[str, str]]:
+    """Looks at jobs, one after another, among whatever is queued."""
+    with reading(stage.api.engine) as session:
+        ids = list(session.scalars(select(JobRow.id)))
+
+    def look(connection: http.client.HTTPConnection, number: int) -> int:
+        return _send(stage, connection, "GET", f"/v1/jobs/{ids[number % len(ids)]}")
+
+    return [(f"status polls, {len(ids)} jobs", _hammer(stage, look, POLLS, status=200))]
+
+
+def _send(
+    stage: Stage,
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> int:
+    authorised = {"Authorization": f"Bearer {stage.api.api_key}", **(headers or {})}
+    connection.request(method, path, body, authorised)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def _hammer(stage: Stage, ask: Ask, count: int, *, status: int) -> str:
+    """Send `count` requests over some connections; says how many a second and how long one takes."""
+    seconds: list[float] = []
+    wrong: list[int] = []
+
+    def send(numbers: Sequence[int]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", stage.api.port)
+        for number in numbers:
+            began = time.perf_counter()
+            found = ask(connection, number)
+            seconds.append(time.perf_counter() - began)
+            if found != status:
+                wrong.append(found)
+        connection.close()
+
+    threads = [
+        threading.Thread(target=send, args=[range(first, count, CONNECTIONS)]) for first in range(CONNECTIONS)
+    ]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = time.perf_counter() - began
+    assert not wrong, f"answers with status {sorted(set(wrong))}"
+    return f"{count / taken:.0f} /s; one takes {1e3 * statistics.median(seconds):.0f} ms"
