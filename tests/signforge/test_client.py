@@ -153,15 +153,15 @@ def test_a_watcher_is_patient_from_the_cut_on_however_long_the_job_was_silent(
 ) -> None:
     with api.client() as client:
         job_id = client.submit(PretrainSpec(corpus=corpus, recipe="smoke")).id
-    _live_a_life(api, num_steps=3)
+    _live_a_life(api, num_steps=60)
     events: list[Event] = []
-    with CuttingProxy(api.port, cuts=[1500, 1500]) as proxy:
+    with CuttingProxy(api.port, cuts=[3000, 2000]) as proxy:
         connection = Connection(Address(proxy.url, api.api_key, is_local=True), sleep=lambda seconds: None)
         path = f"/v1/jobs/{job_id}/events"
         for event in follow(connection, path, is_over=lambda: False, clock=lambda: 3600.0 * len(events)):
             events.append(event)
         connection.close()
-        assert proxy.num_cuts_left == 0
+        assert (proxy.num_cuts_left, proxy.num_connections) == (0, 3)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
 
 
