@@ -26,7 +26,9 @@ from core.jobs.tables import ApiKeyRow, CheckpointRow, CorpusRow, EncoderRow, Up
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 from tests.core.jobs.kept import bucket_store, content_of, make_checkpoint
 from tests.servers.s3 import S3Server
+from tests.servers.service import RECONCILER, Service
 from tests.servers.starting import wait_for
+from tests.worker.programs.counting import expected_weights
 from worker.collection import Collection
 from worker.reconciler import Reconciler
 
@@ -356,3 +358,25 @@ class TestBesideTheRounds:
         assert here.counted() == (24, 240)
         with reading(here.engine) as session:
             assert checkpoints_of(session, claimed.job_id) == []
+
+
+@pytest.mark.system
+def test_a_real_reconciler_collects_what_a_real_job_leaves(folder: Path) -> None:
+    soon = {"SIGNFORGE_COLLECT_EVERY_SECONDS": "0.5", "SIGNFORGE_COLLECT_AFTER_SECONDS": "1"}
+    service = Service(folder, **soon)
+    try:
+        service.start()
+        job_id = service.submit(steps=10)
+        service.wait_for_state(job_id, "succeeded")
+        wait_for(
+            lambda: service.job(job_id).collected_at is not None, within_seconds=20, what="the collection"
+        )
+        with reading(service.engine) as session:
+            kept = {service.store.local_path(row.location) for row in checkpoints_of(session, job_id)}
+        assert kept
+        left = service.store.job_folder(job_id).rglob("*")
+        assert {file.parent for file in left if file.is_file()} == kept
+        assert service.weights(job_id) == expected_weights(10)
+        assert "that nobody needs any more: 1 of jobs" in (folder / f"{RECONCILER}.log").read_text()
+    finally:
+        service.stop_everything()
