@@ -168,6 +168,8 @@ def _counted(session: Session) -> Iterator[Metric]:
     for name, explanation in (
         (counters.DEADLINES_PASSED, "Jobs whose deadline passed while nobody held them."),
         (counters.DOORBELLS_RUNG, "Doorbells rung."),
+        (counters.COLLECTED_FILES, "Files removed because nobody needed them any more."),
+        (counters.COLLECTED_BYTES, "Their bytes."),
     ):
         yield _counter(f"signforge_{name}", explanation, (), [((), counts.get(name, 0))])
     yield _gauge(

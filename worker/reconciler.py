@@ -2,8 +2,8 @@
 
 Each round reaps leases that ran out and rings doorbells for queued jobs: once for each job as soon as it is
 queued, and again (a doorbell may be lost, a broker flushed) only while some worker is idle, since a busy one
-looks for the next job by itself. So messages never pile up at the broker. Webhooks are delivered beside the
-rounds, in threads.
+looks for the next job by itself. So messages never pile up at the broker. Webhooks are delivered, and files
+that nobody needs any more removed, beside the rounds, in threads.
 """
 
 import logging
@@ -27,8 +27,10 @@ from core.jobs.leases import expire, reap
 from core.jobs.ledger import RetryPolicy
 from core.jobs.settings import Settings
 from core.jobs.states import State
+from core.jobs.stores import open_store
 from core.observer import StopSwitch
 from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
+from worker.collection import Collection
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.pruning import Pruning
 from worker.tasks import HEARTBEAT_SECONDS
@@ -54,6 +56,7 @@ class Reconciler:
         wall_clock: Callable[[], float] = time.time,
         webhooks: WebhookDelivery | None = None,
         pruning: Pruning | None = None,
+        collection: Collection | None = None,
     ) -> None:
         self._engine, self._settings, self._ring = engine, settings, ring
         self._clock, self._wall_clock = clock, wall_clock
@@ -62,10 +65,10 @@ class Reconciler:
         self._reap_from, self._last_round = clock(), wall_clock()
         self._told_at = float("-inf")
         self._broker = Backoff(clock)
-        self._webhooks, self._pruning = webhooks, pruning
+        self._webhooks, self._pruning, self._collection = webhooks, pruning, collection
 
     def round(self) -> None:
-        """Reap, ring, deliver, forget. An outage of database or broker is borne."""
+        """Reap, ring, deliver, forget, collect. An outage of database or broker is borne."""
         try:
             self._reap()
             self._ring_doorbells()
@@ -73,6 +76,8 @@ class Reconciler:
                 self._webhooks.round()
             if self._pruning is not None:
                 self._pruning.round()
+            if self._collection is not None:
+                self._collection.round()
         except DATABASE_AWAY as error:
             _log.warning("The database is away: %s", error)
             self._database_was_away = True
@@ -165,7 +170,12 @@ def main() -> int:
     webhooks = WebhookDelivery(engine, settings, Sender(private_allowed=settings.webhook_private_targets))
     pruning = Pruning(engine, settings)
     reconciler = Reconciler(
-        engine, settings, ringer(create_app(settings)), webhooks=webhooks, pruning=pruning
+        engine,
+        settings,
+        ringer(create_app(settings)),
+        webhooks=webhooks,
+        pruning=pruning,
+        collection=Collection(engine, open_store(settings), settings),
     )
     while not stop.thrown:
         reconciler.round()

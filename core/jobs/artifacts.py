@@ -11,7 +11,7 @@ import os
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from core.errors import StorageError, TooLarge
+from core.jobs.clearing import Entry, Freed
 from core.jobs.manifests import FileDigest
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -94,6 +95,22 @@ class ArtifactStore(ABC):
     @abstractmethod
     def delete_checkpoints(self, locations: Sequence[str]) -> "Future[None]":
         """Remove folders beside the caller."""
+
+    @abstractmethod
+    def entries(self, folder: str) -> Sequence[Entry]:
+        """What lies directly below `uploads`, `corpora` or `encoders`, here or in the store.
+
+        Raises:
+            StorageError: the store does not answer.
+        """
+
+    @abstractmethod
+    def clear(self, location: str, *, keep: Collection[str] = ()) -> Freed:
+        """Remove a file or folder but for the locations to `keep` in it; what resists stays, and is told of.
+
+        Raises:
+            StorageError: the store does not answer, or `location` is more than one artifact's.
+        """
 
     @abstractmethod
     def is_gone(self, location: str) -> bool:

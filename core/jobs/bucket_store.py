@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +25,7 @@ from obstore.store import S3Store
 from core.errors import ArtifactError, CheckpointError, StorageAway, StorageError
 from core.jobs.artifacts import ArtifactStore, naming_a_full_disk
 from core.jobs.background import Background
+from core.jobs.clearing import Entry, Freed, clear, entries_in
 from core.jobs.manifests import MANIFEST, FileDigest, describe, files_of, parse
 from core.jobs.object_files import download, put_bytes, put_file
 
@@ -134,12 +135,7 @@ class BucketStore(ArtifactStore):
         """Remove a folder's objects, its manifest first, and the local copy."""
         shutil.rmtree(self.deletable_path(location), ignore_errors=True)
         with _naming_outages():
-            names = list(self._objects(location))
-            manifest = f"{location}/{MANIFEST}"
-            if manifest in names:
-                obstore.delete(self._bucket, manifest)
-            if names:
-                obstore.delete(self._bucket, names)
+            self._delete_objects(list(self._objects(location)))
 
     def delete_checkpoints(self, locations: Sequence[str]) -> "Future[None]":
         """Remove folders in the background; what cannot be removed stays behind as garbage."""
@@ -152,6 +148,26 @@ class BucketStore(ArtifactStore):
                     _log.warning("Objects below %s are left behind: %s", location, error)
 
         return self._background.submit(work)
+
+    def entries(self, folder: str) -> Sequence[Entry]:
+        """What lies directly below `uploads`, `corpora` or `encoders`, in the bucket or in the folder."""
+        newest = {self.location_of(path): at for path, at in entries_in(self.local_path(folder))}
+        with _naming_outages():
+            for batch in obstore.list(self._bucket, folder):
+                for found in batch:
+                    location, at = "/".join(str(found["path"]).split("/")[:2]), found["last_modified"]
+                    newest[location] = max(newest.get(location, at), at)
+        return [Entry(location, at) for location, at in newest.items()]
+
+    def clear(self, location: str, *, keep: Collection[str] = ()) -> Freed:
+        """Remove objects and local copies but for the locations to `keep`; both count as freed."""
+        here = clear(self.deletable_path(location), {self.local_path(kept) for kept in keep})
+        with _naming_outages():
+            sizes = self._objects(location)
+            kept = tuple(f"{kept}/" for kept in keep)
+            going = [name for name in sizes if not name.startswith(kept)]
+            self._delete_objects(going)
+        return here + Freed(len(going), sum(sizes[name] for name in going))
 
     def is_gone(self, location: str) -> bool:
         """Objects do not disappear by themselves."""
@@ -202,6 +218,14 @@ class BucketStore(ArtifactStore):
     def _manifest(self, location: str) -> bytes:
         with _naming_outages(f"{location}/{MANIFEST}"):
             return bytes(obstore.get(self._bucket, f"{location}/{MANIFEST}").bytes())
+
+    def _delete_objects(self, names: Sequence[str]) -> None:
+        """Manifests first, so that nobody takes what is half gone for whole."""
+        manifests = [name for name in names if name.endswith(f"/{MANIFEST}")]
+        others = [name for name in names if not name.endswith(f"/{MANIFEST}")]
+        for some in (manifests, others):
+            if some:
+                obstore.delete(self._bucket, some)
 
     def _objects(self, location: str) -> dict[str, int]:
         """Sizes of all objects below a location."""

@@ -9,6 +9,12 @@ from sqlalchemy.orm import Session
 from core.jobs.states import State
 from core.jobs.tables import CounterRow
 
+COLLECTED_BYTES = "collected_bytes"
+"""Bytes of the files removed because nobody needed them any more."""
+COLLECTED_FILES = "collected_files"
+"""Those files."""
+COLLECTION_BEGAN = "collection_began"
+"""When a reconciler last began to look for them, in seconds since 1970."""
 DEADLINES_PASSED = "deadlines_passed"
 """Jobs whose deadline passed while nobody held them."""
 DOORBELLS_RUNG = "doorbells_rung"

@@ -7,7 +7,7 @@ job that has not ended needs cannot be deleted: its row is locked here, and by w
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import InUse
@@ -34,6 +34,9 @@ def delete(session: Session, row: DeletableT) -> None:
         told = ", ".join(users[:_MOST_TOLD])
         raise InUse(f"{row.id} is needed by {told}. Wait for them to end, or cancel them.", job_ids=users)
     row.deleted_at = now(session)
+    if isinstance(row, CheckpointRow):  # in case its files resist
+        again = update(JobRow).where(JobRow.id == row.job_id).values(collected_at=None)
+        session.execute(again)
     session.flush()
 
 

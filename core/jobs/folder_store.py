@@ -3,13 +3,14 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from core.errors import ArtifactError, StorageError
 from core.jobs.artifacts import ArtifactStore, naming_a_full_disk
+from core.jobs.clearing import Entry, Freed, clear, entries_in
 from core.jobs.manifests import FileDigest, verify
 
 _PIECE_BYTES = 1 << 20
@@ -83,6 +84,14 @@ class FolderStore(ArtifactStore):
             except StorageError as error:
                 _log.warning("%s", error)
         return _done()
+
+    def entries(self, folder: str) -> Sequence[Entry]:
+        """What lies directly below `uploads`, `corpora` or `encoders`."""
+        return [Entry(self.location_of(path), at) for path, at in entries_in(self.local_path(folder))]
+
+    def clear(self, location: str, *, keep: Collection[str] = ()) -> Freed:
+        """Remove a file or folder but for the locations to `keep` in it."""
+        return clear(self.deletable_path(location), {self.local_path(kept) for kept in keep})
 
     def is_gone(self, location: str) -> bool:
         """Whether there is no such folder; a program deletes its own old checkpoints."""

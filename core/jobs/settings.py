@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     """Between a holder's looks at what is desired of its job: how soon a cancel is felt."""
     reconcile_seconds: Annotated[float, Field(gt=0)] = 0.5
     """Between the reconciler's rounds."""
+    collect_every_seconds: Annotated[float, Field(ge=0)] = 600.0
+    """Between the reconciler's looks for files that nobody needs any more; 0: it never looks."""
+    collect_after_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    """What changed less than this ago is not removed; more than hosts' clocks differ, and than a lease."""
     ring_again_seconds: Annotated[float, Field(gt=0)] = 5.0
     """First wait before a doorbell that nobody answered is rung again; doubles up to a minute."""
     stop_grace_seconds: Annotated[float, Field(gt=0)] = 30.0

@@ -110,6 +110,13 @@ class JobRow(Tables):
     __table_args__ = (
         Index("ix_jobs_claim", *CLAIM_COLUMNS),
         Index("ix_jobs_page", "owner", "created_at", "id"),
+        Index(
+            "ix_jobs_uncollected",
+            "finished_at",
+            "id",
+            sqlite_where=text("collected_at IS NULL"),
+            postgresql_where=text("collected_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -141,6 +148,8 @@ class JobRow(Tables):
     device: Mapped[str | None]
     request_id: Mapped[str | None]
     trace_parent: Mapped[str | None]
+    collected_at: Mapped[datetime | None]
+    """When the files that nobody needs any more were removed; None again when more became superfluous."""
 
 
 class JobAttemptRow(Tables):

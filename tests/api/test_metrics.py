@@ -53,6 +53,7 @@ def busy(bench: Bench) -> str:
         heartbeat(session, "worker-2", host="host", process_id=2, capacity=Capacity("cpu", 2))
         counters.add(session, {counters.leases_reaped(State.QUEUED): 2, counters.DOORBELLS_RUNG: 5})
         counters.add(session, {counters.leases_reaped(State.QUEUED): 1, counters.DEADLINES_PASSED: 4})
+        counters.add(session, {counters.COLLECTED_FILES: 6, counters.COLLECTED_BYTES: 2**40})
         counters.put(session, counters.RECONCILER_SEEN, int(now(session).timestamp()))
     job_id = bench.submit(PretrainSpec(corpus=corpus, name="letters"))
     lease = bench.start().lease
@@ -109,6 +110,8 @@ def test_what_reconcilers_count_is_told(bench: Bench, busy: str) -> None:
     assert value(samples, "signforge_leases_reaped_total", to="failed") == 0
     assert value(samples, "signforge_deadlines_passed_total") == 4
     assert value(samples, "signforge_doorbells_rung_total") == 5
+    assert value(samples, "signforge_collected_files_total") == 6
+    assert value(samples, "signforge_collected_bytes_total") == 2**40
     assert value(samples, "signforge_reconciler_seen_timestamp_seconds") > 1.7e9
 
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.errors import ArtifactError, CheckpointError, StorageError, TooLarge
 from core.jobs.artifacts import ArtifactStore
+from core.jobs.clearing import Freed
 from core.jobs.folder_store import FolderStore
 from core.jobs.manifests import FileDigest
 from tests.core.jobs.kept import content_of, make_checkpoint, open_again
@@ -123,9 +125,47 @@ def test_what_was_deleted_is_gone(store: ArtifactStore, tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["uploads", "uploads/", ".", "", "uploads/..", "../uploads/x"])
 def test_more_than_one_artifact_is_never_deleted(store: ArtifactStore, location: str) -> None:
     kept = store.receive([b"abc"], 10)
-    with pytest.raises(StorageError):
-        store.delete(location)
+    for remove in (store.delete, store.clear):
+        with pytest.raises(StorageError):
+            remove(location)
     assert content_of(store, kept.location) == b"abc"
+
+
+def test_all_but_what_is_kept_is_cleared(store: ArtifactStore, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("")
+    made = {step: make_checkpoint(store, step) for step in (1, 10, 100)}
+    for folder in made.values():
+        store.commit_checkpoint(folder).result(20)
+    (made[1].parent / "link").symlink_to(outside)
+    kept = store.location_of(made[10])
+    freed = store.clear("jobs/job_1", keep=[kept])
+    assert freed.num_files >= 7, "three of each checkpoint, and the link"
+    assert freed.num_bytes > 102
+    assert freed.troubles == ()
+    assert store.checkpoints_of("job_1") == [kept]
+    assert store.checkpoint_manifest(kept)["step"] == 10
+    assert list(made[1].parent.iterdir()) == [made[10]]
+    assert (outside / "precious").exists(), "a link is removed, not what it leads to"
+    assert store.clear("jobs/job_1", keep=[kept]) == Freed()
+    assert store.clear("jobs/job_none") == Freed()
+
+
+def test_entries_are_as_young_as_what_was_put_into_them_last(store: ArtifactStore, tmp_path: Path) -> None:
+    source = tmp_path / "new"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "weights").write_bytes(b"w")
+    os.utime(source / "deep" / "weights", (0, 0))
+    began = time.time()
+    store.commit(source, "encoders/enc_1")
+    (entry,) = store.entries("encoders")
+    assert entry.location == "encoders/enc_1"
+    assert began - 2 < entry.changed_at.timestamp() < time.time() + 2, "not as old as the file it came from"
+    assert store.entries("corpora") == []
+    assert [e.location for e in open_again(store, tmp_path / "artifacts").entries("encoders")] == [
+        "encoders/enc_1"
+    ]
 
 
 def test_checkpoints_are_found_by_whoever_has_the_store(store: ArtifactStore, tmp_path: Path) -> None:
