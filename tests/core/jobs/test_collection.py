@@ -20,12 +20,14 @@ from core.jobs.deletions import delete
 from core.jobs.identifiers import new_id
 from core.jobs.reports import commit_checkpoint
 from core.jobs.states import State
-from core.jobs.tables import ApiKeyRow, CheckpointRow
-from core.specs import ImportSpec
+from core.jobs.tables import ApiKeyRow, CheckpointRow, UploadRow
+from core.specs import ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+IMPORT = ImportSpec(name="signs", source="upl_1")
+PRETRAIN = PretrainSpec(corpus="cor_none", name="letters")
 
 
 def end(engine: Engine, job_id: str, at: datetime, state: State = State.FAILED) -> str:
@@ -124,11 +126,31 @@ def test_what_was_not_made_with_this_database_stays(engine: Engine, folder: str)
     assert found(engine, folder, entries, NOON) == [f"{folder}/0"]
 
 
-def test_the_corpus_of_a_running_import_is_on_its_way(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("folder", "spec", "other"),
+    [("corpora", IMPORT, PRETRAIN), ("encoders", PRETRAIN, IMPORT)],
+)
+def test_what_a_running_job_may_have_made_is_on_its_way(
+    engine: Engine, folder: str, spec: JobSpec, other: JobSpec
+) -> None:
     make_key(engine)
-    claimed = hold(engine, spec=ImportSpec(name="signs", source="upl_1"))
+    claimed, another = hold(engine, spec=spec), hold(engine, spec=other)
     set_fields(engine, claimed.job_id, started_at=NOON)
-    entries = [Entry("corpora/before", NOON - HOUR), Entry("corpora/since", NOON + HOUR)]
-    assert found(engine, "corpora", entries, NOON + 5 * HOUR) == ["corpora/before"]
+    set_fields(engine, another.job_id, started_at=NOON - 2 * HOUR)
+    entries = [Entry(f"{folder}/before", NOON - HOUR), Entry(f"{folder}/since", NOON + HOUR)]
+    assert found(engine, folder, entries, NOON + 5 * HOUR) == [f"{folder}/before"]
     end(engine, claimed.job_id, NOON + HOUR)
-    assert found(engine, "corpora", entries, NOON + 5 * HOUR) == ["corpora/before", "corpora/since"]
+    assert found(engine, folder, entries, NOON + 5 * HOUR) == [f"{folder}/before", f"{folder}/since"]
+
+
+def test_the_files_of_a_deleted_row_go_when_that_is_long_ago(engine: Engine) -> None:
+    make_key(engine)
+    with transaction(engine) as session:
+        row = UploadRow(
+            id="upl_1", owner="ada", filename="a", location="uploads/x/a", size_bytes=1, sha256=""
+        )
+        row.created_at, row.deleted_at = NOON - 2 * HOUR, NOON
+        session.add(row)
+    entries = [Entry("uploads/x", NOON - 2 * HOUR)]
+    assert found(engine, "uploads", entries, NOON - HOUR) == []
+    assert found(engine, "uploads", entries, NOON) == ["uploads/x"]
