@@ -118,6 +118,26 @@ def test_a_job_that_loses_a_checkpoint_is_looked_at_again(engine: Engine) -> Non
     assert due(engine, deleted_at + HOUR) == []
 
 
+def test_a_job_is_not_marked_while_it_loses_a_checkpoint(engine: Engine) -> None:
+    claimed = hold(engine)
+    with transaction(engine) as session:
+        row = commit_checkpoint(session, claimed.lease, step=1, location="step_1", manifest={}, size_bytes=1)
+    end(engine, claimed.job_id, NOON)
+
+    def mark() -> None:
+        with transaction(engine) as session:
+            mark_collected(session, claimed.job_id, before=NOON, at=NOON + HOUR)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            delete(session, session.get_one(CheckpointRow, row.id))
+            marking = pool.submit(mark)
+            with pytest.raises(TimeoutError):
+                marking.result(timeout=0.3)
+        marking.result(timeout=20)
+    assert job(engine, claimed.job_id).collected_at is None
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_what_was_not_made_with_this_database_stays(engine: Engine, folder: str) -> None:
     entries = [Entry(f"{folder}/{hours}", NOON + hours * HOUR) for hours in (-2, 0, 2)]
