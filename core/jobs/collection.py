@@ -1,7 +1,7 @@
 """What in the artifact store nobody needs any more, as far as the database can tell. Nothing is removed here.
 
 A row is the commit of its files, and is written after them. So files without a row are garbage once they are
-so old that no row can be on its way.
+so old that no row can be on its way, and no job runs any more that may have made them.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,6 +24,8 @@ _TABLES: dict[str, type[UploadRow | CorpusRow | EncoderRow]] = {
 }
 FOLDERS = tuple(_TABLES)
 """Where artifacts lie that have rows of their own."""
+_MAKERS = {"corpora": "import", "encoders": "pretrain"}
+"""The kind of job that puts things there."""
 _MOST_AT_ONCE = 100
 
 
@@ -74,12 +76,11 @@ def orphans(
     began = session.scalar(select(func.min(ApiKeyRow.created_at)))
     if began is None:
         return []
-    # the files of one that still runs may be on their way for longer than any delay
-    import_began = _oldest_import(session) if folder == "corpora" else None
+    busy_since = _busy_since(session, _MAKERS.get(folder))
     table = _TABLES[folder]
     needed = or_(table.deleted_at.is_(None), table.deleted_at > before)
     known = {_entry_of(location) for location in session.scalars(select(table.location).where(needed))}
-    until = before if import_began is None else min(before, import_began)
+    until = before if busy_since is None else min(before, busy_since)
     return [entry for entry in entries if began <= entry.changed_at <= until and entry.location not in known]
 
 
@@ -88,9 +89,10 @@ def _entry_of(location: str) -> str:
     return "/".join(location.split("/")[:2])
 
 
-def _oldest_import(session: Session) -> datetime | None:
+def _busy_since(session: Session, kind: str | None) -> datetime | None:
+    """When the oldest job of a kind began that still runs: files it has made may be on their way for long."""
     running = select(func.min(JobRow.started_at)).where(JobRow.state.in_(sorted(HELD)))
-    return session.scalar(running.where(JobRow.kind == "import"))
+    return session.scalar(running.where(JobRow.kind == kind))
 
 
 def _lost_a_checkpoint_since(moment: datetime) -> Exists:

@@ -164,7 +164,9 @@ class TestJobs:
         claimed = hold(here.engine)
         left = here.scribble(claimed)
         location = here.checkpoint(claimed, 5, row=False)
-        set_fields(here.engine, claimed.job_id, state=state)
+        set_fields(
+            here.engine, claimed.job_id, state=state, finished_at=job(here.engine, claimed.job_id).created_at
+        )
         here.collect_after(1000 * HOUR)
         assert all(file.exists() for file in left)
         assert here.has(f"{location}/weights")

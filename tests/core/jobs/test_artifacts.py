@@ -156,7 +156,8 @@ def test_entries_are_as_young_as_what_was_put_into_them_last(store: ArtifactStor
     source = tmp_path / "new"
     (source / "deep").mkdir(parents=True)
     (source / "deep" / "weights").write_bytes(b"w")
-    os.utime(source / "deep" / "weights", (0, 0))
+    for path in (source / "deep" / "weights", source / "deep", source):
+        os.utime(path, (0, 0))
     began = time.time()
     store.commit(source, "encoders/enc_1")
     (entry,) = store.entries("encoders")

@@ -20,12 +20,14 @@ from core.jobs.deletions import delete
 from core.jobs.identifiers import new_id
 from core.jobs.reports import commit_checkpoint
 from core.jobs.states import State
-from core.jobs.tables import ApiKeyRow, CheckpointRow
-from core.specs import ImportSpec
+from core.jobs.tables import ApiKeyRow, CheckpointRow, UploadRow
+from core.specs import ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+IMPORT = ImportSpec(name="signs", source="upl_1")
+PRETRAIN = PretrainSpec(corpus="cor_none", name="letters")
 
 
 def end(engine: Engine, job_id: str, at: datetime, state: State = State.FAILED) -> str:
@@ -116,6 +118,26 @@ def test_a_job_that_loses_a_checkpoint_is_looked_at_again(engine: Engine) -> Non
     assert due(engine, deleted_at + HOUR) == []
 
 
+def test_a_job_is_not_marked_while_it_loses_a_checkpoint(engine: Engine) -> None:
+    claimed = hold(engine)
+    with transaction(engine) as session:
+        row = commit_checkpoint(session, claimed.lease, step=1, location="step_1", manifest={}, size_bytes=1)
+    end(engine, claimed.job_id, NOON)
+
+    def mark() -> None:
+        with transaction(engine) as session:
+            mark_collected(session, claimed.job_id, before=NOON, at=NOON + HOUR)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            delete(session, session.get_one(CheckpointRow, row.id))
+            marking = pool.submit(mark)
+            with pytest.raises(TimeoutError):
+                marking.result(timeout=0.3)
+        marking.result(timeout=20)
+    assert job(engine, claimed.job_id).collected_at is None
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_what_was_not_made_with_this_database_stays(engine: Engine, folder: str) -> None:
     entries = [Entry(f"{folder}/{hours}", NOON + hours * HOUR) for hours in (-2, 0, 2)]
@@ -124,11 +146,31 @@ def test_what_was_not_made_with_this_database_stays(engine: Engine, folder: str)
     assert found(engine, folder, entries, NOON) == [f"{folder}/0"]
 
 
-def test_the_corpus_of_a_running_import_is_on_its_way(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("folder", "spec", "other"),
+    [("corpora", IMPORT, PRETRAIN), ("encoders", PRETRAIN, IMPORT)],
+)
+def test_what_a_running_job_may_have_made_is_on_its_way(
+    engine: Engine, folder: str, spec: JobSpec, other: JobSpec
+) -> None:
     make_key(engine)
-    claimed = hold(engine, spec=ImportSpec(name="signs", source="upl_1"))
+    claimed, another = hold(engine, spec=spec), hold(engine, spec=other)
     set_fields(engine, claimed.job_id, started_at=NOON)
-    entries = [Entry("corpora/before", NOON - HOUR), Entry("corpora/since", NOON + HOUR)]
-    assert found(engine, "corpora", entries, NOON + 5 * HOUR) == ["corpora/before"]
+    set_fields(engine, another.job_id, started_at=NOON - 2 * HOUR)
+    entries = [Entry(f"{folder}/before", NOON - HOUR), Entry(f"{folder}/since", NOON + HOUR)]
+    assert found(engine, folder, entries, NOON + 5 * HOUR) == [f"{folder}/before"]
     end(engine, claimed.job_id, NOON + HOUR)
-    assert found(engine, "corpora", entries, NOON + 5 * HOUR) == ["corpora/before", "corpora/since"]
+    assert found(engine, folder, entries, NOON + 5 * HOUR) == [f"{folder}/before", f"{folder}/since"]
+
+
+def test_the_files_of_a_deleted_row_go_when_that_is_long_ago(engine: Engine) -> None:
+    make_key(engine)
+    with transaction(engine) as session:
+        row = UploadRow(
+            id="upl_1", owner="ada", filename="a", location="uploads/x/a", size_bytes=1, sha256=""
+        )
+        row.created_at, row.deleted_at = NOON - 2 * HOUR, NOON
+        session.add(row)
+    entries = [Entry("uploads/x", NOON - 2 * HOUR)]
+    assert found(engine, "uploads", entries, NOON - HOUR) == []
+    assert found(engine, "uploads", entries, NOON) == ["uploads/x"]
