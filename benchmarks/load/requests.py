@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import func, select
 
-from core.jobs.database import reading
+from core.jobs.database import reading, transaction
+from core.jobs.submissions import submit
 from core.jobs.tables import JobRow
-from load.stage import CORPUS, Stage
+from core.specs import PretrainSpec
+from load.stage import CORPUS, OWNER, Stage
 
-CONNECTIONS, SUBMISSIONS, POLLS = 8, 400, 1600
+CONNECTIONS, SUBMISSIONS, POLLS, QUEUED = 8, 400, 1600, 300
 Ask = Callable[[http.client.HTTPConnection, int], int]
 """Sends the n-th request and returns the answer's status."""
 
@@ -22,12 +24,12 @@ def submissions(stage: Stage) -> list[tuple[str, str]]:
     """New jobs, each with an idempotency key; then the same requests again, which make none."""
     body = json.dumps({"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke"})
 
-    def submit(connection: http.client.HTTPConnection, number: int) -> int:
+    def ask(connection: http.client.HTTPConnection, number: int) -> int:
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"load-{number}"}
         return _send(stage, connection, "POST", "/v1/jobs", body, headers)
 
-    first = _hammer(stage, submit, SUBMISSIONS, status=201)
-    again = _hammer(stage, submit, SUBMISSIONS, status=201)
+    first = _hammer(stage, ask, SUBMISSIONS, status=201)
+    again = _hammer(stage, ask, SUBMISSIONS, status=201)
     with reading(stage.api.engine) as session:
         kept = session.scalar(select(func.count()).where(JobRow.state == "queued"))
     assert kept == SUBMISSIONS, f"{kept} jobs of {SUBMISSIONS} submissions"
@@ -35,14 +37,15 @@ def submissions(stage: Stage) -> list[tuple[str, str]]:
 
 
 def polls(stage: Stage) -> list[tuple[str, str]]:
-    """Looks at jobs, one after another, among whatever is queued."""
-    with reading(stage.api.engine) as session:
-        ids = list(session.scalars(select(JobRow.id)))
+    """Looks at queued jobs, one after another; each look also finds out the job's place in line."""
+    with transaction(stage.api.engine) as session:
+        spec = PretrainSpec(corpus=CORPUS)
+        ids = [submit(session, owner=OWNER, spec=spec, resolved=None).id for _ in range(QUEUED)]
 
     def look(connection: http.client.HTTPConnection, number: int) -> int:
         return _send(stage, connection, "GET", f"/v1/jobs/{ids[number % len(ids)]}")
 
-    return [(f"status polls, {len(ids)} jobs", _hammer(stage, look, POLLS, status=200))]
+    return [(f"status polls, {QUEUED} queued", _hammer(stage, look, POLLS, status=200))]
 
 
 def _send(

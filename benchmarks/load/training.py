@@ -15,6 +15,7 @@ from typing import Any
 from measuring import Spread
 from sqlalchemy import select
 
+from core.allocator import tuned_environment
 from core.jobs.database import reading
 from core.jobs.states import FINAL
 from core.jobs.tables import JobEventRow, JobMetricRow, JobRow, WorkerRow
@@ -104,7 +105,7 @@ def _bare(stage: Stage, overrides: dict[str, Any]) -> float:
                 [sys.executable, "-m", "core.training.pretrain", *words],
                 check=True,
                 stdout=output,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+                env={**os.environ, **tuned_environment(), "OMP_WAIT_POLICY": "PASSIVE"},
             )
         steps = [event for line in log.open() if (event := json.loads(line))["event"] == "step"]
     return float(steps[-1]["metrics"]["samples_per_second"])

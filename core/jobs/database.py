@@ -12,13 +12,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.orm import Session
 
 BUSY_SECONDS = 10
 """How long a SQLite connection waits for another writer."""
 _POSTGRES_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 20_000}
 """Seconds, seconds, milliseconds: a server that vanished without a word is noticed."""
+_POSTGRES_IDLE_SECONDS = 30
+"""A client that vanished or sleeps in the middle of a transaction holds its locks no longer than this."""
 _MIGRATION_LOCK = 0x5167_0001
 """Key of PostgreSQL's advisory lock around a migration."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,15 +35,7 @@ def open_database(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        connecting = _POSTGRES_TIMEOUTS if parsed.get_backend_name() == "postgresql" else {}
-        return create_engine(
-            parsed,
-            pool_pre_ping=True,
-            pool_size=10,
-            max_overflow=20,
-            connect_args=connecting,
-            hide_parameters=True,
-        )
+        return _open_server(parsed)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
@@ -133,6 +127,27 @@ def _with_foreign_keys_at_rest(connection: Connection) -> Iterator[None]:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _open_server(url: URL) -> Engine:
+    is_postgres = url.get_backend_name() == "postgresql"
+    connecting = _POSTGRES_TIMEOUTS if is_postgres else {}
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        connect_args=connecting,
+        hide_parameters=True,
+    )
+    if is_postgres:
+        event.listen(engine, "connect", _prepare_postgres)
+    return engine
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{_POSTGRES_IDLE_SECONDS}s'")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

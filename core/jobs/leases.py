@@ -65,11 +65,10 @@ def claim(
     """Take the next job that a worker of this capacity can do: highest priority, then fewest held jobs of
     its owner, then first come.
 
-    Concurrent claimants never get the same job: on PostgreSQL they skip each other's rows, on SQLite
-    they queue up for the database.
+    Concurrent claimants take turns, so that each counts what the one before it took: two at once would both
+    find the same owner with the fewest jobs, or one below the limit.
     """
-    if max_running_per_owner is not None:
-        lock_name(session, "claim")  # else two at once could both find an owner one below the limit
+    lock_name(session, "claim")
     at = now(session)
     job_id = session.scalars(_next(at, capacity, max_running_per_owner)).one_or_none()
     if job_id is None:

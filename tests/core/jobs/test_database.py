@@ -129,3 +129,10 @@ def _upload(at: datetime) -> UploadRow:
     return UploadRow(
         id=new_id("upl"), owner="ada", filename="a", location="a", size_bytes=2**40, sha256="", created_at=at
     )
+
+
+@pytest.mark.system
+def test_postgres_ends_a_client_that_vanished_in_the_middle_of_a_transaction(postgres_engine: Engine) -> None:
+    """Else its locks, of which the one around claims is everybody's, would be held for hours."""
+    with postgres_engine.connect() as connection:
+        assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "30s"

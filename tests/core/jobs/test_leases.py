@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,22 @@ def test_a_worker_claims_what_it_can_do(engine: Engine) -> None:
     assert next_for(Capacity("cpu", 2)) is None
     assert next_for(Capacity("cuda", 1)) == on_cuda
     assert next_for(Capacity("cpu", 4)) == wide
+
+
+def test_shares_are_fair_however_many_ask_at_once(engine: Engine) -> None:
+    owners = [f"owner {number}" for number in range(4)]
+    for owner in owners:
+        for _ in range(6):
+            queue(engine, owner=owner)
+    ready = threading.Barrier(8)
+
+    def grab() -> list[Claim | None]:
+        ready.wait()
+        return [claim_next(engine) for _ in range(2)]
+
+    with ThreadPoolExecutor(8) as pool:
+        claims = [each for future in [pool.submit(grab) for _ in range(8)] for each in future.result()]
+    assert Counter(each.owner for each in claims if each) == dict.fromkeys(owners, 4)
 
 
 def test_an_owner_runs_no_more_than_allowed_however_many_ask_at_once(engine: Engine) -> None:
