@@ -8,16 +8,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 from measuring import Spread
 from sqlalchemy import select
 
 from core.allocator import tuned_environment
-from core.jobs.database import reading
+from core.jobs.database import reading, transaction
 from core.jobs.states import FINAL
+from core.jobs.submissions import cancel
 from core.jobs.tables import JobEventRow, JobMetricRow, JobRow, WorkerRow
 from core.recipes import resolve
 from core.specs import PretrainSpec
@@ -26,7 +29,7 @@ from tests.servers.starting import wait_for
 
 JOBS, ROUNDS, FEWEST_ROUNDS = 5, 7, 3
 """Rounds of `overhead`: as many as fit into ENOUGH_SECONDS, on a busy machine fewer."""
-ENOUGH_SECONDS = 180.0
+ENOUGH_SECONDS, WINDOW_SECONDS = 180.0, 30.0
 _WITHIN_SECONDS = 180.0
 _NEVER = 1_000_000
 _BATCH = 32
@@ -55,10 +58,47 @@ def overhead(stage: Stage) -> list[tuple[str, str]]:
             len(pairs) < ROUNDS and time.monotonic() - began < ENOUGH_SECONDS
         ):
             pairs.append((_bare(stage, overrides), _served(stage, overrides)))
+        service, program = _cores_used(stage)
     costs = Spread.of([100 * (bare / served - 1) for bare, served in pairs])
     bare, served = (statistics.median(column) for column in zip(*pairs, strict=True))
     found = f"{costs:.1f} %; {served:.0f} clips/s against {bare:.0f}"
-    return [(f"cost of the service to training, {len(pairs)} rounds", found)]
+    return [
+        (f"cost of the service to training, {len(pairs)} rounds", found),
+        (
+            f"the same in processor time, {WINDOW_SECONDS:.0f} s of steps",
+            f"{100 * service / program:.1f} %; {service:.3f} cores against {program:.2f}",
+        ),
+    ]
+
+
+def _cores_used(stage: Stage) -> tuple[float, float]:
+    """Cores that all processes of the service use while a job takes its steps, and that its program uses.
+
+    Unlike a rate, what the service uses hardly depends on what else the machine does.
+    """
+    job_id = _submit(stage, _overrides(num_epochs=1000, log_every_steps=10))
+    wait_for(lambda: _rate(stage, job_id), within_seconds=_WITHIN_SECONDS, what="the first steps")
+    before, began = _processor_seconds(), time.monotonic()
+    wait_for(
+        lambda: time.monotonic() - began > WINDOW_SECONDS, within_seconds=2 * WINDOW_SECONDS, what="time"
+    )
+    after, taken = _processor_seconds(), time.monotonic() - began
+    with transaction(stage.api.engine) as session:
+        cancel(session, session.get_one(JobRow, job_id))
+    wait_for(lambda: _state(stage, job_id) in FINAL, within_seconds=_WITHIN_SECONDS, what="the cancel")
+    return (after[0] - before[0]) / taken, (after[1] - before[1]) / taken
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """Of the service's processes and of the training program, which all are our descendants."""
+    service = program = 0.0
+    for process in psutil.Process().children(recursive=True):
+        used = process.cpu_times()
+        if "core.training.pretrain" in process.cmdline():
+            program += used.user + used.system
+        else:
+            service += used.user + used.system
+    return service, program
 
 
 def _overrides(**run: int) -> dict[str, Any]:
@@ -86,9 +126,21 @@ def _first_step(stage: Stage) -> tuple[float, float, float]:
 def _served(stage: Stage, overrides: dict[str, Any]) -> float:
     job_id = _submit(stage, overrides)
     _wait_until_final(stage, job_id)
+    rate = _rate(stage, job_id)
+    assert rate is not None
+    return rate
+
+
+def _rate(stage: Stage, job_id: str) -> float | None:
+    """Clips per second since the job's first step, as it last reported it."""
     rate = select(JobMetricRow.value).filter_by(job_id=job_id, name="samples_per_second")
     with reading(stage.api.engine) as session:
-        return float(session.scalars(rate.order_by(JobMetricRow.step.desc())).first() or 0)
+        return session.scalars(rate.order_by(JobMetricRow.step.desc())).first()
+
+
+def _state(stage: Stage, job_id: str) -> str:
+    with reading(stage.api.engine) as session:
+        return session.get_one(JobRow, job_id).state
 
 
 def _bare(stage: Stage, overrides: dict[str, Any]) -> float:
@@ -124,13 +176,9 @@ def _submit(stage: Stage, overrides: dict[str, Any]) -> str:
 
 
 def _wait_until_final(stage: Stage, job_id: str) -> None:
-    def final() -> JobRow | None:
-        with reading(stage.api.engine) as session:
-            job = session.get_one(JobRow, job_id)
-        return job if job.state in FINAL else None
-
-    job = wait_for(final, within_seconds=_WITHIN_SECONDS, what=f"the end of {job_id}")
-    assert job.state == "succeeded", job.status_message
+    final: Callable[[], bool] = lambda: _state(stage, job_id) in FINAL  # noqa: E731
+    wait_for(final, within_seconds=_WITHIN_SECONDS, what=f"the end of {job_id}")
+    assert _state(stage, job_id) == "succeeded"
     _wait_for_idle_worker(stage)
 
 
