@@ -79,7 +79,7 @@ def stage(database: str) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="sfload"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        settings = {"max_queued_per_owner": "1000000"}
+        settings = {"max_queued_per_owner": "1000000", "requests_per_minute": "0"}
         if database == "postgresql":
             settings["database_url"] = stack.enter_context(postgres())
         made = Stage(folder, settings)
