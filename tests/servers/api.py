@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine
 
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
+from core.jobs.stores import open_store
 from tests.servers.starting import start, wait_for
 
 OWNER = "ada"
@@ -27,7 +27,7 @@ class Api:
         migrate(self.engine)
         with transaction(self.engine) as session:
             self.api_key = create_api_key(session, owner=OWNER, scopes=["read", "submit", "admin"])
-        self.store = ArtifactStore(self.settings.artifacts_folder)
+        self.store = open_store(self.settings)
         environment = {f"SIGNFORGE_{name.upper()}": value for name, value in values.items()}
         log = folder / "api.log"
         self.process = start([sys.executable, "-m", "api.main"], log=log, environment=environment)
