@@ -213,4 +213,6 @@ class Service:
 
 
 def _as_fields(environment: dict[str, str]) -> dict[str, Any]:
-    return {name.removeprefix("SIGNFORGE_").lower(): value for name, value in environment.items()}
+    """Settings among the variables; others are for the tests' own programs."""
+    own = {name: value for name, value in environment.items() if name.startswith("SIGNFORGE_")}
+    return {name.removeprefix("SIGNFORGE_").lower(): value for name, value in own.items()}
