@@ -36,8 +36,7 @@ test: $(STAMP)  ## every test: unit, property, golden, and whole-system with rea
 
 BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
 	"allocation.py --rounds 2" "embedding.py --rounds 2" "views.py" "importing.py" "scale.py" \
-	"checkpoint.py --step-seconds 5 --rounds 3" "ranks.py --recipe smoke" \
-	"service_load.py --parts submissions polls listeners"
+	"checkpoint.py --step-seconds 5 --rounds 3" "ranks.py --recipe smoke"
 
 bench: $(STAMP)  ## speed and scale, as ratios within one run (under thirty minutes on two idle cores)
 	@for program in $(BENCHMARKS); do echo; echo "== $$program"; $(BIN)/python benchmarks/$$program || exit 1; done
