@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from api.service import Service
 from core.errors import StorageError
+from core.jobs.artifact_tables import UploadRow
 from core.jobs.deletions import DeletableT, delete
-from core.jobs.tables import UploadRow
 
 _log = logging.getLogger("signforge.api")
 

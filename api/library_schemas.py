@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.auth import Scope
 from api.schemas import Sent
-from core.jobs.tables import EncoderRow, JobRow, WorkerRow
+from core.jobs.artifact_tables import EncoderRow
+from core.jobs.tables import JobRow, WorkerRow
 from core.recipes import Recipe
 
 

@@ -14,15 +14,9 @@ from sqlalchemy import Select, literal, tuple_
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
-from core.jobs.tables import (
-    AuditEntryRow,
-    CorpusRow,
-    EncoderRow,
-    EvaluationRow,
-    JobRow,
-    WebhookDeliveryRow,
-    WebhookRow,
-)
+from core.jobs.access_tables import AuditEntryRow, WebhookDeliveryRow, WebhookRow
+from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
+from core.jobs.tables import JobRow
 
 RowT = TypeVar(
     "RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow, AuditEntryRow, WebhookRow, WebhookDeliveryRow

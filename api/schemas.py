@@ -5,14 +5,9 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.states import FINAL, Reason, State
-from core.jobs.tables import (
-    CheckpointRow,
-    JobAttemptRow,
-    JobEventRow,
-    JobMetricRow,
-    JobRow,
-)
+from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
 
 
 class Sent(BaseModel):

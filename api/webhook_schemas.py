@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from api.schemas import Sent
-from core.jobs.tables import WebhookRow
+from core.jobs.access_tables import WebhookRow
 from core.jobs.webhooks import DeliveryState
 
 

@@ -20,7 +20,8 @@ from signforge.connection import Connection, Sleep
 from signforge.download import OnBytes, fetch, file_sha256
 from signforge.errors import ApiError, ConnectionFailed, WaitTimedOut
 from signforge.event_stream import follow
-from signforge.models import Corpus, Encoder, Evaluation, Event, Job, LogPage, Metric, Recipe, Upload
+from signforge.library_calls import LibraryCalls
+from signforge.models import Event, Job, LogPage, Metric, Upload
 from signforge.packing import as_one_file
 from signforge.webhook_calls import WebhookCalls
 
@@ -33,7 +34,7 @@ _LONG_POLL_SECONDS = 20.0
 _spec_adapter: TypeAdapter[ImportSpec | PretrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
 
 
-class Client(Administration, WebhookCalls):
+class Client(LibraryCalls, Administration, WebhookCalls):
     """Speaks to a signforge service.
 
     Without arguments it finds the service that `signforge up` started on this machine, or the one that
@@ -110,31 +111,6 @@ class Client(Administration, WebhookCalls):
         spec = _validated(body)  # before sending gigabytes
         upload = self.upload(path, on_bytes=on_bytes)
         return self.submit({**spec, "source": upload.id})
-
-    def corpora(self) -> list[Corpus]:
-        """All corpora, newest first."""
-        return list(lists.paged(self._connection, "/v1/corpora", Corpus))
-
-    def corpus(self, corpus: str) -> Corpus:
-        """One corpus, by id or name."""
-        return lists.one(self._connection, "/v1/corpora", corpus, Corpus, prefix="cor_")
-
-    def delete_corpus(self, corpus: str) -> Corpus:
-        """Delete a corpus, by id or name; returns what it was.
-
-        One that jobs which have not ended need is an `ApiError` 409, as with everything deleted here.
-        """
-        found = self.corpus(corpus)
-        self._connection.request("DELETE", f"/v1/corpora/{found.id}")
-        return found
-
-    def delete_upload(self, upload_id: str) -> None:
-        """Delete an upload; a corpus made of it stays."""
-        self._connection.request("DELETE", f"/v1/uploads/{upload_id}")
-
-    def delete_checkpoint(self, checkpoint_id: str) -> None:
-        """Delete a checkpoint; an encoder taken from it stays."""
-        self._connection.request("DELETE", f"/v1/checkpoints/{checkpoint_id}")
 
     def submit(
         self,
@@ -241,20 +217,6 @@ class Client(Administration, WebhookCalls):
         path = f"/v1/jobs/{job_id}/metrics"
         return list(lists.metrics(self._connection, path, name=name, after_step=after_step))
 
-    def encoders(self) -> list[Encoder]:
-        """All encoders, newest first."""
-        return list(lists.paged(self._connection, "/v1/encoders", Encoder))
-
-    def encoder(self, encoder: str) -> Encoder:
-        """One encoder, by id or name (then its newest version), with its scores."""
-        return lists.one(self._connection, "/v1/encoders", encoder, Encoder, prefix="enc_")
-
-    def delete_encoder(self, encoder: str) -> Encoder:
-        """Delete an encoder, by id or name (then its newest version); returns what it was."""
-        found = self.encoder(encoder)
-        self._connection.request("DELETE", f"/v1/encoders/{found.id}")
-        return found
-
     def download_encoder(
         self, encoder: str, path: str | Path = ".", *, on_bytes: OnBytes | None = None
     ) -> Path:
@@ -277,16 +239,6 @@ class Client(Administration, WebhookCalls):
             sha256=found.sha256,
             on_bytes=on_bytes,
         )
-
-    def evaluations(self, *, encoder: str | None = None, corpus: str | None = None) -> list[Evaluation]:
-        """Evaluations, newest first."""
-        return list(
-            lists.paged(self._connection, "/v1/evaluations", Evaluation, encoder=encoder, corpus=corpus)
-        )
-
-    def recipes(self) -> list[Recipe]:
-        """The recipes a pretraining may start from."""
-        return lists.whole(self._connection, "/v1/recipes", Recipe)
 
     def _long_poll(self, job_id: str, *, seconds: float) -> Job:
         wait = max(1, round(seconds))

@@ -6,13 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.config import RunConfig
+from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.leases import Claim
 from core.jobs.ledger import Lease, held
 from core.jobs.manifests import size_of
 from core.jobs.quotas import Quotas, room_left
 from core.jobs.reports import checkpoints_of, commit_checkpoint, mark_checkpoints_deleted, report_log
 from core.jobs.settings import Settings
-from core.jobs.tables import CheckpointRow, JobMetricRow
+from core.jobs.tables import JobMetricRow
 from core.retention import Candidate, superfluous
 from worker.deliveries import Delivery
 

@@ -10,8 +10,8 @@ from api.library_schemas import AuditEntryResponse
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
+from core.jobs.access_tables import AuditEntryRow
 from core.jobs.database import reading
-from core.jobs.tables import AuditEntryRow
 
 router = APIRouter(tags=["audit"])
 AuditPage = Page[AuditEntryResponse]

@@ -11,8 +11,8 @@ from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
+from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.database import reading
-from core.jobs.tables import CorpusRow, EncoderRow, EvaluationRow
 
 router = APIRouter(tags=["evaluations"])
 

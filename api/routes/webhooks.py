@@ -19,8 +19,8 @@ from api.webhook_schemas import (
     WebhookRotationRequest,
 )
 from core.jobs import webhooks
+from core.jobs.access_tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.database import now, reading, transaction
-from core.jobs.tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.webhook_targets import check_url
 
 router = APIRouter(tags=["webhooks"])

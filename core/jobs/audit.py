@@ -6,10 +6,10 @@ from datetime import timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from core.jobs.access_tables import AuditEntryRow
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
 from core.jobs.ledger import storable
-from core.jobs.tables import AuditEntryRow
 
 _LONGEST_TEXT = 200
 

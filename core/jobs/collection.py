@@ -11,11 +11,13 @@ from sqlalchemy import Exists, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.jobs import counters
+from core.jobs.access_tables import ApiKeyRow
+from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.clearing import Entry
 from core.jobs.counters import COLLECTION_BEGAN
 from core.jobs.database import lock_name
 from core.jobs.states import FINAL, HELD
-from core.jobs.tables import ApiKeyRow, CheckpointRow, CorpusRow, EncoderRow, JobRow, UploadRow
+from core.jobs.tables import JobRow
 
 _TABLES: dict[str, type[UploadRow | CorpusRow | EncoderRow]] = {
     "uploads": UploadRow,

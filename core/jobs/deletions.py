@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import InUse
+from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.database import now
 from core.jobs.states import FINAL
-from core.jobs.tables import CheckpointRow, CorpusRow, EncoderRow, JobRow, UploadRow
+from core.jobs.tables import JobRow
 
 DeletableT = TypeVar("DeletableT", UploadRow, CorpusRow, EncoderRow, CheckpointRow)
 _FIELDS: dict[type[Any], str] = {UploadRow: "source", CorpusRow: "corpus", EncoderRow: "encoder"}

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.database import lock_name
 from core.jobs.identifiers import new_id
 from core.jobs.ledger import Lease, RetryPolicy, held, move, move_back
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import Actor, Reason, State
-from core.jobs.tables import CorpusRow, EncoderRow, EvaluationRow, JobRow
+from core.jobs.tables import JobRow
 
 
 @dataclass(frozen=True)

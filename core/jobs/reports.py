@@ -8,11 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.identifiers import new_id
 from core.jobs.leases import Claim
 from core.jobs.ledger import Lease, append_event, held, move
 from core.jobs.states import Actor, State
-from core.jobs.tables import CheckpointRow, JobMetricRow, JobRow
+from core.jobs.tables import JobMetricRow, JobRow
 
 
 class Point(NamedTuple):

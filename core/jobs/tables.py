@@ -1,99 +1,21 @@
-"""The tables (SQLAlchemy typed declarative). The database is the truth and the queue of record.
+"""The tables of jobs and workers (SQLAlchemy typed declarative): the truth and the queue of record.
 
 Documents (specifications, scores, error details) are JSON; times are timezone-aware UTC; sizes are bytes.
+What jobs make is in `artifact_tables`, who may ask for what in `access_tables`.
 """
 
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Dialect,
     ForeignKey,
     Index,
-    Integer,
-    MetaData,
-    String,
     Text,
-    UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import DateTime, TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class UtcTime(TypeDecorator[datetime]):
-    """A timezone-aware time, stored as UTC; SQLite keeps no zone, so it is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC on the way in."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Attach UTC on the way out."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-class Tables(DeclarativeBase):
-    """Root of the declarative classes; constraint names are fixed so that migrations can drop them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcTime(),
-        dict[str, Any]: JSON(),
-        list[Any]: JSON(),
-        str: String(200),
-        int: BigInteger().with_variant(Integer(), "sqlite"),
-    }
-
-
-class ApiKeyRow(Tables):
-    """A credential. Only the secret's sha256 is kept."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str] = mapped_column(index=True)
-    name: Mapped[str | None]
-    secret_sha256: Mapped[str]
-    scopes: Mapped[list[Any]]
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
-    last_used_at: Mapped[datetime | None]
-    replaced_by: Mapped[str | None]
-
-
-class AuditEntryRow(Tables):
-    """A request that changed something, or was refused; it outlives what it is about."""
-
-    __tablename__ = "audit_entries"
-    __table_args__ = (
-        Index("ix_audit_entries_page", "created_at", "id"),
-        Index("ix_audit_entries_owner", "owner", "created_at", "id"),
-    )
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime]
-    owner: Mapped[str | None]
-    api_key_id: Mapped[str | None]
-    action: Mapped[str]
-    resource: Mapped[str]
-    request_id: Mapped[str]
-    status: Mapped[int]
-    client_address: Mapped[str | None]
-
+from core.jobs.table_types import Tables
 
 CLAIM_COLUMNS = (
     *("state", "priority", "created_at", "id", "owner"),
@@ -206,147 +128,6 @@ class JobLogRow(Tables):
     created_at: Mapped[datetime]
 
 
-class CheckpointRow(Tables):
-    """A committed checkpoint. The row is the commit: a folder without one is garbage."""
-
-    __tablename__ = "checkpoints"
-    __table_args__ = (UniqueConstraint("job_id", "step", "attempt"),)
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
-    attempt: Mapped[int]
-    step: Mapped[int]
-    location: Mapped[str] = mapped_column(String(1000))
-    manifest: Mapped[dict[str, Any]]
-    pinned: Mapped[bool] = mapped_column(default=False)
-    size_bytes: Mapped[int]
-    created_at: Mapped[datetime]
-    deleted_at: Mapped[datetime | None]
-
-
-class UploadRow(Tables):
-    """A file somebody sent, waiting to be imported."""
-
-    __tablename__ = "uploads"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str] = mapped_column(index=True)
-    filename: Mapped[str] = mapped_column(String(500))
-    location: Mapped[str] = mapped_column(String(1000))
-    size_bytes: Mapped[int]
-    sha256: Mapped[str]
-    created_at: Mapped[datetime]
-    deleted_at: Mapped[datetime | None]
-
-
-class CorpusRow(Tables):
-    """A packed corpus made by an import job; deleting it frees its name."""
-
-    __tablename__ = "corpora"
-    __table_args__ = (
-        Index(
-            "uq_corpora_owner_name",
-            "owner",
-            "name",
-            unique=True,
-            sqlite_where=text("deleted_at IS NULL"),
-            postgresql_where=text("deleted_at IS NULL"),
-        ),
-        Index("ix_corpora_page", "owner", "created_at", "id"),
-    )
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str]
-    name: Mapped[str]
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
-    location: Mapped[str] = mapped_column(String(1000))
-    digest: Mapped[str]
-    size_bytes: Mapped[int] = mapped_column(default=0)
-    summary: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]
-    deleted_at: Mapped[datetime | None]
-
-
-class EncoderRow(Tables):
-    """A trained encoder that users download; a name gets versions 1, 2, 3 ..."""
-
-    __tablename__ = "encoders"
-    __table_args__ = (
-        UniqueConstraint("owner", "name", "version"),
-        Index("ix_encoders_page", "owner", "created_at", "id"),
-    )
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str]
-    name: Mapped[str]
-    version: Mapped[int]
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
-    corpus_id: Mapped[str | None] = mapped_column(ForeignKey("corpora.id"))
-    checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id"))
-    location: Mapped[str] = mapped_column(String(1000))
-    sha256: Mapped[str]
-    size_bytes: Mapped[int]
-    card: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]
-    deleted_at: Mapped[datetime | None]
-
-
-class EvaluationRow(Tables):
-    """Scores of one encoder (or baseline) on one corpus by one protocol."""
-
-    __tablename__ = "evaluations"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str] = mapped_column(index=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
-    encoder_id: Mapped[str | None] = mapped_column(ForeignKey("encoders.id"), index=True)
-    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
-    features: Mapped[str]
-    protocol: Mapped[str]
-    folds: Mapped[str]
-    scores: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]
-
-
-class WebhookRow(Tables):
-    """Where an owner is told of their jobs' state changes; secrets are kept as they are, to sign with."""
-
-    __tablename__ = "webhooks"
-    __table_args__ = (Index("ix_webhooks_page", "owner", "created_at", "id"),)
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str]
-    url: Mapped[str] = mapped_column(String(2100))
-    secret: Mapped[str]
-    old_secret: Mapped[str | None]
-    old_secret_until: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-    failing_since: Mapped[datetime | None]
-    disabled_at: Mapped[datetime | None]
-    disabled_reason: Mapped[str | None]
-    deleted_at: Mapped[datetime | None]
-
-
-class WebhookDeliveryRow(Tables):
-    """A message of a webhook: to be sent while `next_at` says when, else done with."""
-
-    __tablename__ = "webhook_deliveries"
-    __table_args__ = (Index("ix_webhook_deliveries_page", "webhook_id", "created_at", "id"),)
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id"))
-    type: Mapped[str]
-    payload: Mapped[dict[str, Any]]
-    state: Mapped[str]
-    attempts: Mapped[int] = mapped_column(default=0)
-    next_at: Mapped[datetime | None] = mapped_column(index=True)
-    attempted_at: Mapped[datetime | None]
-    delivered_at: Mapped[datetime | None]
-    status: Mapped[int | None]
-    error: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime]
-
-
 class OutboxRow(Tables):
     """A doorbell to ring, written in the transaction that queued the job; deleted when the job is claimed."""
 
@@ -355,18 +136,6 @@ class OutboxRow(Tables):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     ring_at: Mapped[datetime] = mapped_column(index=True)
     rings: Mapped[int] = mapped_column(default=0)
-
-
-class IdempotencyKeyRow(Tables):
-    """The stored answer to a creation, so that a repeated request makes nothing new."""
-
-    __tablename__ = "idempotency_keys"
-
-    owner: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    request_sha256: Mapped[str]
-    resource_id: Mapped[str]
-    created_at: Mapped[datetime]
 
 
 class WorkerRow(Tables):

@@ -13,9 +13,9 @@ from random import Random
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from core.jobs.access_tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.database import now
 from core.jobs.ledger import storable
-from core.jobs.tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.webhooks import TEST, DeliveryState
 
 OUT_OF_SIGHT_SECONDS = 120.0

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from core.jobs.access_tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.database import lock_name, now
 from core.jobs.identifiers import new_id
-from core.jobs.tables import JobRow, WebhookDeliveryRow, WebhookRow
+from core.jobs.tables import JobRow
 
 JOB_STATE = "job.state"
 TEST = "webhook.test"

@@ -67,11 +67,10 @@ def pretrain(
         StorageError: no room for the last checkpoint or the encoder.
     """
     run = Pretraining(spec, out, observer or SilentObserver(), ranks=ranks, device=device)
-    run.keep_all = keep_all
     if resume is not None:
         for remark in run.state.restore(load_checkpoint(resume)):
             run.observer.on_log(remark)
-    run.train()
+    run.train(keep_all=keep_all)
     return run.finish()
 
 
@@ -87,7 +86,7 @@ class Pretraining:
         ranks: SingleRank | None = None,
         device: torch.device | None = None,
     ) -> None:
-        self.spec, self.out, self.keep_all = spec, out, False
+        self.spec, self.out = spec, out
         self.config = resolve(spec)
         self.ranks = ranks or SingleRank()
         self.observer = observer if self.ranks.rank == 0 else Follower(observer)
@@ -108,13 +107,13 @@ class Pretraining:
         self.engine.prepare(self.state.model.key)
         self.model = self.ranks.shared(self.state.model)
 
-    def train(self) -> None:
-        """Take the steps that are left."""
+    def train(self, *, keep_all: bool = False) -> None:
+        """Take the steps that are left; with `keep_all`, delete no old checkpoint."""
         run, folder = self.config.run, self.out / "checkpoints"
         self.observer.on_phase("training", total_steps=self.total_steps)
         self.observer.on_log(f"Computing with {self.engine}; memory is {allocation()}.")
         began, first = time.perf_counter(), self.state.step
-        with CheckpointKeeper(folder, self.observer, run=None if self.keep_all else run) as keeper:
+        with CheckpointKeeper(folder, self.observer, run=None if keep_all else run) as keeper:
             while self.state.step < self.total_steps:
                 keeper.tell()
                 if self.ranks.any(self.observer.should_stop()):

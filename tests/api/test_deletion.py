@@ -5,11 +5,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.jobs.artifact_tables import CheckpointRow, CorpusRow
 from core.jobs.database import transaction
 from core.jobs.outcomes import fail
 from core.jobs.reports import commit_checkpoint
 from core.jobs.states import Reason
-from core.jobs.tables import CheckpointRow, CorpusRow
 from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
 from tests.api.conftest import Bench
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from api.main import create_app
+from core.jobs.access_tables import ApiKeyRow
 from core.jobs.database import transaction
 from core.jobs.keys import create_api_key, revoke
-from core.jobs.tables import ApiKeyRow
 from tests.api.conftest import Bench
 
 

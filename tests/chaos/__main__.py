@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.disk import with_small_disk
 from tests.chaos.storm import Report, storm
+from tests.servers.small_disk import with_small_disk
 
 _DISK_MEGABYTES = 600
 _RUNNING = "SIGNFORGE_CHAOS_RUNNING"

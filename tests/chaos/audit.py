@@ -4,23 +4,17 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.jobs.access_tables import IdempotencyKeyRow
+from core.jobs.artifact_tables import CheckpointRow, EncoderRow
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.manifests import verify
 from core.jobs.states import FINAL, TRANSITIONS, State
-from core.jobs.tables import (
-    CheckpointRow,
-    EncoderRow,
-    IdempotencyKeyRow,
-    JobAttemptRow,
-    JobEventRow,
-    JobMetricRow,
-    JobRow,
-)
+from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
 from tests.chaos.owner import Receipt
 
 
@@ -38,19 +32,17 @@ class Findings:
 
     jobs: int = 0
     attempts: int = 0
-    states: "Counter[str] | None" = None
+    states: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     doubled: int = 0
-    violations: "list[str] | None" = None
+    violations: list[str] = field(default_factory=list)
 
 
 def audit(
     session: Session, store: ArtifactStore, receipts: list[Receipt], undisturbed: Mapping[int, Undisturbed]
 ) -> Findings:
     """Look at every accepted job, and for jobs that nobody asked for."""
-    findings = Findings(jobs=len(receipts), states=Counter(), violations=[])
-    assert findings.states is not None
-    assert findings.violations is not None
+    findings = Findings(jobs=len(receipts))
     for receipt in receipts:
         job = session.get(JobRow, receipt.job_id)
         if job is None or State(job.state) not in FINAL:
@@ -121,8 +113,8 @@ def _checkpoints(session: Session, store: ArtifactStore, receipt: Receipt, job: 
 
 def _watched(session: Session, store: ArtifactStore, receipt: Receipt, job: JobRow) -> Iterator[str]:
     if receipt.wish.watched and receipt.watched != list(range(1, job.last_event + 1)):
-        yield f"its watcher saw {receipt.watched[:3]} ... {receipt.watched[-3:]} of {job.last_event} events, "
-        yield f"and says {receipt.complaint!r}"
+        seen = f"{receipt.watched[:3]} ... {receipt.watched[-3:]} of {job.last_event} events"
+        yield f"its watcher saw {seen}, and says {receipt.complaint!r}"
 
 
 def _results(session: Session, store: ArtifactStore, job: JobRow, undisturbed: Undisturbed) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """One run: undisturbed runs first, then the storm, then quiet, then the audit."""
 
+import contextlib
 import json
 import os
 import random
@@ -13,16 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from core.jobs.database import reading
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs import PretrainSpec
 from tests.chaos.audit import Undisturbed, audit
-from tests.chaos.disk import is_small
 from tests.chaos.faults import Assailant
 from tests.chaos.owner import Owner
 from tests.chaos.plan import Plan
 from tests.chaos.world import World
 from tests.core.small import OVERRIDES
+from tests.servers.small_disk import is_small
 from tests.servers.starting import wait_for
 
 NUM_SEEDS = 3
@@ -90,7 +93,7 @@ def _storm(world: World, plan: Plan, undisturbed: dict[int, Undisturbed], second
     left = world.stop()
     with reading(world.engine) as session:
         found = audit(session, world.store, owner.receipts, undisturbed)
-    violations = [*(found.violations or []), *owner.faults]
+    violations = [*found.violations, *owner.faults]
     violations += [f"a process was left: {command}" for command in left]
     return Report(
         seconds,
@@ -98,7 +101,7 @@ def _storm(world: World, plan: Plan, undisturbed: dict[int, Undisturbed], second
         assailant.counts,
         found.jobs,
         found.attempts,
-        found.states or Counter(),
+        found.states,
         found.lost,
         found.doubled,
         left,
@@ -122,10 +125,9 @@ def _undisturbed_runs(world: World, say: Say) -> dict[int, Undisturbed]:
 
     def ready() -> bool:
         world.tick(time.monotonic())
-        try:
-            return bool(client.jobs() is not None and client._connection.request("GET", "/readyz"))
-        except Exception:
-            return False
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{world.url}/readyz", trust_env=False).is_success
+        return False
 
     wait_for(ready, within_seconds=60, what="the service's start")
     job = client.wait(client.add_corpus(poses, name=_CORPUS).id, timeout=120)

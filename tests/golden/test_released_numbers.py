@@ -71,6 +71,7 @@ def recorder(seen: dict[str, list[torch.Tensor]], name: str) -> Callable[..., No
     return record
 
 
+@pytest.mark.slow
 def test_one_training_step(
     golden: Golden,
     model: SpatialTemporalConsistency,

@@ -80,6 +80,7 @@ class RabbitMQ:
         return {
             "HOME": str(self._folder),
             "RUNNING_UNDER_SYSTEMD": "true",  # the start script becomes the server, no child of its own
+            "ERL_CRASH_DUMP": str(self._folder / "crash.dump"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self._mapper_port),
             "RABBITMQ_NODENAME": f"signforge-{self._port}@localhost",

@@ -3,8 +3,6 @@
 The artifact folder is a small tmpfs in a mount namespace that the service has for itself; root can make one.
 """
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,24 +12,13 @@ from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs import PretrainSpec
 from signforge import Client
 from signforge.models import CheckpointEvent, Job, LogEvent
+from tests.servers.small_disk import can_mount, on_small_disk
 from tests.system.running_service import RunningService
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-_ROOM = "24m"
+_ROOM_MEGABYTES = 24
 """For the corpus and two checkpoints of 8 MB, not for a third beside them while it is written."""
-_ON_SMALL_DISK = [
-    "unshare",
-    "--mount",
-    "sh",
-    "-c",
-    'mount -t tmpfs -o size="$0" none "$1" && shift && exec "$@"',
-]
-
-
-def can_mount() -> bool:
-    command = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"]
-    return os.geteuid() == 0 and bool(shutil.which("unshare")) and subprocess.run(command).returncode == 0
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs to mount a small tmpfs in a namespace of its own")
@@ -39,7 +26,7 @@ def test_a_job_outlives_a_full_disk_with_the_same_bytes(tmp_path: Path) -> None:
     artifacts, poses = tmp_path / "artifacts", tmp_path / "poses.npz"
     artifacts.mkdir()
     save_npz(generate(SyntheticConfig(num_signs=5, num_signers=4, takes_per_sign=2, seed=3)), poses)
-    small_disk = [*_ON_SMALL_DISK, _ROOM, str(artifacts)]
+    small_disk = on_small_disk(artifacts, megabytes=_ROOM_MEGABYTES)
     settings = {"artifacts": str(artifacts), "backoff_seconds": "0.5"}
     with (
         RunningService(tmp_path / "data", inside=small_disk, **settings) as service,

@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 
 from core.errors import ArtifactError
 from core.jobs import counters
+from core.jobs.access_tables import ApiKeyRow
+from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.clearing import Freed
 from core.jobs.database import now, reading, transaction
@@ -22,7 +24,6 @@ from core.jobs.leases import Claim
 from core.jobs.reports import checkpoints_of, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import State
-from core.jobs.tables import ApiKeyRow, CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 from tests.core.jobs.kept import bucket_store, content_of, make_checkpoint
 from tests.servers.s3 import S3Server

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import now, reading, transaction
 from core.jobs.job_logs import read_log
 from core.jobs.leases import claim, reap
@@ -11,7 +12,7 @@ from core.jobs.ledger import RetryPolicy
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
 from core.jobs.submissions import Terms, retry
-from core.jobs.tables import CheckpointRow, JobRow
+from core.jobs.tables import JobRow
 from tests.servers.service import SUPERVISOR, Service
 from tests.worker.programs.counting import expected_weights
 from worker.lease import Holder

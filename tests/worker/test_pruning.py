@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from core.jobs.access_tables import AuditEntryRow, WebhookDeliveryRow
 from core.jobs.audit import Change, record
 from core.jobs.database import now, reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.tables import AuditEntryRow, WebhookDeliveryRow
 from core.jobs.webhooks import TEST, add_message, create_webhook
 from tests.worker.test_reporter import Clock
 from worker.pruning import Pruning

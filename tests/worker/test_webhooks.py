@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from core.jobs.access_tables import WebhookDeliveryRow
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.tables import WebhookDeliveryRow
 from core.jobs.webhook_deliveries import Parcel, Result
 from core.jobs.webhooks import create_webhook
 from tests.core.jobs.arranging import queue

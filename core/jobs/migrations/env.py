@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from core.jobs.tables import Tables
+from core.jobs import access_tables, artifact_tables, tables  # noqa: F401 - so that Tables knows them all
+from core.jobs.table_types import Tables
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, make_url, text
 from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database
 from core.jobs.folder_store import FolderStore
-from core.jobs.tables import Tables
+from core.jobs.table_types import Tables
 from tests.core.jobs.kept import bucket_store
 from tests.servers.postgres import postgres
 from tests.servers.s3 import S3Server

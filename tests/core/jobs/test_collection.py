@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from core.jobs.access_tables import ApiKeyRow
+from core.jobs.artifact_tables import CheckpointRow, UploadRow
 from core.jobs.clearing import Entry
 from core.jobs.collection import (
     FOLDERS,
@@ -20,7 +22,6 @@ from core.jobs.deletions import delete
 from core.jobs.identifiers import new_id
 from core.jobs.reports import commit_checkpoint
 from core.jobs.states import State
-from core.jobs.tables import ApiKeyRow, CheckpointRow, UploadRow
 from core.specs import ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 

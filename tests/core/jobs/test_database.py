@@ -10,9 +10,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from core.jobs.artifact_tables import CorpusRow, EvaluationRow, UploadRow
 from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
 from core.jobs.identifiers import new_id
-from core.jobs.tables import CorpusRow, EvaluationRow, Tables, UploadRow
+from core.jobs.table_types import Tables
 
 
 def test_migrating_makes_exactly_the_tables(empty: Engine) -> None:

@@ -7,12 +7,13 @@ from sqlalchemy import Engine
 
 from core.errors import LeaseLost
 from core.jobs import outcomes
+from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.database import now, reading, transaction
 from core.jobs.leases import Claim
 from core.jobs.outcomes import EncoderFile
 from core.jobs.reports import commit_checkpoint
 from core.jobs.states import Reason, State
-from core.jobs.tables import CorpusRow, EncoderRow, EvaluationRow, JobAttemptRow, OutboxRow
+from core.jobs.tables import JobAttemptRow, OutboxRow
 from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
 from tests.core.jobs.arranging import POLICY, claim_next, events, hold, job
 

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from core.errors import LeaseLost
 from core.jobs import outcomes, reports
+from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import reading, transaction
 from core.jobs.job_logs import append_log
 from core.jobs.ledger import Lease
 from core.jobs.reports import Point
 from core.jobs.states import Reason, State
 from core.jobs.submissions import metrics_of
-from core.jobs.tables import CheckpointRow, Tables
+from core.jobs.table_types import Tables
 from tests.core.jobs.arranging import POLICY, claim_next, events, expire, hold, job, set_fields
 
 ENCODER = outcomes.EncoderFile("enc_1", "encoders/enc_1", "ab", 3, {})

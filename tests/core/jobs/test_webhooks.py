@@ -6,10 +6,11 @@ from random import Random
 import pytest
 from sqlalchemy import Engine, event, text
 
+from core.jobs.access_tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.database import now, reading, transaction
 from core.jobs.states import State
 from core.jobs.submissions import cancel
-from core.jobs.tables import JobRow, WebhookDeliveryRow, WebhookRow
+from core.jobs.tables import JobRow
 from core.jobs.webhook_deliveries import Parcel, Result, prune, record, take, wait_after, waiting
 from core.jobs.webhooks import TEST, add_message, create_webhook, delete_webhook, rotate_secret
 from tests.core.jobs.arranging import hold, queue

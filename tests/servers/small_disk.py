@@ -14,10 +14,15 @@ _BLOCK = bytes(2**20)
 
 def with_small_disk(folder: Path, command: Sequence[str], *, megabytes: int) -> int:
     """Run `command` where `folder` is a small tmpfs, if this user may make one; returns its exit code."""
-    mounting = f'mount -t tmpfs -o size={megabytes}m none "$0" && exec "$@"'
-    around = ["unshare", "--mount", "sh", "-c", mounting, str(folder)] if can_mount() else []
+    around = on_small_disk(folder, megabytes=megabytes) if can_mount() else []
     environment = {**os.environ, _INSIDE: str(folder) if around else ""}
     return subprocess.run([*around, *command], env=environment).returncode
+
+
+def on_small_disk(folder: Path, *, megabytes: int) -> list[str]:
+    """The words before a command that has it run where `folder` is a small tmpfs; see `can_mount`."""
+    mounting = f'mount -t tmpfs -o size={megabytes}m none "$0" && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mounting, str(folder)]
 
 
 def is_small(folder: Path) -> bool:
