@@ -20,6 +20,9 @@ from worker.app import create_app
 from worker.reconciler import ringer
 
 
+_AIMS = 6
+
+
 class _Undo(NamedTuple):
     at: float
     number: int
@@ -36,6 +39,8 @@ class Assailant:
         self._ring = ringer(create_app(world.settings))
         self._busy: set[Fault] = set()
         self.counts: Counter[str] = Counter()
+        self._aimed: Counter[Part] = Counter()
+        self._met: Counter[Part] = Counter()
 
     def strike(self, blow: Blow, now: float) -> bool:
         """Do it, if there is somebody to do it to; whether there was."""
@@ -49,11 +54,18 @@ class Assailant:
             Fault.RING_TWICE: self._ring_twice,
             Fault.FILL_DISK: self._fill_disk,
         }[blow.fault]
+        self._aimed.update([blow.part] if blow.part else [])
         with contextlib.suppress(psutil.NoSuchProcess, redis.RedisError, OSError):
             if act(blow, now):
+                self._met.update([blow.part] if blow.part else [])
                 self.counts[f"{blow.part} {blow.fault}" if blow.part else str(blow.fault)] += 1
                 return True
         return False
+
+    def never_met(self) -> list[Part]:
+        """The parts that were aimed at time and again and never found: a storm that spares them proves little."""
+        there = set(Part) if self._world.postgres is not None else set(Part) - {Part.DATABASE}
+        return [part for part, aims in self._aimed.items() if part in there and aims >= _AIMS and not self._met[part]]
 
     def undo_due(self, now: float) -> None:
         """Undo what has lasted long enough."""

@@ -94,6 +94,7 @@ def _storm(world: World, plan: Plan, undisturbed: dict[int, Undisturbed], second
     with reading(world.engine) as session:
         found = audit(session, world.store, owner.receipts, undisturbed)
     violations = [*found.violations, *owner.faults]
+    violations += [f"no fault ever met the {part}" for part in assailant.never_met()]
     violations += [f"a process was left: {command}" for command in left]
     return Report(
         seconds,

@@ -138,7 +138,7 @@ class World:
     def find(self, part: Part) -> list[psutil.Process]:
         """The living processes of a part; for a database, PostgreSQL's main one."""
         if part == Part.BROKER:
-            return [process for process in self.processes() if _runs(process, str(get_binary_path()))]
+            return self._brokers()
         if part == Part.DATABASE:
             return [self.postgres.process] if self.postgres is not None else []
         if part in (Part.WORKER, Part.POOL_CHILD):
@@ -154,14 +154,19 @@ class World:
         return []
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process that carries this service's data folder, except this one."""
-        found = []
+        """Every living process of this service: the broker, and those that carry its data folder."""
+        found = self._brokers()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 ours = process.environ().get("SIGNFORGE_DATA_FOLDER") == str(self.folder)
                 if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
+
+    def _brokers(self) -> list[psutil.Process]:
+        """Valkey writes its title over its arguments and environment: it is known as a child, by its program."""
+        program = str(get_binary_path())
+        return [each for each in psutil.Process().children(recursive=True) if _is_program(each, program)]
 
     def stop(self, *, within_seconds: float = 60.0) -> list[str]:
         """Stop everything as an operator would; kills what is left then and returns its command lines."""
@@ -199,6 +204,12 @@ class World:
             broker_child(self.settings, log=log, environment=self.environment)
         command = [str(get_binary_path()), str(self.folder / "valkey.conf")]
         return start(command, log=log, environment=self.environment)
+
+
+def _is_program(process: psutil.Process, program: str) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.exe() == program and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _runs(process: psutil.Process, word: str) -> bool:
