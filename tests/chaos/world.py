@@ -164,7 +164,7 @@ class World:
         return found
 
     def _brokers(self) -> list[psutil.Process]:
-        """Valkey writes its title over its arguments and environment: it is known as a child, by its program."""
+        """Known as children by their program: Valkey writes its title over its environment."""
         program = str(get_binary_path())
         return [each for each in psutil.Process().children(recursive=True) if _is_program(each, program)]
 
