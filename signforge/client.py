@@ -199,7 +199,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
             self._connection,
             f"/v1/jobs/{job_id}/events",
             after=after,
-            is_over=lambda: self.job(job_id).is_final,
+            is_over=lambda: self._is_over(job_id),
         )
 
     def logs(self, job_id: str, *, attempt: int | None = None, follow: bool = False) -> Iterator[LogPage]:
@@ -210,7 +210,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         job_id = self.job(job_id).id
         if not follow:
             return job_logs.stored(self._connection, job_id, attempt)
-        return job_logs.followed(self._connection, job_id, attempt, is_over=lambda: self.job(job_id).is_final)
+        return job_logs.followed(self._connection, job_id, attempt, is_over=lambda: self._is_over(job_id))
 
     def metrics(self, job_id: str, *, name: str | None = None, after_step: int | None = None) -> list[Metric]:
         """The numbers a job reported, by step."""
@@ -240,10 +240,14 @@ class Client(LibraryCalls, Administration, WebhookCalls):
             on_bytes=on_bytes,
         )
 
+    def _is_over(self, job_id: str) -> bool:
+        response = self._connection.request("GET", f"/v1/jobs/{job_id}", patient=True)
+        return Job.model_validate(response.json()).is_final
+
     def _long_poll(self, job_id: str, *, seconds: float) -> Job:
         wait = max(1, round(seconds))
         response = self._connection.request(
-            "GET", f"/v1/jobs/{job_id}", params={"wait": wait}, timeout=wait + 30
+            "GET", f"/v1/jobs/{job_id}", params={"wait": wait}, timeout=wait + 30, patient=True
         )
         return Job.model_validate(response.json())
 

@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 
 from signforge.address import Address
-from signforge.errors import ConnectionFailed, problem_of
+from signforge.errors import BUSY, ConnectionFailed, problem_of
 
 Sleep = Callable[[float], None]
 
 _WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Before the second, third ... try of a request that is safe to repeat."""
-_BUSY = frozenset({429, 503})
+_PATIENT_WAITS_SECONDS = (*_WAITS_SECONDS, *itertools.repeat(_WAITS_SECONDS[-1], 28))
+"""The same for whoever has waited for hours already: a minute in all, long enough for a restart."""
 _LONGEST_RETRY_AFTER_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _TIMEOUT = httpx.Timeout(60.0, connect=_CONNECT_SECONDS)
@@ -50,12 +51,14 @@ class Connection:
         path: str,
         *,
         repeatable: bool = True,
+        patient: bool = False,
         content: Callable[[], Iterator[bytes]] | None = None,
         timeout: float | None = None,
         **options: Any,
     ) -> httpx.Response:
         """Send a request and return the answer, whose status is below 400.
 
+        `patient` tries for a minute, through a restart of the service, instead of for a few seconds;
         `content` makes the body afresh for each try; `timeout` is in seconds; `options` go to httpx.
 
         Raises:
@@ -64,17 +67,18 @@ class Connection:
         """
         if timeout is not None:
             options["timeout"] = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
-        for wait in (*_WAITS_SECONDS, None) if repeatable else (None,):
+        for wait in _waits_before_giving_up(repeatable, patient):
             try:
                 response = self._http.request(
                     method, path, content=content() if content is not None else None, **options
                 )
             except httpx.TransportError as error:
-                if wait is None or (isinstance(error, httpx.ConnectError) and wait >= _REFUSED_SECONDS):
+                refused = isinstance(error, httpx.ConnectError) and not patient
+                if wait is None or (refused and wait >= _REFUSED_SECONDS):
                     raise self.failure(error) from None
                 self.sleep(wait)
                 continue
-            if response.status_code not in _BUSY or wait is None:
+            if response.status_code not in BUSY or wait is None:
                 break
             self.sleep(retry_after(response, wait))
         if response.is_error:
@@ -123,6 +127,12 @@ class Connection:
             advice = "Check SIGNFORGE_URL and that the service runs there."
         cause = str(error) or type(error).__name__
         return ConnectionFailed(f"No signforge service answers at {url} ({cause}). {advice}")
+
+
+def _waits_before_giving_up(repeatable: bool, patient: bool) -> tuple[float | None, ...]:
+    if not repeatable:
+        return (None,)
+    return (*(_PATIENT_WAITS_SECONDS if patient else _WAITS_SECONDS), None)
 
 
 def waits() -> Iterator[float]:

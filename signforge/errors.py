@@ -7,6 +7,9 @@ import httpx
 
 from core.errors import SignforgeError
 
+BUSY = frozenset({429, 503})
+"""Statuses with which a service asks to try again later."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -35,6 +38,10 @@ class ApiError(SignforgeError):
         return tuple(fault.pointer for fault in self.faults)
 
 
+class Unavailable(ApiError):  # noqa: N818 - reads as the sentence it prints
+    """The service answered that it cannot at the moment (429, 503)."""
+
+
 class ConnectionFailed(SignforgeError):  # noqa: N818 - reads as the sentence it prints
     """The service cannot be reached."""
 
@@ -50,8 +57,9 @@ class ServiceError(SignforgeError):
 def problem_of(response: httpx.Response) -> ApiError:
     """Read the error that `response` (whose body has been read) carries, whatever its shape."""
     body = _object(response)
+    kind = Unavailable if response.status_code in BUSY else ApiError
     title = str(body.get("title") or response.reason_phrase or "Error")
-    return ApiError(
+    return kind(
         response.status_code,
         title=title,
         detail=str(body.get("detail") or response.text[:500] or title),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from signforge.connection import Connection, waits
+from signforge.errors import Unavailable
 from signforge.models import EVENT_TYPES, Event, StateEvent, event_adapter
 
 _SILENCE_SECONDS = 45.0
@@ -71,10 +72,10 @@ def follow(
                 yield event
                 if isinstance(event, StateEvent) and event.is_final:
                     return
-        except httpx.TransportError as error:
+        except (httpx.TransportError, Unavailable) as error:
             away_since = clock() if away_since is None else away_since
             if clock() - away_since > _PATIENCE_SECONDS:
-                raise connection.failure(error) from None
+                raise (error if isinstance(error, Unavailable) else connection.failure(error)) from None
         else:
             if is_over():
                 return

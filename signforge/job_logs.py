@@ -46,4 +46,5 @@ def followed(
 
 def _page(connection: Connection, job_id: str, attempt: int | None, offset: int) -> LogPage:
     params = {"offset": offset, **given(attempt=attempt)}
-    return LogPage.model_validate(connection.request("GET", f"/v1/jobs/{job_id}/logs", params=params).json())
+    answer = connection.request("GET", f"/v1/jobs/{job_id}/logs", params=params, patient=True)
+    return LogPage.model_validate(answer.json())

@@ -86,7 +86,7 @@ def test_a_storage_that_the_client_cannot_reach_is_named(
     api: RunningApi, make_encoder: Callable[[bytes], str], storage: CuttingProxy, tmp_path: Path
 ) -> None:
     encoder_id = make_encoder(b"weights")
-    storage.cut(*[UNHURT, 0] * 20)
+    storage.cut(*[UNHURT, 0] * 40)
     unreachable = pytest.raises(ConnectionFailed, match=r"object storage at 127.*REDIRECT_DOWNLOADS=false")
     with Client(api.url, api.api_key, sleep=lambda seconds: None) as client, unreachable:
         client.download_encoder(encoder_id, tmp_path)
