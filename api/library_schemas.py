@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.auth import Scope
 from api.schemas import Sent
+from core.config import Name
 from core.jobs.artifact_tables import EncoderRow
 from core.jobs.tables import JobRow, WorkerRow
 from core.recipes import Recipe
@@ -151,11 +152,11 @@ class ApiKeyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    owner: Annotated[str, Field(min_length=1, max_length=200)]
+    owner: Name
     """Whose key; an owner sees only their own things."""
     scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.SUBMIT]
     """What it allows: `read`, `submit` (includes read), `admin` (includes both)."""
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Name | None = None
     """What it is for, for people: it tells an owner's keys apart."""
     expires_at: AwareDatetime | None = None
     """When it ceases to work; null for never."""
@@ -166,7 +167,7 @@ class ApiKeyRotationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    grace_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400.0
+    grace_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400.0
     """How long the old key goes on working; 0 ends it at once."""
 
 

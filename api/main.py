@@ -14,7 +14,6 @@ from api import docs_page, openapi, problems
 from api.audit import AuditTrail
 from api.body_limit import BodyLimit
 from api.prometheus import HttpMetrics
-from api.query_names import refuse_unknown_parameters
 from api.rate_limiting import RateLimit
 from api.request_ids import RequestIds
 from api.routes import (
@@ -34,6 +33,7 @@ from api.routes import (
 )
 from api.security_headers import SecurityHeaders
 from api.service import Service
+from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines
 from core.jobs.database import is_current, migrate, open_database
 from core.jobs.settings import Settings
@@ -88,7 +88,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestIds, apologise=problems.apology, observe=app.state.http_metrics.observe)
     app.add_middleware(SecurityHeaders)
     problems.install(app)
-    versioned = APIRouter(prefix="/v1", dependencies=[Depends(refuse_unknown_parameters)])
+    versioned = APIRouter(
+        prefix="/v1", dependencies=[Depends(refuse_unknown_parameters), Depends(refuse_null_characters)]
+    )
     for noun in _NOUNS:
         versioned.include_router(noun.router)
     app.include_router(versioned)

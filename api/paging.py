@@ -35,7 +35,7 @@ class PageQuery(BaseModel):
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     """Most items on a page."""
-    cursor: str | None = None
+    cursor: Annotated[str, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"})] | None = None
     """`next_cursor` of the page before; absent for the first page."""
 
 
@@ -70,9 +70,12 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         microseconds, identifier = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(":")
-        return _EPOCH + int(microseconds) * _MICROSECOND, identifier
+        created_at = _EPOCH + int(microseconds) * _MICROSECOND
     except (binascii.Error, ValueError, OverflowError):
         raise _unknown(cursor) from None
+    if "\0" in identifier:
+        raise _unknown(cursor)
+    return created_at, identifier
 
 
 def link_next(request: Request, response: Response, next_cursor: str | None) -> None:

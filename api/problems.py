@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException as RouterException
 
+from api.operations import methods_at
 from api.request_ids import REQUEST_ID_HEADER, request_id_of
 from api.validation import Fault, faults_of, is_undeclared_json
 from core.errors import (
@@ -176,7 +177,8 @@ def _router_problem(request: Request, error: RouterException) -> Problem:
     detail = str(error.detail)
     if error.status_code == 404:
         detail = f"There is nothing at {request.url.path}; /docs lists what there is."
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "other methods")
-        detail = f"{request.url.path} does not take {request.method}; it takes {allowed}."
-    return Problem(error.status_code, name, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the router names the methods of its first match only
+        headers["Allow"] = ", ".join(methods_at(request.app, request.url.path)) or headers["Allow"]
+        detail = f"{request.url.path} does not take {request.method}; it takes {headers['Allow']}."
+    return Problem(error.status_code, name, detail, headers=headers)

@@ -1,8 +1,12 @@
-"""Query parameters that an operation does not know are refused: a misspelt `dry_run` must not submit."""
+"""What every operation asks of a URL.
 
-from fastapi import FastAPI, Request
+No parameter that it does not know, for a misspelt `dry_run` must not submit, and no id that cannot be one.
+"""
 
-from api.problems import invalid
+from fastapi import Request
+
+from api.operations import query_parameters
+from api.problems import invalid, not_found
 from api.validation import Fault, near
 
 
@@ -14,21 +18,21 @@ async def refuse_unknown_parameters(request: Request) -> None:
     """
     if not request.query_params:
         return
-    known = _known_parameters(request.app, request.scope["route"].name)
+    known = query_parameters(request.app, request.scope["route"].name)
     faults = [_fault(name, known) for name in request.query_params if name not in known]
     if faults:
         raise invalid(faults)
 
 
-def _known_parameters(app: FastAPI, operation_id: str) -> list[str]:
-    return [
-        parameter["name"]
-        for path in app.openapi()["paths"].values()
-        for operation in path.values()
-        if operation["operationId"] == operation_id
-        for parameter in operation.get("parameters", [])
-        if parameter["in"] == "query"
-    ]
+async def refuse_null_characters(request: Request) -> None:
+    """A dependency of every versioned operation: PostgreSQL takes no text with a null character.
+
+    Raises:
+        Problem: an id in the path has one, so there is nothing of that id (404).
+    """
+    for name, value in request.path_params.items():
+        if "\0" in str(value):
+            raise not_found(name.removesuffix("_id").replace("_", " "), value)
 
 
 def _fault(name: str, known: list[str]) -> Fault:

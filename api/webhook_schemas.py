@@ -25,7 +25,7 @@ class WebhookRotationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    grace_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400.0
+    grace_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400.0
     """How long messages are signed with the old secret too; 0 ends it at once."""
 
 

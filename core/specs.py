@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import Closed, EngineName, FileName, Fraction, Name, Positive, Precision, Seed
+from core.config import (
+    Closed,
+    EngineName,
+    FileName,
+    Fraction,
+    Name,
+    Positive,
+    Precision,
+    Reference,
+    Seed,
+    Switch,
+)
 
 
 class SplitConfig(Closed):
@@ -22,7 +33,7 @@ class SplitConfig(Closed):
     """Share that goes to test where `test` is empty."""
     seed: Seed = 0
     """Seed of the draw."""
-    allow_overlap: bool = False
+    allow_overlap: Switch = False
     """Accept a split with one signer or one clip on both sides. Scores on it are inflated; a random split
     of a corpus with named signers always has this, and is refused without it."""
 
@@ -33,7 +44,7 @@ class ImportSpec(Closed):
     kind: Literal["import"] = "import"
     name: FileName
     """Name of the new corpus; no slashes."""
-    source: Annotated[str, Field(min_length=1, max_length=4096)]
+    source: Reference
     """An upload's id (`upl_...`), or a file or folder below a configured corpus root."""
     format: Literal["auto", "coco_wholebody_133", "mediapipe_holistic", "mp_data"] = "auto"
     """How the source is laid out; `auto` looks and decides."""
@@ -66,7 +77,7 @@ class PretrainSpec(Closed):
     kind: Literal["pretrain"] = "pretrain"
     name: FileName = "encoder"
     """Name of the encoder to make, without slashes; names get versions."""
-    corpus: Annotated[str, Field(min_length=1, max_length=4096)]
+    corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     recipe: Name = "stc"
     """A recipe's name (see `/v1/recipes`)."""
@@ -80,9 +91,9 @@ class EvaluateSpec(Closed):
     """Score features on a labelled corpus with a probe that changes nothing but itself."""
 
     kind: Literal["evaluate"] = "evaluate"
-    corpus: Annotated[str, Field(min_length=1, max_length=4096)]
+    corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
-    encoder: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    encoder: Reference | None = None
     """An encoder's id (`enc_...`) or name; without the service, a path. Not needed for `keypoints`."""
     features: Literal["encoder", "untrained", "keypoints"] = "encoder"
     """`encoder`: its features; `untrained`: those of the same network with fresh weights; `keypoints`: the
@@ -96,9 +107,9 @@ class EvaluateSpec(Closed):
     """Clips that take part."""
     num_neighbours: Positive = 20
     """Neighbours of the kNN protocol."""
-    temperature: Annotated[float, Field(gt=0)] = 0.07
+    temperature: Annotated[float, Field(strict=True, gt=0)] = 0.07
     """Weight of a neighbour is exp(similarity / temperature)."""
-    l2_penalty: Annotated[float, Field(ge=0)] = 1e-3
+    l2_penalty: Annotated[float, Field(strict=True, ge=0)] = 1e-3
     """Penalty on the linear probe's weights (mean-loss convention)."""
     seed: Seed = 0
     """Seed of the untrained network."""

@@ -10,6 +10,7 @@ from api.library_schemas import AuditEntryResponse
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
+from core.config import Name
 from core.jobs.access_tables import AuditEntryRow
 from core.jobs.database import reading
 
@@ -21,9 +22,9 @@ AuditPage = Page[AuditEntryResponse]
 class AuditQuery(PageQuery):
     """Which entries to list."""
 
-    owner: str | None = None
+    owner: Name | None = None
     """Only requests with an API key of this owner."""
-    action: str | None = None
+    action: Name | None = None
     """Only this operation, by its id in the OpenAPI document."""
 
 

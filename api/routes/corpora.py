@@ -23,6 +23,7 @@ from api.service import Service, ServiceOf
 from api.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
+from core.config import Name
 from core.jobs.artifact_tables import CorpusRow
 from core.jobs.database import reading, transaction
 from core.specs import ImportSpec
@@ -38,6 +39,7 @@ _BODY = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
+                    "additionalProperties": False,
                     "required": ["file", "spec"],
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "The pose file."},
@@ -54,7 +56,7 @@ _BODY = {
 class CorpusQuery(PageQuery):
     """Which corpora to list."""
 
-    name: str | None = None
+    name: Name | None = None
     """Only the corpus of this name."""
 
 

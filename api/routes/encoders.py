@@ -13,6 +13,7 @@ from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import Service, ServiceOf
+from core.config import Name
 from core.jobs.artifact_tables import EncoderRow, EvaluationRow
 from core.jobs.database import reading, transaction
 
@@ -33,7 +34,7 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
 class EncoderQuery(PageQuery):
     """Which encoders to list."""
 
-    name: str | None = None
+    name: Name | None = None
     """Only versions of this name."""
 
 

@@ -11,6 +11,7 @@ from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
+from core.config import Name
 from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.database import reading
 
@@ -20,9 +21,9 @@ router = APIRouter(tags=["evaluations"])
 class EvaluationQuery(PageQuery):
     """Which evaluations to list."""
 
-    encoder: str | None = None
+    encoder: Name | None = None
     """Only of this encoder (id, also a deleted one's), or of every version of this name."""
-    corpus: str | None = None
+    corpus: Name | None = None
     """Only on this corpus (id, also a deleted one's, or name)."""
 
 

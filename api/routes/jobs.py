@@ -31,6 +31,7 @@ from api.schemas import (
 from api.service import Service, ServiceOf
 from api.submitting import look, rehearse, retry_job, submit_spec
 from api.terms import TermsOf
+from core.config import Name
 from core.jobs import submissions
 from core.jobs.database import reading, transaction
 from core.jobs.reports import checkpoints_of
@@ -216,7 +217,7 @@ def list_metrics(
     job_id: str,
     caller: Reader,
     service: ServiceOf,
-    name: Annotated[str | None, Query(description="Only this number, such as `loss`.")] = None,
+    name: Annotated[Name | None, Query(description="Only this number, such as `loss`.")] = None,
     after_step: Annotated[
         int, Query(ge=-1, le=LARGEST_NUMBER, description="Only steps beyond this one.")
     ] = -1,

@@ -34,10 +34,17 @@ async def create_upload(
     response: Response,
     caller: Submitter,
     service: ServiceOf,
-    filename: Annotated[str, Query(min_length=1, max_length=255, description="What the file is called.")],
+    filename: Annotated[
+        str,
+        Query(min_length=1, max_length=255, description="What the file is called."),
+    ],
     idempotency_key: IdempotencyKey = None,
     repr_digest: Annotated[
-        str | None, Header(description="`sha-256=:<base64>:`; a file that differs is refused.")
+        str | None,
+        Header(
+            description="`sha-256=:<base64>:`; a file that differs is refused.",
+            json_schema_extra={"pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
+        ),
     ] = None,
 ) -> UploadResponse:
     """Send a file, streamed to disk, hashed and, with `Repr-Digest`, verified."""

@@ -85,6 +85,8 @@ class TestWhatIsAsked:
         answer = bench.client.delete("/v1/recipes")
         assert "it takes GET" in problem(answer, 405, "method-not-allowed")["detail"]
         assert answer.headers["allow"] == "GET"
+        assert bench.client.put("/v1/jobs").headers["allow"] == "GET, POST"
+        problem(bench.client.get("/v1/jobs/job%00"), 404, "not-found")
         for noun in ("jobs", "uploads", "corpora", "encoders", "evaluations", "checkpoints"):
             answer = bench.client.get(f"/v1/{noun}/x_1")
             assert "'x_1'" in problem(answer, 404, "not-found")["detail"]
@@ -92,6 +94,13 @@ class TestWhatIsAsked:
             "Did you mean 'smoke'"
             in problem(bench.client.get("/v1/recipes/smok"), 404, "not-found")["detail"]
         )
+
+    @pytest.mark.parametrize("value", ["5", True])
+    def test_a_number_is_not_guessed_from_something_else(self, bench: Bench, value: object) -> None:
+        body = {"kind": "evaluate", "corpus": "signs", "features": "keypoints", "num_neighbours": value}
+        (error,) = problem(bench.client.post("/v1/jobs", json=body), 422, "invalid-request")["errors"]
+        assert error["pointer"] == "/num_neighbours"
+        assert repr(value) in error["detail"]
 
     def test_json_that_is_none(self, bench: Bench) -> None:
         headers = {"Content-Type": "application/json"}
