@@ -60,7 +60,7 @@ class CuttingProxy:
             self._open += [near, far]
             budget = self._cuts.pop(0) if self._cuts else None
             self._start(_pump, near, far, None, self.heard)
-            self._start(_pump, far, near, budget, bytearray())
+            self._start(_pump, far, near, budget, None)
 
     def _start(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
@@ -68,10 +68,11 @@ class CuttingProxy:
         thread.start()
 
 
-def _pump(source: socket.socket, sink: socket.socket, budget: int | None, heard: bytearray) -> None:
+def _pump(source: socket.socket, sink: socket.socket, budget: int | None, heard: bytearray | None) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
-            heard += chunk
+            if heard is not None:
+                heard += chunk
             if budget is not None and len(chunk) >= budget:
                 sink.sendall(chunk[:budget])
                 break

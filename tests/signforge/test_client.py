@@ -1,3 +1,5 @@
+import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,6 +208,25 @@ def test_a_download_goes_on_where_it_broke_off(
     assert path.read_bytes() == content
     assert told == sorted(told), "no byte was fetched twice"
     assert list(tmp_path.glob("*.part")) == []
+
+
+@pytest.mark.system
+@pytest.mark.slow
+def test_two_hundred_megabytes_arrive_through_fifty_cuts(
+    api: RunningApi, make_encoder: Callable[[bytes], str], tmp_path: Path
+) -> None:
+    content = random.Random(1).randbytes(200_000_000)
+    encoder_id, digest = make_encoder(content), hashlib.sha256(content).hexdigest()
+    draw, mean_bytes = random.Random(2), len(content) // 60
+    cuts = [draw.randrange(1, 2 * mean_bytes) for _ in range(50)]
+    with (
+        CuttingProxy(api.port, cuts=cuts) as proxy,
+        Client(proxy.url, api.api_key, sleep=lambda seconds: None) as client,
+    ):
+        path = client.download_encoder(encoder_id, tmp_path)
+        assert (proxy.num_cuts_left, proxy.num_connections) == (0, 51)
+    with path.open("rb") as stream:
+        assert hashlib.file_digest(stream, "sha256").hexdigest() == digest
 
 
 def test_a_download_that_is_not_what_was_promised_is_thrown_away(

@@ -211,6 +211,26 @@ def test_a_worker_that_slept_through_its_lease_writes_nothing(
     assert service.attempts(job_id)[0].outcome == "worker_lost"
 
 
+def test_a_supervisor_that_slept_finds_its_job_done_elsewhere(
+    service: Service, worker: "subprocess.Popen[bytes]"
+) -> None:
+    job_id = service.submit(**SLOWLY)
+    service.wait_for_step(job_id, 10)
+    asleep = service.processes(WORKER, SUPERVISOR, PROGRAM)
+    for process in asleep:
+        process.suspend()
+    service.start_module(WORKER, SIGNFORGE_WORKER_NAME="elsewhere")
+    done = service.wait_for_state(job_id, "succeeded")
+    for process in asleep:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+    service.wait_for_no_process(SUPERVISOR, PROGRAM)
+    assert assert_done_exactly(service, job_id, attempts=2, charged=1).last_event == done.last_event
+    first, second = service.attempts(job_id)
+    assert (first.outcome, second.outcome) == ("worker_lost", "succeeded")
+    assert first.worker_id != second.worker_id
+
+
 def _registered(service: Service) -> bool:
     with reading(service.engine) as session:
         return session.query(WorkerRow).count() > 0

@@ -125,9 +125,10 @@ def test_a_job_past_its_deadline_is_not_claimed_and_fails(engine: Engine) -> Non
     assert "paused when its deadline passed" in str(job(engine, paused).status_message)
 
 
-def test_many_claimants_never_share_a_job(engine: Engine) -> None:
-    jobs = [queue(engine, owner=owner) for owner in "abcde"]
-    ready = threading.Barrier(24)
+@pytest.mark.parametrize(("num_claimants", "owners"), [(24, "abcde"), (100, "a")])
+def test_many_claimants_never_share_a_job(engine: Engine, num_claimants: int, owners: str) -> None:
+    jobs = [queue(engine, owner=owner) for owner in owners]
+    ready = threading.Barrier(num_claimants)
     claims: list[Claim] = []
 
     def grab() -> None:
@@ -135,7 +136,7 @@ def test_many_claimants_never_share_a_job(engine: Engine) -> None:
         while (claimed := claim_next(engine)) is not None:
             claims.append(claimed)
 
-    threads = [threading.Thread(target=grab) for _ in range(24)]
+    threads = [threading.Thread(target=grab) for _ in range(num_claimants)]
     for thread in threads:
         thread.start()
     for thread in threads:
