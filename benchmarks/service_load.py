@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the servers are those of the tests
 
+from load.cancelling import cancels
 from load.claims import claims
 from load.listeners import listeners
 from load.requests import polls, submissions
@@ -27,6 +28,7 @@ PARTS = {
     "listeners": listeners,
     "claims": claims,
     "first-step": first_step,
+    "cancel": cancels,
     "overhead": overhead,
 }
 DATABASES = ("sqlite", "postgresql")

@@ -80,6 +80,7 @@ class Holder:
         process = subprocess.Popen(
             [sys.executable, "-m", self.supervisor, *arguments],
             stdin=subprocess.PIPE,
+            bufsize=0,  # what cannot be delivered must not be tried again when the pipe is closed
             start_new_session=True,
             env={**os.environ, MARK: claimed.lease_token, **traced},
         )
@@ -195,7 +196,6 @@ class _Watch:
         self._kill_at = min(self._kill_at, time.monotonic() + grace + WINDING_UP_SECONDS)
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{command}\n".encode())
-            self._process.stdin.flush()
 
     def _ended_within(self, seconds: float) -> bool:
         try:

@@ -1,6 +1,5 @@
 """A real, tiny pretraining in the service: how soon it begins, and what the service costs it."""
 
-import http.client
 import json
 import os
 import statistics
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,25 +19,31 @@ from core.allocator import tuned_environment
 from core.jobs.database import reading, transaction
 from core.jobs.states import FINAL
 from core.jobs.submissions import cancel
-from core.jobs.tables import JobEventRow, JobMetricRow, JobRow, WorkerRow
+from core.jobs.tables import JobEventRow, JobRow
 from core.recipes import resolve
 from core.specs import PretrainSpec
+from load.jobs import (
+    WITHIN_SECONDS,
+    overrides_of,
+    rate_of,
+    state_of,
+    submit_job,
+    wait_for_idle_worker,
+    wait_until_final,
+)
 from load.stage import CORPUS, Stage
 from tests.servers.starting import wait_for
 
 JOBS, ROUNDS, FEWEST_ROUNDS = 5, 7, 3
 """Rounds of `overhead`: as many as fit into ENOUGH_SECONDS, on a busy machine fewer."""
 ENOUGH_SECONDS, WINDOW_SECONDS = 180.0, 30.0
-_WITHIN_SECONDS = 180.0
-_NEVER = 1_000_000
-_BATCH = 32
 
 
 def first_step(stage: Stage) -> list[tuple[str, str]]:
     """From the request on an idle worker to the report of the first step, and where the time goes."""
     with ExitStack() as stack:
         stage.start_worker(stack)
-        _wait_for_idle_worker(stage)
+        wait_for_idle_worker(stage)
         waits = [_first_step(stage) for _ in range(JOBS)]
     to_claim, to_sign, to_step = (Spread.of(column) for column in zip(*waits, strict=True))
     parts = f"claimed after {to_claim:.2f} s, first sign of life after {to_sign:.2f} s"
@@ -48,11 +52,11 @@ def first_step(stage: Stage) -> list[tuple[str, str]]:
 
 def overhead(stage: Stage) -> list[tuple[str, str]]:
     """Clips per second of the training loop under the service and of the same program alone, in turns."""
-    overrides = _overrides(num_epochs=5, log_every_steps=10)
+    overrides = overrides_of(num_epochs=5, log_every_steps=10)
     pairs: list[tuple[float, float]] = []
     with ExitStack() as stack:
         stage.start_worker(stack)
-        _wait_for_idle_worker(stage)
+        wait_for_idle_worker(stage)
         began = time.monotonic()
         while len(pairs) < FEWEST_ROUNDS or (
             len(pairs) < ROUNDS and time.monotonic() - began < ENOUGH_SECONDS
@@ -76,8 +80,8 @@ def _cores_used(stage: Stage) -> tuple[float, float]:
 
     Unlike a rate, what the service uses hardly depends on what else the machine does.
     """
-    job_id = _submit(stage, _overrides(num_epochs=1000, log_every_steps=10))
-    wait_for(lambda: _rate(stage, job_id), within_seconds=_WITHIN_SECONDS, what="the first steps")
+    job_id = submit_job(stage, overrides_of(num_epochs=1000, log_every_steps=10))
+    wait_for(lambda: rate_of(stage, job_id), within_seconds=WITHIN_SECONDS, what="the first steps")
     before, began = _processor_seconds(), time.monotonic()
     wait_for(
         lambda: time.monotonic() - began > WINDOW_SECONDS, within_seconds=2 * WINDOW_SECONDS, what="time"
@@ -85,7 +89,7 @@ def _cores_used(stage: Stage) -> tuple[float, float]:
     after, taken = _processor_seconds(), time.monotonic() - began
     with transaction(stage.api.engine) as session:
         cancel(session, session.get_one(JobRow, job_id))
-    wait_for(lambda: _state(stage, job_id) in FINAL, within_seconds=_WITHIN_SECONDS, what="the cancel")
+    wait_for(lambda: state_of(stage, job_id) in FINAL, within_seconds=WITHIN_SECONDS, what="the cancel")
     return (after[0] - before[0]) / taken, (after[1] - before[1]) / taken
 
 
@@ -101,46 +105,28 @@ def _processor_seconds() -> tuple[float, float]:
     return service, program
 
 
-def _overrides(**run: int) -> dict[str, Any]:
-    usual = {"batch_size": _BATCH, "checkpoint_every_steps": _NEVER, "device": "cpu"}
-    views = {"num_frames": 8, "min_crop_frames": 4}
-    return {"run": {**usual, **run}, "views": views}
-
-
 def _first_step(stage: Stage) -> tuple[float, float, float]:
     """Seconds from the request to the claim, to the program's first sign of life, and to its first step."""
     asked = time.time()
-    job_id = _submit(stage, _overrides(num_epochs=1, log_every_steps=1))
+    job_id = submit_job(stage, overrides_of(num_epochs=1, log_every_steps=1))
 
     def stepped() -> list[JobEventRow] | None:
         with reading(stage.api.engine) as session:
             events = list(session.scalars(select(JobEventRow).where(JobEventRow.job_id == job_id)))
         return events if any(event.type == "metric" for event in events) else None
 
-    events = wait_for(stepped, within_seconds=_WITHIN_SECONDS, what="the first step")
+    events = wait_for(stepped, within_seconds=WITHIN_SECONDS, what="the first step")
     seen = {event.data.get("to", event.type): event.created_at.timestamp() for event in reversed(events)}
-    _wait_until_final(stage, job_id)
+    wait_until_final(stage, job_id)
     return seen["starting"] - asked, seen["running"] - asked, seen["metric"] - asked
 
 
 def _served(stage: Stage, overrides: dict[str, Any]) -> float:
-    job_id = _submit(stage, overrides)
-    _wait_until_final(stage, job_id)
-    rate = _rate(stage, job_id)
+    job_id = submit_job(stage, overrides)
+    wait_until_final(stage, job_id)
+    rate = rate_of(stage, job_id)
     assert rate is not None
     return rate
-
-
-def _rate(stage: Stage, job_id: str) -> float | None:
-    """Clips per second since the job's first step, as it last reported it."""
-    rate = select(JobMetricRow.value).filter_by(job_id=job_id, name="samples_per_second")
-    with reading(stage.api.engine) as session:
-        return session.scalars(rate.order_by(JobMetricRow.step.desc())).first()
-
-
-def _state(stage: Stage, job_id: str) -> str:
-    with reading(stage.api.engine) as session:
-        return session.get_one(JobRow, job_id).state
 
 
 def _bare(stage: Stage, overrides: dict[str, Any]) -> float:
@@ -161,31 +147,3 @@ def _bare(stage: Stage, overrides: dict[str, Any]) -> float:
             )
         steps = [event for line in log.open() if (event := json.loads(line))["event"] == "step"]
     return float(steps[-1]["metrics"]["samples_per_second"])
-
-
-def _submit(stage: Stage, overrides: dict[str, Any]) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", stage.api.port)
-    body = json.dumps({"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke", "overrides": overrides})
-    headers = {"Authorization": f"Bearer {stage.api.api_key}", "Content-Type": "application/json"}
-    connection.request("POST", "/v1/jobs", body, headers)
-    answer = connection.getresponse()
-    document = json.loads(answer.read())
-    connection.close()
-    assert answer.status == 201, document
-    return str(document["id"])
-
-
-def _wait_until_final(stage: Stage, job_id: str) -> None:
-    final: Callable[[], bool] = lambda: _state(stage, job_id) in FINAL  # noqa: E731
-    wait_for(final, within_seconds=_WITHIN_SECONDS, what=f"the end of {job_id}")
-    assert _state(stage, job_id) == "succeeded"
-    _wait_for_idle_worker(stage)
-
-
-def _wait_for_idle_worker(stage: Stage) -> None:
-    def idle() -> bool:
-        with reading(stage.api.engine) as session:
-            rows = session.scalars(select(WorkerRow)).all()
-        return bool(rows) and all(row.job_id is None for row in rows)
-
-    wait_for(idle, within_seconds=60, what="a worker with nothing to do")

@@ -12,7 +12,8 @@ from core.jobs.ledger import RetryPolicy
 from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
 from core.jobs.submissions import Terms, retry
-from core.jobs.tables import JobRow
+from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.workers import Capacity, heartbeat
 from tests.servers.service import SUPERVISOR, Service
 from tests.worker.programs.counting import expected_weights
 from worker.lease import Holder
@@ -33,6 +34,21 @@ def work_until_final(service: Service, job_id: str) -> JobRow:
         work(service)
     assert service.processes(SUPERVISOR) == []
     return service.job(job_id)
+
+
+def test_a_supervisor_that_does_not_listen_any_more_costs_the_worker_nothing(service: Service) -> None:
+    """What is said to it cannot be delivered, at whichever moment: the job is given back all the same."""
+    job_id = service.submit(steps=20)
+    with transaction(service.engine) as session:
+        heartbeat(session, "wrk", host="here", process_id=1, capacity=Capacity())
+    answers = iter([False])
+    draining = lambda: next(answers, True)  # noqa: E731
+    deaf = "tests.worker.programs.deaf"
+    assert Holder(service.engine, service.settings, "wrk", draining, supervisor=deaf).work() == 1
+    assert service.job(job_id).state == State.QUEUED
+    assert [attempt.outcome for attempt in service.attempts(job_id)] == ["worker_lost"]
+    with reading(service.engine) as session:
+        assert session.get_one(WorkerRow, "wrk").job_id is None
 
 
 def test_a_job_from_doorbell_to_encoder(service: Service) -> None:

@@ -1,0 +1,64 @@
+"""Tiny pretrainings for the load: submitted over HTTP, looked at in the database."""
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+
+from core.jobs.database import reading
+from core.jobs.states import FINAL
+from core.jobs.tables import JobMetricRow, JobRow, WorkerRow
+from load.stage import CORPUS, Stage
+from tests.servers.starting import wait_for
+
+WITHIN_SECONDS = 180.0
+_NEVER = 1_000_000
+_BATCH = 32
+
+
+def overrides_of(**run: int) -> dict[str, Any]:
+    usual = {"batch_size": _BATCH, "checkpoint_every_steps": _NEVER, "device": "cpu"}
+    views = {"num_frames": 8, "min_crop_frames": 4}
+    return {"run": {**usual, **run}, "views": views}
+
+
+def submit_job(stage: Stage, overrides: dict[str, Any]) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", stage.api.port)
+    body = json.dumps({"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke", "overrides": overrides})
+    headers = {"Authorization": f"Bearer {stage.api.api_key}", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/jobs", body, headers)
+    answer = connection.getresponse()
+    document = json.loads(answer.read())
+    connection.close()
+    assert answer.status == 201, document
+    return str(document["id"])
+
+
+def state_of(stage: Stage, job_id: str) -> str:
+    with reading(stage.api.engine) as session:
+        return session.get_one(JobRow, job_id).state
+
+
+def rate_of(stage: Stage, job_id: str) -> float | None:
+    """Clips per second since the job's first step, as it last reported it."""
+    rate = select(JobMetricRow.value).filter_by(job_id=job_id, name="samples_per_second")
+    with reading(stage.api.engine) as session:
+        return session.scalars(rate.order_by(JobMetricRow.step.desc())).first()
+
+
+def wait_until_final(stage: Stage, job_id: str) -> None:
+    final: Callable[[], bool] = lambda: state_of(stage, job_id) in FINAL  # noqa: E731
+    wait_for(final, within_seconds=WITHIN_SECONDS, what=f"the end of {job_id}")
+    assert state_of(stage, job_id) == "succeeded"
+    wait_for_idle_worker(stage)
+
+
+def wait_for_idle_worker(stage: Stage) -> None:
+    def idle() -> bool:
+        with reading(stage.api.engine) as session:
+            rows = session.scalars(select(WorkerRow)).all()
+        return bool(rows) and all(row.job_id is None for row in rows)
+
+    wait_for(idle, within_seconds=60, what="a worker with nothing to do")
