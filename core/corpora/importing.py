@@ -4,7 +4,6 @@
 """
 
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -189,4 +188,4 @@ def _describe(corpus: PackedCorpus) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(program.main(run, ImportSpec))
+    program.finish(program.main(run, ImportSpec))

@@ -3,7 +3,6 @@
 `python -m core.evaluation.evaluate --spec FILE --out DIR` runs it without any service.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -23,7 +22,7 @@ from core.evaluation.neighbours import Meanwhile
 from core.evaluation.retrieval import Retrieval, retrieval
 from core.evaluation.subject import Subject, subject_of
 from core.observer import Observer, SilentObserver
-from core.program import Launch, main
+from core.program import Launch, finish, main
 from core.specs import EvaluateSpec
 
 
@@ -160,4 +159,4 @@ def run(launch: Launch[EvaluateSpec]) -> Mapping[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, EvaluateSpec))
+    finish(main(run, EvaluateSpec))

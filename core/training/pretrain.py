@@ -8,7 +8,6 @@ several machines, `torchrun` starts the same module (docs/scaling.md).
 import hashlib
 import math
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.card import CorpusCard
 from core.observer import Observer, SilentObserver
-from core.program import Launch, main
+from core.program import Launch, finish, main
 from core.recipes import resolve
 from core.specs import PretrainSpec
 from core.training.checkpoint import load_checkpoint
@@ -254,4 +253,4 @@ def _run_rank(launch: Launch[PretrainSpec], place: RankPlace) -> Mapping[str, ob
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, PretrainSpec))
+    finish(main(run, PretrainSpec))

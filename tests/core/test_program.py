@@ -1,6 +1,8 @@
 """How programs end: with a result, a refusal that names the fault, or a saved stop."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -112,3 +114,12 @@ def test_a_bad_specification_is_refused(
     assert main(counting, RunConfig, arguments=command) == EXIT_REFUSED
     (said,) = events(capsys)
     assert words in str(said["message"])
+
+
+def test_the_end_of_a_program_leaves_nothing_unwritten() -> None:
+    code = (
+        "import atexit; from core.program import finish; "
+        "atexit.register(print, 'at the end'); print('written', end=', '); finish(75)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (EXIT_STOPPED, "written, at the end\n", "")
