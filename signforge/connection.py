@@ -27,8 +27,8 @@ _REFUSED_SECONDS = 1.0
 class Connection:
     """Sends requests to one service.
 
-    A request counts as safe to repeat unless it is a POST without an idempotency key; such a one is tried
-    once. `sleep` is what waits between tries.
+    A request counts as safe to repeat unless its sender says otherwise, as for a creation without an
+    idempotency key; such a one is tried once. `sleep` is what waits between tries.
     """
 
     def __init__(self, address: Address, *, sleep: Sleep = time.sleep) -> None:

@@ -1,10 +1,13 @@
 """The CUDA devices of this machine and who is on them, as NVML tells; none where there is no driver."""
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import pynvml
 
+_log = logging.getLogger(__name__)
 AnswerT = TypeVar("AnswerT")
 
 
@@ -19,12 +22,12 @@ def processes_on_devices() -> set[int]:
 
 
 def _all_process_ids() -> set[int]:
-    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-    return {
-        int(process.pid)
-        for handle in handles
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    }
+    found = set[int]()
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        with suppress(pynvml.NVMLError):  # a device that was lost, or a driver that does not tell
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            found |= {int(each.pid) for each in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+    return found
 
 
 def _describe(index: int) -> dict[str, Any]:
@@ -33,8 +36,15 @@ def _describe(index: int) -> dict[str, Any]:
         "index": index,
         "id": pynvml.nvmlDeviceGetUUID(handle),
         "name": pynvml.nvmlDeviceGetName(handle),
-        "memory_bytes": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+        "memory_bytes": _memory_of(handle),
     }
+
+
+def _memory_of(handle: Any) -> int | None:
+    """None where the device shares the host's memory and its driver names no size."""
+    with suppress(pynvml.NVMLError):
+        return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    return None
 
 
 def _ask_nvml(ask: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
@@ -44,5 +54,8 @@ def _ask_nvml(ask: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
         return otherwise
     try:
         return ask()
+    except pynvml.NVMLError as error:
+        _log.warning("NVML does not answer: %s", error)
+        return otherwise
     finally:
         pynvml.nvmlShutdown()

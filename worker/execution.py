@@ -105,9 +105,12 @@ class Execution:
 
     def _await_end(self) -> None:
         code = self._process.wait()
-        end_all(self._mark, spare={os.getpid()})  # a child that lives on would keep the pipe open
-        self._listener.join(_LAST_WORDS_SECONDS)
-        self._inbox.put(Exited(code))
+        try:
+            while not end_all(self._mark, spare={os.getpid()}):
+                pass  # no end of an attempt is told while something of it lives
+            self._listener.join(_LAST_WORDS_SECONDS)
+        finally:
+            self._inbox.put(Exited(code))
 
 
 def hear_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, Asked]) -> None:

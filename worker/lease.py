@@ -50,31 +50,44 @@ class Holder:
     def work(self) -> int:
         """Claim and hold jobs until there is none or the worker is being stopped; returns how many."""
         done = 0
-        while not self.draining():
-            began_ns = time.time_ns()
-            with transaction(self.engine) as session:
-                claimed = claim(
-                    session,
-                    self.worker,
-                    self.settings.lease_seconds,
-                    capacity=self.capacity,
-                    max_running_per_owner=self.settings.max_running_per_owner,
-                )
-                if claimed is not None:
-                    workers.set_job(session, self.worker, claimed.job_id)
-            if claimed is None:
-                break
-            with about(job_id=claimed.job_id, attempt=claimed.attempt, request_id=claimed.request_id):
-                _log.info("Claimed %s.", claimed.job_id)
-                self.hold(claimed, trace_parent=self._trace(claimed, began_ns))
-            done += 1
-        if done:
-            with transaction(self.engine) as session:
-                workers.set_job(session, self.worker, None)
+        try:
+            while not self.draining():
+                began_ns = time.time_ns()
+                claimed = self._claim()
+                if claimed is None:
+                    break
+                done += 1
+                with about(job_id=claimed.job_id, attempt=claimed.attempt, request_id=claimed.request_id):
+                    _log.info("Claimed %s.", claimed.job_id)
+                    self.hold(claimed, trace_parent=self._trace(claimed, began_ns))
+        finally:
+            if done:
+                with transaction(self.engine) as session:
+                    workers.set_job(session, self.worker, None)
         return done
+
+    def _claim(self) -> Claim | None:
+        with transaction(self.engine) as session:
+            claimed = claim(
+                session,
+                self.worker,
+                self.settings.lease_seconds,
+                capacity=self.capacity,
+                max_running_per_owner=self.settings.max_running_per_owner,
+            )
+            if claimed is not None:
+                workers.set_job(session, self.worker, claimed.job_id)
+            return claimed
 
     def hold(self, claimed: Claim, *, trace_parent: str | None = None) -> None:
         """Start a supervisor, hold the lease until it has ended, and leave no process and no lease behind."""
+        try:
+            with contextlib.closing(self._start(claimed, trace_parent)) as supervision:
+                _Watch(self, claimed, supervision.process).until_exit()
+        finally:
+            self._release(claimed)
+
+    def _start(self, claimed: Claim, trace_parent: str | None) -> "_Supervision":
         traced = {PARENT: trace_parent} if trace_parent else {}
         arguments = [claimed.job_id, str(claimed.attempt)]
         process = subprocess.Popen(
@@ -84,14 +97,7 @@ class Holder:
             start_new_session=True,
             env={**os.environ, MARK: claimed.lease_token, **traced},
         )
-        try:
-            _Watch(self, claimed, process).until_exit()
-        finally:
-            end_all(claimed.lease_token)
-            process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
-            self._release(claimed)
+        return _Supervision(process, claimed.lease_token)
 
     def _trace(self, claimed: Claim, began_ns: int) -> str | None:
         """Tell of the claim; returns what makes the attempt a part of the same trace."""
@@ -135,6 +141,21 @@ class Holder:
             pass
         except DATABASE_AWAY as error:
             _log.warning("Cannot give %s back, its lease will run out: %s", claimed.job_id, error)
+
+
+@dataclass(frozen=True)
+class _Supervision:
+    """A supervisor and whatever it started."""
+
+    process: "subprocess.Popen[bytes]"
+    mark: str
+
+    def close(self) -> None:
+        """Leave none of their processes."""
+        end_all(self.mark)
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 class _Watch:

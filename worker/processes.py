@@ -5,6 +5,7 @@ environment, which children inherit whatever session or parent they end up with.
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Set as AbstractSet
 
@@ -15,6 +16,7 @@ from worker.devices import processes_on_devices
 MARK = "SIGNFORGE_ATTEMPT_MARK"
 """Environment variable that carries an attempt's mark."""
 _LOOK_AGAIN_SECONDS = 0.02
+_log = logging.getLogger(__name__)
 
 
 def marked(mark: str, *, spare: AbstractSet[int] = frozenset()) -> list[psutil.Process]:
@@ -28,7 +30,8 @@ def end_all(mark: str, *, spare: AbstractSet[int] = frozenset(), within_seconds:
     """Kill every process that carries `mark` and look again until none is left; whether none is left.
 
     A killed process can hold the memory of its CUDA device a little longer than its place among the
-    processes; it counts as left until NVML does not list it any more.
+    processes; it counts as left until NVML does not list it any more. One that a driver or a dead file system
+    holds in the kernel cannot be killed: it is named in the log.
     """
     deadline, killed = time.monotonic() + within_seconds, set[int]()
     while (left := marked(mark, spare=spare)) or (killed and killed & processes_on_devices()):
@@ -37,6 +40,7 @@ def end_all(mark: str, *, spare: AbstractSet[int] = frozenset(), within_seconds:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         if time.monotonic() > deadline:
+            _log.error("Killed, and not gone after %.0f s: processes %s.", within_seconds, sorted(killed))
             return False
         time.sleep(_LOOK_AGAIN_SECONDS)  # waiting for them by psutil would take exit codes from subprocess
     return True

@@ -42,8 +42,11 @@ def commit(session: Session, lease: Lease, delivery: Delivery, quotas: Quotas) -
         LeaseLost: the lease no longer holds.
     """
     job, size = held(session, lease), size_of(delivery.manifest)
-    earlier = [row for row in checkpoints_of(session, job.id) if row.location != delivery.location]
+    rows = checkpoints_of(session, job.id)
+    earlier = [row for row in rows if row.location != delivery.location]
     room = room_left(session, quotas, job.owner)
+    if room is not None and len(earlier) < len(rows):
+        room += size  # it is counted already: the answer to an earlier commit was lost
     leaving: list[CheckpointRow] = []
     if room is not None and size > room:
         leaving = [row for row in earlier if not row.pinned]

@@ -151,7 +151,7 @@ def _import_form(
     if not isinstance(file, UploadFile) or not isinstance(text, str):
         raise unfit("", "The form needs a file in `file` and JSON in `spec`.", code="missing")
     spec = parse_spec(text, source=_ARRIVING)
-    filename = (file.filename or "upload")[:255]
+    filename = (file.filename or "upload").replace("\0", "")[:255]
     received = service.store.receive(
         iter(lambda: file.file.read(_BLOCK_BYTES), b""), service.settings.max_upload_bytes, filename=filename
     )

@@ -36,7 +36,7 @@ async def create_upload(
     service: ServiceOf,
     filename: Annotated[
         str,
-        Query(min_length=1, max_length=255, description="What the file is called."),
+        Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$", description="What the file is called."),
     ],
     idempotency_key: IdempotencyKey = None,
     repr_digest: Annotated[

@@ -12,7 +12,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    ExceptionContext,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 BUSY_SECONDS = 10
@@ -21,6 +33,8 @@ _POSTGRES_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_ti
 """Seconds, seconds, milliseconds: a server that vanished without a word is noticed."""
 _POSTGRES_IDLE_SECONDS = 30
 """A client that vanished or sleeps in the middle of a transaction holds its locks no longer than this."""
+_IDLE_IN_TRANSACTION = "25P03"
+"""What PostgreSQL answers to a client whose transaction it ended for that."""
 _MIGRATION_LOCK = 0x5167_0001
 """Key of PostgreSQL's advisory lock around a migration."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -142,12 +156,21 @@ def _open_server(url: URL) -> Engine:
     )
     if is_postgres:
         event.listen(engine, "connect", _prepare_postgres)
+        event.listen(engine, "handle_error", _call_it_away)
     return engine
 
 
 def _prepare_postgres(connection: Any, _record: Any) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{_POSTGRES_IDLE_SECONDS}s'")
     connection.commit()
+
+
+def _call_it_away(context: ExceptionContext) -> None:
+    """A process that slept in a transaction finds it ended: a connection that was lost, not a fault."""
+    error = context.original_exception
+    if getattr(error, "sqlstate", None) == _IDLE_IN_TRANSACTION:
+        context.is_disconnect = True
+        raise OperationalError(context.statement, None, error, connection_invalidated=True) from error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

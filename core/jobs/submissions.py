@@ -104,11 +104,14 @@ def pause(session: Session, job: JobRow) -> JobRow:
 
 
 def resume(session: Session, job: JobRow) -> JobRow:
-    """Queue a paused job again; repeating it is harmless.
+    """Queue a paused job again; repeating it is harmless, also when a worker has taken it up meanwhile.
 
     Raises:
-        ImpossibleTransition: the job is not paused; carries its state.
+        ImpossibleTransition: the job is being paused or cancelled, or has ended; carries its state.
     """
+    session.refresh(job, with_for_update=True)
+    if job.state in (State.STARTING, State.RUNNING):
+        return job  # a worker has taken it up already
     return _ask(session, job, direct=State.QUEUED, asked=State.QUEUED, verb="resumed", reason=None)
 
 

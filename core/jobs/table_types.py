@@ -26,8 +26,10 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Attach UTC on the way out."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        """Attach UTC on the way out; a server may answer in a zone of its own."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Tables(DeclarativeBase):

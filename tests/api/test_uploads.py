@@ -44,7 +44,7 @@ def test_a_digest_that_is_none_is_refused(bench: Bench, header: str) -> None:
     assert "base64 of 32 bytes" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("filename", ["../../etc/passwd", "a/b\\c.npz", "..", "x" * 255, "ü \n\0.npz"])
+@pytest.mark.parametrize("filename", ["../../etc/passwd", "a/b\\c.npz", "..", "x" * 255, "ü \n.npz"])
 def test_no_name_leaves_the_uploads(bench: Bench, filename: str) -> None:
     answer = bench.client.post("/v1/uploads", params={"filename": filename}, content=b"x")
     assert answer.status_code == 201
@@ -54,4 +54,5 @@ def test_no_name_leaves_the_uploads(bench: Bench, filename: str) -> None:
 
 
 def test_a_name_is_needed(bench: Bench) -> None:
+    assert bench.client.post("/v1/uploads?filename=a%00.npz", content=b"x").status_code == 422
     assert bench.client.post("/v1/uploads", content=b"x").json()["errors"][0]["pointer"] == "/filename"

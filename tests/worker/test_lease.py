@@ -1,5 +1,6 @@
 """Holding a job with a real supervisor and a real program, and every way in which a program can end."""
 
+import sys
 from datetime import timedelta
 
 import pytest
@@ -49,6 +50,17 @@ def test_a_supervisor_that_does_not_listen_any_more_costs_the_worker_nothing(ser
     assert [attempt.outcome for attempt in service.attempts(job_id)] == ["worker_lost"]
     with reading(service.engine) as session:
         assert session.get_one(WorkerRow, "wrk").job_id is None
+
+
+def test_a_job_whose_supervisor_cannot_be_started_is_given_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = service.submit(steps=20)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(FileNotFoundError):
+        work(service)
+    assert service.job(job_id).state == State.QUEUED
+    assert [attempt.outcome for attempt in service.attempts(job_id)] == ["worker_lost"]
 
 
 def test_a_job_from_doorbell_to_encoder(service: Service) -> None:

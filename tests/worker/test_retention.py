@@ -52,6 +52,12 @@ def test_what_the_run_does_not_ask_to_keep_goes_and_what_is_pinned_stays(
     assert kept(engine, claimed) == [5, 15, 25], "pinned; the last before step 15 was the best; the newest"
 
 
+def test_a_commit_whose_answer_was_lost_is_not_counted_twice(engine: Engine, claimed: Claim) -> None:
+    quotas = Quotas(max_stored_bytes=15)
+    assert save(engine, claimed, 5, quotas=quotas) == []
+    assert save(engine, claimed, 5, quotas=quotas) == []
+
+
 def test_a_full_quota_costs_the_earlier_ones(engine: Engine, claimed: Claim) -> None:
     quotas = Quotas(max_stored_bytes=25)
     assert save(engine, claimed, 5, quotas=quotas) == []

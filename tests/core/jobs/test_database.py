@@ -8,12 +8,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
 
 from core.jobs.artifact_tables import CorpusRow, EvaluationRow, UploadRow
 from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.table_types import Tables
+from tests.servers.starting import wait_for
 
 
 def test_migrating_makes_exactly_the_tables(empty: Engine) -> None:
@@ -137,3 +139,42 @@ def test_postgres_ends_a_client_that_vanished_in_the_middle_of_a_transaction(pos
     """Else its locks, of which the one around claims is everybody's, would be held for hours."""
     with postgres_engine.connect() as connection:
         assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "30s"
+
+
+@pytest.mark.system
+def test_whoever_slept_in_a_transaction_finds_the_server_away(empty_postgres: Engine) -> None:
+    migrate(empty_postgres)
+    with pytest.raises(OperationalError), transaction(empty_postgres) as session:
+        _sleep_too_long(session, empty_postgres)
+    with transaction(empty_postgres) as session:
+        assert now(session).tzinfo is UTC
+
+
+def _sleep_too_long(session: Session, engine: Engine) -> None:
+    backend = {"pid": session.execute(text("SELECT pg_backend_pid()")).scalar_one()}
+    session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
+
+    def is_gone() -> bool:
+        with engine.connect() as connection:
+            these = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+            return connection.execute(these, backend).scalar_one() == 0
+
+    wait_for(is_gone, within_seconds=10, what="the end of a transaction that nobody goes on with")
+    now(session)
+
+
+@pytest.mark.system
+def test_times_are_utc_whatever_the_server_thinks(empty_postgres: Engine) -> None:
+    migrate(empty_postgres)
+    at = datetime(2026, 7, 1, 12, 30, tzinfo=UTC)
+    with transaction(empty_postgres) as session:
+        session.execute(text("SET LOCAL TIME ZONE 'Europe/Berlin'"))
+        session.add(
+            UploadRow(
+                id="upl_1", owner="ada", filename="a", location="a", size_bytes=1, sha256="d", created_at=at
+            )
+        )
+        session.flush()
+        session.expire_all()
+        assert session.get_one(UploadRow, "upl_1").created_at.isoformat() == "2026-07-01T12:30:00+00:00"
+        assert now(session).utcoffset() == timedelta()

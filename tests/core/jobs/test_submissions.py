@@ -60,6 +60,8 @@ def test_a_job_and_its_doorbell_appear_together_or_not_at_all(engine: Engine) ->
         (pause, State.PAUSED, State.PAUSED),
         (resume, State.PAUSED, State.QUEUED),
         (resume, State.QUEUED, State.QUEUED),
+        (resume, State.STARTING, State.STARTING),
+        (resume, State.RUNNING, State.RUNNING),
     ],
 )
 def test_asking(
@@ -78,7 +80,7 @@ def test_asking(
     [
         *[(cancel, state) for state in sorted(FINAL - {State.CANCELLED})],
         *[(pause, state) for state in sorted(FINAL | {State.QUEUED, State.CANCELLING})],
-        *[(resume, state) for state in sorted(FINAL | {State.RUNNING, State.CANCELLING})],
+        *[(resume, state) for state in sorted(FINAL | {State.PAUSING, State.CANCELLING})],
     ],
 )
 def test_asking_the_impossible(
