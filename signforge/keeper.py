@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from core.errors import SignforgeError
 from signforge.children import Child
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -22,16 +23,24 @@ class Keeper:
     def look(self, now: float) -> str | None:
         """Start the child if it is time to; returns what a person should be told, if anything."""
         if self.start_again_at is not None:
-            if now >= self.start_again_at:
-                self.child.start()
-                self.started_at, self.start_again_at = now, None
-            return None
+            return self._start_again(now) if now >= self.start_again_at else None
         if self.child.is_running:
             return None
         if now - self.started_at > _SETTLED_SECONDS:
             self.pause = _FIRST_PAUSE_SECONDS
+        return self._wait(now, self.obituary())
+
+    def _start_again(self, now: float) -> str | None:
+        try:
+            self.child.start()
+        except SignforgeError as error:  # memory or disk is short at the moment
+            return self._wait(now, str(error))
+        self.started_at, self.start_again_at = now, None
+        return None
+
+    def _wait(self, now: float, why: str) -> str:
+        notice = f"{why}\nStarting it again in {self.pause:g} s."
         self.start_again_at = now + self.pause
-        notice = f"{self.obituary()}\nStarting it again in {self.pause:g} s."
         self.pause = min(self.pause * 2, _LONGEST_PAUSE_SECONDS)
         return notice
 

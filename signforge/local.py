@@ -19,6 +19,7 @@ from signforge.errors import ServiceError
 from signforge.folder_lock import FolderLock
 from signforge.keeper import Keeper
 from signforge.signals import SignalInbox
+from worker.drain import WINDING_UP_SECONDS
 
 Say = Callable[[str], None]
 
@@ -105,7 +106,9 @@ class LocalService:
             self._tell("Stopping: a running job saves its state and is queued again. Ctrl-C again kills.")
         enough = max(self._inbox.num_stops, 1)
         for child in running:
-            patience = _STOP_SECONDS + (self._settings.stop_grace_seconds if child.name == "worker" else 0)
+            patience = _STOP_SECONDS
+            if child.name == "worker":  # its pool child gives a supervisor this long before it kills it
+                patience += self._settings.stop_grace_seconds + WINDING_UP_SECONDS
             child.ask_to_stop()
             deadline = time.monotonic() + patience
             while child.is_running and time.monotonic() < deadline and self._inbox.num_stops <= enough:

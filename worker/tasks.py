@@ -59,7 +59,7 @@ def register(
         _beat(settings, capacity)
         sender.timer.call_repeatedly(HEARTBEAT_SECONDS, _beat, (settings, capacity))
 
-    app.task(doorbell, name=DOORBELL, ignore_result=True)
+    app.task(doorbell, name=DOORBELL, ignore_result=True, shared=False)
     if speaks_amqp(settings.resolved_broker_url):
         app.steps["consumer"].add(ListenWhileIdle)
     signals.worker_process_init.connect(on_child, weak=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.errors import SignforgeError
 from core.jobs.access_tables import IdempotencyKeyRow
 from core.jobs.artifact_tables import CheckpointRow, EncoderRow
 from core.jobs.artifacts import ArtifactStore
@@ -108,7 +109,10 @@ def _checkpoints(session: Session, store: ArtifactStore, receipt: Receipt, job: 
         if attempt.ended_at is None or not attempt.started_at <= row.created_at <= attempt.ended_at:
             yield f"the checkpoint of step {row.step} was committed outside attempt {row.attempt}"
         if row.deleted_at is None:
-            verify(store.local_path(row.location))
+            try:
+                verify(store.local_path(row.location))
+            except (SignforgeError, OSError) as error:
+                yield f"the checkpoint of step {row.step} is not whole: {error}"
 
 
 def _watched(session: Session, store: ArtifactStore, receipt: Receipt, job: JobRow) -> Iterator[str]:
@@ -123,7 +127,7 @@ def _results(session: Session, store: ArtifactStore, job: JobRow, undisturbed: U
         yield f"it has {len(encoders)} encoders"
     for encoder in encoders:
         weights = store.local_path(encoder.location) / "encoder.safetensors"
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "missing"
         if not digest == encoder.sha256 == undisturbed.sha256:
             yield f"its encoder is {digest[:12]}, undisturbed {undisturbed.sha256[:12]}"
     these = select(JobMetricRow).where(JobMetricRow.job_id == job.id, JobMetricRow.name == "loss")

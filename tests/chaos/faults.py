@@ -4,6 +4,7 @@ import contextlib
 import heapq
 import itertools
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -54,7 +55,7 @@ class Assailant:
             Fault.FILL_DISK: self._fill_disk,
         }[blow.fault]
         self._aimed.update([blow.part] if blow.part else [])
-        with contextlib.suppress(psutil.NoSuchProcess, redis.RedisError, OSError):
+        with contextlib.suppress(psutil.NoSuchProcess, redis.RedisError, sqlite3.Error, OSError):
             if act(blow, now):
                 self._met.update([blow.part] if blow.part else [])
                 self.counts[f"{blow.part} {blow.fault}" if blow.part else str(blow.fault)] += 1

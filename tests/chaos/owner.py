@@ -37,6 +37,7 @@ class Owner:
     def __init__(self, client: Client, plan: Plan, spec_of: Mapping[int, PretrainSpec]) -> None:
         self._client, self._plan, self._spec_of = client, plan, spec_of
         self._wish: Wish | None = None
+        self._has_submitted_all = False
         self._paused: set[str] = set()
         self._open: list[Receipt] = []
         self._content, self._gone = threading.Event(), threading.Event()
@@ -48,7 +49,9 @@ class Owner:
     def run(self) -> None:
         """Go on until `leave`; on a thread of its own, since a stopped API lets its callers wait."""
         while not self._gone.wait(_PAUSE_SECONDS):
-            self.tick(time.monotonic(), submitting=not self._content.is_set())
+            submitting = not self._content.is_set()
+            self.tick(time.monotonic(), submitting=submitting)
+            self._has_submitted_all = not submitting and self._wish is None
 
     def be_content(self) -> None:
         """Submit nothing more, and have what is paused go on."""
@@ -56,8 +59,8 @@ class Owner:
 
     @property
     def has_everything(self) -> bool:
-        """Whether every job has ended."""
-        return not self._open
+        """Whether every job has ended, and every request that may have made one has an answer."""
+        return self._has_submitted_all and not self._open
 
     def leave(self) -> None:
         """Do nothing more."""
@@ -73,7 +76,8 @@ class Owner:
                 self._open.remove(receipt)
             elif not submitting or now - receipt.accepted_at >= receipt.wish.then_after_seconds:
                 self._change_mind(receipt, job)
-        if submitting and len(self._open) < _MOST_UNFINISHED:
+        unanswered = self._wish is not None
+        if unanswered or (submitting and len(self._open) < _MOST_UNFINISHED):
             self._submit(now)
 
     def join(self, within_seconds: float) -> None:

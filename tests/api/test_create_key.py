@@ -1,0 +1,30 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.jobs.database import open_database, reading
+from core.jobs.keys import check
+from core.jobs.settings import Settings
+
+pytestmark = pytest.mark.system
+
+
+def test_the_first_key_of_a_service_elsewhere(tmp_path: Path) -> None:
+    """On a database that nobody has used yet."""
+    environment = {**os.environ, "SIGNFORGE_DATA_FOLDER": str(tmp_path)}
+    command = [sys.executable, "-m", "api.create_key"]
+    made = subprocess.run([*command, "anna"], env=environment, capture_output=True, text=True, check=True)
+    engine = open_database(Settings(data_folder=tmp_path).resolved_database_url)
+    with reading(engine) as session:
+        row = check(session, made.stdout.strip())
+        assert row is not None
+        assert (row.owner, row.scopes) == ("anna", ["admin"])
+    engine.dispose()
+    wrong = subprocess.run(
+        [*command, "anna", "--scope", "all"], env=environment, capture_output=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert b"invalid choice: 'all'" in wrong.stderr
