@@ -32,7 +32,7 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (under two minutes
 	$(PYTEST) -m "not system and not slow"
 
 test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (under 12 minutes)
-	$(PYTEST)
+	$(PYTEST) --durations=25
 
 BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
 	"allocation.py --rounds 2" "embedding.py --rounds 2" "views.py" "importing.py" "scale.py" \
