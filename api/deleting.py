@@ -1,16 +1,15 @@
 """Answering a DELETE: the row first, then the files."""
 
-import logging
+from concurrent.futures import wait
 from pathlib import PurePosixPath
 
 from sqlalchemy.orm import Session
 
 from api.service import Service
-from core.errors import StorageError
 from core.jobs.artifact_tables import UploadRow
 from core.jobs.deletions import DeletableT, delete
 
-_log = logging.getLogger("signforge.api")
+_PATIENCE_SECONDS = 2.0
 
 
 def delete_row(session: Session, row: DeletableT) -> str:
@@ -22,8 +21,8 @@ def delete_row(session: Session, row: DeletableT) -> str:
 
 
 def remove_files(service: Service, location: str) -> None:
-    """Remove files that nothing refers to any more; those that resist do no harm, and are logged."""
-    try:
-        service.store.delete(location)
-    except StorageError as error:
-        _log.warning("%s", error)
+    """Remove files that nothing refers to any more; those that resist do no harm, and are logged.
+
+    An object storage that hangs is not waited for: it must not take the threads that answer requests.
+    """
+    wait([service.store.delete_later([location])], timeout=_PATIENCE_SECONDS)

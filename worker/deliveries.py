@@ -55,7 +55,7 @@ class Deliveries:
         if not locations:
             return
         self._deletions = [deletion for deletion in self._deletions if not deletion.done()]
-        self._deletions.append(self._store.delete_checkpoints(locations))
+        self._deletions.append(self._store.delete_later(locations))
 
     @property
     def busy(self) -> bool:

@@ -1,17 +1,20 @@
-"""Forgets what was kept for long enough: audit entries, and what became of webhooks' messages."""
+"""Forgets what was kept for long enough."""
 
 import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
+from sqlalchemy.orm import Session
 
-from core.jobs import audit, webhook_deliveries
-from core.jobs.database import transaction
+from core.jobs import audit, webhook_deliveries, workers
+from core.jobs.access_tables import IdempotencyKeyRow
+from core.jobs.database import now, transaction
 from core.jobs.settings import Settings
 
 _EVERY_SECONDS = 3600.0
+_SILENT_WORKERS = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
@@ -21,9 +24,7 @@ class Pruning:
     def __init__(
         self, engine: Engine, settings: Settings, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._engine, self._clock = engine, clock
-        self._audit = timedelta(days=settings.keep_audit_days)
-        self._deliveries = timedelta(days=settings.keep_deliveries_days)
+        self._engine, self._settings, self._clock = engine, settings, clock
         self._due = clock()
 
     def round(self) -> None:
@@ -31,8 +32,24 @@ class Pruning:
         if self._clock() < self._due:
             return
         with transaction(self._engine) as session:
-            num_entries = audit.prune(session, older_than=self._audit)
-            num_messages = webhook_deliveries.prune(session, older_than=self._deliveries)
+            pruned = self._prune(session)
         self._due = self._clock() + _EVERY_SECONDS
-        if num_entries or num_messages:
-            _log.info("Forgot %d audit entries and %d webhook messages.", num_entries, num_messages)
+        told = ", ".join(f"{number} {what}" for what, number in pruned.items() if number)
+        if told:
+            _log.info("Forgot %s.", told)
+
+    def _prune(self, session: Session) -> dict[str, int]:
+        settings = self._settings
+        audited, delivered = settings.keep_audit_days, settings.keep_deliveries_days
+        answered = timedelta(days=settings.keep_idempotency_days)
+        return {
+            "audit entries": audit.prune(session, older_than=timedelta(days=audited)),
+            "webhook messages": webhook_deliveries.prune(session, older_than=timedelta(days=delivered)),
+            "idempotency keys": _prune_keys(session, older_than=answered),
+            "workers": workers.prune(session, older_than=_SILENT_WORKERS),
+        }
+
+
+def _prune_keys(session: Session, *, older_than: timedelta) -> int:
+    old = delete(IdempotencyKeyRow).where(IdempotencyKeyRow.created_at < now(session) - older_than)
+    return len(session.execute(old.returning(IdempotencyKeyRow.key)).all())

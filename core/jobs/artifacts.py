@@ -93,7 +93,7 @@ class ArtifactStore(ABC):
         """Remove a folder and everything in it, also its local copy; one that is not there is no fault."""
 
     @abstractmethod
-    def delete_checkpoints(self, locations: Sequence[str]) -> "Future[None]":
+    def delete_later(self, locations: Sequence[str]) -> "Future[None]":
         """Remove folders beside the caller."""
 
     @abstractmethod

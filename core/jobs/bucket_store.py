@@ -137,7 +137,7 @@ class BucketStore(ArtifactStore):
         with _naming_outages():
             self._delete_objects(list(self._objects(location)))
 
-    def delete_checkpoints(self, locations: Sequence[str]) -> "Future[None]":
+    def delete_later(self, locations: Sequence[str]) -> "Future[None]":
         """Remove folders in the background; what cannot be removed stays behind as garbage."""
 
         def work() -> None:

@@ -76,7 +76,7 @@ class FolderStore(ArtifactStore):
         except OSError as error:
             raise StorageError(f"Cannot remove {path}: {error.strerror}; delete it by hand.") from error
 
-    def delete_checkpoints(self, locations: Sequence[str]) -> "Future[None]":
+    def delete_later(self, locations: Sequence[str]) -> "Future[None]":
         """Remove folders at once; what cannot be removed stays behind as garbage."""
         for location in locations:
             try:

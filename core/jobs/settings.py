@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """How long a webhook's message is tried again; a webhook that fails for so long is disabled."""
     keep_deliveries_days: Annotated[float, Field(gt=0)] = 30.0
     """How long it is told what became of a webhook's message."""
+    keep_idempotency_days: Annotated[float, Field(gt=0)] = 30.0
+    """How long a creation that is repeated under its idempotency key makes nothing new."""
     keep_audit_days: Annotated[float, Field(gt=0)] = 365.0
     """How long entries of the audit trail are kept."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs.database import now
@@ -56,6 +56,12 @@ def retire(session: Session, name: str) -> None:
     row = session.get(WorkerRow, name)
     if row is not None:
         session.delete(row)
+
+
+def prune(session: Session, *, older_than: timedelta) -> int:
+    """Forget workers that have been silent for so long: their hosts are gone; returns how many."""
+    silent = delete(WorkerRow).where(WorkerRow.seen_at < now(session) - older_than)
+    return len(session.execute(silent.returning(WorkerRow.name)).all())
 
 
 def idle(session: Session, *, seen_within_seconds: float) -> list[Capacity]:

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from core.jobs.access_tables import AuditEntryRow, WebhookDeliveryRow
+from core.jobs.access_tables import AuditEntryRow, IdempotencyKeyRow, WebhookDeliveryRow
 from core.jobs.audit import Change, record
 from core.jobs.database import now, reading, transaction
 from core.jobs.settings import Settings
+from core.jobs.tables import WorkerRow
 from core.jobs.webhooks import TEST, add_message, create_webhook
+from core.jobs.workers import Capacity, heartbeat
 from tests.worker.test_reporter import Clock
 from worker.pruning import Pruning
 from worker.reconciler import Reconciler
@@ -30,6 +32,21 @@ def test_old_entries_and_messages_are_forgotten(sqlite_engine: Engine) -> None:
     clock.time += 3601
     reconciler.round()
     assert ages(sqlite_engine) == ([1, 7], [1])
+
+
+def test_keys_and_workers_of_long_ago_are_forgotten(sqlite_engine: Engine) -> None:
+    with transaction(sqlite_engine) as session:
+        for days_ago in (0, 2, 40):
+            at = now(session) - timedelta(days=days_ago)
+            key = IdempotencyKeyRow(owner="ada", key=f"k{days_ago}", request_sha256="d", resource_id="job_1")
+            key.created_at = at
+            session.add(key)
+            heartbeat(session, f"w{days_ago}", host="here", process_id=1, capacity=Capacity())
+            session.get_one(WorkerRow, f"w{days_ago}").seen_at = at
+    Pruning(sqlite_engine, SETTINGS, clock=Clock()).round()
+    with reading(sqlite_engine) as session:
+        assert sorted(row.key for row in session.query(IdempotencyKeyRow)) == ["k0", "k2"]
+        assert [row.name for row in session.query(WorkerRow)] == ["w0"]
 
 
 def add(engine: Engine, *, days_ago: int) -> None:

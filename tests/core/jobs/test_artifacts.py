@@ -180,7 +180,7 @@ def test_checkpoints_are_found_by_whoever_has_the_store(store: ArtifactStore, tm
     locations = [store.location_of(folder) for folder in made]
     assert elsewhere.checkpoints_of("job_1") == locations
     assert [elsewhere.checkpoint_manifest(location)["step"] for location in locations] == [5, 10, 15]
-    elsewhere.delete_checkpoints(locations[:2]).result(20)
+    elsewhere.delete_later(locations[:2]).result(20)
     assert elsewhere.checkpoints_of("job_1") == locations[2:]
     with pytest.raises(CheckpointError):
         elsewhere.checkpoint_manifest(locations[0])

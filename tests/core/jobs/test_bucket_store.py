@@ -182,7 +182,7 @@ def test_a_store_that_is_away_says_so_in_time_and_shows_no_secret(
             attempt()
         assert SECRET not in str(away.value)
         assert "\n" not in str(away.value)
-    store.delete_checkpoints([LOCATION]).result(20)  # garbage is left, and the caller has nothing to do
+    store.delete_later([LOCATION]).result(20)  # garbage is left, and the caller has nothing to do
 
 
 def test_a_bucket_that_is_not_there_is_an_outage_and_no_missing_file(s3: S3Server, tmp_path: Path) -> None:
