@@ -74,7 +74,7 @@ class JobResponse(Sent):
     updated_at: datetime
     """When it last changed."""
     started_at: datetime | None
-    """When a worker first claimed it."""
+    """When its program first ran."""
     finished_at: datetime | None
     """When it reached its final state."""
     links: dict[str, str]
