@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.plan import Fault, Part, Plan
 
-_SECONDS = 20
+_SECONDS = 15
 
 
 @pytest.mark.system
