@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from api.auth import Scope
-from core.jobs.database import is_current, migrate, open_database, transaction
+from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
 
@@ -17,8 +17,7 @@ def main() -> int:
     """Make a key and print it, once."""
     options = _parser().parse_args()
     engine = open_database(Settings().resolved_database_url)
-    if not is_current(engine):
-        migrate(engine)
+    migrate(engine)
     with transaction(engine) as session:
         key = create_api_key(session, owner=options.owner, scopes=options.scope or [Scope.ADMIN])
     engine.dispose()

@@ -1,13 +1,9 @@
 """What the API sends and takes about everything that is not a job."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-
-from api.auth import Scope
 from api.schemas import Sent
-from core.config import Name
 from core.jobs.artifact_tables import EncoderRow
 from core.jobs.tables import JobRow, WorkerRow
 from core.recipes import Recipe
@@ -145,67 +141,6 @@ class RecipeList(Sent):
 
     data: list[RecipeResponse]
     """The recipes."""
-
-
-class ApiKeyRequest(BaseModel):
-    """A new API key."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    owner: Name
-    """Whose key; an owner sees only their own things."""
-    scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.SUBMIT]
-    """What it allows: `read`, `submit` (includes read), `admin` (includes both)."""
-    name: Name | None = None
-    """What it is for, for people: it tells an owner's keys apart."""
-    expires_at: AwareDatetime | None = None
-    """When it ceases to work; null for never."""
-
-
-class ApiKeyRotationRequest(BaseModel):
-    """How an API key makes way for a new one."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    grace_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400.0
-    """How long the old key goes on working; 0 ends it at once."""
-
-
-class ApiKeyResponse(Sent):
-    """An API key, without its secret."""
-
-    id: str
-    """The middle part of the key."""
-    owner: str
-    """Whose key."""
-    name: str | None
-    """What it is for."""
-    scopes: list[Scope]
-    """What it allows."""
-    created_at: datetime
-    """When it was made."""
-    expires_at: datetime | None
-    """When it ceases to work."""
-    revoked_at: datetime | None
-    """When it was revoked."""
-    last_used_at: datetime | None
-    """When it was last used, to the minute."""
-    replaced_by: str | None
-    """The key that rotation put in its place."""
-
-
-class ApiKeyCreatedResponse(ApiKeyResponse):
-    """A new API key, shown this once."""
-
-    api_key: str
-    """Keep it: only its digest is stored."""
-
-
-class ApiKeyList(Sent):
-    """All API keys of the service, newest first."""
-
-    data: list[ApiKeyResponse]
-    """The API keys."""
 
 
 class AuditEntryResponse(Sent):

@@ -35,7 +35,7 @@ from api.security_headers import SecurityHeaders
 from api.service import Service
 from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines
-from core.jobs.database import is_current, migrate, open_database
+from core.jobs.database import migrate, open_database
 from core.jobs.settings import Settings
 from core.jobs.stores import open_store
 from core.jobs.tracing import tracer_provider
@@ -119,8 +119,7 @@ def main() -> None:
     settings = Settings()
     log_lines.configure("api", settings)
     engine = open_database(settings.resolved_database_url)
-    if not is_current(engine):
-        migrate(engine)
+    migrate(engine)
     engine.dispose()
     config = uvicorn.Config(
         create_app(settings),

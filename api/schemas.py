@@ -1,13 +1,17 @@
 """What the API sends about jobs. The docstring under a field is its OpenAPI description."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from core.config import Real
 from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.states import FINAL, Reason, State
 from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
+
+GraceSeconds = Annotated[Real, Field(ge=0, le=30 * 86_400)]
+"""How long what a rotation replaces goes on working."""
 
 
 class Sent(BaseModel):

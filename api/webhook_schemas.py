@@ -1,11 +1,11 @@
 """What the API sends and takes about webhooks."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import BaseModel, ConfigDict, HttpUrl
 
-from api.schemas import Sent
+from api.schemas import GraceSeconds, Sent
 from core.jobs.access_tables import WebhookRow
 from core.jobs.webhooks import DeliveryState
 
@@ -25,7 +25,7 @@ class WebhookRotationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    grace_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400.0
+    grace_seconds: GraceSeconds = 86_400.0
     """How long messages are signed with the old secret too; 0 ends it at once."""
 
 

@@ -6,17 +6,20 @@ code, that is, of the recipe `stc`.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
-Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
-Positive = Annotated[int, Field(strict=True, ge=1)]
+Real = Annotated[float, Strict()]
+Whole = Annotated[int, Strict()]
+"""Numbers and switches are not guessed: `"5"` and `true` are no 5."""
+Fraction = Annotated[Real, Field(ge=0, le=1)]
+Positive = Annotated[Whole, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Reference = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 """An id, a name or a path."""
 FileName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
 """A name that may become part of a file's: no slashes and no control characters."""
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
-Switch = Annotated[bool, Field(strict=True)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+Switch = Annotated[bool, Strict()]
 Precision = Literal["auto", "fp32", "bf16"]
 EngineName = Literal["auto", "eager", "compiled", "native"]
 
@@ -40,9 +43,9 @@ class ViewConfig(Closed):
     """Frames of a view after the temporal resize."""
     max_source_frames: Positive = 300
     """Frames of a clip beyond this are not looked at."""
-    crop_fraction_min: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.1
+    crop_fraction_min: Annotated[Real, Field(gt=0, le=1)] = 0.1
     """Least share of a clip's frames that a temporal crop keeps."""
-    crop_fraction_max: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+    crop_fraction_max: Annotated[Real, Field(gt=0, le=1)] = 1.0
     """Largest share of a clip's frames that a temporal crop keeps."""
     min_crop_frames: Positive = 32
     """A crop keeps at least this many frames, where the clip has them."""
@@ -50,23 +53,23 @@ class ViewConfig(Closed):
     """How often a view gets a spatial augmentation at all."""
     occlusion_probability: Fraction = 0.5
     """How often the spatial augmentation is joint corruption; otherwise it is a shear."""
-    num_occluded_joints: Annotated[int, Field(strict=True, ge=0, le=49)] = 25
+    num_occluded_joints: Annotated[Whole, Field(ge=0, le=49)] = 25
     """Joints corrupted together, for the whole view."""
     occlusion_zero_probability: Fraction = 0.5
     """How often corrupted joints are zeroed; otherwise a random matrix multiplies them."""
-    occlusion_matrix_range: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    occlusion_matrix_range: Annotated[Real, Field(ge=0)] = 1.0
     """That matrix's entries are uniform in plus or minus this."""
-    shear_range: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    shear_range: Annotated[Real, Field(ge=0)] = 1.0
     """Shear coefficients are uniform in plus or minus this."""
     hand_swap_probability: Fraction = 0.5
     """How often right and left hand change places."""
     hand_swap_mirrors_trunk: Switch = False
     """A swap also mirrors the trunk, which makes a left-handed signer of a right-handed one. The released
     code leaves the trunk as it is."""
-    trunk_scale_range: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
+    trunk_scale_range: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     """The trunk is scaled about the image centre by a factor uniform in 1 plus or minus this. Not in the
     paper: it hides who is signing where, which would otherwise tell two clips apart too easily."""
-    trunk_shift_range: Annotated[float, Field(strict=True, ge=0)] = 0.0
+    trunk_shift_range: Annotated[Real, Field(ge=0)] = 0.0
     """The trunk is shifted by this share of the image at most, along each axis. Not in the paper."""
 
     @model_validator(mode="after")
@@ -82,21 +85,21 @@ class ViewConfig(Closed):
 class EncoderConfig(Closed):
     """Widths and depths of one stream's encoder (paper, section III-A)."""
 
-    input_norm_eps: Annotated[float, Field(strict=True, gt=0)] = 0.1
+    input_norm_eps: Annotated[Real, Field(gt=0)] = 0.1
     """Epsilon of the input batch norm. The released code uses 0.1, every other batch norm 1e-5."""
     graph_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128, 128, 256)
     """Output channels of the graph-convolution blocks on joints."""
     pooled_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (512, 512)
     """Output channels of the graph-convolution blocks on sub-parts."""
-    feature_width: Annotated[int, Field(strict=True, ge=8)] = 512
+    feature_width: Annotated[Whole, Field(ge=8)] = 512
     """Channels of a part's feature, and of the hand, trunk and fused features."""
-    num_temporal_blocks: Annotated[int, Field(strict=True, ge=0)] = 2
+    num_temporal_blocks: Annotated[Whole, Field(ge=0)] = 2
     """Temporal-convolution blocks after the graph blocks."""
     graph_dropout: Fraction = 0.05
     """Dropout inside graph-convolution blocks."""
     output_dropout: Fraction = 0.25
     """Dropout after a part network's last 1x1 convolution."""
-    num_transformer_blocks: Annotated[int, Field(strict=True, ge=0)] = 3
+    num_transformer_blocks: Annotated[Whole, Field(ge=0)] = 3
     """Post-norm transformer blocks over time."""
     num_attention_heads: Positive = 8
     """Attention heads of a transformer block."""
@@ -126,9 +129,9 @@ class NeighbourConfig(Closed):
 
     num_neighbours: Positive
     """Past samples the teacher is most similar to, over which both are compared."""
-    teacher_temperature: Annotated[float, Field(strict=True, gt=0)] = 0.05
+    teacher_temperature: Annotated[Real, Field(gt=0)] = 0.05
     """Temperature of the teacher's softmax."""
-    student_temperature: Annotated[float, Field(strict=True, gt=0)] = 0.1
+    student_temperature: Annotated[Real, Field(gt=0)] = 0.1
     """Temperature of the student's softmax."""
 
 
@@ -141,17 +144,17 @@ class ContrastConfig(Closed):
     """Past fused keys kept per stream."""
     part_queue_length: Positive = 8192
     """Past hand keys, and past trunk keys, kept per stream."""
-    temperature: Annotated[float, Field(strict=True, gt=0)] = 0.07
+    temperature: Annotated[Real, Field(gt=0)] = 0.07
     """InfoNCE temperature."""
     consistency: NeighbourConfig = NeighbourConfig(num_neighbours=1024)
     """Hand-trunk consistency."""
     transfer: NeighbourConfig = NeighbourConfig(num_neighbours=8192)
     """Joint-motion knowledge transfer."""
-    instance_weight: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    instance_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the InfoNCE terms."""
-    consistency_weight: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    consistency_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the hand-trunk consistency terms."""
-    transfer_weight: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    transfer_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the joint-motion transfer terms."""
 
     @model_validator(mode="after")
@@ -168,19 +171,19 @@ class ContrastConfig(Closed):
 class OptimiserConfig(Closed):
     """Stochastic gradient descent and its schedule (paper, section IV-B)."""
 
-    learning_rate: Annotated[float, Field(strict=True, gt=0)] = 0.01
+    learning_rate: Annotated[Real, Field(gt=0)] = 0.01
     """Learning rate after warm-up."""
-    sgd_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
+    sgd_momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.9
     """Momentum of the optimiser (not of the key encoder)."""
-    weight_decay: Annotated[float, Field(strict=True, ge=0)] = 1e-4
+    weight_decay: Annotated[Real, Field(ge=0)] = 1e-4
     """L2 penalty."""
     schedule: Literal["steps", "cosine"] = "steps"
     """`steps`: multiply by `decay` at each milestone; `cosine`: to zero at the last step."""
     milestones: tuple[Positive, ...] = (100,)
     """Epochs at which the learning rate is multiplied by `decay`."""
-    decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.1
+    decay: Annotated[Real, Field(gt=0, le=1)] = 0.1
     """Factor at each milestone."""
-    warmup_steps: Annotated[int, Field(strict=True, ge=0)] = 0
+    warmup_steps: Annotated[Whole, Field(ge=0)] = 0
     """Steps over which the learning rate rises linearly from zero."""
 
 
@@ -189,7 +192,7 @@ class RunConfig(Closed):
 
     seed: Seed = 0
     """Seed of initialisation, data order, views and dropout."""
-    batch_size: Annotated[int, Field(strict=True, ge=2)] = 64
+    batch_size: Annotated[Whole, Field(ge=2)] = 64
     """Clips per step, over all devices together; each takes an equal share."""
     num_epochs: Positive = 150
     """Passes over the corpus."""
@@ -206,7 +209,7 @@ class RunConfig(Closed):
     """Steps between progress events."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes CUDA where there is one."""
-    num_devices: Annotated[int, Field(strict=True, ge=1, le=4096)] | Literal["auto"] = "auto"
+    num_devices: Annotated[Whole, Field(ge=1, le=4096)] | Literal["auto"] = "auto"
     """Devices that share each step, one process for each. `auto` takes every visible CUDA device that
     `batch_size` can be divided among, and one CPU; on CPUs, processes share the cores."""
     synchronised_batch_statistics: Switch = True

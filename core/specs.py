@@ -15,6 +15,7 @@ from core.config import (
     Name,
     Positive,
     Precision,
+    Real,
     Reference,
     Seed,
     Switch,
@@ -107,9 +108,9 @@ class EvaluateSpec(Closed):
     """Clips that take part."""
     num_neighbours: Positive = 20
     """Neighbours of the kNN protocol."""
-    temperature: Annotated[float, Field(strict=True, gt=0)] = 0.07
+    temperature: Annotated[Real, Field(gt=0)] = 0.07
     """Weight of a neighbour is exp(similarity / temperature)."""
-    l2_penalty: Annotated[float, Field(strict=True, ge=0)] = 1e-3
+    l2_penalty: Annotated[Real, Field(ge=0)] = 1e-3
     """Penalty on the linear probe's weights (mean-loss convention)."""
     seed: Seed = 0
     """Seed of the untrained network."""

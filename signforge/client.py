@@ -144,7 +144,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
 
     def job(self, job_id: str) -> Job:
         """One job."""
-        return Job.model_validate(self._connection.request("GET", f"/v1/jobs/{job_id}").json())
+        return self._job(job_id)
 
     def jobs(
         self, *, state: str | None = None, kind: str | None = None, limit: int | None = None
@@ -240,16 +240,15 @@ class Client(LibraryCalls, Administration, WebhookCalls):
             on_bytes=on_bytes,
         )
 
+    def _job(self, job_id: str, **options: Any) -> Job:
+        return Job.model_validate(self._connection.request("GET", f"/v1/jobs/{job_id}", **options).json())
+
     def _is_over(self, job_id: str) -> bool:
-        response = self._connection.request("GET", f"/v1/jobs/{job_id}", patient=True)
-        return Job.model_validate(response.json()).is_final
+        return self._job(job_id, patient=True).is_final
 
     def _long_poll(self, job_id: str, *, seconds: float) -> Job:
         wait = max(1, round(seconds))
-        response = self._connection.request(
-            "GET", f"/v1/jobs/{job_id}", params={"wait": wait}, timeout=wait + 30, patient=True
-        )
-        return Job.model_validate(response.json())
+        return self._job(job_id, params={"wait": wait}, timeout=wait + 30, patient=True)
 
 
 def _terms(priority: int, deadline_seconds: float | None) -> dict[str, float]:

@@ -9,13 +9,15 @@ from typing import Any
 import httpx
 
 from signforge.address import Address
-from signforge.errors import BUSY, ConnectionFailed, problem_of
+from signforge.errors import BUSY, ConnectionFailed, Unavailable, problem_of
 
 Sleep = Callable[[float], None]
+AWAY = (httpx.TransportError, Unavailable)
+"""What a service that may come back leaves one with."""
 
 _WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Before the second, third ... try of a request that is safe to repeat."""
-_PATIENT_WAITS_SECONDS = (*_WAITS_SECONDS, *itertools.repeat(_WAITS_SECONDS[-1], 28))
+PATIENT_WAITS_SECONDS = (*_WAITS_SECONDS, *itertools.repeat(_WAITS_SECONDS[-1], 28))
 """The same for whoever has waited for hours already: a minute in all, long enough for a restart."""
 _LONGEST_RETRY_AFTER_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -113,8 +115,10 @@ class Connection:
         finally:
             response.close()
 
-    def failure(self, error: httpx.TransportError) -> ConnectionFailed:
-        """The exception for a service, or its storage, that does not answer, with what to do about it."""
+    def failure(self, error: httpx.TransportError | Unavailable) -> ConnectionFailed | Unavailable:
+        """The exception for a service, or its storage, that stays away, with what to do about it."""
+        if isinstance(error, Unavailable):
+            return error
         url, asked = self.address.url, error.request.url
         if asked.netloc != httpx.URL(url).netloc:
             return ConnectionFailed(
@@ -132,7 +136,7 @@ class Connection:
 def _waits_before_giving_up(repeatable: bool, patient: bool) -> tuple[float | None, ...]:
     if not repeatable:
         return (None,)
-    return (*(_PATIENT_WAITS_SECONDS if patient else _WAITS_SECONDS), None)
+    return (*(PATIENT_WAITS_SECONDS if patient else _WAITS_SECONDS), None)
 
 
 def waits() -> Iterator[float]:

@@ -8,15 +8,14 @@ from pathlib import Path
 import httpx
 
 from core.errors import EncoderError, StorageError
-from signforge.connection import Connection, waits
-from signforge.errors import Unavailable
+from signforge.connection import AWAY, PATIENT_WAITS_SECONDS, Connection, waits
 
 OnBytes = Callable[[int, int | None], None]
 """Told the bytes on disk and the bytes in all, where known."""
 
 _CHUNK_BYTES = 2**18
 _SILENCE_SECONDS = 60.0
-_TRIES = 32
+_TRIES = len(PATIENT_WAITS_SECONDS)
 """Connections in a row that bring nothing, in about a minute, before it gives up."""
 
 
@@ -64,10 +63,10 @@ def _fill(connection: Connection, path: str, part: Path, *, sha256: str, on_byte
                 if answer.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                     _write(answer, part, on_bytes=on_bytes)
             return
-        except (httpx.TransportError, Unavailable) as error:
+        except AWAY as error:
             idle, pauses = (0, waits()) if _size(part) > before else (idle + 1, pauses)
             if idle >= _TRIES:
-                raise (error if isinstance(error, Unavailable) else connection.failure(error)) from None
+                raise connection.failure(error) from None
         connection.sleep(next(pauses))
 
 

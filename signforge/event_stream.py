@@ -5,10 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import httpx
-
-from signforge.connection import Connection, waits
-from signforge.errors import Unavailable
+from signforge.connection import AWAY, Connection, waits
 from signforge.models import EVENT_TYPES, Event, StateEvent, event_adapter
 
 _SILENCE_SECONDS = 45.0
@@ -72,10 +69,10 @@ def follow(
                 yield event
                 if isinstance(event, StateEvent) and event.is_final:
                     return
-        except (httpx.TransportError, Unavailable) as error:
+        except AWAY as error:
             away_since = clock() if away_since is None else away_since
             if clock() - away_since > _PATIENCE_SECONDS:
-                raise (error if isinstance(error, Unavailable) else connection.failure(error)) from None
+                raise connection.failure(error) from None
         else:
             if is_over():
                 return

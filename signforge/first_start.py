@@ -7,7 +7,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StorageError
-from core.jobs.database import is_current, migrate, open_database, transaction
+from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import check, create_api_key
 from core.jobs.settings import Settings
 from signforge.errors import ServiceError
@@ -39,8 +39,7 @@ def prepare(settings: Settings) -> None:
 
 
 def _prepare(engine: Engine, api_key_file: Path) -> None:
-    if not is_current(engine):
-        migrate(engine)
+    migrate(engine)
     with transaction(engine) as session:
         token = _read(api_key_file)
         if token is None or check(session, token) is None:

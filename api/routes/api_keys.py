@@ -5,7 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import Admin
-from api.library_schemas import (
+from api.key_schemas import (
     ApiKeyCreatedResponse,
     ApiKeyList,
     ApiKeyRequest,

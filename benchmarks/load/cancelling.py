@@ -1,6 +1,5 @@
 """How soon a training that is asked to stop has stopped, with its checkpoint saved."""
 
-import http.client
 import time
 from contextlib import ExitStack
 
@@ -10,7 +9,7 @@ from sqlalchemy import select
 
 from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import reading
-from load.jobs import WITHIN_SECONDS, overrides_of, rate_of, state_of, submit_job, wait_for_idle_worker
+from load.jobs import WITHIN_SECONDS, overrides_of, post, rate_of, state_of, submit_job, wait_for_idle_worker
 from load.stage import Stage
 from tests.servers.starting import wait_for
 
@@ -31,7 +30,7 @@ def _cancel(stage: Stage) -> float:
     job_id = submit_job(stage, overrides_of(num_epochs=1000, log_every_steps=10))
     wait_for(lambda: rate_of(stage, job_id), within_seconds=WITHIN_SECONDS, what="the first steps")
     asked = time.monotonic()
-    _post(stage, f"/v1/jobs/{job_id}/cancel")
+    post(stage, f"/v1/jobs/{job_id}/cancel")
     while state_of(stage, job_id) != "cancelled":
         assert time.monotonic() - asked < WITHIN_SECONDS
     taken = time.monotonic() - asked
@@ -40,13 +39,6 @@ def _cancel(stage: Stage) -> float:
         assert session.scalars(select(CheckpointRow).filter_by(job_id=job_id)).all(), "none but the last"
     wait_for_idle_worker(stage)
     return taken
-
-
-def _post(stage: Stage, path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", stage.api.port)
-    connection.request("POST", path, headers={"Authorization": f"Bearer {stage.api.api_key}"})
-    assert connection.getresponse().status == 202
-    connection.close()
 
 
 def _trains(process: psutil.Process) -> bool:

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -25,15 +25,19 @@ def overrides_of(**run: int) -> dict[str, Any]:
 
 
 def submit_job(stage: Stage, overrides: dict[str, Any]) -> str:
+    body = {"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke", "overrides": overrides}
+    return str(post(stage, "/v1/jobs", body)["id"])
+
+
+def post(stage: Stage, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", stage.api.port)
-    body = json.dumps({"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke", "overrides": overrides})
     headers = {"Authorization": f"Bearer {stage.api.api_key}", "Content-Type": "application/json"}
-    connection.request("POST", "/v1/jobs", body, headers)
+    connection.request("POST", path, json.dumps(body) if body is not None else None, headers)
     answer = connection.getresponse()
     document = json.loads(answer.read())
     connection.close()
-    assert answer.status == 201, document
-    return str(document["id"])
+    assert answer.status in (201, 202), document
+    return dict(document)
 
 
 def state_of(stage: Stage, job_id: str) -> str:
@@ -49,8 +53,8 @@ def rate_of(stage: Stage, job_id: str) -> float | None:
 
 
 def wait_until_final(stage: Stage, job_id: str) -> None:
-    final: Callable[[], bool] = lambda: state_of(stage, job_id) in FINAL  # noqa: E731
-    wait_for(final, within_seconds=WITHIN_SECONDS, what=f"the end of {job_id}")
+    end = f"the end of {job_id}"
+    wait_for(lambda: state_of(stage, job_id) in FINAL, within_seconds=WITHIN_SECONDS, what=end)
     assert state_of(stage, job_id) == "succeeded"
     wait_for_idle_worker(stage)
 

@@ -66,7 +66,9 @@ def open_database(url: str) -> Engine:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the newest version; safe when several processes start at once."""
+    """Bring the database to the newest version, if it is not; safe when several processes start at once."""
+    if is_current(engine):
+        return
     with engine.connect() as connection, _with_foreign_keys_at_rest(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})

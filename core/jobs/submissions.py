@@ -1,6 +1,6 @@
 """The API's side of the ledger: submitting jobs, asking them to stop, and reading about them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -109,10 +109,15 @@ def resume(session: Session, job: JobRow) -> JobRow:
     Raises:
         ImpossibleTransition: the job is being paused or cancelled, or has ended; carries its state.
     """
-    session.refresh(job, with_for_update=True)
-    if job.state in (State.STARTING, State.RUNNING):
-        return job  # a worker has taken it up already
-    return _ask(session, job, direct=State.QUEUED, asked=State.QUEUED, verb="resumed", reason=None)
+    return _ask(
+        session,
+        job,
+        direct=State.QUEUED,
+        asked=State.QUEUED,
+        verb="resumed",
+        reason=None,
+        beyond=(State.STARTING, State.RUNNING),
+    )
 
 
 def queue_position(session: Session, job: JobRow) -> int | None:
@@ -195,11 +200,19 @@ def _unfinished_retry(session: Session, job: JobRow) -> JobRow | None:
 
 
 def _ask(
-    session: Session, job: JobRow, *, direct: State, asked: State, verb: str, reason: Reason | None
+    session: Session,
+    job: JobRow,
+    *,
+    direct: State,
+    asked: State,
+    verb: str,
+    reason: Reason | None,
+    beyond: Collection[State] = (),
 ) -> JobRow:
+    """Move a job to `direct` or, where a worker holds it, to `asked`; one that is there or `beyond` stays."""
     session.refresh(job, with_for_update=True)
     state = State(job.state)
-    if state in (direct, asked):
+    if state in (direct, asked, *beyond):
         return job
     for target in (direct, asked):
         if state in origins(Actor.API, target):

@@ -43,7 +43,10 @@ def test_a_supervisor_that_does_not_listen_any_more_costs_the_worker_nothing(ser
     with transaction(service.engine) as session:
         heartbeat(session, "wrk", host="here", process_id=1, capacity=Capacity())
     answers = iter([False])
-    draining = lambda: next(answers, True)  # noqa: E731
+
+    def draining() -> bool:
+        return next(answers, True)
+
     deaf = "tests.worker.programs.deaf"
     assert Holder(service.engine, service.settings, "wrk", draining, supervisor=deaf).work() == 1
     assert service.job(job_id).state == State.QUEUED
