@@ -6,23 +6,36 @@ keys: `signforge keys create`, with this one.
 
 import argparse
 import sys
+from collections.abc import Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth import Scope
-from core.jobs.database import migrate, open_database, transaction
+from core.jobs.database import cannot_be_used, migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
 
 
 def main() -> int:
     """Make a key and print it, once."""
-    options = _parser().parse_args()
-    engine = open_database(Settings().resolved_database_url)
-    migrate(engine)
-    with transaction(engine) as session:
-        key = create_api_key(session, owner=options.owner, scopes=options.scope or [Scope.ADMIN])
-    engine.dispose()
+    options, url = _parser().parse_args(), Settings().resolved_database_url
+    try:
+        key = _create(url, options.owner, options.scope or [Scope.ADMIN])
+    except (SQLAlchemyError, OSError) as error:
+        sys.stderr.write(f"{cannot_be_used(url, error)}\n")
+        return 1
     sys.stdout.write(f"{key}\n")
     return 0
+
+
+def _create(url: str, owner: str, scopes: Sequence[str]) -> str:
+    engine = open_database(url)
+    try:
+        migrate(engine)
+        with transaction(engine) as session:
+            return create_api_key(session, owner=owner, scopes=scopes)
+    finally:
+        engine.dispose()
 
 
 def _parser() -> argparse.ArgumentParser:

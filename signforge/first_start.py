@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StorageError
-from core.jobs.database import migrate, open_database, transaction
+from core.jobs.database import cannot_be_used, migrate, open_database, transaction
 from core.jobs.keys import check, create_api_key
 from core.jobs.settings import Settings
 from signforge.errors import ServiceError
@@ -31,11 +31,7 @@ def prepare(settings: Settings) -> None:
         finally:
             engine.dispose()
     except (SQLAlchemyError, OSError) as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise ServiceError(
-            f"The database {_without_password(settings.resolved_database_url)} cannot be used: {cause}. "
-            "Check SIGNFORGE_DATABASE_URL."
-        ) from None
+        raise ServiceError(cannot_be_used(settings.resolved_database_url, error)) from None
 
 
 def _prepare(engine: Engine, api_key_file: Path) -> None:
@@ -44,13 +40,6 @@ def _prepare(engine: Engine, api_key_file: Path) -> None:
         token = _read(api_key_file)
         if token is None or check(session, token) is None:
             _write_private(api_key_file, create_api_key(session, owner=OWNER, scopes=_SCOPES))
-
-
-def _without_password(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "URL"
 
 
 def _read(path: Path) -> str | None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 BUSY_SECONDS = 10
@@ -63,6 +63,16 @@ def open_database(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def cannot_be_used(url: str, error: Exception) -> str:
+    """What to tell whoever set `url`, without its password."""
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    try:
+        named = make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        named = "URL"
+    return f"The database {named} cannot be used: {cause}. Check SIGNFORGE_DATABASE_URL."
 
 
 def migrate(engine: Engine) -> None:

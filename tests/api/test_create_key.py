@@ -28,3 +28,13 @@ def test_the_first_key_of_a_service_elsewhere(tmp_path: Path) -> None:
     )
     assert wrong.returncode == 2
     assert b"invalid choice: 'all'" in wrong.stderr
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password() -> None:
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/x"
+    environment = {**os.environ, "SIGNFORGE_DATABASE_URL": url}
+    command = [sys.executable, "-m", "api.create_key", "anna"]
+    tried = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (tried.returncode, tried.stdout) == (1, "")
+    assert tried.stderr.startswith("The database postgresql+psycopg://me:***@127.0.0.1:1/x cannot be used: ")
+    assert tried.stderr.endswith("Check SIGNFORGE_DATABASE_URL.\n")
