@@ -26,12 +26,14 @@ class GraphConvolution(nn.Module):
     """
 
     adjacency: Tensor
+    mixing: Tensor
 
     def __init__(self, in_width: int, out_width: int, adjacency: Float32[np.ndarray, "K V V"]) -> None:
         super().__init__()
         self.spread = nn.Linear(in_width, len(adjacency) * out_width)
         self.register_buffer("adjacency", torch.from_numpy(adjacency))
         self.neighbourhood = Neighbourhood.of(self.adjacency)
+        self.register_buffer("mixing", self.neighbourhood.mixing(), persistent=False)
         self.shift: Tensor | None = None
         self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
@@ -45,7 +47,7 @@ class GraphConvolution(nn.Module):
         """Mix each node's neighbours, in the precision of the nodes, without the offsets."""
         maps = self.spread.weight.to(nodes.dtype).unflatten(0, (len(self.adjacency), -1))  # (K, D, C)
         mixed = graph_convolution(
-            nodes.flatten(1, 2), maps, self.adjacency, self.neighbourhood, native=context.native
+            nodes.flatten(1, 2), maps, self.mixing, self.neighbourhood, native=context.native
         )
         return mixed.unflatten(1, nodes.shape[1:3])
 
@@ -54,6 +56,7 @@ def _read_adjacency(module: nn.Module, _: Any) -> None:
     """A checkpoint brings its own adjacency."""
     assert isinstance(module, GraphConvolution)
     module.neighbourhood = Neighbourhood.of(module.adjacency)
+    module.mixing = module.neighbourhood.mixing().to(module.adjacency.device)
 
 
 class NodeNorm(nn.BatchNorm1d):

@@ -19,33 +19,24 @@ from core.kernels.neighbourhood import Neighbourhood, NodeGroup
 def graph_convolution(
     x: Float[Tensor, "V N C"],
     maps: Float[Tensor, "K D C"],
-    adjacency: Float[Tensor, "K V V"],
+    mixing: Float[Tensor, "S V"],
     neighbourhood: Neighbourhood,
     *,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V N D"]:
     """Mix each node's neighbours by each partition's map, without biases.
 
-    `neighbourhood` is where `adjacency` is not zero.
+    `mixing` is the neighbourhood's own, on the device of `x`.
     """
     if runs_natively(x, native):
         return differentiable(_NativeGraphConvolution, x, maps, neighbourhood, native)
     groups = neighbourhood.groups
-    sums = _neighbour_sums(x, adjacency, neighbourhood).split([group.num_slots for group in groups])
+    sums = (mixing.to(x.dtype) @ x.flatten(1)).unflatten(1, x.shape[1:])  # every slot's, (S, N, C)
     rows = []
-    for group, slots in zip(groups, sums, strict=True):  # (n k, N, C)
+    for group, slots in zip(groups, sums.split([group.num_slots for group in groups]), strict=True):
         by_node = slots.unflatten(0, (-1, len(group.partitions))).transpose(1, 2).flatten(2)  # (n, N, k C)
         rows.append(by_node.flatten(0, 1) @ _merged(maps, group).t())  # (n N, D)
     return torch.cat(rows).unflatten(0, (len(x), -1))
-
-
-def _neighbour_sums(
-    x: Float[Tensor, "V N C"], adjacency: Float[Tensor, "K V V"], neighbourhood: Neighbourhood
-) -> Float[Tensor, "S N C"]:
-    """Every slot's weighted sum, as one product."""
-    columns = adjacency.transpose(1, 2).unbind()  # K times (V, V)
-    mixing = torch.stack([columns[slot.partition][slot.node] for slot in neighbourhood.slots])  # (S, V)
-    return (mixing.to(x.dtype) @ x.flatten(1)).unflatten(1, x.shape[1:])
 
 
 def _merged(maps: Float[Tensor, "K D C"], group: NodeGroup) -> Float[Tensor, "D kC"]:

@@ -59,6 +59,14 @@ class Neighbourhood:
         slots = tuple(slot for slot in sums if slot.neighbours)
         return cls(num_nodes, slots, tuple(_groups(slots, num_nodes)))
 
+    def mixing(self) -> Float[Tensor, "S V"]:
+        """What each node weighs in each slot: all slots' sums are this matrix times the nodes."""
+        matrix = torch.zeros(len(self.slots), self.num_nodes)
+        for row, slot in zip(matrix, self.slots, strict=True):
+            for node, weight in slot.neighbours:
+                row[node] = weight
+        return matrix
+
     @cached_property
     def native(self) -> "NativeTables":
         """The same as the kernels take it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from core.config import EncoderConfig, EngineName, Precision, PretrainConfig
 from core.encoders.pass_context import PassContext
@@ -15,6 +16,7 @@ from core.kernels.batch_norm import AllReduce
 from core.kernels.library import NativeLibrary, cache_folder, native_library, processor_name
 from core.training.randomness import derived_seed
 
+_INDUCTOR_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _WIDTH_THAT_GAINS = 256
 """Narrower networks spend their time elsewhere than in products, and gain nothing from bf16."""
 _PASSES_THAT_PAY = 1000
@@ -106,7 +108,8 @@ class Engine:
         """Have networks compiled at their first use, where the engine compiles."""
         if self.name != "compiled":
             return
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(inductor_cache()))
+        if os.environ.get(_INDUCTOR_CACHE) in (None, default_cache_dir()):  # which torch writes there itself
+            os.environ[_INDUCTOR_CACHE] = str(inductor_cache())
         for network in networks.values():
             network.compile(mode="reduce-overhead" if self.cuda_graph else None)
 

@@ -12,7 +12,6 @@ from signforge.errors import ApiError, ConnectionFailed
 from signforge.models import Job
 from tests.chaos.plan import Plan, Wish
 
-_MOST_UNFINISHED = 5
 _REFUSED = (ApiError, ConnectionFailed)
 _PAUSE_SECONDS = 0.4
 
@@ -34,8 +33,11 @@ class Receipt:
 class Owner:
     """Keeps a few jobs going at a time; every request may fail and is then made again with the same key."""
 
-    def __init__(self, client: Client, plan: Plan, spec_of: Mapping[int, PretrainSpec]) -> None:
+    def __init__(
+        self, client: Client, plan: Plan, spec_of: Mapping[int, PretrainSpec], *, most_unfinished: int
+    ) -> None:
         self._client, self._plan, self._spec_of = client, plan, spec_of
+        self._most_unfinished = most_unfinished
         self._wish: Wish | None = None
         self._has_submitted_all = False
         self._paused: set[str] = set()
@@ -77,7 +79,7 @@ class Owner:
             elif not submitting or now - receipt.accepted_at >= receipt.wish.then_after_seconds:
                 self._change_mind(receipt, job)
         unanswered = self._wish is not None
-        if unanswered or (submitting and len(self._open) < _MOST_UNFINISHED):
+        if unanswered or (submitting and len(self._open) < self._most_unfinished):
             self._submit(now)
 
     def join(self, within_seconds: float) -> None:

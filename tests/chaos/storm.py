@@ -28,9 +28,10 @@ from tests.core.small import OVERRIDES
 from tests.servers.small_disk import is_small
 from tests.servers.starting import wait_for
 
-NUM_SEEDS = 3
-"""Of the jobs: each takes an undisturbed run first, so a short storm has one."""
-_SHORT_SECONDS = 60.0
+NUM_SEEDS, MOST_UNFINISHED = 3, 5
+"""Each seed of the jobs takes an undisturbed run first, and what is unfinished has to end afterwards; so a
+short storm has fewer."""
+_SHORT_SECONDS, _FEW = 60.0, 2
 _CORPUS = "signs"
 _TICK_SECONDS = 0.05
 _SETTLING_SECONDS = 300.0
@@ -58,19 +59,30 @@ def storm(folder: Path, *, seed: int, seconds: float, database: str, say: Say) -
     os.environ.update({"OMP_WAIT_POLICY": "PASSIVE"})
     world = World(folder, database=database, draw=random.Random(f"{seed} restarts"))
     try:
-        num_seeds = 1 if seconds < _SHORT_SECONDS else NUM_SEEDS
+        is_short = seconds < _SHORT_SECONDS
+        num_seeds = 1 if is_short else NUM_SEEDS
         undisturbed = _undisturbed_runs(world, num_seeds, say)
         if not is_small(folder):
             say("The disk is not filled: that takes a tmpfs, which this user may not mount.")
-        return _storm(world, Plan(seed, num_seeds=num_seeds), undisturbed, seconds, say)
+        plan = Plan(seed, num_seeds=num_seeds)
+        specs = {seed: _spec(seed) for seed in undisturbed}
+        most_unfinished = _FEW if is_short else MOST_UNFINISHED
+        owner = Owner(world.client(), plan, specs, most_unfinished=most_unfinished)
+        return _storm(world, plan, owner, undisturbed, seconds, say)
     finally:
         world.stop()
         world.close()
 
 
-def _storm(world: World, plan: Plan, undisturbed: dict[int, Undisturbed], seconds: float, say: Say) -> Report:
+def _storm(
+    world: World,
+    plan: Plan,
+    owner: Owner,
+    undisturbed: dict[int, Undisturbed],
+    seconds: float,
+    say: Say,
+) -> Report:
     assailant = Assailant(world)
-    owner = Owner(world.client(), plan, {seed: _spec(seed) for seed in undisturbed})
     submitting = threading.Thread(target=owner.run, daemon=True)
     submitting.start()
     began = time.monotonic()

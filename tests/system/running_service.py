@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import platformdirs
 import psutil
 
 from signforge.children import wait_until
@@ -74,9 +75,11 @@ class RunningService:
 def start_up(*words: str, inside: Sequence[str] = (), **settings: str) -> subprocess.Popen[str]:
     """Start `signforge up` with these words and settings, and none of the caller's own settings.
 
-    `inside` is a command that becomes the command given after it, such as `nice`.
+    `inside` is a command that becomes the command given after it, such as `nice`. Kernels are built once for
+    all services.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNFORGE_")}
+    settings = {"cache_folder": platformdirs.user_cache_dir("signforge"), **settings}
     return subprocess.Popen(
         [*inside, sys.executable, "-m", "signforge.cli", "up", *words],
         stdout=subprocess.PIPE,

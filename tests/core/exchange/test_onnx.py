@@ -31,7 +31,10 @@ pytestmark = pytest.mark.slow
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     corpus = random_corpus(folder / "corpus")
-    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), folder)
+    few_operations = {**OVERRIDES["encoder"], "graph_block_widths": (4,)}  # which export by the minute
+    run = {**OVERRIDES["run"], "num_epochs": 1}
+    overrides = {**OVERRIDES, "encoder": few_operations, "run": run}
+    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides), folder)
     return folder / "encoder"
 
 

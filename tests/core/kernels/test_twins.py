@@ -145,9 +145,10 @@ def test_graph_convolution(
 ) -> None:  # type: ignore[no-untyped-def]
     adjacency = torch.from_numpy(adjacency_of(part))
     neighbourhood = Neighbourhood.of(adjacency)
+    mixing = neighbourhood.mixing()
 
     def mixed(x: Tensor, maps: Tensor, *, native: NativeLibrary | None) -> Tensor:
-        return graph_convolution(x, maps, adjacency, neighbourhood, native=native)
+        return graph_convolution(x, maps, mixing, neighbourhood, native=native)
 
     num_nodes = adjacency.shape[1]
     shapes = ((num_nodes, rows, channels), (4, width, channels))

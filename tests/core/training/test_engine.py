@@ -1,11 +1,11 @@
 """How steps are computed: what `auto` means, that engines agree, and that resume is exact in each."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from core.config import EncoderConfig, PretrainConfig, RunConfig
 from core.corpora.packed import PackedCorpus
@@ -37,7 +37,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
 
 def spec_for(corpus: PackedCorpus, engine: str, precision: str) -> PretrainSpec:
     encoder = {**OVERRIDES["encoder"], "graph_dropout": 0.1, "transformer_dropout": 0.1}
-    run = {**OVERRIDES["run"], "engine": engine, "precision": precision}
+    run = {**OVERRIDES["run"], "num_epochs": 2, "engine": engine, "precision": precision}
     overrides = {**OVERRIDES, "encoder": encoder, "run": run}
     return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
 
@@ -50,28 +50,6 @@ def test_resume_is_exact(corpus: PackedCorpus, tmp_path: Path, engine: str, prec
         pretrain(spec, tmp_path / "first", observer=StopsAt(5))
     (saved, *_) = checkpoints_in(tmp_path / "first" / "checkpoints")
     assert pretrain(spec, tmp_path / "second", resume=saved) == undisturbed
-
-
-@pytest.mark.slow
-def test_resume_is_exact_when_compiled(corpus: PackedCorpus, tmp_path: Path) -> None:
-    """In processes of their own, where no run-time check of shapes gets in the compiler's way."""
-    spec = tmp_path / "spec.json"
-    asked = spec_for(corpus, "compiled", "fp32")
-    few_operations = {
-        **asked.overrides["encoder"],
-        "graph_block_widths": (4,),
-        "pooled_block_widths": (4,),
-        "num_temporal_blocks": 0,
-        "num_transformer_blocks": 0,
-    }
-    asked = asked.model_copy(update={"overrides": {**asked.overrides, "encoder": few_operations}})
-    spec.write_text(asked.model_dump_json())
-    saved = tmp_path / "whole" / "checkpoints" / "step_00000008"
-    for out, more in (("whole", []), ("second", ["--resume", str(saved)])):
-        command = [sys.executable, "-m", "core.training.pretrain", "--spec", str(spec), *more]
-        subprocess.run([*command, "--out", str(tmp_path / out)], check=True, capture_output=True)
-    encoders = [(tmp_path / out / "encoder" / "encoder.safetensors") for out in ("whole", "second")]
-    assert encoders[0].read_bytes() == encoders[1].read_bytes()
 
 
 def gradient_of(run: Pretraining) -> torch.Tensor:
@@ -143,6 +121,21 @@ def test_kernels_that_cannot_be_loaded_are_said(tmp_path: Path) -> None:
 def test_native_kernels_are_not_for_other_devices() -> None:
     with pytest.raises(SpecError, match="is for CPUs, this run is on meta"):
         Engine.chosen("native", "fp32", NARROW, torch.device("meta"), num_passes=1)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("said_by", ["nobody", "torch", "the user"])
+def test_compiled_graphs_are_kept_with_the_kernels_unless_the_user_says_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said_by: str
+) -> None:
+    before = {"nobody": None, "torch": default_cache_dir(), "the user": str(tmp_path / "elsewhere")}[said_by]
+    monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", before or "")
+    if before is None:
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    Engine("compiled", "fp32", CPU).prepare(torch.nn.ModuleDict({"joint": torch.nn.Identity()}))
+    used = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    assert used == (before if said_by == "the user" else str(tmp_path / "inductor"))
 
 
 def test_a_cuda_graph_is_for_compiled_networks_on_cuda() -> None:
