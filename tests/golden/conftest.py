@@ -97,11 +97,11 @@ def golden_view(facts: dict[str, Any], seed: int) -> View:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def query_view(golden: Golden) -> View:
     return golden_view(golden.facts, 11)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def key_view(golden: Golden) -> View:
     return golden_view(golden.facts, 22)

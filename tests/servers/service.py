@@ -135,7 +135,7 @@ class Service:
         location = f"{row.location}/encoder.safetensors"
         return b"".join(self.store.read(location, 0, self.store.size_of(location))).decode()
 
-    def wait_for_state(self, job_id: str, *states: str, within_seconds: float = 40) -> JobRow:
+    def wait_for_state(self, job_id: str, *states: str, within_seconds: float = 90) -> JobRow:
         """Wait until the job is in one of `states`."""
 
         def look() -> JobRow | None:

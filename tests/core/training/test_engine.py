@@ -1,6 +1,9 @@
 """How steps are computed: what `auto` means, that engines agree, and that resume is exact in each."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from core.training.pretrain import Pretraining, pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
 from tests.core.training.stopping import StopsAt
+from tests.servers.starting import REPOSITORY
 
 CPU = torch.device("cpu")
 WIDE, NARROW = EncoderConfig(), EncoderConfig(feature_width=64)
@@ -50,6 +54,23 @@ def test_resume_is_exact(corpus: PackedCorpus, tmp_path: Path, engine: str, prec
         pretrain(spec, tmp_path / "first", observer=StopsAt(5))
     (saved, *_) = checkpoints_in(tmp_path / "first" / "checkpoints")
     assert pretrain(spec, tmp_path / "second", resume=saved) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_compiled_network_computes_what_a_plain_one_does_and_the_same_bytes_every_time() -> None:
+    """In a process of its own, where no run-time check of shapes gets in the compiler's way."""
+    loops_without_vectors = {"TORCHINDUCTOR_VEC_ISA_OK": "0"}  # which take less compiling
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.core.training.programs.compiled_network"],
+        cwd=REPOSITORY,
+        env={**os.environ, **loops_without_vectors},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["same_again"]
+    assert found["difference"] < 1e-4
 
 
 def gradient_of(run: Pretraining) -> torch.Tensor:

@@ -1,0 +1,23 @@
+"""The pretraining program; networks to be compiled are traced as always, forward and backward, and what comes
+of it is then computed operation by operation: minutes in the C++ compiler would show nothing more of ranks.
+"""
+
+import sys
+
+from torch import nn
+
+from core.program import main
+from core.specs import PretrainSpec
+from core.training.engine import Engine
+from core.training.pretrain import run
+
+
+def _trace(self: Engine, networks: nn.ModuleDict) -> None:
+    if self.name == "compiled":
+        for network in networks.values():
+            network.compile(backend="aot_eager")
+
+
+if __name__ == "__main__":
+    Engine.prepare = _trace  # type: ignore[method-assign]
+    sys.exit(main(run, PretrainSpec))
