@@ -1,4 +1,4 @@
-"""A short storm over each database; the long ones are `make chaos`."""
+"""A short storm; the long ones, on either database, are `make chaos`."""
 
 import subprocess
 import sys
@@ -13,9 +13,9 @@ _SECONDS = 15
 @pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.timeout(420)
-@pytest.mark.parametrize(("database", "seed"), [("sqlite", 11), ("postgresql", 12)])
-def test_nothing_is_lost_doubled_or_left_in_a_short_storm(database: str, seed: int) -> None:
-    options = ["--seed", str(seed), "--minutes", str(_SECONDS / 60), "--database", database]
+def test_nothing_is_lost_doubled_or_left_in_a_short_storm() -> None:
+    """On PostgreSQL: the single faults of tests/worker/test_faults.py are done to SQLite."""
+    options = ["--seed", "12", "--minutes", str(_SECONDS / 60), "--database", "postgresql"]
     command = [sys.executable, "-m", "tests.chaos", *options]
     storm = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert storm.returncode == 0, storm.stdout + storm.stderr
