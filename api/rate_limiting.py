@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import caller_of
 from api.problems import Problem, problem_response
-from api.rate_limits import Rate, Verdict
+from api.rate_limits import Admission, Rate
 from core.jobs.settings import Settings
 
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -30,19 +30,19 @@ class RateLimit:
         if rate is None:
             await self._app(scope, receive, send)
             return
-        verdict = rates.buckets.take(rates.callers.name_of(scope), rate)
+        admission = rates.buckets.take(rates.callers.name_of(scope), rate)
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _tell(MutableHeaders(scope=message), rate, verdict)
+                _tell(MutableHeaders(scope=message), rate, admission)
                 if caller_of(scope) is not None or message["status"] == _UNAUTHORISED:
                     rates.callers.learn(scope, accepted=caller_of(scope) is not None)
             await send(message)
 
-        if verdict.allowed:
+        if admission.allowed:
             await self._app(scope, receive, told)
         else:
-            await problem_response(Request(scope), _refusal(rate, verdict))(scope, receive, told)
+            await problem_response(Request(scope), _refusal(rate, admission))(scope, receive, told)
 
 
 def _rate_of(settings: Settings) -> Rate | None:
@@ -51,15 +51,15 @@ def _rate_of(settings: Settings) -> Rate | None:
     return Rate(settings.requests_per_minute, settings.request_burst)
 
 
-def _tell(headers: MutableHeaders, rate: Rate, verdict: Verdict) -> None:
+def _tell(headers: MutableHeaders, rate: Rate, admission: Admission) -> None:
     window = max(1, round(rate.burst / rate.per_second))
     headers["RateLimit-Policy"] = f'"requests";q={rate.burst};w={window}'
-    headers["RateLimit"] = f'"requests";r={verdict.remaining};t={verdict.full_after}'
+    headers["RateLimit"] = f'"requests";r={admission.remaining};t={admission.full_after}'
 
 
-def _refusal(rate: Rate, verdict: Verdict) -> Problem:
+def _refusal(rate: Rate, admission: Admission) -> Problem:
     detail = (
         f"You asked too often: the limit is {rate.per_minute:g} requests a minute, {rate.burst} at once. "
-        f"Wait {verdict.retry_after} s, or have SIGNFORGE_REQUESTS_PER_MINUTE or _REQUEST_BURST raised."
+        f"Wait {admission.retry_after} s, or have SIGNFORGE_REQUESTS_PER_MINUTE or _REQUEST_BURST raised."
     )
-    return Problem(429, "too-many-requests", detail, headers={"Retry-After": str(verdict.retry_after)})
+    return Problem(429, "too-many-requests", detail, headers={"Retry-After": str(admission.retry_after)})

@@ -34,7 +34,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Admission:
     """Whether a request may pass, and where its sender then stands."""
 
     allowed: bool
@@ -52,7 +52,7 @@ class TokenBuckets:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str, rate: Rate) -> Verdict:
+    def take(self, name: str, rate: Rate) -> Admission:
         """Take one token out of the bucket `name`, if there is one."""
         at = self._clock()
         tokens, since = self._buckets.pop(name, (float(rate.burst), at))
@@ -62,7 +62,7 @@ class TokenBuckets:
         self._buckets[name] = (tokens, at)
         if len(self._buckets) > _MOST_REMEMBERED:
             self._buckets.popitem(last=False)
-        return Verdict(
+        return Admission(
             allowed=allowed,
             remaining=math.floor(tokens),
             retry_after=math.ceil(max(1 - tokens, 0) / rate.per_second),

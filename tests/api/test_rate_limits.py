@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from api.rate_limits import Callers, Rate, RequestRates, TokenBuckets, Verdict
+from api.rate_limits import Admission, Callers, Rate, RequestRates, TokenBuckets
 from tests.api.conftest import Bench
 from tests.worker.test_reporter import Clock
 
@@ -34,8 +34,8 @@ class TestBuckets:
         clock = Clock()
         buckets = TokenBuckets(clock)
         assert [buckets.take("a", RATE).allowed for _ in range(7)] == [True] * 5 + [False] * 2
-        assert buckets.take("a", RATE) == Verdict(False, remaining=0, retry_after=1, full_after=5)
-        assert buckets.take("b", RATE) == Verdict(True, remaining=4, retry_after=0, full_after=1)
+        assert buckets.take("a", RATE) == Admission(False, remaining=0, retry_after=1, full_after=5)
+        assert buckets.take("b", RATE) == Admission(True, remaining=4, retry_after=0, full_after=1)
         clock.time += 1
         assert [buckets.take("a", RATE).allowed for _ in range(2)] == [True, False]
         clock.time += 1000
