@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.installed
+unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
 .PHONY: help install demo up test check bench chaos clean
 

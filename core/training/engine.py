@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from core.config import EncoderConfig, EngineName, Precision, PretrainConfig
 from core.encoders.pass_context import PassContext
@@ -108,6 +107,8 @@ class Engine:
         """Have networks compiled at their first use, where the engine compiles."""
         if self.name != "compiled":
             return
+        from torch._inductor.runtime.cache_dir_utils import default_cache_dir  # takes seconds to load
+
         if os.environ.get(_INDUCTOR_CACHE) in (None, default_cache_dir()):  # which torch writes there itself
             os.environ[_INDUCTOR_CACHE] = str(inductor_cache())
         for network in networks.values():

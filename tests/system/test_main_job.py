@@ -30,17 +30,16 @@ def poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgres", "bucket"])
+@pytest.fixture(params=["laptop", "cluster"])
 def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """What makes the service keep its jobs in one database or the other, or its artifacts in a bucket."""
-    if request.param == "sqlite":
+    """SQLite and a folder, or PostgreSQL and a bucket."""
+    if request.param == "laptop":
         yield {}
-    elif request.param == "bucket":
-        server: S3Server = request.getfixturevalue("s3")
-        yield {name: str(value) for name, value in server.settings(server.make_bucket()).items()}
     else:
+        server: S3Server = request.getfixturevalue("s3")
+        bucket = {name: str(value) for name, value in server.settings(server.make_bucket()).items()}
         with postgres() as url:
-            yield {"database_url": url}
+            yield {"database_url": url, **bucket}
 
 
 def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path, settings: dict[str, str]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from core.config import EncoderConfig, PretrainConfig, RunConfig
 from core.corpora.packed import PackedCorpus
@@ -149,6 +148,8 @@ def test_native_kernels_are_not_for_other_devices() -> None:
 def test_compiled_graphs_are_kept_with_the_kernels_unless_the_user_says_where(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said_by: str
 ) -> None:
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
     before = {"nobody": None, "torch": default_cache_dir(), "the user": str(tmp_path / "elsewhere")}[said_by]
     monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", before or "")
