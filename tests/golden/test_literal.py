@@ -10,6 +10,8 @@ from core.pose.streams import STREAMS
 from tests.golden.conftest import Golden, golden_config
 from tests.golden.test_released_numbers import assert_close
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def literal(golden: Golden) -> LiteralSTC:

@@ -43,6 +43,7 @@ def test_what_cannot_be_read_is_named(poses: Path, tmp_path: Path) -> None:
         load_encoder(poses)
 
 
+@pytest.mark.slow
 def test_embed_writes_a_row_and_a_name_per_clip(poses: Path, tmp_path: Path) -> None:
     corpus = random_corpus(tmp_path / "corpus")
     pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), tmp_path)

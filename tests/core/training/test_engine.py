@@ -123,6 +123,7 @@ def test_when_auto_is_eager_for_want_of_a_compiler_the_log_says_why(
     library.native_library.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_compiler_may_be_named_with_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "env g++")
     monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
@@ -169,6 +170,7 @@ def test_a_cuda_graph_is_for_compiled_networks_on_cuda() -> None:
     assert on_cuda.cuda_graph
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
     library.native_library.cache_clear()

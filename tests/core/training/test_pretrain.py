@@ -44,7 +44,9 @@ def whole(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> tup
     return out, pretrain(spec_for(corpus), out)
 
 
-@pytest.mark.parametrize("stopped_at", [1, 4, 7, 11])
+@pytest.mark.parametrize(
+    "stopped_at", [1, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 7, 11))]
+)
 def test_a_resumed_run_ends_with_the_same_bytes(
     corpus: PackedCorpus, tmp_path: Path, stopped_at: int, whole: tuple[Path, dict[str, object]]
 ) -> None:
@@ -63,6 +65,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(
         assert (expected / file).read_bytes() == (second / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus, tmp_path: Path) -> None:
     run = {**OVERRIDES["run"], "num_epochs": 1}
     first = pretrain(spec_for(corpus, run=run), tmp_path / "first")
