@@ -1,23 +1,20 @@
 """What the API sends and takes about API keys."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from api.auth import Scope
 from api.schemas import GraceSeconds, Sent
-from core.config import Name
+from core.config import Closed, Name
 
 
-class ApiKeyRequest(BaseModel):
+class ApiKeyRequest(Closed):
     """A new API key."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     owner: Name
     """Whose key; an owner sees only their own things."""
-    scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.SUBMIT]
+    scopes: list[Scope] = Field([Scope.READ, Scope.SUBMIT], min_length=1)
     """What it allows: `read`, `submit` (includes read), `admin` (includes both)."""
     name: Name | None = None
     """What it is for, for people: it tells an owner's keys apart."""
@@ -25,10 +22,8 @@ class ApiKeyRequest(BaseModel):
     """When it ceases to work; null for never."""
 
 
-class ApiKeyRotationRequest(BaseModel):
+class ApiKeyRotationRequest(Closed):
     """How an API key makes way for a new one."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     grace_seconds: GraceSeconds = 86_400.0
     """How long the old key goes on working; 0 ends it at once."""

@@ -3,27 +3,24 @@
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, HttpUrl
+from pydantic import HttpUrl
 
 from api.schemas import GraceSeconds, Sent
+from core.config import Closed
 from core.jobs.access_tables import WebhookRow
 from core.jobs.webhooks import DeliveryState
 
 
-class WebhookRequest(BaseModel):
+class WebhookRequest(Closed):
     """A new webhook."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     url: HttpUrl
     """Where messages are sent by POST: http or https, without credentials, at a public address. Redirects are
     not followed."""
 
 
-class WebhookRotationRequest(BaseModel):
+class WebhookRotationRequest(Closed):
     """How a webhook's secret makes way for a new one."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     grace_seconds: GraceSeconds = 86_400.0
     """How long messages are signed with the old secret too; 0 ends it at once."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import platformdirs
 import psutil
 
+from core.kernels.library import cache_folder
 from signforge.children import wait_until
 from signforge.client import Client
 
@@ -79,7 +79,7 @@ def start_up(*words: str, inside: Sequence[str] = (), **settings: str) -> subpro
     all services.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNFORGE_")}
-    settings = {"cache_folder": platformdirs.user_cache_dir("signforge"), **settings}
+    settings = {"cache_folder": str(cache_folder()), **settings}
     return subprocess.Popen(
         [*inside, sys.executable, "-m", "signforge.cli", "up", *words],
         stdout=subprocess.PIPE,
