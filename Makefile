@@ -32,7 +32,7 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (under two minutes
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not system and not slow"
 
-test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about 12 minutes on two cores)
+test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (12 to 13 minutes on two slow cores)
 	$(PYTEST) --durations=25
 
 BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
