@@ -21,6 +21,21 @@ from core.config import (
     Switch,
 )
 
+SourceFormat = Literal[
+    "coco_wholebody_133",
+    "mediapipe_holistic",
+    "mp_data",
+    "pose_format",
+    "openpose_json",
+    "mmpose_json",
+    "mediapipe_tasks",
+    "asl_signs",
+]
+"""The layouts that an import can read (docs/formats.md)."""
+
+WantedFormat = Literal["auto", SourceFormat]
+"""A layout that a source must have; `auto` looks and decides."""
+
 
 class SplitConfig(Closed):
     """How clips are divided into train and test."""
@@ -47,7 +62,7 @@ class ImportSpec(Closed):
     """Name of the new corpus; no slashes."""
     source: Reference
     """An upload's id (`upl_...`), or a file or folder below a configured corpus root."""
-    format: Literal["auto", "coco_wholebody_133", "mediapipe_holistic", "mp_data"] = "auto"
+    format: WantedFormat = "auto"
     """How the source is laid out; `auto` looks and decides."""
     profile: Literal["wlasl", "msasl", "slr500", "nmfs_csl"] = "wlasl"
     """Whose confidence thresholds normalisation uses."""

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,11 @@ from core.config import Precision
 from core.errors import CorpusError, UserError
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
+from core.specs import WantedFormat
 
 if TYPE_CHECKING:
     from core.corpora.source import SourceClip
     from core.exchange.weights import LoadedEncoder
-
-Format = Literal["auto", "coco_wholebody_133", "mediapipe_holistic", "mp_data"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def load_encoder(path: str | Path, *, device: str = "cpu", precision: Precision 
 def read_clips(
     path: str | Path,
     *,
-    source_format: Format = "auto",
+    source_format: WantedFormat = "auto",
     profile: str = "wlasl",
     image_size: tuple[int, int] | None = None,
 ) -> list[Clip]:
@@ -73,7 +72,7 @@ def read_clips(
 def read_named_clips(
     path: str | Path,
     *,
-    source_format: Format = "auto",
+    source_format: WantedFormat = "auto",
     profile: str = "wlasl",
     image_size: tuple[int, int] | None = None,
 ) -> "list[SourceClip]":

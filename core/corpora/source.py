@@ -1,12 +1,16 @@
 """What a reader of a source format hands on, and the account it keeps of what it left out."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from core.pose.clip import Clip
 
 NUM_EXAMPLES = 20
 """Skipped clips that a report names; it counts them all."""
+NUM_RATES = 12
+"""Frame rates that a report lists, the commonest; it counts the others together."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,19 @@ class SourceClip:
 class ReadReport:
     """What was read, what was left out and why, and what had to be assumed.
 
-    `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand.
+    `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand; of
+    `frames_of_several_people` one person was read. `lengths` are the frames that each clip that was read has
+    in its source, `seconds` the durations of those whose frame rate the source tells.
     """
 
     clips_read: int = 0
     frames_kept: int = 0
     frames_subsampled: int = 0
     frames_without_hands: int = 0
+    frames_of_several_people: int = 0
+    lengths: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    frame_rates: Counter[float] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -41,6 +51,13 @@ class ReadReport:
         self.skipped[reason] += 1
         if len(self.examples) < NUM_EXAMPLES:
             self.examples.append(_as_text(f"{name}: {detail or reason}"))
+
+    def time(self, num_frames: int, frame_rate: float | None) -> None:
+        """Count the frames of a clip that was read, and its duration where its frame rate is known."""
+        self.lengths.append(num_frames)
+        if frame_rate is not None:
+            self.frame_rates[round(frame_rate, 3)] += 1
+            self.seconds.append(num_frames / frame_rate)
 
     def note(self, sentence: str) -> None:
         """Say, once, what had to be assumed or was left aside."""
@@ -53,6 +70,10 @@ class ReadReport:
         self.frames_kept += later.frames_kept
         self.frames_subsampled += later.frames_subsampled
         self.frames_without_hands += later.frames_without_hands
+        self.frames_of_several_people += later.frames_of_several_people
+        self.lengths.extend(later.lengths)
+        self.seconds.extend(later.seconds)
+        self.frame_rates.update(later.frame_rates)
         self.skipped.update(later.skipped)
         self.examples.extend(later.examples[: NUM_EXAMPLES - len(self.examples)])
         for sentence in later.notes:
@@ -71,10 +92,35 @@ class ReadReport:
             "frames_kept": self.frames_kept,
             "frames_subsampled": self.frames_subsampled,
             "frames_without_hands": self.frames_without_hands,
+            "frames_of_several_people": self.frames_of_several_people,
+            "frames_per_clip": _spread(self.lengths),
+            "seconds": _spread(self.seconds),
+            "frame_rates": self._rates(),
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
             "notes": list(self.notes),
         }
+
+    def _rates(self) -> dict[str, int]:
+        """Clips by frame rate."""
+        commonest = sorted(self.frame_rates.most_common(NUM_RATES))
+        rates = {f"{rate:g}": count for rate, count in commonest}
+        others = self.frame_rates.total() - sum(rates.values())
+        unknown = len(self.lengths) - len(self.seconds)
+        return rates | ({"others": others} if others else {}) | ({"unknown": unknown} if unknown else {})
+
+
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
+    """Total, least, median and greatest of what is known of the clips; None of nothing."""
+    if not values:
+        return None
+    numbers = {
+        "total": sum(values),
+        "shortest": min(values),
+        "median": median(values),
+        "longest": max(values),
+    }
+    return {name: round(number, 3) for name, number in numbers.items()}
 
 
 def _as_text(sentence: str) -> str:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from core.specs import SplitConfig
+from core.specs import SplitConfig, WantedFormat
 from signforge.client import Client
+from signforge.commands.import_report import report_fields
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import transfer_bar, watch_until_exit
 from signforge.models import Job
@@ -22,15 +23,6 @@ class SplitBy(StrEnum):
     SIGNER = "signer"
     SESSION = "session"
     RANDOM = "random"
-
-
-class Format(StrEnum):
-    """How a source is laid out."""
-
-    AUTO = "auto"
-    COCO_WHOLEBODY_133 = "coco_wholebody_133"
-    MEDIAPIPE_HOLISTIC = "mediapipe_holistic"
-    MP_DATA = "mp_data"
 
 
 class Profile(StrEnum):
@@ -60,7 +52,7 @@ def add(
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Accept a signer on both sides; scores are inflated.")
     ] = False,
-    source_format: Annotated[Format, typer.Option("--format", help="Its layout.")] = Format.AUTO,
+    source_format: Annotated[WantedFormat, typer.Option("--format", help="Its layout.")] = "auto",
     profile: Annotated[Profile, typer.Option(help="Confidence thresholds.")] = Profile.WLASL,
     image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")] = None,
     image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")] = None,
@@ -78,7 +70,7 @@ def add(
     options: dict[str, Any] = {
         "name": name or PurePath(source).name.split(".")[0],
         "split": split,
-        "format": source_format.value,
+        "format": source_format,
         "profile": profile.value,
         "image_width": image_width,
         "image_height": image_height,
@@ -92,7 +84,9 @@ def add(
         job = _follow(client, job, aside=as_json) if watch else job
     if as_json:
         print_json(job)
-    elif not watch:
+    elif watch:
+        print_fields(report_fields((job.result or {}).get("report") or {}))
+    else:
         typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
 
 
@@ -139,7 +133,8 @@ def show(
             ("digest", found.digest),
             ("import job", found.job_id),
             ("created (UTC)", found.created_at),
-            *found.summary.items(),
+            *((field, value) for field, value in found.summary.items() if field != "report"),
+            *report_fields(found.summary.get("report") or {}),
         ]
     )
 

@@ -104,7 +104,7 @@ def corpus(api: RunningApi, tmp_path: Path) -> str:
         "label_names": ["hello", "thanks"],
         "signer_names": ["ann", "bob"],
         "split_counts": {"train": 6, "test": 2},
-        "report": {},
+        "report": {"clips_read": 8, "clips_skipped": 1, "frames_kept": 300, "frame_rates": {"25": 8}},
     }
     with transaction(api.engine) as session:
         outcomes.succeed_import(

@@ -158,7 +158,10 @@ def test_lists_and_shows_for_people(invoke: Invoke, make_encoder: Callable[[byte
     assert "1 version" not in invoke("encoders", "show", "signs-encoder").stdout
     assert encoder_id in invoke("encoders", "show", "signs-encoder").stdout
     assert "signs" in invoke("corpora", "list").stdout
-    assert "hello" in invoke("corpora", "show", "signs").stdout
+    shown = invoke("corpora", "show", "signs").stdout
+    assert "hello" in shown
+    assert "8 (1 skipped)" in shown
+    assert "25: 8" in shown
     assert "succeeded" in invoke("jobs").stdout
     assert "smoke" in invoke("recipes").stdout
     assert '"num_epochs"' in invoke("recipes", "smoke").stdout

@@ -45,7 +45,13 @@ class ClipColumns:
         columns = (self.names, self.labels, self.signers, self.sessions, self.splits)
         return ClipColumns(*(column[clips] for column in columns))  # type: ignore[arg-type]
 
-    def raw_clip(self, index: int, keypoints: np.ndarray, image_size: tuple[int, int]) -> RawClip:
+    def raw_clip(
+        self,
+        index: int,
+        keypoints: np.ndarray,
+        image_size: tuple[int, int],
+        frame_rate: float | None = None,
+    ) -> RawClip:
         """Clip `index` with these keypoints."""
         return RawClip.of(
             keypoints,
@@ -55,6 +61,7 @@ class ClipColumns:
             self.signers[index],
             self.sessions[index],
             self.splits[index],
+            frame_rate=frame_rate,
         )
 
 

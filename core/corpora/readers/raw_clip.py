@@ -1,7 +1,7 @@
 """The step all readers share: from a source's raw keypoints to normalised clips, or reasons to skip them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,9 @@ from core.pose.normalise import NormalisationProfile, Normalised, Video, normali
 NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
 NO_FRAMES = "no frames"
+
+FASTEST = 1000
+"""Frames a second beyond which a stated frame rate is taken for a mistake."""
 
 _FRAMES_AT_ONCE = 2048
 """Frames normalised together: enough to hide the price of calls, and of waits for the interpreter's lock."""
@@ -37,14 +40,24 @@ class RawClip:
     signer: str | None = None
     session: str | None = None
     split: str | None = None
+    frame_rate: float | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(
-        cls, keypoints: np.ndarray, image_size: tuple[int, int], name: str, *facts: str | None
+        cls,
+        keypoints: np.ndarray,
+        image_size: tuple[int, int],
+        name: str,
+        *facts: str | None,
+        frame_rate: float | None = None,
     ) -> "RawClip":
-        """Take what is needed of COCO-WholeBody keypoints (n, 133, 3) in pixels."""
+        """Take what is needed of COCO-WholeBody keypoints (n, 133, 3) in pixels.
+
+        `facts` are label, signer, session and split; an impossible `frame_rate` (frames a second) is unknown.
+        """
         width, height = image_size
-        return cls(Video.of(keypoints, width=width, height=height), len(keypoints), name, *facts)
+        video = Video.of(keypoints, width=width, height=height)
+        return cls(video, len(keypoints), name, *facts, frame_rate=_possible(frame_rate))
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,12 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
         return
     num_read, num_kept = len(raw.video), len(result.clip)
     report.clips_read += 1
+    report.time(raw.num_frames, raw.frame_rate)
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read
     report.frames_without_hands += num_read - num_kept
     yield SourceClip(result.clip, raw.name, raw.label, raw.signer, raw.session, raw.split)
+
+
+def _possible(frame_rate: float | None) -> float | None:
+    return frame_rate if frame_rate is not None and 0 < frame_rate <= FASTEST else None

@@ -1,0 +1,58 @@
+"""What an import read and left out, as a person reads it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_NUM_EXAMPLES = 5
+
+
+def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An import's report as names and values; empty where it says nothing (docs/formats.md)."""
+    fields = [
+        ("clips read", _counted(report, "clips_read", {"skipped": report.get("clips_skipped", 0)})),
+        ("skipped because", _by_count(report.get("skipped") or {})),
+        ("for example", _lines((report.get("examples") or [])[:_NUM_EXAMPLES])),
+        ("frames kept", _counted(report, "frames_kept", _frames_left_out(report))),
+        ("several people", _several_people(report)),
+        ("frames per clip", _spread(report.get("frames_per_clip"))),
+        ("frames a second", _by_count(report.get("frame_rates") or {})),
+        ("seconds", _spread(report.get("seconds"))),
+        ("notes", _lines(report.get("notes") or [])),
+    ]
+    return [(name, value) for name, value in fields if value]
+
+
+def _counted(report: Mapping[str, Any], field: str, others: Mapping[str, int]) -> str:
+    if field not in report:
+        return ""
+    left_out = ", ".join(f"{count} {reason}" for reason, count in others.items() if count)
+    return f"{report[field]}" + (f" ({left_out})" if left_out else "")
+
+
+def _frames_left_out(report: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        "without hands": report.get("frames_without_hands", 0),
+        "left out by subsampling": report.get("frames_subsampled", 0),
+    }
+
+
+def _several_people(report: Mapping[str, Any]) -> str:
+    num_frames = report.get("frames_of_several_people", 0)
+    return f"in {num_frames} frames; one was read" if num_frames else ""
+
+
+def _by_count(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.items())
+
+
+def _spread(spread: Mapping[str, float] | None) -> str:
+    if not spread:
+        return ""
+    return (
+        f"{spread['shortest']:g} to {spread['longest']:g}, median {spread['median']:g}, "
+        f"{spread['total']:.10g} in all"
+    )
+
+
+def _lines(sentences: Sequence[str]) -> str:
+    return "\n".join(sentences)
