@@ -4,28 +4,36 @@ Keypoints are x and y in pixels and a confidence, 133 to a frame. See docs/forma
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.npz import NpzFile
-from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
+from core.corpora.readers.people import check_pixels, most_confident
+from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
+from core.specs import SourceFormat
 
-FORMAT = "coco_wholebody_133"
+FORMAT: SourceFormat = "coco_wholebody_133"
 
 _CLIPS_AT_ONCE = 32
-_FILES_AT_ONCE = 32
 
 
-def open_clip(path: Path, options: ReadOptions, report: ReadReport) -> Source:
-    """A file with one clip: `keypoints` (T, 133, 3), `width`, `height`."""
-    piece = RawClips((_single_clip(path, path.stem, None, options),))
-    return Source(FORMAT, 1, [piece], options.profile, report)
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A file with one clip: `keypoints` (T, 133, 3), or (T, 133, 2) and `scores`; `width` and `height`."""
+    (path,) = clip.files
+    with NpzFile(path) as file:
+        keypoints = file.array("keypoints")
+        if "scores" in file:
+            keypoints = _scored(file, keypoints, report)
+        _checked(file, keypoints.shape, keypoints.dtype)
+        check_pixels(keypoints, path)
+        size, rate = _image_sizes(file, options, 1)[0], _frame_rates(file, 1)[0]
+    return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
@@ -36,48 +44,17 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
         offsets = _offsets(file, num_frames)
         num_clips = len(offsets) - 1
         columns = ClipColumns.of(file, num_clips)
-        sizes = _image_sizes(file, options, num_clips)
-    pieces = _pieces_of_rows(path, offsets, columns, sizes)
+        sizes, rates = _image_sizes(file, options, num_clips), _frame_rates(file, num_clips)
+    pieces = _pieces_of_rows(path, offsets, columns, sizes, rates)
     return Source(FORMAT, num_clips, pieces, options.profile, report)
 
 
-def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: ReadReport) -> Source:
-    """A folder `<sign>/<take>.npz` of single clips; a damaged file is skipped and counted."""
-    pieces = [
-        FilesPiece(folder, tuple(files[first : first + _FILES_AT_ONCE]), options)
-        for first in range(0, len(files), _FILES_AT_ONCE)
-    ]
-    return Source(FORMAT, len(files), pieces, options.profile, report, separate_files=True)
-
-
-@dataclass(frozen=True)
-class FilesPiece:
-    """Files of a folder, a clip each."""
-
-    folder: Path
-    files: tuple[Path, ...]
-    options: ReadOptions
-
-    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """Their clips; a damaged file is one that cannot be read."""
-        for path in self.files:
-            inside = path.relative_to(self.folder).with_suffix("")
-            label = inside.parts[-2] if len(inside.parts) > 1 else None
-            try:
-                yield _single_clip(path, str(inside), label, self.options)
-            except CorpusError as error:
-                yield Unreadable(str(inside), str(error))
-
-
-def _single_clip(path: Path, name: str, label: str | None, options: ReadOptions) -> RawClip:
-    with NpzFile(path) as file:
-        keypoints = file.array("keypoints")
-        _checked(file, keypoints.shape, keypoints.dtype)
-        return RawClip.of(keypoints, _image_sizes(file, options, 1)[0], name, label)
-
-
 def _pieces_of_rows(
-    path: Path, offsets: list[int], columns: ClipColumns, sizes: list[tuple[int, int]]
+    path: Path,
+    offsets: list[int],
+    columns: ClipColumns,
+    sizes: list[tuple[int, int]],
+    rates: list[float | None],
 ) -> Iterator[RawClips]:
     """A zipped array is read from its start to its end, so this process reads it for all."""
     with NpzFile(path) as file, file.rows("keypoints") as rows:
@@ -85,10 +62,31 @@ def _pieces_of_rows(
             numbers = range(first, min(first + _CLIPS_AT_ONCE, len(sizes)))
             yield RawClips(
                 tuple(
-                    columns.raw_clip(number, rows.read(offsets[number + 1] - offsets[number]), sizes[number])
+                    columns.raw_clip(
+                        number, rows.read(offsets[number + 1] - offsets[number]), sizes[number], rates[number]
+                    )
                     for number in numbers
                 )
             )
+
+
+def _scored(file: NpzFile, keypoints: np.ndarray, report: ReadReport) -> np.ndarray:
+    """Positions (T, 133, 2) and scores (T, 133), of one person or of several (T, P, ...), as one array."""
+    scores = file.array("scores")
+    shape = keypoints.shape
+    people = len(shape) == 4
+    if shape[-2:] != (NUM_RAW_JOINTS, 2) or len(shape) not in (3, 4) or scores.shape != shape[:-1]:
+        raise CorpusError(
+            f"{file.path}: 'keypoints' and 'scores' must be (frames, {NUM_RAW_JOINTS}, 2) and (frames, "
+            f"{NUM_RAW_JOINTS}), or with an axis of people after the frames; got {shape} and {scores.shape}."
+        )
+    if keypoints.dtype.kind not in "fiu" or scores.dtype.kind not in "fiu" or (people and not shape[1]):
+        raise CorpusError(f"{file.path}: 'keypoints' and 'scores' must be numbers, of at least one person.")
+    joined = np.concatenate([keypoints.astype("f8"), scores[..., None].astype("f8")], axis=-1)
+    if not people:
+        return joined
+    chosen = [most_confident(frame, report) for frame in joined]
+    return np.stack(chosen) if chosen else joined[:, 0]
 
 
 def _checked(file: NpzFile, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> int:
@@ -130,3 +128,16 @@ def _sides(file: NpzFile, name: str, num_clips: int) -> list[int]:
     if not (np.isfinite(values) & (values >= 2) & (values <= 1e6)).all():
         raise CorpusError(f"{file.path}: {name!r} must lie between 2 and 1000000 pixels.")
     return [round(value) for value in np.broadcast_to(values, num_clips).tolist()]
+
+
+def _frame_rates(file: NpzFile, num_clips: int) -> list[float | None]:
+    """Each clip's frames a second, where the file says: one number for all, or one each."""
+    if "fps" not in file:
+        return [None] * num_clips
+    values = file.array("fps")
+    if values.shape not in ((), (1,), (num_clips,)) or values.dtype.kind not in "fiu":
+        raise CorpusError(f"{file.path}: 'fps' must be one number of frames a second, or one per clip.")
+    return [float(value) for value in np.broadcast_to(values, num_clips).tolist()]
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip)

@@ -1,12 +1,14 @@
 """Telling source formats apart, and opening a source with the reader that fits."""
 
 import os
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from core.corpora.readers import coco_wholebody, mediapipe_holistic, mp_data
-from core.corpora.readers.npz import NpzFile
+from core.corpora.readers import coco_wholebody, mediapipe_holistic
+from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
+from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
+from core.corpora.readers.labels_table import find_table
+from core.corpora.readers.npz import NpzFile, is_npz
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -14,10 +16,14 @@ from core.errors import CorpusError
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], Source]
 SUPPORTED = (
-    "an .npz of COCO-WholeBody keypoints (frames, 133, 3), an .npz of MediaPipe Holistic keypoints (clips, "
-    "frames, 75, 3), a folder <sign>/<take>.npz or <sign>/<take>/<frame>.npy, or a .zip, .tar or .tar.gz of "
-    "these"
+    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe's (.npz, <sign>/<take>/<frame>.npy, .json, "
+    "asl-signs .parquet), .pose files, OpenPose's and MMPose's .json, each as a file or as a folder "
+    "<sign>/<clip>, or a .zip, .tar or .tar.gz of these (docs/formats.md)"
 )
+
+_LOOKED_AT = 20
+"""Files of one ending that are opened to tell what their folder holds."""
+_SUFFIXES_NAMED = 5
 
 
 def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadReport) -> Source:
@@ -32,61 +38,6 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
     return source
 
 
-def is_npz(path: Path) -> bool:
-    """Whether a file is a zip of arrays at its top level, and so no archive of files."""
-    if not zipfile.is_zipfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise CorpusError(f"{path} is damaged: {error}.") from None
-    return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
-
-
-def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
-    if not path.is_file():
-        raise CorpusError(f"There is no file or folder {path}.")
-    if path.stat().st_size == 0:
-        raise CorpusError(f"{path} is empty.")
-    if not is_npz(path):
-        raise CorpusError(f"{path} is nothing this program can read, or is damaged. It reads {SUPPORTED}.")
-    return _opener(path)(path, options, report)
-
-
-def _opener(path: Path) -> Opener:
-    with NpzFile(path) as file:
-        with file.rows("keypoints") as rows:
-            num_axes = len(rows.shape)
-        if num_axes == 4:
-            return mediapipe_holistic.open_clips
-        return coco_wholebody.open_clips if "offsets" in file else coco_wholebody.open_clip
-
-
-def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Source:
-    files = visible_files(folder)
-    frames = [path for path in files if path.suffix == ".npy"]
-    arrays = [path for path in files if path.suffix == ".npz"]
-    if frames and arrays:
-        raise CorpusError(
-            f"{folder} holds both frames ({frames[0].name}) and clips ({arrays[0].name}); import them apart."
-        )
-    others = sorted({path.suffix or path.name for path in files} - {".npy", ".npz"})
-    if others and (frames or arrays):
-        num_others = len(files) - len(frames) - len(arrays)
-        report.note(f"{num_others} other files were not read ({', '.join(others[:5])}).")
-    if len(arrays) == 1 and _opener(arrays[0]) is not coco_wholebody.open_clip:
-        return _open_file(arrays[0], options, report)
-    if arrays:
-        return coco_wholebody.open_folder(folder, arrays, options, report)
-    if frames:
-        return mp_data.open_folder(folder, frames, options, report)
-    raise CorpusError(
-        f"{folder} has no .npz or .npy files ({len(files)} others: {', '.join(others[:5]) or 'none'}). "
-        f"This program reads {SUPPORTED}."
-    )
-
-
 def visible_files(folder: Path) -> list[Path]:
     """All files below a folder, each folder's together, without hidden ones and what macOS adds."""
     found = []
@@ -94,3 +45,112 @@ def visible_files(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
     return found
+
+
+def holds_many(path: Path) -> bool:
+    """Whether a file is an `.npz` of many clips."""
+    if not is_npz(path):
+        return False
+    with NpzFile(path) as file:
+        return _is_many(file)
+
+
+def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
+    if not path.is_file():
+        raise CorpusError(f"There is no file or folder {path}.")
+    if path.stat().st_size == 0:
+        raise CorpusError(f"{path} is empty.")
+    opener = next((opener for fits, opener in FILE_LAYOUTS if fits(path)), None)
+    if opener is not None:
+        return opener(path, options, report)
+    layout = clip_format_of(path)
+    if layout is None:
+        raise CorpusError(f"{path} is nothing this program can read, or is damaged. It reads {SUPPORTED}.")
+    return open_clip(path, layout, options, report)
+
+
+def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Source:
+    files = visible_files(folder)
+    opener = next((opener for fits, opener in FOLDER_LAYOUTS if fits(folder, files)), None)
+    if opener is not None:
+        return opener(folder, options, report)
+    table = find_table(files)
+    base = folder if table is None else table.path.parent
+    layout, read = _held(base, [path for path in files if path.is_relative_to(base)])
+    if layout is None:
+        _note_others(files, read, report)
+        return _open_file(read[0], options, report)
+    _note_others(files, read if table is None else [*read, table.path], report)
+    clips = layout.group(base, read)
+    return open_clips(clips if table is None else table.applied(clips, report), layout, options, report)
+
+
+def _held(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[Path]]:
+    """The layout of a folder's clips, and their files; no layout where one file holds them all."""
+    found: dict[str, tuple[ClipFormat | None, list[Path]]] = {}
+    faults: list[CorpusError] = []
+    for suffix in SUFFIXES:
+        of_suffix = [path for path in files if path.suffix == suffix]
+        if len(of_suffix) == 1 and suffix == ".npz" and holds_many(of_suffix[0]):
+            found[suffix] = None, of_suffix
+        elif of_suffix and (layout := _layout_of(of_suffix, faults)) is not None:
+            found[suffix] = layout, of_suffix
+    if len(found) > 1:
+        first, second = (f"{held[1][0].name}" for held in list(found.values())[:2])
+        raise CorpusError(
+            f"{folder} holds both {first} and {second}, clips of two formats; import them apart."
+        )
+    if not found:
+        raise faults[0] if faults else _nothing_in(folder, files)
+    return next(iter(found.values()))
+
+
+def _nothing_in(folder: Path, files: Sequence[Path]) -> CorpusError:
+    there = ", ".join(_suffixes(files)) or "none"
+    return CorpusError(
+        f"{folder} has no pose files ({len(files)} others: {there}). This program reads {SUPPORTED}."
+    )
+
+
+def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat | None:
+    """The layout of the first file that has one; why others have none is added to `faults`."""
+    for path in files[:_LOOKED_AT]:
+        try:
+            layout = clip_format_of(path)
+        except CorpusError as error:
+            faults.append(error)
+            continue
+        if layout is not None:
+            return layout
+        faults.append(CorpusError(f"{path} is nothing this program can read, or is damaged."))
+    return None
+
+
+def _note_others(files: Sequence[Path], read: Sequence[Path], report: ReadReport) -> None:
+    others = set(files).difference(read)
+    if others:
+        report.note(f"{len(others)} other files were not read ({', '.join(_suffixes(others))}).")
+
+
+def _suffixes(files: Iterable[Path]) -> list[str]:
+    """Some of their endings, or names where they have none."""
+    return sorted({path.suffix or path.name for path in files})[:_SUFFIXES_NAMED]
+
+
+def _is_many(file: NpzFile) -> bool:
+    if "keypoints" not in file or "offsets" in file:
+        return "offsets" in file
+    with file.rows("keypoints") as rows:
+        return len(rows.shape) == 4 and "scores" not in file
+
+
+def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> Source:
+    with NpzFile(path) as file:
+        of_coco = "offsets" in file
+    return (coco_wholebody if of_coco else mediapipe_holistic).open_clips(path, options, report)
+
+
+FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = ((holds_many, _open_many),)
+"""Files of many clips: how one is recognised, and what opens it."""
+FOLDER_LAYOUTS: tuple[tuple[Callable[[Path, Sequence[Path]], bool], Opener], ...] = ()
+"""Folders of a layout of their own, recognised by their files; any other is a folder of clips."""

@@ -1,4 +1,4 @@
-"""Reader of MediaPipe Holistic keypoints in one `.npz`: clips of equal length. See docs/formats.md."""
+"""Reader of MediaPipe Holistic keypoints in `.npz`: clips of equal length, or one. See docs/formats.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size
 from core.corpora.readers.npz import NpzFile
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
+from core.specs import SourceFormat
 
-FORMAT = "mediapipe_holistic"
+FORMAT: SourceFormat = "mediapipe_holistic"
 NUM_POINTS = 75
 """33 pose points, 21 of the left hand, 21 of the right."""
 
@@ -35,6 +37,20 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
     return Source(FORMAT, shape[0], pieces, options.profile, report)
 
 
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A file with one clip: `keypoints` (T, 75, 3)."""
+    (path,) = clip.files
+    with NpzFile(path) as file:
+        points = file.array("keypoints")
+    if points.ndim != 3 or points.shape[1:] != (NUM_POINTS, 3) or points.dtype.kind not in "fiu":
+        raise CorpusError(
+            f"{path}: 'keypoints' must be numbers of shape (frames, {NUM_POINTS}, 3); got {points.dtype} "
+            f"{points.shape}."
+        )
+    size = frame_size(options, report)
+    return RawClip.of(_as_coco(points, size), size, clip.name)
+
+
 @dataclass(frozen=True)
 class PointsPiece:
     """Some clips' points (K, T, 75, 3) as they are in the file."""
@@ -45,9 +61,7 @@ class PointsPiece:
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """The clips as COCO-WholeBody keypoints."""
-        left, right = NUM_POSE_POINTS, NUM_POSE_POINTS + 21
-        frames = self.points.reshape(-1, NUM_POINTS, 3).astype("f8")  # (K * T, 75, 3)
-        keypoints = as_coco(frames[:, :left], frames[:, left:right], frames[:, right:], self.image_size)
+        keypoints = _as_coco(self.points.reshape(-1, NUM_POINTS, 3), self.image_size)
         for index, clip in enumerate(keypoints.reshape(*self.points.shape[:2], *keypoints.shape[1:])):
             yield self.columns.raw_clip(index, clip, self.image_size)
 
@@ -59,3 +73,13 @@ def _pieces_of_rows(
         for first in range(0, num_clips, _CLIPS_AT_ONCE):
             last = min(first + _CLIPS_AT_ONCE, num_clips)
             yield PointsPiece(rows.read(last - first), columns.of_clips(slice(first, last)), size)
+
+
+def _as_coco(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames (n, 75, 3) as COCO-WholeBody keypoints (n, 133, 3)."""
+    frames = points.astype("f8")
+    left, right = NUM_POSE_POINTS, NUM_POSE_POINTS + 21
+    return as_coco(frames[:, :left], frames[:, left:right], frames[:, right:], size)
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip)

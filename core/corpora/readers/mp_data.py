@@ -5,13 +5,13 @@ A vector has 258 values (pose 33 x (x, y, z, visibility), left hand 21 x (x, y, 
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
@@ -19,58 +19,41 @@ from core.corpora.readers.mediapipe_points import (
     with_confidence,
 )
 from core.corpora.readers.npz import read_npy
-from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
+from core.specs import SourceFormat
 
-FORMAT = "mp_data"
+FORMAT: SourceFormat = "mp_data"
 HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662
 """Values of a frame, by what it holds."""
 
-_TAKES_AT_ONCE = 16
 _HAND = 63
 _POSE = NUM_POSE_POINTS * 4
 
 
-def open_folder(folder: Path, files: list[Path], options: ReadOptions, report: ReadReport) -> Source:
-    """The takes of a folder; `files` are its `.npy` files. A damaged take is skipped and counted.
+def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
+    """The takes of a folder, each the `.npy` files of a folder two deep.
 
     Raises:
-        CorpusError: a file does not lie two folders deep.
+        CorpusError: a file does not lie there.
     """
     for path in files:
         if len(path.relative_to(folder).parts) < 3:
             raise CorpusError(f"{path} is not where mp_data has frames: <sign>/<take>/<frame>.npy.")
-    takes = [tuple(frames) for _, frames in groupby(files, key=lambda path: path.parent)]
-    size = frame_size(options, report)
-    pieces = [
-        TakesPiece(folder, tuple(takes[first : first + _TAKES_AT_ONCE]), size)
-        for first in range(0, len(takes), _TAKES_AT_ONCE)
+    return [
+        ClipFiles(str(take.relative_to(folder)), tuple(frames), take.parent.name)
+        for take, frames in groupby(files, key=lambda path: path.parent)
     ]
-    return Source(FORMAT, len(takes), pieces, options.profile, report, separate_files=True)
 
 
-@dataclass(frozen=True)
-class TakesPiece:
-    """Takes of a folder: each is the list of its frames' files."""
-
-    folder: Path
-    takes: tuple[tuple[Path, ...], ...]
-    image_size: tuple[int, int]
-
-    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """Their clips; a take with a damaged frame is one that cannot be read."""
-        for frames in self.takes:
-            take = frames[0].parent
-            name = str(take.relative_to(self.folder))
-            try:
-                values = _take_values(frames)
-            except CorpusError as error:
-                yield Unreadable(name, str(error))
-                continue
-            if values.shape[1] == HANDS_ALONE:
-                report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
-            yield RawClip.of(_keypoints(values, self.image_size), self.image_size, name, take.parent.name)
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A take's frames."""
+    size = frame_size(options, report)
+    values = _take_values(clip.files)
+    if values.shape[1] == HANDS_ALONE:
+        report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
+    return RawClip.of(_keypoints(values, size), size, clip.name)
 
 
 def _take_values(frames: Sequence[Path]) -> np.ndarray:
@@ -104,3 +87,6 @@ def _keypoints(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         pose = values[:, :_POSE].reshape(num_frames, NUM_POSE_POINTS, 4)[:, :, [0, 1, 3]]
     left_hand, right_hand = (with_confidence(hand.reshape(num_frames, 21, 3)) for hand in (left, right))
     return as_coco(pose, left_hand, right_hand, size)
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip, group_takes, frames_apart=True)

@@ -110,6 +110,21 @@ class NpzFile:
             yield _open_rows(stream, self._archive.getinfo(f"{name}.npy").file_size)
 
 
+def is_npz(path: Path) -> bool:
+    """Whether a file is a zip of arrays at its top level, and so no archive of files."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with damage_named(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
+
+
+def is_npy(path: Path) -> bool:
+    """Whether a file begins as NumPy's own do."""
+    with damage_named(path), path.open("rb") as stream:
+        return stream.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+
+
 def read_npy(path: Path) -> np.ndarray:
     """One array of a `.npy` file.
 

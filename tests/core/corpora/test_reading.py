@@ -15,7 +15,7 @@ import pytest
 from core.corpora import importing
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
-from core.corpora.readers import coco_wholebody, mediapipe_holistic, mp_data
+from core.corpora.readers import clip_files, coco_wholebody, mediapipe_holistic
 from core.corpora.readers.raw_clip import RawClip, Unreadable
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport
@@ -31,10 +31,9 @@ from tests.core.corpora.test_importing import Recorder
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every source were large."""
     monkeypatch.setattr(importing, "CLIPS_WORTH_A_PROCESS", 1)
-    monkeypatch.setattr(coco_wholebody, "_FILES_AT_ONCE", 2)
+    monkeypatch.setattr(clip_files, "_CLIPS_AT_ONCE", 2)
     monkeypatch.setattr(coco_wholebody, "_CLIPS_AT_ONCE", 2)
     monkeypatch.setattr(mediapipe_holistic, "_CLIPS_AT_ONCE", 7)
-    monkeypatch.setattr(mp_data, "_TAKES_AT_ONCE", 1)
 
 
 def imported(source: Path, out: Path, *, processes: int) -> tuple[dict[str, object], dict[str, bytes]]:
@@ -73,7 +72,13 @@ def test_a_folder_gives_the_same_bytes_and_report(folder_of_clips: Path, tmp_pat
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(
     "source",
-    ["signs/signs_small.npz", "formats/traduttore_258", "formats/signwish_258", "formats/traduttore_126"],
+    [
+        "signs/signs_small.npz",
+        "formats/traduttore_258",
+        "formats/signwish_258",
+        "formats/traduttore_126",
+        "formats/pose_format",
+    ],
 )
 def test_real_sources_give_the_same_bytes(shared_data: Path, tmp_path: Path, source: str) -> None:
     alone = imported(shared_data / source, tmp_path / "alone", processes=1)

@@ -40,17 +40,19 @@ def test_an_upload_needs_no_ending(saved: Save) -> None:
     assert read(path.rename(path.with_suffix(""))).clips
 
 
-def test_openpose_files_are_not_read_but_named(shared_data: Path) -> None:
-    with pytest.raises(CorpusError, match=r"no \.npz or \.npy files \(31 others: \.json, LICENSE\)"):
-        read(shared_data / "formats" / "openpose_json")
-    with pytest.raises(CorpusError, match=r"openpose\.pose is nothing this program can read"):
-        read(shared_data / "formats" / "pose_format" / "openpose.pose")
+def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for name in ("LICENSE", "video.mp4", "notes.txt"):
+        (tmp_path / name).write_text("about something else")
+    with pytest.raises(CorpusError, match=r"no pose files \(3 others: \.mp4, \.txt, LICENSE\)"):
+        read(tmp_path)
+    with pytest.raises(CorpusError, match=r"video\.mp4 is nothing this program can read"):
+        read(tmp_path / "video.mp4")
 
 
 def test_frames_beside_clips_are_ambiguous(saved: Save, tmp_path: Path) -> None:
     saved("a/b/0.npz", keypoints=coco_keypoints(1))
     np.save(tmp_path / "a" / "b" / "0.npy", np.zeros(258))
-    with pytest.raises(CorpusError, match="both frames"):
+    with pytest.raises(CorpusError, match=r"both 0\.npy and 0\.npz, clips of two formats"):
         read(tmp_path)
 
 

@@ -1,0 +1,96 @@
+"""Reader of the rows of Kaggle's "asl-signs": MediaPipe Holistic in Parquet. See docs/formats.md."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat, a_file_each
+from core.corpora.readers.labels_table import KAGGLES_TABLE
+from core.corpora.readers.long_rows import Placed, place_rows
+from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size, with_confidence
+from core.corpora.readers.parquet_rows import ColumnKind, read_batches
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.skeleton import NUM_HAND_JOINTS
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "asl_signs"
+
+_KINDS: dict[str, ColumnKind] = {
+    "frame": "integers",
+    "type": "text",
+    "landmark_index": "integers",
+    "x": "numbers",
+    "y": "numbers",
+}
+COLUMNS = frozenset(_KINDS)
+"""What is read; `row_id` and `z` may stand beside."""
+
+_NUM_LANDMARKS = {
+    "face": 468,
+    "left_hand": NUM_HAND_JOINTS,
+    "pose": NUM_POSE_POINTS,
+    "right_hand": NUM_HAND_JOINTS,
+}
+_FIRST = {"pose": 0, "left_hand": NUM_POSE_POINTS, "right_hand": NUM_POSE_POINTS + NUM_HAND_JOINTS}
+"""Where a part begins among the landmarks that are kept."""
+_NUM_KEPT = NUM_POSE_POINTS + 2 * NUM_HAND_JOINTS
+_LANDMARK_FOLDER = "train_landmark_files"
+
+
+def group_sequences(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
+    """A clip each. Kaggle's own folders are participants, whose signs only `train.csv` knows.
+
+    Raises:
+        CorpusError: it is not there.
+    """
+    below = next((path for path in files if _LANDMARK_FOLDER in path.parts), None)
+    if below is not None:
+        beside = Path(*below.parts[: below.parts.index(_LANDMARK_FOLDER)])
+        if not beside.is_relative_to(folder) or not (beside / KAGGLES_TABLE).is_file():
+            raise CorpusError(
+                f"{below} lies in {_LANDMARK_FOLDER} without the {KAGGLES_TABLE} that tells its sign; import "
+                "the folder that holds both."
+            )
+    return a_file_each(folder, files)
+
+
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A sequence's landmarks; what is not a number was not found."""
+    (path,) = clip.files
+    landmarks = place_rows(_rows(path), _NUM_KEPT, path)  # (T, 75, 2)
+    size = frame_size(options, report)
+    found = with_confidence(landmarks)
+    left, right = _FIRST["left_hand"], _FIRST["right_hand"]
+    return RawClip.of(as_coco(found[:, :left], found[:, left:right], found[:, right:], size), size, clip.name)
+
+
+def _rows(path: Path) -> list[Placed]:
+    rows = []
+    for batch in read_batches(path, _KINDS):
+        places = np.full(len(batch["frame"]), -1)
+        for kind in sorted(set(batch["type"].tolist())):
+            rows_of_kind = batch["type"] == kind
+            places[rows_of_kind] = _places(batch["landmark_index"][rows_of_kind], kind, path)
+        positions = np.stack([batch["x"], batch["y"]], axis=1)
+        kept = places >= 0
+        rows.append(Placed(batch["frame"][kept], places[kept], positions[kept]))
+        rows.append(Placed.of_no_point(np.unique(batch["frame"][~kept])))
+    return rows
+
+
+def _places(indices: np.ndarray, kind: str, path: Path) -> np.ndarray:
+    """Each landmark's place among those that are kept; -1 for the face's."""
+    if kind not in _NUM_LANDMARKS:
+        raise CorpusError(f"{path}: column 'type' must hold {', '.join(_NUM_LANDMARKS)}; it holds {kind!r}.")
+    if indices.min() < 0 or indices.max() >= _NUM_LANDMARKS[kind]:
+        raise CorpusError(
+            f"{path}: 'landmark_index' of {kind} must be 0 to {_NUM_LANDMARKS[kind] - 1}; it goes from "
+            f"{indices.min()} to {indices.max()}."
+        )
+    return indices.astype("i8") + _FIRST[kind] if kind in _FIRST else np.full(len(indices), -1)
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip, group_sequences)

@@ -1,0 +1,80 @@
+"""All layouts of a clip in a file of its own, and which of them a file has, told by its content."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from core.corpora.readers import (
+    asl_signs,
+    coco_parquet,
+    coco_wholebody,
+    mediapipe_holistic,
+    mediapipe_tasks,
+    mmpose_json,
+    mp_data,
+    openpose_json,
+    pose_files,
+)
+from core.corpora.readers.clip_files import ClipFormat
+from core.corpora.readers.json_file import is_json, read_json, shown
+from core.corpora.readers.npz import NpzFile, is_npy, is_npz
+from core.corpora.readers.parquet_rows import column_names, is_parquet
+from core.errors import CorpusError
+
+SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet")
+"""Endings of the files that are looked at in a folder."""
+
+_OF_JSON = (
+    (openpose_json.fits, openpose_json.LAYOUT),
+    (mmpose_json.fits, mmpose_json.LAYOUT),
+    (mediapipe_tasks.fits, mediapipe_tasks.LAYOUT),
+)
+_OF_PARQUET = (
+    (asl_signs.COLUMNS, asl_signs.LAYOUT),
+    (coco_parquet.COLUMNS, coco_parquet.LAYOUT),
+)
+
+
+def clip_format_of(path: Path) -> ClipFormat | None:
+    """The layout of a file with a clip or a frame in it; None where it is of no kind that is read.
+
+    Raises:
+        CorpusError: it is of such a kind, but damaged, or about something else.
+    """
+    return next((look(path) for is_kind, look in _KINDS if is_kind(path)), None)
+
+
+def _in_npz(path: Path) -> ClipFormat:
+    with NpzFile(path) as file, file.rows("keypoints") as rows:
+        of_mediapipe = rows.shape[1:] == (mediapipe_holistic.NUM_POINTS, 3)
+    return mediapipe_holistic.LAYOUT if of_mediapipe else coco_wholebody.LAYOUT
+
+
+def _in_json(path: Path) -> ClipFormat:
+    document = read_json(path)
+    layout = next((layout for fits, layout in _OF_JSON if fits(document)), None)
+    if layout is None:
+        raise CorpusError(
+            f"{path} is JSON, but neither a frame of OpenPose ('people'), nor predictions of MMPose "
+            f"('instance_info'), nor a list of MediaPipe results ('poseLandmarks'); it is {shown(document)}."
+        )
+    return layout
+
+
+def _in_parquet(path: Path) -> ClipFormat:
+    names = column_names(path)
+    layout = next((layout for columns, layout in _OF_PARQUET if columns <= set(names)), None)
+    if layout is None:
+        raise CorpusError(
+            f"{path} is Parquet, but has neither the columns {', '.join(sorted(asl_signs.COLUMNS))} nor "
+            f"{', '.join(sorted(coco_parquet.COLUMNS))}; it has {', '.join(names) or 'none'}."
+        )
+    return layout
+
+
+_KINDS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ClipFormat]], ...] = (
+    (is_npz, _in_npz),
+    (is_npy, lambda _: mp_data.LAYOUT),
+    (is_parquet, _in_parquet),
+    (is_json, _in_json),
+    (pose_files.is_pose, lambda _: pose_files.LAYOUT),
+)

@@ -1,0 +1,132 @@
+"""A table beside the clips of a folder that says who signs what: `labels.csv`, or Kaggle's `train.csv`."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.npz import damage_named
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+
+OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"
+MAX_TABLE_BYTES = 256 * 2**20
+
+_COLUMNS = {
+    "name": ("name", "file", "path"),
+    "label": ("label", "sign", "gloss"),
+    "signer": ("signer", "participant_id"),
+    "session": ("session",),
+    "split": ("split",),
+}
+"""What a column may be called."""
+_SUFFIXES = {".npz", ".parquet", ".pose", ".json", ".mp4", ".mov", ".avi", ".mkv", ".webm"}
+"""Endings that a clip's name may have in the table: the file's, or that of the video it was made of."""
+_NUM_NAMED = 5
+_LONGEST_HEADER = 2**12
+
+
+@dataclass(frozen=True)
+class LabelsTable:
+    """Rows by clip name."""
+
+    path: Path
+    rows: dict[str, ClipFiles]
+
+    def applied(self, clips: Sequence[ClipFiles], report: ReadReport) -> list[ClipFiles]:
+        """The clips with what the table says of each; what is only on one side is noted in the report.
+
+        Raises:
+            CorpusError: two clips fit one row.
+        """
+        used: dict[str, str] = {}
+        told = [self._told(clip, used) for clip in clips]
+        known = set(used.values())
+        without = [clip.name for clip in clips if clip.name not in known]
+        missing = [name for name in self.rows if name not in used]
+        if without:
+            report.note(f"{len(without)} clips are not in {self.path.name}: {_some(without)}.")
+        if missing:
+            report.note(f"{len(missing)} names of {self.path.name} have no clip: {_some(missing)}.")
+        return told
+
+    def _told(self, clip: ClipFiles, used: dict[str, str]) -> ClipFiles:
+        inside = PurePosixPath(clip.name)
+        key = next((key for key in (str(inside), inside.name) if key in self.rows), None)
+        if key is None:
+            return replace(clip, label=None)
+        if used.setdefault(key, clip.name) != clip.name:
+            raise CorpusError(
+                f"{self.path}: {key!r} may be {used[key]!r} or {clip.name!r}; give the whole path."
+            )
+        row = self.rows[key]
+        return replace(clip, label=row.label, signer=row.signer, session=row.session, split=row.split)
+
+
+def find_table(files: Sequence[Path]) -> LabelsTable | None:
+    """The table among a folder's files, if there is one; clip names are paths from where it lies.
+
+    Raises:
+        CorpusError: there are several, or it is damaged, without names, or says two things of one clip.
+    """
+    tables = [path for path in files if path.name == OUR_TABLE or _is_kaggles(path)]
+    if not tables:
+        return None
+    if len(tables) > 1:
+        raise CorpusError(f"{tables[0]} and {tables[1]} both tell labels; keep one of them.")
+    (path,) = tables
+    if path.stat().st_size > MAX_TABLE_BYTES:
+        raise CorpusError(f"{path} has more than {MAX_TABLE_BYTES} bytes.")
+    rows: dict[str, ClipFiles] = {}
+    for row in _rows(path):
+        if rows.setdefault(row.name, row) != row:
+            raise CorpusError(f"{path} says two things of {row.name!r}.")
+    return LabelsTable(path, rows)
+
+
+def _rows(path: Path) -> Iterator[ClipFiles]:
+    with damage_named(path), path.open(encoding="utf-8-sig", newline="") as stream:
+        try:
+            reader = csv.DictReader(stream, strict=True)
+            names = _column_names(path, reader.fieldnames or ())
+            for row in reader:
+                facts = {fact: (row[column] or "").strip() or None for fact, column in names.items()}
+                name = facts.pop("name")
+                if name is None:
+                    raise CorpusError(f"{path}, line {reader.line_num}: the clip has no name.")
+                yield ClipFiles(_clip_name(name), (), **facts)
+        except csv.Error as error:
+            raise CorpusError(f"{path} is damaged after line {reader.line_num}: {error}.") from None
+
+
+def _is_kaggles(path: Path) -> bool:
+    """Whether a file is the list of sequences of asl-signs; other data sets have a `train.csv` too."""
+    if path.name != KAGGLES_TABLE:
+        return False
+    with damage_named(path), path.open("rb") as stream:
+        header = stream.readline(_LONGEST_HEADER).decode(errors="replace").strip().split(",")
+    return {"path", "sign"} <= set(header)
+
+
+def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
+    """Which column tells what."""
+    found = {fact: [name for name in names if name in header] for fact, names in _COLUMNS.items()}
+    if not found["name"]:
+        raise CorpusError(
+            f"{path} must have a column 'name'; it has {', '.join(map(repr, header)) or 'none'}."
+        )
+    doubled = next((names for names in found.values() if len(names) > 1), None)
+    if doubled:
+        raise CorpusError(f"{path} has columns {' and '.join(map(repr, doubled))}, which mean the same.")
+    return {fact: names[0] for fact, names in found.items() if names}
+
+
+def _clip_name(text: str) -> str:
+    path = PurePosixPath(text.replace("\\", "/"))
+    return str(path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NUM_NAMED
+    return ", ".join(names[:_NUM_NAMED]) + (f" and {more} more" if more > 0 else "")

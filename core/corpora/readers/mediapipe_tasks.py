@@ -1,0 +1,168 @@
+"""Reader of what MediaPipe's landmarkers return, as JSON: a file per clip, a list of frames.
+
+Results of HolisticLandmarker, of PoseLandmarker and HandLandmarker, and of the older Holistic solution, in
+the spelling of JavaScript (`leftHandLandmarks`) or Python (`left_hand_landmarks`). See docs/formats.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.json_file import first_of, is_object, numbers, read_json, shown
+from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.skeleton import NUM_HAND_JOINTS
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "mediapipe_tasks"
+
+_POSE = ("poseLandmarks", "pose_landmarks")
+_HANDS = {
+    "left": ("leftHandLandmarks", "left_hand_landmarks"),
+    "right": ("rightHandLandmarks", "right_hand_landmarks"),
+}
+_BOTH_HANDS = ("handLandmarks", "hand_landmarks", "landmarks")
+_HANDEDNESS = ("handednesses", "handedness")
+_SIDE = ("categoryName", "category_name")
+_KNOWN = {*_POSE, *_HANDS["left"], *_HANDS["right"], *_BOTH_HANDS}
+_LARGEST_SIDE = 10**6
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What was found in a frame: x, y, confidence; all zero where nothing was."""
+
+    pose: Float64[np.ndarray, "33 3"]
+    left: Float64[np.ndarray, "21 3"]
+    right: Float64[np.ndarray, "21 3"]
+
+
+def fits(document: object) -> bool:
+    """Whether a JSON file's content is a list of landmarkers' results."""
+    first = first_of(_frames(document))
+    return is_object(first) and not _KNOWN.isdisjoint(first)
+
+
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A clip's landmarks."""
+    (path,) = clip.files
+    document = read_json(path)
+    if not fits(document):
+        raise CorpusError(
+            f"{path} is no list of MediaPipe results: none of its frames has {_POSE[0]!r}, "
+            f"{_HANDS['left'][0]!r} or {_BOTH_HANDS[0]!r}; it is {shown(document)}."
+        )
+    frames = _frames(document)
+    assert isinstance(frames, list)
+    found = [_frame(frame, path) for frame in frames]
+    size = _stated_size(document, path) or frame_size(options, report)
+    pose, left, right = (
+        np.stack([getattr(frame, part) for frame in found]) for part in ("pose", "left", "right")
+    )
+    keypoints = as_coco(pose, left, right, size)
+    return RawClip.of(keypoints, size, clip.name, frame_rate=_frame_rate(document, path))
+
+
+def _frames(document: object) -> object:
+    return document.get("frames") if is_object(document) else document
+
+
+def _frame(frame: object, path: Path) -> Frame:
+    if frame is None:
+        frame = {}
+    if not is_object(frame):
+        raise CorpusError(f"{path}: a frame must be an object; got {shown(frame)}.")
+    sides = _by_handedness(frame, path)
+    for side, names in _HANDS.items():
+        hand = _of_one(frame, names, NUM_HAND_JOINTS, path)
+        if hand is not None:
+            sides[side] = hand
+    pose = _of_one(frame, _POSE, NUM_POSE_POINTS, path)
+    nothing = np.zeros((NUM_HAND_JOINTS, 3))
+    return Frame(
+        pose=np.zeros((NUM_POSE_POINTS, 3)) if pose is None else pose,
+        left=sides.get("left", nothing),
+        right=sides.get("right", nothing),
+    )
+
+
+def _of_one(
+    frame: dict[str, object], names: Sequence[str], num_points: int, path: Path
+) -> Float64[np.ndarray, "V 3"] | None:
+    """The landmarks of the first person, who may stand in a list of people."""
+    name = next((name for name in names if frame.get(name)), None)
+    if name is None:
+        return None
+    landmarks = frame[name]
+    if is_object(landmarks):  # a protocol buffer's own JSON
+        landmarks = landmarks.get("landmark")
+    first = first_of(landmarks)
+    return _points(first if isinstance(first, list) else landmarks, name, num_points, path)
+
+
+def _by_handedness(frame: dict[str, object], path: Path) -> dict[str, np.ndarray]:
+    """Hands of a HandLandmarker by the side it names; of two of one side, the surer."""
+    name = next((name for name in _BOTH_HANDS if frame.get(name)), None)
+    if name is None:
+        return {}
+    hands = frame[name]
+    said = next((frame[key] for key in _HANDEDNESS if frame.get(key)), None)
+    if not isinstance(hands, list) or not isinstance(said, list) or len(said) != len(hands):
+        raise CorpusError(f"{path}: {name!r} must be a list of hands, with an equally long 'handedness'.")
+    surest: dict[str, tuple[float, np.ndarray]] = {}
+    for hand, category in zip(hands, said, strict=True):
+        side, score = _side(category, path)
+        if side not in surest or score > surest[side][0]:
+            surest[side] = score, _points(hand, name, NUM_HAND_JOINTS, path)
+    return {side: points for side, (_, points) in surest.items()}
+
+
+def _side(category: object, path: Path) -> tuple[str, float]:
+    best = first_of(category) if isinstance(category, list) else category
+    word = next((best[key] for key in _SIDE if key in best), None) if is_object(best) else None
+    side = word.lower() if isinstance(word, str) else None
+    if side not in _HANDS or not is_object(best):
+        raise CorpusError(f"{path}: a hand's handedness must be 'Left' or 'Right'; got {shown(category)}.")
+    score = best.get("score", 0.0)
+    return side, float(score) if isinstance(score, int | float) else 0.0
+
+
+def _points(landmarks: object, name: str, num_points: int, path: Path) -> Float64[np.ndarray, "V 3"]:
+    if not isinstance(landmarks, list) or len(landmarks) != num_points:
+        size = f"a list of {len(landmarks)}" if isinstance(landmarks, list) else shown(landmarks)
+        raise CorpusError(f"{path}: {name!r} must be a list of {num_points} landmarks; got {size}.")
+    if not all(is_object(point) and "x" in point and "y" in point for point in landmarks):
+        raise CorpusError(f"{path}: each of {name!r} must be an object with 'x' and 'y'.")
+    values = [[point["x"], point["y"], _confidence(point, num_points)] for point in landmarks]
+    return numbers(values, path=path, name=name)
+
+
+def _confidence(point: dict[str, object], num_points: int) -> object:
+    """A pose point's visibility, 1 where it is not told; MediaPipe tells none of a hand's."""
+    visibility = point.get("visibility") if num_points == NUM_POSE_POINTS else None
+    return 1 if visibility is None else visibility
+
+
+def _stated_size(document: object, path: Path) -> tuple[int, int] | None:
+    if not is_object(document) or "width" not in document or "height" not in document:
+        return None
+    sides = document["width"], document["height"]
+    if not all(isinstance(side, int) and 2 <= side <= _LARGEST_SIDE for side in sides):
+        raise CorpusError(f"{path}: 'width' and 'height' must be pixels, 2 to {_LARGEST_SIDE}; got {sides}.")
+    return sides  # type: ignore[return-value]
+
+
+def _frame_rate(document: object, path: Path) -> float | None:
+    rate = document.get("fps") if is_object(document) else None
+    if rate is not None and not isinstance(rate, int | float):
+        raise CorpusError(f"{path}: 'fps' must be a number; got {shown(rate)}.")
+    return rate
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip)

@@ -1,0 +1,93 @@
+"""Reader of MMPose's COCO-WholeBody predictions in JSON, a file per clip. See docs/formats.md."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.json_file import first_of, is_object, numbers, read_json, shown
+from core.corpora.readers.people import check_pixels, most_confident, stated_size
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.normalise import NUM_RAW_JOINTS
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "mmpose_json"
+
+
+def fits(document: object) -> bool:
+    """Whether a JSON file's content is a video's predictions by MMPose."""
+    frames = _frames(document)
+    first = first_of(frames)
+    if is_object(document) and is_object(document.get("meta_info")):
+        return isinstance(frames, list)
+    if is_object(first):
+        return isinstance(first.get("instances"), list)
+    person = first_of(first)
+    return is_object(person) and "keypoints" in person
+
+
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A video's predictions."""
+    (path,) = clip.files
+    document = read_json(path)
+    if not fits(document):
+        raise CorpusError(
+            f"{path} is no video's predictions by MMPose: it has no frames with 'instances' or 'keypoints', "
+            f"but is {shown(document)}."
+        )
+    size = stated_size(path, options.image_size)
+    people = [_people(frame, path) for frame in _in_order(_frames(document), path)]
+    keypoints = np.zeros((len(people), NUM_RAW_JOINTS, 3))
+    for index, found in enumerate(people):
+        if found:
+            keypoints[index] = most_confident(found, report)
+    check_pixels(keypoints, path)
+    return RawClip.of(keypoints, size, clip.name)
+
+
+def _frames(document: object) -> object:
+    """The list of frames: of 1.x in `instance_info`, of 0.x in `predictions` or bare."""
+    if not is_object(document):
+        return document
+    return document.get("instance_info", document.get("predictions"))
+
+
+def _in_order(frames: object, path: Path) -> list[object]:
+    """Frames by their `frame_id`, where all have one."""
+    assert isinstance(frames, list)
+    numbered = [(frame.get("frame_id"), index) for index, frame in enumerate(frames) if is_object(frame)]
+    known = [(number, index) for number, index in numbered if isinstance(number, int)]
+    if len(known) < len(frames):
+        return frames
+    if len({number for number, _ in known}) < len(known):
+        raise CorpusError(f"{path} has two frames of one 'frame_id'; write a file per video.")
+    return [frames[index] for _, index in sorted(known)]
+
+
+def _people(frame: object, path: Path) -> list[Float64[np.ndarray, "133 3"]]:
+    instances = frame.get("instances") if is_object(frame) else frame
+    if not isinstance(instances, list):
+        raise CorpusError(f"{path}: a frame must be a list of people; got {shown(frame)}.")
+    return [_person(person, path) for person in instances]
+
+
+def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:
+    if not is_object(person):
+        raise CorpusError(f"{path}: a person must be an object; got {shown(person)}.")
+    points = numbers(person.get("keypoints"), path=path, name="keypoints")
+    if points.shape == (NUM_RAW_JOINTS, 3):
+        return points
+    scores = numbers(person.get("keypoint_scores"), path=path, name="keypoint_scores")
+    if points.shape != (NUM_RAW_JOINTS, 2) or scores.shape != (NUM_RAW_JOINTS,):
+        raise CorpusError(
+            f"{path}: a person's 'keypoints' and 'keypoint_scores' must be ({NUM_RAW_JOINTS}, 2) and "
+            f"({NUM_RAW_JOINTS},), or 'keypoints' ({NUM_RAW_JOINTS}, 3): COCO-WholeBody; got {points.shape} "
+            f"and {scores.shape}."
+        )
+    return np.concatenate([points, scores[:, None]], axis=1)
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip, states_size=False)

@@ -1,0 +1,131 @@
+"""Reader of OpenPose's JSON, a file per frame (`--write_json`). See docs/formats.md."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.json_file import is_object, numbers, read_json, shown
+from core.corpora.readers.people import check_pixels, most_confident, stated_size
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.normalise import NUM_RAW_JOINTS
+from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, LEFT_HAND, NUM_HAND_JOINTS, RIGHT_HAND, TRUNK
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "openpose_json"
+TRUNK_BODY_POINTS = (0, 5, 6, 7, 2, 3, 4)
+"""Nose; left shoulder, elbow, wrist; right shoulder, elbow, wrist, in body-25 and in COCO-18 alike."""
+
+_BODY_SIZES = (25, 18)
+_BODY = ("pose_keypoints_2d", "pose_keypoints")
+_HANDS = (
+    (LEFT_HAND, ("hand_left_keypoints_2d", "hand_left_keypoints")),
+    (RIGHT_HAND, ("hand_right_keypoints_2d", "hand_right_keypoints")),
+)
+_COCO = np.array(COCO_WHOLEBODY_JOINTS)
+_FRAME_NAME = re.compile(r"(?P<clip>.*?)_?(?P<number>\d+)(_keypoints)?", re.DOTALL)
+
+
+def fits(document: object) -> bool:
+    """Whether a JSON file's content is a frame of OpenPose."""
+    return is_object(document) and isinstance(document.get("people"), list)
+
+
+def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
+    """Find the clips: folders of frames, or frames `<clip>_<number>_keypoints.json` beside each other.
+
+    Where any folder holds frames of two names, the names tell clips apart and folders are signs; else each
+    folder is a clip and lies in its sign's.
+    """
+    named = sorted(files, key=lambda path: (path.parent, _clip_name(path)))
+    together = [
+        (parent, clip, tuple(frames))
+        for (parent, clip), frames in groupby(named, key=lambda path: (path.parent, _clip_name(path)))
+    ]
+    if len({parent for parent, _, _ in together}) < len(together):
+        return [_of_name(folder, *clip) for clip in together]
+    return [_of_folder(folder, *clip) for clip in together]
+
+
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """A clip's frames, in the order of the numbers in their names; gaps are closed."""
+    ordered = sorted(clip.files, key=_frame_number)
+    size = stated_size(clip.files[0], options.image_size)
+    keypoints = np.stack([_frame(path, report) for path in ordered])
+    check_pixels(keypoints, ordered[0])
+    return RawClip.of(keypoints, size, clip.name)
+
+
+def _frame(path: Path, report: ReadReport) -> Float64[np.ndarray, "133 3"]:
+    document = read_json(path)
+    people = document.get("people") if is_object(document) else None
+    if not isinstance(people, list):
+        raise CorpusError(
+            f"{path} is no frame of OpenPose: it has no list 'people' but is {shown(document)}."
+        )
+    if not people:
+        return np.zeros((NUM_RAW_JOINTS, 3))
+    return most_confident([_person(person, path) for person in people], report)
+
+
+def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:
+    if not is_object(person):
+        raise CorpusError(f"{path}: 'people' must be a list of objects; got {shown(person)}.")
+    keypoints = np.zeros((NUM_RAW_JOINTS, 3))
+    body = _points(person, _BODY, _BODY_SIZES, path)
+    if body is not None:
+        keypoints[_COCO[TRUNK]] = body[list(TRUNK_BODY_POINTS)]
+    for hand, names in _HANDS:
+        points = _points(person, names, (NUM_HAND_JOINTS,), path)
+        if points is not None:
+            keypoints[_COCO[hand]] = points
+    return keypoints
+
+
+def _points(
+    person: dict[str, object], names: Sequence[str], sizes: Sequence[int], path: Path
+) -> Float64[np.ndarray, "V 3"] | None:
+    """Points of x, y, confidence; None where OpenPose was not asked for them."""
+    name = next((name for name in names if person.get(name)), None)
+    if name is None:
+        return None
+    values = numbers(person[name], path=path, name=name)
+    if values.ndim != 1 or values.size not in [3 * size for size in sizes]:
+        raise CorpusError(
+            f"{path}: {name!r} must be {' or '.join(str(3 * size) for size in sizes)} numbers (x, y and "
+            f"confidence of {' or '.join(map(str, sizes))} points); it has {values.size}."
+        )
+    return values.reshape(-1, 3)
+
+
+def _of_name(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) -> ClipFiles:
+    inside = parent.relative_to(folder)
+    return ClipFiles(str(inside / clip), frames, inside.parts[-1] if inside.parts else None)
+
+
+def _of_folder(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) -> ClipFiles:
+    inside = parent.relative_to(folder)
+    if not inside.parts:
+        return ClipFiles(clip or folder.name, frames)
+    return ClipFiles(str(inside), frames, inside.parts[-2] if len(inside.parts) > 1 else None)
+
+
+def _clip_name(path: Path) -> str:
+    match = _FRAME_NAME.fullmatch(path.stem)
+    return match["clip"] if match else ""
+
+
+def _frame_number(path: Path) -> tuple[int, str]:
+    match = _FRAME_NAME.fullmatch(path.stem)
+    if match is None:
+        raise CorpusError(f"{path} has no frame number in its name.")
+    return int(match["number"]), path.name
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip, group_frames, frames_apart=True, states_size=False)

@@ -1,0 +1,107 @@
+"""Reading columns of Parquet files that strangers made, some rows at a time. pyarrow is loaded when used."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from core.corpora.readers.npz import damage_named
+from core.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MAX_ROWS = 10_000_000
+"""Most rows read of a file: 18,000 frames of 543 landmarks."""
+
+ColumnKind = Literal["integers", "numbers", "text"]
+
+_MAGIC = b"PAR1"
+_ROWS_AT_ONCE = 65_536
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    with damage_named(path), path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        CorpusError: it is damaged, or no Parquet.
+    """
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def read_batches(
+    path: Path, kinds: Mapping[str, ColumnKind], optional: Mapping[str, ColumnKind] | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """A file's columns as arrays, some rows at a time; text as an array of objects, unknown numbers as NaN.
+
+    Raises:
+        CorpusError: a column is missing, of another kind, or has no integer or text in a row; damage.
+    """
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        wanted = {**kinds, **{name: kind for name, kind in (optional or {}).items() if name in schema.names}}
+        for name, kind in wanted.items():
+            _check_column(path, schema, name, kind)
+        if file.metadata.num_rows > MAX_ROWS:
+            raise CorpusError(f"{path} has {file.metadata.num_rows} rows; at most {MAX_ROWS} are read.")
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(wanted), use_threads=False):
+            yield {name: _values(path, batch, name, kind) for name, kind in wanted.items()}
+
+
+@contextmanager
+def _opened(path: Path) -> "Iterator[pq.ParquetFile]":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with damage_named(path):
+        try:
+            with pq.ParquetFile(path, thrift_string_size_limit=2**24) as file:
+                yield file
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise CorpusError(f"{path} is damaged, or no Parquet: {_first_line(error)}.") from None
+
+
+def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) -> None:
+    import pyarrow.types as types
+
+    if schema.names.count(name) != 1:
+        raise CorpusError(
+            f"{path} must have one column {name!r}; it has {', '.join(schema.names) or 'none'}."
+        )
+    found: Any = schema.field(name).type
+    if types.is_dictionary(found):
+        found = found.value_type
+    fits = {
+        "integers": types.is_integer(found),
+        "numbers": types.is_integer(found) or types.is_floating(found),
+        "text": types.is_string(found) or types.is_large_string(found),
+    }
+    if not fits[kind]:
+        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {found}.")
+
+
+def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) -> np.ndarray:
+    column: Any = batch.column(name)
+    if kind != "numbers" and column.null_count:
+        raise CorpusError(f"{path}: column {name!r} says nothing in {column.null_count} rows.")
+    if kind == "numbers":
+        return np.asarray(column.to_numpy(zero_copy_only=False), dtype="f8")
+    if kind == "text":
+        coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
+        words = np.array(coded.dictionary.to_pylist(), dtype=object)
+        return words[coded.indices.to_numpy(zero_copy_only=False)]
+    return np.asarray(column.to_numpy(zero_copy_only=False))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,83 @@
+"""Which of a `.pose` file's points are which of COCO-WholeBody's, by the names the file gives them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Int64
+
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, LEFT_HAND, NUM_HAND_JOINTS, RIGHT_HAND, TRUNK
+
+_ARM = ("SHOULDER", "ELBOW", "WRIST")
+_MEDIAPIPE = ("NOSE", *(f"LEFT_{joint}" for joint in _ARM), *(f"RIGHT_{joint}" for joint in _ARM))
+_OPENPOSE = ("Nose", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist")
+_COCO_BODY = tuple(name.lower() for name in _MEDIAPIPE)
+_TRUNKS = {"POSE_LANDMARKS": _MEDIAPIPE, "pose_keypoints_2d": _OPENPOSE, "BODY": _COCO_BODY}
+"""Components that hold the trunk, and its points' names in our order."""
+_HANDS = {
+    "LEFT_HAND_LANDMARKS": LEFT_HAND,
+    "RIGHT_HAND_LANDMARKS": RIGHT_HAND,
+    "hand_left_keypoints_2d": LEFT_HAND,
+    "hand_right_keypoints_2d": RIGHT_HAND,
+    "LEFT_HAND": LEFT_HAND,
+    "RIGHT_HAND": RIGHT_HAND,
+}
+"""Components that hold a hand; all list its points in our order."""
+_COCO = np.array(COCO_WHOLEBODY_JOINTS)
+
+
+class Component(Protocol):
+    """What the library knows of a component."""
+
+    name: str
+    points: list[str]
+
+
+@dataclass(frozen=True)
+class PartIndices:
+    """Points of the file, and the COCO-WholeBody keypoints they are."""
+
+    points: Int64[np.ndarray, " V"]
+    coco: Int64[np.ndarray, " V"]
+
+
+def part_indices(components: Sequence[Component], path: Path, report: ReadReport) -> PartIndices:
+    """Find hands and trunk among a file's components; points it lacks stay unknown.
+
+    Raises:
+        CorpusError: no hand, or a hand that has not 21 points.
+    """
+    names = [component.name for component in components]
+    if _HANDS.keys().isdisjoint(names):
+        raise CorpusError(
+            f"{path} has no hands that are read ({', '.join(_HANDS)}); it has {', '.join(names)}."
+        )
+    pairs: list[tuple[int, int]] = []
+    first = 0
+    for component in components:
+        pairs += [(first + index, coco) for index, coco in _of_component(component, path)]
+        first += len(component.points)
+    if not any(name in names for name in _TRUNKS):
+        report.note("Some .pose files hold hands alone: the trunk is zero and not visible.")
+    points, coco = np.array(pairs, dtype=np.int64).T
+    return PartIndices(points, coco)
+
+
+def _of_component(component: Component, path: Path) -> list[tuple[int, int]]:
+    if component.name in _HANDS:
+        if len(component.points) != NUM_HAND_JOINTS:
+            raise CorpusError(
+                f"{path}: {component.name} must have {NUM_HAND_JOINTS} points; it has "
+                f"{len(component.points)}."
+            )
+        return list(enumerate(_COCO[_HANDS[component.name]].tolist()))
+    trunk = _TRUNKS.get(component.name, ())
+    return [
+        (component.points.index(name), coco)
+        for name, coco in zip(trunk, _COCO[TRUNK].tolist(), strict=False)
+        if name in component.points
+    ]

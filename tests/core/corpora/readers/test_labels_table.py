@@ -1,0 +1,119 @@
+"""A table of labels beside a folder of clips."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import CorpusError
+from tests.core.corpora.readers import written
+from tests.core.corpora.readers.conftest import Read, coco_keypoints, read
+
+SIZE = (written.WIDTH, written.HEIGHT)
+
+
+def folder_of(path: Path, *clips: str) -> Path:
+    """A folder of `.pose` clips."""
+    for clip in clips:
+        written.write_pose(path / f"{clip}.pose", coco_keypoints(2))
+    return path
+
+
+def table(folder: Path, *lines: str, name: str = "labels.csv") -> Path:
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def facts(result: Read) -> list[tuple[str | None, ...]]:
+    return [(clip.name, clip.label, clip.signer, clip.session, clip.split) for clip in result.clips]
+
+
+def test_it_says_who_signs_what(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a", "b/c", "b/d")
+    table(
+        folder,
+        "name,label,signer,session,split,remark",
+        "a,tea,ann,monday,train,nice",
+        "b/c.pose,coffee,ben,,test,",
+        "d.mp4,,,,,",
+    )
+    result = read(folder)
+    assert facts(result) == [
+        ("a", "tea", "ann", "monday", "train"),
+        ("b/c", "coffee", "ben", None, "test"),
+        ("b/d", None, None, None, None),
+    ]
+    assert result.report.notes == []
+
+
+def test_what_is_on_one_side_only_is_reported(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, *(f"clip{number}" for number in range(7)))
+    table(folder, "file,gloss", "clip0,tea", *(f"gone{number},tea" for number in range(2)))
+    result = read(folder)
+    assert [clip.label for clip in result.clips] == ["tea"] + [None] * 6
+    assert result.report.notes == [
+        "6 clips are not in labels.csv: clip1, clip2, clip3, clip4, clip5 and 1 more.",
+        "2 names of labels.csv have no clip: gone0, gone1.",
+    ]
+
+
+def test_it_may_lie_in_a_folder_beside_its_clips(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "data" / "mine", "tea/a")
+    table(folder, "name,label", "tea/a,coffee")
+    assert facts(read(tmp_path)) == [("tea/a", "coffee", None, None, None)]
+
+
+def test_it_labels_folders_of_frames_too(tmp_path: Path) -> None:
+    written.write_openpose(tmp_path / "first", coco_keypoints(2))
+    table(tmp_path, "path,sign", "first,tea")
+    assert facts(read(tmp_path, size=SIZE)) == [("first", "tea", None, None, None)]
+
+
+def test_windows_may_have_written_it(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "b/c")
+    (folder / "labels.csv").write_bytes('\ufeffname,label\r\nb\\c.pose,"tea, green"\r\n'.encode())
+    assert facts(read(folder)) == [("b/c", "tea, green", None, None, None)]
+
+
+def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
+    folder = table(folder_of(tmp_path, "tea/a"), "epoch,loss", "1,0.5", name="train.csv")
+    result = read(folder)
+    assert facts(result) == [("tea/a", "tea", None, None, None)]
+    assert result.report.notes == ["1 other files were not read (.csv)."]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["label,signer", "tea,ann"], r"must have a column 'name'; it has 'label', 'signer'"),
+        ([""], "must have a column 'name'; it has none"),
+        (["name,file,label", "a,a,tea"], "columns 'name' and 'file', which mean the same"),
+        (["name,label", "a,tea", "a.pose,coffee"], "says two things of 'a'"),
+        (["name,label", ",tea"], "line 2: the clip has no name"),
+        (["name,label", 'a,"tea'], "is damaged after line 1: unexpected end of data"),
+        (["name,label", "a," + "x" * 200_000], "is damaged after line 1: field larger than field limit"),
+    ],
+)
+def test_a_damaged_table_is_refused(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(CorpusError, match=message) as caught:
+        read(table(folder_of(tmp_path, "a"), *lines))
+    assert "labels.csv" in str(caught.value)
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a")
+    (folder / "labels.csv").write_bytes(b"name,label\na,\xff\xfe\n")
+    with pytest.raises(CorpusError, match=r"labels\.csv is damaged"):
+        read(folder)
+
+
+def test_a_name_that_fits_two_clips_is_refused(tmp_path: Path) -> None:
+    folder = table(folder_of(tmp_path, "x/a", "y/a"), "name,label", "a,tea")
+    with pytest.raises(CorpusError, match="'a' may be 'x/a' or 'y/a'; give the whole path"):
+        read(folder)
+
+
+def test_two_tables_are_refused(tmp_path: Path) -> None:
+    folder = table(folder_of(tmp_path, "x/a"), "name,label", "x/a,tea")
+    table(folder / "x", "name,label", "a,tea")
+    with pytest.raises(CorpusError, match="both tell labels; keep one"):
+        read(folder)

@@ -1,0 +1,73 @@
+"""One recording gives one clip, whatever format it is written in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.corpora.source import SourceClip
+from tests.core.corpora.readers import written
+from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints, read
+
+Save = Callable[..., Path]
+SIZE = (written.WIDTH, written.HEIGHT)
+
+
+def assert_same(clip: SourceClip, expected: SourceClip) -> None:
+    np.testing.assert_allclose(clip.clip.points, expected.clip.points, atol=1e-5)
+    np.testing.assert_array_equal(clip.clip.visible, expected.clip.visible)
+
+
+@pytest.mark.parametrize("source", ["pose", "openpose", "mmpose", "parquet", "scores", "predictions"])
+def test_of_pixels(tmp_path: Path, saved: Save, source: str) -> None:
+    keypoints = coco_keypoints(5)
+    keypoints[1, :, 2] = 0  # a frame without hands
+    keypoints[2, 112:, 2] = 0
+    (expected,) = read(saved("plain.npz", keypoints=keypoints), size=SIZE).clips
+    frames = [[{"keypoints": frame.tolist()}] for frame in keypoints]
+    path = {
+        "pose": lambda: written.write_pose(tmp_path / "clip.pose", keypoints),
+        "openpose": lambda: written.write_openpose(tmp_path / "clip", keypoints),
+        "mmpose": lambda: written.write_mmpose(tmp_path / "clip.json", keypoints),
+        "parquet": lambda: written.write_coco_parquet(tmp_path / "clip.parquet", keypoints),
+        "scores": lambda: saved("clip.npz", keypoints=keypoints[..., :2], scores=keypoints[..., 2]),
+        "predictions": lambda: written.write_json(tmp_path / "clip.json", frames),
+    }[source]()
+    (clip,) = read(path, size=SIZE).clips
+    assert_same(clip, expected)
+
+
+@pytest.mark.parametrize("source", ["python", "javascript", "asl_signs", "one_clip"])
+def test_of_fractions(tmp_path: Path, saved: Save, source: str) -> None:
+    (points,) = holistic_keypoints(1, 5)
+    points[2, 33:54] = 0  # no left hand
+    (expected,) = read(saved("plain.npz", keypoints=points[None]), size=SIZE).clips
+    path = {
+        "python": lambda: written.write_tasks(tmp_path / "clip.json", points),
+        "javascript": lambda: written.write_tasks(
+            tmp_path / "clip.json", points, frame=written.javascript_frame
+        ),
+        "asl_signs": lambda: written.write_asl_signs(tmp_path / "clip.parquet", points),
+        "one_clip": lambda: saved("clip.npz", keypoints=points),
+    }[source]()
+    (clip,) = read(path, size=SIZE).clips
+    assert_same(clip, expected)
+
+
+def test_the_real_recording_in_four_formats(shared_data: Path) -> None:
+    """OpenPose's output as `.npz`, MMPose's JSON and `.pose`, and its first 30 frames as OpenPose's JSON."""
+    formats = shared_data / "formats"
+    array = read(formats / "mmpose_json_133" / "clip_133.npz")
+    (expected,) = array.clips
+    pose = read(formats / "pose_format" / "openpose.pose")
+    mmpose = read(formats / "mmpose_json_133" / "results_clip.json", size=(1000, 1000))
+    for result in (pose, mmpose):
+        assert_same(result.clips[0], expected)
+    assert dict(array.report.frame_rates) == dict(pose.report.frame_rates) == {24.0: 1}
+    assert array.report.seconds == [93 / 24]
+
+    openpose = read(formats / "openpose_json", size=(1000, 1000))
+    (begun,) = openpose.clips
+    assert openpose.report.lengths == [30]
+    np.testing.assert_allclose(begun.clip.points, expected.clip.points[: len(begun.clip)], atol=1e-5)
