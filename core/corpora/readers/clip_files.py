@@ -94,9 +94,11 @@ class ClipsPiece:
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """The clips; one with a damaged file is one that cannot be read."""
         for clip in self.clips:
+            seen = ReadReport()
             try:
-                raw = self.layout.read(clip, self.options, report)
+                raw = self.layout.read(clip, self.options, seen)
             except (CorpusError, PoseError) as error:
                 yield Unreadable(clip.name, str(error))
                 continue
+            report.add(seen)
             yield replace(raw, label=clip.label, signer=clip.signer, session=clip.session, split=clip.split)

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
-from core.corpora.readers.npz import NpzFile
+from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.people import check_pixels, most_confident
 from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source
 from core.corpora.source import ReadReport
@@ -82,7 +82,7 @@ def _scored(file: NpzFile, keypoints: np.ndarray, report: ReadReport) -> np.ndar
         )
     if keypoints.dtype.kind not in "fiu" or scores.dtype.kind not in "fiu" or (people and not shape[1]):
         raise CorpusError(f"{file.path}: 'keypoints' and 'scores' must be numbers, of at least one person.")
-    joined = np.concatenate([keypoints.astype("f8"), scores[..., None].astype("f8")], axis=-1)
+    joined = np.concatenate([doubles(keypoints), doubles(scores)[..., None]], axis=-1)
     if not people:
         return joined
     chosen = [most_confident(frame, report) for frame in joined]

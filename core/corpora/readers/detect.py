@@ -15,6 +15,7 @@ from core.errors import CorpusError
 
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], Source]
+FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], Source]
 SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe's (.npz, <sign>/<take>/<frame>.npy, .json, "
     "asl-signs .parquet), .pose files, OpenPose's and MMPose's .json, each as a file or as a folder "
@@ -71,9 +72,12 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
 
 def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Source:
     files = visible_files(folder)
-    opener = next((opener for fits, opener in FOLDER_LAYOUTS if fits(folder, files)), None)
-    if opener is not None:
-        return opener(folder, options, report)
+    opener = next((found for find in FOLDER_LAYOUTS if (found := find(folder, files))), _open_clips)
+    return opener(folder, files, options, report)
+
+
+def _open_clips(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """A folder of clips in files of their own, or of one file with all of them."""
     table = find_table(files)
     base = folder if table is None else table.path.parent
     layout, read = _held(base, [path for path in files if path.is_relative_to(base)])
@@ -152,5 +156,6 @@ def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> Source:
 
 FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = ((holds_many, _open_many),)
 """Files of many clips: how one is recognised, and what opens it."""
-FOLDER_LAYOUTS: tuple[tuple[Callable[[Path, Sequence[Path]], bool], Opener], ...] = ()
-"""Folders of a layout of their own, recognised by their files; any other is a folder of clips."""
+FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = ()
+"""Layouts of whole folders: each looks at the files and tells what opens them, or None. Any other folder is
+one of clips."""

@@ -9,7 +9,7 @@ import numpy as np
 from core.corpora.readers.npz import damage_named
 from core.errors import CorpusError
 
-MAX_JSON_BYTES = 128 * 2**20
+MAX_JSON_BYTES = 64 * 2**20
 """Largest JSON file read; as Python's objects it takes some twenty times as much memory."""
 
 _OPENINGS = (b"{", b"[")

@@ -9,7 +9,7 @@ import numpy as np
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size
-from core.corpora.readers.npz import NpzFile
+from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -77,7 +77,7 @@ def _pieces_of_rows(
 
 def _as_coco(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Frames (n, 75, 3) as COCO-WholeBody keypoints (n, 133, 3)."""
-    frames = points.astype("f8")
+    frames = doubles(points)
     left, right = NUM_POSE_POINTS, NUM_POSE_POINTS + 21
     return as_coco(frames[:, :left], frames[:, left:right], frames[:, right:], size)
 

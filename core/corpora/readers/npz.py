@@ -136,6 +136,12 @@ def read_npy(path: Path) -> np.ndarray:
         return rows.read_all()
 
 
+def doubles(values: Any) -> np.ndarray:
+    """Numbers as float64; what is not a number stays so, without the warning that a signalling NaN gives."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values, dtype="f8")
+
+
 @contextmanager
 def damage_named(path: Path, part: str = "") -> Iterator[None]:
     """Turn whatever a broken file makes zipfile, zlib and NumPy raise into a CorpusError that names it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from core.corpora.readers.npz import damage_named
+from core.corpora.readers.npz import damage_named, doubles
 from core.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) ->
     if kind != "numbers" and column.null_count:
         raise CorpusError(f"{path}: column {name!r} says nothing in {column.null_count} rows.")
     if kind == "numbers":
-        return np.asarray(column.to_numpy(zero_copy_only=False), dtype="f8")
+        return doubles(column.to_numpy(zero_copy_only=False))
     if kind == "text":
         coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
         words = np.array(coded.dictionary.to_pylist(), dtype=object)

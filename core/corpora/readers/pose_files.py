@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.npz import damage_named
+from core.corpora.readers.npz import damage_named, doubles
 from core.corpora.readers.people import check_pixels, most_confident, stated_size
 from core.corpora.readers.pose_parts import part_indices
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -35,7 +35,6 @@ MAX_POINTS = 10_000
 _LATER = (float(np.float32(0.1)), float(np.float32(0.2)))
 """Versions after 0.0, as they are stored."""
 _HEADER_START = struct.Struct("<fHHH")
-_LARGEST_SHORT = 65535
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,8 @@ def _recording(path: Path, report: ReadReport) -> Recording:
     from pose_format.pose_header import PoseHeader
     from pose_format.utils.reader import BufferReader
 
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise CorpusError(f"{path} has more than {MAX_FILE_BYTES} bytes; write a file per clip.")
-    content = path.read_bytes()
-    if _version(content) is None:
-        raise CorpusError(f"{path} is no .pose file of version 0.0, 0.1 or 0.2.")
     with damage_named(path):
+        content = _content(path)
         reader = BufferReader(content)
         header = PoseHeader.read(reader)
         _check_header(header)
@@ -86,9 +81,17 @@ def _recording(path: Path, report: ReadReport) -> Recording:
         if num_frames == 0:
             return Recording(header, np.zeros((0, 1, header.total_points(), 3)), math.nan)
         body = NumPyPoseBody.read(header, reader)
-    confidence = np.asarray(body.confidence, dtype="f8")[..., None]
-    points = np.concatenate([np.asarray(body.data.data[..., :2], dtype="f8"), confidence], axis=3)
+    points = np.concatenate([doubles(body.data.data[..., :2]), doubles(body.confidence)[..., None]], axis=3)
     return Recording(header, points, float(body.fps))
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise CorpusError(f"{path} has more than {MAX_FILE_BYTES} bytes; write a file per clip.")
+    content = path.read_bytes()
+    if _version(content) is None:
+        raise CorpusError(f"{path} is no .pose file of version 0.0, 0.1 or 0.2.")
+    return content
 
 
 def _version(content: bytes) -> float | None:
@@ -115,9 +118,6 @@ def _num_frames(header: "PoseHeader", content: bytes, start: int, report: ReadRe
     _, num_frames, num_people = form.unpack_from(content, start)
     present = len(content) - start - form.size
     bytes_of_frame = num_people * header.total_points() * (header.num_dims() + 1) * 4
-    overflown = form.size == 6 and bytes_of_frame and present > _LARGEST_SHORT * bytes_of_frame
-    if overflown and present % bytes_of_frame == 0:
-        return int(present // bytes_of_frame)  # version 0.1 counts in 16 bits
     _compare(num_frames * bytes_of_frame, present)
     return int(num_frames) if num_people else 0
 

@@ -1,0 +1,51 @@
+"""`signforge corpora add` on a real file of each format, from the command line to the printed report."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from signforge.cli import app
+from tests.core.corpora.readers import written
+from tests.core.corpora.readers.conftest import holistic_keypoints
+from tests.system.running_service import RunningService
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+
+def add(source: Path, name: str, *options: str) -> Result:
+    return CliRunner().invoke(app, ["corpora", "add", str(source), "--name", name, *options])
+
+
+@pytest.mark.timeout(300)
+def test_every_format_from_the_shell(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formats = shared_data / "formats"
+    square = ("--image-width", "1000", "--image-height", "1000")
+    cut = tmp_path / "cut.pose"
+    cut.write_bytes((formats / "pose_format" / "openpose.pose").read_bytes()[:-1000])
+    rows = written.write_asl_signs(tmp_path / "rows.parquet", holistic_keypoints(1, 4)[0])
+    with RunningService(tmp_path / "service"):
+        monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", str(tmp_path / "service"))
+        for name, source, options, seconds in (
+            ("pose", formats / "pose_format", (), "18.042 in all"),
+            ("openpose", formats / "openpose_json", square, None),
+            ("mmpose", formats / "mmpose_json_133" / "results_clip.json", square, None),
+            ("npz", formats / "mmpose_json_133" / "clip_133.npz", (), "3.875 in all"),
+            ("rows", rows, (), None),
+        ):
+            result = add(source, name, *options)
+            assert result.exit_code == 0, result.output
+            assert re.search(r"clips read +\d", result.stdout)
+            assert ("unknown: 1" if seconds is None else seconds) in result.stdout
+            assert "frames per clip" in CliRunner().invoke(app, ["corpora", "show", name]).stdout
+        for source, options, message in (
+            (cut, (), "is damaged: it promises"),
+            (formats / "openpose_json", (), "set image_width and image_height"),
+            (formats / "pose_format", ("--format", "mp_data"), "is pose_format, not mp_data"),
+        ):
+            refused = add(source, "refused", *options)
+            assert refused.exit_code == 1
+            assert message in refused.stderr
