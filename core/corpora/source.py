@@ -52,7 +52,7 @@ class ReadReport:
         if len(self.examples) < NUM_EXAMPLES:
             self.examples.append(_as_text(f"{name}: {detail or reason}"))
 
-    def time(self, num_frames: int, frame_rate: float | None) -> None:
+    def measure(self, num_frames: int, frame_rate: float | None) -> None:
         """Count the frames of a clip that was read, and its duration where its frame rate is known."""
         self.lengths.append(num_frames)
         if frame_rate is not None:

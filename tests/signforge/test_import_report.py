@@ -7,8 +7,8 @@ from signforge.commands.import_report import report_fields
 def test_a_report_tells_what_was_read_and_left_out() -> None:
     report = ReadReport(clips_read=2, frames_kept=70, frames_without_hands=10)
     report.frames_of_several_people = 4
-    report.time(50, 25.0)
-    report.time(30, 30.0)
+    report.measure(50, 25.0)
+    report.measure(30, 30.0)
     report.skip("tea/3", "unreadable", "tea/3.pose is damaged: it promises 8 bytes, but there are 4.")
     report.note("No frame size given.")
     assert report_fields(report.as_json()) == [

@@ -8,7 +8,7 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.coco_wholebody import FORMAT
 from core.corpora.readers.long_rows import Placed, place_rows
 from core.corpora.readers.parquet_rows import ColumnKind, read_batches
-from core.corpora.readers.people import check_pixels, stated_size
+from core.corpora.readers.pixels import check_pixels, stated_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError

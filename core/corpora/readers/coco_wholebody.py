@@ -11,7 +11,8 @@ import numpy as np
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.npz import NpzFile, doubles
-from core.corpora.readers.people import check_pixels, most_confident
+from core.corpora.readers.people import most_confident
+from core.corpora.readers.pixels import check_pixels
 from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source
 from core.corpora.source import ReadReport
 from core.errors import CorpusError

@@ -15,7 +15,8 @@ from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.npz import damage_named, doubles
-from core.corpora.readers.people import check_pixels, most_confident, stated_size
+from core.corpora.readers.people import most_confident
+from core.corpora.readers.pixels import check_pixels, stated_size
 from core.corpora.readers.pose_parts import part_indices
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport

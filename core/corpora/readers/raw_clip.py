@@ -134,7 +134,7 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
         return
     num_read, num_kept = len(raw.video), len(result.clip)
     report.clips_read += 1
-    report.time(raw.num_frames, raw.frame_rate)
+    report.measure(raw.num_frames, raw.frame_rate)
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read
     report.frames_without_hands += num_read - num_kept

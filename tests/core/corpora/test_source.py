@@ -6,10 +6,10 @@ from core.corpora.source import NUM_RATES, ReadReport
 def test_reports_of_several_pieces_are_one() -> None:
     whole, first, second = ReadReport(), ReadReport(), ReadReport()
     for report in (whole, first):
-        report.time(50, 25.0)
+        report.measure(50, 25.0)
     for report in (whole, second):
-        report.time(30, 29.97)
-        report.time(60, None)
+        report.measure(30, 29.97)
+        report.measure(60, None)
         report.frames_of_several_people += 3
     first.add(second)
     assert first == whole
@@ -26,9 +26,9 @@ def test_reports_of_several_pieces_are_one() -> None:
 def test_rare_frame_rates_are_counted_together() -> None:
     report = ReadReport()
     for rate in range(10, 40):
-        report.time(100, float(rate))
+        report.measure(100, float(rate))
     for _ in range(2):
-        report.time(100, 39.0)
+        report.measure(100, 39.0)
     rates = report.as_json()["frame_rates"]
     assert isinstance(rates, dict)
     assert len(rates) == NUM_RATES + 1

@@ -69,6 +69,15 @@ def test_the_surest_of_several_people_is_read(tmp_path: Path) -> None:
     assert report.frames_of_several_people == 1
 
 
+def test_people_of_a_clip_that_is_skipped_are_not_counted(tmp_path: Path) -> None:
+    people = [persons(frame) for frame in coco_keypoints(2)]
+    written.write_json(tmp_path / "good.json", [{"frame_id": 0, "instances": people}])
+    frames = [{"frame_id": 0, "instances": people}, {"frame_id": 1, "instances": [{}]}]
+    written.write_json(tmp_path / "odd.json", frames)
+    report = read(tmp_path, size=SIZE).report
+    assert (report.clips_read, report.num_skipped, report.frames_of_several_people) == (1, 1, 1)
+
+
 FRAME = coco_keypoints(1)[0]
 
 

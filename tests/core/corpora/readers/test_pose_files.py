@@ -189,3 +189,13 @@ def test_reading_needs_none_of_the_librarys_heavy_friends(shared_data: Path) -> 
         "sys.exit(any(name in sys.modules for name in ('torch', 'cv2', 'tensorflow', 'av', 'scipy')))"
     )
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+
+
+def test_a_file_normalised_by_the_library_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    pose = Pose.read((shared_data / "formats" / "pose_format" / "mediapipe.pose").read_bytes())
+    shoulders = (("POSE_LANDMARKS", "LEFT_SHOULDER"), ("POSE_LANDMARKS", "RIGHT_SHOULDER"))
+    normalised = pose.normalize(pose.header.normalization_info(*shoulders))
+    with (tmp_path / "normalised.pose").open("wb") as stream:
+        normalised.write(stream)
+    with pytest.raises(CorpusError, match="fractions of something"):
+        read(tmp_path / "normalised.pose")
