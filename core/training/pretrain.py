@@ -99,7 +99,7 @@ class Pretraining:
         self.engine = Engine.of(self.config, self.device, total_steps=self.total_steps)
         self.own = self.ranks.own_clips(run.batch_size)
         self.views = StepViews(
-            self.corpus, self.order, self.config, self.device, self.own, self.engine.native
+            self.corpus, self.order, self.config.views, self.device, self.own, self.engine.native
         )
         self.state = RunState(self.config, self._facts(), self.engine, self.ranks)
         self.engine.prepare(self.state.model.query)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from core.config import PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
@@ -45,7 +46,10 @@ class RunState:
         """Everything needed to go on as if nothing had happened."""
         return Checkpoint(
             step=self.step,
-            tensors={"model": self.model.state_dict(), "optimiser": self._momentum_buffers()},
+            tensors={
+                "model": self.model.state_dict(),
+                "optimiser": momentum_buffers(self.model.query, self.optimiser),
+            },
             facts={**self.facts, "circumstances": self._circumstances(), "last_loss": self.last_loss},
         )
 
@@ -55,18 +59,15 @@ class RunState:
         Raises:
             CheckpointError: it belongs to a run of another configuration or corpus.
         """
-        differences = list(_differences(_in_todays_terms(checkpoint.facts), self.facts))
-        if differences:
+        found = list(fact_differences(_in_todays_terms(checkpoint.facts), self.facts))
+        if found:
             raise CheckpointError(
                 f"The checkpoint of step {checkpoint.step} belongs to another run "
-                f"({'; '.join(differences)}). "
+                f"({'; '.join(found)}). "
                 "Start again without it."
             )
         self.model.load_state_dict(checkpoint.tensors["model"])
-        for name, parameter in self.model.query.named_parameters():
-            buffer = checkpoint.tensors["optimiser"].get(name)
-            if buffer is not None:
-                self.optimiser.state[parameter][_MOMENTUM] = buffer.to(parameter.device)
+        restore_momentum(self.model.query, self.optimiser, checkpoint.tensors["optimiser"])
         self.step, self.last_loss = checkpoint.step, checkpoint.facts.get("last_loss")
         remarks = [f"Going on from step {self.step}."]
         before, now = checkpoint.facts.get("circumstances"), self._circumstances()
@@ -87,12 +88,22 @@ class RunState:
             "num_ranks": self.ranks.num_ranks,
         }
 
-    def _momentum_buffers(self) -> dict[str, torch.Tensor]:
-        buffers = {
-            name: self.optimiser.state[parameter].get(_MOMENTUM)
-            for name, parameter in self.model.query.named_parameters()
-        }
-        return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+def momentum_buffers(network: nn.Module, optimiser: torch.optim.SGD) -> dict[str, torch.Tensor]:
+    """The optimiser's momentum by parameter name, where there is any yet."""
+    buffers = {
+        name: optimiser.state[parameter].get(_MOMENTUM) for name, parameter in network.named_parameters()
+    }
+    return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def restore_momentum(
+    network: nn.Module, optimiser: torch.optim.SGD, buffers: Mapping[str, torch.Tensor]
+) -> None:
+    """Give an optimiser the momentum that `momentum_buffers` read."""
+    for name, parameter in network.named_parameters():
+        if name in buffers:
+            optimiser.state[parameter][_MOMENTUM] = buffers[name].to(parameter.device)
 
 
 def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,11 +115,11 @@ def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**facts, "config": config.model_dump(mode="json")}
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def fact_differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Each fact of `here` that is another one there, by its dotted name."""
     for name, value in here.items():
         other = there.get(name)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
-            yield from _differences(other, value, f"{prefix}{name}.")
+            yield from fact_differences(other, value, f"{prefix}{name}.")
         elif other != value:
             yield f"{prefix}{name} is {other!r} there and {value!r} here"

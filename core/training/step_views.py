@@ -1,4 +1,4 @@
-"""A step's two views of a rank's clips: a function of (seed, step) and of which clips are the rank's."""
+"""A step's views of a rank's clips: a function of (seed, step) and of which clips are the rank's."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,19 @@ from jaxtyping import Int64
 
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
-from core.config import PretrainConfig
+from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.kernels.library import NativeLibrary
 from core.training.data_order import DataOrder
 from core.training.randomness import generator_for
 
-_PURPOSES = ("query view", "key view")
+QUERY_AND_KEY = ("query view", "key view")
+"""What pretraining draws views for."""
 
 
 @dataclass(frozen=True)
 class StepViews:
-    """Views of the clips at positions `own` of each step's whole batch, on one device.
+    """Views of the clips at positions `own` of each step's whole batch, one for each purpose, on one device.
 
     Every rank draws the numbers of the whole batch, which are few, and keeps those of its own clips. So a
     clip's views do not depend on how many ranks there are.
@@ -27,30 +28,28 @@ class StepViews:
 
     corpus: PackedCorpus
     order: DataOrder
-    config: PretrainConfig
+    config: ViewConfig
     device: torch.device
     own: slice
     native: NativeLibrary | None = None
+    purposes: tuple[str, ...] = QUERY_AND_KEY
 
-    def __call__(self, step: int) -> tuple[View, View]:
-        """The views for the query and the key networks."""
-        views, clips = self.config.views, self.order.batch(step)
+    def __call__(self, step: int) -> tuple[View, ...]:
+        """The views of a step, in the order of the purposes."""
+        views, clips = self.config, self.order.batch(step)
         lengths = torch.from_numpy(self._lengths(clips))
         draws = [
-            draw_numbers(lengths, views, generator_for(self.config.run.seed, purpose, step)).of_clips(
-                self.own
-            )
-            for purpose in _PURPOSES
+            draw_numbers(lengths, views, generator_for(self.order.seed, purpose, step)).of_clips(self.own)
+            for purpose in self.purposes
         ]
-        query_view, key_view = make_views(self._clips(clips[self.own]), draws, views, native=self.native)
-        return query_view, key_view
+        return make_views(self._clips(clips[self.own]), draws, views, native=self.native)
 
     def _lengths(self, clips: Int64[np.ndarray, " B"]) -> Int64[np.ndarray, " B"]:
         """Frames that are looked at, without reading any."""
         frames = self.corpus.offsets[clips + 1] - self.corpus.offsets[clips]
-        return np.minimum(frames, self.config.views.max_source_frames)
+        return np.minimum(frames, self.config.max_source_frames)
 
     def _clips(self, clips: Int64[np.ndarray, " B"]) -> ClipBatch:
-        ragged = self.corpus.gather(clips, max_frames=self.config.views.max_source_frames)
+        ragged = self.corpus.gather(clips, max_frames=self.config.max_source_frames)
         batch = ClipBatch.of(ragged, torch.device("cpu"))
         return batch.pinned().to(self.device) if self.device.type == "cuda" else batch

@@ -1,4 +1,4 @@
-"""An observer that has a run stopped."""
+"""Observers that have a run stopped."""
 
 from collections.abc import Mapping
 
@@ -16,3 +16,17 @@ class StopsAt(SilentObserver):
 
     def should_stop(self) -> bool:
         return self.seen >= self.steps
+
+
+class StopsIn(StopsAt):
+    """Asks to stop once `steps` steps of a phase were reported."""
+
+    def __init__(self, phase: str, steps: int = 0) -> None:
+        super().__init__(steps)
+        self.phase, self.current = phase, ""
+
+    def on_phase(self, phase: str, *, total_steps: int) -> None:
+        self.current, self.seen = phase, 0
+
+    def should_stop(self) -> bool:
+        return self.current == self.phase and super().should_stop()

@@ -17,7 +17,7 @@ def test_ranks_together_see_the_views_of_the_whole_batch(tmp_path: Path, num_ran
     order = DataOrder(torch.arange(len(corpus)).numpy(), batch_size=6, seed=1)
 
     def views(own: slice) -> list[torch.Tensor]:
-        made = StepViews(corpus, order, SMALL, torch.device("cpu"), own)(5)
+        made = StepViews(corpus, order, SMALL.views, torch.device("cpu"), own)(5)
         return [tensor for view in made for tensor in (view.points, view.hand_visible)]
 
     parts = [views(slice(rank * share, (rank + 1) * share)) for rank in range(num_ranks)]
