@@ -17,6 +17,7 @@ SignforgeError
 ├── StorageError           the disk is full or refuses to be written
 │   └── StorageAway        the object store does not answer, or refuses us
 ├── DivergedError          the loss is no longer a finite number
+├── EncoderMoved           an evaluation changed the encoder that it was to measure
 ├── KernelError            this machine cannot build or run the native kernels
 ├── RankFailed             a process of a run on several devices ended, and with it the others
 ├── LeaseLost              a job is no longer this worker's to write about
@@ -127,6 +128,10 @@ class DivergedError(SignforgeError):
     """The loss is no longer a finite number; going on would only spoil the weights."""
 
     reason = "diverged"
+
+
+class EncoderMoved(SignforgeError):  # noqa: N818 - what it says is the fault
+    """An evaluation changed the encoder that it was to measure, so its scores would be of something else."""
 
 
 class KernelError(SignforgeError):

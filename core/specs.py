@@ -20,6 +20,7 @@ from core.config import (
     Seed,
     Switch,
 )
+from core.fine_tune_config import FineTuneConfig, Rounds
 
 SourceFormat = Literal[
     "coco_wholebody_133",
@@ -104,7 +105,8 @@ class PretrainSpec(Closed):
 
 
 class EvaluateSpec(Closed):
-    """Score features on a labelled corpus with a probe that changes nothing but itself."""
+    """Score features on a labelled corpus with a probe that changes nothing but itself, or fine-tune a copy
+    of the encoder on it (docs/protocols.md)."""
 
     kind: Literal["evaluate"] = "evaluate"
     corpus: Reference
@@ -114,13 +116,34 @@ class EvaluateSpec(Closed):
     features: Literal["encoder", "untrained", "keypoints"] = "encoder"
     """`encoder`: its features; `untrained`: those of the same network with fresh weights; `keypoints`: the
     resampled pose itself. The latter two are baselines."""
-    protocol: Literal["knn", "linear", "retrieval"] = "knn"
+    protocol: Literal["knn", "linear", "retrieval", "fine_tune"] = "knn"
     """`knn`: weighted k-nearest neighbours; `linear`: logistic regression on frozen features; `retrieval`:
-    each test clip searches the train clips for its own gloss (recall at 1, 5, 10; mean average precision)."""
+    each test clip searches the train clips for its own gloss (recall at 1, 5, 10; mean average precision);
+    `fine_tune`: a copy of the whole encoder is trained with a classifier, anew for each fold and seed."""
     folds: Literal["split", "each_signer", "each_session"] = "split"
     """`split`: fit on `train`, score on `test`; the others leave one signer or session out in turn."""
     clips: ClipSelection = ClipSelection()
     """Clips that take part."""
+    test_corpus: Reference | None = None
+    """Another corpus to score on (id or name; without the service, a path): fitted on `clips`, scored on
+    `test_clips`, on the glosses that both corpora name alike. For folds `split` only."""
+    test_clips: ClipSelection = ClipSelection()
+    """Clips of `test_corpus` to score on."""
+    train_on_val: Switch = False
+    """With folds `split`: also fit on the split `val`, as some benchmarks' published protocols do. Otherwise
+    fine-tuning chooses its epoch there, and the other protocols leave it aside."""
+    allow_identical_clips: Switch = False
+    """Score although the same clip stands on two sides; such scores are inflated. Refused without it."""
+    label_fraction: Annotated[Real, Field(gt=0, le=1)] = 1.0
+    """Share of each gloss' fitting clips whose labels are used (also of `val`), drawn by seed."""
+    labels_per_gloss: Positive | None = None
+    """Use the labels of so many fitting clips of each gloss instead, or of all where it has fewer."""
+    every_gloss: Switch = True
+    """A `label_fraction` leaves each gloss at least one clip. Off, rare glosses may have none."""
+    num_seeds: Rounds = 1
+    """Repeat with `seed`, `seed` + 1 and so on, and report means and deviations."""
+    fine_tune: FineTuneConfig = FineTuneConfig()
+    """For the protocol `fine_tune`."""
     num_neighbours: Positive = 20
     """Neighbours of the kNN protocol."""
     temperature: Annotated[Real, Field(gt=0)] = 0.07
@@ -128,7 +151,7 @@ class EvaluateSpec(Closed):
     l2_penalty: Annotated[Real, Field(ge=0)] = 1e-3
     """Penalty on the linear probe's weights (mean-loss convention)."""
     seed: Seed = 0
-    """Seed of the untrained network."""
+    """Seed of the untrained network, of the choice of labels, and of fine-tuning."""
     precision: Precision = "fp32"
     """Of the encoder's products; `bf16` is faster where the device multiplies it, and moves features by about
     a hundredth. `auto` takes it there."""
@@ -142,6 +165,33 @@ class EvaluateSpec(Closed):
                 f"features {self.features!r} need `encoder`; name one, or set features to 'keypoints'"
             )
         return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.protocol == "fine_tune" and self.features == "keypoints":
+            raise ValueError(
+                "protocol 'fine_tune' trains a network; set features to 'encoder', or to 'untrained' to "
+                "train from scratch"
+            )
+        if self.label_fraction < 1 and self.labels_per_gloss is not None:
+            raise ValueError("label_fraction and labels_per_gloss exclude each other; set one of them")
+        if self.num_seeds > 1 and not self.draws:
+            raise ValueError(
+                f"num_seeds is {self.num_seeds}, but nothing here is drawn, so every seed gives the same; "
+                "set it to 1 (bootstrap intervals are there all the same), or use fewer labels"
+            )
+        if self.folds != "split" and (self.test_corpus is not None or self.train_on_val):
+            field = "train_on_val" if self.test_corpus is None else "test_corpus"
+            raise ValueError(f"{field} is for folds 'split', these are {self.folds!r}; change one of them")
+        if self.test_corpus is None and self.test_clips != ClipSelection():
+            raise ValueError("test_clips chooses clips of test_corpus; name one, or leave it out")
+        return self
+
+    @property
+    def draws(self) -> bool:
+        """Whether the seed plays a part."""
+        fewer_labels = self.label_fraction < 1 or self.labels_per_gloss is not None
+        return self.protocol == "fine_tune" or self.features == "untrained" or fewer_labels
 
 
 JobSpec = Annotated[ImportSpec | PretrainSpec | EvaluateSpec, Field(discriminator="kind")]

@@ -1,128 +1,119 @@
-"""Evaluation: features of a corpus, a probe on them, and scores that prove nothing else has moved.
+"""Evaluation: a protocol on every fold under every seed, and scores that prove nothing else has moved.
 
-`python -m core.evaluation.evaluate --spec FILE --out DIR` runs it without any service.
+`python -m core.evaluation.evaluate --spec FILE --out DIR` runs it without any service; fine-tuning goes on
+from `--resume DIR/checkpoints/step_...`.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
-
-from core.corpora.packed import PackedCorpus
-from core.errors import SplitError, Stopped
-from core.evaluation.accuracy import Accuracy, accuracy
-from core.evaluation.folds import Fold, folds_of, shared_signers
-from core.evaluation.knn import knn_scores
-from core.evaluation.linear_probe import linear_scores
+from core.errors import Stopped
+from core.evaluation.fine_tune_folds import FineTuneFolds
+from core.evaluation.folds import Fold, shared_signers
+from core.evaluation.label_draw import fitted_on, train_facts
+from core.evaluation.leaks import contents_of, num_identical, refuse_identical
 from core.evaluation.neighbours import Meanwhile
-from core.evaluation.retrieval import Retrieval, retrieval
-from core.evaluation.subject import Subject, subject_of
+from core.evaluation.outcome import Outcome, scores_of
+from core.evaluation.probes import probe
+from core.evaluation.report import Scored, report
+from core.evaluation.subject import Subject
+from core.evaluation.task import Task, task_of
 from core.observer import Observer, SilentObserver
 from core.program import Launch, finish, main
 from core.specs import EvaluateSpec
 
 
-def evaluate(spec: EvaluateSpec, *, observer: Observer | None = None) -> dict[str, Any]:
-    """Score features as `spec` says; fractions in [0, 1], averaged over folds, and each fold's own.
+def evaluate(
+    spec: EvaluateSpec,
+    *,
+    observer: Observer | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    keep_all: bool = False,
+) -> dict[str, Any]:
+    """Score features as `spec` says; fractions in [0, 1], averaged over folds and seeds, and each one's own.
+
+    Fine-tuning saves checkpoints below `out`, where it is given, and goes on from `resume`; with `keep_all`
+    no old checkpoint is deleted.
 
     Raises:
         CorpusError, EncoderError: a file cannot be used.
-        SplitError: no labelled clips, a single gloss, or a fold with an empty side.
+        SplitError: no labelled clips, a single gloss, a fold with an empty side or a clip on two sides.
+        EncoderMoved: scoring changed the encoder.
+        CheckpointError: `resume` is damaged or belongs to another evaluation.
+        Stopped: the observer asked to stop.
     """
     observer = observer or SilentObserver()
-    corpus = PackedCorpus.open(spec.corpus)
-    chosen = labelled_clips(corpus, spec)
-    folds = folds_of(corpus, chosen, spec)
-    classes, labels = np.unique(corpus.labels[chosen], return_inverse=True)
-    if len(classes) < 2:
-        raise SplitError(
-            f"Only gloss {corpus.label_names[classes[0]]!r} of corpus {corpus.name!r} is selected; "
-            "scores need two or more. Widen `clips`."
-        )
-    subject = subject_of(spec, corpus, chosen, observer)
-    observer.on_phase("probing", total_steps=len(folds))
-    scored = []
-    for done, fold in enumerate(folds, start=1):
-        heed = _heeding(observer, done - 1)
-        result = score_fold(spec, subject.features, labels, fold, num_classes=len(classes), meanwhile=heed)
-        about = {"name": fold.name, "num_train": len(fold.train)}
-        scored.append({**about, **asdict(result), **_caveats(corpus, chosen, fold, subject)})
-        observer.on_step(done, _fractions(scored[-1]))
-    _warn(scored, observer)
-    return {**_averaged(scored), "folds": scored}
-
-
-def labelled_clips(corpus: PackedCorpus, spec: EvaluateSpec) -> Int64[np.ndarray, " n"]:
-    """The selected clips that have a label.
-
-    Raises:
-        SplitError: there are none.
-    """
-    chosen = corpus.select(spec.clips)
-    chosen = chosen[corpus.labels[chosen] >= 0]
-    if len(chosen) == 0:
-        raise SplitError(
-            f"No labelled clip of corpus {corpus.name!r} is selected; evaluation needs labels. "
-            "Import the corpus with glosses, or widen `clips`."
-        )
-    return chosen
-
-
-def score_fold(
-    spec: EvaluateSpec,
-    features: Float[Tensor, "n D"],
-    labels: Int64[np.ndarray, " n"],
-    fold: Fold,
-    *,
-    num_classes: int,
-    meanwhile: Meanwhile,
-) -> Accuracy | Retrieval:
-    """Fit the spec's probe on the fold's train clips, or search them, and score its test clips.
-
-    Searching calls `meanwhile` between blocks.
-    """
-    train, test = features[fold.train], features[fold.test]
-    train_labels = torch.from_numpy(labels[fold.train])
-    if spec.protocol == "retrieval":
-        test_labels = torch.from_numpy(labels[fold.test])
-        return retrieval(train, train_labels, test, test_labels, num_classes=num_classes, meanwhile=meanwhile)
-    if spec.protocol == "knn":
-        scores = knn_scores(
-            train,
-            train_labels,
-            test,
-            num_classes=num_classes,
-            num_neighbours=spec.num_neighbours,
-            temperature=spec.temperature,
-            meanwhile=meanwhile,
-        )
+    task = task_of(spec)
+    seeds = range(spec.seed, spec.seed + spec.num_seeds)
+    observer.on_phase("checking", total_steps=1)
+    contents = contents_of(task, _heeding(observer, 0, "checking clips"))
+    if not spec.allow_identical_clips:
+        refuse_identical(task, contents)
+    subject = Subject(spec, task)
+    if spec.protocol == "fine_tune":
+        runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)
+        outcomes = runs.outcomes(seeds, resume=resume)
     else:
-        scores = linear_scores(train, train_labels, test, num_classes=num_classes, l2_penalty=spec.l2_penalty)
-    return accuracy(scores.numpy(), labels[fold.test])
+        outcomes = _probed(spec, task, subject, seeds, observer)
+    scored = [
+        Scored(fold, [of_seed[place] for of_seed in outcomes], _caveats(task, fold, subject, contents))
+        for place, fold in enumerate(task.folds)
+    ]
+    observer.on_phase("summarising", total_steps=1)
+    result = report(task, scored, seeds, meanwhile=lambda: observer.on_step(0, {}))
+    _warn(result["folds"], observer)
+    return result
 
 
-def _heeding(observer: Observer, num_done: int) -> Meanwhile:
-    """Shows life in the middle of a fold, and stops there when asked to."""
+def _probed(
+    spec: EvaluateSpec, task: Task, subject: Subject, seeds: Sequence[int], observer: Observer
+) -> list[list[Outcome]]:
+    """For each seed, each fold's outcome on frozen features."""
+    features = subject.features(observer, seed=seeds[0])
+    outcomes: list[list[Outcome]] = []
+    for seed in seeds:
+        if outcomes and spec.features == "untrained":
+            features = subject.features(observer, seed=seed)
+        observer.on_phase("probing", total_steps=len(seeds) * len(task.folds))
+        outcomes.append([])
+        for fold in task.folds:
+            done = (len(outcomes) - 1) * len(task.folds) + len(outcomes[-1])
+            train = fitted_on(fold, task.labels, spec, seed=seed)
+            result = probe(
+                spec,
+                features,
+                task.labels,
+                train=train,
+                test=fold.test,
+                num_classes=len(task.glosses),
+                meanwhile=_heeding(observer, done, "probing"),
+            )
+            outcomes[-1].append(result.with_facts(train_facts(train, task.labels, spec)))
+            observer.on_step(done + 1, scores_of(result.of_clips, task.labels[fold.test]))
+    return outcomes
+
+
+def _heeding(observer: Observer, num_done: int, doing: str) -> Meanwhile:
+    """Shows life in the middle of a step, and stops there when asked to."""
 
     def heed() -> None:
         if observer.should_stop():
-            raise Stopped("Stopped while probing; nothing was written.")
+            raise Stopped(f"Stopped while {doing}; nothing was written.")
         observer.on_step(num_done, {})
 
     return heed
 
 
-def _caveats(
-    corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], fold: Fold, subject: Subject
-) -> dict[str, Any]:
-    """What makes a fold's scores better than they are."""
+def _caveats(task: Task, fold: Fold, subject: Subject, contents: list[bytes]) -> dict[str, Any]:
+    """What makes a fold's scores better than they are. Signers are compared within a corpus: two corpora may
+    call different people alike."""
+    signers = [] if task.transfer else shared_signers(task.sources[0].corpus, task.sources[0].clips, fold)
     return {
-        "shared_signers": shared_signers(corpus, chosen, fold),
-        "num_test_pretrained_on": int(subject.pretrained_on[fold.test].sum()),
+        "shared_signers": signers,
+        "num_test_pretrained_on": int(subject.pretrained_on()[fold.test].sum()),
+        "num_test_identical": num_identical(fold, contents),
     }
 
 
@@ -135,27 +126,24 @@ def _warn(folds: list[dict[str, Any]], observer: Observer) -> None:
             f"The encoder was pretrained, without labels, on test clips of {', '.join(seen)}; "
             f"only {', '.join(clean) or 'no fold'} tests what it has never seen."
         )
-
-
-def _averaged(folds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means of the fractions over folds, sums of the test counts."""
-    means = {name: float(np.mean([fold[name] for fold in folds])) for name in _fractions(folds[0])}
-    return {
-        **means,
-        "num_test": sum(fold["num_test"] for fold in folds),
-        "num_train": max(fold["num_train"] for fold in folds),
-        "num_classes": folds[0]["num_classes"],
-    }
-
-
-def _fractions(scores: Mapping[str, Any]) -> dict[str, float]:
-    """The scores proper among what is said about a fold; the rest are names and counts."""
-    return {name: value for name, value in scores.items() if isinstance(value, float)}
+    for fold in folds:
+        if fold["shared_signers"]:
+            observer.on_log(
+                f"Fold {fold['name']} trains and tests on {', '.join(fold['shared_signers'])}: its scores "
+                "reward knowing the signer."
+            )
 
 
 def run(launch: Launch[EvaluateSpec]) -> Mapping[str, object]:
     """Score an encoder or a baseline on a labelled corpus."""
-    return {"scores": evaluate(launch.spec, observer=launch.observer)}
+    scores = evaluate(
+        launch.spec,
+        observer=launch.observer,
+        out=launch.out,
+        resume=launch.resume,
+        keep_all=launch.keep_all,
+    )
+    return {"scores": scores}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Who is trained on and who is tested: one split, or each signer or session left out in turn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Int64
@@ -9,14 +9,22 @@ from core.corpora.packed import PackedCorpus
 from core.errors import SplitError
 from core.specs import EvaluateSpec
 
+VAL = "val"
+"""The split that an epoch is chosen on."""
+
+
+def _nobody() -> Int64[np.ndarray, " 0"]:
+    return np.empty(0, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions, among the chosen clips, to fit the probe on and to score it on."""
+    """Positions, among the chosen clips, to fit the probe on, to score it on, and to choose an epoch on."""
 
     name: str
     train: Int64[np.ndarray, " N"]
     test: Int64[np.ndarray, " M"]
+    val: Int64[np.ndarray, " V"] = field(default_factory=_nobody)
 
 
 def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: EvaluateSpec) -> list[Fold]:
@@ -28,7 +36,8 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
     if spec.folds == "split":
         splits = corpus.splits[chosen]
         sides = {name: np.flatnonzero(splits == place) for place, name in enumerate(corpus.split_names)}
-        return [_fold("test", sides.get("train"), sides.get("test"), corpus)]
+        train, val = divided(sides.get("train", _nobody()), sides.get(VAL, _nobody()), spec)
+        return [_fold("test", train, sides.get("test", _nobody()), corpus, val)]
     signers = spec.folds == "each_signer"
     groups, names = (
         (corpus.signers, corpus.signer_names) if signers else (corpus.sessions, corpus.session_names)
@@ -61,11 +70,20 @@ def shared_signers(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], fold: 
     return [corpus.signer_names[signer] for signer in both if signer >= 0]
 
 
-def _fold(name: str, train: np.ndarray | None, test: np.ndarray | None, corpus: PackedCorpus) -> Fold:
-    if train is None or test is None or len(train) == 0 or len(test) == 0:
+def divided(
+    train: Int64[np.ndarray, " N"], val: Int64[np.ndarray, " V"], spec: EvaluateSpec
+) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " v"]]:
+    """What is fitted on and what an epoch is chosen on: `train_on_val` makes both the former."""
+    return (np.sort(np.concatenate([train, val])), _nobody()) if spec.train_on_val else (train, val)
+
+
+def _fold(
+    name: str, train: np.ndarray, test: np.ndarray, corpus: PackedCorpus, val: np.ndarray | None = None
+) -> Fold:
+    if len(train) == 0 or len(test) == 0:
         raise SplitError(
-            f"Fold {name!r} of corpus {corpus.name!r} has {0 if train is None else len(train)} train and "
-            f"{0 if test is None else len(test)} test clips; both are needed. Import the corpus with a split "
+            f"Fold {name!r} of corpus {corpus.name!r} has {len(train)} train and "
+            f"{len(test)} test clips; both are needed. Import the corpus with a split "
             "(by signer, say), or evaluate with folds 'each_signer'."
         )
-    return Fold(name, train, test)
+    return Fold(name, train, test, _nobody() if val is None else val)

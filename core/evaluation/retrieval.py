@@ -1,6 +1,7 @@
 """Retrieval: each test clip asks for clips of its own gloss among the train clips."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -36,6 +37,13 @@ class Retrieval:
     num_test_without_relevant: int
 
 
+class Answers(NamedTuple):
+    """Of each query: its average precision, and its first relevant clip's rank; infinite if it has none."""
+
+    average_precision: Float[Tensor, " M"]
+    first_rank: Float[Tensor, " M"]
+
+
 def retrieval(
     gallery: Float[Tensor, "N D"],
     gallery_labels: Int64[Tensor, " N"],
@@ -46,6 +54,40 @@ def retrieval(
     similarities_at_once: int = _SIMILARITIES,
     meanwhile: Meanwhile = lambda: None,
 ) -> Retrieval:
+    """Rank the gallery for every query as `answers` does, and average.
+
+    Raises:
+        SplitError: no query has a relevant clip.
+    """
+    found = answers(
+        gallery,
+        gallery_labels,
+        queries,
+        query_labels,
+        similarities_at_once=similarities_at_once,
+        meanwhile=meanwhile,
+    )
+    first_rank = found.first_rank
+    return Retrieval(
+        recall_at_1=float((first_rank <= 1).double().mean()),
+        recall_at_5=float((first_rank <= 5).double().mean()),
+        recall_at_10=float((first_rank <= 10).double().mean()),
+        mean_average_precision=float(found.average_precision.mean()),
+        num_test=len(queries),
+        num_classes=num_classes,
+        num_test_without_relevant=int((~torch.isfinite(first_rank)).sum()),
+    )
+
+
+def answers(
+    gallery: Float[Tensor, "N D"],
+    gallery_labels: Int64[Tensor, " N"],
+    queries: Float[Tensor, "M D"],
+    query_labels: Int64[Tensor, " M"],
+    *,
+    similarities_at_once: int = _SIMILARITIES,
+    meanwhile: Meanwhile = lambda: None,
+) -> Answers:
     """Rank the gallery for every query. Memory: a copy of the gallery and one block of similarities.
 
     `meanwhile` is called before each block of queries.
@@ -56,26 +98,17 @@ def retrieval(
     centre = gallery.mean(dim=0)
     known = unit(gallery, centre)
     at_once = max(1, similarities_at_once // len(gallery))
-    answers: list[Tensor] = []  # of each query: average precision, rank of the first relevant clip
+    rows: list[Tensor] = []
     for block, labels in zip(queries.split(at_once), query_labels.split(at_once), strict=True):
         meanwhile()
         similarities = unit(block, centre) @ known.T
-        answers += (
+        rows += (
             _answered(row, gallery_labels == label) for row, label in zip(similarities, labels, strict=True)
         )
-    precision, first_rank = torch.stack(answers).unbind(dim=1)
-    answerable = torch.isfinite(first_rank)
-    if not answerable.any():
+    found = Answers(*torch.stack(rows).unbind(dim=1))
+    if not torch.isfinite(found.first_rank).any():
         raise SplitError("No test clip has a train clip of its gloss; retrieval has nothing to find.")
-    return Retrieval(
-        recall_at_1=float((first_rank <= 1).double().mean()),
-        recall_at_5=float((first_rank <= 5).double().mean()),
-        recall_at_10=float((first_rank <= 10).double().mean()),
-        mean_average_precision=float(precision.mean()),
-        num_test=len(queries),
-        num_classes=num_classes,
-        num_test_without_relevant=int((~answerable).sum()),
-    )
+    return found
 
 
 def _answered(similarities: Float[Tensor, " N"], relevant: Bool[Tensor, " N"]) -> Float[Tensor, "2"]:

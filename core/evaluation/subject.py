@@ -1,7 +1,8 @@
 """What an evaluation scores: an encoder, the same network untrained, or the keypoints themselves."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -9,55 +10,108 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from core.corpora.packed import PackedCorpus
-from core.errors import EncoderError
+from core.errors import EncoderError, EncoderMoved
 from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
+from core.evaluation.task import Source, Task
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.weights import load_encoder
+from core.exchange.weights import LoadedEncoder, load_encoder
 from core.observer import Observer
 from core.specs import EvaluateSpec
 from core.training.engine import Engine
 
 
-@dataclass(frozen=True)
 class Subject:
-    """Features of the chosen clips, and which of these the encoder was pretrained on, without labels."""
+    """The encoder that `spec` names, if any, and what it says about the clips of `task`."""
 
-    features: Float[Tensor, "n D"]
-    pretrained_on: Bool[np.ndarray, " n"]
+    def __init__(self, spec: EvaluateSpec, task: Task) -> None:
+        self._spec, self._task = spec, task
+        self._loaded: LoadedEncoder | None = None
+        if spec.encoder is not None and spec.features != "keypoints":
+            self._loaded = load_encoder(spec.encoder, device="cuda" if torch.cuda.is_available() else "cpu")
+
+    def network(self, *, seed: int) -> ClipEncoder:
+        """The encoder or, for `untrained`, the same network with weights and statistics of nothing."""
+        assert self._loaded is not None, "the specification's validator asks for one"
+        model = self._loaded.model
+        if self._spec.features == "encoder":
+            return model
+        torch.manual_seed(seed)
+        return ClipEncoder(model.config).eval().to(model.device)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the encoder's weights and statistics; empty where there is none."""
+        if self._loaded is None:
+            return ""
+        content = "".join(digests_of(self._loaded.model).values())
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def features(self, observer: Observer, *, seed: int) -> Float[Tensor, "n D"]:
+        """Compute what `spec.features` asks for, and prove that computing it moved nothing.
+
+        Raises:
+            EncoderError: the encoder gives features that are not finite.
+            EncoderMoved: its weights or statistics are not what they were.
+        """
+        if self._spec.features == "keypoints":
+            pieces = [keypoint_features(source.corpus, source.clips) for source in self._task.sources]
+        else:
+            network = self.network(seed=seed)
+            pieces = [self._embedded(network, source, observer) for source in self._task.sources]
+        return torch.cat(pieces)
+
+    def pretrained_on(self) -> Bool[np.ndarray, " n"]:
+        """Which clips the encoder was pretrained on, without labels."""
+        if self._loaded is None or self._spec.features != "encoder":
+            return np.zeros(len(self._task.labels), dtype=np.bool_)
+        card = self._loaded.card
+        return np.concatenate(
+            [_pretrained_on(card, source.corpus, source.clips) for source in self._task.sources]
+        )
+
+    def _embedded(self, model: ClipEncoder, source: Source, observer: Observer) -> Float[Tensor, "n D"]:
+        spec, num_clips = self._spec, len(source.clips)
+        num_passes = -(-num_clips // CLIPS_AT_ONCE)
+        engine = Engine.chosen(
+            spec.engine, spec.precision, model.config.encoder, model.device, num_passes=num_passes
+        )
+        ready = model.for_inference(engine.for_inference())
+        engine.prepare(ready.streams)
+        with unmoved(ready):
+            features = encoder_features(ready, source.corpus, source.clips, observer)
+        broken = int((~torch.isfinite(features)).any(dim=1).sum())
+        if broken:
+            raise EncoderError(
+                f"{spec.encoder} gives features that are not finite for {broken} of {num_clips} clips; "
+                "pretrain it again with a lower optimiser.learning_rate."
+            )
+        return features
 
 
-def subject_of(
-    spec: EvaluateSpec, corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], observer: Observer
-) -> Subject:
-    """Compute what `spec.features` asks for, and prove that computing it moved nothing.
+@contextmanager
+def unmoved(network: nn.Module) -> Iterator[None]:
+    """Prove that what is done meanwhile leaves every weight and statistic of a network as it is.
 
     Raises:
-        EncoderError: the encoder cannot be read, or gives features that are not finite.
+        EncoderMoved: one has changed.
     """
-    unseen = np.zeros(len(chosen), dtype=np.bool_)
-    if spec.features == "keypoints":
-        return Subject(keypoint_features(corpus, chosen), unseen)
-    assert spec.encoder is not None, "the specification's validator asks for one"
-    loaded = load_encoder(spec.encoder, device="cuda" if torch.cuda.is_available() else "cpu")
-    trained = spec.features == "encoder"
-    model = loaded.model if trained else _fresh(loaded.model, seed=spec.seed)
-    num_passes = -(-len(chosen) // CLIPS_AT_ONCE)
-    engine = Engine.chosen(
-        spec.engine, spec.precision, model.config.encoder, model.device, num_passes=num_passes
-    )
-    ready = model.for_inference(engine.for_inference())
-    engine.prepare(ready.streams)
-    before = _digest(ready)
-    features = encoder_features(ready, corpus, chosen, observer)
-    assert _digest(ready) == before, "an evaluation must not move the encoder"
-    broken = int((~torch.isfinite(features)).any(dim=1).sum())
-    if broken:
-        raise EncoderError(
-            f"{spec.encoder} gives features that are not finite for {broken} of {len(chosen)} clips; "
-            "pretrain it again with a lower optimiser.learning_rate."
+    before = digests_of(network)
+    yield
+    moved = [name for name, digest in digests_of(network).items() if before.get(name) != digest]
+    if moved:
+        raise EncoderMoved(
+            f"An evaluation must not move what it measures, but this one changed {len(moved)} tensors of "
+            f"the network, {moved[0]!r} among them; the scores would be of another. Is it in training mode?"
         )
-    return Subject(features, _pretrained_on(loaded.card, corpus, chosen) if trained else unseen)
+
+
+def digests_of(network: nn.Module) -> dict[str, str]:
+    """SHA-256 of each weight and statistic, by name."""
+    return {
+        name: hashlib.sha256(tensor.numpy(force=True).tobytes()).hexdigest()
+        for name, tensor in network.state_dict().items()
+    }
 
 
 def _pretrained_on(
@@ -67,16 +121,3 @@ def _pretrained_on(
     if card.corpus.digest != corpus.digest:
         return np.zeros(len(chosen), dtype=np.bool_)
     return np.isin(chosen, corpus.select(card.spec.clips))
-
-
-def _fresh(model: ClipEncoder, *, seed: int) -> ClipEncoder:
-    """The same network with weights that have learned nothing, and batch statistics of nothing."""
-    torch.manual_seed(seed)
-    return ClipEncoder(model.config).eval().to(model.device)
-
-
-def _digest(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        digest.update(tensor.numpy(force=True).tobytes())
-    return digest.hexdigest()

@@ -19,7 +19,7 @@ from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
-from tests.core.training.stopping import StopsAt
+from tests.core.training.stopping import StopsIn
 
 
 @given(st.integers(1, 40), st.integers(2, 9), st.integers(0, 2**31))
@@ -129,7 +129,7 @@ def test_each_protocol_on_each_kind_of_features(
 def test_a_search_stops_when_asked(corpus: PackedCorpus, protocol: str) -> None:
     spec = EvaluateSpec(corpus=str(corpus.path), features="keypoints", protocol=protocol, num_neighbours=3)
     with pytest.raises(Stopped, match="while probing"):
-        evaluate(spec, observer=StopsAt(0))
+        evaluate(spec, observer=StopsIn("probing"))
 
 
 def test_each_signer_is_left_out_in_turn(corpus: PackedCorpus) -> None:

@@ -1,0 +1,66 @@
+"""Encoders with linear classifiers, as fine-tuning trains them (paper, section IV-B)."""
+
+import copy
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.augment.views import View
+from core.encoders.pass_context import PassContext
+from core.exchange.clip_encoder import ClipEncoder
+from core.pose.streams import STREAMS, streams
+from core.training.randomness import generator_for
+
+Merge = Literal["mean_of_logits", "sum_of_predictions"]
+Logits = dict[str, Float[Tensor, "B C"]]
+"""By stream."""
+_DEVIATION = 0.01
+"""Of a classifier's first weights; its biases begin at 0."""
+
+
+class SignClassifier(nn.Module):
+    """Copies of a clip encoder's networks, each with a linear classifier on its fused feature."""
+
+    def __init__(
+        self, start: ClipEncoder, *, num_classes: int, wanted: Literal["all", "joint", "motion"], seed: int
+    ) -> None:
+        super().__init__()
+        names = STREAMS if wanted == "all" else (wanted,)
+        self.streams = nn.ModuleDict({name: copy.deepcopy(start.streams[name]) for name in names})
+        width, device = start.config.encoder.feature_width, start.device
+        self.classifiers = nn.ModuleDict(
+            {name: nn.Linear(width, num_classes, device=device) for name in names}
+        )
+        generator = generator_for(seed, "classifier")
+        for layer in self.classifiers.values():
+            assert isinstance(layer, nn.Linear)
+            weights = torch.normal(0.0, _DEVIATION, layer.weight.shape, generator=generator)
+            with torch.no_grad():
+                layer.weight.copy_(weights)
+                layer.bias.zero_()
+
+    def forward(self, view: View, context: PassContext) -> Logits:
+        """Return each stream's logits."""
+        points = streams(view.points)
+        return {
+            name: self.classifiers[name](
+                network(points[name], view.hand_visible, context.for_network(2 * index)).fused
+            )
+            for index, (name, network) in enumerate(self.streams.items())
+        }
+
+
+def training_loss(logits: Logits, labels: Int64[Tensor, " B"], *, merge: Merge) -> Float[Tensor, ""]:
+    """The cross-entropy of the mean of the streams' logits, or the sum of each stream's own."""
+    if merge == "mean_of_logits":
+        return functional.cross_entropy(torch.stack(list(logits.values())).mean(dim=0), labels)
+    return torch.stack([functional.cross_entropy(each, labels) for each in logits.values()]).sum()
+
+
+def merged_scores(logits: Logits, *, merge: Merge) -> Float[Tensor, "B C"]:
+    """How much each clip looks like each gloss: the mean of the logits, or the sum of the probabilities."""
+    stacked = torch.stack(list(logits.values()))
+    return stacked.mean(dim=0) if merge == "mean_of_logits" else stacked.softmax(dim=2).sum(dim=0)

@@ -1,0 +1,214 @@
+"""Fine-tuning on every fold under every seed, one run after the other, with checkpoints to go on from."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from core.config import RunConfig
+from core.errors import CheckpointError, Stopped
+from core.evaluation.fine_tuning import FineTuning, LabelledClips, batch_size
+from core.evaluation.folds import Fold
+from core.evaluation.label_draw import fitted_on, labelled, train_facts
+from core.evaluation.outcome import Outcome
+from core.evaluation.probes import classified
+from core.evaluation.subject import Subject
+from core.evaluation.task import Task
+from core.observer import Observer
+from core.specs import EvaluateSpec
+from core.training.checkpoint import Checkpoint, load_checkpoint
+from core.training.checkpoint_keeper import CheckpointKeeper
+from core.training.devices import be_deterministic
+from core.training.engine import Engine
+from core.training.run_state import fact_differences
+
+_LOG_EVERY_STEPS = 10
+_PREDICTED = "predicted"
+_ELSEWHERE = ("corpus", "encoder", "test_corpus")
+"""Fields of a specification that say where something lies, which may be elsewhere on another machine."""
+
+
+class FineTuneFolds:
+    """The runs of an evaluation: each fold anew under each seed, from the same encoder."""
+
+    def __init__(
+        self,
+        spec: EvaluateSpec,
+        task: Task,
+        subject: Subject,
+        observer: Observer,
+        *,
+        out: Path | None,
+        keep_all: bool,
+    ) -> None:
+        self._spec, self._task, self._subject, self._observer = spec, task, subject, observer
+        self._folder = None if out is None else out / "checkpoints"
+        self._kept = None if keep_all else RunConfig()
+        self._done: list[Outcome] = []
+        self._steps_before = 0
+        self._total_steps = 0
+        self._keeper: CheckpointKeeper | None = None
+        be_deterministic(True)
+
+    def outcomes(self, seeds: Sequence[int], *, resume: Path | None) -> list[list[Outcome]]:
+        """For each seed, what became of each fold's test clips.
+
+        Raises:
+            CheckpointError: `resume` is damaged or belongs to another evaluation.
+            Stopped: the observer asked to stop; a checkpoint is saved, where there is a folder for it.
+            DivergedError: a loss is not finite.
+        """
+        runs = [(seed, fold) for seed in seeds for fold in self._task.folds]
+        lengths = [self._num_steps(seed, fold) for seed, fold in runs]
+        self._total_steps = sum(lengths)
+        checkpoint = None if resume is None else self._restored(resume)
+        self._observer.on_phase("fine-tuning", total_steps=self._total_steps)
+        with ExitStack() as stack:
+            if self._folder is not None:
+                keeper = CheckpointKeeper(self._folder, self._observer, run=self._kept)
+                self._keeper = stack.enter_context(keeper)
+            for number in range(len(self._done), len(runs)):
+                self._steps_before = sum(lengths[:number])
+                run = self._begun(*runs[number])
+                if checkpoint is not None:
+                    step = checkpoint.step - self._steps_before
+                    run.restore(step, checkpoint.tensors, checkpoint.facts["run"])
+                    checkpoint = None
+                self._done.append(self._finished(run, *runs[number]))
+        num_folds = len(self._task.folds)
+        return [self._done[first : first + num_folds] for first in range(0, len(runs), num_folds)]
+
+    def _num_steps(self, seed: int, fold: Fold) -> int:
+        num_train, config = len(self._train_clips(fold, seed)), self._spec.fine_tune
+        return num_train // batch_size(config, num_train) * config.num_epochs
+
+    def _train_clips(self, fold: Fold, seed: int) -> Int64[np.ndarray, " N"]:
+        return fitted_on(fold, self._task.labels, self._spec, seed=seed)
+
+    def _begun(self, seed: int, fold: Fold) -> FineTuning:
+        start, spec = self._subject.network(seed=seed), self._spec
+        engine = Engine.chosen(
+            spec.engine,
+            spec.precision,
+            start.config.encoder,
+            start.device,
+            num_passes=self._num_steps(seed, fold),
+        )
+        val = labelled(fold.val, self._task.labels, spec, seed=seed)
+        return FineTuning(
+            start,
+            self._clips(self._train_clips(fold, seed)),
+            self._clips(val) if spec.fine_tune.choose_epoch and len(val) else None,
+            num_classes=len(self._task.glosses),
+            config=spec.fine_tune,
+            engine=engine,
+            seed=seed,
+        )
+
+    def _clips(self, positions: Int64[np.ndarray, " n"]) -> LabelledClips:
+        return LabelledClips(self._task.located(positions), self._task.labels[positions])
+
+    def _finished(self, run: FineTuning, seed: int, fold: Fold) -> Outcome:
+        """Train to the end, choose an epoch, and only then look at the fold's test clips."""
+        self._train(run)
+        epoch = run.choose()
+        scores = run.scores(self._task.located(fold.test), lambda: self._heed(run))
+        outcome = classified(scores.numpy(), self._task.labels[fold.test])
+        facts = train_facts(self._train_clips(fold, seed), self._task.labels, self._spec)
+        more = {"epoch": epoch, "steps": run.step, "train_loss": float(run.last_loss or 0.0)}
+        if run.best is not None:
+            more["val_top1"] = run.best.top1
+        return outcome.with_facts({**facts, **more})
+
+    def _train(self, run: FineTuning) -> None:
+        every = self._spec.fine_tune.checkpoint_every_epochs * run.steps_per_epoch
+        while True:
+            judged = run.judge_epoch(lambda: self._heed(run))
+            if judged:
+                self._observer.on_step(self._steps_before + run.step, judged)
+            if self._keeper is not None and run.step and run.step % every == 0:
+                self._keeper.save(self._checkpoint(run))
+            if run.step == run.total_steps:
+                return
+            self._stop_if_asked(run)
+            loss = run.take_step()
+            metrics = {}
+            if run.step % _LOG_EVERY_STEPS == 0 or run.step % run.steps_per_epoch == 0:
+                metrics = {"loss": run.note_loss(loss), "learning_rate": run.rate}
+            self._observer.on_step(self._steps_before + run.step, metrics)
+
+    def _heed(self, run: FineTuning) -> None:
+        """Show life in the middle of scoring, and stop when asked to."""
+        self._stop_if_asked(run)
+        self._observer.on_step(self._steps_before + run.step, {})
+
+    def _stop_if_asked(self, run: FineTuning) -> None:
+        step = self._steps_before + run.step
+        if self._observer.should_stop():
+            if self._keeper is not None:
+                self._keeper.save_last(self._checkpoint(run))
+            saved = "nothing was written" if self._keeper is None else "a checkpoint is saved"
+            raise Stopped(f"Stopped fine-tuning at step {step} of {self._total_steps}; {saved}.")
+
+    def _checkpoint(self, run: FineTuning) -> Checkpoint:
+        tensors, facts = run.state()
+        done = {
+            f"{n}.{name}": each for n, outcome in enumerate(self._done) for name, each in _packed(outcome)
+        }
+        return Checkpoint(
+            step=self._steps_before + run.step,
+            tensors={**tensors, "done": done} if done else tensors,
+            facts={
+                **self._identity(),
+                "run": facts,
+                "done": [dict(outcome.about) for outcome in self._done],
+            },
+        )
+
+    def _restored(self, path: Path) -> Checkpoint:
+        """Read a checkpoint and the outcomes of the runs that were over when it was saved."""
+        checkpoint = load_checkpoint(path)
+        differences = list(fact_differences(_in_todays_terms(checkpoint.facts), self._identity()))
+        if differences:
+            raise CheckpointError(
+                f"The checkpoint of step {checkpoint.step} belongs to another evaluation "
+                f"({'; '.join(differences)}). Start again without it."
+            )
+        done = checkpoint.tensors.get("done", {})
+        self._done = [_unpacked(done, n, about) for n, about in enumerate(checkpoint.facts["done"])]
+        self._observer.on_log(f"Going on from step {checkpoint.step}.")
+        return checkpoint
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint to go on from must have in common with this evaluation."""
+        spec = self._spec.model_dump(mode="json", exclude=set(_ELSEWHERE))
+        return {
+            "spec": spec,
+            "corpora": [source.corpus.digest for source in self._task.sources],
+            "encoder": self._subject.digest,
+        }
+
+
+def _packed(outcome: Outcome) -> list[tuple[str, Tensor]]:
+    assert outcome.predicted is not None, "a classifier takes every clip for something"
+    parts = [(name, torch.from_numpy(values)) for name, values in outcome.of_clips.items()]
+    return [*parts, (_PREDICTED, torch.from_numpy(outcome.predicted))]
+
+
+def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any]) -> Outcome:
+    prefix = f"{number}."
+    parts = {
+        name.removeprefix(prefix): each.numpy() for name, each in done.items() if name.startswith(prefix)
+    }
+    return Outcome(parts, parts.pop(_PREDICTED), about)
+
+
+def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the defaults of settings that did not exist when it was saved."""
+    spec = EvaluateSpec.model_validate({"corpus": "-", "encoder": "-", **facts.get("spec", {})})
+    return {**facts, "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE))}

@@ -1,0 +1,226 @@
+"""One run of fine-tuning: a copy of an encoder learns the glosses of labelled clips (paper, section IV-B).
+
+A run is made of train clips and, where an epoch is to be chosen, val clips. It never gets a test clip's
+label, so neither its weights nor its choice of an epoch can depend on one.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from core.augment.views import ClipBatch
+from core.errors import DivergedError
+from core.evaluation.accuracy import accuracy
+from core.evaluation.classifier import SignClassifier, merged_scores, training_loss
+from core.evaluation.features import CLIPS_AT_ONCE
+from core.evaluation.neighbours import Meanwhile
+from core.evaluation.subject import unmoved
+from core.evaluation.task import Source
+from core.exchange.clip_encoder import ClipEncoder
+from core.fine_tune_config import FineTuneConfig
+from core.training.data_order import DataOrder
+from core.training.engine import Engine
+from core.training.run_state import momentum_buffers, restore_momentum
+from core.training.schedules import learning_rate
+from core.training.step_views import StepViews
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """Clips of one corpus and their glosses' indices."""
+
+    source: Source
+    labels: Int64[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The epoch (counted from 1) that has scored best on val so far, and the network as it was then."""
+
+    epoch: int
+    top1: float
+    loss: float
+    network: Mapping[str, Tensor]
+
+    def facts(self) -> dict[str, Any]:
+        """All but the network."""
+        return {"epoch": self.epoch, "top1": self.top1, "loss": self.loss}
+
+
+class FineTuning:
+    """A network in training: its data, optimiser, steps taken, and its best epoch on val, if any."""
+
+    def __init__(
+        self,
+        start: ClipEncoder,
+        train: LabelledClips,
+        val: LabelledClips | None,
+        *,
+        num_classes: int,
+        config: FineTuneConfig,
+        engine: Engine,
+        seed: int,
+    ) -> None:
+        self._start, self._val, self._config = start, val, config
+        self._engine, self._seed = engine, seed
+        self.model = SignClassifier(start, num_classes=num_classes, wanted=config.streams, seed=seed).train()
+        engine.prepare(self.model.streams)
+        self._schedule = config.optimiser()
+        self._optimiser = torch.optim.SGD(
+            self.model.parameters(),
+            lr=config.learning_rate,
+            momentum=config.sgd_momentum,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        clips = train.source.clips
+        self._order = DataOrder(clips, batch_size(config, len(clips)), seed)
+        self._labels = np.full(len(train.source.corpus), -1, dtype=np.int64)
+        self._labels[clips] = train.labels
+        self._views = StepViews(
+            train.source.corpus,
+            self._order,
+            config.views(start.views),
+            engine.device,
+            slice(0, self._order.batch_size),
+            engine.native,
+            purposes=("fine-tuning view",),
+        )
+        self.step = 0
+        self.rate = config.learning_rate
+        self.last_loss: float | None = None
+        self.best: BestEpoch | None = None
+        self._judged_epochs = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in one pass."""
+        return self._order.steps_per_epoch
+
+    @property
+    def total_steps(self) -> int:
+        """Of the whole run."""
+        return self.steps_per_epoch * self._config.num_epochs
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are over."""
+        return self.step // self.steps_per_epoch
+
+    def take_step(self) -> Float[Tensor, ""]:
+        """One optimiser update; returns its loss, still on the device."""
+        (view,) = self._views(self.step)
+        labels = torch.from_numpy(self._labels[self._order.batch(self.step)]).to(self._engine.device)
+        self._engine.begin_step()
+        logits = self.model(view, self._engine.context(self._seed, step=self.step))
+        loss = training_loss(logits, labels, merge=self._config.merge)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.rate = learning_rate(
+            self._schedule,
+            step=self.step,
+            steps_per_epoch=self.steps_per_epoch,
+            total_steps=self.total_steps,
+        )
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.rate
+        self._optimiser.step()
+        self.step += 1
+        return loss.detach()
+
+    def note_loss(self, loss: Float[Tensor, ""]) -> float:
+        """Fetch a step's loss and remember it.
+
+        Raises:
+            DivergedError: it is not finite.
+        """
+        self.last_loss = float(loss)
+        if not math.isfinite(self.last_loss):
+            raise DivergedError(
+                f"The loss is {self.last_loss} at step {self.step} of fine-tuning; lower "
+                f"fine_tune.learning_rate (it is {self._config.learning_rate})."
+            )
+        return self.last_loss
+
+    def judge_epoch(self, meanwhile: Meanwhile) -> dict[str, float]:
+        """At an epoch's end, score it on val, once, and keep it if none before scored higher.
+
+        Of epochs with equal top-1 the one with the lower loss is kept. Returns the numbers, if there are any.
+        """
+        at_end = self.step == self.epoch * self.steps_per_epoch
+        if self._val is None or not at_end or self._judged_epochs >= self.epoch:
+            return {}
+        scores = self.scores(self._val.source, meanwhile)
+        labels = torch.from_numpy(self._val.labels)
+        logarithms = scores if self._config.merge == "mean_of_logits" else scores.clamp(min=1e-30).log()
+        loss = float(functional.cross_entropy(logarithms, labels))
+        top1 = accuracy(scores.numpy(), self._val.labels).top1
+        self._judged_epochs = self.epoch
+        if self.best is None or (top1, -loss) > (self.best.top1, -self.best.loss):
+            network = {name: each.cpu().clone() for name, each in self.model.state_dict().items()}
+            self.best = BestEpoch(self.epoch, top1, loss, network)
+        return {"val_top1": top1, "val_loss": loss}
+
+    def choose(self) -> int:
+        """Take the best epoch on val, or the last where there is no val, and return its number, from 1."""
+        if self.best is None:
+            return self.epoch
+        self.model.load_state_dict(self.best.network)
+        return self.best.epoch
+
+    def scores(self, source: Source, meanwhile: Meanwhile) -> Float[Tensor, "M C"]:
+        """How much the centre view of each clip looks like each gloss; nothing of the network moves.
+
+        Raises:
+            EncoderMoved: something did.
+        """
+        self.model.eval()
+        with unmoved(self.model):
+            rows = [self._scored(batch) for batch in _batches(source, self._start, meanwhile)]
+        self.model.train()
+        return torch.cat(rows)
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """Tensors by file and facts from which `restore` goes on to the same end."""
+        tensors = {
+            "model": self.model.state_dict(),
+            "optimiser": momentum_buffers(self.model, self._optimiser),
+        }
+        if self.best is not None:
+            tensors["best"] = dict(self.best.network)
+        best = self.best.facts() if self.best is not None else None
+        return tensors, {"best": best, "judged_epochs": self._judged_epochs, "last_loss": self.last_loss}
+
+    def restore(self, step: int, tensors: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave at step `step`."""
+        self.model.load_state_dict(tensors["model"])
+        restore_momentum(self.model, self._optimiser, tensors.get("optimiser", {}))
+        if facts["best"] is not None:
+            self.best = BestEpoch(**facts["best"], network=tensors["best"])
+        self.step, self._judged_epochs = step, facts["judged_epochs"]
+        self.last_loss = facts["last_loss"]
+
+    @torch.no_grad()
+    def _scored(self, batch: ClipBatch) -> Float[Tensor, "B C"]:
+        logits = self.model(self._start.centre_view(batch), self._engine.for_inference())
+        return merged_scores(logits, merge=self._config.merge).float().cpu()
+
+
+def batch_size(config: FineTuneConfig, num_clips: int) -> int:
+    """Clips per step: all, where there are fewer than asked for."""
+    return min(config.batch_size, num_clips)
+
+
+def _batches(source: Source, start: ClipEncoder, meanwhile: Meanwhile) -> Iterator[ClipBatch]:
+    for first in range(0, len(source.clips), CLIPS_AT_ONCE):
+        meanwhile()
+        indices = source.clips[first : first + CLIPS_AT_ONCE]
+        ragged = source.corpus.gather(indices, max_frames=start.views.max_source_frames)
+        yield ClipBatch.of(ragged, start.device)

@@ -1,0 +1,67 @@
+"""What became of each test clip, and the scores that follow: means over clips, and over classes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+Number = int | float
+PER_CLASS = "_per_class"
+"""Ends the names of scores that are means over classes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fold under one seed. `of_clips`: for each score, each test clip's part in it, in [0, 1].
+
+    `predicted`: the gloss each clip was taken for, where the protocol takes it for one. `about`: how it came
+    about, such as the number of train clips.
+    """
+
+    of_clips: Mapping[str, Float64[np.ndarray, " M"]]
+    predicted: Int64[np.ndarray, " M"] | None = None
+    about: Mapping[str, Number] = field(default_factory=dict)
+
+    def with_facts(self, facts: Mapping[str, Number]) -> "Outcome":
+        """The same, with more said about it."""
+        return replace(self, about={**self.about, **facts})
+
+
+def scores_of(
+    of_clips: Mapping[str, Float64[np.ndarray, " M"]], labels: Int64[np.ndarray, " M"]
+) -> dict[str, float]:
+    """Each score per instance (the mean over clips) and per class (the mean of the class means)."""
+    scores = weighted_scores(of_clips, labels, np.ones((1, len(labels))))
+    return {name: float(each[0]) for name, each in scores.items()}
+
+
+def weighted_scores(
+    of_clips: Mapping[str, Float64[np.ndarray, " M"]],
+    labels: Int64[np.ndarray, " M"],
+    weights: Float64[np.ndarray, "R M"],
+) -> dict[str, Float64[np.ndarray, " R"]]:
+    """The same with R times a weight for each clip, such as how often it was drawn.
+
+    A class without clips, or whose clips all have weight 0, is left out of the mean over classes.
+    """
+    order = np.argsort(labels, kind="stable")
+    _, starts = np.unique(labels[order], return_index=True)
+    weights = weights[:, order]
+    counts = np.add.reduceat(weights, starts, axis=1)  # (R, classes)
+    tested = counts > 0
+    scores = {}
+    for name, values in of_clips.items():
+        sums = np.add.reduceat(weights * values[order], starts, axis=1)
+        means = np.divide(sums, counts, out=np.zeros_like(sums), where=tested)
+        scores[name] = sums.sum(axis=1) / counts.sum(axis=1)
+        scores[name + PER_CLASS] = means.sum(axis=1) / tested.sum(axis=1)
+    return scores
+
+
+def averaged(outcomes: Sequence[Outcome]) -> dict[str, Float64[np.ndarray, " M"]]:
+    """Each test clip's part in each score, in the mean over seeds."""
+    return {
+        name: np.mean([outcome.of_clips[name] for outcome in outcomes], axis=0)
+        for name in outcomes[0].of_clips
+    }

@@ -1,0 +1,87 @@
+"""The result of an evaluation, as JSON: scores with intervals and deviations, folds, classes, confusions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from core.evaluation.bootstrap import ScoredFold, intervals
+from core.evaluation.folds import Fold
+from core.evaluation.neighbours import Meanwhile
+from core.evaluation.outcome import Outcome, averaged, scores_of
+from core.evaluation.tables import class_table, confusions
+from core.evaluation.task import Task
+from core.training.randomness import derived_seed
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A fold with its outcomes, one for each seed, and what makes its scores better than they are."""
+
+    fold: Fold
+    outcomes: Sequence[Outcome]
+    caveats: Mapping[str, Any]
+
+
+def report(
+    task: Task, scored: Sequence[Scored], seeds: Sequence[int], *, meanwhile: Meanwhile
+) -> dict[str, Any]:
+    """Return the scores (fractions in [0, 1]; means over folds and seeds) and everything behind them.
+
+    `intervals` are 95 % bootstrap intervals over test clips, `deviations` the standard deviations over seeds
+    (null for one seed). `meanwhile` is called now and then.
+    """
+    folds = [_fold(task, each, seeds) for each in scored]
+    by_seed = [_means(fold["seeds"][place]["scores"] for fold in folds) for place in range(len(seeds))]
+    tested = [ScoredFold(averaged(each.outcomes), task.labels[each.fold.test]) for each in scored]
+    generator = np.random.default_rng(derived_seed(seeds[0], "bootstrap"))
+    return {
+        **_means(by_seed),
+        "num_test": sum(fold["num_test"] for fold in folds),
+        "num_train": max(fold["num_train"] for fold in folds),
+        "num_classes": len(task.glosses),
+        "intervals": intervals(tested, generator, meanwhile=meanwhile),
+        "deviations": _deviations(by_seed),
+        "seeds": list(seeds),
+        "transfer": None if task.transfer is None else asdict(task.transfer),
+        "folds": folds,
+        "per_class": class_table(task, tested),
+        "confusions": confusions(task, [(each.fold, each.outcomes) for each in scored]),
+    }
+
+
+def _fold(task: Task, scored: Scored, seeds: Sequence[int]) -> dict[str, Any]:
+    labels = task.labels[scored.fold.test]
+    by_seed: list[dict[str, Any]] = [
+        {"seed": seed, "scores": scores_of(outcome.of_clips, labels), **outcome.about}
+        for seed, outcome in zip(seeds, scored.outcomes, strict=True)
+    ]
+    return {
+        "name": scored.fold.name,
+        **_means(each["scores"] for each in by_seed),
+        "num_test": len(labels),
+        "num_classes": len(task.glosses),
+        "num_classes_without_test": len(task.glosses) - len(np.unique(labels)),
+        **_largest_counts(scored.outcomes),
+        **scored.caveats,
+        "seeds": by_seed,
+    }
+
+
+def _largest_counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Counts that may differ between seeds, such as `num_train`: the largest of each."""
+    names = [name for name in outcomes[0].about if name.startswith("num_")]
+    return {name: int(max(outcome.about[name] for outcome in outcomes)) for name in names}
+
+
+def _means(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    several = list(scores)
+    return {name: float(np.mean([each[name] for each in several])) for name in several[0]}
+
+
+def _deviations(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """Of a sample: divided by one less than there are seeds."""
+    if len(by_seed) < 2:
+        return None
+    return {name: float(np.std([each[name] for each in by_seed], ddof=1)) for name in by_seed[0]}

@@ -1,0 +1,143 @@
+"""What an evaluation is about: clips with their glosses, of one corpus or of two, and who is tested."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from core.corpora.packed import PackedCorpus
+from core.errors import SplitError
+from core.evaluation.folds import VAL, Fold, divided, folds_of
+from core.specs import ClipSelection, EvaluateSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some clips of one corpus."""
+
+    corpus: PackedCorpus
+    clips: Int64[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What two corpora have in common: glosses, by name."""
+
+    test_corpus: str
+    shared_glosses: tuple[str, ...]
+    only_in_corpus: tuple[str, ...]
+    only_in_test_corpus: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Clips to tell apart by gloss. Positions (of folds and labels) count through all sources in turn.
+
+    `labels` (n,) are indices into `glosses`. Each side of a fold lies in one source.
+    """
+
+    sources: tuple[Source, ...]
+    labels: Int64[np.ndarray, " n"]
+    glosses: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    transfer: Transfer | None = None
+
+    def located(self, positions: Int64[np.ndarray, " m"]) -> Source:
+        """The clips at these positions, all of one source."""
+        first = 0
+        for source in self.sources:
+            if len(positions) == 0 or positions.max() < first + len(source.clips):
+                return Source(source.corpus, source.clips[positions - first])
+            first += len(source.clips)
+        raise IndexError(f"There is no position {positions.max()} among {first} clips.")
+
+
+def task_of(spec: EvaluateSpec) -> Task:
+    """Open the corpora and choose clips, glosses and folds as `spec` says.
+
+    Raises:
+        CorpusError: a corpus cannot be read.
+        SplitError: no labelled clips, fewer than two glosses, none that two corpora share, or an empty side.
+    """
+    corpus = PackedCorpus.open(spec.corpus)
+    chosen = labelled_clips(corpus, spec.clips)
+    if spec.test_corpus is not None:
+        return _transfer(Source(corpus, chosen), PackedCorpus.open(spec.test_corpus), spec)
+    folds = tuple(folds_of(corpus, chosen, spec))
+    classes, labels = np.unique(corpus.labels[chosen], return_inverse=True)
+    glosses = tuple(corpus.label_names[each] for each in classes)
+    _check_glosses(glosses, f"of corpus {corpus.name!r} is selected")
+    return Task((Source(corpus, chosen),), labels.astype(np.int64), glosses, folds)
+
+
+def labelled_clips(corpus: PackedCorpus, selection: ClipSelection) -> Int64[np.ndarray, " n"]:
+    """The selected clips that have a label.
+
+    Raises:
+        SplitError: there are none.
+    """
+    chosen = corpus.select(selection)
+    chosen = chosen[corpus.labels[chosen] >= 0]
+    if len(chosen) == 0:
+        raise SplitError(
+            f"No labelled clip of corpus {corpus.name!r} is selected; evaluation needs labels. "
+            "Import the corpus with glosses, or widen `clips`."
+        )
+    return chosen
+
+
+def _transfer(fitted: Source, test_corpus: PackedCorpus, spec: EvaluateSpec) -> Task:
+    """Fit on one corpus, score on another, on the glosses that both name alike."""
+    tested = Source(test_corpus, labelled_clips(test_corpus, spec.test_clips))
+    theirs, ours = set(_glosses(tested)), set(_glosses(fitted))
+    shared = tuple(sorted(ours & theirs))
+    if not shared:
+        raise SplitError(
+            f"Corpora {fitted.corpus.name!r} and {test_corpus.name!r} share no gloss by name: one has "
+            f"{_some(ours)}, the other {_some(theirs)}. Name glosses alike when importing, or widen `clips`."
+        )
+    _check_glosses(shared, f"is shared by corpora {fitted.corpus.name!r} and {test_corpus.name!r}")
+    fitted, tested = _restricted(fitted, shared), _restricted(tested, shared)
+    labels = np.concatenate([_labels(fitted, shared), _labels(tested, shared)])
+    transfer = Transfer(test_corpus.name, shared, tuple(sorted(ours - theirs)), tuple(sorted(theirs - ours)))
+    return Task((fitted, tested), labels, shared, (_transfer_fold(fitted, tested, spec),), transfer)
+
+
+def _transfer_fold(fitted: Source, tested: Source, spec: EvaluateSpec) -> Fold:
+    names = fitted.corpus.split_names
+    in_val = fitted.corpus.splits[fitted.clips] == (names.index(VAL) if VAL in names else -1)
+    train, val = divided(np.flatnonzero(~in_val), np.flatnonzero(in_val), spec)
+    if len(train) == 0:
+        raise SplitError(
+            f"All selected clips of corpus {fitted.corpus.name!r} with a shared gloss are in its split "
+            f"{VAL!r}; none is left to fit on. Widen `clips`, or set train_on_val."
+        )
+    test = len(fitted.clips) + np.arange(len(tested.clips))
+    return Fold(tested.corpus.name, train, test, val)
+
+
+def _glosses(source: Source) -> Iterator[str]:
+    return (source.corpus.label_names[each] for each in np.unique(source.corpus.labels[source.clips]))
+
+
+def _restricted(source: Source, glosses: tuple[str, ...]) -> Source:
+    names = source.corpus.label_names
+    wanted = [place for place, name in enumerate(names) if name in set(glosses)]
+    return Source(source.corpus, source.clips[np.isin(source.corpus.labels[source.clips], wanted)])
+
+
+def _labels(source: Source, glosses: tuple[str, ...]) -> Int64[np.ndarray, " n"]:
+    place = {name: index for index, name in enumerate(glosses)}
+    of_label = np.array([place.get(name, -1) for name in source.corpus.label_names], dtype=np.int64)
+    return of_label[source.corpus.labels[source.clips]]
+
+
+def _check_glosses(glosses: tuple[str, ...], what: str) -> None:
+    if len(glosses) < 2:
+        raise SplitError(f"Only gloss {glosses[0]!r} {what}; scores need two or more. Widen `clips`.")
+
+
+def _some(names: set[str], most: int = 5) -> str:
+    told = ", ".join(map(repr, sorted(names)[:most]))
+    return told if len(names) <= most else f"{told} and {len(names) - most} more"

@@ -1,0 +1,101 @@
+"""The faults that make scores dishonest, planted and seen: leaking splits, signers, probes that move."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from core.augment.views import View
+from core.encoders.graph_conv import NodeNorm
+from core.errors import EncoderMoved, SplitError
+from core.evaluation.evaluate import evaluate
+from core.evaluation.subject import unmoved
+from core.exchange.clip_encoder import ClipEncoder
+from core.observer import SilentObserver
+from core.specs import EvaluateSpec
+from tests.core.evaluation.making import fresh_encoder, packed, signed_clips
+
+
+def keypoints(path: Path, **fields: object) -> EvaluateSpec:
+    return EvaluateSpec(corpus=str(path), features="keypoints", num_neighbours=3, **fields)
+
+
+@pytest.mark.parametrize("side", ["train", "val"])
+def test_a_clip_on_two_sides_is_refused_and_named(tmp_path: Path, side: str) -> None:
+    clips = signed_clips(["a", "b"], ["train", "val", "test"])
+    twin = next(clip for clip in clips if clip.split == side)
+    clips.append(replace(twin, name="twin", split="test", signer="signer of test"))
+    corpus = packed(tmp_path / "leaking", clips, allow_overlap=True)
+    with pytest.raises(SplitError, match=rf"'{side}-a-0' and 'twin' are identical, but one is in {side}"):
+        evaluate(keypoints(corpus.path))
+    (fold,) = evaluate(keypoints(corpus.path, allow_identical_clips=True))["folds"]
+    assert fold["num_test_identical"] == 1
+
+
+def test_a_clip_that_two_corpora_hold_is_refused(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b"], ["train"])
+    first = packed(tmp_path / "first", clips)
+    second = packed(tmp_path / "second", clips, name="others")
+    with pytest.raises(SplitError, match="of fold 'others'"):
+        evaluate(keypoints(first.path, test_corpus=str(second.path)))
+
+
+def test_a_signer_on_both_sides_is_said(tmp_path: Path) -> None:
+    class Listener(SilentObserver):
+        def __init__(self) -> None:
+            self.said: list[str] = []
+
+        def on_log(self, message: str) -> None:
+            self.said.append(message)
+
+    clips = signed_clips(["a", "b"], ["train", "test"], signer_of=lambda _: "anna")
+    clips += signed_clips(["a", "b"], ["train"], seed=1, signer_of=lambda _: "ben")
+    corpus = packed(tmp_path / "signs", clips, allow_overlap=True)
+    listener = Listener()
+    (fold,) = evaluate(keypoints(corpus.path), observer=listener)["folds"]
+    assert fold["shared_signers"] == ["anna"]
+    assert listener.said == ["Fold test trains and tests on anna: its scores reward knowing the signer."]
+
+
+def test_a_probe_that_moves_batch_statistics_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = packed(tmp_path / "signs", signed_clips(["a", "b"], ["train", "test"]))
+    spec = EvaluateSpec(corpus=str(corpus.path), encoder=str(fresh_encoder(tmp_path / "encoder")))
+    assert evaluate(spec)["num_test"] == 8
+    embed: Callable[[ClipEncoder, View], Tensor] = ClipEncoder.embed_view
+
+    def embed_in_training_mode(model: ClipEncoder, view: View) -> Tensor:
+        for module in model.modules():
+            if isinstance(module, NodeNorm):
+                module.train()
+        return embed(model, view)
+
+    monkeypatch.setattr(ClipEncoder, "embed_view", embed_in_training_mode)
+    with pytest.raises(EncoderMoved, match=r"input_norm\.running_mean.*training mode"):
+        evaluate(spec)
+
+
+def test_unmoved_looks_at_weights_and_statistics() -> None:
+    norm = torch.nn.BatchNorm1d(3)
+    with unmoved(norm.eval()), torch.no_grad():
+        norm(torch.randn(5, 3))
+    with pytest.raises(EncoderMoved, match="running_mean"), unmoved(norm.train()), torch.no_grad():
+        norm(torch.randn(5, 3))
+    with pytest.raises(EncoderMoved, match="'weight'"), unmoved(norm), torch.no_grad():
+        norm.weight[0] = 2
+
+
+def test_a_class_without_test_clips_is_left_out_and_counted(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b"], ["train", "test"]) + signed_clips(["never tested"], ["train"])
+    scores = evaluate(keypoints(packed(tmp_path / "signs", clips).path))
+    (fold,) = scores["folds"]
+    assert (scores["num_classes"], fold["num_classes_without_test"]) == (3, 1)
+    tested = [row["top1"] for row in scores["per_class"] if row["num_test"]]
+    assert scores["top1_per_class"] == pytest.approx(np.mean(tested))
+    untested = {"gloss": "never tested", "num_test": 0, "top1": None, "top5": None}
+    assert untested in scores["per_class"]
