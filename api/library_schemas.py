@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from api.schemas import Sent
-from core.jobs.artifact_tables import EncoderRow
+from core.jobs.artifact_tables import EncoderRow, EvaluationRow, without_tables
 from core.jobs.tables import JobRow, WorkerRow
 from core.recipes import Recipe
 
@@ -55,14 +55,21 @@ class EvaluationResponse(Sent):
     features: str
     """`encoder`, or a baseline: `untrained` or `keypoints`."""
     protocol: str
-    """`knn`, `linear` or `retrieval`."""
+    """`knn`, `linear`, `retrieval` or `fine_tune`."""
     folds: str
     """What was left out for testing."""
     scores: dict[str, Any]
     """Top-1 and top-5, per instance and per class, or for `retrieval` recall at 1, 5 and 10 and mean average
-    precision; with the number of clips and classes, and each fold's."""
+    precision; with 95 % intervals, deviations over seeds, the number of clips and classes, and each fold's.
+    One evaluation alone also has the tables `per_class` and `confusions`; lists leave them out."""
     created_at: datetime
     """When it was made."""
+
+    @classmethod
+    def in_list(cls, row: EvaluationRow) -> Self:
+        """The evaluation of one row, without tables."""
+        whole = cls.model_validate(row)
+        return whole.model_copy(update={"scores": without_tables(whole.scores)})
 
 
 class EncoderResponse(Sent):

@@ -19,6 +19,7 @@ from core.recipes import resolve
 from core.specs import ClipSelection, EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
 
 _MOST_NAMES_TOLD = 20
+_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
     return Prepared(_prepare_evaluate(session, owner, spec), None)
 
 
-def find_corpus(session: Session, owner: str, wanted: str) -> CorpusRow:
-    """Return the owner's corpus with that id or name.
+def find_corpus(session: Session, owner: str, wanted: str, *, field: str = "corpus") -> CorpusRow:
+    """Return the owner's corpus with that id or name, which `field` of a specification asks for.
 
     Raises:
         Problem: there is none (422).
@@ -57,7 +58,8 @@ def find_corpus(session: Session, owner: str, wanted: str) -> CorpusRow:
     row = session.scalars(these.with_for_update(read=KEEP["read"], key_share=KEEP["key_share"])).first()
     if row is None:
         newest = mine.order_by(CorpusRow.created_at.desc()).limit(_MOST_NAMES_TOLD)
-        raise _unknown("corpus", wanted, (row.name for row in session.scalars(newest)), "POST /v1/corpora")
+        names = (row.name for row in session.scalars(newest))
+        raise _unknown("corpus", wanted, names, "POST /v1/corpora", field=field)
     return row
 
 
@@ -76,7 +78,8 @@ def find_encoder(session: Session, owner: str, wanted: str) -> EncoderRow:
     ).first()
     if row is None:
         newest = mine.order_by(EncoderRow.created_at.desc()).limit(_MOST_NAMES_TOLD)
-        raise _unknown("encoder", wanted, (row.name for row in session.scalars(newest)), "a pretraining job")
+        names = (row.name for row in session.scalars(newest))
+        raise _unknown("encoder", wanted, names, "a pretraining job", field="encoder")
     return row
 
 
@@ -93,10 +96,27 @@ def _prepare_import(session: Session, settings: Settings, owner: str, spec: Impo
 def _prepare_evaluate(session: Session, owner: str, spec: EvaluateSpec) -> EvaluateSpec:
     corpus = find_corpus(session, owner, spec.corpus)
     _check_selection(spec.clips, corpus)
-    if spec.encoder is None:
-        return spec.model_copy(update={"corpus": corpus.id})
-    encoder = find_encoder(session, owner, spec.encoder)
-    return spec.model_copy(update={"corpus": corpus.id, "encoder": encoder.id})
+    ids = {"corpus": corpus.id}
+    if spec.test_corpus is not None:
+        tested = find_corpus(session, owner, spec.test_corpus, field="test_corpus")
+        _check_selection(spec.test_clips, tested, field="test_clips")
+        _check_glosses(corpus, tested)
+        ids["test_corpus"] = tested.id
+    if spec.encoder is not None:
+        ids["encoder"] = find_encoder(session, owner, spec.encoder).id
+    return spec.model_copy(update=ids)
+
+
+def _check_glosses(corpus: CorpusRow, tested: CorpusRow) -> None:
+    """Refuse two corpora that cannot be compared; the program looks again at the clips that are selected."""
+    names, others = corpus.summary["label_names"], tested.summary["label_names"]
+    if not set(names) & set(others):
+        detail = (
+            f"Corpora {corpus.name!r} and {tested.name!r} share no gloss by name: the one has "
+            f"{', '.join(names[:_FEW]) or 'none'}, the other {', '.join(others[:_FEW]) or 'none'}. Name them "
+            "alike when importing."
+        )
+        raise unfit("/test_corpus", detail, code="no_shared_gloss")
 
 
 def _holder_of_name(session: Session, owner: str, name: str) -> str | None:
@@ -112,25 +132,25 @@ def _holder_of_name(session: Session, owner: str, name: str) -> str | None:
     return next((job.id for job in session.scalars(going_on) if job.spec["name"] == name), None)
 
 
-def _check_selection(clips: ClipSelection, corpus: CorpusRow) -> None:
+def _check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str = "clips") -> None:
     """Refuse splits, signers and glosses that the corpus does not have."""
     summary: Mapping[str, Any] = corpus.summary
-    for field, key in (
+    for part, key in (
         ("splits", "split_counts"),
         ("signers", "signer_names"),
         ("exclude_signers", "signer_names"),
         ("exclude_labels", "label_names"),
     ):
-        for index, name in enumerate(getattr(clips, field)):
+        for index, name in enumerate(getattr(clips, part)):
             if name not in summary[key]:
                 detail = f"Corpus {corpus.name!r} has no {name!r} among its {key}.{_few(name, summary[key])}"
-                raise unfit(f"/clips/{field}/{index}", detail, code="unknown")
+                raise unfit(f"/{field}/{part}/{index}", detail, code="unknown")
 
 
-def _unknown(noun: str, wanted: str, names: Iterable[str], made_by: str) -> Problem:
+def _unknown(noun: str, wanted: str, names: Iterable[str], made_by: str, *, field: str) -> Problem:
     known = list(dict.fromkeys(names))
     hint = near(wanted, known) if known else f" You have none yet; {made_by} makes one."
-    return unfit(f"/{noun}", f"You have no {noun} {wanted!r}.{hint}", code="unknown")
+    return unfit(f"/{field}", f"You have no {noun} {wanted!r}.{hint}", code="unknown")
 
 
 def _few(word: str, names: Iterable[str]) -> str:

@@ -6,10 +6,12 @@ from signforge.commands import (
     corpora,
     embed,
     encoders,
+    evaluate,
     export,
     jobs,
     keys,
     recipes,
+    scores,
     service,
     submit,
     webhooks,
@@ -27,7 +29,10 @@ app = typer.Typer(
 app.command()(service.up)
 app.command()(service.demo)
 app.add_typer(corpora.app, name="corpora")
+submit.app.command()(evaluate.evaluate)
 app.add_typer(submit.app, name="submit")
+app.command()(evaluate.evaluate)
+app.command()(scores.scores)
 app.command(name="jobs")(jobs.list_jobs)
 app.command()(jobs.show)
 app.command()(jobs.watch)

@@ -55,6 +55,11 @@ class LibraryCalls:
             lists.paged(self._connection, "/v1/evaluations", Evaluation, encoder=encoder, corpus=corpus)
         )
 
+    def evaluation(self, evaluation_id: str) -> Evaluation:
+        """One evaluation, with its table of classes and its confusions."""
+        answer = self._connection.request("GET", f"/v1/evaluations/{evaluation_id}")
+        return Evaluation.model_validate(answer.json())
+
     def recipes(self) -> list[Recipe]:
         """The recipes a pretraining may start from."""
         return lists.whole(self._connection, "/v1/recipes", Recipe)

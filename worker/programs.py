@@ -63,6 +63,8 @@ def _pretrain(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, A
 
 def _evaluate(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
     spec = {**claim.spec, "corpus": _corpus(engine, claim, store)}
+    if spec.get("test_corpus"):
+        spec["test_corpus"] = _corpus(engine, claim, store, field="test_corpus")
     if spec.get("encoder"):
         with _naming(f"Encoder {spec['encoder']}"):
             encoder = _row(engine, EncoderRow, str(spec["encoder"]))
@@ -71,8 +73,8 @@ def _evaluate(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, A
     return spec
 
 
-def _corpus(engine: Engine, claim: Claim, store: ArtifactStore) -> str:
-    corpus_id = str(claim.spec["corpus"])
+def _corpus(engine: Engine, claim: Claim, store: ArtifactStore, *, field: str = "corpus") -> str:
+    corpus_id = str(claim.spec[field])
     with _naming(f"Corpus {corpus_id}"):
         return str(store.fetch_folder(_row(engine, CorpusRow, corpus_id).location))
 

@@ -27,7 +27,7 @@ class Keeping:
 
     @classmethod
     def of(cls, claim: Claim, settings: Settings) -> "Keeping":
-        """For a claimed job; kinds that have no run have no checkpoints either."""
+        """For a claimed job; a kind that says nothing about it (fine-tuning) keeps as many as a run does."""
         run = RunConfig.model_validate((claim.resolved or {}).get("run", {}))
         return cls(run, Quotas.of(settings))
 

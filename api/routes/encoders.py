@@ -68,7 +68,7 @@ def get_encoder(encoder_id: str, caller: Reader, service: ServiceOf) -> EncoderD
         scored = session.scalars(
             these.order_by(EvaluationRow.created_at.desc(), EvaluationRow.id.desc())
         ).all()
-    evaluations = [EvaluationResponse.model_validate(evaluation) for evaluation in scored]
+    evaluations = [EvaluationResponse.in_list(evaluation) for evaluation in scored]
     return EncoderDetailResponse.of(row, card=row.card, evaluations=evaluations)
 
 

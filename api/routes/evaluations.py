@@ -48,13 +48,13 @@ def list_evaluations(
     with reading(service.engine) as session:
         rows, next_cursor = page_of(session, these, EvaluationRow, query)
     link_next(request, response, next_cursor)
-    evaluations = [EvaluationResponse.model_validate(row) for row in rows]
+    evaluations = [EvaluationResponse.in_list(row) for row in rows]
     return Page(data=evaluations, next_cursor=next_cursor, has_more=next_cursor is not None)
 
 
 @router.get("/evaluations/{evaluation_id}")
 def get_evaluation(evaluation_id: str, caller: Reader, service: ServiceOf) -> EvaluationResponse:
-    """Look at an evaluation."""
+    """Look at an evaluation, with its table of classes and its confusions."""
     with reading(service.engine) as session:
         row = owned(session, EvaluationRow, evaluation_id, caller, noun="evaluation")
         return EvaluationResponse.model_validate(row)

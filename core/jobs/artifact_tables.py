@@ -1,5 +1,6 @@
 """The tables of what jobs use and make: uploads, corpora, checkpoints, encoders, scores."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -99,6 +100,14 @@ class EncoderRow(Tables):
     card: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+
+
+_SCORE_TABLES = frozenset({"per_class", "confusions"})
+
+
+def without_tables(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """An evaluation's scores without what grows with the number of glosses: for lists and for the job."""
+    return {name: value for name, value in scores.items() if name not in _SCORE_TABLES}
 
 
 class EvaluationRow(Tables):

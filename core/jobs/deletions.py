@@ -7,7 +7,7 @@ job that has not ended needs cannot be deleted: its row is locked here, and by w
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import InUse
@@ -17,8 +17,12 @@ from core.jobs.states import FINAL
 from core.jobs.tables import JobRow
 
 DeletableT = TypeVar("DeletableT", UploadRow, CorpusRow, EncoderRow, CheckpointRow)
-_FIELDS: dict[type[Any], str] = {UploadRow: "source", CorpusRow: "corpus", EncoderRow: "encoder"}
-"""The field of a specification that names such a thing."""
+_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    UploadRow: ("source",),
+    CorpusRow: ("corpus", "test_corpus"),
+    EncoderRow: ("encoder",),
+}
+"""The fields of a specification that name such a thing."""
 _MOST_TOLD = 20
 
 
@@ -43,7 +47,7 @@ def delete(session: Session, row: DeletableT) -> None:
 
 def missing(session: Session, spec: dict[str, Any]) -> str | None:
     """The id of something that `spec` names and that has been deleted; the rest stays until the commit."""
-    for row_type, field in _FIELDS.items():
+    for row_type, field in ((row_type, field) for row_type, fields in _FIELDS.items() for field in fields):
         row = session.get(row_type, str(spec.get(field)), with_for_update=KEEP)
         if row is not None and row.deleted_at is not None:
             return str(row.id)
@@ -57,7 +61,7 @@ KEEP = {"read": True, "key_share": True}
 def _jobs_that_need(session: Session, row: UploadRow | CorpusRow | EncoderRow | CheckpointRow) -> list[str]:
     if isinstance(row, CheckpointRow):
         return _unfinished_heirs(session, row.job_id)
-    names_it = JobRow.spec[_FIELDS[type(row)]].as_string() == row.id
+    names_it = or_(*(JobRow.spec[field].as_string() == row.id for field in _FIELDS[type(row)]))
     these = select(JobRow.id).where(JobRow.owner == row.owner, _unfinished(), names_it)
     return list(session.scalars(these.order_by(JobRow.id)))
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
+from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow, without_tables
 from core.jobs.database import lock_name
 from core.jobs.identifiers import new_id
 from core.jobs.ledger import Lease, RetryPolicy, held, move, move_back
@@ -112,7 +112,10 @@ def succeed_pretrain(
 
 
 def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
-    """Store the scores and end the job."""
+    """Store the scores, let go of what the job saved on the way unless it is pinned, and end the job.
+
+    The job's own result leaves out the tables per class, which the evaluation has.
+    """
     job = held(session, lease)
     if _asked_to_stop(job):
         return _stop(session, job)
@@ -131,7 +134,11 @@ def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any
             created_at=job.updated_at,
         )
     )
-    return _succeed(session, job, {"evaluation_id": evaluation_id, **result})
+    for checkpoint in checkpoints_of(session, job.id):
+        if not checkpoint.pinned:
+            checkpoint.deleted_at = job.updated_at
+    told = {**result, "scores": without_tables(result["scores"])}
+    return _succeed(session, job, {"evaluation_id": evaluation_id, **told})
 
 
 def fail(session: Session, lease: Lease, *, reason: Reason, message: str) -> State:

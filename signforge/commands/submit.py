@@ -1,9 +1,9 @@
-"""`signforge submit pretrain | evaluate | FILE.json`."""
+"""`signforge submit pretrain | FILE.json`, and what every submission has in common."""
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from signforge.client import Client, Spec
 from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.terminal import AsJson, print_fields, print_json
 from signforge.commands.watching import watch_until_exit
+from signforge.models import Job
 
 
 class FileOrCommand(TyperGroup):
@@ -33,30 +34,6 @@ app = typer.Typer(
     help="Submit a job: `submit pretrain ...`, `submit evaluate ...`, or `submit FILE.json` (- reads "
     "standard input).",
 )
-
-
-class Features(StrEnum):
-    """What is scored."""
-
-    ENCODER = "encoder"
-    UNTRAINED = "untrained"
-    KEYPOINTS = "keypoints"
-
-
-class Protocol(StrEnum):
-    """How it is scored."""
-
-    KNN = "knn"
-    LINEAR = "linear"
-    RETRIEVAL = "retrieval"
-
-
-class Folds(StrEnum):
-    """On what it is scored."""
-
-    SPLIT = "split"
-    EACH_SIGNER = "each_signer"
-    EACH_SESSION = "each_session"
 
 
 CorpusName = Annotated[str, typer.Option("--corpus", help="A corpus' id or name.")]
@@ -100,7 +77,7 @@ def pretrain(
     as_json: AsJson = False,
 ) -> None:
     """Pretrain an encoder on a corpus; only its split `train` unless --split says otherwise."""
-    clips = _clips(splits or ["train"], signers, exclude_signers, exclude_labels)
+    clips = selection(splits or ["train"], signers, exclude_signers, exclude_labels)
     spec = {
         "kind": "pretrain",
         "name": name,
@@ -108,38 +85,6 @@ def pretrain(
         "recipe": recipe,
         "overrides": overrides(changes or []),
         "clips": clips,
-    }
-    submit(spec, Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
-
-
-@app.command()
-def evaluate(
-    corpus: CorpusName,
-    encoder: Annotated[str | None, typer.Option(help="An encoder's id or name.")] = None,
-    features: Annotated[Features, typer.Option(help="What is scored.")] = Features.ENCODER,
-    protocol: Annotated[Protocol, typer.Option(help="How it is scored.")] = Protocol.KNN,
-    folds: Annotated[Folds, typer.Option(help="On what it is scored.")] = Folds.SPLIT,
-    num_neighbours: Annotated[int, typer.Option(min=1, help="Neighbours of the kNN protocol.")] = 20,
-    splits: Splits = None,
-    signers: Signers = None,
-    exclude_signers: NotSigners = None,
-    exclude_labels: NotLabels = None,
-    priority: Priority = 0,
-    deadline_seconds: Deadline = None,
-    dry_run: DryRun = False,
-    watch: Watch = False,
-    as_json: AsJson = False,
-) -> None:
-    """Score features on a labelled corpus."""
-    spec = {
-        "kind": "evaluate",
-        "corpus": corpus,
-        "encoder": encoder,
-        "features": features.value,
-        "protocol": protocol.value,
-        "folds": folds.value,
-        "num_neighbours": num_neighbours,
-        "clips": _clips(splits, signers, exclude_signers, exclude_labels),
     }
     submit(spec, Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
 
@@ -157,8 +102,20 @@ def file(
     submit(_read(path), Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
 
 
-def submit(spec: Spec, terms: Terms, *, dry_run: bool, watch: bool, as_json: bool) -> None:
-    """Submit a job, say its id, and follow it where asked to."""
+def _print_result(_: Client, job: Job) -> None:
+    typer.echo(f"Result: {json.dumps(job.result)}")
+
+
+def submit(
+    spec: Spec,
+    terms: Terms,
+    *,
+    dry_run: bool,
+    watch: bool,
+    as_json: bool,
+    show: Callable[[Client, Job], None] = _print_result,
+) -> None:
+    """Submit a job, say its id, and follow it where asked to; `show` prints what came of it."""
     with Client() as client:
         if dry_run:
             _show_dry_run(client.dry_run(spec), as_json=as_json)
@@ -170,7 +127,7 @@ def submit(spec: Spec, terms: Terms, *, dry_run: bool, watch: bool, as_json: boo
             typer.echo(f"Submitted {job.id}.", err=as_json)
             job = watch_until_exit(client, job.id, aside=as_json)
             if not as_json:
-                typer.echo(f"Result: {json.dumps(job.result)}")
+                show(client, job)
         elif not as_json:
             typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
     if as_json:
@@ -217,25 +174,26 @@ def overrides(changes: list[str]) -> dict[str, Any]:
     return result
 
 
-def _value(written: str) -> Any:
-    try:
-        return json.loads(written)
-    except ValueError:
-        return written
-
-
-def _clips(
+def selection(
     splits: list[str] | None,
     signers: list[str] | None,
     exclude_signers: list[str] | None,
     exclude_labels: list[str] | None,
 ) -> dict[str, list[str]]:
+    """A selection of clips, as specifications have it."""
     return {
         "splits": splits or [],
         "signers": signers or [],
         "exclude_signers": exclude_signers or [],
         "exclude_labels": exclude_labels or [],
     }
+
+
+def _value(written: str) -> Any:
+    try:
+        return json.loads(written)
+    except ValueError:
+        return written
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -106,6 +106,19 @@ def test_a_corpus_and_an_encoder_stay_while_jobs_need_them(bench: Bench) -> None
     assert bench.client.delete(f"/v1/corpora/{corpus_id}").status_code == 204
 
 
+def test_a_corpus_that_is_tested_on_stays_like_the_one_that_is_fitted_on(bench: Bench) -> None:
+    fitted, _ = corpus(bench)
+    tested, folder = corpus(bench, "others")
+    job_id = bench.submit(EvaluateSpec(corpus=fitted, test_corpus=tested, features="keypoints"))
+    refused(bench.client.delete(f"/v1/corpora/{tested}"), job_id)
+    assert folder.exists()
+    bench.client.post(f"/v1/jobs/{job_id}/cancel")
+    assert bench.client.delete(f"/v1/corpora/{tested}").status_code == 204
+    again = bench.client.post(f"/v1/jobs/{job_id}/retry")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:signforge:problem:deleted")
+    assert tested in again.json()["detail"]
+
+
 def test_a_deleted_encoder_keeps_its_scores_and_its_number(bench: Bench) -> None:
     corpus_id, _ = corpus(bench)
     first, second = bench.make_encoder(corpus_id), bench.make_encoder(corpus_id)

@@ -11,6 +11,8 @@ import pytest
 
 from api.routes.examples import JOB_EXAMPLES
 from core.footprint import footprint
+from core.jobs.artifact_tables import CorpusRow
+from core.jobs.database import transaction
 from core.jobs.outcomes import (
     EncoderFile,
     confirm_cancelled,
@@ -27,6 +29,12 @@ from tests.api.conftest import CORPUS_RESULT, Bench
 
 def pretrain(**fields: Any) -> dict[str, Any]:
     return {"kind": "pretrain", "corpus": "signs", "recipe": "smoke", **fields}
+
+
+def transfer(**changes: Any) -> dict[str, Any]:
+    """Fit on a corpus, score on the same as if it were another."""
+    keypoints = {"kind": "evaluate", "corpus": "signs", "features": "keypoints"}
+    return {**keypoints, "test_corpus": "signs", **changes}
 
 
 def fault(response: httpx.Response) -> dict[str, Any]:
@@ -71,6 +79,25 @@ class TestSubmission:
         job = bench.client.post("/v1/jobs", json=body).json()
         assert job["spec"]["encoder"] == newest
         assert job["name"] == f"knn of {newest}"
+
+    def test_a_second_corpus_is_looked_up_like_the_first(self, bench: Bench) -> None:
+        first, second = bench.make_corpus(), bench.make_corpus("others")
+        theirs = bench.make_corpus("theirs", owner="ben")
+        job = bench.client.post("/v1/jobs", json=transfer(test_corpus="others")).json()
+        assert (job["spec"]["corpus"], job["spec"]["test_corpus"]) == (first, second)
+        assert bench.client.post("/v1/jobs", json=transfer(test_corpus=theirs)).status_code == 422
+
+    def test_corpora_that_share_no_gloss_are_refused_at_once(self, bench: Bench) -> None:
+        bench.make_corpus()
+        other = bench.make_corpus("others")
+        with transaction(bench.service.engine) as session:
+            row = session.get_one(CorpusRow, other)
+            row.summary = {**row.summary, "label_names": ["livre"]}
+        answer = bench.client.post("/v1/jobs", json=transfer(test_corpus="others"))
+        assert answer.status_code == 422
+        found = fault(answer)
+        assert (found["pointer"], found["code"]) == ("/test_corpus", "no_shared_gloss")
+        assert "one has book, drink, the other livre" in found["detail"]
 
     def test_a_dry_run_says_what_would_be_and_leaves_nothing(self, bench: Bench) -> None:
         bench.make_corpus()
@@ -226,6 +253,10 @@ class TestRefusal:
             ({"kind": "evaluate", "corpus": "signs"}, "", "need `encoder`"),
             ({"kind": "evaluate", "corpus": "signs", "encoder": "x"}, "/encoder", "a pretraining job"),
             ({"kind": "evaluate", "corpus": "signs", "protocol": "svm"}, "/protocol", "got 'svm'"),
+            (transfer(test_corpus="sings"), "/test_corpus", "Did you mean 'signs'?"),
+            (transfer(test_clips={"splits": ["dev"]}), "/test_clips/splits/0", "train, test"),
+            (transfer(fine_tune={"num_epoch": 3}), "/fine_tune/num_epoch", "Did you mean 'num_epochs'?"),
+            (transfer(label_fraction=1.5), "/label_fraction", "got 1.5"),
             ({"kind": "import", "name": "a", "source": "upl_none"}, "/source", "upl_none"),
         ],
     )

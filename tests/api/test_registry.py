@@ -9,10 +9,11 @@ from sqlalchemy import event, text
 from api.auth import Scope
 from core.jobs.database import transaction
 from core.jobs.keys import SCOPES
-from core.jobs.outcomes import fail
+from core.jobs.outcomes import fail, succeed_evaluate
 from core.jobs.states import Reason
 from core.jobs.workers import Capacity, heartbeat, set_job
 from core.recipes import RECIPES
+from core.specs import EvaluateSpec
 from tests.api.conftest import SCORES, Bench
 
 
@@ -42,6 +43,24 @@ def test_a_job_leads_to_what_it_made(bench: Bench) -> None:
         leading = [link for name, link in job["links"].items() if name != "retry"]  # an action, not a place
         assert all(bench.client.get(link).status_code == 200 for link in leading)
     assert training["links"]["download"] == f"/v1/encoders/{encoder_id}/download"
+
+
+def test_one_evaluation_has_its_tables_and_a_list_has_not(bench: Bench) -> None:
+    corpus_id = bench.make_corpus()
+    encoder_id = bench.make_encoder(corpus_id)
+    tables = {
+        "per_class": [{"gloss": "book", "num_test": 2, "top1": 0.5}],
+        "confusions": [["book", "drink", 1]],
+    }
+    job_id = bench.submit(EvaluateSpec(corpus=corpus_id, encoder=encoder_id))
+    bench.write(succeed_evaluate, bench.start().lease, result={"scores": {**SCORES, **tables}})
+    (listed,) = bench.client.get("/v1/evaluations").json()["data"]
+    assert listed["scores"] == SCORES
+    assert bench.client.get(f"/v1/evaluations/{listed['id']}").json()["scores"] == {**SCORES, **tables}
+    (shown,) = bench.client.get(f"/v1/encoders/{encoder_id}").json()["evaluations"]
+    assert shown["scores"] == SCORES
+    result = bench.client.get(f"/v1/jobs/{job_id}").json()["result"]
+    assert result == {"evaluation_id": listed["id"], "scores": SCORES}
 
 
 def test_evaluations_are_found_by_encoder_and_corpus(bench: Bench) -> None:

@@ -102,6 +102,55 @@ def test_submit_evaluate_says_what_it_is_told(invoke: Invoke, corpus: str) -> No
     assert spec["clips"]["exclude_labels"] == ["thanks"]
 
 
+def test_evaluate_is_a_command_of_its_own_with_all_that_protocols_take(invoke: Invoke, corpus: str) -> None:
+    result = invoke(
+        *("evaluate", "--corpus", "signs", "--test-corpus", "signs", "--test-split", "test"),
+        *("--features", "keypoints", "--protocol", "linear", "--label-fraction", "0.1", "--num-seeds", "3"),
+        *("--seed", "4", "--train-on-val", "--allow-identical-clips", "--set", "num_epochs=5", "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    spec = json.loads(result.stdout)["spec"]
+    assert (spec["test_corpus"], spec["test_clips"]["splits"]) == (corpus, ["test"])
+    assert (spec["label_fraction"], spec["num_seeds"], spec["seed"]) == (0.1, 3, 4)
+    assert (spec["train_on_val"], spec["allow_identical_clips"]) == (True, True)
+    assert (spec["fine_tune"]["num_epochs"], spec["fine_tune"]["batch_size"]) == (5, 64)
+
+
+SCORES = {
+    "top1": 0.5,
+    "intervals": {"top1": [0.25, 0.75]},
+    "deviations": {"top1": 0.125},
+    "num_test": 4,
+    "num_classes": 2,
+    "folds": [{"name": "ada", "top1": 0.25, "num_test": 2}, {"name": "ben", "top1": 0.75, "num_test": 2}],
+    "per_class": [
+        {"gloss": "book", "num_test": 4, "top1": 0.5},
+        {"gloss": "tea", "num_test": 0, "top1": None},
+    ],
+    "confusions": [["book", "book", 2], ["book", "tea", 2]],
+}
+
+
+def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
+    invoke: Invoke, api: RunningApi, corpus: str
+) -> None:
+    with api.client() as client:
+        job = client.submit({"kind": "evaluate", "corpus": corpus, "features": "keypoints"})
+        assert "has made no evaluation" in invoke("scores", job.id).stderr
+        with transaction(api.engine) as session:
+            outcomes.succeed_evaluate(session, api.claim().lease, result={"scores": SCORES})
+        (evaluation,) = client.evaluations(corpus=corpus)
+        assert client.evaluation(evaluation.id).scores == SCORES
+    brief = invoke("scores", evaluation.id).stdout
+    assert "0.250 to 0.750" in brief
+    assert "0.125" in brief
+    assert "ada" in brief
+    assert "book" not in brief
+    whole = invoke("scores", job.id, "--per-class", "--confusions").stdout
+    assert "tea" in whole
+    assert json.loads(invoke("scores", evaluation.id, "--json").stdout)["scores"] == SCORES
+
+
 def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp_path: Path) -> None:
     text = json.dumps({"kind": "pretrain", "corpus": "signs", "recipe": "smoke"})
     (tmp_path / "job.json").write_text(text)

@@ -78,7 +78,9 @@ def test_corpus_and_encoder_become_folders(engine: Engine, store: ArtifactStore)
     assert local["corpus"] == str(store.corpus_folder("cor_1"))
     assert local["encoder"] == str(store.encoder_folder("enc_1"))
     baseline = localise(engine, store, EvaluateSpec(corpus="cor_1", features="keypoints"))
-    assert baseline["encoder"] is None
+    assert (baseline["encoder"], baseline["test_corpus"]) == (None, None)
+    both = localise(engine, store, EvaluateSpec(corpus="cor_1", test_corpus="cor_1", features="keypoints"))
+    assert both["test_corpus"] == both["corpus"]
     assert EvaluateSpec.model_validate(local).protocol == "knn"
 
 
@@ -95,6 +97,7 @@ def test_what_was_promised_at_submission_is_what_runs(engine: Engine, store: Art
         ImportSpec(name="n", source="upl_none"),
         PretrainSpec(corpus="cor_none"),
         EvaluateSpec(corpus="cor_1", encoder="enc_none"),
+        EvaluateSpec(corpus="cor_1", test_corpus="cor_none", features="keypoints"),
     ],
 )
 def test_what_is_missing_is_named(engine: Engine, store: ArtifactStore, spec: JobSpec) -> None:

@@ -11,7 +11,7 @@ from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.database import now, reading, transaction
 from core.jobs.leases import Claim
 from core.jobs.outcomes import EncoderFile
-from core.jobs.reports import commit_checkpoint
+from core.jobs.reports import checkpoints_of, commit_checkpoint
 from core.jobs.states import Reason, State
 from core.jobs.tables import JobAttemptRow, OutboxRow
 from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
@@ -96,6 +96,26 @@ def test_an_evaluation_keeps_its_scores(engine: Engine) -> None:
         row = session.query(EvaluationRow).one()
         assert (row.corpus_id, row.encoder_id, row.scores) == ("cor_1", None, {"top1": 0.5})
     assert job(engine, claimed.job_id).result == {"evaluation_id": row.id, "scores": {"top1": 0.5}}
+
+
+def test_an_evaluation_keeps_its_tables_from_its_job_and_lets_its_checkpoints_go(engine: Engine) -> None:
+    assert _import(engine, hold(engine, spec=IMPORT), "cor_1") == State.SUCCEEDED
+    spec = EvaluateSpec(corpus="cor_1", encoder="enc_1", protocol="fine_tune")
+    claimed = hold(engine, spec=spec.model_copy(update={"encoder": None}))
+    scores = {"top1": 0.5, "per_class": [{"gloss": "a", "num_test": 2, "top1": 0.5}], "confusions": []}
+    with transaction(engine) as session:
+        for step in (5, 10):
+            row = commit_checkpoint(
+                session, claimed.lease, step=step, location=f"{step}", manifest={}, size_bytes=1
+            )
+        row.pinned = True
+        outcomes.succeed_evaluate(session, claimed.lease, result={"scores": scores})
+    with reading(engine) as session:
+        assert session.query(EvaluationRow).one().scores == scores
+        assert [row.step for row in checkpoints_of(session, claimed.job_id)] == [10], "it is pinned"
+    told = job(engine, claimed.job_id).result
+    assert told is not None
+    assert told["scores"] == {"top1": 0.5}
 
 
 @pytest.mark.parametrize("wish", [State.CANCELLING, State.PAUSING])

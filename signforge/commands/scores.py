@@ -1,0 +1,79 @@
+"""`signforge scores`: the scores of an evaluation with intervals, its glosses, and what is taken for what."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import UserError
+from signforge.client import Client
+from signforge.commands.terminal import AsJson, print_json, print_table
+from signforge.models import Evaluation
+
+_MOST_CONFUSIONS = 20
+
+
+def scores(
+    evaluation: Annotated[
+        str, typer.Argument(metavar="EVALUATION", help="An evaluation's id, or its job's.")
+    ],
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Print the scores of each gloss, too.")
+    ] = False,
+    confusions: Annotated[
+        bool, typer.Option("--confusions", help="Print which glosses are taken for which others, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the scores of an evaluation."""
+    with Client() as client:
+        found = client.evaluation(_evaluation_id(client, evaluation))
+    if as_json:
+        print_json(found)
+    else:
+        print_evaluation(found, per_class=per_class, confusions=confusions)
+
+
+def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusions: bool = False) -> None:
+    """Print scores with intervals and deviations, each fold's, and the tables that are asked for."""
+    found = evaluation.scores
+    intervals, deviations = found.get("intervals") or {}, found.get("deviations") or {}
+    rows = [
+        (name, value, _interval(intervals.get(name)), deviations.get(name))
+        for name, value in _scores(found).items()
+    ]
+    print_table(["score", "value", "95 % interval", "sd over seeds"], rows, empty="There are no scores.")
+    folds = found.get("folds") or []
+    if len(folds) > 1:
+        names = list(_scores(folds[0]))
+        each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
+        print_table(["fold", *names, "test clips"], each, empty="")
+    typer.echo(f"{evaluation.id}: {found.get('num_test')} test clips, {found.get('num_classes')} glosses.")
+    if per_class and (table := found.get("per_class")):
+        print_table(list(table[0]), [list(row.values()) for row in table], empty="")
+    if confusions:
+        _print_confusions(found)
+
+
+def _print_confusions(found: Mapping[str, Any]) -> None:
+    wrong = [row for row in found.get("confusions") or [] if row[0] != row[1]]
+    empty = "No clip was taken for another gloss, or the protocol names none."
+    print_table(["gloss", "taken for", "times"], wrong[:_MOST_CONFUSIONS], empty=empty)
+
+
+def _evaluation_id(client: Client, wanted: str) -> str:
+    if not wanted.startswith("job_"):
+        return wanted
+    made = (client.job(wanted).result or {}).get("evaluation_id")
+    if made is None:
+        raise UserError(f"Job {wanted} has made no evaluation; `signforge show {wanted}` says why.")
+    return str(made)
+
+
+def _scores(found: Mapping[str, Any]) -> dict[str, float]:
+    """The scores proper among what is said; the rest are names, counts and tables."""
+    return {name: value for name, value in found.items() if isinstance(value, float)}
+
+
+def _interval(bounds: Any) -> str:
+    return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
