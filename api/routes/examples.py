@@ -27,4 +27,15 @@ JOB_EXAMPLES: dict[str, Example] = {
         "summary": "Score it with weighted k-nearest neighbours",
         "value": {"kind": "evaluate", "corpus": "my-signs", "encoder": "my-encoder", "protocol": "knn"},
     },
+    "fine_tune": {
+        "summary": "Fine-tune it with five labels per gloss, under three seeds",
+        "value": {
+            "kind": "evaluate",
+            "corpus": "my-signs",
+            "encoder": "my-encoder",
+            "protocol": "fine_tune",
+            "labels_per_gloss": 5,
+            "num_seeds": 3,
+        },
+    },
 }

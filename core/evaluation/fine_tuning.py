@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from core.augment.views import ClipBatch
 from core.errors import DivergedError
-from core.evaluation.accuracy import accuracy
+from core.evaluation.accuracy import ranked
 from core.evaluation.classifier import SignClassifier, merged_scores, training_loss
 from core.evaluation.features import CLIPS_AT_ONCE
 from core.evaluation.neighbours import Meanwhile
@@ -161,7 +161,7 @@ class FineTuning:
         labels = torch.from_numpy(self._val.labels)
         logarithms = scores if self._config.merge == "mean_of_logits" else scores.clamp(min=1e-30).log()
         loss = float(functional.cross_entropy(logarithms, labels))
-        top1 = accuracy(scores.numpy(), self._val.labels).top1
+        top1 = float(ranked(scores.numpy(), self._val.labels).top1.mean())
         self._judged_epochs = self.epoch
         if self.best is None or (top1, -loss) > (self.best.top1, -self.best.loss):
             network = {name: each.cpu().clone() for name, each in self.model.state_dict().items()}

@@ -1,6 +1,10 @@
-"""Retrieval: each test clip asks for clips of its own gloss among the train clips."""
+"""Retrieval: each test clip asks for clips of its own gloss among the train clips.
 
-from dataclasses import dataclass
+A test clip is a query and the fold's train clips are the gallery, ranked by cosine similarity on features
+centred on their mean. Relevant are those of the query's gloss. Equally similar clips count against the query:
+the irrelevant rank first, so a feature that says nothing scores as badly as it can.
+"""
+
 from typing import NamedTuple
 
 import torch
@@ -14,69 +18,15 @@ _SIMILARITIES = 2**25
 """Similarities in memory at once; a block of queries holds as many queries as this allows."""
 
 
-@dataclass(frozen=True)
-class Retrieval:
-    """Fractions in [0, 1], means over all test clips.
-
-    A test clip is a query and the fold's train clips are the gallery, ranked by cosine similarity on features
-    centred on their mean. Relevant are those of the query's gloss. `recall_at_k`: the share of queries with a
-    relevant clip among the first k. `mean_average_precision`: of each query, the mean over its relevant clips
-    of the precision at that clip's rank, the whole gallery ranked.
-
-    Equally similar clips count against the query: the irrelevant rank first, so a feature that says nothing
-    scores as badly as it can. A query without any relevant clip scores 0 and is counted in
-    `num_test_without_relevant`.
-    """
-
-    recall_at_1: float
-    recall_at_5: float
-    recall_at_10: float
-    mean_average_precision: float
-    num_test: int
-    num_classes: int
-    num_test_without_relevant: int
-
-
 class Answers(NamedTuple):
-    """Of each query: its average precision, and its first relevant clip's rank; infinite if it has none."""
+    """Of each query: its average precision, and the rank of its first relevant clip.
+
+    The former is the mean over its relevant clips of the precision at that clip's rank, the whole gallery
+    ranked. A query without any relevant clip has precision 0 and its first one at infinity.
+    """
 
     average_precision: Float[Tensor, " M"]
     first_rank: Float[Tensor, " M"]
-
-
-def retrieval(
-    gallery: Float[Tensor, "N D"],
-    gallery_labels: Int64[Tensor, " N"],
-    queries: Float[Tensor, "M D"],
-    query_labels: Int64[Tensor, " M"],
-    *,
-    num_classes: int,
-    similarities_at_once: int = _SIMILARITIES,
-    meanwhile: Meanwhile = lambda: None,
-) -> Retrieval:
-    """Rank the gallery for every query as `answers` does, and average.
-
-    Raises:
-        SplitError: no query has a relevant clip.
-    """
-    found = answers(
-        gallery,
-        gallery_labels,
-        queries,
-        query_labels,
-        similarities_at_once=similarities_at_once,
-        meanwhile=meanwhile,
-    )
-    first_rank = found.first_rank
-    return Retrieval(
-        recall_at_1=float((first_rank <= 1).double().mean()),
-        recall_at_5=float((first_rank <= 5).double().mean()),
-        recall_at_10=float((first_rank <= 10).double().mean()),
-        mean_average_precision=float(found.average_precision.mean()),
-        num_test=len(queries),
-        num_classes=num_classes,
-        num_test_without_relevant=int((~torch.isfinite(first_rank)).sum()),
-    )
 
 
 def answers(

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from core.corpora.packed import PackedCorpus
 from core.errors import SpecError, SplitError, Stopped
-from core.evaluation.accuracy import accuracy
+from core.evaluation.accuracy import ranked
 from core.evaluation.evaluate import evaluate
 from core.evaluation.knn import knn_scores
 from core.evaluation.linear_probe import _fitted, linear_scores
+from core.evaluation.outcome import scores_of
+from core.evaluation.probes import classified
 from core.observer import SilentObserver
 from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
@@ -27,26 +29,28 @@ from tests.core.training.stopping import StopsIn
 def test_accuracy_is_counting(clips: int, classes: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     scores, labels = random.random((clips, classes)), random.integers(0, classes, clips)
-    ranked = np.argsort(-scores, axis=1)
-    ours = accuracy(scores, labels)
-    for k, per_instance, per_class in (
-        (1, ours.top1, ours.top1_per_class),
-        (5, ours.top5, ours.top5_per_class),
-    ):
-        hits = [label in row[:k] for row, label in zip(ranked, labels, strict=True)]
-        assert per_instance == pytest.approx(np.mean(hits))
+    by_hand = np.argsort(-scores, axis=1)
+    found = classified(scores, labels)
+    ours = scores_of(found.of_clips, labels)
+    for k in (1, 5):
+        hits = [label in row[:k] for row, label in zip(by_hand, labels, strict=True)]
+        assert ours[f"top{k}"] == pytest.approx(np.mean(hits))
         means = [np.mean(np.array(hits)[labels == c]) for c in range(classes) if (labels == c).any()]
-        assert per_class == pytest.approx(np.mean(means))
-    assert ours.num_classes_without_test == classes - len(set(labels.tolist()))
+        assert ours[f"top{k}_per_class"] == pytest.approx(np.mean(means))
+    assert found.predicted is not None
+    assert np.array_equal(found.predicted, by_hand[:, 0])
 
 
 def test_a_probe_that_says_nothing_is_never_right() -> None:
-    assert accuracy(np.zeros((4, 3)), np.array([0, 1, 2, 0])).top1 == 0
+    labels = np.array([0, 1, 2, 0])
+    found = ranked(np.zeros((4, 3)), labels)
+    assert not found.top1.any()
+    assert (found.predicted != labels).all(), "nor is it counted as right among the confusions"
 
 
 def test_scores_that_are_no_numbers_are_never_right() -> None:
     scores = np.array([[np.nan, np.nan], [np.nan, 1.0], [0.0, 1.0]])
-    assert accuracy(scores, np.array([0, 0, 1])).top1 == pytest.approx(1 / 3)
+    assert ranked(scores, np.array([0, 0, 1])).top1.tolist() == [False, False, True]
 
 
 def test_a_low_temperature_leaves_the_nearest_its_vote() -> None:

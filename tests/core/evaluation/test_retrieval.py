@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import SplitError
 from core.evaluation.neighbours import unit
-from core.evaluation.retrieval import retrieval
+from core.evaluation.retrieval import answers
 
 
 def literally(similarities: np.ndarray, relevant: np.ndarray) -> tuple[float, float]:
@@ -41,30 +41,30 @@ def test_scores_are_those_of_the_literal_ranking(
     labels = torch.from_numpy(random.integers(0, classes, len(gallery)))
     wanted = torch.from_numpy(random.integers(0, classes + 1, queries))
     similarities = (unit(asked, gallery.mean(0)) @ unit(gallery, gallery.mean(0)).T).numpy()
-    answers = [
+    by_hand = [
         literally(row, (labels == label).numpy()) for row, label in zip(similarities, wanted, strict=True)
     ]
-    unanswerable = sum(not np.isfinite(first) for _, first in answers)
+    unanswerable = sum(not np.isfinite(first) for _, first in by_hand)
     if unanswerable == queries:
         with pytest.raises(SplitError, match="nothing to find"):
-            retrieval(gallery, labels, asked, wanted, num_classes=classes + 1)
+            answers(gallery, labels, asked, wanted)
         return
-    scores = retrieval(gallery, labels, asked, wanted, num_classes=classes + 1, similarities_at_once=at_once)
-    assert scores.mean_average_precision == pytest.approx(np.mean([precision for precision, _ in answers]))
-    for k, recall in ((1, scores.recall_at_1), (5, scores.recall_at_5), (10, scores.recall_at_10)):
-        assert recall == pytest.approx(np.mean([first <= k for _, first in answers]))
-    assert (scores.num_test, scores.num_test_without_relevant) == (queries, unanswerable)
+    found = answers(gallery, labels, asked, wanted, similarities_at_once=at_once)
+    assert found.average_precision.tolist() == pytest.approx([precision for precision, _ in by_hand])
+    assert found.first_rank.tolist() == [first for _, first in by_hand]
 
 
 def test_features_that_say_nothing_score_as_badly_as_can_be() -> None:
     labels = torch.arange(20) % 2
-    scores = retrieval(torch.ones(20, 4), labels, torch.ones(6, 4), labels[:6], num_classes=2)
-    assert (scores.recall_at_1, scores.recall_at_5, scores.recall_at_10) == (0, 0, 0)
-    assert scores.mean_average_precision == pytest.approx(np.mean([j / (10 + j) for j in range(1, 11)]))
+    found = answers(torch.ones(20, 4), labels, torch.ones(6, 4), labels[:6])
+    assert found.first_rank.tolist() == [11] * 6
+    assert found.average_precision.tolist() == pytest.approx(
+        [np.mean([j / (10 + j) for j in range(1, 11)])] * 6
+    )
 
 
 def test_features_that_say_all_score_1() -> None:
     labels = torch.arange(12) % 3
     features = torch.eye(3)[labels]
-    scores = retrieval(features, labels, features[:5], labels[:5], num_classes=3)
-    assert (scores.recall_at_1, scores.mean_average_precision) == (1, 1)
+    found = answers(features, labels, features[:5], labels[:5])
+    assert found.first_rank.tolist() == found.average_precision.tolist() == [1] * 5
