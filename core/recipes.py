@@ -40,7 +40,7 @@ STC = Recipe(
     hardware="One device or more (run.num_devices). The released run took 4 x 64 clips an update, with a "
     "queue per GPU; here it is 64 unless run.batch_size says more.",
     hours="Not measured here: 150 epochs of a benchmark's training set.",
-    expected="Not measured here. Published after fine-tuning, which is not here yet, top-1 per instance: "
+    expected="Not measured here. Published after fine-tuning (protocol fine_tune), top-1 per instance: "
     "WLASL2000 51.98, MSASL1000 65.22, SLR500 96.9.",
 )
 

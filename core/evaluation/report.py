@@ -33,7 +33,7 @@ def report(
     (null for one seed). `meanwhile` is called now and then.
     """
     folds = [_fold(task, each, seeds) for each in scored]
-    by_seed = [_means(fold["seeds"][place]["scores"] for fold in folds) for place in range(len(seeds))]
+    by_seed = [_means(fold["by_seed"][place]["scores"] for fold in folds) for place in range(len(seeds))]
     tested = [ScoredFold(averaged(each.outcomes), task.labels[each.fold.test]) for each in scored]
     generator = np.random.default_rng(derived_seed(seeds[0], "bootstrap"))
     return {
@@ -65,7 +65,7 @@ def _fold(task: Task, scored: Scored, seeds: Sequence[int]) -> dict[str, Any]:
         "num_classes_without_test": len(task.glosses) - len(np.unique(labels)),
         **_largest_counts(scored.outcomes),
         **scored.caveats,
-        "seeds": by_seed,
+        "by_seed": by_seed,
     }
 
 

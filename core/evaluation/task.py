@@ -48,6 +48,7 @@ class Task:
         first = 0
         for source in self.sources:
             if len(positions) == 0 or positions.max() < first + len(source.clips):
+                assert (positions >= first).all(), "a side of a fold lies in one source"
                 return Source(source.corpus, source.clips[positions - first])
             first += len(source.clips)
         raise IndexError(f"There is no position {positions.max()} among {first} clips.")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from core.corpora.writing import write_corpus
-from core.jobs.artifact_tables import EncoderRow
+from core.fine_tune_config import FineTuneConfig
+from core.jobs.artifact_tables import CheckpointRow, EncoderRow
 from core.jobs.database import reading
 from core.specs import EvaluateSpec, PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
@@ -13,6 +14,7 @@ from tests.servers.service import Service
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 PRETRAIN = "core.training.pretrain"
+EVALUATE = "core.evaluation.evaluate"
 SMALL: dict[str, Any] = {
     "run": {"num_epochs": 15, "checkpoint_every_steps": 5, "batch_size": 4, "device": "cpu"},
     "views": {"num_frames": 16, "min_crop_frames": 4},
@@ -45,8 +47,26 @@ def test_a_killed_pretraining_ends_with_the_bytes_of_one_that_was_not(service: S
     assert result is not None
     assert 0 <= result["scores"]["top1"] <= 1
     assert (result["scores"]["num_train"], result["scores"]["num_test"]) == (8, 4)
+    _a_killed_fine_tuning_ends_with_the_scores_of_one_that_was_not(service, first.id)
     cancelled = service.submit_spec(spec)
     service.wait_for_step(cancelled, 5)
     service.cancel(cancelled)
     service.wait_for_state(cancelled, "cancelled")
     service.wait_for_no_process(PRETRAIN)
+
+
+def _a_killed_fine_tuning_ends_with_the_scores_of_one_that_was_not(service: Service, encoder: str) -> None:
+    config = FineTuneConfig(num_epochs=15, batch_size=4, min_crop_frames=4, checkpoint_every_epochs=2)
+    spec = EvaluateSpec(corpus="cor_1", encoder=encoder, protocol="fine_tune", num_seeds=2, fine_tune=config)
+    killed = service.submit_spec(spec)
+    service.wait_for_step(killed, 10)
+    service.kill(EVALUATE)
+    undisturbed = service.submit_spec(spec)
+    ended = [service.wait_for_state(job, "succeeded", within_seconds=90) for job in (killed, undisturbed)]
+    assert [job.attempt for job in ended] == [2, 1]
+    scores = [job.result["scores"] for job in ended if job.result is not None]
+    assert scores[0] == scores[1]
+    with reading(service.engine) as session:
+        saved = session.query(CheckpointRow).filter_by(job_id=killed).all()
+    assert saved
+    assert all(row.deleted_at is not None for row in saved), "an evaluation that is done needs none"

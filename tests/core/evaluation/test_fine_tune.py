@@ -79,9 +79,9 @@ def undisturbed(tiny: PackedCorpus, encoder: Path) -> dict[str, Any]:
 def test_the_same_seed_is_the_same_network_and_another_is_not(
     tiny: PackedCorpus, encoder: Path, undisturbed: dict[str, Any]
 ) -> None:
-    first, second = undisturbed["folds"][0]["seeds"]
+    first, second = undisturbed["folds"][0]["by_seed"]
     assert first["train_loss"] != second["train_loss"]
-    assert evaluate(spec(tiny, encoder, seed=1))["folds"][0]["seeds"] == [second]
+    assert evaluate(spec(tiny, encoder, seed=1))["folds"][0]["by_seed"] == [second]
 
 
 def test_training_from_scratch_begins_with_the_seeds_own_network(
@@ -89,24 +89,24 @@ def test_training_from_scratch_begins_with_the_seeds_own_network(
 ) -> None:
     observer = Metrics()
     scratch = evaluate(spec(tiny, encoder, features="untrained", num_seeds=2), observer=observer)
-    first, second = scratch["folds"][0]["seeds"]
+    first, second = scratch["folds"][0]["by_seed"]
     losses = {first["train_loss"], second["train_loss"]}
-    assert len(losses | {each["train_loss"] for each in undisturbed["folds"][0]["seeds"]}) == 4
+    assert len(losses | {each["train_loss"] for each in undisturbed["folds"][0]["by_seed"]}) == 4
     assert observer.named("loss")[0] > observer.named("loss")[1]
 
 
 def test_the_epoch_is_the_best_on_val_and_without_val_the_last(tiny: PackedCorpus, encoder: Path) -> None:
-    config = {**QUICK, "num_epochs": 4}
+    config = {**QUICK, "num_epochs": 3}
     observer = Metrics()
     (fold,) = evaluate(spec(tiny, encoder, fine_tune=config), observer=observer)["folds"]
     judged = list(zip(observer.named("val_top1"), observer.named("val_loss"), strict=True))
-    best = max(range(4), key=lambda epoch: (judged[epoch][0], -judged[epoch][1]))
-    (of_seed,) = fold["seeds"]
+    best = max(range(3), key=lambda epoch: (judged[epoch][0], -judged[epoch][1]))
+    (of_seed,) = fold["by_seed"]
     assert (of_seed["epoch"], of_seed["val_top1"]) == (best + 1, judged[best][0])
-    for fields in ({"train_on_val": True}, {"fine_tune": {**QUICK, "choose_epoch": False}}):
+    for fields in ({"train_on_val": True}, {"fine_tune": {**QUICK, "num_epochs": 2, "choose_epoch": False}}):
         (fold,) = evaluate(spec(tiny, encoder, **fields))["folds"]
-        assert fold["seeds"][0]["epoch"] == 2
-        assert "val_top1" not in fold["seeds"][0]
+        assert fold["by_seed"][0]["epoch"] == 2
+        assert "val_top1" not in fold["by_seed"][0]
 
 
 def test_other_test_labels_change_neither_the_epoch_nor_the_network(
@@ -130,12 +130,11 @@ def test_other_test_labels_change_neither_the_epoch_nor_the_network(
     assert chosen[2] != chosen[0], "the validation labels do count"
 
 
-@pytest.mark.parametrize("stops", [(1, 3), (4, 8), (6,)])
 def test_after_stops_it_ends_as_if_there_were_none(
-    tiny: PackedCorpus, encoder: Path, tmp_path: Path, stops: tuple[int, ...], undisturbed: dict[str, Any]
+    tiny: PackedCorpus, encoder: Path, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     wish, newest = spec(tiny, encoder, num_seeds=2), None
-    for step in stops:
+    for step in (1, 4, 7, 8):  # within an epoch, between the runs, within the second, before its last scoring
         with pytest.raises(Stopped, match=r"of 8; a checkpoint is saved"):
             evaluate(wish, observer=StopsIn("fine-tuning", step), out=tmp_path, resume=newest)
         newest = checkpoints_in(tmp_path / "checkpoints")[0]
@@ -163,7 +162,7 @@ def test_each_fold_begins_anew_and_transfer_is_fine_tuned_too(tmp_path: Path, en
     again = packed(tmp_path / "again", signed_clips(["b", "c", "a"], ["train"], seed=3), name="again")
     moved = evaluate(spec(corpus, encoder, test_corpus=str(again.path), fine_tune=one_epoch))
     assert (moved["num_train"], moved["num_test"], moved["num_classes"]) == (12, 8, 2)
-    assert moved["folds"][0]["seeds"][0]["epoch"] == 1
+    assert moved["folds"][0]["by_seed"][0]["epoch"] == 1
 
 
 def test_rates_fall_at_milestones_and_too_high_a_rate_is_told(tiny: PackedCorpus, encoder: Path) -> None:

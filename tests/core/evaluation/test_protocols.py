@@ -71,7 +71,7 @@ def test_fewer_labels_are_fewer_train_clips_for_every_protocol(corpus: PackedCor
     scores = evaluate(wish)
     assert (scores["num_train"], scores["num_test"], scores["seeds"]) == (3, 12, [7, 8, 9, 10])
     (fold,) = scores["folds"]
-    each = [of_seed["scores"][name] for of_seed in fold["seeds"]]
+    each = [of_seed["scores"][name] for of_seed in fold["by_seed"]]
     assert scores[name] == pytest.approx(np.mean(each))
     assert scores["deviations"][name] == pytest.approx(np.std(each, ddof=1))
     low, high = scores["intervals"][name]
@@ -85,7 +85,7 @@ def test_an_untrained_network_is_another_one_for_each_seed(tmp_path: Path) -> No
     encoder = str(fresh_encoder(tmp_path / "encoder"))
     fields = {"features": "untrained", "encoder": encoder, "protocol": "retrieval"}
     (fold,) = evaluate(spec(corpus, num_seeds=2, **fields))["folds"]
-    first, second = (of_seed["scores"]["mean_average_precision"] for of_seed in fold["seeds"])
+    first, second = (of_seed["scores"]["mean_average_precision"] for of_seed in fold["by_seed"])
     assert first != second
     assert evaluate(spec(corpus, seed=1, **fields))["mean_average_precision"] == second
 
