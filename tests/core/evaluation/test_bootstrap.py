@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.evaluation.bootstrap import ScoredFold, intervals
 from core.evaluation.outcome import scores_of, weighted_scores
@@ -44,3 +46,18 @@ def test_a_class_without_clips_is_left_out_of_the_mean_over_classes() -> None:
         "top1": [1, 0.5],
         "top1_per_class": [1, 0.5],
     }
+
+
+@given(st.integers(1, 25), st.integers(1, 5), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=50)
+def test_a_weight_is_a_clip_so_many_times(clips: int, classes: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    hits, labels = random.random(clips), random.integers(0, classes, clips)
+    weights = random.integers(0, 4, (3, clips))
+    weights[:, 0] += 1
+    found = weighted_scores({"top1": hits}, labels, weights.astype(np.float64))
+    for row, times in enumerate(weights):
+        many, of_class = np.repeat(hits, times), np.repeat(labels, times)
+        assert found["top1"][row] == pytest.approx(many.mean())
+        by_class = [many[of_class == each].mean() for each in np.unique(of_class)]
+        assert found["top1_per_class"][row] == pytest.approx(np.mean(by_class))
