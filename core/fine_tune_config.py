@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import Closed, Fraction, OptimiserConfig, Positive, Real, Switch, ViewConfig, Whole
+from core.config import Closed, Fraction, OptimiserConfig, Positive, Real, Switch, ViewConfig
 
 
 class FineTuneConfig(Closed):
@@ -75,7 +75,3 @@ class FineTuneConfig(Closed):
                 "trunk_shift_range": 0.0,
             }
         )
-
-
-Rounds = Annotated[Whole, Field(ge=1, le=100)]
-"""How often an evaluation is repeated."""

@@ -19,8 +19,9 @@ from core.config import (
     Reference,
     Seed,
     Switch,
+    Whole,
 )
-from core.fine_tune_config import FineTuneConfig, Rounds
+from core.fine_tune_config import FineTuneConfig
 
 SourceFormat = Literal[
     "coco_wholebody_133",
@@ -140,7 +141,7 @@ class EvaluateSpec(Closed):
     """Use the labels of so many fitting clips of each gloss instead, or of all where it has fewer."""
     every_gloss: Switch = True
     """A `label_fraction` leaves each gloss at least one clip. Off, rare glosses may have none."""
-    num_seeds: Rounds = 1
+    num_seeds: Annotated[Whole, Field(ge=1, le=100)] = 1
     """Repeat with `seed`, `seed` + 1 and so on, and report means and deviations."""
     fine_tune: FineTuneConfig = FineTuneConfig()
     """For the protocol `fine_tune`."""
