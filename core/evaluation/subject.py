@@ -59,6 +59,7 @@ class Subject:
         else:
             network = self.network(seed=seed)
             pieces = [self._embedded(network, source, observer) for source in self._task.sources]
+            self._tell_lineage(observer)
         return torch.cat(pieces)
 
     def pretrained_on(self) -> Bool[np.ndarray, " n"]:
@@ -69,6 +70,15 @@ class Subject:
         return np.concatenate(
             [_pretrained_on(card, source.corpus, source.clips) for source in self._task.sources]
         )
+
+    def _tell_lineage(self, observer: Observer) -> None:
+        assert self._loaded is not None, "the specification's validator asks for one"
+        card = self._loaded.card
+        if self._spec.features == "encoder" and card.corpus is None:
+            observer.on_log(
+                f"Encoder {card.name!r} was trained by other code; "
+                "whether it has seen these clips is not known."
+            )
 
     def _embedded(self, model: ClipEncoder, source: Source, observer: Observer) -> Float[Tensor, "n D"]:
         spec, num_clips = self._spec, len(source.clips)
@@ -117,7 +127,7 @@ def digests_of(network: nn.Module) -> dict[str, str]:
 def _pretrained_on(
     card: EncoderCard, corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " n"]:
-    """Known where the encoder was pretrained on this very corpus; another corpus counts as unseen."""
-    if card.corpus.digest != corpus.digest:
+    """Known where the encoder was pretrained on this very corpus; any other one counts as unseen."""
+    if card.corpus is None or card.spec is None or card.corpus.digest != corpus.digest:
         return np.zeros(len(chosen), dtype=np.bool_)
     return np.isin(chosen, corpus.select(card.spec.clips))

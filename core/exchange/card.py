@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from core.config import Closed, PretrainConfig
 from core.specs import PretrainSpec
 
@@ -17,6 +19,20 @@ class CorpusCard(Closed):
     """Clips that were selected from it."""
 
 
+class ReleasedCard(Closed):
+    """The file of the paper's released naming that an encoder was imported from."""
+
+    file: str
+    """Its name."""
+    sha256: str
+    """Digest of its content, in hexadecimal."""
+    epoch: int | None
+    """Epochs of training that it names."""
+    left_out: dict[str, int]
+    """Tensors that an encoder has no use for, counted by kind: `heads`, `key_networks`, `queues`, `unused`
+    (the released code makes them and never calls them) and `unknown`."""
+
+
 class EncoderCard(Closed):
     """Everything needed to load an encoder and to know where it comes from. Holds no time of day, so that
     the same run makes the same bytes."""
@@ -25,17 +41,27 @@ class EncoderCard(Closed):
     """Of this card and the tensors beside it."""
     name: str
     """The encoder's name."""
-    spec: PretrainSpec
-    """What was asked."""
+    spec: PretrainSpec | None = None
+    """What was asked; null where it was trained by other code."""
     config: PretrainConfig
-    """The recipe with its overrides, resolved."""
-    corpus: CorpusCard
-    """What it learned from."""
-    step: int
-    """Optimiser steps taken."""
+    """The recipe with its overrides, resolved. Where other code trained it, `views` and `encoder` are what
+    the network needs, and the rest says nothing about its training."""
+    corpus: CorpusCard | None = None
+    """What it learned from; null where that is not known."""
+    step: int | None = None
+    """Optimiser steps taken; null where that is not known."""
+    released: ReleasedCard | None = None
+    """The file it was imported from; null where it was pretrained here."""
     embedding_width: int
     """Width D of what `embed` returns."""
     signforge_version: str
-    """Of the code that trained it."""
+    """Of the code that trained or imported it."""
     torch_version: str
-    """Of the library that trained it."""
+    """Of the library that trained or imported it."""
+
+    @model_validator(mode="after")
+    def _origin_is_told(self) -> "EncoderCard":
+        told = [part is not None for part in (self.spec, self.corpus, self.step)]
+        if not all(told) and (any(told) or self.released is None):
+            raise ValueError("a card tells spec, corpus and step together, or the released file instead")
+        return self

@@ -1,11 +1,9 @@
 """An encoder as an ONNX file, for runtimes other than PyTorch.
 
-The graph takes what `ClipEncoder.centre_view` makes of clips: `points` (B, T, 49, 2) float32 and
-`hand_visible` (B, T, 2) bool, right hand first. It returns `embedding` (B, D). Batch and frames are free.
+What it computes is said in `core.exchange.graph`.
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,19 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
-from torch import Tensor, nn
+from jaxtyping import Float32
 
 from core.augment.views import View
-from core.encoders.pass_context import PassContext
-from core.errors import EncoderError
 from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.graph import (
+    EMBEDDING,
+    HAND_VISIBLE,
+    LARGEST_DIFFERENCE,
+    POINTS,
+    EncoderGraph,
+    example,
+    trial_views,
+    write_checked,
+)
 from core.exchange.weights import LoadedEncoder
-from core.pose.skeleton import NUM_JOINTS
 
-POINTS, HAND_VISIBLE, EMBEDDING = "points", "hand_visible", "embedding"
-LARGEST_DIFFERENCE = 1e-4
-"""Between the file's embedding and PyTorch's, of values that are at most 1."""
+__all__ = ["LARGEST_DIFFERENCE", "OnnxEncoder", "export_onnx", "largest_difference", "write_graph"]
 
 
 def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
@@ -36,34 +38,26 @@ def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
         EncoderError: they differ by more than `LARGEST_DIFFERENCE`; nothing is written.
         OSError: `path` cannot be written.
     """
-    model = encoder.model.cpu()
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.touch()  # a place that cannot be written is known before the work
-        write_graph(model, partial, metadata={"signforge_card": encoder.card.model_dump_json()})
-        difference = largest_difference(model, partial)
-        if not difference <= LARGEST_DIFFERENCE:
-            raise EncoderError(
-                f"The ONNX file of encoder {encoder.card.name!r} does not compute what PyTorch does: the "
-                f"largest difference is {difference:.2g}, the limit {LARGEST_DIFFERENCE:g}. It was not kept."
-            )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return difference
+    metadata = {"signforge_card": encoder.card.model_dump_json()}
+    return write_checked(
+        encoder,
+        path,
+        what="ONNX",
+        write=lambda model, partial: write_graph(model, partial, metadata=metadata),
+        compare=largest_difference,
+    )
 
 
 def write_graph(model: ClipEncoder, path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
     """Write what `model` computes, unchecked; `metadata` goes into the file."""
-    view = _random_view(3, model.views.num_frames, seed=0)
-    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("frames")}
+    arguments, free = example(model)
     with _quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
-            _Graph(model).eval(),
-            (view.points, view.hand_visible),
+            EncoderGraph(model).eval(),
+            arguments,
             input_names=[POINTS, HAND_VISIBLE],
             output_names=[EMBEDDING],
-            dynamic_shapes={POINTS: free, HAND_VISIBLE: free},
+            dynamic_shapes=free,
             dynamo=True,
             verbose=False,
         )
@@ -93,35 +87,12 @@ class OnnxEncoder:
 def largest_difference(model: ClipEncoder, path: Path) -> float:
     """Between the embeddings of an ONNX file and of `model`, over views of several sizes."""
     exported = OnnxEncoder(path)
-    num_frames = model.views.num_frames
-    sizes = ((1, num_frames), (5, num_frames), (2, num_frames + 3))
-    views = [_random_view(clips, frames, seed) for seed, (clips, frames) in enumerate(sizes)]
+    views = trial_views(model.views.num_frames)
     with torch.no_grad():
         differences = [
             np.abs(exported.embed_view(view) - model.embed_view(view).numpy()).max() for view in views
         ]
     return float(np.max(differences))  # not a number, if any is
-
-
-class _Graph(nn.Module):
-    """A copy of the encoder, its batch norms folded away, as a function of plain tensors."""
-
-    def __init__(self, model: ClipEncoder) -> None:
-        super().__init__()
-        self.model = model.for_inference(PassContext())
-
-    def forward(
-        self, points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"]
-    ) -> Float[Tensor, "B D"]:
-        return self.model.embed_view(View(points, hand_visible))
-
-
-def _random_view(clips: int, frames: int, seed: int) -> View:
-    generator = torch.Generator().manual_seed(seed)
-    return View(
-        points=torch.rand(clips, frames, NUM_JOINTS, 2, generator=generator),
-        hand_visible=torch.rand(clips, frames, 2, generator=generator) < 0.7,
-    )
 
 
 @contextmanager

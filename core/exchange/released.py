@@ -63,6 +63,15 @@ def from_released(state: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> di
     }
 
 
+def encoder_names(names: Iterable[str]) -> dict[str, str]:
+    """Map each name in a `core.exchange.clip_encoder.ClipEncoder` to theirs; a part has its graphs once."""
+    return {
+        name: f"{_NETWORKS['query', stream]}.{_inside_network(f'encoder.{rest}')}"
+        for name in names
+        for stream, rest in [name.removeprefix("streams.").split(".", 1)]
+    }
+
+
 def released_names(names: Iterable[str]) -> dict[str, str]:
     """Map each of our names that the released files know to theirs."""
     return {name: released for name in names if (released := released_name(name)) is not None}

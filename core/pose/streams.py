@@ -18,4 +18,6 @@ def motion(points: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V C"]:
     Departs from the paper: it takes the backward difference with the first frame 0; the released code, which
     made the published checkpoints, takes this one.
     """
-    return torch.cat([points[:, 1:] - points[:, :-1], torch.zeros_like(points[:, -1:])], dim=1)
+    # a slice of T - 1 frames would keep exported graphs from taking T = 2
+    longer = torch.cat([points, points[:, -1:]], dim=1)  # (B, T + 1, V, C)
+    return longer[:, 1:] - points

@@ -1,38 +1,97 @@
 """`signforge export`: an encoder in another format, on this machine, without the service."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import StorageError
+from core.errors import StorageError, UserError
 from signforge.commands.terminal import size
+
+if TYPE_CHECKING:
+    from core.exchange.weights import LoadedEncoder
 
 
 class Format(StrEnum):
     """What an encoder can be turned into."""
 
     ONNX = "onnx"
+    TORCH = "torch"
+    RELEASED = "released"
+
+
+_SUFFIXES = {Format.ONNX: ".onnx", Format.TORCH: ".pt2", Format.RELEASED: ".pth.tar"}
 
 
 def export(
     encoder: Annotated[
         Path, typer.Argument(metavar="ENCODER", help="A downloaded .safetensors file, or its folder.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("encoder.onnx"),
-    format: Annotated[Format, typer.Option(help="What to write.")] = Format.ONNX,  # noqa: A002 - the option
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it; without it, `encoder` and the format's ending.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option
+        Format | None,
+        typer.Option(
+            help="onnx: for ONNX Runtime; torch: a program of torch.export; released: the paper's released "
+            "naming. Without it, the ending of --out decides; without both, it is onnx."
+        ),
+    ] = None,
 ) -> None:
     """Export a downloaded encoder, checked against PyTorch before it is kept."""
-    from core.exchange.onnx import export_onnx  # the other commands start sooner without torch
-    from core.exchange.weights import load_encoder
+    chosen = format or _format_of(out)
+    target = out or Path(f"encoder{_SUFFIXES[chosen]}")
+    from core.exchange.weights import load_encoder  # the other commands start sooner without torch
 
     loaded = load_encoder(encoder)
     try:
-        difference = export_onnx(loaded, out)
+        finding = _EXPORTS[chosen](loaded, target)
     except OSError as error:
-        raise StorageError(f"Cannot write {out}: {error.strerror}.") from None
+        raise StorageError(f"Cannot write {target}: {error.strerror}.") from None
     typer.echo(
-        f"{out}: {format.value}, {size(out.stat().st_size)}, embedding width {loaded.card.embedding_width}; "
-        f"differs from PyTorch by at most {difference:.1g}."
+        f"{target}: {chosen.value}, {size(target.stat().st_size)}, embedding width "
+        f"{loaded.card.embedding_width}; {finding}."
     )
+
+
+def _format_of(out: Path | None) -> Format:
+    if out is None:
+        return Format.ONNX
+    for format_, suffix in _SUFFIXES.items():
+        if out.name.endswith(suffix):
+            return format_
+    raise UserError(
+        f"{out.name!r} ends in none of {', '.join(_SUFFIXES.values())}; choose with --format "
+        f"{' | '.join(format_.value for format_ in Format)}."
+    )
+
+
+def _onnx(encoder: "LoadedEncoder", out: Path) -> str:
+    from core.exchange.onnx import export_onnx
+
+    return _difference(export_onnx(encoder, out))
+
+
+def _torch(encoder: "LoadedEncoder", out: Path) -> str:
+    from core.exchange.torch_program import export_program
+
+    return _difference(export_program(encoder, out))
+
+
+def _released(encoder: "LoadedEncoder", out: Path) -> str:
+    from core.exchange.released_file import export_released
+
+    return f"its {export_released(encoder, out)} tensors read back bit for bit"
+
+
+def _difference(largest: float) -> str:
+    return f"largest difference from PyTorch {largest:.2g}"
+
+
+_EXPORTS: dict[Format, Callable[["LoadedEncoder", Path], str]] = {
+    Format.ONNX: _onnx,
+    Format.TORCH: _torch,
+    Format.RELEASED: _released,
+}

@@ -1,0 +1,93 @@
+"""What an encoder computes as one function of plain tensors, and views to try it on: for every export alike.
+
+The graph takes what `ClipEncoder.centre_view` makes of clips: `points` (B, T, 49, 2) float32 and
+`hand_visible` (B, T, 2) bool, right hand first. It returns `embedding` (B, D). Batch and frames are free.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from core.augment.views import View
+from core.encoders.pass_context import PassContext
+from core.errors import EncoderError
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.weights import LoadedEncoder
+from core.pose.skeleton import NUM_JOINTS
+
+POINTS, HAND_VISIBLE, EMBEDDING = "points", "hand_visible", "embedding"
+LARGEST_DIFFERENCE = 1e-4
+"""Between an exported encoder's embedding and PyTorch's, of values that are at most 1."""
+
+
+class EncoderGraph(nn.Module):
+    """A copy of the encoder, its batch norms folded away, computed by plain PyTorch."""
+
+    def __init__(self, model: ClipEncoder) -> None:
+        super().__init__()
+        self.model = model.for_inference(PassContext())
+
+    def forward(
+        self, points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"]
+    ) -> Float[Tensor, "B D"]:
+        """Embed views."""
+        return self.model.embed_view(View(points, hand_visible))
+
+
+def example(model: ClipEncoder) -> tuple[tuple[Tensor, Tensor], dict[str, Any]]:
+    """Arguments to trace an `EncoderGraph` with, and which of their axes are free."""
+    view = random_view(3, model.views.num_frames, seed=0)
+    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("frames")}
+    return (view.points, view.hand_visible), {POINTS: free, HAND_VISIBLE: free}
+
+
+def trial_views(num_frames: int) -> list[View]:
+    """Views of several sizes, one clip and one frame among them, on which an export is compared."""
+    sizes = ((1, num_frames), (5, num_frames), (2, num_frames + 3), (3, 1), (4, 2), (1, 2 * num_frames))
+    return [random_view(clips, frames, seed) for seed, (clips, frames) in enumerate(sizes)]
+
+
+def random_view(clips: int, frames: int, seed: int) -> View:
+    """A view of points and hands drawn from `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    return View(
+        points=torch.rand(clips, frames, NUM_JOINTS, 2, generator=generator),
+        hand_visible=torch.rand(clips, frames, 2, generator=generator) < 0.7,
+    )
+
+
+def write_checked(
+    encoder: LoadedEncoder,
+    path: Path,
+    *,
+    what: str,
+    write: Callable[[ClipEncoder, Path], None],
+    compare: Callable[[ClipEncoder, Path], float],
+) -> float:
+    """Let `write` make the file, keep it at `path` if it computes what PyTorch does, and return the largest
+    difference that `compare` saw.
+
+    Raises:
+        EncoderError: they differ by more than `LARGEST_DIFFERENCE`; nothing is written.
+        OSError: `path` cannot be written.
+    """
+    model = encoder.model.cpu()
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        partial.touch()  # a place that cannot be written is known before the work
+        write(model, partial)
+        difference = compare(model, partial)
+        if not difference <= LARGEST_DIFFERENCE:
+            raise EncoderError(
+                f"The {what} file of encoder {encoder.card.name!r} does not compute what PyTorch does: the "
+                f"largest difference is {difference:.2g}, the limit {LARGEST_DIFFERENCE:g}. It was not kept."
+            )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return difference
