@@ -82,11 +82,11 @@ class EncoderResponse(Sent):
     version: int
     """Counts from 1 within a name."""
     job_id: str
-    """The job that trained it."""
+    """The job that trained or imported it."""
     corpus_id: str | None
-    """What it was trained on."""
+    """What it was trained on; null where it was imported."""
     checkpoint_id: str | None
-    """The checkpoint it was taken from."""
+    """The checkpoint it was taken from; null where it was imported."""
     sha256: str
     """Digest of the file to download, in hexadecimal."""
     size_bytes: int

@@ -16,7 +16,7 @@ from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.tables import JobRow
 from core.recipes import resolve
-from core.specs import ClipSelection, EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs import ClipSelection, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
 
 _MOST_NAMES_TOLD = 20
 _FEW = 5
@@ -39,6 +39,9 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
     """
     if isinstance(spec, ImportSpec):
         return Prepared(_prepare_import(session, settings, owner, spec), None)
+    if isinstance(spec, ImportEncoderSpec):
+        source = resolve_source(session, settings, owner=owner, source=spec.source)
+        return Prepared(spec.model_copy(update={"source": source}), None)
     if isinstance(spec, PretrainSpec):
         resolved = resolve(spec).model_dump(mode="json")
         corpus = find_corpus(session, owner, spec.corpus)

@@ -39,7 +39,7 @@ class JobResponse(Sent):
 
     id: str
     """`job_...`"""
-    kind: Literal["import", "pretrain", "evaluate"]
+    kind: Literal["import", "pretrain", "evaluate", "import_encoder"]
     """What kind of job it is."""
     name: str
     """The corpus or encoder it makes; for an evaluation, what is scored and how."""
@@ -115,7 +115,7 @@ class EstimateResponse(Sent):
 class DryRunResponse(Sent):
     """What a submission would have made; nothing was."""
 
-    kind: Literal["import", "pretrain", "evaluate"]
+    kind: Literal["import", "pretrain", "evaluate", "import_encoder"]
     """What kind of job it would be."""
     spec: dict[str, Any]
     """The specification, with names replaced by ids."""

@@ -10,12 +10,13 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
-from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
+from core.specs import EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
 
 SPEC_TYPES: Mapping[str, type[BaseModel]] = {
     "import": ImportSpec,
     "pretrain": PretrainSpec,
     "evaluate": EvaluateSpec,
+    "import_encoder": ImportEncoderSpec,
 }
 _LONGEST_VALUE = 80
 

@@ -76,6 +76,17 @@ class ImportSpec(Closed):
     """Division into train and test."""
 
 
+class ImportEncoderSpec(Closed):
+    """Make an encoder of a checkpoint that the paper's released code wrote."""
+
+    kind: Literal["import_encoder"] = "import_encoder"
+    name: FileName
+    """Name of the encoder to make, without slashes; names get versions."""
+    source: Reference
+    """An upload's id (`upl_...`), or a file below a configured corpus root. Its weights are read; nothing in
+    it is run."""
+
+
 class ClipSelection(Closed):
     """Which clips of a corpus to use."""
 
@@ -195,5 +206,5 @@ class EvaluateSpec(Closed):
         return self.protocol == "fine_tune" or self.features == "untrained" or fewer_labels
 
 
-JobSpec = Annotated[ImportSpec | PretrainSpec | EvaluateSpec, Field(discriminator="kind")]
+JobSpec = Annotated[ImportSpec | PretrainSpec | EvaluateSpec | ImportEncoderSpec, Field(discriminator="kind")]
 """What a job is asked to do."""

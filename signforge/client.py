@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import SpecError, StorageError
-from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec, SplitConfig
+from core.specs import JobSpec, SplitConfig
 from signforge import job_logs, lists
 from signforge.address import find_address
 from signforge.administration import Administration
@@ -27,11 +27,11 @@ from signforge.webhook_calls import WebhookCalls
 
 __all__ = ["ApiError", "Client", "ConnectionFailed", "WaitTimedOut"]
 
-Spec = ImportSpec | PretrainSpec | EvaluateSpec | Mapping[str, Any]
+Spec = JobSpec | Mapping[str, Any]
 
 _CHUNK_BYTES = 2**20
 _LONG_POLL_SECONDS = 20.0
-_spec_adapter: TypeAdapter[ImportSpec | PretrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
+_spec_adapter: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 
 
 class Client(LibraryCalls, Administration, WebhookCalls):
@@ -108,9 +108,11 @@ class Client(LibraryCalls, Administration, WebhookCalls):
     ) -> Job:
         """Upload a file or folder and ask for a corpus made of it; returns the import job."""
         body = {"kind": "import", "source": "upl_", "name": name, "split": split or SplitConfig(), **options}
-        spec = _validated(body)  # before sending gigabytes
-        upload = self.upload(path, on_bytes=on_bytes)
-        return self.submit({**spec, "source": upload.id})
+        return self._submit_upload(path, body, on_bytes)
+
+    def add_encoder(self, path: str | Path, *, name: str, on_bytes: OnBytes | None = None) -> Job:
+        """Upload a checkpoint of the paper's released code and ask for an encoder made of it."""
+        return self._submit_upload(path, {"kind": "import_encoder", "source": "upl_", "name": name}, on_bytes)
 
     def submit(
         self,
@@ -239,6 +241,11 @@ class Client(LibraryCalls, Administration, WebhookCalls):
             sha256=found.sha256,
             on_bytes=on_bytes,
         )
+
+    def _submit_upload(self, path: str | Path, body: Spec, on_bytes: OnBytes | None) -> Job:
+        spec = _validated(body)  # before sending gigabytes
+        upload = self.upload(path, on_bytes=on_bytes)
+        return self.submit({**spec, "source": upload.id})
 
     def _job(self, job_id: str, **options: Any) -> Job:
         return Job.model_validate(self._connection.request("GET", f"/v1/jobs/{job_id}", **options).json())

@@ -22,6 +22,7 @@ PROGRAMS: Mapping[str, str] = {
     "import": "core.corpora.importing",
     "pretrain": "core.training.pretrain",
     "evaluate": "core.evaluation.evaluate",
+    "import_encoder": "core.exchange.importing",
 }
 """Kind of job -> module that does it."""
 
@@ -101,4 +102,5 @@ _LOCAL: Mapping[str, Callable[[Engine, Claim, ArtifactStore], dict[str, Any]]] =
     "import": _import,
     "pretrain": _pretrain,
     "evaluate": _evaluate,
+    "import_encoder": _import,
 }

@@ -113,4 +113,5 @@ _SUCCESSES: dict[str, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Wri
     "import": _imported,
     "pretrain": _pretrained,
     "evaluate": _evaluated,
+    "import_encoder": _pretrained,
 }

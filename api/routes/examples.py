@@ -38,4 +38,12 @@ JOB_EXAMPLES: dict[str, Example] = {
             "num_seeds": 3,
         },
     },
+    "import_encoder": {
+        "summary": "Make an encoder of an uploaded checkpoint of the paper's released code",
+        "value": {
+            "kind": "import_encoder",
+            "name": "released",
+            "source": "upl_019e3c0a5b8c7d21a4f60b7c9d1e2f30",
+        },
+    },
 }

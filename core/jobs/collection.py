@@ -26,8 +26,8 @@ _TABLES: dict[str, type[UploadRow | CorpusRow | EncoderRow]] = {
 }
 FOLDERS = tuple(_TABLES)
 """Where artifacts lie that have rows of their own."""
-_MAKERS = {"corpora": "import", "encoders": "pretrain"}
-"""The kind of job that puts things there."""
+_MAKERS = {"corpora": ("import",), "encoders": ("pretrain", "import_encoder")}
+"""The kinds of job that put things there."""
 _MOST_AT_ONCE = 100
 
 
@@ -78,7 +78,7 @@ def orphans(
     began = session.scalar(select(func.min(ApiKeyRow.created_at)))
     if began is None:
         return []
-    busy_since = _busy_since(session, _MAKERS.get(folder))
+    busy_since = _busy_since(session, _MAKERS.get(folder, ()))
     table = _TABLES[folder]
     needed = or_(table.deleted_at.is_(None), table.deleted_at > before)
     known = {_entry_of(location) for location in session.scalars(select(table.location).where(needed))}
@@ -91,10 +91,10 @@ def _entry_of(location: str) -> str:
     return "/".join(location.split("/")[:2])
 
 
-def _busy_since(session: Session, kind: str | None) -> datetime | None:
-    """When the oldest job of a kind began that still runs: files it has made may be on their way for long."""
+def _busy_since(session: Session, kinds: Sequence[str]) -> datetime | None:
+    """When the oldest job of `kinds` began that still runs: what it has made may be on its way for long."""
     running = select(func.min(JobRow.started_at)).where(JobRow.state.in_(sorted(HELD)))
-    return session.scalar(running.where(JobRow.kind == kind))
+    return session.scalar(running.where(JobRow.kind.in_(kinds)))
 
 
 def _lost_a_checkpoint_since(moment: datetime) -> Exists:

@@ -75,7 +75,8 @@ def succeed_import(
 def succeed_pretrain(
     session: Session, lease: Lease, *, encoder: EncoderFile, result: Mapping[str, Any]
 ) -> State:
-    """Register the encoder as the next version of its name, linked to the last checkpoint; end the job."""
+    """Register the encoder as the next version of its name, linked to its corpus and the last checkpoint, and
+    end the job. One that was imported has neither."""
     job = held(session, lease)
     if _asked_to_stop(job):
         return _stop(session, job)
@@ -86,7 +87,7 @@ def succeed_pretrain(
     )
     version = (session.execute(newest).scalar_one() or 0) + 1
     last_checkpoint = next(iter(checkpoints_of(session, job.id)), None)
-    corpus = session.get(CorpusRow, str(job.spec["corpus"]))
+    corpus = session.get(CorpusRow, str(job.spec.get("corpus")))
     session.add(
         EncoderRow(
             id=encoder.id,

@@ -1,4 +1,4 @@
-"""`signforge encoders list | show | download | delete`, and `signforge download`."""
+"""`signforge encoders list | show | import | download | delete`, and `signforge download`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +7,12 @@ import typer
 
 from signforge.client import Client
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table, size
-from signforge.commands.watching import transfer_bar
+from signforge.commands.watching import transfer_bar, watch_until_exit
 from signforge.models import Evaluation
 
-app = typer.Typer(no_args_is_help=True, help="Encoders: what pretraining makes and you take home.")
+app = typer.Typer(
+    no_args_is_help=True, help="Encoders: what pretraining makes, or an import, and you take home."
+)
 
 _SCORES = ("top1", "top5", "recall_at_1", "mean_average_precision", "num_test")
 
@@ -64,6 +66,36 @@ def show(encoder: EncoderName, as_json: AsJson = False) -> None:
     )
     if found.evaluations:
         print_scores(found.evaluations)
+
+
+@app.command(name="import")
+def import_encoder(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="A .pth.tar checkpoint of the paper's released code.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the encoder to make; names get versions.")],
+    on_server: Annotated[
+        bool, typer.Option("--on-server", help="FILE is on the service's machine (below a corpus root).")
+    ] = False,
+    watch: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Make an encoder of a released checkpoint; its weights are read, nothing in it is run."""
+    with Client() as client:
+        if on_server:
+            job = client.submit({"kind": "import_encoder", "source": source, "name": name})
+        else:
+            with transfer_bar("uploading") as on_bytes:
+                job = client.add_encoder(source, name=name, on_bytes=on_bytes)
+        if watch:
+            typer.echo(f"Submitted {job.id}.", err=True)
+            job = watch_until_exit(client, job.id, aside=as_json)
+    if as_json:
+        print_json(job)
+    elif watch:
+        typer.echo(f"Encoder {name} is ready: {(job.result or {}).get('encoder_id')}.")
+    else:
+        typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
 
 
 @app.command()

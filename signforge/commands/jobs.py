@@ -27,6 +27,7 @@ class Kind(StrEnum):
     IMPORT = "import"
     PRETRAIN = "pretrain"
     EVALUATE = "evaluate"
+    IMPORT_ENCODER = "import_encoder"
 
 
 def list_jobs(

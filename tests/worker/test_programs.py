@@ -12,7 +12,7 @@ from core.jobs.database import transaction
 from core.jobs.folder_store import FolderStore
 from core.jobs.leases import Claim
 from core.recipes import resolve
-from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs import EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import queue
 from worker.programs import PROGRAMS, DataMissing, local_spec
 
@@ -67,10 +67,13 @@ def localise(engine: Engine, store: ArtifactStore, spec: JobSpec, **fields: obje
     return local_spec(engine, Claim(**{**vars(claimed), **fields}), store)
 
 
-def test_an_upload_becomes_a_path_and_a_path_stays(engine: Engine, store: ArtifactStore) -> None:
-    local = localise(engine, store, ImportSpec(name="n", source="upl_1"))
+@pytest.mark.parametrize("spec_type", [ImportSpec, ImportEncoderSpec])
+def test_an_upload_becomes_a_path_and_a_path_stays(
+    engine: Engine, store: ArtifactStore, spec_type: type[ImportSpec | ImportEncoderSpec]
+) -> None:
+    local = localise(engine, store, spec_type(name="n", source="upl_1"))
     assert local["source"] == str(store.folder / "uploads" / "clips.npz")
-    assert localise(engine, store, ImportSpec(name="n", source="/data/x"))["source"] == "/data/x"
+    assert localise(engine, store, spec_type(name="n", source="/data/x"))["source"] == "/data/x"
 
 
 def test_corpus_and_encoder_become_folders(engine: Engine, store: ArtifactStore) -> None:
@@ -112,4 +115,4 @@ def test_files_that_are_gone_are_missing_too(engine: Engine, store: ArtifactStor
 
 
 def test_every_kind_of_job_has_its_program(engine: Engine) -> None:
-    assert set(PROGRAMS) == {"import", "pretrain", "evaluate"}
+    assert set(PROGRAMS) == {"import", "pretrain", "evaluate", "import_encoder"}

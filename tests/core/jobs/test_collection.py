@@ -22,13 +22,14 @@ from core.jobs.deletions import delete
 from core.jobs.identifiers import new_id
 from core.jobs.reports import commit_checkpoint
 from core.jobs.states import State
-from core.specs import ImportSpec, JobSpec, PretrainSpec
+from core.specs import ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 IMPORT = ImportSpec(name="signs", source="upl_1")
 PRETRAIN = PretrainSpec(corpus="cor_none", name="letters")
+IMPORT_ENCODER = ImportEncoderSpec(source="upl_none", name="letters")
 
 
 def end(engine: Engine, job_id: str, at: datetime, state: State = State.FAILED) -> str:
@@ -149,7 +150,7 @@ def test_what_was_not_made_with_this_database_stays(engine: Engine, folder: str)
 
 @pytest.mark.parametrize(
     ("folder", "spec", "other"),
-    [("corpora", IMPORT, PRETRAIN), ("encoders", PRETRAIN, IMPORT)],
+    [("corpora", IMPORT, PRETRAIN), ("encoders", PRETRAIN, IMPORT), ("encoders", IMPORT_ENCODER, IMPORT)],
 )
 def test_what_a_running_job_may_have_made_is_on_its_way(
     engine: Engine, folder: str, spec: JobSpec, other: JobSpec

@@ -14,7 +14,7 @@ from core.jobs.outcomes import EncoderFile
 from core.jobs.reports import checkpoints_of, commit_checkpoint
 from core.jobs.states import Reason, State
 from core.jobs.tables import JobAttemptRow, OutboxRow
-from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
+from core.specs import EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
 from tests.core.jobs.arranging import POLICY, claim_next, events, hold, job
 
 IMPORT = ImportSpec(name="signers", source="upl_1")
@@ -84,6 +84,16 @@ def test_an_encoder_knows_where_it_comes_from(engine: Engine) -> None:
         "encoder_version": 1,
         "steps": 9,
     }
+
+
+def test_an_imported_encoder_is_a_version_of_its_name_without_corpus_and_checkpoint(engine: Engine) -> None:
+    assert _pretrain(engine, hold(engine, spec=PretrainSpec(corpus="cor_1", name="letters")), "enc_1")
+    claimed = hold(engine, spec=ImportEncoderSpec(name="letters", source="upl_1"))
+    assert _pretrain(engine, claimed, "enc_2") == State.SUCCEEDED
+    with reading(engine) as session:
+        encoder = session.get_one(EncoderRow, "enc_2")
+        assert (encoder.name, encoder.version, encoder.job_id) == ("letters", 2, claimed.job_id)
+        assert (encoder.corpus_id, encoder.checkpoint_id) == (None, None)
 
 
 def test_an_evaluation_keeps_its_scores(engine: Engine) -> None:

@@ -1,0 +1,115 @@
+"""The import program for encoders: a checkpoint of the paper's released code becomes an encoder of ours.
+
+`python -m core.exchange.importing --spec FILE --out DIR` writes the encoder to `DIR/encoder`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from core.config import PretrainConfig
+from core.errors import EncoderError, SpecError, Stopped
+from core.exchange.card import EncoderCard, ReleasedCard
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.graph import random_view
+from core.exchange.released_encoder import few, left_over
+from core.exchange.released_file import ReleasedFile, model_of, read_released
+from core.exchange.weights import save_encoder
+from core.observer import Observer, SilentObserver
+from core.program import Launch, finish, main
+from core.recipes import find_recipe
+from core.specs import ImportEncoderSpec
+
+ENCODER_FOLDER = "encoder"
+RECIPE = "stc"
+"""Whose network the released checkpoints hold, at its full widths."""
+_PHASES = 3
+_TRIAL_CLIPS, _TRIAL_FRAMES = 2, 16
+
+
+def import_encoder(
+    spec: ImportEncoderSpec, out: Path, *, observer: Observer | None = None
+) -> dict[str, object]:
+    """Make `out/encoder` of the released checkpoint `spec.source`, and say what was left out of it.
+
+    A file that we exported tells its configuration and lineage; any other one is taken for the recipe `stc`.
+
+    Raises:
+        EncoderError: the file is damaged, asks for more than tensors, or does not hold this network.
+        SpecError: there is no file.
+        Stopped: the observer asked to.
+    """
+    observer, source = observer or SilentObserver(), Path(spec.source)
+    if not source.is_file():
+        raise SpecError(f"There is no file {source}.", pointer="/source")
+    observer.on_phase("importing", total_steps=_PHASES)
+    file = read_released(source)
+    _heed(observer, 1)
+    model = model_of(file, ClipEncoder(_config(file)))
+    _check_embedding(model, source)
+    _heed(observer, 2)
+    released = _released_card(file, model, source, observer)
+    digest = save_encoder(out / ENCODER_FOLDER, model, _card(spec, file, model, released))
+    observer.on_step(_PHASES, {})
+    return {"encoder": ENCODER_FOLDER, "sha256": digest, "epoch": file.epoch, "left_out": released.left_out}
+
+
+def run(launch: Launch[ImportEncoderSpec]) -> Mapping[str, object]:
+    """Make an encoder of a checkpoint that the paper's released code wrote."""
+    return import_encoder(launch.spec, launch.out, observer=launch.observer)
+
+
+def _config(file: ReleasedFile) -> PretrainConfig:
+    return find_recipe(RECIPE).config if file.card is None else file.card.config
+
+
+@torch.inference_mode()
+def _check_embedding(model: ClipEncoder, source: Path) -> None:
+    """Weights may be finite and yet give features that are not."""
+    if not torch.isfinite(model.embed_view(random_view(_TRIAL_CLIPS, _TRIAL_FRAMES, seed=0))).all():
+        raise EncoderError(f"{source} gives features that are not finite; its weights are spoilt.")
+
+
+def _released_card(file: ReleasedFile, model: ClipEncoder, source: Path, observer: Observer) -> ReleasedCard:
+    over = left_over(file.state, model.state_dict())
+    if "unknown" in over:
+        observer.on_log(
+            f"{len(over['unknown'])} tensors of no known name were left out: {few(over['unknown'])}. "
+            "If they belong to the network, this encoder is not what the file holds."
+        )
+    counts = {kind: len(names) for kind, names in over.items()}
+    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    observer.on_log(f"{len(file.state)} tensors read; not part of an encoder: {told or 'none'}.")
+    with source.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return ReleasedCard(file=source.name, sha256=digest, epoch=file.epoch, left_out=counts)
+
+
+def _card(
+    spec: ImportEncoderSpec, file: ReleasedFile, model: ClipEncoder, released: ReleasedCard
+) -> EncoderCard:
+    lineage = (
+        {} if file.card is None else {name: getattr(file.card, name) for name in ("spec", "corpus", "step")}
+    )
+    return EncoderCard(
+        name=spec.name,
+        config=model.config,
+        embedding_width=model.embedding_width,
+        released=released,
+        signforge_version=version("signforge"),
+        torch_version=torch.__version__,
+        **lineage,
+    )
+
+
+def _heed(observer: Observer, num_done: int) -> None:
+    observer.on_step(num_done, {})
+    if observer.should_stop():
+        raise Stopped("The import was asked to stop; it starts afresh when run again.")
+
+
+if __name__ == "__main__":
+    finish(main(run, ImportEncoderSpec))

@@ -1,0 +1,329 @@
+"""Files of the released naming: an encoder comes back from one bit for bit, and anything else is refused."""
+
+import io
+import json
+import pickle
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from core.errors import EncoderError, SpecError, Stopped
+from core.exchange.card import EncoderCard
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.importing import import_encoder
+from core.exchange.released_encoder import encoder_to_released
+from core.exchange.released_file import export_released, read_released
+from core.exchange.weights import LoadedEncoder, load_encoder
+from core.observer import SilentObserver
+from core.specs import ImportEncoderSpec, PretrainSpec
+from core.training.pretrain import pretrain
+from signforge.cli import app
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> LoadedEncoder:
+    folder = tmp_path_factory.mktemp("run")
+    corpus = random_corpus(folder / "corpus")
+    pretrain(PretrainSpec(name="mine", corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), folder)
+    return load_encoder(folder / "encoder")
+
+
+@pytest.fixture
+def checkpoint(encoder: LoadedEncoder, tmp_path: Path) -> Path:
+    path = tmp_path / "mine.pth.tar"
+    export_released(encoder, path)
+    return path
+
+
+class Told(SilentObserver):
+    """Keeps what it is told; stops where it is asked to."""
+
+    def __init__(self, *, stops: bool = False) -> None:
+        self.logs: list[str] = []
+        self._stops = stops
+
+    def on_log(self, message: str) -> None:
+        self.logs.append(message)
+
+    def should_stop(self) -> bool:
+        return self._stops
+
+
+def imported(source: Path, out: Path, **options: Any) -> LoadedEncoder:
+    import_encoder(ImportEncoderSpec(name="again", source=str(source)), out, **options)
+    return load_encoder(out / "encoder")
+
+
+def changed(source: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """The checkpoint with something done to what it holds."""
+    content = torch.load(source, weights_only=True)
+    change(content)
+    path = source.with_name("changed.pth.tar")
+    torch.save(content, path)
+    return path
+
+
+def test_an_encoder_comes_back_bit_for_bit_with_its_lineage(
+    encoder: LoadedEncoder, checkpoint: Path, tmp_path: Path
+) -> None:
+    again = imported(checkpoint, tmp_path)
+    before, after = encoder.model.state_dict(), again.model.state_dict()
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert tensor.dtype == after[name].dtype
+        assert torch.equal(tensor, after[name]), name
+    assert again.card.name == "again"
+    assert (again.card.corpus, again.card.step) == (encoder.card.corpus, encoder.card.step)
+    assert again.card.released is not None
+    assert (again.card.released.file, again.card.released.epoch) == ("mine.pth.tar", 3)
+    second = tmp_path / "second.pth.tar"
+    export_released(again, second)
+    assert {k: v.tolist() for k, v in read_released(second).state.items()} == {
+        k: v.tolist() for k, v in read_released(checkpoint).state.items()
+    }
+
+
+def test_the_file_is_what_the_released_code_would_read(encoder: LoadedEncoder, checkpoint: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    state = content["state_dict"]
+    assert content["epoch"] == 3
+    assert {name.split(".")[0] for name in state} == {"encoder_q", "encoder_q_motion"}
+    assert state["encoder_q.embed.st_gcn_hand.A"].shape[1:] == (21, 21)
+    assert state["encoder_q.embed.st_gcn_body.st_gcn_networks.1.residual.0.weight"].dim() == 4
+    assert state["encoder_q_motion.embed.st_gcn_hand.tcn_full_b1.conv1x1.weight"].dim() == 3
+    assert state["encoder_q.proj.weight_hand.weight"].shape == (1, 16)
+    assert EncoderCard.model_validate_json(content["signforge_card"]) == encoder.card
+
+
+def test_its_graphs_are_kept(checkpoint: Path, tmp_path: Path) -> None:
+    """A file may bring other graphs than ours, one for all blocks of a part."""
+    name = "encoder_q.embed.st_gcn_body.A"
+    half = changed(checkpoint, lambda content: content["state_dict"][name].mul_(0.5))
+    part = imported(half, tmp_path).model.streams["joint"].trunk_network  # type: ignore[union-attr]
+    ours = imported(checkpoint, tmp_path).model.streams["joint"].trunk_network  # type: ignore[union-attr]
+    for block, whole in zip(part.joint_blocks, ours.joint_blocks, strict=True):
+        assert torch.equal(2 * block.graph_conv.adjacency, whole.graph_conv.adjacency)
+        assert torch.equal(2 * block.graph_conv.mixing, whole.graph_conv.mixing), "what it computes with"
+
+
+def test_graphs_that_differ_between_blocks_have_no_released_name(encoder: LoadedEncoder) -> None:
+    state = ClipEncoder(encoder.model.config).state_dict()
+    state["streams.joint.hand_network.joint_blocks.1.graph_conv.adjacency"][0, 0, 0] += 1
+    with pytest.raises(EncoderError, match=r"different graphs; encoder_q\.embed\.st_gcn_hand\.A"):
+        encoder_to_released(state)
+
+
+def test_names_of_several_devices_and_what_an_encoder_does_not_need(checkpoint: Path, tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        more = {
+            "queue": torch.zeros(8, 32),
+            "queue_ptr": torch.zeros(1, dtype=torch.long),
+            "encoder_k.embed.st_gcn_hand.A": torch.zeros(3),
+            "encoder_q.proj.fc.0.weight": torch.zeros(3),
+            "encoder_q.embed.st_gcn_hand.conv2.weight": torch.zeros(3),
+            "encoder_k_motion.embed.st_gcn_hand.non_local.0.weight": torch.zeros(3),
+            "encoder_q_motion.embed.st_gcn_body.fcn.bias": torch.zeros(3),
+            "encoder_q.embed.st_gcn_hand.a_new_one": torch.zeros(3),
+        }
+        whole = {**content["state_dict"], **more}
+        content["state_dict"] = {f"module.{name}": tensor for name, tensor in whole.items()}
+        content["optimizer"] = {
+            "state": {0: {"momentum_buffer": torch.zeros(3)}},
+            "param_groups": [{"lr": 0.1}],
+        }
+
+    told = Told()
+    again = imported(changed(checkpoint, change), tmp_path, observer=told)
+    assert again.card.released is not None
+    assert again.card.released.left_out == {
+        "heads": 1,
+        "key_networks": 1,
+        "queues": 2,
+        "unknown": 1,
+        "unused": 3,
+    }
+    assert "1 tensors of no known name were left out: encoder_q.embed.st_gcn_hand.a_new_one" in told.logs[0]
+
+
+TENSOR = "encoder_q.proj.weight_body.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda c: c.pop("state_dict"), "no `state_dict`"),
+        (lambda c: c.update(epoch="3"), "`epoch` is no whole number but str"),
+        (lambda c: c.update(signforge_card="{}"), "card cannot be read"),
+        (lambda c: c["state_dict"].pop(TENSOR), f"lacks 1 of the 384 tensors of an encoder: {TENSOR}"),
+        (
+            lambda c: c.update(state_dict={}),
+            r"lacks 384 of the 384 tensors .*: encoder_q\..*, \.\.\.\.$",
+        ),
+        (
+            lambda c: c["state_dict"].update({TENSOR: torch.zeros(16, 1)}),
+            r"weight_body.weight is \(16, 1\) float32, not \(1, 16\) float32",
+        ),
+        (
+            lambda c: c["state_dict"].update({TENSOR: torch.zeros(1, 16, dtype=torch.float16)}),
+            r"weight_body.weight is \(1, 16\) float16, not \(1, 16\) float32",
+        ),
+        (
+            lambda c: c["state_dict"].update({TENSOR: torch.full((1, 16), torch.nan)}),
+            f"1 tensors with values that are not finite: {TENSOR}",
+        ),
+        (lambda c: c["state_dict"].update({TENSOR: [0.0]}), "no plain tensors: 'encoder_q"),
+        (lambda c: c["state_dict"].update({3: torch.zeros(1)}), "no plain tensors: 3"),
+        (
+            lambda c: c["state_dict"].update({TENSOR: torch.zeros(1, 16).to_sparse()}),
+            "no plain tensors: 'encoder_q",
+        ),
+        (lambda c: c["state_dict"].update({f"module.{TENSOR}": torch.zeros(1, 16)}), "both with and without"),
+        (
+            lambda c: c.pop("signforge_card"),
+            r"lacks 348 of the 704 tensors .*st_gcn_networks\.2",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    checkpoint: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], reason: str
+) -> None:
+    with pytest.raises(EncoderError, match=reason):
+        imported(changed(checkpoint, change), tmp_path)
+    assert not (tmp_path / "encoder").exists()
+
+
+class Malice:
+    """Runs a command when a plain unpickler meets it."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    traces = tmp_path / "traces"
+    hostile = changed(checkpoint, lambda content: content.update(epoch=Malice(traces)))
+    with pytest.raises(
+        EncoderError, match=r"refused: its pickle asks for .*Path.*weights need no such thing"
+    ):
+        read_released(hostile)
+    assert not traces.exists()
+    torch.load(hostile, weights_only=False)
+    assert traces.exists(), "the trap is a real one"
+
+
+def tar_of(path: Path) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.add(path, "checkpoint.pth")
+    return content.getvalue()
+
+
+def legacy(path: Path) -> bytes:
+    content = io.BytesIO()
+    torch.save(torch.load(path, weights_only=True), content, _use_new_zipfile_serialization=False)
+    return content.getvalue()
+
+
+def flipped(path: Path) -> bytes:
+    """One bit of a weight is another."""
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        member = max(archive.infolist(), key=lambda each: each.file_size)
+    content[member.header_offset + 200 + member.file_size // 2] ^= 1
+    return bytes(content)
+
+
+def compressed(path: Path) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as new:
+        for member in old.infolist():
+            new.writestr(member.filename, old.read(member))
+    return content.getvalue()
+
+
+def swollen(path: Path) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(content, "w") as new:
+        for member in old.infolist():
+            more = bytes(65 * 2**20) if member.filename.endswith("data.pkl") else b""
+            new.writestr(member.filename, old.read(member) + more)
+    return content.getvalue()
+
+
+def of_other_files(path: Path) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as new:
+        new.writestr("readme.txt", "nothing")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (tar_of, "is a tar archive"),
+        (legacy, r"format before 1\.6.*weights_only=True"),
+        (flipped, "do not have their checksum"),
+        (compressed, "has compressed members"),
+        (swollen, "has a pickle of more than 67108864 bytes"),
+        (of_other_files, "cannot be read as weights"),
+        (lambda path: path.read_bytes()[:-1000], "is cut short or damaged"),
+        (lambda path: pickle.dumps({"state_dict": {}}), "is a bare pickle"),
+        (lambda path: b"", "is no file of torch.save"),
+        (lambda path: json.dumps({"state_dict": {}}).encode(), "is no file of torch.save"),
+    ],
+)
+def test_what_is_no_whole_file_of_its_kind_is_refused(
+    checkpoint: Path, tmp_path: Path, make: Callable[[Path], bytes], reason: str
+) -> None:
+    path = tmp_path / "broken.pth.tar"
+    path.write_bytes(make(checkpoint))
+    with pytest.raises(EncoderError, match=reason):
+        imported(path, tmp_path)
+
+
+def test_a_tensor_that_claims_more_than_its_bytes_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    """PyTorch would fill it up with what lies behind, if it left it on disk."""
+    path = tmp_path / "stretched.pth.tar"
+    with zipfile.ZipFile(checkpoint) as old, zipfile.ZipFile(path, "w") as new:
+        for member in old.infolist():
+            content = old.read(member)
+            short = member.filename.endswith("data/0")
+            new.writestr(member.filename, content[: len(content) // 2] if short else content)
+    with pytest.raises(EncoderError, match="cannot be read as weights"):
+        imported(path, tmp_path)
+
+
+def test_no_file_and_a_wish_to_stop(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"There is no file .*nothing\.pth\.tar"):
+        imported(tmp_path / "nothing.pth.tar", tmp_path)
+    with pytest.raises(Stopped):
+        imported(checkpoint, tmp_path, observer=Told(stops=True))
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_the_command_line_exports_by_the_ending(encoder: LoadedEncoder, tmp_path: Path) -> None:
+    from core.exchange.weights import save_encoder
+
+    save_encoder(tmp_path, encoder.model, encoder.card)
+    out = tmp_path / "theirs.pth.tar"
+    done = CliRunner().invoke(app, ["export", str(tmp_path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "released, " in done.stdout
+    assert "its 384 tensors read back bit for bit" in done.stdout
+    assert read_released(out).epoch == 3
+    refused = CliRunner().invoke(app, ["export", str(tmp_path), "--out", "encoder.bin"])
+    assert refused.exit_code == 1
+    assert "--format onnx | torch | released" in refused.stderr
