@@ -1,9 +1,8 @@
 """Use a trained encoder without the service: pose files in, features out. torch is loaded on first use."""
 
-import logging
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import Precision
-from core.errors import CorpusError, UserError
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 from core.specs import WantedFormat
+from signforge.pose_source import open_poses
 
 if TYPE_CHECKING:
     from core.corpora.source import SourceClip
     from core.exchange.weights import LoadedEncoder
 
-_log = logging.getLogger(__name__)
+CLIPS_AT_ONCE = 64
+"""Clips that are in memory together when a source is embedded."""
+
+
+@dataclass(frozen=True)
+class EmbeddedClips:
+    """Some clips of a source and their features (B, D), a row each, in the source's order."""
+
+    clips: tuple["SourceClip", ...]
+    features: NDArray[np.float32]
 
 
 class Encoder:
@@ -38,6 +46,34 @@ class Encoder:
     def embed(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
         """Return the features (N, D) of N clips, in their order: one row of unit-length pieces each."""
         return self._model.embed(clips)
+
+    def embed_stream(
+        self, clips: Iterable["SourceClip"], *, batch_size: int = CLIPS_AT_ONCE
+    ) -> Iterator[EmbeddedClips]:
+        """Yield the features of clips as they come, `batch_size` at a time; no more are held."""
+        remaining = iter(clips)
+        while some := tuple(islice(remaining, batch_size)):
+            yield EmbeddedClips(some, self.embed([named.clip for named in some]))
+
+    def embed_source(
+        self,
+        path: str | Path,
+        *,
+        source_format: WantedFormat = "auto",
+        profile: str = "wlasl",
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = CLIPS_AT_ONCE,
+    ) -> Iterator[EmbeddedClips]:
+        """Yield the features of the clips of a pose file, archive or folder, however large, in its order.
+
+        Options are those of `read_clips`, and so is what is raised; clips that cannot be used are left out,
+        with a warning in the log at the end.
+        """
+        with open_poses(path, source_format=source_format, profile=profile, image_size=image_size) as source:
+            yield from self.embed_stream(source.clips, batch_size=batch_size)
+            if not source.report.clips_read:
+                raise source.nothing_usable()
+            source.warn_of_skipped()
 
 
 def load_encoder(path: str | Path, *, device: str = "cpu", precision: Precision = "fp32") -> Encoder:
@@ -85,35 +121,9 @@ def read_named_clips(
         CorpusError: the source is damaged, of no known format, or has no usable clip.
         UserError: there is no such profile.
     """
-    from core.corpora.readers.detect import open_source
-    from core.corpora.readers.raw_clip import ReadOptions
-    from core.corpora.reading import read_clips
-    from core.corpora.source import ReadReport
-    from core.pose.normalise import PROFILES
-
-    profiles = {str(name): value for name, value in PROFILES.items()}
-    if profile not in profiles:
-        raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
-    report = ReadReport()
-    with _unpacked(Path(path)) as source:
-        options = ReadOptions(profiles[profile], image_size)
-        clips = list(read_clips(open_source(source, source_format, options, report), processes=1))
-    reasons = "; ".join(report.examples)
-    if not clips:
-        raise CorpusError(f"No clip of {path} can be used: {reasons or 'it is empty'}.")
-    if report.num_skipped:
-        _log.warning("%d clips of %s were left out: %s", report.num_skipped, path, reasons)
+    with open_poses(path, source_format=source_format, profile=profile, image_size=image_size) as source:
+        clips = list(source.clips)
+        if not clips:
+            raise source.nothing_usable()
+        source.warn_of_skipped()
     return clips
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """The source itself; an archive as a temporary folder."""
-    from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
-
-    if not is_archive(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="signforge-") as folder:
-        unpack(path, Path(folder), limits=UnpackLimits())
-        yield Path(folder)

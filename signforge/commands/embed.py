@@ -1,42 +1,75 @@
-"""`signforge embed`: features of the clips in a pose file, on this machine, without the service."""
+"""`signforge embed`: features of the clips in pose files, on this machine, without the service."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.config import Precision
-from core.errors import StorageError, UserError
+from core.errors import UserError
+from core.specs import WantedFormat
+
+if TYPE_CHECKING:
+    from core.corpora.source import ReadReport
+
+_EXAMPLES_TOLD = 3
 
 
 def embed(
     encoder: Annotated[
         Path, typer.Argument(metavar="ENCODER", help="A downloaded .safetensors file, or its folder.")
     ],
-    poses: Annotated[Path, typer.Argument(metavar="POSE_FILE", help="A pose file, archive or folder.")],
-    out: Annotated[Path, typer.Option(help="Where to write the features.")] = Path("features.npz"),
+    poses: Annotated[Path, typer.Argument(metavar="POSES", help="A pose file, archive or folder.")],
+    out: Annotated[
+        Path, typer.Option(help="Where to write the features: .npz for NumPy, .parquet for data frames.")
+    ] = Path("features.npz"),
+    source_format: Annotated[WantedFormat, typer.Option("--format", help="Layout of the poses.")] = "auto",
     profile: Annotated[str, typer.Option(help="Confidence thresholds, as at import.")] = "wlasl",
     image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[Precision, typer.Option(help="bf16 is faster where the device can.")] = "fp32",
 ) -> None:
-    """Embed the clips of a pose file with a downloaded encoder."""
-    import numpy as np  # the other commands start sooner without it
-
-    from signforge.encoder import load_encoder, read_named_clips
+    """Embed pose files with a downloaded encoder, however many: a batch of clips is in memory at a time."""
+    from signforge.encoder import load_encoder  # the other commands start sooner without torch
+    from signforge.feature_files import feature_file
+    from signforge.pose_source import open_poses
 
     if (image_width is None) != (image_height is None):
         raise UserError("--image-width and --image-height go together; give both or neither.")
-    image_size = (image_width, image_height) if image_width and image_height else None
-    found = read_named_clips(poses, profile=profile, image_size=image_size)
-    clips = [named.clip for named in found]
-    features = load_encoder(encoder, device=device, precision=precision).embed(clips)
-    names = np.array([named.name for named in found])
-    num_frames = np.array([len(clip) for clip in clips])
-    try:
-        with out.open("wb") as stream:  # an open file keeps NumPy from changing the name
-            np.savez(stream, features=features, names=names, num_frames=num_frames)
-    except OSError as error:
-        raise StorageError(f"Cannot write {out}: {error.strerror}.") from None
-    typer.echo(f"{out}: features {features.shape} {features.dtype}, of {len(clips)} clips.")
+    size = (image_width, image_height) if image_width and image_height else None
+    with open_poses(poses, source_format=source_format, profile=profile, image_size=size) as source:
+        ready = load_encoder(encoder, device=device, precision=precision)
+        with feature_file(out, ready.card) as file, _clip_bar(source.num_clips) as show:
+            for batch in ready.embed_stream(source.clips):
+                file.add(batch)
+                show(file.num_clips + source.report.num_skipped)
+            if not file.num_clips:
+                raise source.nothing_usable()
+    shape = (file.num_clips, ready.card.embedding_width)
+    typer.echo(f"{out}: features {shape} float32, of {file.num_clips} clips.")
+    _tell(source.report)
+
+
+def _tell(report: "ReadReport") -> None:
+    """What was left out, and what had to be assumed."""
+    if report.num_skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())
+        examples = "; ".join(report.examples[:_EXAMPLES_TOLD])
+        typer.echo(f"{report.num_skipped} clips were left out: {reasons}. For example {examples}", err=True)
+    for note in report.notes:
+        typer.echo(note, err=True)
+
+
+@contextmanager
+def _clip_bar(num_clips: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar; yields what to call with the number of clips done."""
+    columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("embedding", total=num_clips)
+        yield lambda done: bar.update(task, completed=done)

@@ -2,18 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from core.corpora.readers.unpack import is_archive
 from core.errors import CorpusError, EncoderError, UserError
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs import PretrainSpec
-from core.training.pretrain import pretrain
 from signforge import load_encoder, read_clips
-from signforge.cli import app
 from signforge.packing import as_one_file
-from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES
 
 
 @pytest.fixture
@@ -41,20 +35,3 @@ def test_what_cannot_be_read_is_named(poses: Path, tmp_path: Path) -> None:
         read_clips(poses, profile="asl")
     with pytest.raises(EncoderError, match=r"poses\.npz"):
         load_encoder(poses)
-
-
-@pytest.mark.slow
-def test_embed_writes_a_row_and_a_name_per_clip(poses: Path, tmp_path: Path) -> None:
-    corpus = random_corpus(tmp_path / "corpus")
-    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), tmp_path)
-    out = tmp_path / "features.npz"
-    embed = ["embed", str(tmp_path / "encoder"), str(poses), "--out", str(out)]
-    assert CliRunner().invoke(app, embed).exit_code == 0
-    written = np.load(out)
-    expected = load_encoder(tmp_path / "encoder").embed(read_clips(poses))
-    np.testing.assert_array_equal(written["features"], expected)
-    assert len(set(written["names"].tolist())) == len(expected) == 2
-
-    refused = CliRunner().invoke(app, [*embed, "--image-width", "640"])
-    assert refused.exit_code != 0
-    assert "--image-height" in refused.stderr

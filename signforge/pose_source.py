@@ -1,0 +1,81 @@
+"""Pose files as a stream of normalised clips, as an import reads them, without the service."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import CorpusError, UserError
+from core.specs import WantedFormat
+
+if TYPE_CHECKING:
+    from core.corpora.source import ReadReport, SourceClip
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PoseSource:
+    """An opened source: its clips, to be read once; how many it announces; and what is left out of it."""
+
+    path: Path
+    num_clips: int
+    clips: Iterator["SourceClip"]
+    report: "ReadReport"
+
+    def nothing_usable(self) -> CorpusError:
+        """What to raise where no clip came."""
+        reasons = "; ".join(self.report.examples)
+        return CorpusError(f"No clip of {self.path} can be used: {reasons or 'it is empty'}.")
+
+    def warn_of_skipped(self) -> None:
+        """Say in the log what was left out, once all clips have been read."""
+        if self.report.num_skipped:
+            reasons = "; ".join(self.report.examples)
+            _log.warning("%d clips of %s were left out: %s", self.report.num_skipped, self.path, reasons)
+
+
+@contextmanager
+def open_poses(
+    path: str | Path,
+    *,
+    source_format: WantedFormat = "auto",
+    profile: str = "wlasl",
+    image_size: tuple[int, int] | None = None,
+) -> Iterator[PoseSource]:
+    """Open a pose file, archive or folder; its clips are read and normalised as they are asked for.
+
+    Raises:
+        CorpusError: the source is damaged or of no known format; also while its clips are read.
+        UserError: there is no such profile.
+    """
+    from core.corpora.readers.detect import open_source
+    from core.corpora.readers.raw_clip import ReadOptions
+    from core.corpora.reading import read_clips
+    from core.corpora.source import ReadReport
+    from core.pose.normalise import PROFILES
+
+    profiles = {str(name): value for name, value in PROFILES.items()}
+    if profile not in profiles:
+        raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
+    report = ReadReport()
+    with _unpacked(Path(path)) as folder:
+        source = open_source(folder, source_format, ReadOptions(profiles[profile], image_size), report)
+        with closing(read_clips(source, processes=1)) as clips:
+            yield PoseSource(Path(path), source.num_clips, clips, report)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The source itself; an archive as a temporary folder."""
+    from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+
+    if not is_archive(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="signforge-") as folder:
+        unpack(path, Path(folder), limits=UnpackLimits())
+        yield Path(folder)

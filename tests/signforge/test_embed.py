@@ -1,0 +1,169 @@
+"""`signforge embed`: a row for each usable clip of any amount of pose files, in their order."""
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from core.corpora.source import SourceClip
+from core.errors import CorpusError
+from core.exchange.card import EncoderCard
+from core.pose.clip import Clip
+from core.specs import PretrainSpec
+from core.training.pretrain import pretrain
+from signforge import load_encoder, read_clips
+from signforge.cli import app
+from signforge.encoder import CLIPS_AT_ONCE, EmbeddedClips
+from signforge.feature_files import feature_file
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES
+
+pytestmark = pytest.mark.slow
+SIGNS = ("book", "drink", "thanks")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    corpus = random_corpus(folder / "corpus")
+    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=OVERRIDES), folder)
+    return folder / "encoder"
+
+
+def one_clip(seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return np.concatenate([random.random((9, 133, 2)) * 400 + 20, np.ones((9, 133, 1))], axis=2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A file a clip, in a folder a sign; one is damaged, and one shows no hands."""
+    poses = tmp_path / "poses"
+    for number, sign in enumerate(SIGNS):
+        (poses / sign).mkdir(parents=True)
+        for take in range(2):
+            np.savez(
+                poses / sign / f"{take}.npz", keypoints=one_clip(2 * number + take), width=640, height=480
+            )
+    (poses / "book" / "broken.npz").write_bytes((poses / "book" / "0.npz").read_bytes()[:-100])
+    handless = one_clip(9) * ([1, 1, 0],)
+    np.savez(poses / "thanks" / "handless.npz", keypoints=handless, width=640, height=480)
+    return poses
+
+
+@pytest.fixture
+def clips_with_facts(tmp_path: Path) -> Path:
+    """Many clips in one file, some of which say who signs and where they belong."""
+    path, videos = tmp_path / "many.npz", [one_clip(seed) for seed in range(5)]
+    np.savez(
+        path,
+        keypoints=np.concatenate(videos),
+        offsets=np.arange(6) * 9,
+        width=640,
+        height=480,
+        names=["a", "b", "ç", "d", "e"],
+        labels=["book", "drink", "", "book", "thanks"],
+        signer=["ann", "ann", "bob", "", "bob"],
+        split=["train", "train", "test", "test", ""],
+    )
+    return path
+
+
+def embed(encoder: Path, poses: Path, out: Path, *more: str) -> Result:
+    return CliRunner().invoke(app, ["embed", str(encoder), str(poses), "--out", str(out), *more])
+
+
+def test_a_folder_in_its_order_and_what_was_left_out(encoder: Path, folder: Path, tmp_path: Path) -> None:
+    done = embed(encoder, folder, tmp_path / "features.npz")
+    assert done.exit_code == 0, done.output
+    assert "features (6, 96) float32, of 6 clips" in done.stdout
+    assert "2 clips were left out: 1 unreadable, 1 no hands. For example book/broken" in done.stderr
+    with np.load(tmp_path / "features.npz") as written:
+        expected = load_encoder(encoder).embed(read_clips(folder))
+        np.testing.assert_array_equal(written["features"], expected)
+        names = [f"{sign}/{take}" for sign in SIGNS for take in (0, 1)]
+        assert [name.removesuffix(".npz") for name in written["names"].tolist()] == names
+        assert written["labels"].tolist() == [sign for sign in SIGNS for _ in (0, 1)]
+        assert written["signers"].tolist() == [""] * 6
+        assert written["num_frames"].tolist() == [9] * 6
+        assert EncoderCard.model_validate_json(str(written["card"])) == load_encoder(encoder).card
+
+
+def test_both_kinds_of_file_say_the_same(encoder: Path, clips_with_facts: Path, tmp_path: Path) -> None:
+    for name in ("features.npz", "features.parquet"):
+        done = embed(encoder, clips_with_facts, tmp_path / name, "--format", "coco_wholebody_133")
+        assert (done.exit_code, done.stderr) == (0, ""), done.output
+    table = pq.read_table(tmp_path / "features.parquet")
+    with np.load(tmp_path / "features.npz") as arrays:
+        width = arrays["features"].shape[1]
+        rows = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, width)
+        np.testing.assert_array_equal(rows, arrays["features"])
+        assert table["num_frames"].to_pylist() == arrays["num_frames"].tolist()
+        assert table["name"].to_pylist() == arrays["names"].tolist() == ["a", "b", "ç", "d", "e"]
+        for fact in ("label", "signer", "session", "split"):
+            assert [value or "" for value in table[fact].to_pylist()] == arrays[f"{fact}s"].tolist()
+    assert table["signer"].to_pylist() == ["ann", "ann", "bob", None, "bob"]
+    card = EncoderCard.model_validate_json(table.schema.metadata[b"signforge_card"])
+    assert card == load_encoder(encoder).card
+
+
+def many_clips(path: Path, num_clips: int) -> Path:
+    """Clips of a frame each: many at little cost."""
+    random = np.random.default_rng(0)
+    np.savez(path, keypoints=random.random((num_clips, 2, 75, 3), dtype=np.float32).clip(0.01, 1))
+    return path
+
+
+def test_a_large_source_is_not_held_in_memory(encoder: Path, tmp_path: Path) -> None:
+    """Two batches, what the reader has under way, and no more, however many clips there are."""
+    source, most, rows = many_clips(tmp_path / "many.npz", 1000), 0, []
+    for batch in load_encoder(encoder).embed_source(source):
+        most = max(most, sum(type(each) is Clip for each in gc.get_objects()))
+        rows.append(batch.features)
+        assert len(batch.clips) <= CLIPS_AT_ONCE
+    assert sum(map(len, rows)) == 1000
+    assert most <= 4 * CLIPS_AT_ONCE
+    np.testing.assert_array_equal(np.concatenate(rows), load_encoder(encoder).embed(read_clips(source)))
+
+
+def test_nothing_half_written_is_left(encoder: Path, folder: Path, tmp_path: Path) -> None:
+    """Neither where no clip is usable, nor where the file cannot be written or is of no known kind."""
+    for path in folder.rglob("[0-9].npz"):
+        path.unlink()
+    before = sorted(tmp_path.iterdir())
+    for name in ("features.npz", "features.parquet"):
+        refused = embed(encoder, folder, tmp_path / name)
+        assert refused.exit_code == 1
+        assert "No clip of" in refused.stderr
+        nowhere = embed(encoder, folder, tmp_path / "nowhere" / name)
+        assert f"Error: Cannot write {tmp_path / 'nowhere' / name}: " in nowhere.stderr
+    unknown = embed(encoder, folder, tmp_path / "features.csv")
+    assert "'features.csv' ends neither in .npz nor in .parquet" in unknown.stderr
+    halved = embed(encoder, folder, tmp_path / "features.npz", "--image-width", "640")
+    assert "--image-height" in halved.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["features.npz", "features.parquet"])
+def test_an_earlier_file_stays_until_the_new_one_is_whole(encoder: Path, tmp_path: Path, name: str) -> None:
+    path, card = tmp_path / name, load_encoder(encoder).card
+    path.write_bytes(b"of an earlier run")
+    clip = SourceClip(Clip.of(np.zeros((3, 49, 2)), np.ones((3, 49), dtype=bool)), "a \udcff clip")
+    batch = EmbeddedClips((clip,), np.zeros((1, card.embedding_width), dtype=np.float32))
+    with pytest.raises(CorpusError), feature_file(path, card) as file:  # noqa: PT012 - it comes from within
+        file.add(batch)
+        raise CorpusError("The source is damaged.")
+    assert path.read_bytes() == b"of an earlier run"
+    with feature_file(path, card) as file:
+        file.add(batch)
+        file.add(batch)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    if name.endswith(".npz"):
+        with np.load(path) as arrays:
+            assert arrays["names"].tolist() == ["a ? clip"] * 2
+            assert arrays["features"].shape == (2, card.embedding_width)
+    else:
+        assert pq.read_table(path)["name"].to_pylist() == ["a ? clip"] * 2
