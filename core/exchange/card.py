@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from core.config import Closed, PretrainConfig
 from core.specs import PretrainSpec
@@ -50,8 +50,9 @@ class EncoderCard(Closed):
     """What it learned from; null where that is not known."""
     step: int | None = None
     """Optimiser steps taken; null where that is not known."""
-    released: ReleasedCard | None = None
-    """The file it was imported from; null where it was pretrained here."""
+    released: ReleasedCard | None = Field(default=None, exclude_if=lambda released: released is None)
+    """The file it was imported from; absent where it was pretrained here, so that such a card is what it was
+    before encoders could be imported."""
     embedding_width: int
     """Width D of what `embed` returns."""
     signforge_version: str

@@ -18,6 +18,7 @@ from core.exchange.graph import random_view
 from core.exchange.released_encoder import few, left_over
 from core.exchange.released_file import ReleasedFile, model_of, read_released
 from core.exchange.weights import save_encoder
+from core.footprint import count_parameters
 from core.observer import Observer, SilentObserver
 from core.program import Launch, finish, main
 from core.recipes import find_recipe
@@ -48,7 +49,7 @@ def import_encoder(
     observer.on_phase("importing", total_steps=_PHASES)
     file = read_released(source)
     _heed(observer, 1)
-    model = model_of(file, ClipEncoder(_config(file)))
+    model = model_of(file, ClipEncoder(_config(file, source)))
     _check_embedding(model, source)
     _heed(observer, 2)
     released = _released_card(file, model, source, observer)
@@ -62,8 +63,19 @@ def run(launch: Launch[ImportEncoderSpec]) -> Mapping[str, object]:
     return import_encoder(launch.spec, launch.out, observer=launch.observer)
 
 
-def _config(file: ReleasedFile) -> PretrainConfig:
-    return find_recipe(RECIPE).config if file.card is None else file.card.config
+def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
+    """What the file's card says, if that is not a network for which it could not hold the weights."""
+    if file.card is None:
+        return find_recipe(RECIPE).config
+    config = file.card.config
+    without_heads = config.encoder.model_copy(update={"projection_width": 1, "embedding_width": 1})
+    described, held = count_parameters(without_heads), sum(tensor.numel() for tensor in file.state.values())
+    if described > held:
+        raise EncoderError(
+            f"{source}: its card describes a network of {described} parameters a stream, but it holds {held} "
+            "numbers in all; it is not what an export wrote."
+        )
+    return config
 
 
 @torch.inference_mode()

@@ -153,6 +153,18 @@ def test_names_of_several_devices_and_what_an_encoder_does_not_need(checkpoint: 
     assert "1 tensors of no known name were left out: encoder_q.embed.st_gcn_hand.a_new_one" in told.logs[0]
 
 
+def test_a_card_of_a_network_larger_than_the_file_is_refused_before_memory_is_taken(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        card = json.loads(content["signforge_card"])
+        card["config"]["encoder"]["feature_width"] = 2**24
+        content["signforge_card"] = json.dumps(card)
+
+    with pytest.raises(EncoderError, match=r"describes a network of \d{15,} parameters a stream"):
+        imported(changed(checkpoint, change), tmp_path)
+
+
 TENSOR = "encoder_q.proj.weight_body.weight"
 
 
@@ -164,8 +176,8 @@ TENSOR = "encoder_q.proj.weight_body.weight"
         (lambda c: c.update(signforge_card="{}"), "card cannot be read"),
         (lambda c: c["state_dict"].pop(TENSOR), f"lacks 1 of the 384 tensors of an encoder: {TENSOR}"),
         (
-            lambda c: c.update(state_dict={}),
-            r"lacks 384 of the 384 tensors .*: encoder_q\..*, \.\.\.\.$",
+            lambda c: (c.update(state_dict={}), c.pop("signforge_card")),
+            r"lacks 704 of the 704 tensors .*: encoder_q\..*, \.\.\.\.$",
         ),
         (
             lambda c: c["state_dict"].update({TENSOR: torch.zeros(16, 1)}),

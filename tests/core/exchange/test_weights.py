@@ -1,5 +1,6 @@
 """An encoder file brings back the same network, and anything else is refused with its reason."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import EncoderError
+from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import load_encoder
 from core.pose.clip import Clip
@@ -38,6 +40,31 @@ def test_file_and_folder_load_the_same_and_the_card_tells_the_lineage(folder: Pa
     assert by_folder.card.spec.corpus == "random", "no path of the training machine is left in the card"
     clips = some_clips(9, 30)
     np.testing.assert_array_equal(by_folder.model.embed(clips), by_file.model.embed(clips))
+
+
+def test_a_card_is_written_and_read_as_before_encoders_could_be_imported(folder: Path) -> None:
+    text = (folder / "card.json").read_text()
+    assert list(json.loads(text)) == [
+        "format_version",
+        "name",
+        "spec",
+        "config",
+        "corpus",
+        "step",
+        "embedding_width",
+        "signforge_version",
+        "torch_version",
+    ]
+    assert EncoderCard.model_validate_json(text) == load_encoder(folder).card
+
+
+@pytest.mark.parametrize("missing", [("spec",), ("corpus",), ("step",), ("spec", "corpus", "step")])
+def test_a_card_without_its_origin_is_refused(folder: Path, tmp_path: Path, missing: tuple[str, ...]) -> None:
+    model, card = ClipEncoder(SMALL), json.loads((folder / "card.json").read_text())
+    text = json.dumps({field: value for field, value in card.items() if field not in missing})
+    save_file(model.state_dict(), tmp_path / "e.safetensors", metadata={"signforge_card": text})
+    with pytest.raises(EncoderError, match="spec, corpus and step together"):
+        load_encoder(tmp_path / "e.safetensors")
 
 
 def test_embedding_does_not_depend_on_batching_and_has_unit_pieces(folder: Path) -> None:
