@@ -53,6 +53,24 @@ def test_a_dry_run_tells_the_cost_and_queues_nothing(invoke: Invoke, api: Runnin
         assert client.jobs(kind="pretrain") == []
 
 
+def test_a_checkpoint_is_sent_and_an_encoder_asked_for(
+    invoke: Invoke, api: RunningApi, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "epoch_150.pth.tar"
+    checkpoint.write_bytes(b"weights")
+    words = ("encoders", "import", str(checkpoint), "--name", "theirs", "--no-watch")
+    sent = invoke(*words)
+    assert sent.exit_code == 0, sent.output
+    assert "Submitted job_" in sent.stdout
+    with api.client() as client:
+        (job,) = client.jobs(kind="import_encoder")
+    assert (job.name, job.spec["source"][:4]) == ("theirs", "upl_")
+    assert json.loads(invoke(*words, "--json").stdout)["kind"] == "import_encoder"
+    refused = invoke(*words, "--on-server")
+    assert refused.exit_code == 1
+    assert "SIGNFORGE_CORPUS_ROOTS is empty" in refused.stderr
+
+
 def test_terms_pause_resume_and_retry(invoke: Invoke, api: RunningApi, corpus: str) -> None:
     invoke("submit", "pretrain", "--corpus", "signs", "--priority", "-5", "--deadline", "60")
     with api.client() as client:

@@ -1,0 +1,43 @@
+"""An encoder that other code trained is scored, and the scores say what is not known."""
+
+from pathlib import Path
+
+from core.evaluation.evaluate import evaluate
+from core.exchange.card import EncoderCard, ReleasedCard
+from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.weights import save_encoder
+from core.observer import SilentObserver
+from core.specs import EvaluateSpec
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import SMALL
+
+
+class Listener(SilentObserver):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_log(self, message: str) -> None:
+        self.heard.append(message)
+
+
+def test_what_it_has_seen_is_not_known(tmp_path: Path) -> None:
+    model, listener = ClipEncoder(SMALL).eval(), Listener()
+    card = EncoderCard(
+        name="theirs",
+        config=SMALL,
+        released=ReleasedCard(file="epoch.pth.tar", sha256="0" * 64, epoch=150, left_out={}),
+        embedding_width=model.embedding_width,
+        signforge_version="0",
+        torch_version="0",
+    )
+    save_encoder(tmp_path / "encoder", model, card)
+    corpus = random_corpus(tmp_path / "corpus")
+    spec = EvaluateSpec(corpus=str(corpus.path), encoder=str(tmp_path / "encoder"), num_neighbours=3)
+    scores = evaluate(spec, observer=listener)
+    assert 0 <= scores["top1"] <= 1
+    assert listener.heard == [
+        "Encoder 'theirs' was trained by other code; whether it has seen these clips is not known."
+    ]
+    baseline = spec.model_copy(update={"features": "untrained"})
+    evaluate(baseline, observer=listener)
+    assert len(listener.heard) == 1, "an untrained network has seen nothing"
