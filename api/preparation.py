@@ -16,7 +16,15 @@ from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.tables import JobRow
 from core.recipes import resolve
-from core.specs import ClipSelection, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs import (
+    AuditSpec,
+    ClipSelection,
+    EvaluateSpec,
+    ImportEncoderSpec,
+    ImportSpec,
+    JobSpec,
+    PretrainSpec,
+)
 
 _MOST_NAMES_TOLD = 20
 _FEW = 5
@@ -47,6 +55,10 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
         corpus = find_corpus(session, owner, spec.corpus)
         _check_selection(spec.clips, corpus)
         return Prepared(spec.model_copy(update={"corpus": corpus.id}), resolved)
+    if isinstance(spec, AuditSpec):
+        corpus = find_corpus(session, owner, spec.corpus)
+        _check_selection(spec.clips, corpus)
+        return Prepared(spec.model_copy(update={"corpus": corpus.id}), None)
     return Prepared(_prepare_evaluate(session, owner, spec), None)
 
 

@@ -10,13 +10,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
-from core.specs import EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
+from core.specs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
 
 SPEC_TYPES: Mapping[str, type[BaseModel]] = {
     "import": ImportSpec,
     "pretrain": PretrainSpec,
     "evaluate": EvaluateSpec,
     "import_encoder": ImportEncoderSpec,
+    "audit": AuditSpec,
 }
 _LONGEST_VALUE = 80
 

@@ -206,5 +206,29 @@ class EvaluateSpec(Closed):
         return self.protocol == "fine_tune" or self.features == "untrained" or fewer_labels
 
 
-JobSpec = Annotated[ImportSpec | PretrainSpec | EvaluateSpec | ImportEncoderSpec, Field(discriminator="kind")]
+class AuditSpec(Closed):
+    """Look for what makes scores on a corpus better than they are: copies, shared signers, posture."""
+
+    kind: Literal["audit"] = "audit"
+    corpus: Reference
+    """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
+    folds: Literal["split", "each_signer", "each_session", "random"] = "split"
+    """What stands on the two sides: `split`: the corpus' splits, every two of them; `each_signer` and
+    `each_session`: one left out in turn, and the others; `random`: what a random split would do."""
+    test_fraction: Fraction = 0.2
+    """Share of clips that a random split tests."""
+    clips: ClipSelection = ClipSelection()
+    """Clips that take part."""
+    copy_distance: Annotated[Real, Field(ge=0)] = 0.06
+    """Two clips are one recording up to this distance of their points, laid over one another, in spreads
+    of their part. Noise of half a percent of the image gives 0.05, another take 0.07 or more."""
+    probe_glosses: Annotated[Whole, Field(ge=2)] = 100
+    """Of more glosses, so many are drawn to probe posture on."""
+    seed: Seed = 0
+    """Seed of the random split and of what is drawn."""
+
+
+JobSpec = Annotated[
+    ImportSpec | PretrainSpec | EvaluateSpec | ImportEncoderSpec | AuditSpec, Field(discriminator="kind")
+]
 """What a job is asked to do."""

@@ -23,6 +23,7 @@ PROGRAMS: Mapping[str, str] = {
     "pretrain": "core.training.pretrain",
     "evaluate": "core.evaluation.evaluate",
     "import_encoder": "core.exchange.importing",
+    "audit": "core.evaluation.audit",
 }
 """Kind of job -> module that does it."""
 
@@ -74,6 +75,10 @@ def _evaluate(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, A
     return spec
 
 
+def _audit(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+    return {**claim.spec, "corpus": _corpus(engine, claim, store)}
+
+
 def _corpus(engine: Engine, claim: Claim, store: ArtifactStore, *, field: str = "corpus") -> str:
     corpus_id = str(claim.spec[field])
     with _naming(f"Corpus {corpus_id}"):
@@ -103,4 +108,5 @@ _LOCAL: Mapping[str, Callable[[Engine, Claim, ArtifactStore], dict[str, Any]]] =
     "pretrain": _pretrain,
     "evaluate": _evaluate,
     "import_encoder": _import,
+    "audit": _audit,
 }

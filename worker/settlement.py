@@ -109,9 +109,15 @@ def _evaluated(claim: Claim, result: dict[str, Any], _out: Path, _store: Artifac
     return lambda session: outcomes.succeed_evaluate(session, claim.lease, result=scores)
 
 
+def _audited(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
+    found = {"audit": dict(result["audit"])}
+    return lambda session: outcomes.succeed_audit(session, claim.lease, result=found)
+
+
 _SUCCESSES: dict[str, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Write]] = {
     "import": _imported,
     "pretrain": _pretrained,
     "evaluate": _evaluated,
     "import_encoder": _pretrained,
+    "audit": _audited,
 }

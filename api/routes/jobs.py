@@ -48,7 +48,7 @@ class JobQuery(PageQuery):
 
     state: State | None = None
     """Only jobs in this state."""
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder"] | None = None
+    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "audit"] | None = None
     """Only jobs of this kind."""
 
 

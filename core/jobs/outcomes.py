@@ -142,6 +142,12 @@ def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any
     return _succeed(session, job, {"evaluation_id": evaluation_id, **told})
 
 
+def succeed_audit(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
+    """End the job with what was found."""
+    job = held(session, lease)
+    return _stop(session, job) if _asked_to_stop(job) else _succeed(session, job, dict(result))
+
+
 def fail(session: Session, lease: Lease, *, reason: Reason, message: str) -> State:
     """End the job as failed: what was asked cannot be done, and trying again will not help."""
     job = held(session, lease)

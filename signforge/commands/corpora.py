@@ -1,4 +1,4 @@
-"""`signforge corpora add | list | show | delete`."""
+"""`signforge corpora add | list | show | audit | delete`."""
 
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -8,12 +8,14 @@ import typer
 
 from core.specs import SplitConfig, WantedFormat
 from signforge.client import Client
+from signforge.commands.auditing import audit
 from signforge.commands.import_report import report_fields
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import transfer_bar, watch_until_exit
 from signforge.models import Job
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: clips packed for training and evaluation.")
+app.command()(audit)
 
 
 class SplitBy(StrEnum):

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     PRETRAIN = "pretrain"
     EVALUATE = "evaluate"
     IMPORT_ENCODER = "import_encoder"
+    AUDIT = "audit"
 
 
 def list_jobs(

@@ -9,12 +9,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from core.errors import SpecError
+from core.evaluation.audit import audit
 from core.jobs import outcomes, reports
 from core.jobs.database import transaction
 from core.jobs.states import Reason
+from core.specs import AuditSpec
 from signforge.children import wait_until
 from signforge.cli import app
 from signforge.commands.submit import overrides
+from tests.core.corpus_maker import random_corpus
 from tests.signforge.conftest import RunningApi
 
 Invoke = Callable[..., Result]
@@ -274,6 +277,28 @@ def test_watching_keeps_json_apart(invoke: Invoke, api: RunningApi, corpus: str)
         result = told.result(timeout=20)
     assert json.loads(result.stdout)["result"]["scores"] == {"top1": 0.25}
     assert "succeeded" in result.stderr
+
+
+def test_an_audit_is_followed_and_shown(invoke: Invoke, api: RunningApi, corpus: str, tmp_path: Path) -> None:
+    found = audit(AuditSpec(corpus=str(random_corpus(tmp_path / "corpus").path)))
+    words = ("corpora", "audit", "signs", "--exclude-label", "thanks")
+    for told_as, more in (("text", ()), ("JSON", ("--json",))):
+        with ThreadPoolExecutor() as pool:
+            told = pool.submit(invoke, *words, *more)
+            with api.client() as client:
+                assert wait_until(lambda: bool(client.jobs(state="queued")), seconds=10)
+            claim = api.claim()
+            assert claim.spec["clips"]["exclude_labels"] == ["thanks"]
+            with transaction(api.engine) as session:
+                outcomes.succeed_audit(session, claim.lease, result={"audit": found})
+            result = told.result(timeout=20)
+        assert result.exit_code == 0, result.output
+        if told_as == "JSON":
+            assert json.loads(result.stdout)["result"]["audit"] == found
+        else:
+            assert result.stdout.startswith("No alarm.\nNote: ")
+            assert "train / test  16     8" in result.stdout
+            assert "posture of the first frame" in result.stdout
 
 
 def test_cancel_says_the_state(invoke: Invoke, api: RunningApi, corpus: str) -> None:

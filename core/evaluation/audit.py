@@ -1,0 +1,207 @@
+"""A leak audit: what stands on both sides of a division, and whether glosses show without any signing.
+
+`python -m core.evaluation.audit --spec FILE --out DIR` runs it without any service. docs/audit.md says why
+each rule is what it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from core.corpora.packed import PackedCorpus
+from core.errors import SplitError, Stopped
+from core.evaluation.audit_sides import merged, sides_of, trains_a_probe
+from core.evaluation.audit_verdict import LEVEL, verdict
+from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
+from core.evaluation.features import keypoint_features
+from core.evaluation.folds import Fold
+from core.evaluation.neighbours import Meanwhile
+from core.evaluation.posture import PROBES, Reading, posture_features, read
+from core.observer import Observer, SilentObserver
+from core.program import Launch, finish, main
+from core.specs import AuditSpec
+
+_MOST_TOLD = 20
+"""Names and examples listed; all are counted."""
+_MOST_FOLDS_PROBED = 5
+"""Of more, several signers or sessions are left out at once: linear probes take minutes on large corpora."""
+_PROBES_READ = 2
+"""Posture, and the keypoints beside it."""
+
+
+def audit(spec: AuditSpec, *, observer: Observer | None = None) -> dict[str, Any]:
+    """Compare the sides that `spec` asks for; whether to be alarmed, why, and the numbers behind it.
+
+    Raises:
+        CorpusError: the corpus cannot be used.
+        SplitError: no clips, or not two sides to compare.
+        Stopped: the observer asked to stop.
+    """
+    observer = observer or SilentObserver()
+    corpus = PackedCorpus.open(spec.corpus)
+    chosen = corpus.select(spec.clips)
+    if len(chosen) == 0:
+        raise SplitError(f"No clip of corpus {corpus.name!r} is selected; widen `clips`.")
+    folds = sides_of(corpus, chosen, spec)
+    compared = _compared(corpus, chosen, folds, spec, observer)
+    probed = _probed(corpus, chosen, folds, spec, observer)
+    judged = verdict(compared, probed, num_signers=len(_named(corpus.signers[chosen])))
+    about = {"corpus": corpus.name, "digest": corpus.digest, "num_clips": len(chosen)}
+    return {**judged, **about, "folds": compared, "probes": probed}
+
+
+def _compared(
+    corpus: PackedCorpus,
+    chosen: Int64[np.ndarray, " n"],
+    folds: list[Fold],
+    spec: AuditSpec,
+    observer: Observer,
+) -> list[dict[str, Any]]:
+    """What stands on both sides of each fold."""
+    observer.on_phase("comparing", total_steps=len(folds))
+    frames = MiddleFrames.of(corpus, chosen)
+    compared = []
+    for done, fold in enumerate(folds, start=1):
+        train, test = chosen[fold.train], chosen[fold.test]
+        heed = _heeding(observer, done - 1)
+        exact = exact_copies(corpus, test, train)
+        rest = np.setdiff1d(test, [copy.clip for copy in exact])
+        near = near_copies(corpus, rest, train, frames=frames, threshold=spec.copy_distance, meanwhile=heed)
+        about = {"name": fold.name, "num_train": len(train), "num_test": len(test)}
+        compared.append({**about, **_copies_told(corpus, exact, near), **_shared(corpus, train, test)})
+        observer.on_step(done, {})
+    return compared
+
+
+def _probed(
+    corpus: PackedCorpus,
+    chosen: Int64[np.ndarray, " n"],
+    folds: list[Fold],
+    spec: AuditSpec,
+    observer: Observer,
+) -> dict[str, Any] | None:
+    """What posture alone and the keypoints tell of the glosses; None without two glosses to tell apart."""
+    places = _labelled(corpus, chosen, spec)
+    clips = chosen[places]
+    classes, labels = np.unique(corpus.labels[clips], return_inverse=True)
+    within = [_within(fold, places, len(chosen)) for fold in folds if trains_a_probe(fold, spec)]
+    if spec.folds != "split":
+        within = merged(within, at_most=_MOST_FOLDS_PROBED)
+    within = [fold for fold in within if len(fold.train) and len(fold.test)]
+    if len(classes) < 2 or not within:
+        return None
+    observer.on_phase("probing", total_steps=_PROBES_READ)
+    told = {}
+    for done, (name, features) in enumerate(
+        (("posture", posture_features), ("keypoints", keypoint_features))
+    ):
+        reading = read(
+            features(corpus, clips),
+            labels,
+            within,
+            (corpus.signers[clips].astype(np.int64), corpus.sessions[clips].astype(np.int64)),
+            seed=spec.seed,
+            level=LEVEL,
+            meanwhile=_heeding(observer, done),
+        )
+        told[name] = _told(reading)
+        observer.on_step(done + 1, reading.scores)
+    return {
+        **told,
+        "num_glosses": len(classes),
+        "num_glosses_of": len(np.unique(corpus.labels[chosen][corpus.labels[chosen] >= 0])),
+        "chance_uniform": 1 / len(classes),
+        "chance_majority": reading.majority,
+    }
+
+
+def _labelled(
+    corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec
+) -> Int64[np.ndarray, " m"]:
+    """Positions of the clips to probe: labelled, of at most `probe_glosses` glosses, drawn by the seed."""
+    labels = corpus.labels[chosen]
+    glosses = np.unique(labels[labels >= 0])
+    if len(glosses) > spec.probe_glosses:
+        glosses = np.random.default_rng(spec.seed).choice(glosses, spec.probe_glosses, replace=False)
+    return np.flatnonzero(np.isin(labels, glosses))
+
+
+def _within(fold: Fold, places: Int64[np.ndarray, " m"], num_chosen: int) -> Fold:
+    """The fold among the clips at `places` only, counted there."""
+    new = np.full(num_chosen, -1)
+    new[places] = np.arange(len(places))
+    train, test = (new[side][new[side] >= 0] for side in (fold.train, fold.test))
+    return Fold(fold.name, train, test)
+
+
+def _told(reading: Reading) -> dict[str, Any]:
+    best = reading.best
+    luck = reading.luck[best]
+    return {
+        **{probe: reading.scores[probe] for probe in PROBES},
+        "best": best,
+        "by_luck": luck.expected,
+        "p_value": luck.p_value,
+        "num_recordings": luck.num_recordings,
+        "can_tell": luck.can_tell,
+    }
+
+
+def _copies_told(corpus: PackedCorpus, exact: list[Copy], near: list[Copy]) -> dict[str, Any]:
+    examples = sorted(exact + near, key=lambda copy: (copy.distance, copy.clip))[:_MOST_TOLD]
+    return {
+        "num_exact_copies": len(exact),
+        "num_near_copies": len(near),
+        "copies": [
+            {
+                "clip": corpus.clip_name(copy.clip),
+                "copy_of": corpus.clip_name(copy.source),
+                "distance": copy.distance,
+            }
+            for copy in examples
+        ],
+    }
+
+
+def _shared(
+    corpus: PackedCorpus, train: Int64[np.ndarray, " N"], test: Int64[np.ndarray, " M"]
+) -> dict[str, Any]:
+    """Signers and sessions on both sides; a session is one signer's, as two may name theirs alike."""
+    signers = _named(np.intersect1d(corpus.signers[train], corpus.signers[test]))
+    pairs = [
+        set(zip(corpus.signers[side].tolist(), corpus.sessions[side].tolist(), strict=True))
+        for side in (train, test)
+    ]
+    sessions = sorted({session for _, session in pairs[0] & pairs[1] if session >= 0})
+    return {
+        "num_shared_signers": len(signers),
+        "shared_signers": [corpus.signer_names[signer] for signer in signers[:_MOST_TOLD]],
+        "num_shared_sessions": len(sessions),
+        "shared_sessions": [corpus.session_names[session] for session in sessions[:_MOST_TOLD]],
+    }
+
+
+def _named(indices: np.ndarray) -> list[int]:
+    return [index for index in np.unique(indices).tolist() if index >= 0]
+
+
+def _heeding(observer: Observer, num_done: int) -> Meanwhile:
+    """Stops in the middle of long work when asked to."""
+
+    def heed() -> None:
+        if observer.should_stop():
+            raise Stopped("Stopped while auditing; nothing was written.")
+        observer.on_step(num_done, {})
+
+    return heed
+
+
+def run(launch: Launch[AuditSpec]) -> Mapping[str, object]:
+    """Audit a corpus' division for what leaks from one side to the other."""
+    return {"audit": audit(launch.spec, observer=launch.observer)}
+
+
+if __name__ == "__main__":
+    finish(main(run, AuditSpec))

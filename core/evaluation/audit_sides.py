@@ -1,0 +1,80 @@
+"""The sides that an audit compares: splits, a signer or session left out, or a random split."""
+
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Int64
+
+from core.corpora.packed import PackedCorpus
+from core.corpora.splits import TRAIN, ClipFacts, assign_splits
+from core.errors import SplitError
+from core.evaluation.copies import content_of
+from core.evaluation.folds import Fold, folds_of
+from core.specs import AuditSpec, EvaluateSpec, SplitConfig
+
+
+def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec) -> list[Fold]:
+    """Divide the chosen clips as `spec.folds` says; of splits, every two are compared.
+
+    Raises:
+        SplitError: there are not two sides to compare.
+    """
+    if spec.folds == "split":
+        return _each_two_splits(corpus, chosen)
+    if spec.folds == "random":
+        return [_random(corpus, chosen, spec)]
+    protocol = EvaluateSpec(corpus=spec.corpus, features="keypoints", folds=spec.folds, clips=spec.clips)
+    return folds_of(corpus, chosen, protocol)
+
+
+def trains_a_probe(fold: Fold, spec: AuditSpec) -> bool:
+    """Whether the first side is what one would train on; of val and test, neither is."""
+    return spec.folds != "split" or fold.name.startswith(f"{TRAIN} / ")
+
+
+def merged(folds: list[Fold], *, at_most: int) -> list[Fold]:
+    """Fewer folds, each of which leaves out what several did; for folds that leave groups out in turn."""
+    if len(folds) <= at_most:
+        return folds
+    everyone = np.union1d(folds[0].train, folds[0].test)
+    tests = [
+        np.sort(np.concatenate([fold.test for fold in folds[first::at_most]])) for first in range(at_most)
+    ]
+    return [
+        Fold(f"group {number}", train=np.setdiff1d(everyone, test), test=test)
+        for number, test in enumerate(tests, start=1)
+    ]
+
+
+def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> list[Fold]:
+    splits = corpus.splits[chosen]
+    sides = {name: np.flatnonzero(splits == place) for place, name in enumerate(corpus.split_names)}
+    filled = [(name, clips) for name, clips in sides.items() if len(clips)]
+    if len(filled) < 2:
+        raise SplitError(
+            f"The selected clips of corpus {corpus.name!r} are all in split "
+            f"{', '.join(repr(name) for name, _ in filled)}; an audit compares two. Audit with folds "
+            "'each_signer' or 'random', or import the corpus with a split."
+        )
+    return [
+        Fold(f"{one} / {other}", train=ours, test=theirs)
+        for (one, ours), (other, theirs) in combinations(filled, 2)
+    ]
+
+
+def _random(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec) -> Fold:
+    """What an import with split.by `random` would have done with these clips."""
+    facts = ClipFacts(
+        names=[corpus.clip_name(clip) for clip in chosen.tolist()],
+        labels=corpus.labels[chosen],
+        signers=corpus.signers[chosen],
+        sessions=corpus.sessions[chosen],
+        given=[None] * len(chosen),
+        contents=[content_of(corpus, clip) for clip in chosen.tolist()],
+        label_names=corpus.label_names,
+        signer_names=corpus.signer_names,
+        session_names=corpus.session_names,
+    )
+    config = SplitConfig(by="random", test_fraction=spec.test_fraction, seed=spec.seed, allow_overlap=True)
+    in_test = assign_splits(facts, config).splits != 0
+    return Fold("random", train=np.flatnonzero(~in_test), test=np.flatnonzero(in_test))

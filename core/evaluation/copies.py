@@ -1,0 +1,147 @@
+"""Clips that are copies of one another: one recording, cut, scaled, re-encoded or detected again.
+
+The frame in the middle of a copy is found again near the middle of its source, so a search for the most
+similar frames says which clips may be copies and by how many frames they are displaced. Those are laid over
+one another (`core.evaluation.alignment`). docs/audit.md has the distances of copies and of other takes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from core.corpora.packed import PackedCorpus
+from core.evaluation.alignment import distance_at, distance_resampled, sight_of, standardised
+from core.evaluation.neighbours import Meanwhile, nearest
+
+_REACH = 7
+"""Frames on either side of a clip's middle in which its copy's middle is looked for."""
+_FRAMES_LOOKED_AT = 30
+"""Most similar frames that are looked into, of whichever clips."""
+_LEAST_SIMILAR = 0.98
+"""Cosine of two frames below which their clips are not compared."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Two clips of a corpus, by index, that are one recording, and how far apart they lie when aligned."""
+
+    clip: int
+    source: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class MiddleFrames:
+    """Standardised frames about the middle of every clip: which clip's, and how far from its middle.
+
+    15 frames of 98 numbers a clip: 6 KB, so 20,000 clips take 120 MB.
+    """
+
+    frames: Float[Tensor, "F D"]
+    owners: Int64[np.ndarray, " F"]
+    displacements: Int64[np.ndarray, " F"]
+
+    @classmethod
+    def of(cls, corpus: PackedCorpus, clips: Int64[np.ndarray, " N"]) -> "MiddleFrames":
+        """Those of the chosen clips."""
+        found = [_about_the_middle(corpus, clip) for clip in clips.tolist()]
+        counts = [len(places) for places, _ in found]
+        return cls(
+            frames=torch.from_numpy(np.concatenate([frames for _, frames in found])),
+            owners=np.repeat(clips, counts),
+            displacements=np.concatenate([places for places, _ in found]),
+        )
+
+    def of_clips(self, clips: Int64[np.ndarray, " n"]) -> "MiddleFrames":
+        """All frames of these clips."""
+        return self._where(np.isin(self.owners, clips))
+
+    def middles_of(self, clips: Int64[np.ndarray, " n"]) -> "MiddleFrames":
+        """The middle frame of each of these clips."""
+        return self._where(np.isin(self.owners, clips) & (self.displacements == 0))
+
+    def _where(self, chosen: np.ndarray) -> "MiddleFrames":
+        places = np.flatnonzero(chosen)
+        return MiddleFrames(self.frames[places], self.owners[places], self.displacements[places])
+
+
+def exact_copies(
+    corpus: PackedCorpus, clips: Int64[np.ndarray, " M"], sources: Int64[np.ndarray, " N"]
+) -> list[Copy]:
+    """The clips whose points are, byte for byte, those of one in `sources`, with the first such."""
+    known: dict[bytes, int] = {}
+    for source in sources.tolist():
+        known.setdefault(content_of(corpus, source), source)
+    found = ((clip, known.get(content_of(corpus, clip))) for clip in clips.tolist())
+    return [Copy(clip, source, 0.0) for clip, source in found if source is not None]
+
+
+def near_copies(
+    corpus: PackedCorpus,
+    clips: Int64[np.ndarray, " M"],
+    sources: Int64[np.ndarray, " N"],
+    *,
+    frames: MiddleFrames,
+    threshold: float,
+    meanwhile: Meanwhile = lambda: None,
+) -> list[Copy]:
+    """The clips that lie within `threshold` of one in `sources`, with the nearest such.
+
+    `frames` are those of all these clips. `meanwhile` is called before each block of work.
+    """
+    middles, gallery = frames.middles_of(clips), frames.of_clips(sources)
+    alike = nearest(middles.frames, gallery.frames, num_neighbours=_FRAMES_LOOKED_AT, meanwhile=meanwhile)
+    found = []
+    for clip, similarities, places in zip(
+        middles.owners.tolist(), alike.similarities.numpy(), alike.places.numpy(), strict=True
+    ):
+        meanwhile()
+        near = places[similarities >= _LEAST_SIMILAR]
+        best = _nearest_source(corpus, clip, gallery.owners[near], gallery.displacements[near])
+        if best is not None and best.distance <= threshold:
+            found.append(best)
+    return found
+
+
+def content_of(corpus: PackedCorpus, clip: int) -> bytes:
+    """A digest of a clip's points, equal only where they are."""
+    return hashlib.sha256(np.ascontiguousarray(_points(corpus, clip)).tobytes()).digest()
+
+
+def _nearest_source(
+    corpus: PackedCorpus, clip: int, sources: Int64[np.ndarray, " K"], displacements: Int64[np.ndarray, " K"]
+) -> Copy | None:
+    ours, our_middle = sight_of(_points(corpus, clip)), _middle(corpus, clip)
+    best: Copy | None = None
+    for source in np.unique(sources).tolist():
+        theirs = sight_of(_points(corpus, source))
+        frames = _middle(corpus, source) + displacements[sources == source]
+        distances = [distance_at(ours, theirs, lag=our_middle - frame) for frame in frames.tolist()]
+        if len(ours.points) != len(theirs.points):
+            distances.append(distance_resampled(ours, theirs))
+        if best is None or min(distances) < best.distance:
+            best = Copy(clip, source, min(distances))
+    return best
+
+
+def _about_the_middle(
+    corpus: PackedCorpus, clip: int
+) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n D"]]:
+    """Displacements from the middle, and the standardised frames there."""
+    points, middle = _points(corpus, clip), _middle(corpus, clip)
+    first, last = max(middle - _REACH, 0), min(middle + _REACH + 1, len(points))
+    sight = sight_of(points[first:last])
+    frames = standardised(sight.points, sight.known)
+    return np.arange(first, last) - middle, frames.reshape(len(frames), -1)
+
+
+def _middle(corpus: PackedCorpus, clip: int) -> int:
+    return int(corpus.lengths[clip]) // 2
+
+
+def _points(corpus: PackedCorpus, clip: int) -> Float32[np.ndarray, "T 49 2"]:
+    return np.asarray(corpus.points[corpus.offsets[clip] : corpus.offsets[clip + 1]])

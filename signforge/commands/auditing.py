@@ -1,0 +1,105 @@
+"""`signforge corpora audit`: look for what makes scores on a corpus better than they are."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from core.specs import AuditSpec, ClipSelection
+from signforge.client import Client
+from signforge.commands.submit import NotLabels, NotSigners, Signers, Splits
+from signforge.commands.terminal import AsJson, print_json, print_table
+from signforge.commands.watching import watch_until_exit
+
+
+class Sides(StrEnum):
+    """What stands on the two sides of an audit."""
+
+    SPLIT = "split"
+    EACH_SIGNER = "each_signer"
+    EACH_SESSION = "each_session"
+    RANDOM = "random"
+
+
+def audit(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A corpus' id or name.")],
+    folds: Annotated[
+        Sides,
+        typer.Option(help="Its own splits, one signer or session left out, or what a random split would do."),
+    ] = Sides.SPLIT,
+    test_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Share that a random split tests.")
+    ] = 0.2,
+    copy_distance: Annotated[
+        float | None, typer.Option(min=0, help="Clips up to this distance are one recording (docs/audit.md).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    splits: Splits = None,
+    signers: Signers = None,
+    exclude_signers: NotSigners = None,
+    exclude_labels: NotLabels = None,
+    watch: Annotated[bool, typer.Option(help="Follow the audit to its end and print it.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Look for copies, signers and sessions on both sides, and for glosses that posture alone gives away."""
+    clips = ClipSelection(
+        splits=tuple(splits or ()),
+        signers=tuple(signers or ()),
+        exclude_signers=tuple(exclude_signers or ()),
+        exclude_labels=tuple(exclude_labels or ()),
+    )
+    chosen = {} if copy_distance is None else {"copy_distance": copy_distance}
+    spec = AuditSpec(
+        corpus=corpus, folds=folds.value, test_fraction=test_fraction, seed=seed, clips=clips, **chosen
+    )
+    with Client() as client:
+        job = client.submit(spec)
+        if watch:
+            typer.echo(f"Submitted {job.id}.", err=True)
+            job = watch_until_exit(client, job.id, aside=True)
+    if as_json:
+        print_json(job)
+    elif watch:
+        show_audit((job.result or {})["audit"])
+    else:
+        typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
+
+
+def show_audit(found: dict[str, Any]) -> None:
+    """Print what an audit found: the verdict first, then the numbers behind it."""
+    typer.echo("ALARM: scores on this division are inflated." if found["alarm"] else "No alarm.")
+    for reason in found["reasons"]:
+        typer.echo(f"- {reason}")
+    for note in found["notes"]:
+        typer.echo(f"Note: {note}")
+    columns = ["name", "num_train", "num_test", "num_exact_copies", "num_near_copies"]
+    columns += ["num_shared_signers", "num_shared_sessions"]
+    typer.echo("")
+    print_table(
+        ["sides", *(column.removeprefix("num_").replace("_", " ") for column in columns[1:])],
+        [[fold[column] for column in columns] for fold in found["folds"]],
+        empty="",
+    )
+    _show_copies(found["folds"])
+    if found["probes"] is not None:
+        _show_probes(found["probes"])
+
+
+def _show_copies(folds: list[dict[str, Any]]) -> None:
+    copies = [copy for fold in folds for copy in fold["copies"]]
+    if copies:
+        typer.echo("")
+        rows = [[copy["clip"], copy["copy_of"], copy["distance"]] for copy in copies]
+        print_table(["clip", "copy of", "distance"], rows, empty="")
+
+
+def _show_probes(probes: dict[str, Any]) -> None:
+    columns = ["linear", "neighbours", "by_luck", "p_value"]
+    names = {"posture": "posture of the first frame", "keypoints": "the whole pose"}
+    rows: list[list[object]] = [
+        [words, *(probes[name][column] for column in columns)] for name, words in names.items()
+    ]
+    chances = {"commonest gloss": probes["chance_majority"], "1 / glosses": probes["chance_uniform"]}
+    rows += [[f"chance: {words}", value, None, None, None] for words, value in chances.items()]
+    typer.echo("")
+    print_table(["read from", *(column.replace("_", " ") for column in columns)], rows, empty="")

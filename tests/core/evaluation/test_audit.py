@@ -1,0 +1,215 @@
+"""An audit alarms at planted leaks and at the real one, says which, and is quiet where there is none."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.corpora.importing import import_corpus
+from core.corpora.source import SourceClip
+from core.corpora.writing import write_corpus
+from core.errors import SplitError, Stopped
+from core.evaluation.audit import audit
+from core.evaluation.audit_sides import merged
+from core.evaluation.folds import Fold
+from core.observer import SilentObserver
+from core.pose.clip import Clip
+from core.specs import AuditSpec, ClipSelection, ImportSpec, SplitConfig
+from tests.core.training.stopping import StopsAt
+
+TRUNK_FIRST = (42, 43, 46)
+
+
+@dataclass(frozen=True)
+class People:
+    """Clips of people who sign; `moving` ones sit elsewhere for each sign."""
+
+    signers: int = 4
+    glosses: int = 6
+    takes: int = 5
+    moving: bool = False
+    seed: int = 0
+
+    def clips(self) -> list[SourceClip]:
+        """Each gloss its own way of moving the hands; each person a seat; the last one is the test."""
+        random = np.random.default_rng(self.seed)
+        ways = random.normal(size=(self.glosses, 49, 2))
+        made = []
+        for signer in range(self.signers):
+            place, body = random.uniform(0.3, 0.7, 2), random.normal(0, 0.05, (49, 2))
+            for gloss in range(self.glosses):
+                seat = place + (random.normal(0, 0.1, 2) if self.moving else 0)
+                for take in range(self.takes):
+                    phase = np.linspace(0, np.pi, int(random.integers(20, 30)))[:, None, None]
+                    points = (
+                        0.5 + body + 0.2 * np.sin(phase) * ways[gloss] * random.uniform(0.7, 1.3, (1, 49, 1))
+                    )
+                    points[:, TRUNK_FIRST] = seat + body[list(TRUNK_FIRST)]
+                    points += 0.02 * random.normal(size=points.shape)
+                    made.append(
+                        SourceClip(
+                            clip=Clip.of(points),
+                            name=f"{signer}-{gloss}-{take}",
+                            label=f"sign-{gloss}",
+                            signer=f"signer-{signer}",
+                            session=f"session-{signer}",
+                            split="test" if signer == self.signers - 1 else "train",
+                        )
+                    )
+        return made
+
+
+def packed(path: Path, clips: list[SourceClip], *, allow_overlap: bool = False) -> str:
+    split = SplitConfig(allow_overlap=allow_overlap)
+    write_corpus(path, clips, name="people", split=split, provenance={"from": "test"})
+    return str(path)
+
+
+def test_a_division_by_signer_is_quiet(tmp_path: Path) -> None:
+    corpus = packed(tmp_path / "corpus", People().clips())
+    for folds in ("split", "each_signer"):
+        found = audit(AuditSpec(corpus=corpus, folds=folds))
+        assert (found["alarm"], found["reasons"], found["notes"]) == (False, [], [])
+        assert found["probes"]["keypoints"]["linear"] > 0.9, "the signs themselves are there to read"
+        assert found["probes"]["keypoints"]["p_value"] < 0.05 < found["probes"]["posture"]["p_value"]
+    assert [fold["name"] for fold in found["folds"]] == [f"signer-{number}" for number in range(4)]
+    assert found["num_clips"] == sum(fold["num_test"] for fold in found["folds"]) == 120
+
+
+def test_small_corpora_do_not_alarm_by_luck(tmp_path: Path) -> None:
+    """People who move between signs, as those of signs.npz do, leave no trace on a signer left out."""
+    alarms = [
+        audit(AuditSpec(corpus=packed(tmp_path / str(seed), People(moving=True, seed=seed, takes=3).clips())))
+        for seed in range(8)
+    ]
+    assert not any(found["alarm"] for found in alarms)
+
+
+def test_a_random_split_of_people_who_move_alarms_at_posture(tmp_path: Path) -> None:
+    clips = People(moving=True).clips()
+    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips), folds="random"))
+    assert found["probes"]["posture"]["neighbours"] > 0.9
+    assert any("Head and shoulders" in reason for reason in found["reasons"])
+    nameless = [replace(clip, signer=None, session=None) for clip in clips]
+    found = audit(AuditSpec(corpus=packed(tmp_path / "nameless", nameless), folds="random"))
+    assert found["alarm"]
+    (reason,) = found["reasons"]
+    assert "Head and shoulders" in reason, "posture tells even where nobody is named"
+    assert "names its signer" in found["notes"][0]
+
+
+def test_planted_copies_are_counted_and_named(tmp_path: Path) -> None:
+    clips, random = People().clips(), np.random.default_rng(5)
+    test = next(clip for clip in clips if clip.split == "test")
+    points = clips[7].clip.points
+    changed = {"same": points, "noise": points + 0.002 * random.normal(size=points.shape)}
+    changed |= {"later": points[2:], "larger": points * 1.1}
+    planted = [
+        replace(test, clip=Clip.of(array), name=name, label=clips[7].label) for name, array in changed.items()
+    ]
+    corpus = packed(tmp_path / "corpus", clips + planted, allow_overlap=True)
+    found = audit(AuditSpec(corpus=corpus))
+    (fold,) = found["folds"]
+    assert (fold["num_exact_copies"], fold["num_near_copies"]) == (1, 3)
+    assert {copy["clip"]: copy["copy_of"] for copy in fold["copies"]} == dict.fromkeys(changed, clips[7].name)
+    assert found["alarm"]
+    assert found["reasons"] == [
+        "1 of 34 clips are, byte for byte, copies of clips on the other side.",
+        "3 of 34 clips are, but for noise, cuts and size, copies of clips on the other side.",
+    ]
+
+
+def test_signers_and_sessions_on_both_sides_are_named(tmp_path: Path) -> None:
+    clips = People().clips()
+    mixed = [replace(clip, split="test" if clip.name.endswith("-0") else "train") for clip in clips]
+    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", mixed, allow_overlap=True)))
+    assert "Signers on both sides: signer-0, signer-1, signer-2, signer-3." in found["reasons"]
+    assert "Sessions on both sides: session-0, session-1, session-2, session-3." in found["reasons"]
+
+
+def test_a_session_is_one_signers(tmp_path: Path) -> None:
+    clips = [replace(clip, session="monday") for clip in People().clips()]
+    assert not audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips)))["alarm"]
+
+
+def test_every_two_splits_are_compared_and_only_train_is_trained_on(tmp_path: Path) -> None:
+    clips = People().clips()
+    three = [replace(clip, split="val") if clip.signer == "signer-2" else clip for clip in clips]
+    test = next(clip for clip in clips if clip.split == "test")
+    leaked = replace(test, name="leaked", split="val", signer="signer-2", session=None)
+    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", [*three, leaked], allow_overlap=True)))
+    copies = {fold["name"]: fold["num_exact_copies"] for fold in found["folds"]}
+    assert copies == {"train / test": 0, "train / val": 0, "test / val": 1}
+
+
+def test_without_labels_all_but_posture_is_audited(tmp_path: Path) -> None:
+    clips = [replace(clip, label=None) for clip in People().clips()]
+    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips)))
+    assert found["probes"] is None
+    assert "Posture was not probed" in found["notes"][0]
+
+
+def test_glosses_beyond_a_number_are_drawn(tmp_path: Path) -> None:
+    corpus = packed(tmp_path / "corpus", People(glosses=12).clips())
+    found = audit(AuditSpec(corpus=corpus, probe_glosses=5))
+    assert found["probes"]["num_glosses"] == 5
+    assert "5 of 12 glosses" in found["notes"][0]
+
+
+def test_of_many_signers_several_are_left_out_at_once() -> None:
+    tests = np.arange(24).reshape(12, 2)
+    folds = [Fold(str(test[0]), train=np.setdiff1d(tests, test), test=test) for test in tests]
+    few = merged(folds, at_most=5)
+    assert len(few) == 5
+    assert np.array_equal(np.sort(np.concatenate([fold.test for fold in few])), np.arange(24))
+    for fold in few:
+        assert np.array_equal(np.union1d(fold.train, fold.test), np.arange(24))
+        assert len(np.intersect1d(fold.train, fold.test)) == 0
+        assert len(np.intersect1d(fold.train // 2, fold.test // 2)) == 0, "whole groups"
+    assert merged(folds, at_most=12) == folds
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
+    corpus = packed(tmp_path / "corpus", People().clips())
+    with pytest.raises(SplitError, match="all in split 'train'"):
+        audit(AuditSpec(corpus=corpus, clips=ClipSelection(splits=("train",))))
+    with pytest.raises(Stopped, match="auditing"):
+        audit(AuditSpec(corpus=corpus), observer=StopsAt(0))
+
+
+@pytest.fixture(scope="module")
+def signs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    source, out = shared_data / "signs" / "signs.npz", tmp_path_factory.mktemp("signs")
+    spec = ImportSpec(name="signs", source=str(source), image_width=640, image_height=480)
+    import_corpus(spec, out, SilentObserver())
+    return str(out / "corpus")
+
+
+def test_a_random_split_of_real_signers_raises_the_alarm(signs: str) -> None:
+    found = audit(AuditSpec(corpus=signs, folds="random", clips=ClipSelection(exclude_labels=("-",))))
+    assert found["alarm"]
+    assert found["probes"]["posture"]["neighbours"] == pytest.approx(0.90, abs=0.04)
+    assert any("Head and shoulders" in reason for reason in found["reasons"])
+    assert [fold["num_near_copies"] for fold in found["folds"]] == [0]
+
+
+def test_leaving_a_real_signer_out_does_not(signs: str) -> None:
+    spec = AuditSpec(corpus=signs, folds="each_signer", clips=ClipSelection(exclude_labels=("-",)))
+    found = audit(spec)
+    assert (found["alarm"], found["reasons"]) == (False, [])
+    posture = found["probes"]["posture"]
+    assert posture["can_tell"]
+    assert posture["p_value"] > 0.01
+    assert found == audit(spec), "an audit draws by its seed alone"
+
+
+def test_the_program_writes_what_it_found(tmp_path: Path) -> None:
+    spec = AuditSpec(corpus=packed(tmp_path / "corpus", People().clips()))
+    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    command = [sys.executable, "-m", "core.evaluation.audit", "--spec", str(tmp_path / "spec.json")]
+    subprocess.run([*command, "--out", str(tmp_path / "out")], check=True, timeout=120, capture_output=True)
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["audit"] == audit(spec)

@@ -1,0 +1,135 @@
+"""Copies planted among real recordings are found, whatever was done to them; other takes are no copies."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.corpora.importing import import_corpus
+from core.corpora.packed import PackedCorpus
+from core.corpora.source import SourceClip
+from core.corpora.writing import write_corpus
+from core.evaluation.alignment import distance_at, distance_resampled, sight_of
+from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
+from core.observer import SilentObserver
+from core.pose.clip import Clip
+from core.specs import AuditSpec, ImportSpec, SplitConfig
+
+THRESHOLD = AuditSpec(corpus="any").copy_distance
+NUM_COPIED = 60
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    source = shared_data / "signs" / "signs.npz"
+    out = tmp_path_factory.mktemp("signs")
+    import_corpus(
+        ImportSpec(name="signs", source=str(source), image_width=640, image_height=480), out, SilentObserver()
+    )
+    return PackedCorpus.open(out / "corpus")
+
+
+def noise(deviation: float) -> Change:
+    """A detector that sees each point a little elsewhere; what it did not see stays unseen."""
+    return lambda points, random: np.where(
+        points != 0, points + deviation * random.normal(size=points.shape), 0
+    )
+
+
+def shifted(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The same recording cut two frames later: two frames gone, two others instead."""
+    return np.concatenate([points[2:], points[-1:] + 0.1, points[:1]])
+
+
+CHANGES: dict[str, Change] = {
+    "noise": noise(0.003),
+    "more noise": noise(0.005),
+    "scaled": lambda points, random: points * 1.1,
+    "moved and scaled": lambda points, random: np.where(points != 0, points * 0.9 + 0.07, 0),
+    "shifted by two frames": shifted,
+    "begins two frames later": lambda points, random: points[2:],
+    "five frames off each end": lambda points, random: points[5:-5],
+    "everything": lambda points, random: noise(0.003)(points * 1.1, random)[2:-1],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_planted_copies_are_found(real: PackedCorpus, tmp_path: Path, change: Change) -> None:
+    random = np.random.default_rng(0)
+    longest = np.flatnonzero(real.lengths >= 20)
+    sources = np.sort(random.choice(longest, NUM_COPIED, replace=False))
+    corpus = with_copies(real, sources, tmp_path / "planted", lambda points: change(points, random))
+    copies = np.arange(len(real), len(corpus))
+    found = searched(corpus, copies, np.arange(len(real)))
+    assert [(copy.clip - len(real), copy.source) for copy in found] == list(enumerate(sources.tolist()))
+    assert all(copy.distance <= THRESHOLD for copy in found)
+
+
+def test_another_take_is_no_copy(real: PackedCorpus) -> None:
+    """All 812 clips of three people, thirty takes of a sign in a row: no clip is called another's copy."""
+    assert len(real) == 812
+    found = []
+    for signer in range(3):
+        takes = np.flatnonzero(real.signers == signer)
+        odd, even = takes[1::2], takes[::2]
+        found += searched(real, odd, even)
+    assert found == []
+
+
+def test_the_nearest_other_take_is_farther_than_the_threshold_by_some(real: PackedCorpus) -> None:
+    takes = np.flatnonzero(real.signers == 0)
+    nearest = searched(real, takes[1::2], takes[::2], threshold=0.2)
+    assert len(nearest) > 20, "takes within 0.2 of each other are looked at and measured"
+    assert min(copy.distance for copy in nearest) > 1.1 * THRESHOLD
+
+
+def test_exact_copies_are_those_with_the_same_points(real: PackedCorpus, tmp_path: Path) -> None:
+    corpus = with_copies(real, np.array([3, 500]), tmp_path / "planted", lambda points: points)
+    found = exact_copies(corpus, np.arange(len(real), len(corpus)), np.arange(len(real)))
+    assert found == [Copy(len(real), 3, 0.0), Copy(len(real) + 1, 500, 0.0)]
+    assert exact_copies(corpus, np.array([4]), np.array([5, 6])) == []
+
+
+def test_a_copy_at_another_frame_rate_lies_near_when_resampled() -> None:
+    moments = np.linspace(0, 3, 41)[:, None, None]
+    ways = np.random.default_rng(0).normal(size=(2, 49, 2))
+    slow = (2 + np.sin(moments) * ways[0] + np.cos(2 * moments) * ways[1]).astype(np.float32)
+    fast, other = sight_of(slow[::2]), sight_of(slow[::-2])
+    assert distance_resampled(sight_of(slow), fast) < 0.05 < distance_resampled(sight_of(slow), other)
+    assert distance_resampled(sight_of(slow), sight_of(slow[::4])) == float("inf"), (
+        "four times is no frame rate"
+    )
+
+
+def test_clips_that_share_too_little_are_infinitely_far() -> None:
+    points = np.random.default_rng(0).random((20, 49, 2)).astype(np.float32) + 0.1
+    whole = sight_of(points)
+    assert distance_at(whole, whole, lag=0) == 0
+    assert distance_at(whole, whole, lag=9) == float("inf"), "eleven frames of twenty"
+    unseen = points.copy()
+    unseen[:, :30] = 0
+    assert distance_at(whole, sight_of(unseen), lag=0) == float("inf"), "19 points of 49"
+    assert distance_at(sight_of(0 * points), sight_of(0 * points), lag=0) == float("inf")
+
+
+def searched(
+    corpus: PackedCorpus, clips: np.ndarray, sources: np.ndarray, *, threshold: float = THRESHOLD
+) -> list[Copy]:
+    frames = MiddleFrames.of(corpus, np.arange(len(corpus)))
+    return near_copies(corpus, clips, sources, frames=frames, threshold=threshold)
+
+
+def with_copies(
+    corpus: PackedCorpus,
+    sources: np.ndarray,
+    path: Path,
+    change: Callable[[np.ndarray], np.ndarray],
+) -> PackedCorpus:
+    """The corpus with changed copies of some of its clips after its own."""
+    clips = [corpus.clip(index) for index in range(len(corpus))]
+    clips += [Clip.of(change(corpus.clip(index).points)) for index in sources.tolist()]
+    made = (SourceClip(clip=clip, name=str(number)) for number, clip in enumerate(clips))
+    return write_corpus(path, made, name="planted", split=SplitConfig(), provenance={"from": "test"})
