@@ -207,6 +207,9 @@ class RunConfig(Closed):
     lower, all else when higher."""
     log_every_steps: Positive = 10
     """Steps between progress events."""
+    monitor_every_steps: Positive | None = 250
+    """Steps between looks at the quality of embeddings (`quality/...` metrics) and whether they have
+    collapsed; the end of a run always has one. Null never looks. What is trained is the same either way."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes CUDA where there is one."""
     num_devices: Annotated[Whole, Field(ge=1, le=4096)] | Literal["auto"] = "auto"

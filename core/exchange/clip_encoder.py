@@ -18,7 +18,7 @@ from core.encoders.sign_encoder import Features, SignEncoder, initialise
 from core.pose.clip import Clip
 from core.pose.streams import STREAMS, streams
 
-_CENTRE_FRACTION = 0.95
+CENTRE_FRACTION = 0.95
 """Share of a clip that is looked at when nothing is drawn (the released code's test crop)."""
 
 
@@ -59,7 +59,7 @@ class ClipEncoder(nn.Module):
 
     def centre_view(self, batch: ClipBatch) -> View:
         """What is looked at of each clip when nothing is drawn: its middle, resized to `views.num_frames`."""
-        crop = centre_crop(batch.lengths, fraction=_CENTRE_FRACTION, max_frames=self.views.max_source_frames)
+        crop = centre_crop(batch.lengths, fraction=CENTRE_FRACTION, max_frames=self.views.max_source_frames)
         return cut_view(batch, crop, num_frames=self.views.num_frames)
 
     def embed_view(self, view: View) -> Float[Tensor, "B D"]:

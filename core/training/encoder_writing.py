@@ -1,5 +1,6 @@
 """The encoder that a run ends with, and the card that says where it comes from."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,4 +53,15 @@ def diverged(what: str, config: PretrainConfig) -> DivergedError:
     return DivergedError(
         f"{what}; lower optimiser.learning_rate (it is {config.optimiser.learning_rate}) "
         "or raise optimiser.warmup_steps."
+    )
+
+
+def collapsed(reasons: Sequence[str], config: PretrainConfig) -> str:
+    """Say what to change when embeddings have collapsed, for these `reasons`."""
+    optimiser, temperature = config.optimiser, config.contrast.temperature
+    return (
+        f"The embeddings have collapsed: {'; '.join(reasons)}. Such an encoder hardly tells clips apart; try "
+        f"a lower optimiser.learning_rate (it is {optimiser.learning_rate}) or optimiser.weight_decay "
+        f"({optimiser.weight_decay}), more optimiser.warmup_steps, or another contrast.temperature "
+        f"({temperature})."
     )

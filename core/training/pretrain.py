@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ from core.training.devices import (
 )
 from core.training.encoder_writing import diverged, write_encoder
 from core.training.engine import Engine
+from core.training.monitoring import QualityMonitor
 from core.training.process_group import RankPlace, SingleRank, joined
 from core.training.rank_launcher import launch_ranks
 from core.training.run_state import RunState
@@ -56,7 +58,7 @@ def pretrain(
 
     Without `ranks` the run is this process's alone. With `keep_all` no old checkpoint is deleted. Returns the
     steps taken and the last loss; on rank 0, which writes and reports for all, also the encoder's folder
-    (relative to `out`) and its SHA-256.
+    (relative to `out`), its SHA-256, its quality, and whether and why its embeddings have collapsed.
 
     Raises:
         SpecError, CorpusError: the specification or the corpus cannot be used.
@@ -105,6 +107,7 @@ class Pretraining:
         self.engine.prepare(self.state.model.query)
         self.engine.prepare(self.state.model.key)
         self.model = self.ranks.shared(self.state.model)
+        self.monitor = self._monitor()
 
     def train(self, *, keep_all: bool = False) -> None:
         """Take the steps that are left; with `keep_all`, delete no old checkpoint."""
@@ -123,9 +126,10 @@ class Pretraining:
                 losses = self._step()
                 self.state.step += 1
                 step, last = self.state.step, self.state.step == self.total_steps
-                if step % run.log_every_steps == 0 or last:
+                watched = last or self._is_watched(step)
+                if step % run.log_every_steps == 0 or watched:
                     rate = (step - first) * run.batch_size / (time.perf_counter() - began)
-                    keeper.note(self._report(losses, clips_per_second=rate))
+                    keeper.note(self._report(losses, clips_per_second=rate, watched=watched))
                 if step % run.checkpoint_every_steps == 0 and not last and self.ranks.rank == 0:
                     keeper.save(self.state.to_checkpoint())
             if first < self.total_steps:
@@ -149,7 +153,8 @@ class Pretraining:
             corpus=corpus,
             step=self.state.step,
         )
-        return {"encoder": "encoder", "sha256": digest, **result}
+        seen = self.monitor.result(**self._now()) if self.monitor is not None else {}
+        return {"encoder": "encoder", "sha256": digest, **result, **seen}
 
     def _step(self) -> Mapping[str, Tensor]:
         """One optimiser update; returns the losses of this rank's clips, still on the device."""
@@ -181,16 +186,37 @@ class Pretraining:
             total_steps=self.total_steps,
         )
 
-    def _report(self, losses: Mapping[str, Tensor], *, clips_per_second: float) -> dict[str, float]:
-        """Fetch the losses of the whole batch, in one transfer, tell them, and return them."""
+    def _report(
+        self, losses: Mapping[str, Tensor], *, clips_per_second: float, watched: bool = False
+    ) -> dict[str, float]:
+        """Fetch the losses of the whole batch, in one transfer, tell them, and return them.
+
+        Quality is told beside them where the step is `watched`, but not returned: no checkpoint is chosen
+        by it.
+        """
         values = self.ranks.mean(torch.stack(list(losses.values()))).tolist()
         metrics = dict(zip(losses, values, strict=True))
         self.state.last_loss = metrics["loss"]
         if not math.isfinite(metrics["loss"]):
             raise diverged(f"The loss is {metrics['loss']} at step {self.state.step}", self.config)
         rates = {"learning_rate": self.rate, "samples_per_second": clips_per_second}
-        self.observer.on_step(self.state.step, {**metrics, **rates})
+        quality = self.monitor.look(**self._now()) if watched and self.monitor is not None else {}
+        self.observer.on_step(self.state.step, {**metrics, **rates, **quality})
         return metrics
+
+    def _monitor(self) -> QualityMonitor | None:
+        """On rank 0, which alone looks; the others wait for it where they next meet."""
+        if self.ranks.rank > 0 or self.config.run.monitor_every_steps is None:
+            return None
+        return QualityMonitor(self.corpus, self.order.clips, self.config, self.engine)
+
+    def _is_watched(self, step: int) -> bool:
+        every = self.config.run.monitor_every_steps
+        return every is not None and step % every == 0
+
+    def _now(self) -> dict[str, Any]:
+        """What the monitor looks at."""
+        return {"model": self.state.model, "step": self.state.step, "observer": self.observer}
 
     def _save_last(self, keeper: CheckpointKeeper) -> None:
         """The other ranks stay until rank 0 has saved: whoever started them may end all when one ends."""

@@ -151,11 +151,13 @@ def steps(progress: JobProgress) -> str:
 
 
 def numbers(progress: JobProgress) -> str:
-    """Loss, rate and time left, as far as they are known."""
+    """Loss, newest score on held-out clips, rate and time left, as far as they are known."""
     loss = progress.metrics.get("loss")
+    score = progress.metrics.get("quality/knn")
     rate, left = progress.samples_per_second, progress.eta_seconds
     words = (
         None if loss is None else f"loss {loss:.4g}",
+        None if score is None else f"kNN {score:.3f}",
         None if rate is None else f"{rate:.0f} clips/s",
         None if left is None else f"{timedelta(seconds=round(left))} left",
     )

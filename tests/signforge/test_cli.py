@@ -17,6 +17,8 @@ from core.specs import AuditSpec
 from signforge.children import wait_until
 from signforge.cli import app
 from signforge.commands.submit import overrides
+from signforge.commands.watching import numbers
+from signforge.models import Progress
 from tests.core.corpus_maker import random_corpus
 from tests.signforge.conftest import RunningApi
 
@@ -262,6 +264,11 @@ def test_watch_ends_with_the_job_and_tells_of_its_failure(
     assert "diverged" in result.stderr
     assert "the loss is [not] a number" in result.stderr
     assert "the loss is [not] a number" in result.stdout
+
+
+def test_watching_shows_the_newest_score_on_held_out_clips() -> None:
+    progress = Progress(metrics={"loss": 2.5, "quality/knn": 0.6875, "quality/uniformity/joint": -1.1})
+    assert numbers(progress) == "loss 2.5  kNN 0.688"
 
 
 def test_watching_keeps_json_apart(invoke: Invoke, api: RunningApi, corpus: str) -> None:

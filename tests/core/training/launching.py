@@ -15,7 +15,7 @@ PRETRAIN = "core.training.pretrain"
 
 
 class Listener(SilentObserver):
-    """Keeps the losses of every step; calls `at_step` and `at_checkpoint` when told of one."""
+    """Keeps the losses of every step, not the embeddings' quality; calls `at_checkpoint` when told of one."""
 
     def __init__(
         self,
@@ -28,7 +28,13 @@ class Listener(SilentObserver):
 
     def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
         varying = ("samples_per_second", "learning_rate")
-        self.losses.append({name: value for name, value in metrics.items() if name not in varying})
+        self.losses.append(
+            {
+                name: value
+                for name, value in metrics.items()
+                if name not in varying and not name.startswith("quality/")
+            }
+        )
 
     def on_checkpoint(self, checkpoint: Path, *, step: int) -> None:
         self._at_checkpoint(step)

@@ -163,13 +163,14 @@ def test_the_program_runs_without_any_service(corpus: PackedCorpus, tmp_path: Pa
     ]
     done = subprocess.run([*command, "--events"], capture_output=True, text=True, check=True)
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [event["event"] for event in events if event["event"] != "step"] == [
+    assert [event["event"] for event in events if event["event"] not in ("step", "log")] == [
         "phase",
-        "log",
         "checkpoint",
         "checkpoint",
         "checkpoint",
         "result",
     ]
     assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, 13))
+    told = [event["message"].partition(" ")[0] for event in events if event["event"] == "log"]
+    assert told == ["Computing", "Step"], "how it is computed, and the quality of what came of it"
     assert json.loads((tmp_path / "out" / "result.json").read_text())["sha256"] == digest(tmp_path / "out")

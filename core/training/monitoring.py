@@ -1,0 +1,238 @@
+"""How a run is doing beyond its losses: the quality of embeddings, and whether they have collapsed.
+
+A monitor looks at a few clips, drawn once, in the same views each time. It passes them through the query
+networks in evaluation mode and moves nothing of the run: no weight, no batch statistics, no generator. So a
+run ends with the same bytes with and without it. Labels are looked at to report a score, for nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.augment.draws import draw_numbers
+from core.augment.temporal import centre_crop
+from core.augment.views import ClipBatch, View, cut_view, make_views
+from core.config import PretrainConfig
+from core.contrast.stc import SpatialTemporalConsistency, StreamNetwork
+from core.corpora.packed import PackedCorpus
+from core.encoders.pass_context import PassContext
+from core.encoders.projection import SPACES
+from core.encoders.sign_encoder import Features
+from core.exchange.clip_encoder import CENTRE_FRACTION
+from core.observer import Observer
+from core.pose.streams import STREAMS, streams
+from core.training.encoder_writing import collapsed
+from core.training.engine import Engine
+from core.training.quality import (
+    alignment,
+    collapse,
+    effective_rank,
+    instance_accuracy,
+    knn_accuracy,
+    queue_similarity,
+    uniformity,
+)
+from core.training.randomness import generator_for
+
+NUM_CLIPS = 64
+"""Clips of the training selection whose views are compared."""
+NUM_GALLERY, NUM_HELD_OUT = 128, 64
+"""Labelled clips that neighbours are searched among, of the training selection, and clips that search."""
+SETTLED_STEPS = 100
+"""Before so many steps nothing is called collapsed."""
+_CLIPS_AT_ONCE = 64
+_NUM_NEIGHBOURS = 20
+_TEMPERATURE = 0.07
+_PURPOSES = ("monitor query view", "monitor key view")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Labelled clips to report a kNN score on: a gallery the run trains on, and queries it does not."""
+
+    gallery: Int64[np.ndarray, " N"]
+    queries: Int64[np.ndarray, " M"]
+
+    @classmethod
+    def of(cls, corpus: PackedCorpus, trained: Int64[np.ndarray, " n"], seed: int) -> "HeldOut | None":
+        """A few of each, drawn by the seed; None where nothing is labelled, or nothing is held out.
+
+        Queries come from splits other than `test` where there are any.
+        """
+        labelled = np.flatnonzero(corpus.labels >= 0)
+        gallery = np.intersect1d(labelled, trained)
+        glosses = np.unique(corpus.labels[gallery])
+        held = np.setdiff1d(labelled, trained)
+        held = held[np.isin(corpus.labels[held], glosses)]
+        if "test" in corpus.split_names:
+            spared = held[corpus.splits[held] != corpus.split_names.index("test")]
+            held = spared if len(spared) else held
+        if len(glosses) < 2 or len(held) == 0:
+            return None
+        return cls(_drawn(gallery, NUM_GALLERY, seed), _drawn(held, NUM_HELD_OUT, seed))
+
+
+class QualityMonitor:
+    """Computes a run's quality metrics from the state of its model."""
+
+    def __init__(
+        self,
+        corpus: PackedCorpus,
+        trained: Int64[np.ndarray, " n"],
+        config: PretrainConfig,
+        engine: Engine,
+    ) -> None:
+        seed = config.run.seed
+        self._config, self._device = config, engine.device
+        self._context: PassContext = engine.for_inference()
+        self._step, self._latest = -1, dict[str, float]()
+        self._native = engine.native
+        self._views = self._augmented(corpus, _drawn(trained, NUM_CLIPS, seed))
+        held_out = HeldOut.of(corpus, trained, seed)
+        self._neighbours = None
+        if held_out is not None:
+            self._neighbours = tuple(
+                (self._centre(corpus, clips), torch.from_numpy(corpus.labels[clips].astype(np.int64)))
+                for clips in (held_out.gallery, held_out.queries)
+            )
+
+    def look(self, model: SpatialTemporalConsistency, *, step: int, observer: Observer) -> dict[str, float]:
+        """The model's quality after `step` steps, told in a sentence; and another one if it has collapsed."""
+        if step != self._step:
+            self._step, self._latest = step, self.metrics(model)
+            observer.on_log(f"Step {step}: {in_words(self._latest)}.")
+            if reasons := self._collapse():
+                observer.on_log(collapsed(reasons, self._config))
+        return self._latest
+
+    def result(self, model: SpatialTemporalConsistency, *, step: int, observer: Observer) -> dict[str, Any]:
+        """What a run's result says: its last quality, and whether and why its embeddings have collapsed."""
+        quality, reasons = self.look(model, step=step, observer=observer), self._collapse()
+        return {"quality": quality, "collapsed": bool(reasons), "collapse": reasons}
+
+    def _collapse(self) -> list[str]:
+        """Embeddings lie close together before they spread, so the first steps do not count."""
+        return collapse(self._latest) if self._step >= SETTLED_STEPS else []
+
+    @torch.no_grad()
+    def metrics(self, model: SpatialTemporalConsistency) -> dict[str, float]:
+        """The model's quality: `quality/<what>/<stream>` of the fused embeddings, and `quality/knn`.
+
+        Nothing where they are not finite.
+        """
+        numbers: dict[str, float] = {}
+        views = [self._embedded(model, view) for view in self._views]
+        if not all(torch.isfinite(each).all() for view in views for each in view.values()):
+            return {}  # the run is about to say that it has diverged
+        for stream in STREAMS:
+            query, key = (view[stream] for view in views)
+            queue = model.queue(stream, "fused").keys.float().cpu()
+            numbers |= {
+                f"quality/alignment/{stream}": alignment(query, key),
+                f"quality/uniformity/{stream}": uniformity(query),
+                f"quality/effective_rank/{stream}": effective_rank(query),
+                f"quality/queue_similarity/{stream}": queue_similarity(query, queue),
+                f"quality/instance_accuracy/{stream}": instance_accuracy(query, key),
+            }
+        if self._neighbours is not None:
+            (gallery, gallery_labels), (queries, query_labels) = self._neighbours
+            numbers["quality/knn"] = knn_accuracy(
+                self._scored(model, gallery),
+                gallery_labels,
+                self._scored(model, queries),
+                query_labels,
+                num_neighbours=_NUM_NEIGHBOURS,
+                temperature=_TEMPERATURE,
+            )
+        return numbers
+
+    def _augmented(self, corpus: PackedCorpus, clips: Int64[np.ndarray, " n"]) -> tuple[View, ...]:
+        """Two views of each clip, drawn as a step draws them but once for the whole run."""
+        views, seed = self._config.views, self._config.run.seed
+        batch = self._clips(corpus, clips)
+        draws = [
+            draw_numbers(batch.lengths.cpu(), views, generator_for(seed, purpose)) for purpose in _PURPOSES
+        ]
+        return make_views(batch, draws, views, native=self._native)
+
+    def _centre(self, corpus: PackedCorpus, clips: Int64[np.ndarray, " n"]) -> View:
+        """What an evaluation looks at."""
+        views, batch = self._config.views, self._clips(corpus, clips)
+        crop = centre_crop(batch.lengths, fraction=CENTRE_FRACTION, max_frames=views.max_source_frames)
+        return cut_view(batch, crop, num_frames=views.num_frames)
+
+    def _clips(self, corpus: PackedCorpus, clips: Int64[np.ndarray, " n"]) -> ClipBatch:
+        ragged = corpus.gather(clips, max_frames=self._config.views.max_source_frames)
+        return ClipBatch.of(ragged, self._device)
+
+    def _embedded(self, model: SpatialTemporalConsistency, view: View) -> dict[str, Float[Tensor, "N D"]]:
+        """Fused embeddings of each stream."""
+        return {
+            stream: _network(model, stream).projection(features)["fused"].float().cpu()
+            for stream, features in self._features(model, view).items()
+        }
+
+    def _scored(self, model: SpatialTemporalConsistency, view: View) -> Float[Tensor, "N D"]:
+        """What an evaluation scores: each feature of both streams, of unit length, side by side."""
+        pieces = [
+            functional.normalize(getattr(features, space), dim=1)
+            for features in self._features(model, view).values()
+            for space in SPACES
+        ]
+        return torch.cat(pieces, dim=1).float().cpu()
+
+    def _features(self, model: SpatialTemporalConsistency, view: View) -> dict[str, Features]:
+        """Each stream's features, in evaluation mode.
+
+        The encoders are called, not the networks around them, which may be compiled for training.
+        """
+        model.query.eval()
+        try:
+            return {
+                stream: _in_blocks(_network(model, stream).encoder, points, view.hand_visible, self._context)
+                for stream, points in streams(view.points).items()
+            }
+        finally:
+            model.query.train()
+
+
+def in_words(metrics: Mapping[str, float]) -> str:
+    """Quality metrics as a sentence's part."""
+    if not metrics:
+        return "the embeddings are not finite"
+    told = [
+        f"{stream} embeddings use {metrics[f'quality/effective_rank/{stream}']:.1f} dimensions, "
+        f"uniformity {metrics[f'quality/uniformity/{stream}']:.2f}"
+        for stream in STREAMS
+    ]
+    if "quality/knn" in metrics:
+        told.append(f"kNN {metrics['quality/knn']:.3f} on held-out clips")
+    return "; ".join(told)
+
+
+def _in_blocks(encoder: nn.Module, points: Tensor, hand_visible: Tensor, context: PassContext) -> Features:
+    pieces = [
+        encoder(some, visible, context)
+        for some, visible in zip(
+            points.split(_CLIPS_AT_ONCE), hand_visible.split(_CLIPS_AT_ONCE), strict=True
+        )
+    ]
+    return Features(**{space: torch.cat([getattr(piece, space) for piece in pieces]) for space in SPACES})
+
+
+def _network(model: SpatialTemporalConsistency, stream: str) -> StreamNetwork:
+    network = model.query[stream]
+    assert isinstance(network, StreamNetwork)
+    return network
+
+
+def _drawn(clips: Int64[np.ndarray, " n"], count: int, seed: int) -> Int64[np.ndarray, " m"]:
+    """At most `count` of them, ascending."""
+    order = torch.randperm(len(clips), generator=generator_for(seed, "monitored clips")).numpy()
+    return np.sort(clips[order[:count]])

@@ -1,0 +1,142 @@
+"""A monitor moves nothing of a run, scores on clips that are held out, and says when embeddings collapse."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.corpora.packed import PackedCorpus
+from core.observer import SilentObserver
+from core.specs import ClipSelection, PretrainSpec
+from core.training.monitoring import SETTLED_STEPS, HeldOut
+from core.training.pretrain import Pretraining, pretrain
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES
+
+
+class Listening(SilentObserver):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[int, Mapping[str, float]] = {}
+        self.logs: list[str] = []
+
+    def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.metrics[step] = metrics
+
+    def on_log(self, message: str) -> None:
+        self.logs.append(message)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    return random_corpus(tmp_path_factory.mktemp("corpora") / "random", clips=36)
+
+
+def spec_for(
+    corpus: PackedCorpus, *, optimiser: Mapping[str, object] | None = None, **run: object
+) -> PretrainSpec:
+    overrides = {
+        **OVERRIDES,
+        "optimiser": {**OVERRIDES["optimiser"], **(optimiser or {})},
+        "run": {**OVERRIDES["run"], **run},
+    }
+    return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
+
+
+def test_a_run_ends_with_the_same_bytes_whether_it_is_watched_or_not(
+    corpus: PackedCorpus, tmp_path: Path
+) -> None:
+    """Dropout, batch statistics and the views of later steps included."""
+    ends = {}
+    for every in (1, 5, None):
+        result = pretrain(spec_for(corpus, monitor_every_steps=every), tmp_path / str(every))
+        newest = max((tmp_path / str(every) / "checkpoints").iterdir())
+        files = ("model.safetensors", "optimiser.safetensors")
+        ends[every] = [hashlib.sha256((newest / file).read_bytes()).hexdigest() for file in files]
+        assert ("quality" in result) == (every is not None)
+    assert ends[1] == ends[5] == ends[None]
+
+
+def test_a_look_moves_no_tensor_and_no_generator(corpus: PackedCorpus, tmp_path: Path) -> None:
+    run = Pretraining(spec_for(corpus), tmp_path, SilentObserver())
+    assert run.monitor is not None
+    before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
+    drawn = torch.get_rng_state()
+    first, again = (run.monitor.metrics(run.state.model) for _ in range(2))
+    assert first == again, "the same clips in the same views"
+    assert all(torch.equal(before[name], now) for name, now in run.state.model.state_dict().items())
+    assert torch.equal(drawn, torch.get_rng_state())
+    assert all(module.training for module in run.state.model.query.modules())
+
+
+def test_what_is_told_when(corpus: PackedCorpus, tmp_path: Path) -> None:
+    listening = Listening()
+    result = pretrain(spec_for(corpus, monitor_every_steps=5), tmp_path, observer=listening)
+    told = [step for step, metrics in listening.metrics.items() if "quality/knn" in metrics]
+    assert told == [5, 10, 15, 18], "every five steps, and at the end"
+    last = listening.metrics[18]
+    assert "loss" in last, "beside the losses, not instead of them"
+    assert result["quality"] == {name: last[name] for name in last if name.startswith("quality/")}
+    names = ("alignment", "uniformity", "effective_rank", "queue_similarity", "instance_accuracy")
+    streams = ("joint", "motion")
+    expected = {f"quality/{name}/{stream}" for name in names for stream in streams} | {"quality/knn"}
+    assert set(result["quality"]) == expected  # type: ignore[call-overload]
+    assert sum("kNN" in message for message in listening.logs) == 4
+
+
+def test_embeddings_that_collapse_are_called_so(corpus: PackedCorpus, tmp_path: Path) -> None:
+    """A weight decay that leaves nothing of the weights: every clip becomes the same point."""
+    listening = Listening()
+    spec = spec_for(
+        corpus,
+        optimiser={"weight_decay": 1.0, "schedule": "steps", "learning_rate": 0.1},
+        num_epochs=18,
+        monitor_every_steps=60,
+    )
+    result = pretrain(spec, tmp_path, observer=listening)
+    assert result["steps"] == 108 > SETTLED_STEPS
+    assert result["collapsed"] is True
+    assert any("one point" in reason for reason in result["collapse"])  # type: ignore[attr-defined]
+    warnings = [message for message in listening.logs if "have collapsed" in message]
+    assert len(warnings) == 1, "step 60 is too early to tell; the end is not"
+    assert "optimiser.weight_decay (1.0)" in warnings[0]
+
+
+@pytest.mark.slow
+def test_a_healthy_run_of_the_smoke_recipe_is_not(corpus: PackedCorpus, tmp_path: Path) -> None:
+    listening = Listening()
+    overrides = {"views": {"num_frames": 8, "min_crop_frames": 4}, "run": {"batch_size": 8, "num_epochs": 35}}
+    spec = PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
+    result = pretrain(spec, tmp_path, observer=listening)
+    assert result["steps"] == 105 > SETTLED_STEPS
+    assert (result["collapsed"], result["collapse"]) == (False, [])
+    assert not any("collapsed" in message for message in listening.logs)
+
+
+def test_held_out_clips_are_labelled_and_not_trained_on(corpus: PackedCorpus) -> None:
+    trained = corpus.select(ClipSelection(splits=("train",)))
+    held_out = HeldOut.of(corpus, trained, seed=0)
+    assert held_out is not None
+    assert np.isin(held_out.gallery, trained).all()
+    assert not np.isin(held_out.queries, trained).any()
+    everything = np.arange(len(corpus))
+    assert HeldOut.of(corpus, everything, seed=0) is None, "nothing is left to score on"
+
+
+def test_without_labels_there_is_no_score(tmp_path: Path) -> None:
+    unlabelled = random_corpus(tmp_path / "corpus", clips=36, labelled=False)
+    result = pretrain(spec_for(unlabelled, num_epochs=1), tmp_path / "run")
+    assert "quality/knn" not in result["quality"]  # type: ignore[operator]
+    assert "quality/effective_rank/joint" in result["quality"]  # type: ignore[operator]
+
+
+def test_test_clips_are_spared_where_others_are_held_out(corpus: PackedCorpus) -> None:
+    """A score that is looked at on the way should not be the one that is reported at the end."""
+    some_of_train = corpus.select(ClipSelection(splits=("train",), signers=("signer-0",)))
+    held_out = HeldOut.of(corpus, some_of_train, seed=0)
+    assert held_out is not None
+    assert {corpus.split_names[side] for side in corpus.splits[held_out.queries]} == {"train"}
