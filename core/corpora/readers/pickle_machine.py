@@ -1,0 +1,223 @@
+"""The stack machine that makes plain values of a pickle's operations, and refuses all others by name."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from pickletools import OpcodeInfo
+from typing import Any
+
+import numpy as np
+
+from core.corpora.readers.pickled_arrays import FUNCTIONS, Function, Unfinished, check_key
+from core.errors import CorpusError
+
+MAX_DEPTH = 32
+"""Containers within containers; real files have four or five."""
+LARGEST_INTEGER = 2**64
+
+_MISFIT = "its operations do not fit each other"
+
+Operations = Iterable[tuple[OpcodeInfo, Any, Any]]
+
+
+class Machine:
+    """Runs the operations of one pickle; `path` is named in errors.
+
+    `max_bytes` are of all arrays together, counted as often as they occur: a pickle can name one many times.
+    """
+
+    def __init__(self, path: Path, *, max_operations: int, max_bytes: int) -> None:
+        self.path = path
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self._max_operations, self._max_bytes = max_operations, max_bytes
+        self._outer: list[list[Any]] = []
+
+    def run(self, operations: Operations) -> object:
+        """The value they make.
+
+        Raises:
+            CorpusError: an operation or a function that is not allowed.
+            ValueError: operations that do not fit each other.
+        """
+        try:
+            for count, (operation, argument, _) in enumerate(operations):
+                if count == self._max_operations:
+                    raise self.refusal(f"more than {self._max_operations} operations")
+                if (step := _STEPS.get(operation.name)) is None:
+                    raise self.refusal(f"the operation {operation.name}")
+                step(self, argument)
+        except (IndexError, KeyError, DeprecationWarning):  # the last of an odd escape, where warnings raise
+            raise ValueError(_MISFIT) from None
+        if len(self.stack) != 1 or self._outer:
+            raise ValueError(_MISFIT)
+        self._check(self.stack[0])
+        return self.stack[0]
+
+    def refusal(self, what: str) -> CorpusError:
+        """The error that names what a pickle may not hold."""
+        return CorpusError(
+            f"{self.path} holds {what}. Of pickles, only numbers, text, NumPy arrays, lists, tuples, dicts "
+            "and sets are read; save it again as those, or as .npz."
+        )
+
+    def mark(self) -> None:
+        """Begin a new stack on top of this one."""
+        self._outer.append(self.stack)
+        self.stack = []
+
+    def since_mark(self) -> list[Any]:
+        """Everything since the last mark, taken off."""
+        items, self.stack = self.stack, self._outer.pop()
+        return items
+
+    def top(self, num: int) -> list[Any]:
+        """The last `num` values, taken off."""
+        if len(self.stack) < num:
+            raise IndexError
+        items = self.stack[-num:]
+        del self.stack[-num:]
+        return items
+
+    def remember(self, key: int) -> None:
+        """Keep the last value under `key`."""
+        value = self.stack[-1]
+        self.memo[key] = value
+        if isinstance(value, Unfinished):
+            value.keys.append(key)
+
+    def container(self, kind: type) -> Any:
+        """The last value, which must be a list, dict or set."""
+        if type(self.stack[-1]) is not kind:
+            raise self.refusal(f"a {type(self.stack[-1]).__name__} that is filled as a {kind.__name__}")
+        return self.stack[-1]
+
+    def find(self, module: object, name: object) -> None:
+        """Put a function on the stack, if it is one that NumPy's arrays need."""
+        if (function := FUNCTIONS.get((module, name))) is None:
+            raise self.refusal(f"{module}.{name}")
+        self.stack.append(function)
+
+    def call(self) -> None:
+        """Call a function with arguments."""
+        function, arguments = self.top(2)
+        if not isinstance(function, Function) or type(arguments) is not tuple:
+            raise self.refusal(f"a call of a {type(function).__name__}")
+        self.stack.append(function.make(self.refusal, *arguments))
+
+    def build(self) -> None:
+        """Finish an array or its type with the rest of its parts."""
+        target, state = self.top(2)
+        if not isinstance(target, Unfinished) or type(state) is not tuple:
+            raise self.refusal(f"a {type(target).__name__} with a state of its own")
+        finished = target.finished(self.refusal, state)
+        self.stack.append(finished)
+        self.memo.update(dict.fromkeys(target.keys, finished))
+
+    def _check(self, value: object) -> None:
+        """Walk through the value; one that contains itself is deeper than any limit."""
+        waiting = [(value, 0)]
+        visits = num_bytes = 0
+        while waiting:
+            inner, depth = waiting.pop()
+            visits += 1
+            num_bytes += inner.nbytes if isinstance(inner, np.ndarray) else 0
+            if num_bytes > self._max_bytes:
+                raise self.refusal(f"arrays of more than {self._max_bytes} bytes, repeated ones counted")
+            if depth > MAX_DEPTH or visits > self._max_operations:
+                raise self.refusal(f"values nested more than {MAX_DEPTH} deep, or in themselves")
+            if isinstance(inner, (Unfinished, Function)):
+                raise self.refusal(f"a bare {type(inner).__name__.lower()}")
+            waiting.extend((item, depth + 1) for item in _inside(inner))
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _push(machine: Machine, argument: object) -> None:
+    if isinstance(argument, int) and abs(argument) >= LARGEST_INTEGER:
+        raise machine.refusal("an integer of more than 64 bits")
+    machine.stack.append(argument)
+
+
+def _set_items(machine: Machine, items: list[Any]) -> None:
+    target = machine.container(dict)
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        target[check_key(machine.refusal, key)] = value
+
+
+def _push_all(machine: Machine, kind: Callable[[list[Any]], object]) -> None:
+    items = machine.since_mark()
+    machine.stack.append(kind(items))
+
+
+def _make_frozenset(machine: Machine, _: object) -> None:
+    items = machine.since_mark()
+    machine.stack.append(frozenset(check_key(machine.refusal, item) for item in items))
+
+
+def _make_dict(machine: Machine, _: object) -> None:
+    items = machine.since_mark()
+    machine.stack.append({})
+    _set_items(machine, items)
+
+
+def _fill(fill: Callable[[Machine, list[Any]], None], take: Callable[[Machine], list[Any]]) -> "_Step":
+    return lambda machine, _: fill(machine, take(machine))
+
+
+def _extend(machine: Machine, items: list[Any]) -> None:
+    machine.container(list).extend(items)
+
+
+def _add(machine: Machine, items: list[Any]) -> None:
+    machine.container(set).update(check_key(machine.refusal, item) for item in items)
+
+
+def _constants(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, "_Step"]]:
+    for name, value in values:
+        yield name, lambda machine, _, value=value: machine.stack.append(value)  # type: ignore[misc]
+
+
+def _tuples(names: Iterable[str]) -> Iterator[tuple[str, "_Step"]]:
+    for size, name in enumerate(names, start=1):
+        yield name, lambda machine, _, size=size: machine.stack.append(tuple(machine.top(size)))  # type: ignore[misc]
+
+
+_Step = Callable[[Machine, Any], None]
+
+_VALUES = (
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+)
+"""Operations whose argument is the value."""
+
+_STEPS: dict[str, _Step] = {
+    **dict.fromkeys(_VALUES, _push),
+    **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda machine, _: None),
+    **dict(_constants([("NONE", None), ("NEWTRUE", True), ("NEWFALSE", False), ("EMPTY_TUPLE", ())])),
+    **dict(_tuples(("TUPLE1", "TUPLE2", "TUPLE3"))),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, key: _push(machine, machine.memo[key])),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine.remember),
+    "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "EMPTY_SET": lambda machine, _: machine.stack.append(set()),
+    "MARK": lambda machine, _: machine.mark(),
+    "TUPLE": lambda machine, _: _push_all(machine, tuple),
+    "LIST": lambda machine, _: _push_all(machine, list),
+    "FROZENSET": _make_frozenset,
+    "DICT": _make_dict,
+    "APPEND": _fill(_extend, lambda machine: machine.top(1)),
+    "APPENDS": _fill(_extend, Machine.since_mark),
+    "SETITEM": _fill(_set_items, lambda machine: machine.top(2)),
+    "SETITEMS": _fill(_set_items, Machine.since_mark),
+    "ADDITEMS": _fill(_add, Machine.since_mark),
+    "GLOBAL": lambda machine, name: machine.find(*name.split(" ", 1)),
+    "STACK_GLOBAL": lambda machine, _: machine.find(*machine.top(2)),
+    "REDUCE": lambda machine, _: machine.call(),
+    "BUILD": lambda machine, _: machine.build(),
+}

@@ -1,0 +1,149 @@
+"""The functions that pickles of NumPy arrays name, each rebuilt from checked parts instead of imported."""
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from core.errors import CorpusError
+
+Refusal = Callable[[str], CorpusError]
+"""Makes the error that names what a pickle may not hold."""
+
+_PLAIN_TYPE = re.compile(r"[|<>=]?[biufSU?]\d{0,9}")
+_BYTE_ORDERS = ("<", ">", "=", "|")
+_KEYS = (str, bytes, int, float, bool, type(None))
+_NDARRAY = "numpy.ndarray"
+"""What stands for the class of arrays, which can only be handed on."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """What stands for an imported function: it is called with a refusal and the pickle's arguments."""
+
+    make: Callable[..., object]
+
+
+@dataclass
+class Unfinished(ABC):
+    """A value whose parts come later; `keys` are the places where a pickle remembers it."""
+
+    keys: list[int] = field(default_factory=list)
+
+    @abstractmethod
+    def finished(self, refusal: Refusal, state: tuple[Any, ...]) -> object:
+        """The value, made of its parts."""
+
+
+@dataclass
+class ArrayToBe(Unfinished):
+    """An array before its shape, type and data are known."""
+
+    def finished(self, refusal: Refusal, state: tuple[Any, ...]) -> np.ndarray:
+        """The array of (version, shape, type, Fortran order, data)."""
+        shape, dtype, is_fortran, data = state[-4:]
+        return _array(refusal, data, dtype, shape, "F" if is_fortran else "C")
+
+
+@dataclass
+class DtypeToBe(Unfinished):
+    """A type of arrays before its byte order is known."""
+
+    code: str = ""
+
+    def finished(self, refusal: Refusal, state: tuple[Any, ...]) -> np.dtype[Any]:
+        """The type, if it is a plain one: no fields, no arrays within, no metadata."""
+        order, *structure = state[1:5]
+        if order not in _BYTE_ORDERS or structure != [None] * 3 or any(state[8:]):
+            raise refusal(f"arrays of a structured type ({self.code})")
+        return np.dtype(self.code).newbyteorder(order)
+
+
+def check_key(refusal: Refusal, key: object) -> Hashable:
+    """A key of a dict or member of a set, if it is a number, text, bytes or None."""
+    if type(key) not in _KEYS:
+        raise refusal(f"a {type(key).__name__} as a key")
+    return key
+
+
+def _reconstruct(refusal: Refusal, kind: object, *_: object) -> ArrayToBe:
+    if kind != _NDARRAY:
+        raise refusal("an array of a kind of its own")
+    return ArrayToBe()
+
+
+def _from_buffer(
+    refusal: Refusal, data: object, dtype: object, shape: object, order: object, axes: object = None
+) -> np.ndarray:
+    if order == "K" and isinstance(axes, tuple):
+        return _array(refusal, data, dtype, shape, "C").transpose(axes)
+    if order not in ("C", "F"):
+        raise refusal(f"an array in the order {order!r}")
+    return _array(refusal, data, dtype, shape, "C" if order == "C" else "F")
+
+
+def _array(
+    refusal: Refusal, data: object, dtype: object, shape: object, order: Literal["C", "F"]
+) -> np.ndarray:
+    data = data.encode("latin-1") if isinstance(data, str) else data  # as Python 2 wrote it
+    if not isinstance(dtype, np.dtype) or not isinstance(data, (bytes, bytearray)):
+        raise refusal(f"an array of {type(data).__name__}")
+    sides = tuple(shape) if isinstance(shape, tuple) else ()
+    if sides != shape or any(type(side) is not int or side < 0 for side in sides):
+        raise ValueError(f"an array has the shape {shape!r}")
+    if math.prod(sides) * dtype.itemsize != len(data):
+        raise ValueError(f"an array of shape {sides} and type {dtype} has {len(data)} bytes of data")
+    return np.ndarray(sides, dtype, buffer=data, order=order)
+
+
+def _scalar(refusal: Refusal, dtype: object, data: object = b"") -> object:
+    return _array(refusal, data, dtype, (), "C").item()
+
+
+def _dtype(refusal: Refusal, code: object, *_: object) -> DtypeToBe:
+    if not isinstance(code, str) or not _PLAIN_TYPE.fullmatch(code):
+        raise refusal(f"arrays of the type {code!r}")
+    return DtypeToBe(code=code)
+
+
+def _encode(refusal: Refusal, text: object, encoding: object) -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise refusal(f"text encoded as {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _no_bytes(refusal: Refusal, *parts: object) -> bytes:
+    if parts:
+        raise refusal("bytes made of something else")
+    return b""
+
+
+def _set(refusal: Refusal, items: Iterable[object] = ()) -> set[Hashable]:
+    if type(items) is not list:
+        raise refusal("a set made of something else")
+    return {check_key(refusal, item) for item in items}
+
+
+def _frozenset(refusal: Refusal, items: Iterable[object] = ()) -> frozenset[Hashable]:
+    return frozenset(_set(refusal, items))
+
+
+_NUMPY_CORES = ("numpy.core", "numpy._core")
+_BUILTINS = ("builtins", "__builtin__")
+
+FUNCTIONS: dict[tuple[object, object], Function | str] = {
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "dtype"): Function(_dtype),
+    ("_codecs", "encode"): Function(_encode),
+    **{(f"{core}.multiarray", "_reconstruct"): Function(_reconstruct) for core in _NUMPY_CORES},
+    **{(f"{core}.multiarray", "scalar"): Function(_scalar) for core in _NUMPY_CORES},
+    **{(f"{core}.numeric", "_frombuffer"): Function(_from_buffer) for core in _NUMPY_CORES},
+    **{(module, "bytes"): Function(_no_bytes) for module in _BUILTINS},
+    **{(module, "set"): Function(_set) for module in _BUILTINS},
+    **{(module, "frozenset"): Function(_frozenset) for module in _BUILTINS},
+}
+"""By module and name; nothing else can be named."""
