@@ -13,6 +13,7 @@ Whole = Annotated[int, Strict()]
 """Numbers and switches are not guessed: `"5"` and `true` are no 5."""
 Fraction = Annotated[Real, Field(ge=0, le=1)]
 Positive = Annotated[Whole, Field(ge=1)]
+Position = Annotated[Whole, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Reference = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 """An id, a name or a path."""

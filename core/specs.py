@@ -13,6 +13,7 @@ from core.config import (
     FileName,
     Fraction,
     Name,
+    Position,
     Positive,
     Precision,
     Real,
@@ -32,6 +33,13 @@ SourceFormat = Literal[
     "mmpose_json",
     "mediapipe_tasks",
     "asl_signs",
+    "pose_pickle",
+    "benchmark_lists",
+    "wlasl",
+    "msasl",
+    "nla_slr",
+    "dsta_slr",
+    "uni_sign",
 ]
 """The layouts that an import can read (docs/formats.md)."""
 
@@ -66,12 +74,25 @@ class ImportSpec(Closed):
     """An upload's id (`upl_...`), or a file or folder below a configured corpus root."""
     format: WantedFormat = "auto"
     """How the source is laid out; `auto` looks and decides."""
-    profile: Literal["wlasl", "msasl", "slr500", "nmfs_csl"] = "wlasl"
-    """Whose confidence thresholds normalisation uses."""
+    profile: Literal["wlasl", "msasl", "slr500", "nmfs_csl"] | None = None
+    """Whose confidence thresholds normalisation uses; without it those of the benchmark that the source is
+    from, and of WLASL where it is from none."""
     image_width: Positive | None = None
     """Frame width in pixels, where the source does not say."""
     image_height: Positive | None = None
     """Frame height in pixels, where the source does not say."""
+    override_image_size: Switch = False
+    """For benchmarks: use `image_width` and `image_height` even where the source states another size, as
+    loaders with a hard-coded size do."""
+    benchmark_classes: Positive | None = None
+    """For benchmarks: only the first so many classes (WLASL 100, 300, 1000; MS-ASL 100, 200, 500)."""
+    exclude_clips: tuple[Name, ...] = ()
+    """For benchmarks: clips to leave out, by name."""
+    exclude_train_positions: tuple[Position, ...] = ()
+    """For benchmarks: clips to leave out, by their place in the training list of the chosen classes; the
+    first is at 0."""
+    drop_last_frame: Switch = False
+    """For benchmarks: leave out each video's last frame, as loaders do that count frames one short."""
     split: SplitConfig = SplitConfig()
     """Division into train and test."""
 

@@ -92,7 +92,8 @@ class Client(LibraryCalls, Administration, WebhookCalls):
     ) -> Job:
         """Ask for a corpus made of `source`: an upload's id, or a path below one of the service's roots.
 
-        `options` are the further fields of `ImportSpec`: format, profile, image_width, image_height.
+        `options` are the further fields of `ImportSpec`: format, profile, image_width, image_height, and what
+        to do with a benchmark.
         """
         body = {"kind": "import", "source": source, "name": name, "split": split or SplitConfig(), **options}
         return self.submit(body)

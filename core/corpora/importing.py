@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from core import program
 from core.available_cores import available_cores
 from core.corpora.packed import PackedCorpus
+from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
@@ -70,8 +71,10 @@ def import_corpus(
                 _watched(opened, clips, observer),
                 name=spec.name,
                 split=spec.split,
+                published_split=opened.published_split,
                 provenance=lambda: {
                     "format": opened.format,
+                    "profile": opened.profile.name,
                     **_origin(spec, digest, observer),
                     "report": report.as_json(),
                 },
@@ -97,15 +100,34 @@ def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[
 
 
 def _read_options(spec: ImportSpec) -> ReadOptions:
+    return ReadOptions(
+        PROFILES[spec.profile or "wlasl"],
+        _image_size(spec),
+        BenchmarkOptions(
+            classes=spec.benchmark_classes,
+            exclude_clips=spec.exclude_clips,
+            exclude_train_positions=spec.exclude_train_positions,
+            drop_last_frame=spec.drop_last_frame,
+            override_image_size=spec.override_image_size,
+        ),
+        profile_is_stated=spec.profile is not None,
+    )
+
+
+def _image_size(spec: ImportSpec) -> tuple[int, int] | None:
     width, height = spec.image_width, spec.image_height
     if (width is None) != (height is None):
         missing = "image_width" if width is None else "image_height"
         raise SpecError(f"{missing} is missing; give both sides of the frame or none.", pointer=f"/{missing}")
     if width is None or height is None:
-        return ReadOptions(PROFILES[spec.profile])
+        if spec.override_image_size:
+            raise SpecError(
+                "override_image_size needs image_width and image_height.", pointer="/override_image_size"
+            )
+        return None
     if min(width, height) < 2:
         raise SpecError(f"A frame of {width} x {height} pixels is below 2 x 2.", pointer="/image_width")
-    return ReadOptions(PROFILES[spec.profile], (width, height))
+    return width, height
 
 
 def _remove_leftovers(out: Path) -> None:
@@ -166,9 +188,17 @@ def _heed(observer: Observer) -> None:
 
 def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:
     corpus = PackedCorpus.open(path)
-    if {key: corpus.header.provenance.get(key) for key in origin} != origin:
+    found = dict(corpus.header.provenance)
+    found["options"] = _in_todays_terms(found.get("options"))
+    if {key: found.get(key) for key in origin} != origin:
         raise CorpusError(f"{path} holds another corpus, {corpus.name!r}; choose another folder.")
     return corpus
+
+
+def _in_todays_terms(options: object) -> object:
+    """An earlier version's options: one that did not exist then has its default, which means the same."""
+    defaults = ImportSpec(name="any", source="any").model_dump(mode="json", exclude={"kind", "source"})
+    return {**defaults, **options} if isinstance(options, dict) else options
 
 
 def _describe(corpus: PackedCorpus) -> dict[str, object]:

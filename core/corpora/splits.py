@@ -40,8 +40,11 @@ class Split:
     names: tuple[str, ...]
 
 
-def assign_splits(facts: ClipFacts, config: SplitConfig) -> Split:
+def assign_splits(facts: ClipFacts, config: SplitConfig, *, published: bool = False) -> Split:
     """Divide clips as `config` asks, and check that nothing stands on two sides.
+
+    A given split that is `published`, a benchmark's own, may share signers: its scores are compared with
+    others' on it. Identical clips it may not share.
 
     Raises:
         SplitError: unknown names, an empty side, or one signer or identical clip in two splits without
@@ -60,17 +63,17 @@ def assign_splits(facts: ClipFacts, config: SplitConfig) -> Split:
         split = _in_two(_held_out(facts, config))
     _check_sides(split, config)
     if not config.allow_overlap:
-        check_overlap(facts, split)
+        check_overlap(facts, split, signers=not (published and config.by == "given"))
     return split
 
 
-def check_overlap(facts: ClipFacts, split: Split) -> None:
-    """Refuse a split with one clip, or one of several signers, in two splits.
+def check_overlap(facts: ClipFacts, split: Split, *, signers: bool = True) -> None:
+    """Refuse a split with one clip, or (where `signers` count) one of several signers, in two splits.
 
     Raises:
         SplitError: names the signer or the clips.
     """
-    if len(np.unique(facts.signers[facts.signers >= 0])) >= 2:
+    if signers and len(np.unique(facts.signers[facts.signers >= 0])) >= 2:
         first_split: dict[int, int] = {}
         for signer, side in zip(facts.signers.tolist(), split.splits.tolist(), strict=True):
             if signer >= 0 and first_split.setdefault(signer, side) != side:

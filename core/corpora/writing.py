@@ -35,12 +35,19 @@ _NPY_HEADER_BYTES = 128
 
 
 def write_corpus(
-    path: Path, clips: Iterable[SourceClip], *, name: str, split: SplitConfig, provenance: Provenance
+    path: Path,
+    clips: Iterable[SourceClip],
+    *,
+    name: str,
+    split: SplitConfig,
+    provenance: Provenance,
+    published_split: bool = False,
 ) -> PackedCorpus:
     """Write clips as a packed corpus at `path` and open it.
 
     Everything goes into a hidden folder beside `path` that is renamed when complete and on disk, so `path`
-    is never half a corpus. Labels, signers and sessions are numbered in the order of their names.
+    is never half a corpus. Labels, signers and sessions are numbered in the order of their names. A
+    `published_split` is a benchmark's own (see `core.corpora.splits`).
 
     Raises:
         CorpusError: no clips, or something lies at `path` already.
@@ -51,7 +58,7 @@ def write_corpus(
     partial = path.with_name(f".{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
     partial.mkdir(parents=True)
     try:
-        _write(partial, clips, name=name, split=split, provenance=provenance)
+        _write(partial, clips, name, split, provenance, published_split)
         os.rename(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -83,13 +90,18 @@ class _Gathered:
 
 
 def _write(
-    folder: Path, clips: Iterable[SourceClip], *, name: str, split: SplitConfig, provenance: Provenance
+    folder: Path,
+    clips: Iterable[SourceClip],
+    name: str,
+    split: SplitConfig,
+    provenance: Provenance,
+    published_split: bool,
 ) -> None:
     gathered = _stream_frames(folder, clips)
     if not gathered.lengths:
         raise CorpusError(f"Corpus {name!r} would have no clips.")
     facts = _facts(gathered)
-    divided = assign_splits(facts, split)
+    divided = assign_splits(facts, split, published=published_split)
     name_width = _write_clip_arrays(folder, gathered, facts, divided)
     entries = {array: _synced_entry(folder / f"{array}.npy") for array in array_layout(1, 1, 1)}
     name_lists = (facts.label_names, facts.signer_names, facts.session_names, divided.names)

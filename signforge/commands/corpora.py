@@ -55,9 +55,30 @@ def add(
         bool, typer.Option("--allow-overlap", help="Accept a signer on both sides; scores are inflated.")
     ] = False,
     source_format: Annotated[WantedFormat, typer.Option("--format", help="Its layout.")] = "auto",
-    profile: Annotated[Profile, typer.Option(help="Confidence thresholds.")] = Profile.WLASL,
+    profile: Annotated[
+        Profile | None, typer.Option(help="Confidence thresholds; without it, the benchmark's own.")
+    ] = None,
     image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")] = None,
     image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")] = None,
+    override_image_size: Annotated[
+        bool,
+        typer.Option("--override-image-size", help="Use this size even where a benchmark states another."),
+    ] = False,
+    classes: Annotated[
+        int | None, typer.Option("--classes", min=1, help="A benchmark's first so many classes only.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="A benchmark's clip to leave out (repeatable).")
+    ] = None,
+    exclude_at: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--exclude-train-position", min=0, help="The same, by place in the training list, from 0."
+        ),
+    ] = None,
+    drop_last_frame: Annotated[
+        bool, typer.Option("--drop-last-frame", help="Leave out each video's last frame (benchmarks).")
+    ] = False,
     watch: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -73,9 +94,14 @@ def add(
         "name": name or PurePath(source).name.split(".")[0],
         "split": split,
         "format": source_format,
-        "profile": profile.value,
+        "profile": profile.value if profile else None,
         "image_width": image_width,
         "image_height": image_height,
+        "override_image_size": override_image_size,
+        "benchmark_classes": classes,
+        "exclude_clips": tuple(exclude or ()),
+        "exclude_train_positions": tuple(exclude_at or ()),
+        "drop_last_frame": drop_last_frame,
     }
     with Client() as client:
         if on_server:

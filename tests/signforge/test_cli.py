@@ -174,6 +174,33 @@ def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
     assert json.loads(invoke("scores", evaluation.id, "--json").stdout)["scores"] == SCORES
 
 
+def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "msasl").mkdir()
+    (tmp_path / "msasl" / "trainlist01.txt").write_text("a 0")
+    words = ["--classes", "100", "--exclude", "a", "--exclude", "b", "--drop-last-frame"]
+    words += ["--exclude-train-position", "0", "--exclude-train-position", "7"]
+    words += ["--override-image-size", "--image-width", "256", "--image-height", "256"]
+    added = invoke("corpora", "add", str(tmp_path / "msasl"), *words, "--no-watch", "--json")
+    spec = json.loads(added.stdout)["spec"]
+    assert (spec["benchmark_classes"], spec["profile"]) == (100, None)
+    assert (spec["exclude_clips"], spec["exclude_train_positions"]) == (["a", "b"], [0, 7])
+    assert spec["drop_last_frame"]
+    assert spec["override_image_size"]
+    chosen = invoke(
+        "corpora",
+        "add",
+        str(tmp_path / "msasl"),
+        "--profile",
+        "slr500",
+        "--no-watch",
+        "--json",
+        "--name",
+        "b",
+    )
+    spec = json.loads(chosen.stdout)["spec"]
+    assert (spec["profile"], spec["benchmark_classes"], spec["drop_last_frame"]) == ("slr500", None, False)
+
+
 def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp_path: Path) -> None:
     text = json.dumps({"kind": "pretrain", "corpus": "signs", "recipe": "smoke"})
     (tmp_path / "job.json").write_text(text)

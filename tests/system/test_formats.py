@@ -1,6 +1,7 @@
 """`signforge corpora add` on a real file of each format, from the command line to the printed report."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def test_every_format_from_the_shell(
     square = ("--image-width", "1000", "--image-height", "1000")
     cut = tmp_path / "cut.pose"
     cut.write_bytes((formats / "pose_format" / "openpose.pose").read_bytes()[:-1000])
+    wlasl = tmp_path / "wlasl"
+    shutil.copytree(shared_data / "annotations", wlasl, ignore=shutil.ignore_patterns("MSASL*"))
+    shutil.copy(formats / "mmpose_json_133" / "clip_133.npz", wlasl / "69241.npz")
     rows = written.write_asl_signs(tmp_path / "rows.parquet", holistic_keypoints(1, 4)[0])
     with RunningService(tmp_path / "service"):
         monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", str(tmp_path / "service"))
@@ -35,6 +39,7 @@ def test_every_format_from_the_shell(
             ("mmpose", formats / "mmpose_json_133" / "results_clip.json", square, None),
             ("npz", formats / "mmpose_json_133" / "clip_133.npz", (), "3.875 in all"),
             ("rows", rows, (), None),
+            ("wlasl", wlasl, ("--classes", "100"), "3.875 in all"),
         ):
             result = add(source, name, *options)
             assert result.exit_code == 0, result.output
@@ -43,6 +48,7 @@ def test_every_format_from_the_shell(
             assert "frames per clip" in CliRunner().invoke(app, ["corpora", "show", name]).stdout
         for source, options, message in (
             (cut, (), "is damaged: it promises"),
+            (wlasl, ("--classes", "300"), "benchmark_classes is 300, but the source has 100 classes"),
             (formats / "openpose_json", (), "set image_width and image_height"),
             (formats / "pose_format", ("--format", "mp_data"), "is pose_format, not mp_data"),
         ):

@@ -14,13 +14,15 @@ from core.corpora.readers import (
     openpose_json,
     pose_files,
 )
+from core.corpora.readers.benchmarks import pose_pickle
 from core.corpora.readers.clip_files import ClipFormat
 from core.corpora.readers.json_file import is_json, read_json, shown
 from core.corpora.readers.npz import NpzFile, is_npy, is_npz
 from core.corpora.readers.parquet_rows import column_names, is_parquet
+from core.corpora.readers.safe_pickle import is_pickle
 from core.errors import CorpusError
 
-SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet")
+SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet", ".pkl", ".pickle")
 """Endings of the files that are looked at in a folder."""
 
 _OF_JSON = (
@@ -76,5 +78,6 @@ _KINDS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ClipFormat]], ...] 
     (is_npy, lambda _: mp_data.LAYOUT),
     (is_parquet, _in_parquet),
     (is_json, _in_json),
+    (is_pickle, lambda _: pose_pickle.LAYOUT),
     (pose_files.is_pose, lambda _: pose_files.LAYOUT),
 )

@@ -26,15 +26,25 @@ _CLIPS_AT_ONCE = 32
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """A file with one clip: `keypoints` (T, 133, 3), or (T, 133, 2) and `scores`; `width` and `height`."""
-    (path,) = clip.files
+    keypoints, size, rate = read_keypoints(clip.files[0], options, report)
+    return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
+
+
+def read_keypoints(
+    path: Path, options: ReadOptions, report: ReadReport
+) -> tuple[np.ndarray, tuple[int, int], float | None]:
+    """The keypoints (T, 133, 3) of a file with one clip, its frames' width and height, and their rate.
+
+    Raises:
+        CorpusError: damaged, of another shape, or of a size that nobody states.
+    """
     with NpzFile(path) as file:
         keypoints = file.array("keypoints")
         if "scores" in file:
             keypoints = _scored(file, keypoints, report)
         _checked(file, keypoints.shape, keypoints.dtype)
         check_pixels(keypoints, path)
-        size, rate = _image_sizes(file, options, 1)[0], _frame_rates(file, 1)[0]
-    return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
+        return keypoints, _image_sizes(file, options, 1)[0], _frame_rates(file, 1)[0]
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:

@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.corpora.readers import coco_wholebody, mediapipe_holistic
+from core.corpora.readers.benchmarks import pose_packs
+from core.corpora.readers.benchmarks.detection import FORMATS as BENCHMARK_FORMATS
+from core.corpora.readers.benchmarks.detection import benchmark_reader
+from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
 from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
 from core.corpora.readers.labels_table import find_table
 from core.corpora.readers.npz import NpzFile, is_npz
 from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.safe_pickle import is_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
@@ -18,8 +23,9 @@ Opener = Callable[[Path, ReadOptions, ReadReport], Source]
 FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], Source]
 SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe's (.npz, <sign>/<take>/<frame>.npy, .json, "
-    "asl-signs .parquet), .pose files, OpenPose's and MMPose's .json, each as a file or as a folder "
-    "<sign>/<clip>, or a .zip, .tar or .tar.gz of these (docs/formats.md)"
+    "asl-signs .parquet), .pose files, OpenPose's and MMPose's .json, pickles of plain arrays, each as a "
+    "file or as a folder <sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these "
+    "(docs/formats.md)"
 )
 
 _LOOKED_AT = 20
@@ -36,6 +42,11 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
     source = (_open_folder if path.is_dir() else _open_file)(path, options, report)
     if wanted not in (AUTO, source.format):
         raise CorpusError(f"{path} is {source.format}, not {wanted}; set format to 'auto'.")
+    if source.format not in BENCHMARK_FORMATS and options.benchmark != BenchmarkOptions():
+        raise CorpusError(
+            f"{path} is {source.format}, no benchmark: benchmark_classes, exclude_clips, "
+            "exclude_train_positions, drop_last_frame and override_image_size do not apply to it."
+        )
     return source
 
 
@@ -95,7 +106,7 @@ def _held(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[
     faults: list[CorpusError] = []
     for suffix in SUFFIXES:
         of_suffix = [path for path in files if path.suffix == suffix]
-        if len(of_suffix) == 1 and suffix == ".npz" and holds_many(of_suffix[0]):
+        if len(of_suffix) == 1 and (holds_many(of_suffix[0]) or pose_packs.is_pack(of_suffix[0])):
             found[suffix] = None, of_suffix
         elif of_suffix and (layout := _layout_of(of_suffix, faults)) is not None:
             found[suffix] = layout, of_suffix
@@ -154,8 +165,11 @@ def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> Source:
     return (coco_wholebody if of_coco else mediapipe_holistic).open_clips(path, options, report)
 
 
-FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = ((holds_many, _open_many),)
+FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = (
+    (holds_many, _open_many),
+    (is_pickle, pose_packs.open_file),
+)
 """Files of many clips: how one is recognised, and what opens it."""
-FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = ()
+FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (benchmark_reader,)
 """Layouts of whole folders: each looks at the files and tells what opens them, or None. Any other folder is
 one of clips."""

@@ -131,8 +131,7 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         CorpusError: it cannot be read, is damaged, or holds pickled objects.
     """
-    with damage_named(path), path.open("rb") as stream:
-        rows = _open_rows(stream, path.stat().st_size)
+    with npy_rows(path) as rows:
         return rows.read_all()
 
 
@@ -140,6 +139,17 @@ def doubles(values: Any) -> np.ndarray:
     """Numbers as float64; what is not a number stays so, without the warning that a signalling NaN gives."""
     with np.errstate(invalid="ignore"):
         return np.asarray(values, dtype="f8")
+
+
+@contextmanager
+def npy_rows(path: Path) -> Iterator[ArrayRows]:
+    """The array of a `.npy` file, to be read row by row.
+
+    Raises:
+        CorpusError: it cannot be read, is damaged, or holds pickled objects.
+    """
+    with damage_named(path), path.open("rb") as stream:
+        yield _open_rows(stream, path.stat().st_size)
 
 
 @contextmanager

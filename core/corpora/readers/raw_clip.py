@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.source import ReadReport, SourceClip
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
@@ -23,10 +24,15 @@ _FRAMES_AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How sources are read: thresholds, and the (width, height) of frames where the source is silent."""
+    """How sources are read: thresholds, and the (width, height) of frames where the source is silent.
+
+    A benchmark's own thresholds take the place of those that nobody stated.
+    """
 
     profile: NormalisationProfile
     image_size: tuple[int, int] | None = None
+    benchmark: BenchmarkOptions = field(default_factory=BenchmarkOptions)
+    profile_is_stated: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Source:
     """An opened source: its format, how many clips it announces, and its pieces, in order.
 
     `separate_files`: pieces are only read where they are sent, so that several processes gain something.
+    `published_split`: the clips' splits are a benchmark's own.
     """
 
     format: str
@@ -99,6 +106,7 @@ class Source:
     profile: NormalisationProfile
     report: ReadReport
     separate_files: bool = False
+    published_split: bool = False
 
 
 def normalised(piece: Piece, profile: NormalisationProfile, report: ReadReport) -> Iterator[SourceClip]:

@@ -125,6 +125,16 @@ def test_a_complete_corpus_of_the_same_import_is_kept(signs: Path, out: Path) ->
         import_corpus(spec(signs, profile="slr500"), out, SilentObserver())
 
 
+def test_a_complete_corpus_of_an_earlier_version_is_kept(signs: Path, out: Path) -> None:
+    first = import_corpus(spec(signs), out, SilentObserver())
+    header = out / "corpus" / "corpus.json"
+    document = json.loads(header.read_text())
+    for option in ("drop_last_frame", "exclude_clips", "benchmark_classes"):
+        del document["provenance"]["options"][option]
+    header.write_text(json.dumps(document))
+    assert import_corpus(spec(signs), out, SilentObserver()) == first
+
+
 def test_what_a_killed_run_left_is_removed(signs: Path, out: Path) -> None:
     for name in (".corpus.0123.partial", ".unpacked-abc"):
         (out / name).mkdir()

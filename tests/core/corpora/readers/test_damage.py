@@ -1,5 +1,6 @@
 """Damaged, mislabelled and hostile files of every format: refused, or skipped in a folder, with reasons."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,14 @@ def write_npz(path: Path) -> Path:
     return path
 
 
+def write_pickle(path: Path) -> Path:
+    path.write_bytes(pickle.dumps({"keypoints": coco_keypoints(2).astype("f4")}))
+    return path
+
+
 FILES: dict[str, Callable[[Path], Path]] = {
     ".npz": write_npz,
+    ".pkl": write_pickle,
     ".pose": lambda path: written.write_pose(path, coco_keypoints(2)),
     ".mmpose.json": lambda path: written.write_mmpose(path, coco_keypoints(2)),
     ".tasks.json": lambda path: written.write_tasks(path, POINTS),

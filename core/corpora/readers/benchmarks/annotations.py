@@ -1,0 +1,107 @@
+"""Official annotations of WLASL and MS-ASL, and the lists of NLA-SLR and Uni-Sign, as checked records."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, NonNegativeInt, TypeAdapter, ValidationError
+
+from core.corpora.readers.npz import damage_named
+from core.errors import CorpusError
+
+MAX_JSON_BYTES = 2**28
+
+_T = TypeVar("_T")
+
+
+class WlaslInstance(BaseModel):
+    """A video in `WLASL_v0.3.json`."""
+
+    video_id: str
+    split: str
+    signer_id: int | None = None
+
+
+class WlaslGloss(BaseModel):
+    """A gloss in `WLASL_v0.3.json`; its place in the file is its number."""
+
+    gloss: str
+    instances: list[WlaslInstance]
+
+
+class NsltEntry(BaseModel):
+    """A video in `nslt_<classes>.json`: its split, and class, first and last frame."""
+
+    subset: str
+    action: tuple[NonNegativeInt, int, int]
+
+
+class MsaslEntry(BaseModel):
+    """A sign in `MSASL_<split>.json`: a stretch of a video."""
+
+    label: NonNegativeInt
+    text: str
+    signer_id: int | None = None
+    url: str | None = None
+    start: int | None = None
+    end: int | None = None
+    width: float | None = None
+    height: float | None = None
+
+
+class NlaEntry(BaseModel):
+    """A video in NLA-SLR's `train.pkl`, `dev.pkl` or `test.pkl`."""
+
+    name: str
+    label: str | int
+    video_file: str = ""
+
+
+class UniSignEntry(BaseModel):
+    """A video in Uni-Sign's `labels-<classes>.<split>`."""
+
+    video_path: str
+    text: str = ""
+    gloss: str | list[str] = ""
+
+
+WLASL = TypeAdapter(list[WlaslGloss])
+NSLT = TypeAdapter(dict[str, NsltEntry])
+MSASL = TypeAdapter(list[MsaslEntry])
+NAMES = TypeAdapter(list[str])
+NUMBERS = TypeAdapter(list[NonNegativeInt])
+NLA = TypeAdapter(list[NlaEntry])
+UNI_SIGN = TypeAdapter(dict[str | int, UniSignEntry])
+
+
+def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
+    """An annotation file in JSON.
+
+    Raises:
+        CorpusError: unreadable, too large, or not as the benchmark publishes it.
+    """
+    with damage_named(path):
+        if (num_bytes := path.stat().st_size) > MAX_JSON_BYTES:
+            raise CorpusError(f"{path} has {num_bytes} bytes; annotations are read up to {MAX_JSON_BYTES}.")
+        data = path.read_bytes()
+    try:
+        return kind.validate_json(data)
+    except ValidationError as error:
+        raise CorpusError(f"{path} {_fault(error)}") from None
+
+
+def checked(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
+    """The records in a pickle's value; `path` is named in errors.
+
+    Raises:
+        CorpusError: they are others.
+    """
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise CorpusError(f"{path} {_fault(error)}") from None
+
+
+def _fault(error: ValidationError) -> str:
+    found = error.errors(include_url=False)[0]
+    place = "/".join(map(str, found["loc"])) or "its beginning"
+    return f"is not as annotations are published: at {place}, {found['msg'][:200]}."

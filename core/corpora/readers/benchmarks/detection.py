@@ -1,0 +1,40 @@
+"""Recognising benchmarks' folders, by the files that only they have."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core.corpora.readers.benchmarks import (
+    dsta_slr,
+    msasl,
+    nla_slr,
+    split_lists,
+    uni_sign,
+    wlasl,
+)
+from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+
+FORMATS = (
+    split_lists.FORMAT,
+    wlasl.FORMAT,
+    msasl.FORMAT,
+    nla_slr.FORMAT,
+    dsta_slr.FORMAT,
+    uni_sign.FORMAT,
+)
+
+OpenFolder = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], Source]
+
+_READERS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign)
+
+
+def benchmark_reader(folder: Path, files: Sequence[Path]) -> OpenFolder | None:
+    """What opens a folder of these files, if it is a benchmark's.
+
+    Raises:
+        CorpusError: it is that of several benchmarks.
+    """
+    if wlasl.is_layout(files) and msasl.is_layout(files):
+        raise CorpusError(f"{folder} has the annotations of both WLASL and MS-ASL; import them apart.")
+    return next((reader.open_folder for reader in _READERS if reader.is_layout(files)), None)

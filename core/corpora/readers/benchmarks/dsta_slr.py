@@ -1,0 +1,148 @@
+"""Reader of DSTA-SLR's packs: `<split>_data_joint.npy` (N, 3, T, 27, 1) beside `<split>_label.pkl`.
+
+The 27 joints are SAM-SLR's choice among COCO-WholeBody's: nose, shoulders, elbows and wrists, and ten points
+of each hand; the other eleven are missing. Clips are padded to T frames with their own beginning, or with
+zeros; the padding is cut off.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.corpora.readers.benchmarks.annotations import NAMES, NUMBERS, checked
+from core.corpora.readers.benchmarks.clips import as_listed, with_profile
+from core.corpora.readers.benchmarks.listed_clips import (
+    SPLIT_NAMES,
+    ListedClip,
+    chosen,
+    numbered_label,
+)
+from core.corpora.readers.benchmarks.pose_pickle import Pose
+from core.corpora.readers.npz import npy_rows
+from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.source import ReadReport
+from core.errors import CorpusError, PoseError
+from core.pose.normalise import NUM_RAW_JOINTS
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "dsta_slr"
+JOINTS = (
+    *(0, 5, 6, 7, 8, 9, 10),
+    *(91, 95, 96, 99, 100, 103, 104, 107, 108, 111),
+    *(112, 116, 117, 120, 121, 124, 125, 128, 129, 132),
+)
+"""For each of the 27 joints, its index among COCO-WholeBody's 133."""
+
+_DATA = re.compile(r"(train|val|dev|test)_data_joint\.npy")
+_CLIPS_AT_ONCE = 32
+_LONGEST_PADDED = 1000
+"""Frames of the longest clip in which repetitions are looked for; packs have 150."""
+
+
+def is_layout(files: Sequence[Path]) -> bool:
+    """Whether a folder has such a pack."""
+    return any(_DATA.fullmatch(path.name) for path in files)
+
+
+def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """The clips of all splits, read one after the other.
+
+    Raises:
+        CorpusError: arrays of another shape, labels that do not fit them, or packs in several folders.
+    """
+    packs = [path for path in files if _DATA.fullmatch(path.name)]
+    if len({path.parent for path in packs}) > 1:
+        raise CorpusError(f"{packs[0]} and {packs[-1]} are of different packs; import each folder apart.")
+    listed = {path: _listed(path) for path in packs}
+    wanted = chosen([clip for clips in listed.values() for clip in clips], options.benchmark, report)
+    options = with_profile(options, folder, packs[0].parent, report)
+    report.note(
+        "Of each hand the pack has ten points and the wrist of the arm; the other eleven are not visible."
+    )
+    pieces = _pieces(listed, set(wanted), options)
+    return Source(FORMAT, len(wanted), pieces, options.profile, report, published_split=True)
+
+
+@dataclass(frozen=True)
+class PackPiece:
+    """Some clips' joints (K, 3, T, 27, 1) as they are in the file."""
+
+    clips: tuple[ListedClip, ...]
+    joints: np.ndarray
+    options: ReadOptions
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """The clips, without padding, as COCO-WholeBody keypoints."""
+        for clip, joints in zip(self.clips, self.joints[..., 0].transpose(0, 2, 3, 1), strict=True):
+            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+                frames = _without_padding(joints)  # (T, 27, 3)
+                pose = Pose(_keypoints(frames))
+            if len(frames) < len(joints):
+                report.note(f"Padding was cut off: clips had been filled up to {len(joints)} frames.")
+            try:
+                yield as_listed(pose.as_clip(clip.name, self.options, report), clip)
+            except (CorpusError, PoseError) as error:
+                yield Unreadable(clip.name, str(error))
+
+
+def _pieces(
+    listed: dict[Path, list[ListedClip]], wanted: set[ListedClip], options: ReadOptions
+) -> Iterator[PackPiece]:
+    for path, clips in listed.items():
+        with npy_rows(path) as rows:
+            for first in range(0, len(clips), _CLIPS_AT_ONCE):
+                some = clips[first : first + _CLIPS_AT_ONCE]
+                joints = rows.read(len(some))
+                kept = [index for index, clip in enumerate(some) if clip in wanted]
+                yield PackPiece(tuple(some[index] for index in kept), joints[kept], options)
+
+
+def _listed(path: Path) -> list[ListedClip]:
+    """What the labels beside an array say, one clip for each of its rows."""
+    with npy_rows(path) as rows:
+        shape, kind = rows.shape, rows.dtype.kind
+    if len(shape) != 5 or (shape[1], *shape[3:]) != (3, len(JOINTS), 1) or kind != "f":
+        raise CorpusError(f"{path} must hold numbers (clips, 3, frames, {len(JOINTS)}, 1); got {shape}.")
+    split = path.name.removesuffix("_data_joint.npy")
+    label_path = path.with_name(f"{split}_label.pkl")
+    if not label_path.is_file():
+        raise CorpusError(f"There is no {label_path.name} beside {path}.")
+    value = load_pickle(label_path)
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise CorpusError(f"{label_path} must hold (names of clips, class numbers).")
+    names = checked(value[0], NAMES, label_path)
+    numbers = checked(
+        np.ravel(value[1]).tolist() if isinstance(value[1], np.ndarray) else value[1], NUMBERS, label_path
+    )
+    if not len(names) == len(numbers) == shape[0]:
+        raise CorpusError(
+            f"{label_path} must have a name and a class number for each of the {shape[0]} clips of "
+            f"{path.name}; it has {len(names)} names and {len(numbers)} numbers."
+        )
+    return [
+        ListedClip(name, (name,), SPLIT_NAMES[split], number, numbered_label(number))
+        for name, number in zip(names, numbers, strict=True)
+    ]
+
+
+def _keypoints(frames: np.ndarray) -> np.ndarray:
+    """Frames (T, 27, 3) as COCO-WholeBody keypoints (T, 133, 3), zeros where the pack has nothing."""
+    keypoints = np.zeros((len(frames), NUM_RAW_JOINTS, 3))
+    keypoints[:, JOINTS] = frames
+    return keypoints
+
+
+def _without_padding(frames: np.ndarray) -> np.ndarray:
+    """Frames (T, 27, 3) without zeros at the end, and without the repetitions of their beginning."""
+    lively = np.flatnonzero(frames.any(axis=(1, 2)))
+    frames = frames[: lively[-1] + 1] if len(lively) else frames[:0]
+    if len(frames) > _LONGEST_PADDED:
+        return frames
+    for length in np.flatnonzero((frames[1:] == frames[:1]).all(axis=(1, 2))) + 1:
+        if (frames[length:] == frames[:-length]).all():
+            return frames[:length]
+    return frames

@@ -1,0 +1,90 @@
+"""Reader of MS-ASL's official annotations, `MSASL_<split>.json` and `MSASL_classes.json`, beside pose files.
+
+MS-ASL gives its clips no names. Here the n-th of `MSASL_train.json` is `train_00000` and so on, or, where the
+annotation has its video's address, `<YouTube id>_<first frame>_<last frame>`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from core.corpora.readers.benchmarks.annotations import MSASL, NAMES, MsaslEntry, read_annotations
+from core.corpora.readers.benchmarks.clips import open_listed
+from core.corpora.readers.benchmarks.listed_clips import SPLIT_NAMES, ListedClip
+from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.normalise import PROFILES
+
+FORMAT: Final = "msasl"
+CLASSES = "MSASL_classes.json"
+
+_LIST = re.compile(r"MSASL_(train|val|test)(?![a-z]).*\.json")
+_VIDEO_ID = re.compile(r"(?:v=|youtu\.be/|embed/)([\w-]{11})")
+
+
+def is_layout(files: Sequence[Path]) -> bool:
+    """Whether a folder has MS-ASL's annotation files."""
+    return any(_LIST.fullmatch(path.name) for path in files)
+
+
+def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """The annotated clips; those without a pose file are skipped and counted.
+
+    Raises:
+        CorpusError: annotations that are none, several of a split, or no pose file at all.
+    """
+    names = next((read_annotations(path, NAMES) for path in files if path.name == CLASSES), [])
+    clips = []
+    for split, path in _lists(files).items():
+        entries = read_annotations(path, MSASL)
+        clips += [_listed(split, number, entry, names) for number, entry in enumerate(entries)]
+    options = options if options.profile_is_stated else replace(options, profile=PROFILES[FORMAT])
+    if any(clip.image_size for clip in clips):
+        report.note(
+            "Where a pose file does not state its frame's size, the annotated size of the video counts."
+        )
+    return open_listed(FORMAT, clips, folder, files, options, report)
+
+
+def _lists(files: Sequence[Path]) -> dict[str, Path]:
+    lists: dict[str, Path] = {}
+    for path in files:
+        if (found := _LIST.fullmatch(path.name)) is None:
+            continue
+        if found[1] in lists:
+            raise CorpusError(f"{lists[found[1]]} and {path} are both MS-ASL's {found[1]} list; keep one.")
+        lists[found[1]] = path
+    return {split: lists[split] for split in ("train", "val", "test") if split in lists}
+
+
+def _listed(split: str, number: int, entry: MsaslEntry, names: Sequence[str]) -> ListedClip:
+    name = f"{split}_{number:05d}"
+    return ListedClip(
+        name=name,
+        places=(
+            name,
+            f"{split}_{number}",
+            f"{split}/{number:05d}",
+            f"{split}/{number}",
+            _stretch(entry) or name,
+        ),
+        split=SPLIT_NAMES[split],
+        class_index=entry.label,
+        label=names[entry.label] if entry.label < len(names) else entry.text,
+        signer=None if entry.signer_id is None or entry.signer_id < 0 else str(entry.signer_id),
+        image_size=_size(entry),
+    )
+
+
+def _stretch(entry: MsaslEntry) -> str | None:
+    video = _VIDEO_ID.search(entry.url or "")
+    return f"{video[1]}_{entry.start}_{entry.end}" if video else None
+
+
+def _size(entry: MsaslEntry) -> tuple[int, int] | None:
+    if entry.width is None or entry.height is None or not 2 <= min(entry.width, entry.height) < 1e6:
+        return None
+    return round(entry.width), round(entry.height)

@@ -1,0 +1,157 @@
+"""Reader of NLA-SLR's packs: `keypoints_*.pkl` with all clips, beside `train.pkl`, `dev.pkl`, `test.pkl`.
+
+The pack is a dict from a clip's name to its keypoints (T, 133, 3) in pixels, or to a dict with `keypoints`;
+the lists hold dicts with `name` and `label`. It is read once and held in memory.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.corpora.readers.benchmarks.annotations import NAMES, NLA, NSLT, checked, read_annotations
+from core.corpora.readers.benchmarks.clip_places import note_unlisted
+from core.corpora.readers.benchmarks.clips import as_listed, with_profile
+from core.corpora.readers.benchmarks.listed_clips import (
+    SPLIT_NAMES,
+    ListedClip,
+    chosen,
+    skip_without_pose,
+)
+from core.corpora.readers.benchmarks.pose_pickle import pose_of
+from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.source import ReadReport
+from core.errors import CorpusError, PoseError
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "nla_slr"
+
+_LISTS = {f"{name}.pkl": split for name, split in SPLIT_NAMES.items()}
+_CLASSES = "MSASL_classes.json"
+_KEYPOINTS = "keypoint"
+_CLIPS_AT_ONCE = 32
+
+
+def is_layout(files: Sequence[Path]) -> bool:
+    """Whether a folder has such a pack and a list."""
+    return any(map(_is_list, files)) and any(map(_is_pack, files))
+
+
+def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """The listed clips; those without keypoints are skipped and counted.
+
+    Raises:
+        CorpusError: a pack or list that is none, or more asked for than there is.
+    """
+    lists = [path for path in files if _is_list(path)]
+    clips, num_augmented = _listed(lists, _class_numbers(lists[0].parent, files, options.benchmark.classes))
+    if num_augmented:
+        report.note(f"{num_augmented} augmented copies in the lists were left out.")
+    packs = [path for path in files if _is_pack(path)]
+    options = with_profile(options, folder, packs[0].parent, report)
+    wanted = chosen(clips, options.benchmark, report)
+    poses = _merged(packs)
+    listed = {clip.name for clip in clips}
+    note_unlisted([name for name in poses if name not in listed], report)
+    return _source(wanted, poses, packs[0], options, report)
+
+
+def open_pack(path: Path, poses: Mapping[object, object], options: ReadOptions, report: ReadReport) -> Source:
+    """A pack alone: its clips have names, and nothing else."""
+    clips = [ListedClip(str(name), ()) for name in poses]
+    named = {str(name): pose for name, pose in poses.items()}
+    options = with_profile(options, path.parent, path, report)
+    return _source(chosen(clips, options.benchmark, report), named, path, options, report)
+
+
+@dataclass(frozen=True)
+class PackPiece:
+    """Some clips of a pack in memory; `path` is named in errors."""
+
+    clips: tuple[ListedClip, ...]
+    poses: Mapping[str, object]
+    path: Path
+    options: ReadOptions
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """The clips; one whose keypoints are none is one that cannot be read."""
+        for clip in self.clips:
+            if clip.name not in self.poses:
+                skip_without_pose(clip, f"no keypoints in {self.path.name}", report)
+                continue
+            try:
+                pose = pose_of(self.poses[clip.name], self.path, report)
+                yield as_listed(pose.as_clip(clip.name, self.options, report), clip)
+            except (CorpusError, PoseError) as error:
+                yield Unreadable(clip.name, str(error))
+
+
+def _source(
+    clips: Sequence[ListedClip],
+    poses: Mapping[str, object],
+    path: Path,
+    options: ReadOptions,
+    report: ReadReport,
+) -> Source:
+    pieces = (
+        PackPiece(tuple(clips[first : first + _CLIPS_AT_ONCE]), poses, path, options)
+        for first in range(0, len(clips), _CLIPS_AT_ONCE)
+    )
+    return Source(FORMAT, len(clips), pieces, options.profile, report, published_split=True)
+
+
+def _is_pack(path: Path) -> bool:
+    return path.suffix == ".pkl" and (_KEYPOINTS in path.name or _KEYPOINTS in path.parent.name)
+
+
+def _is_list(path: Path) -> bool:
+    return path.name in _LISTS and not _is_pack(path)
+
+
+def _listed(lists: Sequence[Path], numbers: Mapping[str, int] | None) -> tuple[list[ListedClip], int]:
+    """The clips of the lists, and how many more are augmented copies; `numbers` are of clips or of labels."""
+    clips, num_augmented = [], 0
+    for path in lists:
+        for entry in checked(load_pickle(path), NLA, path):
+            if "augmentation" in entry.video_file:
+                num_augmented += 1
+                continue
+            label = str(entry.label)
+            number = None if numbers is None else numbers.get(entry.name, numbers.get(label))
+            if numbers is None or number is not None:
+                clips.append(ListedClip(entry.name, (entry.name,), _LISTS[path.name], number, label))
+    if not clips:
+        raise CorpusError(f"{lists[0]} and the lists beside it name no clip of the chosen classes.")
+    return clips, num_augmented
+
+
+def _class_numbers(folder: Path, files: Sequence[Path], num_classes: int | None) -> Mapping[str, int] | None:
+    """Numbers of MS-ASL's classes, or of WLASL's clips in the wanted subset; None where none is wanted."""
+    if num_classes is None:
+        return None
+    if folder / _CLASSES in files:
+        names = read_annotations(folder / _CLASSES, NAMES)
+        return {name: number for number, name in enumerate(names)}
+    subset = next((folder / name for name in _subset_names(num_classes) if folder / name in files), None)
+    if subset is None:
+        raise CorpusError(
+            f"benchmark_classes is {num_classes}, but {folder} has neither {_CLASSES} nor WLASL's "
+            f"{num_classes}.json to say which classes these are."
+        )
+    return {name: entry.action[0] for name, entry in read_annotations(subset, NSLT).items()}
+
+
+def _subset_names(num_classes: int) -> tuple[str, str]:
+    return f"{num_classes}.json", f"nslt_{num_classes}.json"
+
+
+def _merged(packs: Sequence[Path]) -> dict[str, object]:
+    poses: dict[str, object] = {}
+    for path in packs:
+        value = load_pickle(path)
+        if not isinstance(value, dict):
+            raise CorpusError(
+                f"{path} must hold a dict from clips' names to keypoints; got a {type(value).__name__}."
+            )
+        poses.update((str(name), pose) for name, pose in value.items())
+    return poses

@@ -1,0 +1,187 @@
+"""Keypoints of one clip in a pickle, as MMPose's users and Uni-Sign save them (docs/formats.md).
+
+An array (T, 133, 3), a list of frames, or a dict with `keypoints` and, where these have no confidence,
+`scores`. A frame may hold several people, as arrays (P, 133, ...) or as MMPose's results.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.mediapipe_points import frame_size
+from core.corpora.readers.npz import damage_named
+from core.corpora.readers.people import most_confident
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.normalise import NUM_RAW_JOINTS
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "pose_pickle"
+
+KEYPOINTS = "keypoints"
+"""What tells a dict that is a clip from one of many clips."""
+
+MAX_PEOPLE = 1000
+MAX_FRAMES = 50_000
+"""Frames of a clip that come one by one."""
+
+_SCORES = ("scores", "keypoint_scores", "keypoints_scores")
+_SIZES = ("img_shape", "image_size", "original_shape")
+_SURE = 0.3
+_LARGEST_FRACTION = 4.0
+"""Sure points all nearer than this to the corner are in fractions of the frame: no signer has four pixels."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A clip's keypoints (T, 133, 3): x, y (in pixels, or fractions of the frame), confidence.
+
+    `image_size` is (width, height) in pixels, None where the file does not say.
+    """
+
+    keypoints: Float64[np.ndarray, "T 133 3"]
+    image_size: tuple[int, int] | None = None
+    in_fractions: bool = False
+    frame_rate: float | None = None
+
+    def as_clip(self, name: str, options: ReadOptions, report: ReadReport) -> RawClip:
+        """The clip, changed as the options of benchmarks ask.
+
+        Raises:
+            CorpusError: nobody says how large its frames are.
+            PoseError: keypoints of the wrong shape.
+        """
+        size = self._size(name, options, report)
+        keypoints = self.keypoints * (*size, 1) if self.in_fractions else self.keypoints
+        if options.benchmark.drop_last_frame:
+            keypoints = keypoints[:-1]
+        return RawClip.of(keypoints, size, name, frame_rate=self.frame_rate)
+
+    def _size(self, name: str, options: ReadOptions, report: ReadReport) -> tuple[int, int]:
+        if self.image_size is not None and not options.benchmark.override_image_size:
+            return self.image_size
+        if self.in_fractions:
+            return frame_size(options, report)
+        if options.image_size is None:
+            raise CorpusError(
+                f"Neither lists nor pose of clip {name!r} state the frame's width and height in pixels; set "
+                "image_width and image_height."
+            )
+        return options.image_size
+
+
+def read_pose(path: Path, report: ReadReport) -> Pose:
+    """The one clip of a pickle.
+
+    Raises:
+        CorpusError: damaged, not plain values, or no COCO-WholeBody keypoints.
+    """
+    return pose_of(load_pickle(path), path, report)
+
+
+def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
+    """The clip that a pickle's value is; `path` is named in errors.
+
+    Raises:
+        CorpusError: it is no clip of COCO-WholeBody keypoints.
+    """
+    facts = value if isinstance(value, Mapping) else {KEYPOINTS: value}
+    with damage_named(path), np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        try:
+            size, span = _stated_size(facts), _stated_span(facts)
+            keypoints = _numbers(_keypoints(facts, report))
+        except (LookupError, AttributeError) as error:
+            raise ValueError(f"it has no keypoints where they belong ({error!r})") from None
+    if keypoints.shape[1:] != (NUM_RAW_JOINTS, 3):
+        raise CorpusError(
+            f"{path}: the keypoints of a clip must be (frames, {NUM_RAW_JOINTS}, 3), or (..., 2) with scores "
+            f"beside them; got {keypoints.shape} of a {type(value).__name__}."
+        )
+    return Pose(keypoints[span], size, _in_fractions(keypoints))
+
+
+def _read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    return read_pose(clip.files[0], report).as_clip(clip.name, options, report)
+
+
+def _numbers(keypoints: np.ndarray) -> np.ndarray:
+    if keypoints.dtype.kind not in "fiu":
+        raise ValueError(f"it holds {keypoints.dtype} where numbers belong")
+    return keypoints.astype(np.float64)
+
+
+def _keypoints(facts: Mapping[Any, Any], report: ReadReport) -> np.ndarray:
+    """The keypoints (T, 133, 3) of one person a frame, zeros where there is nobody."""
+    frames, scores = facts[KEYPOINTS], _scores_of(facts)
+    if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] != 2:
+        return frames
+    if len(frames) > MAX_FRAMES:
+        raise ValueError(f"it has {len(frames)} frames; a clip is read up to {MAX_FRAMES}")
+    if scores is not None and len(scores) != len(frames):
+        raise ValueError(f"it has keypoints of {len(frames)} frames and scores of {len(scores)}")
+    each = [None] * len(frames) if scores is None else scores
+    people = (_people(frame, score) for frame, score in zip(frames, each, strict=True))
+    nobody = np.zeros((NUM_RAW_JOINTS, 3))
+    chosen = [most_confident(list(found), report) if len(found) else nobody for found in people]
+    return np.stack(chosen) if chosen else np.zeros((0, NUM_RAW_JOINTS, 3))
+
+
+def _people(frame: Any, scores: Any) -> np.ndarray:
+    """A frame's people (P, 133, 3)."""
+    if isinstance(frame, Mapping):
+        frame = [frame]
+    if len(frame) > MAX_PEOPLE and not isinstance(frame, np.ndarray):
+        raise ValueError(f"a frame has {len(frame)} people or points; at most {MAX_PEOPLE} are read")
+    if isinstance(frame, Sequence) and frame and isinstance(frame[0], Mapping):
+        return np.concatenate([_people(person[KEYPOINTS], _scores_of(person)) for person in frame])
+    people = np.asarray(frame)
+    people = people[None] if people.ndim == 2 else people
+    if scores is None or people.ndim != 3 or people.shape[2] != 2:
+        return people
+    confidence = np.asarray(scores)
+    if confidence.size != people.shape[0] * people.shape[1]:
+        raise ValueError(f"a frame has keypoints {people.shape} and scores {confidence.shape}")
+    confidence = confidence.reshape(people.shape[:2])
+    return np.concatenate([people, confidence[..., None]], axis=2)
+
+
+def _scores_of(facts: Mapping[Any, Any]) -> Any:
+    return next((facts[name] for name in _SCORES if name in facts), None)
+
+
+def _stated_size(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
+    if "width" in facts and "height" in facts:
+        width, height = facts["width"], facts["height"]
+    elif (name := next((name for name in _SIZES if name in facts), None)) is not None:
+        height, width = facts[name][:2]
+    else:
+        return None
+    if not 2 <= min(width, height) <= max(width, height) <= 1e6:
+        raise ValueError(f"its frames have {width} x {height} pixels")
+    return round(float(width)), round(float(height))
+
+
+def _stated_span(facts: Mapping[Any, Any]) -> slice:
+    """The frames from `start` to before `end` that belong to the clip, where it says so."""
+    if "start" not in facts or "end" not in facts:
+        return slice(None)
+    start, end = int(facts["start"]), int(facts["end"])
+    if not 0 <= start < end:
+        raise ValueError(f"its clip goes from frame {start} to {end}")
+    return slice(start, end)
+
+
+def _in_fractions(keypoints: np.ndarray) -> bool:
+    sure = keypoints[np.nan_to_num(keypoints[:, :, 2]) > _SURE][:, :2]
+    finite = sure[np.isfinite(sure).all(axis=1)]
+    return len(finite) > 0 and float(np.abs(finite).max()) < _LARGEST_FRACTION
+
+
+LAYOUT = ClipFormat(FORMAT, _read_clip)

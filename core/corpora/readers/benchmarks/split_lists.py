@@ -1,0 +1,132 @@
+"""Reader of the layout that the method's authors release: pose files, and lists of them for each split.
+
+Lists lie as `trainlist01.txt`, `testlist01.txt` and `vallist01.txt` anywhere below the folder (as a rule in
+`Annotations/`), each line `<path> <class number>`; `classInd.txt` beside them names the classes.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from core.corpora.readers.benchmarks.clips import open_listed, with_profile
+from core.corpora.readers.benchmarks.listed_clips import (
+    SPLIT_NAMES,
+    ListedClip,
+    numbered_label,
+)
+from core.corpora.readers.npz import damage_named
+from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.specs import SourceFormat
+
+FORMAT: SourceFormat = "benchmark_lists"
+CLASSES = "classInd.txt"
+
+MAX_LIST_BYTES = 2**26
+
+_LIST = re.compile(r"(train|val|valid|dev|test)list(\d*)\.txt")
+_POSES = "pose"
+
+
+def is_layout(files: Sequence[Path]) -> bool:
+    """Whether a folder has such lists."""
+    return any(_LIST.fullmatch(path.name) for path in files)
+
+
+def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """The clips of the lists; those without a pose file are skipped and counted.
+
+    Raises:
+        CorpusError: lists in several places, a line that is none, or no pose file at all.
+    """
+    lists = _lists_of_one_place(folder, files, options.benchmark.classes, report)
+    classes = _class_names(lists[0].parent / CLASSES, files)
+    lines = [(path, *line) for path in lists for line in _lines(path)]
+    first = _first_number({number for _, _, number in lines if number is not None}, set(classes))
+    clips = [_listed(path, place, number, first, classes) for path, place, number in lines]
+    poses = [path for path in files if _POSES in (part.lower() for part in path.relative_to(folder).parts)]
+    where = [path for path in poses or files if not path.name.endswith(".txt")]
+    options = with_profile(options, folder, lists[0].parent, report)
+    return open_listed(FORMAT, clips, folder, where, options, report)
+
+
+def _lists_of_one_place(
+    folder: Path, files: Sequence[Path], num_classes: int | None, report: ReadReport
+) -> list[Path]:
+    """The first list of each split; of several folders, those of the one that ends with `num_classes`."""
+    lists = [path for path in files if _LIST.fullmatch(path.name)]
+    places = sorted({path.parent for path in lists})
+    if len(places) > 1 and num_classes is not None:
+        places = [place for place in places if re.search(rf"(?<!\d){num_classes}$", place.name)] or places
+    if len(places) > 1:
+        names = ", ".join(str(place.relative_to(folder)) for place in places[:5])
+        raise CorpusError(
+            f"{folder} has lists in several folders ({names}): set benchmark_classes to the number that the "
+            "wanted one ends with, or import each benchmark's folder apart."
+        )
+    here = sorted(path for path in lists if path.parent == places[0])
+    firsts: dict[str, Path] = {}
+    for path in here:
+        split = _split_of(path)
+        firsts.setdefault(split, path)
+    if others := [path.name for path in here if path not in firsts.values()]:
+        report.note(f"Of several lists for a split the first is read; left aside: {', '.join(others[:5])}.")
+    return list(firsts.values())
+
+
+def _split_of(path: Path) -> str:
+    found = _LIST.fullmatch(path.name)
+    assert found is not None
+    return SPLIT_NAMES[found[1]]
+
+
+def _lines(path: Path) -> list[tuple[str, int | None]]:
+    """A list's places and class numbers; None for a line without."""
+    lines: list[tuple[str, int | None]] = []
+    for number, line in enumerate(_text_lines(path), start=1):
+        place, _, last = line.replace(",", " ").rpartition(" ")
+        if place and last.isdecimal():
+            lines.append((place.strip(), int(last)))
+        elif "/" in line:
+            lines.append((line, None))
+        else:
+            raise CorpusError(f"{path}, line {number}: expected '<path> <class number>'; got {line[:60]!r}.")
+    return lines
+
+
+def _class_names(path: Path, files: Sequence[Path]) -> dict[int, str]:
+    """`<number> <name>` lines, or names alone, which count from 0; from beside the lists, or anywhere."""
+    found = path if path in files else next((file for file in files if file.name == CLASSES), None)
+    names: dict[int, str] = {}
+    for number, line in enumerate(_text_lines(found) if found else ()):
+        first, _, rest = line.replace(",", " ").partition(" ")
+        numbered = first.isdecimal() and rest.strip()
+        names[int(first) if numbered else number] = rest.strip() if numbered else line
+    return names
+
+
+def _first_number(numbers: set[int], classes: set[int]) -> int:
+    """What the lists' class numbers begin with: 0 where it occurs, else as the names', else 1."""
+    if 0 in numbers:
+        return 0
+    return min(classes) if classes and max(numbers, default=0) <= max(classes) else 1
+
+
+def _listed(path: Path, place: str, number: int | None, first: int, classes: dict[int, str]) -> ListedClip:
+    offset = min(classes, default=first) - first  # lists from 0 beside classes from 1
+    if number is None:
+        label: str | None = PurePath(place).parent.name
+        index = next((key - min(classes) for key, name in classes.items() if name == label), None)
+    else:
+        index = number - first
+        label = classes.get(number + offset, numbered_label(index))
+    name = str(PurePath(place).with_suffix("")) if PurePath(place).suffix else place
+    return ListedClip(name, (place,), _split_of(path), index, label)
+
+
+def _text_lines(path: Path) -> list[str]:
+    with damage_named(path):
+        if (num_bytes := path.stat().st_size) > MAX_LIST_BYTES:
+            raise CorpusError(f"{path} has {num_bytes} bytes; a list is read up to {MAX_LIST_BYTES}.")
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]

@@ -1,0 +1,102 @@
+"""Reader of WLASL's official annotations, `WLASL_v0.3.json` and `nslt_<classes>.json`, beside pose files.
+
+A pose file is called as its video: `69241.npz` for the video 69241.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from core.corpora.readers.benchmarks.annotations import NSLT, WLASL, NsltEntry, WlaslGloss, read_annotations
+from core.corpora.readers.benchmarks.clips import open_listed
+from core.corpora.readers.benchmarks.listed_clips import SPLIT_NAMES, ListedClip, numbered_label
+from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.normalise import PROFILES
+
+FORMAT: Final = "wlasl"
+
+_GLOSSES = re.compile(r"WLASL_v.*\.json")
+_SUBSET = re.compile(r"nslt_(\d+).*\.json")
+_NAMED = 3
+
+
+def is_layout(files: Sequence[Path]) -> bool:
+    """Whether a folder has WLASL's annotation files."""
+    return any(_GLOSSES.fullmatch(path.name) or _SUBSET.fullmatch(path.name) for path in files)
+
+
+def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+    """The annotated clips; those without a pose file are skipped and counted.
+
+    Raises:
+        CorpusError: annotations that are none, several of a kind, or no pose file at all.
+    """
+    subset_file = _subset_file(files, options.benchmark.classes)
+    gloss_files = [path for path in files if _GLOSSES.fullmatch(path.name)]
+    if len(gloss_files) > 1:
+        raise CorpusError(f"{gloss_files[0]} and {gloss_files[1]} are both WLASL's annotations; keep one.")
+    glosses = read_annotations(gloss_files[0], WLASL) if gloss_files else []
+    if subset_file is None:
+        clips = _all_clips(glosses)
+    else:
+        subset = read_annotations(subset_file, NSLT)
+        clips = _clips_of_subset(subset, glosses)
+        _note_mismatch(subset, glosses, subset_file.name, report)
+    options = options if options.profile_is_stated else replace(options, profile=PROFILES[FORMAT])
+    return open_listed(
+        FORMAT, clips, folder, [path for path in files if path.suffix != ".txt"], options, report
+    )
+
+
+def _subset_file(files: Sequence[Path], num_classes: int | None) -> Path | None:
+    """The list of the wanted number of classes, else of the next larger, or without a wish of the most."""
+    sizes = {int(found[1]): path for path in files if (found := _SUBSET.fullmatch(path.name))}
+    fitting = [size for size in sizes if num_classes is not None and size >= num_classes]
+    return sizes[min(fitting) if fitting else max(sizes)] if sizes else None
+
+
+def _all_clips(glosses: Sequence[WlaslGloss]) -> list[ListedClip]:
+    return [
+        _listed(instance.video_id, instance.split, number, gloss.gloss, instance.signer_id)
+        for number, gloss in enumerate(glosses)
+        for instance in gloss.instances
+    ]
+
+
+def _clips_of_subset(subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss]) -> list[ListedClip]:
+    signers = {video.video_id: video.signer_id for gloss in glosses for video in gloss.instances}
+    clips = []
+    for video_id, entry in subset.items():
+        number = entry.action[0]
+        label = glosses[number].gloss if number < len(glosses) else numbered_label(number)
+        clips.append(_listed(video_id, entry.subset, number, label, signers.get(video_id)))
+    return clips
+
+
+def _listed(video_id: str, split: str, number: int, label: str, signer: int | None) -> ListedClip:
+    return ListedClip(
+        name=video_id,
+        places=(video_id,),
+        split=SPLIT_NAMES.get(split, split),
+        class_index=number,
+        label=label,
+        signer=None if signer is None else str(signer),
+    )
+
+
+def _note_mismatch(
+    subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss], name: str, report: ReadReport
+) -> None:
+    if not glosses:
+        report.note(f"{name} has no glosses and signers: put WLASL_v0.3.json beside it to have them.")
+        return
+    known = {video.video_id for gloss in glosses for video in gloss.instances}
+    if missing := [video_id for video_id in subset if video_id not in known]:
+        report.note(
+            f"{len(missing)} videos of {name} are not in WLASL's list of glosses (for example "
+            f"{', '.join(missing[:_NAMED])}): their signers are unknown."
+        )

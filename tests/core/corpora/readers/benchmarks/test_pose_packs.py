@@ -1,0 +1,93 @@
+"""Pickles without lists, and what a benchmark's options do elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.corpora.importing import import_corpus
+from core.errors import CorpusError, SpecError
+from core.observer import SilentObserver
+from core.specs import ImportSpec
+from tests.core.corpora.readers.benchmarks.conftest import Write, facts, read
+from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
+from tests.core.corpora.readers.conftest import read as read_source
+
+
+def person(frame: np.ndarray, score: float) -> dict[str, Any]:
+    """A person as MMPose 0.x returns one."""
+    return {"keypoints": frame, "bbox": np.array([0, 0, 640, 480, score])}
+
+
+def test_every_way_of_saving_a_clip_is_the_same_clip(write: Write, videos: list[np.ndarray]) -> None:
+    video = videos[0]
+    other = np.full_like(video[0], 0.5)
+    saved = {
+        "array": video,
+        "people": video[:, None],
+        "frames": list(video),
+        "lists": video[:, :, :].tolist(),
+        "dict": {"keypoints": video, "width": 640, "height": 480},
+        "scores": {"keypoints": video[:, :, :2], "scores": video[:, :, 2]},
+        "newer": {"keypoints": video[:, None, :, :2], "keypoint_scores": video[:, None, :, 2]},
+        "results": [[person(other, 0.2), person(frame, 0.9)] for frame in video],
+        "newer_results": [
+            [{"keypoints": frame[:, :2], "keypoint_scores": frame[:, 2], "bbox": [0, 0, 9, 9]}]
+            for frame in video
+        ],
+    }
+    clips = {}
+    for name, content in saved.items():
+        (clip,) = read_source(write(f"{name}.pkl", content), size=(640, 480)).clips
+        clips[name] = clip.clip.points
+    for name, points in clips.items():
+        np.testing.assert_allclose(points, clips["array"], atol=1e-5, err_msg=name)
+
+
+def test_a_folder_of_signs(tmp_path: Path, write: Write, videos: list[np.ndarray]) -> None:
+    for number, name in enumerate(("book/1", "book/2", "drink/1")):
+        write(f"{name}.pkl", videos[number])
+    write("README.md", "hello")
+    result = read_source(tmp_path / "data", size=(640, 480))
+    assert result.format == "pose_pickle"
+    assert facts(result.clips) == [
+        ("book/1", "book", None, None),
+        ("book/2", "book", None, None),
+        ("drink/1", "drink", None, None),
+    ]
+    assert result.report.notes == ["1 other files were not read (.md)."]
+
+
+def test_a_lone_pickle_in_a_folder_is_a_clip_or_a_pack(
+    tmp_path: Path, write: Write, videos: list[np.ndarray]
+) -> None:
+    path = write("book/1.pkl", {"keypoints": videos[0]})
+    (clip,) = read_source(tmp_path / "data", size=(640, 480)).clips
+    assert (clip.name, clip.label) == ("book/1", "book")
+    path.unlink()
+    write("book/poses.pkl", {"a": videos[0], "b": videos[1]})
+    assert [clip.name for clip in read(tmp_path / "data").clips] == ["a", "b"]
+
+
+def test_a_single_damaged_pickle_is_refused(write: Write) -> None:
+    with pytest.raises(CorpusError, match=r"must be \(frames, 133, 3\), .* got \(5, 75, 3\) of a nd"):
+        read_source(write("clip.pkl", np.zeros((5, 75, 3))), size=(640, 480))
+    with pytest.raises(CorpusError, match=r"clip\.pkl holds pathlib\.P"):
+        read_source(write("clip.pkl", Path("a")))
+
+
+def test_options_of_benchmarks_are_refused_elsewhere(tmp_path: Path) -> None:
+    np.savez(tmp_path / "signs.npz", keypoints=holistic_keypoints(2, 3))
+    for asked in ({"drop_last_frame": True}, {"benchmark_classes": 100}, {"exclude_clips": ["a"]}):
+        spec = ImportSpec.model_validate({"name": "s", "source": str(tmp_path / "signs.npz"), **asked})
+        with pytest.raises(CorpusError, match="is mediapipe_holistic, no benchmark: benchmark_classes"):
+            import_corpus(spec, tmp_path, SilentObserver())
+
+
+def test_an_overriding_size_must_be_given(tmp_path: Path) -> None:
+    np.savez(tmp_path / "clip.npz", keypoints=coco_keypoints(3))
+    spec = ImportSpec(name="s", source=str(tmp_path / "clip.npz"), override_image_size=True)
+    with pytest.raises(SpecError) as caught:
+        import_corpus(spec, tmp_path, SilentObserver())
+    assert caught.value.pointer == "/override_image_size"

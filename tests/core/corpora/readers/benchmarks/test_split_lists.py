@@ -1,0 +1,228 @@
+"""The layout that the method's authors release: pickles and lists of them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.corpora.importing import import_corpus
+from core.corpora.packed import PackedCorpus
+from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.detect import open_source
+from core.corpora.readers.raw_clip import ReadOptions
+from core.corpora.reading import read_clips
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.observer import SilentObserver
+from core.pose.normalise import PROFILES, normalise
+from core.specs import ImportSpec
+from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, facts, profile_of, read
+
+CLASSES = "1 book\n2 drink\n3 thank you\n"
+TRAIN = "book/69241.mp4 1\ndrink/65225.mp4 2\nthank_you/07099.mp4 3\n"
+
+
+@pytest.fixture
+def released(tmp_path: Path, write: Write, videos: list[np.ndarray]) -> Path:
+    """Five listed clips of three classes, one of them without a pose, and a pose that no list has."""
+    write("Annotations/classInd.txt", CLASSES)
+    write("Annotations/trainlist01.txt", TRAIN)
+    write("Annotations/testlist01.txt", "book/70212.mp4 1\n")
+    write("Annotations/vallist01.txt", "drink/00335.mp4 2\n")
+    write("Video/book/69241.mp4", "")
+    for name, video in zip(
+        ("book/69241", "drink/65225", "thank_you/07099", "book/70212", "book/00000"), videos, strict=False
+    ):
+        write(f"Pose/{name}.pkl", {"keypoints": video})
+    return tmp_path / "data"
+
+
+def test_lists_name_splits_and_classes(released: Path) -> None:
+    result = read(released)
+    assert result.format == "benchmark_lists"
+    assert facts(result.clips) == [
+        ("book/70212", "book", None, "test"),
+        ("book/69241", "book", None, "train"),
+        ("drink/65225", "drink", None, "train"),
+        ("thank_you/07099", "thank you", None, "train"),
+    ]
+    assert dict(result.report.skipped) == {"no pose": 1}
+    assert result.report.examples == ["drink/00335: no pose file drink/00335"]
+    assert result.report.notes == [
+        "Nothing names the benchmark: the thresholds of wlasl were used; set profile for others.",
+        "1 poses are of no listed clip and were not read (for example Pose/book/00000.pkl).",
+    ]
+
+
+def test_the_points_are_those_of_the_pickle(released: Path, videos: list[np.ndarray]) -> None:
+    clip = next(clip for clip in read(released).clips if clip.name == "book/69241")
+    expected = normalise(videos[0], width=SIZE[0], height=SIZE[1], profile=PROFILES["wlasl"])
+    np.testing.assert_array_equal(clip.clip.points, expected.clip.points)
+
+
+@pytest.mark.system
+def test_several_processes_read_the_same(released: Path) -> None:
+    options = ReadOptions(PROFILES["wlasl"], SIZE, BenchmarkOptions(drop_last_frame=True))
+    alone, together = (
+        list(read_clips(open_source(released, "auto", options, ReadReport()), processes=number))
+        for number in (1, 2)
+    )
+    assert facts(alone) == facts(together)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.clip.points, other.clip.points)
+
+
+def test_it_becomes_a_corpus(released: Path, tmp_path: Path) -> None:
+    spec = ImportSpec(name="wlasl", source=str(released), image_width=SIZE[0], image_height=SIZE[1])
+    result = import_corpus(spec, tmp_path, SilentObserver())
+    corpus = PackedCorpus.open(tmp_path / "corpus")
+    assert result["split_counts"] == {"train": 3, "test": 1}
+    assert corpus.label_names == ("book", "drink", "thank you")
+    assert corpus.header.provenance["format"] == "benchmark_lists"
+    assert corpus.header.provenance["profile"] == "wlasl"
+
+
+@pytest.mark.parametrize(
+    ("classes", "train", "labels"),
+    [
+        (CLASSES, "book/69241 0\ndrink/65225 1", {"book", "drink"}),
+        ("book\ndrink\nthank you", "book/69241 0\ndrink/65225 1", {"book", "drink"}),
+        (
+            "book\ndrink\nthank you",
+            "book/69241 1\ndrink/65225 2\nthank_you/07099 3",
+            {"book", "drink", "thank you"},
+        ),
+        ("0 book\n1 drink", "Video/book/69241.mp4,0\nVideo/drink/65225.mp4,1", {"book", "drink"}),
+        ("1 book\n2 drink", "book/69241.mp4\ndrink/65225.mp4", {"book", "drink"}),
+        ("", "book/69241.mp4 1\ndrink/65225.mp4 12", {"0000", "0011"}),
+    ],
+)
+def test_lists_may_count_from_0_or_1(
+    released: Path, write: Write, classes: str, train: str, labels: set[str]
+) -> None:
+    for other in ("testlist01.txt", "vallist01.txt"):
+        (released / "Annotations" / other).unlink()
+    write("Annotations/classInd.txt", classes)
+    write("Annotations/trainlist01.txt", train)
+    assert {clip.label for clip in read(released).clips} == labels
+
+
+def test_only_the_first_classes(released: Path) -> None:
+    assert {clip.label for clip in read(released, classes=2).clips} == {"book", "drink"}
+    with pytest.raises(CorpusError, match="benchmark_classes is 4, but the source has 3 classes"):
+        read(released, classes=4)
+
+
+def test_of_several_subsets_one_is_chosen(released: Path, write: Write) -> None:
+    write("Annotations/WLASL2/trainlist01.txt", "book/69241 0\ndrink/65225 1\n")
+    write("Annotations/WLASL12/trainlist01.txt", TRAIN)
+    with pytest.raises(CorpusError, match=r"lists in several folders \(Annotations, Annotations/WLASL12, "):
+        read(released)
+    assert [clip.name for clip in read(released, classes=2).clips] == ["book/69241", "drink/65225"]
+
+
+def test_clips_can_be_left_out_by_name_and_position(released: Path) -> None:
+    result = read(released, exclude_clips=("book/70212",), exclude_train_positions=(0, 2))
+    assert [clip.name for clip in result.clips] == ["drink/65225"]
+    assert "3 clips were left out, as exclude_clips and positions ask." in result.report.notes
+    with pytest.raises(CorpusError, match=r"'nobody', but no list has such a clip; they are called 'book/"):
+        read(released, exclude_clips=("nobody",))
+    with pytest.raises(CorpusError, match="goes up to 3, but the training list has 3 clips"):
+        read(released, exclude_train_positions=(3,))
+    every = ("book/70212", "drink/00335")
+    with pytest.raises(CorpusError, match="leave none of 5 clips"):
+        read(released, exclude_clips=every, exclude_train_positions=(0, 1, 2))
+
+
+def test_the_last_frame_can_be_dropped(released: Path, videos: list[np.ndarray]) -> None:
+    whole, shorter = read(released), read(released, drop_last_frame=True)
+    for one, other in zip(whole.clips, shorter.clips, strict=True):
+        assert len(one.clip) - 1 <= len(other.clip) <= len(one.clip)
+        np.testing.assert_array_equal(one.clip.points[: len(other.clip)], other.clip.points)
+    lost = sum(report.frames_kept + report.frames_without_hands for report in (whole.report,)) - sum(
+        report.frames_kept + report.frames_without_hands for report in (shorter.report,)
+    )
+    assert lost == len(whole.clips)
+
+
+def test_a_stated_size_gives_way_only_when_asked(
+    released: Path, write: Write, videos: list[np.ndarray]
+) -> None:
+    write("Pose/book/69241.pkl", {"keypoints": videos[0], "img_shape": (480, 1280)})
+    stated, overridden = (
+        next(
+            clip.clip
+            for clip in read(released, override_image_size=switch).clips
+            if clip.name == "book/69241"
+        )
+        for switch in (False, True)
+    )
+    np.testing.assert_allclose(2 * stated.points[:, 42:, 0], overridden.points[:, 42:, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [("NMFs-CSL", "nmfs_csl"), ("SLR500", "slr500"), ("MS-ASL1000", "msasl"), ("data", "wlasl")],
+)
+def test_the_folder_says_whose_thresholds_count(released: Path, name: str, profile: str) -> None:
+    folder = released.rename(released.with_name(name))
+    assert profile_of(folder).name == profile
+    stated = profile_of(folder, profile=PROFILES["msasl"], profile_is_stated=True)
+    assert stated.name == "msasl"
+
+
+def test_without_a_size_every_clip_says_so(released: Path) -> None:
+    report = read(released, size=None).report
+    assert report.skipped["unreadable"] == 4
+    assert "state the frame's width and height in pixels; set image_width" in report.examples[-1]
+
+
+def test_classes_without_clips_are_none(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", "thank_you/07099 3")
+    for name in ("testlist01.txt", "vallist01.txt"):
+        write(f"Annotations/{name}", "thank_you/07099 3")
+    with pytest.raises(CorpusError, match="No clip is listed, or none of the classes"):
+        read(released, classes=2)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("book/1 1\n" * 8_000_000, r"trainlist01\.txt has 72000000 bytes; a list is read up to"),
+        ("book\n", r"trainlist01\.txt, line 1: expected '<path> <class number>'; got 'book'"),
+        ("x/1 1\ny/2 1\n", r"None of the 4 listed clips has a pose file below .* with any ending"),
+    ],
+)
+def test_wrong_lists_are_refused(released: Path, write: Write, train: str, message: str) -> None:
+    write("Annotations/trainlist01.txt", train)
+    write("Annotations/testlist01.txt", "x/7 1")
+    with pytest.raises(CorpusError, match=message):
+        read(released)
+
+
+def test_a_clip_with_two_poses_is_refused(released: Path, write: Write) -> None:
+    write("Pose/book/69241.pickle", np.zeros((2, 133, 3)))
+    with pytest.raises(CorpusError, match=r"69241\.\w+ and .* could both be the pose of clip 'book/69241'"):
+        read(released)
+
+
+def test_a_hostile_or_damaged_pose_is_skipped_and_named(released: Path, write: Write) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.system, ("true",)
+
+    write("Pose/book/69241.pkl", Hostile())
+    whole = (released / "Pose/drink/65225.pkl").read_bytes()
+    (released / "Pose/drink/65225.pkl").write_bytes(whole[:1000])
+    write("Pose/thank_you/07099.pkl", {"keypoints": np.zeros((4, 17, 3))})
+    report = read(released).report
+    assert dict(report.skipped) == {"no pose": 1, "unreadable": 3}
+    assert [f"{os.system.__module__}.system" in text for text in report.examples] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert "65225.pkl is damaged" in report.examples[2]
+    assert "must be (frames, 133, 3), or (..., 2) with scores beside" in report.examples[3]
