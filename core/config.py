@@ -62,6 +62,16 @@ class ViewConfig(Closed):
     """That matrix's entries are uniform in plus or minus this."""
     shear_range: Annotated[Real, Field(ge=0)] = 1.0
     """Shear coefficients are uniform in plus or minus this."""
+    rotation_range: Annotated[Real, Field(ge=0)] = 0.0
+    """Every view is turned by an angle uniform in plus or minus this, in radians. The paper's text says that
+    views are rotated; the released code turns none."""
+    scale_range: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    """Every view is scaled by a factor uniform in 1 plus or minus this. As for rotation."""
+    parts_move_apart: Switch = False
+    """Each hand and the trunk draw a rotation and a scale of their own, instead of one for all."""
+    spatial_centre: Literal["corner", "centre"] = "corner"
+    """What stays in its place when points are multiplied by matrices: the corner of the image and of a hand's
+    crop, as in the released code, or their centre."""
     hand_swap_probability: Fraction = 0.5
     """How often right and left hand change places."""
     hand_swap_mirrors_trunk: Switch = False
@@ -84,8 +94,33 @@ class ViewConfig(Closed):
 
 
 class EncoderConfig(Closed):
-    """Widths and depths of one stream's encoder (paper, section III-A)."""
+    """What an encoder sees, and the widths and depths of each stream's network (paper, section III-A).
 
+    The fields from `streams` to `num_time_segments` are repairs and ablations of ours; their defaults are
+    what the released code does.
+    """
+
+    streams: tuple[Literal["joint", "motion"], ...] = ("joint", "motion")
+    """Streams that there are; `motion` alone or `joint` alone is an ablation."""
+    motion_difference: Literal["forward", "backward"] = "forward"
+    """`forward`: a frame's motion leads to the next frame, and the last is 0, as in the released code;
+    `backward`: it comes from the frame before, and the first is 0, as in the paper's text."""
+    trunk_origin: Literal["image", "shoulders"] = "image"
+    """`image`: the trunk in fractions of the frame; `shoulders`: about the middle of the shoulders, in
+    shoulder widths (means over the view), so that it does not matter where and how large a signer is."""
+    missing_hands: Literal["zero", "masked"] = "zero"
+    """`zero`: a hand that is not there has its points at (0, 0), which is a place, and jumps to and from it;
+    `masked`: hands are seen about the centre of their crop, a missing one is there, and does not move."""
+    pooled_trunk_graph: Literal["released", "repaired"] = "released"
+    """`released`: arms and nose are not linked, because no node has a distance; `repaired`: they are."""
+    sub_part_readout: Literal["max", "joined"] = "max"
+    """How a frame's sub-parts become one feature: their maximum, or side by side, so that it is known whose
+    is whose."""
+    coordinate_shortcut: Switch = False
+    """The frame's coordinates stand beside the sub-parts' features in the read-out."""
+    num_time_segments: Positive = 1
+    """Attention pools within each of so many equal segments of a view, which are then joined; 1 pools over
+    the whole view, which forgets what came first."""
     input_norm_eps: Annotated[Real, Field(gt=0)] = 0.1
     """Epsilon of the input batch norm. The released code uses 0.1, every other batch norm 1e-5."""
     graph_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128, 128, 256)
@@ -124,6 +159,12 @@ class EncoderConfig(Closed):
             )
         return self
 
+    @model_validator(mode="after")
+    def _streams_are_some(self) -> Self:
+        if not self.streams or len(set(self.streams)) != len(self.streams):
+            raise ValueError(f"streams {list(self.streams)} must name joint or motion or both, each once")
+        return self
+
 
 class NeighbourConfig(Closed):
     """Agreement about the nearest past samples, from a teacher to a student (paper, eq. 5 to 9)."""
@@ -151,6 +192,19 @@ class ContrastConfig(Closed):
     """Hand-trunk consistency."""
     transfer: NeighbourConfig = NeighbourConfig(num_neighbours=8192)
     """Joint-motion knowledge transfer."""
+    instance_spaces: Annotated[tuple[Literal["fused", "hand", "trunk"], ...], Field(min_length=1)] = (
+        "fused",
+        "hand",
+        "trunk",
+    )
+    """Embedding spaces that have an InfoNCE term. The released code has all three, the paper's text hand and
+    trunk."""
+    consistency_between: Literal["neighbours", "channels"] = "neighbours"
+    """What hand and trunk agree about: their similarities to the nearest past samples, as in the released
+    code, or the channels of their embeddings, as in the paper's text (`num_neighbours` is not used then)."""
+    transfer_space: Literal["fused", "hand_and_trunk"] = "fused"
+    """Joint and motion agree about similarities of fused embeddings, as in the released code, or of the sums
+    of hand and trunk embeddings, as in the paper's text."""
     instance_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the InfoNCE terms."""
     consistency_weight: Annotated[Real, Field(ge=0)] = 1.0
@@ -158,11 +212,21 @@ class ContrastConfig(Closed):
     transfer_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the joint-motion transfer terms."""
 
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Embedding spaces that any term looks at; the others have no head and no queue."""
+        used = {*self.instance_spaces, "hand", "trunk"}
+        if self.transfer_space == "fused":
+            used.add("fused")
+        return tuple(space for space in ("fused", "hand", "trunk") if space in used)
+
     @model_validator(mode="after")
     def _neighbours_fit_the_queues(self) -> Self:
+        fused = self.transfer_space == "fused"
+        transfer_length = self.fused_queue_length if fused else self.part_queue_length
         for name, neighbours, length in (
             ("consistency.num_neighbours", self.consistency.num_neighbours, self.part_queue_length),
-            ("transfer.num_neighbours", self.transfer.num_neighbours, self.fused_queue_length),
+            ("transfer.num_neighbours", self.transfer.num_neighbours, transfer_length),
         ):
             if neighbours > length:
                 raise ValueError(f"{name} {neighbours} is above its queue's length {length}; lower it")

@@ -73,5 +73,7 @@ class FineTuneConfig(Closed):
                 "hand_swap_probability": self.hand_swap_probability,
                 "trunk_scale_range": 0.0,
                 "trunk_shift_range": 0.0,
+                "rotation_range": 0.0,
+                "scale_range": 0.0,
             }
         )

@@ -12,7 +12,7 @@ from itertools import pairwise
 from core.config import EncoderConfig, PretrainConfig
 from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
 
-_NUM_STREAMS, _NUM_SPACES, _NUM_PARTITIONS = 2, 3, 4
+_NUM_PARTITIONS = 4
 _FP32_BYTES = 4
 _COPIES_KEPT = {"native": 9.6, "eager": 14.5}
 """Outputs of the graph blocks, times this, are what a step keeps of a clip (from the peaks at full size)."""
@@ -34,9 +34,11 @@ class Footprint:
 
 def footprint(config: PretrainConfig) -> Footprint:
     """Work out the footprint of a resolved configuration; each device has its share of the batch."""
-    trained = _NUM_STREAMS * count_parameters(config.encoder)
-    lengths = config.contrast.fused_queue_length + 2 * config.contrast.part_queue_length
-    queues = _NUM_STREAMS * lengths * config.encoder.embedding_width
+    num_streams, spaces = len(config.encoder.streams), config.contrast.spaces
+    trained = num_streams * count_parameters(config.encoder, num_spaces=len(spaces))
+    lengths = 2 * config.contrast.part_queue_length
+    lengths += config.contrast.fused_queue_length if "fused" in spaces else 0
+    queues = num_streams * lengths * config.encoder.embedding_width
     checkpoint = _FP32_BYTES * (3 * trained + queues)
     devices = config.run.num_devices if isinstance(config.run.num_devices, int) else 1
     clips = config.run.batch_size // devices
@@ -47,7 +49,7 @@ def footprint(config: PretrainConfig) -> Footprint:
     return Footprint(trained, checkpoint, int(held + kept + _PROGRAM_BYTES))
 
 
-def count_parameters(encoder: EncoderConfig) -> int:
+def count_parameters(encoder: EncoderConfig, *, num_spaces: int) -> int:
     """Parameters of one stream's encoder with its projection heads."""
     width = encoder.feature_width
     parts = sum(_part(part, encoder) for part in (HAND, TRUNK_PART))
@@ -55,7 +57,12 @@ def count_parameters(encoder: EncoderConfig) -> int:
     transformers += _transformer(width, encoder.trunk_feed_forward_width, encoder.num_transformer_blocks)
     hidden = encoder.projection_width
     head = _linear(width, hidden) + _linear(hidden, encoder.embedding_width)
-    return parts + transformers + 2 * _linear(width, 1) + _NUM_SPACES * head
+    return parts + transformers + 2 * _pooling(encoder) + num_spaces * head
+
+
+def _pooling(encoder: EncoderConfig) -> int:
+    width, num_segments = encoder.feature_width, encoder.num_time_segments
+    return _linear(width, 1) + (_linear(num_segments * width, width) if num_segments > 1 else 0)
 
 
 def _part(part: PartSkeleton, encoder: EncoderConfig) -> int:
@@ -64,7 +71,9 @@ def _part(part: PartSkeleton, encoder: EncoderConfig) -> int:
     blocks += sum(_block(a, b, residual=True) for a, b in pairwise(pooled))
     convolutions = 5 * width**2 + width + 2 * (3 * width**2 + width)
     temporal = convolutions + _linear(2 * width, width) + _norm(width)
-    output = _linear(pooled[-1], width) + _norm(width)
+    num_nodes = len(part.sub_parts) if encoder.sub_part_readout == "joined" else 1
+    num_coordinates = 2 * part.num_joints if encoder.coordinate_shortcut else 0
+    output = _linear(num_nodes * pooled[-1] + num_coordinates, width) + _norm(width)
     return _norm(2 * part.num_joints) + blocks + output + encoder.num_temporal_blocks * temporal
 
 
@@ -91,7 +100,7 @@ def _kept_bytes(config: PretrainConfig) -> float:
     )
     size = _FP32_BYTES if config.run.precision == "fp32" else 2
     copies = _COPIES_KEPT["native" if config.run.engine in ("native", "auto") else "eager"]
-    return _NUM_STREAMS * config.views.num_frames * per_frame * size * copies
+    return len(config.encoder.streams) * config.views.num_frames * per_frame * size * copies
 
 
 def _widths(encoder: EncoderConfig) -> tuple[Sequence[int], Sequence[int]]:

@@ -11,10 +11,11 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from core.augment.exchange import exchanged_maps
-from core.augment.placement import draw_placement, placed_before
+from core.augment.placement import CENTRE, draw_placement, placed_before
 from core.augment.plane_maps import PlaneMaps
 from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop
+from core.augment.turning import draw_turns
 from core.config import ViewConfig
 
 
@@ -45,6 +46,10 @@ def draw_numbers(
     crop = draw_crop(clip_lengths, config, generator)
     maps = draw_spatial(num_clips, config, generator)
     exchanged = torch.rand(num_clips, generator=generator) < config.hand_swap_probability
+    if config.rotation_range > 0 or config.scale_range > 0:
+        maps = maps.after(draw_turns(num_clips, config, generator))
+    if config.spatial_centre == "centre":
+        maps = maps.about(CENTRE)
     if config.trunk_scale_range > 0 or config.trunk_shift_range > 0:
         maps = placed_before(maps, draw_placement(num_clips, config, generator))
     return ViewDraws(crop, exchanged, exchanged_maps(maps, exchanged, mirror_trunk=mirror_trunk))

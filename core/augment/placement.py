@@ -11,7 +11,8 @@ from core.augment.plane_maps import PlaneMaps
 from core.config import ViewConfig
 from core.pose.skeleton import NUM_JOINTS, TRUNK
 
-_IMAGE_CENTRE = 0.5
+CENTRE = 0.5
+"""Of the image, and of a hand's crop, along each axis."""
 
 
 def draw_placement(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float32[Tensor, "B 3"]:
@@ -27,5 +28,5 @@ def placed_before(maps: PlaneMaps, placement: Float32[Tensor, "B 3"]) -> PlaneMa
     scale, shift = torch.ones(num_clips, NUM_JOINTS, 1), torch.zeros(num_clips, NUM_JOINTS, 2)
     factor, move = placement[:, None, :1], placement[:, None, 1:]  # (B, 1, 1 or 2)
     scale[:, TRUNK] = factor
-    shift[:, TRUNK] = move + _IMAGE_CENTRE * (1 - factor)
-    return maps.after_scaling(scale, shift)
+    shift[:, TRUNK] = move + CENTRE * (1 - factor)
+    return maps.after(PlaneMaps(scale.expand(-1, -1, 2), torch.zeros_like(shift), shift))

@@ -68,10 +68,20 @@ class PlaneMaps:
         """The same on a device, copied without waiting."""
         return self.each(lambda numbers: numbers.to(device, non_blocking=True))
 
-    def after_scaling(self, scale: Float32[Tensor, "B V 1"], shift: Float32[Tensor, "B V 2"]) -> "PlaneMaps":
-        """First scale, then shift, then this map."""
-        moved = self.straight * shift + self.crossed * shift.flip(2) + self._moves
-        return PlaneMaps(self.straight * scale, self.crossed * scale, moved)
+    def after(self, first: "PlaneMaps") -> "PlaneMaps":
+        """The map of `first`, then this one's."""
+        moved = self.straight * first._moves + self.crossed * first._moves.flip(2) + self._moves
+        return PlaneMaps(
+            self.straight * first.straight + self.crossed * first.crossed.flip(2),
+            self.straight * first.crossed + self.crossed * first.straight.flip(2),
+            moved,
+        )
+
+    def about(self, centre: float) -> "PlaneMaps":
+        """The same about the point (centre, centre) instead of the origin."""
+        return PlaneMaps(
+            self.straight, self.crossed, self._moves + centre * (1 - self.straight - self.crossed)
+        )
 
     def then_mirrored(self) -> "PlaneMaps":
         """First this map, then x -> 1 - x."""

@@ -16,12 +16,12 @@ from core.config import PretrainConfig
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import momentum_update
 from core.encoders.pass_context import PassContext
-from core.encoders.projection import SPACES, ProjectionHeads
+from core.encoders.projection import ProjectionHeads
 from core.encoders.sign_encoder import SignEncoder, initialise
-from core.losses.consistency import hand_trunk_consistency
+from core.losses.consistency import channel_consistency, hand_trunk_consistency
 from core.losses.info_nce import info_nce
 from core.losses.knowledge_transfer import knowledge_transfer
-from core.pose.streams import STREAMS, streams
+from core.pose.streams import streams
 
 Embeddings = dict[str, dict[str, Tensor]]
 """stream -> space -> (B, D), or similarities (B, K)."""
@@ -35,7 +35,7 @@ class StreamNetwork(nn.Module):
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
         self.encoder = SignEncoder(config.encoder)
-        self.projection = ProjectionHeads(config.encoder)
+        self.projection = ProjectionHeads(config.encoder, config.contrast.spaces)
         initialise(self)
 
     def forward(self, view: View, context: PassContext) -> dict[str, Float[Tensor, "B D"]]:
@@ -54,17 +54,20 @@ class SpatialTemporalConsistency(nn.Module):
         super().__init__()
         self._gather = gather
         self.contrast = config.contrast
-        self.query = nn.ModuleDict({stream: StreamNetwork(config) for stream in STREAMS})
+        self.config = config.encoder
+        self.streams: tuple[str, ...] = config.encoder.streams
+        self.spaces = config.contrast.spaces
+        self.query = nn.ModuleDict({stream: StreamNetwork(config) for stream in self.streams})
         self.key = copy.deepcopy(self.query).requires_grad_(False)
         self.queues = nn.ModuleDict(
             {
                 stream: nn.ModuleDict(
                     {
                         space: KeyQueue(self._queue_length(space), config.encoder.embedding_width)
-                        for space in SPACES
+                        for space in self.spaces
                     }
                 )
-                for stream in STREAMS
+                for stream in self.streams
             }
         )
 
@@ -89,43 +92,59 @@ class SpatialTemporalConsistency(nn.Module):
         return losses
 
     def _losses(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> dict[str, Tensor]:
-        weights = self.contrast
         by_query, by_key = _similarities(queries, past), _similarities(keys, past)
-        losses = {
-            f"instance/{stream}/{space}": weights.instance_weight
+        losses = self._instance_losses(queries, keys, by_query)
+        channels = self.contrast.consistency_between == "channels"
+        for stream in self.streams:
+            consistency = (
+                channel_consistency(queries[stream], keys[stream], self.contrast.consistency)
+                if channels
+                else hand_trunk_consistency(by_query[stream], by_key[stream], self.contrast.consistency)
+            )
+            losses[f"consistency/{stream}"] = self.contrast.consistency_weight * consistency
+        if len(self.streams) > 1:
+            losses["transfer"] = self.contrast.transfer_weight * self._transfer(queries, keys, past)
+        return losses
+
+    def _transfer(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> Tensor:
+        if self.contrast.transfer_space == "hand_and_trunk":
+            queries, keys, past = _sums(queries), _sums(keys), _sums(past)
+        by_query, by_key = (
+            {stream: each[stream]["fused"] @ past[stream]["fused"].T for stream in self.streams}
+            for each in (queries, keys)
+        )
+        return knowledge_transfer(by_query, by_key, self.contrast.transfer)
+
+    def _instance_losses(
+        self, queries: Embeddings, keys: Embeddings, by_query: Embeddings
+    ) -> dict[str, Tensor]:
+        return {
+            f"instance/{stream}/{space}": self.contrast.instance_weight
             * info_nce(
                 (queries[stream][space] * keys[stream][space]).sum(dim=1),
                 by_query[stream][space],
-                temperature=weights.temperature,
+                temperature=self.contrast.temperature,
             )
-            for stream in STREAMS
-            for space in SPACES
+            for stream in self.streams
+            for space in self.contrast.instance_spaces
         }
-        for stream in STREAMS:
-            losses[f"consistency/{stream}"] = weights.consistency_weight * hand_trunk_consistency(
-                by_query[stream], by_key[stream], weights.consistency
-            )
-        losses["transfer"] = weights.transfer_weight * knowledge_transfer(
-            {stream: by_query[stream]["fused"] for stream in STREAMS},
-            {stream: by_key[stream]["fused"] for stream in STREAMS},
-            weights.transfer,
-        )
-        return losses
 
     def _embed(self, networks: nn.ModuleDict, view: View, context: PassContext) -> Embeddings:
+        seen = streams(view.points, view.hand_visible, self.config)
         return {
             stream: networks[stream](View(points, view.hand_visible), context.for_network(2 * index))
-            for index, (stream, points) in enumerate(streams(view.points).items())
+            for index, (stream, points) in enumerate(seen.items())
         }
 
     def _past_keys(self) -> Embeddings:
         """Copies of the queues, because the losses' gradients need them after the queues have moved on."""
         return {
-            stream: {space: self.queue(stream, space).keys.clone() for space in SPACES} for stream in STREAMS
+            stream: {space: self.queue(stream, space).keys.clone() for space in self.spaces}
+            for stream in self.streams
         }
 
     def _enqueue(self, keys: Embeddings) -> None:
-        places = [(stream, space) for stream in STREAMS for space in SPACES]
+        places = [(stream, space) for stream in self.streams for space in self.spaces]
         everyone = self._gather(torch.stack([keys[stream][space] for stream, space in places]))  # (S, N, D)
         for (stream, space), gathered in zip(places, everyone, strict=True):
             self.queue(stream, space).enqueue(gathered)
@@ -143,6 +162,11 @@ class SpatialTemporalConsistency(nn.Module):
 def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
     """Cosine similarities of the batch to each space's past keys."""
     return {
-        stream: {space: embeddings[stream][space] @ past[stream][space].T for space in SPACES}
-        for stream in STREAMS
+        stream: {space: each @ past[stream][space].T for space, each in spaces.items()}
+        for stream, spaces in embeddings.items()
     }
+
+
+def _sums(embeddings: Embeddings) -> Embeddings:
+    """Each stream's hand and trunk embeddings added up, in the place of the fused one."""
+    return {stream: {"fused": spaces["hand"] + spaces["trunk"]} for stream, spaces in embeddings.items()}

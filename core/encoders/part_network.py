@@ -37,7 +37,11 @@ class PartNetwork(nn.Module):
             GraphBlock(a, b, pooled_adjacency(part), dropout=config.graph_dropout, residual=True)
             for a, b in pairwise(pooled_widths)
         )
-        self.output = nn.Linear(pooled_widths[-1], config.feature_width)
+        self.joins_sub_parts = config.sub_part_readout == "joined"
+        self.has_shortcut = config.coordinate_shortcut
+        num_nodes = len(part.sub_parts) if self.joins_sub_parts else 1
+        num_coordinates = 2 * part.num_joints if self.has_shortcut else 0
+        self.output = nn.Linear(num_nodes * pooled_widths[-1] + num_coordinates, config.feature_width)
         self.output_norm = NodeNorm(config.feature_width)
         self.output_dropout = DropoutPlace(config.output_dropout)
         self.temporal_blocks = nn.ModuleList(
@@ -47,20 +51,32 @@ class PartNetwork(nn.Module):
     def forward(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "G B T C"]:
         """Return one feature per frame of each of G parts of one kind (both hands, or the trunk)."""
         num_frames, native = points.shape[2], context.native
-        nodes = self._nodes(points, context)
+        coordinates = nodes = self._nodes(points, context)
         for block in self.joint_blocks:
             nodes = block(nodes, context, rows_per_clip=num_frames)
         nodes = pool_sub_parts(nodes, self.sub_parts, native=native)  # (S, G, B*T, C)
         for block in self.pooled_blocks:
             nodes = block(nodes, context, rows_per_clip=num_frames)
-        pooled = pool_sub_parts(nodes, (tuple(range(len(nodes))),), native=native)  # (1, G, B*T, C)
+        rows = self._read_out(nodes, coordinates, context)  # (1, G, B*T, D)
         dropout = self.output_dropout(context, rows_per_clip=num_frames)
-        rows, left_out = linear_before_norm(pooled, self.output, context)
+        rows, left_out = linear_before_norm(rows, self.output, context)
         rows = self.output_norm(rows, context, relu=True, dropout=dropout, left_out=left_out)
         frames = rows[0].unflatten(1, points.shape[1:3])  # (G, B, T, C)
         for block in self.temporal_blocks:
             frames = block(frames, context)
         return frames
+
+    def _read_out(
+        self, nodes: Float[Tensor, "S G R C"], coordinates: Float[Tensor, "V G R 2"], context: PassContext
+    ) -> Float[Tensor, "1 G R D"]:
+        """What becomes a frame's feature: the sub-parts' maximum, or all of them, and where joints are."""
+        if self.joins_sub_parts:
+            read = _side_by_side(nodes)
+        else:
+            read = pool_sub_parts(nodes, (tuple(range(len(nodes))),), native=context.native)
+        if self.has_shortcut:
+            read = torch.cat([read, _side_by_side(coordinates).to(read.dtype)], dim=-1)
+        return read
 
     def _nodes(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "V G R 2"]:
         """Normalise every coordinate, in the points' own precision, and turn joints outermost."""
@@ -68,3 +84,8 @@ class PartNetwork(nn.Module):
         rows = self.input_norm(rows.contiguous(), context)[0].unflatten(2, (-1, 2))  # (G, B*T, V, 2)
         nodes = rows.permute(2, 0, 1, 3).contiguous()
         return nodes if nodes.dtype == torch.float32 else in_precision(nodes, context)
+
+
+def _side_by_side(nodes: Float[Tensor, "V G R C"]) -> Float[Tensor, "1 G R D"]:
+    """All nodes' channels of a row, one after the other."""
+    return nodes.permute(1, 2, 0, 3).flatten(2).unsqueeze(0)

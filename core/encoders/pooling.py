@@ -1,5 +1,6 @@
 """Attention pooling: many tokens to one feature (paper, section III-A)."""
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -15,10 +16,48 @@ class AttentionPooling(nn.Module):
         self.score = nn.Linear(width, 1)
 
     def forward(
-        self, tokens: Float[Tensor, "B N C"], visible: Bool[Tensor, "B N"] | None = None
+        self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens; those that are not `visible` weigh nothing."""
-        scores = self.score(tokens)  # (B, N, 1)
+        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing."""
+        scores = self.score(tokens).flatten(1, 2)  # (B, N, 1)
         if visible is not None:
-            scores = scores.masked_fill(~visible.unsqueeze(-1), _HIDDEN_SCORE)
-        return (scores.softmax(dim=1) * tokens).sum(dim=1)
+            scores = scores.masked_fill(~visible.flatten(1).unsqueeze(-1), _HIDDEN_SCORE)
+        return (scores.softmax(dim=1) * tokens.flatten(1, 2)).sum(dim=1)
+
+
+class SegmentPooling(nn.Module):
+    """Attention pooling within each of several equal stretches of time, joined by a linear layer.
+
+    So a feature knows what came first. Departs from the paper, which pools over the whole view. A stretch in
+    which nothing is visible is zero.
+    """
+
+    def __init__(self, width: int, *, num_segments: int) -> None:
+        super().__init__()
+        self.num_segments = num_segments
+        self.score = nn.Linear(width, 1)
+        self.join = nn.Linear(num_segments * width, width)
+
+    def forward(
+        self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
+    ) -> Float[Tensor, "B C"]:
+        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing."""
+        shown = self._segments(tokens).unsqueeze(1)  # (S, 1, T)
+        if visible is not None:
+            shown = shown & visible.unsqueeze(1)  # (B, S, P, T)
+        shown = shown.expand(len(tokens), -1, tokens.shape[1], -1).flatten(2)  # (B, S, N)
+        scores = self.score(tokens).flatten(1).unsqueeze(1).masked_fill(~shown, _HIDDEN_SCORE)
+        weights = scores.softmax(dim=2) * shown  # (B, S, N)
+        joined: Tensor = self.join((weights @ tokens.flatten(1, 2)).flatten(1))
+        return joined
+
+    def _segments(self, tokens: Float[Tensor, "B P T C"]) -> Bool[Tensor, "S T"]:
+        """Which frames belong to which stretch."""
+        num_frames = tokens.shape[2]
+        stretch = torch.arange(num_frames, device=tokens.device) * self.num_segments // num_frames
+        return stretch == torch.arange(self.num_segments, device=tokens.device).unsqueeze(1)
+
+
+def pooling(width: int, *, num_segments: int) -> AttentionPooling | SegmentPooling:
+    """The pooling for so many stretches of time."""
+    return AttentionPooling(width) if num_segments == 1 else SegmentPooling(width, num_segments=num_segments)

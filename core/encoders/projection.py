@@ -1,5 +1,6 @@
 """Projection heads, used only while pretraining (paper, section III-B)."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from jaxtyping import Float
@@ -14,9 +15,9 @@ SPACES = tuple(field.name for field in fields(Features))
 
 
 class ProjectionHeads(nn.Module):
-    """One two-layer head per embedding space; its output has unit length."""
+    """One two-layer head for each of some embedding spaces; its output has unit length."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, spaces: Sequence[str] = SPACES) -> None:
         super().__init__()
         self.heads = nn.ModuleDict(
             {
@@ -25,7 +26,7 @@ class ProjectionHeads(nn.Module):
                     nn.ReLU(),
                     nn.Linear(config.projection_width, config.embedding_width),
                 )
-                for space in SPACES
+                for space in spaces
             }
         )
 

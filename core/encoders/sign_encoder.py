@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from core.config import EncoderConfig
 from core.encoders.part_network import PartNetwork
 from core.encoders.pass_context import PassContext, number_places
-from core.encoders.pooling import AttentionPooling
+from core.encoders.pooling import pooling
 from core.encoders.temporal_transformer import TemporalTransformer
-from core.pose.skeleton import HAND, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_PART
+from core.pose.skeleton import HAND, LEFT_HAND, REPAIRED_TRUNK_PART, RIGHT_HAND, TRUNK, TRUNK_PART
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ class SignEncoder(nn.Module):
         super().__init__()
         width = config.feature_width
         self.hand_network = PartNetwork(HAND, config)
-        self.trunk_network = PartNetwork(TRUNK_PART, config)
+        repaired = config.pooled_trunk_graph == "repaired"
+        self.trunk_network = PartNetwork(REPAIRED_TRUNK_PART if repaired else TRUNK_PART, config)
         self.hand_transformer = _transformer(2 * width, config.hand_feed_forward_width, config)
         self.trunk_transformer = _transformer(width, config.trunk_feed_forward_width, config)
-        self.hand_pooling = AttentionPooling(width)
-        self.trunk_pooling = AttentionPooling(width)
+        self.hand_pooling = pooling(width, num_segments=config.num_time_segments)
+        self.trunk_pooling = pooling(width, num_segments=config.num_time_segments)
         number_places(self)
 
     def forward(
@@ -55,10 +56,9 @@ class SignEncoder(nn.Module):
         hands = self.hand_network(hands, context)  # (2, B, T, C)
         trunk = self.trunk_network(points[None, :, :, TRUNK], context)[0]  # (B, T, C)
         related = self.hand_transformer(hands.permute(1, 2, 0, 3).flatten(2), context)  # (B, T, 2C)
-        hand_tokens = torch.cat(related.chunk(2, dim=-1), dim=1)  # (B, 2T, C), right then left
-        hand_token_visible = hand_visible.transpose(1, 2).flatten(1)  # (B, 2T)
-        trunk_tokens = self.trunk_transformer(trunk, context)
-        hand_feature = self.hand_pooling(hand_tokens.to(exact), hand_token_visible)
+        hand_tokens = torch.stack(related.chunk(2, dim=-1), dim=1)  # (B, 2, T, C), right then left
+        trunk_tokens = self.trunk_transformer(trunk, context).unsqueeze(1)  # (B, 1, T, C)
+        hand_feature = self.hand_pooling(hand_tokens.to(exact), hand_visible.transpose(1, 2))
         trunk_feature = self.trunk_pooling(trunk_tokens.to(exact))
         return Features(fused=hand_feature + trunk_feature, hand=hand_feature, trunk=trunk_feature)
 

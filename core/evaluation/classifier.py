@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from core.augment.views import View
 from core.encoders.pass_context import PassContext
+from core.errors import EncoderError
 from core.exchange.clip_encoder import ClipEncoder
-from core.pose.streams import STREAMS, streams
+from core.pose.streams import streams
 from core.training.randomness import generator_for
 
 Merge = Literal["mean_of_logits", "sum_of_predictions"]
@@ -22,13 +23,23 @@ _DEVIATION = 0.01
 
 
 class SignClassifier(nn.Module):
-    """Copies of a clip encoder's networks, each with a linear classifier on its fused feature."""
+    """Copies of a clip encoder's networks, each with a linear classifier on its fused feature.
+
+    Raises:
+        EncoderError: the encoder does not have the stream that is wanted.
+    """
 
     def __init__(
         self, start: ClipEncoder, *, num_classes: int, wanted: Literal["all", "joint", "motion"], seed: int
     ) -> None:
         super().__init__()
-        names = STREAMS if wanted == "all" else (wanted,)
+        self._encoder = start.config.encoder
+        names = self._encoder.streams if wanted == "all" else (wanted,)
+        if wanted not in ("all", *self._encoder.streams):
+            raise EncoderError(
+                f"fine_tune.streams is {wanted!r}, but the encoder has only "
+                f"{', '.join(self._encoder.streams)}; set it to 'all'."
+            )
         self.streams = nn.ModuleDict({name: copy.deepcopy(start.streams[name]) for name in names})
         width, device = start.config.encoder.feature_width, start.device
         self.classifiers = nn.ModuleDict(
@@ -44,7 +55,7 @@ class SignClassifier(nn.Module):
 
     def forward(self, view: View, context: PassContext) -> Logits:
         """Return each stream's logits."""
-        points = streams(view.points)
+        points = streams(view.points, view.hand_visible, self._encoder)
         return {
             name: self.classifiers[name](
                 network(points[name], view.hand_visible, context.for_network(2 * index)).fused

@@ -16,7 +16,7 @@ from core.encoders.folding import folded
 from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import Features, SignEncoder, initialise
 from core.pose.clip import Clip
-from core.pose.streams import STREAMS, streams
+from core.pose.streams import streams
 
 CENTRE_FRACTION = 0.95
 """Share of a clip that is looked at when nothing is drawn (the released code's test crop)."""
@@ -30,15 +30,17 @@ class ClipEncoder(nn.Module):
         self.config = config
         self.views = config.views
         self.context = PassContext()
-        self.streams = nn.ModuleDict({stream: SignEncoder(config.encoder) for stream in STREAMS})
-        self.embedding_width = len(STREAMS) * 3 * config.encoder.feature_width
+        self.streams = nn.ModuleDict(
+            {stream: SignEncoder(config.encoder) for stream in config.encoder.streams}
+        )
+        self.embedding_width = len(config.encoder.streams) * 3 * config.encoder.feature_width
         initialise(self)
 
     def forward(self, view: View) -> dict[str, Features]:
         """Return each stream's features."""
         return {
             stream: self.streams[stream](points, view.hand_visible, self.context)
-            for stream, points in streams(view.points).items()
+            for stream, points in streams(view.points, view.hand_visible, self.config.encoder).items()
         }
 
     def for_inference(self, context: PassContext) -> "ClipEncoder":

@@ -68,8 +68,8 @@ def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
     if file.card is None:
         return find_recipe(RECIPE).config
     config = file.card.config
-    without_heads = config.encoder.model_copy(update={"projection_width": 1, "embedding_width": 1})
-    described, held = count_parameters(without_heads), sum(tensor.numel() for tensor in file.state.values())
+    described = count_parameters(config.encoder, num_spaces=0)
+    held = sum(tensor.numel() for tensor in file.state.values())
     if described > held:
         raise EncoderError(
             f"{source}: its card describes a network of {described} parameters a stream, but it holds {held} "

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
+from core.config import EncoderConfig
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
@@ -24,6 +25,17 @@ from core.exchange.released_encoder import encoder_from_released, encoder_to_rel
 from core.exchange.weights import LoadedEncoder
 
 _CARD = "signforge_card"
+_REPAIRS = (
+    "streams",
+    "motion_difference",
+    "trunk_origin",
+    "missing_hands",
+    "pooled_trunk_graph",
+    "sub_part_readout",
+    "coordinate_shortcut",
+    "num_time_segments",
+)
+"""Settings of a network in which only the released value can be exported."""
 _PARALLEL = "module."
 """What stands before every name where several devices trained."""
 _ZIP = b"PK\x03\x04"
@@ -73,10 +85,11 @@ def export_released(encoder: LoadedEncoder, path: Path) -> int:
     heads, key networks, queues and optimiser any more. Our card lies beside them.
 
     Raises:
-        EncoderError: what is read back is not the encoder bit for bit, or has a graph for each block; nothing
-            is written.
+        EncoderError: what is read back is not the encoder bit for bit, has a graph for each block, or is a
+            network that the released code does not know; nothing is written.
         OSError: `path` cannot be written.
     """
+    _check_expressible(encoder.card)
     ours = {name: tensor.cpu() for name, tensor in encoder.model.state_dict().items()}
     state = encoder_to_released(ours)
     card = encoder.card
@@ -106,6 +119,17 @@ def model_of(file: ReleasedFile, model: ClipEncoder) -> ClipEncoder:
     """
     model.load_state_dict(encoder_from_released(file.state, model.state_dict()))
     return model.eval()
+
+
+def _check_expressible(card: EncoderCard) -> None:
+    """Refuse a network that the released code would compute otherwise, or has no names for."""
+    settings, released = card.config.encoder, EncoderConfig()
+    others = [name for name in _REPAIRS if getattr(settings, name) != getattr(released, name)]
+    if others:
+        raise EncoderError(
+            f"Encoder {card.name!r} has settings that the released code does not know: {', '.join(others)}. "
+            "Export it as ONNX or torch.export instead."
+        )
 
 
 def _check_archive(path: Path) -> None:

@@ -5,7 +5,7 @@ thumb 1-4, index 1-4, middle 1-4, ring 1-4, little 1-4; the trunk is nose, then 
 then right shoulder, elbow, wrist.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 NUM_JOINTS = 49
@@ -83,3 +83,10 @@ TRUNK_PART = PartSkeleton(
     pooled_child_links=((1, 0), (2, 0)),
     pooled_symmetric_links=((0, 1),),
 )
+
+_POOLED_NOSE = 2
+
+REPAIRED_TRUNK_PART = replace(
+    TRUNK_PART, pooled_centre=_POOLED_NOSE, pooled_child_links=((0, _POOLED_NOSE), (1, _POOLED_NOSE))
+)
+"""The trunk whose pooled graph links both arms to the nose; see `EncoderConfig.pooled_trunk_graph`."""

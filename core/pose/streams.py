@@ -1,23 +1,74 @@
 """The two streams of a pose sequence: joint (the points themselves) and motion (paper, section III-A)."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from core.config import EncoderConfig
+from core.pose.skeleton import HANDS, NUM_HAND_JOINTS, TRUNK
 
 STREAMS = ("joint", "motion")
 
+_LEFT_SHOULDER, _RIGHT_SHOULDER = 1, 4
+_CROP_CENTRE = 0.5
+_NARROWEST_SHOULDERS = 1e-3
 
-def streams(points: Float[Tensor, "B T V C"]) -> dict[str, Float[Tensor, "B T V C"]]:
-    """Both streams of the same points, by name."""
-    return {"joint": points, "motion": motion(points)}
 
+def streams(
+    points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"], config: EncoderConfig
+) -> dict[str, Float[Tensor, "B T 49 2"]]:
+    """The streams of `config.streams`, by name, as its settings want the points to be seen.
 
-def motion(points: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V C"]:
-    """Forward difference in time: m_t = x_{t+1} - x_t, the last frame 0.
-
-    Departs from the paper: it takes the backward difference with the first frame 0; the released code, which
-    made the published checkpoints, takes this one.
+    `hand_visible`: in which frames right and left hand count.
     """
+    masked = config.missing_hands == "masked"
+    if config.trunk_origin == "shoulders":
+        points = torch.cat([points[:, :, HANDS], about_shoulders(points[:, :, TRUNK])], dim=2)
+    if masked:
+        points = _hands_shown(points, hand_visible, centre=_CROP_CENTRE)
+    made = {"joint": points}
+    if "motion" in config.streams:
+        backward = config.motion_difference == "backward"
+        moved = motion(points, backward=backward)
+        if masked:
+            moved = _hands_shown(moved, _stays(hand_visible, backward=backward))
+        made["motion"] = moved
+    return {stream: made[stream] for stream in config.streams}
+
+
+def motion(points: Float[Tensor, "B T V C"], *, backward: bool = False) -> Float[Tensor, "B T V C"]:
+    """Forward difference in time: m_t = x_{t+1} - x_t, the last frame 0; `backward`: m_t = x_t - x_{t-1}, the
+    first frame 0.
+
+    The paper takes the backward difference; the released code, which made the published checkpoints, the
+    forward one.
+    """
+    if backward:
+        return points - torch.cat([points[:, :1], points], dim=1)[:, :-1]
     # a slice of T - 1 frames would keep exported graphs from taking T = 2
-    longer = torch.cat([points, points[:, -1:]], dim=1)  # (B, T + 1, V, C)
-    return longer[:, 1:] - points
+    return torch.cat([points, points[:, -1:]], dim=1)[:, 1:] - points
+
+
+def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]:
+    """The trunk about the middle of its shoulders, in shoulder widths; both are means over the frames."""
+    left, right = trunk[:, :, _LEFT_SHOULDER], trunk[:, :, _RIGHT_SHOULDER]  # (B, T, 2)
+    middle = ((left + right) / 2).mean(dim=1)[:, None, None]  # (B, 1, 1, 2)
+    width = (left - right).norm(dim=-1).mean(dim=1).clamp(min=_NARROWEST_SHOULDERS)  # (B,)
+    return (trunk - middle) / width[:, None, None, None]
+
+
+def _hands_shown(
+    points: Float[Tensor, "B T 49 2"], shown: Bool[Tensor, "B T 2"], *, centre: float = 0.0
+) -> Float[Tensor, "B T 49 2"]:
+    """Hands about their centre, 0 where they are not shown."""
+    weights = shown.to(points.dtype).repeat_interleave(NUM_HAND_JOINTS, dim=2)  # (B, T, 42)
+    hands = (points[:, :, HANDS] - centre) * weights.unsqueeze(-1)
+    return torch.cat([hands, points[:, :, TRUNK]], dim=2)
+
+
+def _stays(hand_visible: Bool[Tensor, "B T 2"], *, backward: bool) -> Bool[Tensor, "B T 2"]:
+    """Frames whose motion is between two frames that have the hand."""
+    never = torch.zeros_like(hand_visible[:, :1])
+    if backward:
+        return torch.cat([never, hand_visible], dim=1)[:, :-1] & hand_visible
+    return torch.cat([hand_visible, never], dim=1)[:, 1:] & hand_visible

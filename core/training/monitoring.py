@@ -130,9 +130,9 @@ class QualityMonitor:
         views = [self._embedded(model, view) for view in self._views]
         if not all(torch.isfinite(each).all() for view in views for each in view.values()):
             return {}  # the run is about to say that it has diverged
-        for stream in STREAMS:
+        for stream in model.streams:
             query, key = (view[stream] for view in views)
-            queue = model.queue(stream, "fused").keys.float().cpu()
+            queue = model.queue(stream, model.spaces[0]).keys.float().cpu()
             numbers |= {
                 f"quality/alignment/{stream}": alignment(query, key),
                 f"quality/uniformity/{stream}": uniformity(query),
@@ -172,9 +172,9 @@ class QualityMonitor:
         return ClipBatch.of(ragged, self._device)
 
     def _embedded(self, model: SpatialTemporalConsistency, view: View) -> dict[str, Float[Tensor, "N D"]]:
-        """Fused embeddings of each stream."""
+        """Fused embeddings of each stream, or the hand's where the recipe has no use for fused ones."""
         return {
-            stream: _network(model, stream).projection(features)["fused"].float().cpu()
+            stream: _network(model, stream).projection(features)[model.spaces[0]].float().cpu()
             for stream, features in self._features(model, view).items()
         }
 
@@ -196,7 +196,7 @@ class QualityMonitor:
         try:
             return {
                 stream: _in_blocks(_network(model, stream).encoder, points, view.hand_visible, self._context)
-                for stream, points in streams(view.points).items()
+                for stream, points in streams(view.points, view.hand_visible, self._config.encoder).items()
             }
         finally:
             model.query.train()
@@ -210,6 +210,7 @@ def in_words(metrics: Mapping[str, float]) -> str:
         f"{stream} embeddings use {metrics[f'quality/effective_rank/{stream}']:.1f} dimensions, "
         f"uniformity {metrics[f'quality/uniformity/{stream}']:.2f}"
         for stream in STREAMS
+        if f"quality/effective_rank/{stream}" in metrics
     ]
     if "quality/knn" in metrics:
         told.append(f"kNN {metrics['quality/knn']:.3f} on held-out clips")

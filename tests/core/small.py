@@ -42,3 +42,20 @@ OVERRIDES = {
     "run": SMALL.run.model_dump(),
 }
 """The same as a specification's overrides over any recipe."""
+
+REPAIRED = SMALL.model_copy(
+    update={
+        "recipe": "repaired",
+        "encoder": SMALL.encoder.model_copy(
+            update={
+                "trunk_origin": "shoulders",
+                "missing_hands": "masked",
+                "pooled_trunk_graph": "repaired",
+                "sub_part_readout": "joined",
+                "coordinate_shortcut": True,
+                "num_time_segments": 3,
+            }
+        ),
+    }
+)
+"""Every repair of ours at once."""

@@ -49,7 +49,11 @@ def test_every_stage_in_evaluation_mode(
     for name in ("hand_network", "trunk_network", "hand_transformer", "trunk_transformer"):
         getattr(encoder, name).register_forward_hook(recorder(seen, name))
     with torch.no_grad():
-        features = encoder(streams(query_view.points)[stream], query_view.hand_visible, context)
+        features = encoder(
+            streams(query_view.points, query_view.hand_visible, model.config)[stream],
+            query_view.hand_visible,
+            context,
+        )
         heads = {space: head(getattr(features, space)) for space, head in network.projection.heads.items()}
     stages = {
         "part_hand_right": seen["hand_network"][0][0],

@@ -14,6 +14,7 @@ from core.augment.placement import draw_placement, placed_before
 from core.augment.plane_maps import PlaneMaps
 from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
+from core.augment.turning import draw_turns
 from core.augment.views import ClipBatch, View, cut_view, make_views
 from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
@@ -255,6 +256,38 @@ def test_placement_moves_only_the_trunk_and_keeps_its_shape() -> None:
     torch.testing.assert_close(placed, reference.placed(points, placement))
     arms = placed[:, :, 43] - placed[:, :, 45], points[:, :, 43] - points[:, :, 45]
     torch.testing.assert_close(arms[0], arms[1] * placement[:, None, :1])
+
+
+def test_turns_keep_angles_and_ratios_and_each_parts_are_its_own() -> None:
+    config = ViewConfig(rotation_range=0.5, scale_range=0.2)
+    points = torch.rand(20, 1, 49, 2)
+    together = draw_turns(20, config, seeded(0)).about(0.5).apply_(points.clone())
+    before, after = ((each - each[:, :, :1]).norm(dim=-1)[:, 0, 1:] for each in (points, together))
+    factors = after / before  # (B, 48)
+    assert (factors - 1).abs().max() <= 0.2 + 1e-4
+    torch.testing.assert_close(factors, factors[:, :1].expand(-1, 48), rtol=1e-3, atol=1e-4)
+    apart = config.model_copy(update={"parts_move_apart": True})
+    moved = draw_turns(20, apart, seeded(0)).about(0.5).apply_(points.clone())
+    torch.testing.assert_close(moved[:, :, :21], together[:, :, :21])
+    assert not torch.allclose(moved[:, :, 21:42], together[:, :, 21:42])
+
+
+def test_about_the_centre_the_centre_stays() -> None:
+    config = ViewConfig(spatial_centre="centre", rotation_range=0.5, scale_range=0.2, num_frames=4)
+    batch = batch_of([9])
+    batch.points.fill_(0.5)
+    view = draw_view(batch, config, seeded(0))
+    torch.testing.assert_close(view.points, torch.full_like(view.points, 0.5))
+
+
+def test_a_map_after_a_map_is_both_one_after_the_other() -> None:
+    generator = seeded(0)
+    first, second = (
+        PlaneMaps(*(torch.randn(5, 49, 2, generator=generator) for _ in range(3))) for _ in range(2)
+    )
+    points = torch.randn(5, 3, 49, 2, generator=generator)
+    expected = second.apply_(first.apply_(points.clone()))
+    torch.testing.assert_close(second.after(first).apply_(points.clone()), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_view_has_finite_points_of_the_shape_asked_for() -> None:

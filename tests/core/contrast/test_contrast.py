@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.augment.views import View
+from core.config import PretrainConfig
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import momentum_update
 from core.contrast.stc import SpatialTemporalConsistency
 from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES
+from core.losses.knowledge_transfer import knowledge_transfer
 from core.pose.streams import STREAMS
-from tests.core.small import SMALL
+from tests.core.small import REPAIRED, SMALL
 
 
 @given(st.integers(1, 12), st.lists(st.integers(1, 30), max_size=8))
@@ -71,9 +73,24 @@ def views(batch: int = 4) -> tuple[View, View]:
     return first, second
 
 
-def test_only_query_networks_get_gradients_and_all_their_parameters_do() -> None:
+AS_THE_TEXT_SAYS = SMALL.model_copy(
+    update={
+        "contrast": SMALL.contrast.model_copy(
+            update={
+                "instance_spaces": ("hand", "trunk"),
+                "consistency_between": "channels",
+                "transfer_space": "hand_and_trunk",
+            }
+        )
+    }
+)
+JOINT_ALONE = SMALL.model_copy(update={"encoder": SMALL.encoder.model_copy(update={"streams": ("joint",)})})
+
+
+@pytest.mark.parametrize("config", [SMALL, REPAIRED, AS_THE_TEXT_SAYS, JOINT_ALONE])
+def test_only_query_networks_get_gradients_and_all_their_parameters_do(config: PretrainConfig) -> None:
     torch.manual_seed(0)
-    model = SpatialTemporalConsistency(SMALL).train()
+    model = SpatialTemporalConsistency(config).train()
     torch.stack(list(model(*views(), PassContext(seed=torch.tensor(1))).values())).sum().backward()
     assert all(parameter.grad is None for parameter in model.key.parameters())
     missing = [name for name, parameter in model.query.named_parameters() if parameter.grad is None]
@@ -92,6 +109,42 @@ def test_there_are_twelve_terms_and_weights_scale_them() -> None:
     weightless = SpatialTemporalConsistency(changed).eval()(*views())
     assert weightless["transfer"].item() == 0
     torch.testing.assert_close(weightless["instance/joint/hand"], losses["instance/joint/hand"])
+
+
+def test_the_terms_of_the_papers_text() -> None:
+    torch.manual_seed(0)
+    model = SpatialTemporalConsistency(AS_THE_TEXT_SAYS).eval()
+    past = {
+        stream: {space: model.queue(stream, space).keys.clone() for space in model.spaces}
+        for stream in STREAMS
+    }
+    query_view, key_view = views()
+    losses = model(query_view, key_view)
+    assert set(losses) == {
+        *(f"instance/{stream}/{part}" for stream in STREAMS for part in ("hand", "trunk")),
+        *(f"consistency/{stream}" for stream in STREAMS),
+        "transfer",
+    }
+    queries, keys = (
+        model._embed(model.query, query_view, PassContext()),
+        model._embed(model.key, key_view, PassContext()),
+    )
+    by_query, by_key = (
+        {
+            stream: (each[stream]["hand"] + each[stream]["trunk"])
+            @ (past[stream]["hand"] + past[stream]["trunk"]).T
+            for stream in STREAMS
+        }
+        for each in (queries, keys)
+    )
+    torch.testing.assert_close(
+        losses["transfer"], knowledge_transfer(by_query, by_key, SMALL.contrast.transfer)
+    )
+
+
+def test_a_stream_alone_has_nobody_to_transfer_to() -> None:
+    losses = SpatialTemporalConsistency(JOINT_ALONE).eval()(*views())
+    assert set(losses) == {*(f"instance/joint/{space}" for space in SPACES), "consistency/joint"}
 
 
 def test_a_step_enqueues_its_keys_at_the_same_place_everywhere() -> None:

@@ -10,17 +10,17 @@ from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.encoders.folding import folded
 from core.encoders.graph_conv import GraphConvolution
 from core.encoders.pass_context import PassContext
-from core.encoders.pooling import AttentionPooling
+from core.encoders.pooling import pooling
 from core.encoders.sign_encoder import SignEncoder
 from core.kernels.library import native_library
-from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
-from tests.core.small import SMALL
+from core.pose.skeleton import HAND, REPAIRED_TRUNK_PART, TRUNK_PART, PartSkeleton
+from tests.core.small import REPAIRED, SMALL
 
 
-@pytest.fixture
-def encoder() -> SignEncoder:
+@pytest.fixture(params=[SMALL, REPAIRED], ids=lambda config: config.recipe)
+def encoder(request: pytest.FixtureRequest) -> SignEncoder:
     torch.manual_seed(1)
-    return SignEncoder(SMALL.encoder)
+    return SignEncoder(request.param.encoder)
 
 
 def clips(count: int, frames: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,13 +62,34 @@ def test_evaluation_does_not_depend_on_the_rest_of_the_batch(count: int, frames:
         torch.testing.assert_close(getattr(together, space), separate, rtol=1e-4, atol=1e-5)
 
 
-def test_a_hidden_hand_does_not_reach_the_pooling() -> None:
+@pytest.mark.parametrize("num_segments", [1, 2])
+def test_a_hidden_hand_does_not_reach_the_pooling(num_segments: int) -> None:
     torch.manual_seed(0)
-    pooling, tokens = AttentionPooling(4), torch.rand(2, 6, 4)
-    visible = torch.tensor([[True] * 3 + [False] * 3] * 2)
+    pool, tokens = pooling(4, num_segments=num_segments), torch.rand(2, 2, 3, 4)
+    visible = torch.tensor([[[True] * 3, [False] * 3]] * 2)
     changed = tokens.clone()
-    changed[:, 3:] = 100.0
-    torch.testing.assert_close(pooling(tokens, visible), pooling(changed, visible))
+    changed[:, 1] = 100.0
+    torch.testing.assert_close(pool(tokens, visible), pool(changed, visible))
+
+
+def test_segments_know_what_came_first() -> None:
+    torch.manual_seed(0)
+    tokens = torch.rand(1, 2, 6, 4)
+    assert_same = torch.testing.assert_close
+    whole, halves = pooling(4, num_segments=1), pooling(4, num_segments=2)
+    assert_same(whole(tokens), whole(tokens.flip(2)))
+    assert not torch.allclose(halves(tokens), halves(tokens.flip(2)))
+    within = tokens[:, :, [2, 0, 1, 5, 4, 3]]
+    assert_same(halves(tokens), halves(within))
+
+
+def test_the_repaired_trunk_links_both_arms_to_the_nose() -> None:
+    released, repaired = pooled_adjacency(TRUNK_PART), pooled_adjacency(REPAIRED_TRUNK_PART)
+    left, right, nose = 0, 1, 2
+    assert released[:, nose, :2].sum() == released[:, :2, nose].sum() == 0
+    assert (repaired.sum(axis=0)[nose, [left, right]] > 0).all()
+    np.testing.assert_allclose(repaired.sum(axis=(0, 1)), 1, rtol=1e-6)
+    np.testing.assert_allclose(repaired[:, :, left][:, [1, 0, 2]], repaired[:, :, right], rtol=1e-6)
 
 
 def test_a_clip_without_any_visible_hand_is_defined(encoder: SignEncoder) -> None:
@@ -104,3 +125,17 @@ def test_a_folded_encoder_computes_the_same(encoder: SignEncoder, engine: str) -
         features = folded(encoder)(points, visible, context)
     for space in ("fused", "hand", "trunk"):
         torch.testing.assert_close(getattr(features, space), getattr(expected, space), rtol=1e-4, atol=1e-5)
+
+
+def test_native_kernels_train_the_repaired_network_alike() -> None:
+    points, visible = clips(4)
+    gradients = []
+    for native in (None, native_library()):
+        torch.manual_seed(1)
+        encoder = SignEncoder(REPAIRED.encoder).train()
+        context = PassContext(seed=torch.tensor(1), native=native)
+        encoder(points, visible, context).fused.square().sum().backward()
+        gradients.append({name: each.grad for name, each in encoder.named_parameters()})
+    for name, plain in gradients[0].items():
+        assert plain is not None, name
+        torch.testing.assert_close(gradients[1][name], plain, rtol=1e-3, atol=1e-4)

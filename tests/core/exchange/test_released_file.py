@@ -25,7 +25,7 @@ from core.specs import ImportEncoderSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES
+from tests.core.small import OVERRIDES, REPAIRED
 
 
 @pytest.fixture(scope="module")
@@ -339,3 +339,15 @@ def test_the_command_line_exports_by_the_ending(encoder: LoadedEncoder, tmp_path
     refused = CliRunner().invoke(app, ["export", str(tmp_path), "--out", "encoder.bin"])
     assert refused.exit_code == 1
     assert "--format onnx | torch | released" in refused.stderr
+
+
+def test_a_network_that_the_released_code_does_not_know_is_refused(
+    encoder: LoadedEncoder, tmp_path: Path
+) -> None:
+    config = encoder.card.config.model_copy(update={"encoder": REPAIRED.encoder})
+    repaired = LoadedEncoder(ClipEncoder(config), encoder.card.model_copy(update={"config": config}))
+    with pytest.raises(
+        EncoderError, match=r"trunk_origin, missing_hands, .*num_time_segments\. Export it as ONNX"
+    ):
+        export_released(repaired, tmp_path / "repaired.pth.tar")
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from core.config import NeighbourConfig
-from core.losses.consistency import hand_trunk_consistency
+from core.losses.consistency import channel_consistency, hand_trunk_consistency
 from core.losses.info_nce import info_nce
 from core.losses.knowledge_transfer import knowledge_transfer
 from core.losses.neighbours import neighbour_divergence
@@ -74,3 +74,21 @@ def test_both_directions_count_once_each() -> None:
     streams = knowledge_transfer({"joint": a, "motion": b}, {"joint": c, "motion": d}, config)
     torch.testing.assert_close(parts, both)
     torch.testing.assert_close(streams, both)
+
+
+def test_channel_consistency_is_the_divergence_of_softmaxes_both_ways() -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries, keys = (
+        {part: unit(5, 7, generator).requires_grad_() for part in ("hand", "trunk")} for _ in range(2)
+    )
+    config = NeighbourConfig(num_neighbours=1, teacher_temperature=0.1, student_temperature=0.2)
+    loss = channel_consistency(queries, keys, config)
+    expected = 0.0
+    for teacher, student in (("hand", "trunk"), ("trunk", "hand")):
+        p = np.exp(keys[teacher].detach().numpy() / 0.1)
+        q = np.exp(queries[student].detach().numpy() / 0.2)
+        p, q = p / p.sum(1, keepdims=True), q / q.sum(1, keepdims=True)
+        expected += (p * np.log(p / q)).sum(1).mean()
+    assert loss.item() == pytest.approx(expected, rel=1e-9)
+    loss.backward()
+    assert all(each.grad is None for each in keys.values())
