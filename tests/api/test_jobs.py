@@ -256,7 +256,7 @@ class TestRefusal:
             (pretrain(corpus="sings"), "/corpus", "Did you mean 'signs'?"),
             ({"kind": "pretrain"}, "/corpus", "missing"),
             ({"kind": "pretain", "corpus": "x"}, "/kind", "Did you mean 'pretrain'?"),
-            ({"corpus": "x"}, "/kind", "import, pretrain, evaluate, audit"),
+            ({"corpus": "x"}, "/kind", "import, pretrain, evaluate, import_encoder, audit"),
             ({"kind": "evaluate", "corpus": "signs"}, "", "need `encoder`"),
             ({"kind": "evaluate", "corpus": "signs", "encoder": "x"}, "/encoder", "a pretraining job"),
             ({"kind": "evaluate", "corpus": "signs", "protocol": "svm"}, "/protocol", "got 'svm'"),

@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from core.config import EncoderConfig, PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
 from core.footprint import count_parameters, footprint
-from core.recipes import SMOKE, STC
-from tests.core.small import SMALL
+from core.recipes import SMOKE, STC, STC_PAPER
+from tests.core.small import REPAIRED, SMALL
 
 MEBIBYTE = 2**20
 
 
-@pytest.mark.parametrize("config", [SMALL, SMOKE.config, STC.config], ids=["small", "smoke", "stc"])
+@pytest.mark.parametrize(
+    "config", [SMALL, REPAIRED, SMOKE.config, STC.config, STC_PAPER.config], ids=lambda config: config.recipe
+)
 def test_parameters_are_counted_exactly_and_checkpoints_nearly(config: PretrainConfig) -> None:
     model = SpatialTemporalConsistency(config)
     trained = sum(parameter.numel() for parameter in model.query.parameters())
@@ -43,7 +45,9 @@ def test_parameters_of_any_shape(joint: list[int], pooled: list[int], temporal: 
     )
     config = SMALL.model_copy(update={"encoder": encoder})
     network = SpatialTemporalConsistency(config).query["joint"]
-    assert count_parameters(encoder) == sum(parameter.numel() for parameter in network.parameters())
+    assert count_parameters(encoder, num_spaces=3) == sum(
+        parameter.numel() for parameter in network.parameters()
+    )
 
 
 @pytest.mark.parametrize(

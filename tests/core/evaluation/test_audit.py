@@ -197,6 +197,7 @@ def test_a_random_split_of_real_signers_raises_the_alarm(signs: str) -> None:
     assert [fold["num_near_copies"] for fold in found["folds"]] == [0]
 
 
+@pytest.mark.slow
 def test_leaving_a_real_signer_out_does_not(signs: str) -> None:
     spec = AuditSpec(corpus=signs, folds="each_signer", clips=ClipSelection(exclude_labels=("-",)))
     found = audit(spec)

@@ -57,6 +57,7 @@ def spec(
     return EvaluateSpec(fine_tune=FineTuneConfig(**fine_tune), **every)
 
 
+@pytest.mark.slow
 def test_it_learns_an_easy_task_in_two_epochs(tmp_path: Path) -> None:
     encoder = fresh_encoder(tmp_path / "smoke", {})
     before = (encoder / "encoder.safetensors").read_bytes()

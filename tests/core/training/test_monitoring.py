@@ -47,6 +47,7 @@ def spec_for(
     return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_same_bytes_whether_it_is_watched_or_not(
     corpus: PackedCorpus, tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_look_moves_no_tensor_and_no_generator(corpus: PackedCorpus, tmp_path:
     assert all(module.training for module in run.state.model.query.modules())
 
 
+@pytest.mark.slow
 def test_what_is_told_when(corpus: PackedCorpus, tmp_path: Path) -> None:
     listening = Listening()
     result = pretrain(spec_for(corpus, monitor_every_steps=5), tmp_path, observer=listening)
@@ -88,6 +90,7 @@ def test_what_is_told_when(corpus: PackedCorpus, tmp_path: Path) -> None:
     assert sum("kNN" in message for message in listening.logs) == 4
 
 
+@pytest.mark.slow
 def test_embeddings_that_collapse_are_called_so(corpus: PackedCorpus, tmp_path: Path) -> None:
     """A weight decay that leaves nothing of the weights: every clip becomes the same point."""
     listening = Listening()

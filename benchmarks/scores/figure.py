@@ -1,7 +1,7 @@
 """Draw the README's figure from the scores of a demo's data folder.
 
 signforge up --data demo-output/service &
-SIGNFORGE_DATA_FOLDER=demo-output/service python benchmarks/accuracy/figure.py docs/learned.svg
+SIGNFORGE_DATA_FOLDER=demo-output/service python benchmarks/scores/figure.py docs/learned.svg
 """
 
 import sys

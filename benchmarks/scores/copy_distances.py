@@ -3,7 +3,7 @@
     echo '{"kind": "import", "name": "signs", "source": "../shared/data/signs/signs.npz",
            "image_width": 640, "image_height": 480}' > import.json
     python -m core.corpora.importing --spec import.json --out signs
-    python benchmarks/accuracy/copy_distances.py signs/corpus
+    python benchmarks/scores/copy_distances.py signs/corpus
 
 Takes the folder of a packed corpus with named signers. Copies are made of clips of it, by a seed.
 """

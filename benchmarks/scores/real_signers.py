@@ -2,7 +2,7 @@
 
     signforge up &
     signforge corpora add ../shared/data/signs/signs.npz --image-width 640 --image-height 480
-    python benchmarks/accuracy/real_signers.py signs --exclude-label -
+    python benchmarks/scores/real_signers.py signs --exclude-label -
 
 Needs a running service and a corpus with glosses and two or more signers. For each signer it pretrains on the
 others' clips without their labels, then fits a probe on the others and scores it on that signer.

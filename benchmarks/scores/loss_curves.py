@@ -1,6 +1,6 @@
 """The loss of one run computed in several ways, drawn on one plot.
 
-    python benchmarks/accuracy/loss_curves.py docs/loss_curves.svg [--steps 200] [--recipe smoke]
+    python benchmarks/scores/loss_curves.py docs/loss_curves.svg [--steps 200] [--recipe smoke]
 
 All modes train on the same synthetic signers from the same seed: the same weights to begin with, the same
 batches, views and dropout masks. Prints the mean loss of the last tenth of the steps of each.

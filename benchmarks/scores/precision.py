@@ -1,7 +1,7 @@
 """Whether speed is paid for with quality: smoke-sized pretraining in fp32, in bf16 and with native kernels.
 
-    python benchmarks/accuracy/precision.py                          # synthetic signers
-    python benchmarks/accuracy/precision.py --source signs.npz       # recordings, each signer left out
+    python benchmarks/scores/precision.py                          # synthetic signers
+    python benchmarks/scores/precision.py --source signs.npz       # recordings, each signer left out
 
 Every mode pretrains from the same seeds; an encoder is scored by kNN on clips of signers that the probe has
 not seen, with labels of the others. Recordings are pretrained on without labels, all signers together. Prints

@@ -1,0 +1,133 @@
+"""The rows of the tables: recipes at one small size, and what is changed in them, one thing at a time."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+Overrides = dict[str, Any]
+
+SIZE: Overrides = {
+    "views": {"num_frames": 16, "min_crop_frames": 8},
+    "encoder": {
+        "graph_block_widths": [16, 32],
+        "pooled_block_widths": [64],
+        "feature_width": 64,
+        "num_temporal_blocks": 1,
+        "graph_dropout": 0.0,
+        "output_dropout": 0.0,
+        "transformer_dropout": 0.0,
+        "num_transformer_blocks": 1,
+        "num_attention_heads": 4,
+        "hand_feed_forward_width": 128,
+        "trunk_feed_forward_width": 64,
+        "projection_width": 64,
+        "embedding_width": 32,
+    },
+    "contrast": {
+        "key_momentum": 0.99,
+        "fused_queue_length": 512,
+        "part_queue_length": 512,
+        "consistency": {"num_neighbours": 64},
+        "transfer": {"num_neighbours": 256},
+    },
+    "optimiser": {"learning_rate": 0.05, "schedule": "cosine", "warmup_steps": 20},
+    "run": {
+        "batch_size": 32,
+        "num_epochs": 20,
+        "device": "cpu",
+        "precision": "fp32",
+        "checkpoint_every_steps": 100_000,
+        "monitor_every_steps": None,
+    },
+}
+"""Widths, lengths and schedule that every recipe gets here, so that rows differ in what they say. The key
+encoder's momentum is part of the schedule: at 0.999 it would hardly move in a few hundred steps."""
+
+REPAIRS: Mapping[str, Overrides] = {
+    "input norm eps 1e-5": {"encoder": {"input_norm_eps": 1e-5}},
+    "trunk about the shoulders": {"encoder": {"trunk_origin": "shoulders"}},
+    "missing hands masked": {"encoder": {"missing_hands": "masked"}},
+    "pooled trunk graph repaired": {"encoder": {"pooled_trunk_graph": "repaired"}},
+    "sub-parts joined, with coordinates": {
+        "encoder": {"sub_part_readout": "joined", "coordinate_shortcut": True}
+    },
+    "four time segments": {"encoder": {"num_time_segments": 4}},
+    "temperature 0.2": {"contrast": {"temperature": 0.2}},
+    "gentle views": {
+        "views": {
+            "crop_fraction_min": 0.7,
+            "spatial_probability": 1.0,
+            "occlusion_probability": 0.0,
+            "shear_range": 0.2,
+            "rotation_range": 0.4,
+            "scale_range": 0.2,
+            "parts_move_apart": True,
+            "spatial_centre": "centre",
+        }
+    },
+    "hand swap mirrors the trunk": {"views": {"hand_swap_mirrors_trunk": True}},
+}
+"""One fault of the released recipe each; together they are the recipe `signforge`."""
+
+PARTS: Mapping[str, Overrides] = {
+    "contrast only": {"contrast": {"consistency_weight": 0.0, "transfer_weight": 0.0}},
+    "without consistency": {"contrast": {"consistency_weight": 0.0}},
+    "without transfer": {"contrast": {"transfer_weight": 0.0}},
+    "joint only": {"encoder": {"streams": ["joint"]}},
+    "motion only": {"encoder": {"streams": ["motion"]}},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a recipe with changes; `pretrained` is False for a network that starts from nothing."""
+
+    name: str
+    group: str
+    recipe: str
+    overrides: Overrides = field(default_factory=dict)
+    pretrained: bool = True
+
+
+def merged(*layers: Mapping[str, Any]) -> Overrides:
+    """Nested fields of all layers; later ones win."""
+    result: Overrides = {}
+    for layer in layers:
+        for name, value in layer.items():
+            nested = isinstance(value, Mapping)
+            result[name] = merged(result.get(name, {}), value) if nested else deepcopy(value)
+    return result
+
+
+def rows() -> list[Row]:
+    """All rows, in the order of the tables."""
+    ours = merged(SIZE, *REPAIRS.values())
+    return [
+        Row("from scratch", "recipes", "stc", ours, pretrained=False),
+        Row("stc", "recipes", "stc", SIZE),
+        Row(
+            "stc-paper",
+            "recipes",
+            "stc-paper",
+            SIZE,
+        ),
+        Row("signforge", "recipes", "signforge", SIZE),
+        *(
+            Row(f"stc + {name}", "each repair alone", "stc", merged(SIZE, repair))
+            for name, repair in REPAIRS.items()
+        ),
+        *(
+            Row(
+                f"signforge - {name}",
+                "each repair left out",
+                "stc",
+                merged(SIZE, *(repair for other, repair in REPAIRS.items() if other != name)),
+            )
+            for name in REPAIRS
+        ),
+        *(
+            Row(f"signforge, {name}", "parts of the loss", "stc", merged(ours, part))
+            for name, part in PARTS.items()
+        ),
+    ]

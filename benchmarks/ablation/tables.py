@@ -1,0 +1,60 @@
+"""Results as Markdown: means over signers and seeds, with the deviation over seeds of a row's mean."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_COLUMNS = {
+    "knn": "kNN, all labels",
+    "linear_1": "linear, 1 label",
+    "linear_5": "5",
+    "linear_all": "all",
+    "fine_tune_1": "fine-tuned, 1 label",
+    "fine_tune_5": "5",
+    "fine_tune_all": "all",
+}
+Result = Mapping[str, Any]
+
+
+def tables(results: Sequence[Result], order: Sequence[str]) -> str:
+    """One table for each group of rows, in their order."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted({result["row"] for result in results}, key=order.index):
+        group = next(result["group"] for result in results if result["row"] == name)
+        groups.setdefault(group, []).append(name)
+    return "\n\n".join(_table(group, names, results) for group, names in groups.items())
+
+
+def _table(group: str, names: Sequence[str], results: Sequence[Result]) -> str:
+    signers = sorted({result["signer"] for result in results})
+    columns = [
+        each for each in _COLUMNS if any(each in result for result in results if result["group"] == group)
+    ]
+    head = [group, "seeds", *(f"kNN, {signer}" for signer in signers), *(_COLUMNS[each] for each in columns)]
+    lines = [head, ["---"] * len(head)]
+    for name in names:
+        own = [result for result in results if result["row"] == name]
+        seeds = sorted({result["seed"] for result in own})
+        by_signer = [_mean(own, "knn", signer=signer) for signer in signers]
+        lines.append(
+            [name, str(len(seeds)), *by_signer, *(_with_deviation(own, each, seeds) for each in columns)]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _mean(results: Iterable[Result], score: str, **where: Any) -> str:
+    values = [each[score] for each in results if all(each[name] == value for name, value in where.items())]
+    return f"{statistics.fmean(values):.3f}" if values else ""
+
+
+def _with_deviation(results: Sequence[Result], score: str, seeds: Sequence[int]) -> str:
+    """The mean over signers and seeds; the deviation is of the mean over signers, between seeds."""
+    of_seeds = [
+        statistics.fmean(values)
+        for seed in seeds
+        if (values := [each[score] for each in results if each["seed"] == seed and score in each])
+    ]
+    if not of_seeds:
+        return ""
+    mean = f"{statistics.fmean(of_seeds):.3f}"
+    return f"{mean} ± {statistics.stdev(of_seeds):.3f}" if len(of_seeds) > 1 else mean

@@ -1,0 +1,134 @@
+"""What each recipe, repair and part of the loss is worth: every signer left out, of pretraining too.
+
+    python benchmarks/accuracy.py results.jsonl --source ../shared/data/signs/signs.npz --exclude-label -
+    python benchmarks/accuracy.py results.jsonl --synthetic          # made-up signers instead
+    python benchmarks/accuracy.py results.jsonl --table              # what there is, as Markdown
+
+For each row, seed and signer: pretrain on the others' clips without labels (seeded, from nothing), then fit
+on the others with all, 5 and 1 labels a gloss, and score on that signer. A trial is one line of the results;
+what is there already, to the last setting, is not done again, so an ended run goes on. A trial takes one to
+three minutes on one core, all groups and three seeds about five hours on two; it says how much is left.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ablation.rows import rows
+from ablation.tables import tables
+from ablation.trials import Trial, frozen_scores
+
+from core.corpora.importing import import_corpus
+from core.corpora.packed import PackedCorpus
+from core.observer import SilentObserver
+from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
+from core.specs import ImportSpec, SplitConfig
+
+_FINE_TUNED_GROUPS = ("recipes",)
+_SYNTHETIC = SyntheticConfig(num_signs=20, num_signers=6, takes_per_sign=5)
+_MOST_SIGNERS = 3
+
+
+def main() -> None:
+    """Take the trials that are missing, then print the tables."""
+    options = _options()
+    results = _read(options.results)
+    if not options.table:
+        with tempfile.TemporaryDirectory(prefix="signforge-accuracy-") as folder:
+            corpus = _corpus(Path(folder), options)
+            _baselines(corpus, options)
+            _take(list(_missing(corpus, options, {each["key"] for each in results})), options)
+        results = _read(options.results)
+    print(tables(results, [row.name for row in rows()]))
+
+
+def _baselines(corpus: str, options: argparse.Namespace) -> None:
+    """Raw keypoints, resampled and centred, which a representation has to beat."""
+    for signer in _signers(corpus):
+        scores = frozen_scores(corpus, signer, tuple(options.exclude_label), seed=0, features="keypoints")
+        told = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+        print(f"raw keypoints, {signer}: {told}", flush=True)
+
+
+def _missing(corpus: str, options: argparse.Namespace, done: set[str]) -> Iterator[Trial]:
+    """Trials without a result; all rows under a seed come before the next seed."""
+    for seed in range(options.seeds):
+        for row in rows():
+            if row.group not in options.groups:
+                continue
+            for signer in _signers(corpus):
+                fine_tuned = row.group in _FINE_TUNED_GROUPS
+                trial = Trial(row, corpus, signer, seed, tuple(options.exclude_label), fine_tuned)
+                if trial.key not in done:
+                    yield trial
+
+
+def _take(trials: list[Trial], options: argparse.Namespace) -> None:
+    began = time.perf_counter()
+    context = get_context("spawn")
+    with (
+        ProcessPoolExecutor(options.processes, mp_context=context) as pool,
+        options.results.open("a") as file,
+    ):
+        running = [pool.submit(trial.run) for trial in trials]
+        for done, future in enumerate(as_completed(running), start=1):
+            result = future.result()
+            file.write(json.dumps(result) + "\n")
+            file.flush()
+            left = (time.perf_counter() - began) / done * (len(trials) - done)
+            told = {name: result[name] for name in ("row", "signer", "seed", "knn", "linear_5", "seconds")}
+            print(f"{done}/{len(trials)} {told}; {left / 3600:.1f} h left", file=sys.stderr, flush=True)
+
+
+def _corpus(folder: Path, options: argparse.Namespace) -> str:
+    source = options.source
+    if options.synthetic:
+        source = folder / "synthetic.npz"
+        save_npz(generate(_SYNTHETIC), source)
+    spec = ImportSpec(
+        name=source.stem,
+        source=str(source),
+        image_width=640,
+        image_height=480,
+        split=SplitConfig(allow_overlap=True),
+    )
+    made = import_corpus(spec, folder, SilentObserver())
+    return str(folder / str(made["corpus"]))
+
+
+def _signers(corpus: str) -> tuple[str, ...]:
+    """The first few signers are left out in turn."""
+    return PackedCorpus.open(corpus).signer_names[:_MOST_SIGNERS]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    groups = list(dict.fromkeys(row.group for row in rows()))
+    parser.add_argument("results", type=Path, help="where results are kept, a line a trial")
+    parser.add_argument("--source", type=Path, help="recordings with glosses and signers")
+    parser.add_argument("--synthetic", action="store_true", help="made-up signers instead of recordings")
+    parser.add_argument("--exclude-label", action="append", default=[])
+    parser.add_argument("--groups", nargs="+", choices=groups, default=groups)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="only print what there is")
+    options = parser.parse_args()
+    if not (options.table or options.synthetic or options.source):
+        parser.error("give --source FILE, --synthetic or --table")
+    return options
+
+
+if __name__ == "__main__":
+    main()
