@@ -22,9 +22,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from ablation.keypoints import BASELINES, baselines
 from ablation.rows import rows
 from ablation.tables import tables
-from ablation.trials import Trial, frozen_scores
+from ablation.trials import Trial
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
@@ -44,18 +45,22 @@ def main() -> None:
     if not options.table:
         with tempfile.TemporaryDirectory(prefix="signforge-accuracy-") as folder:
             corpus = _corpus(Path(folder), options)
-            _baselines(corpus, options)
-            _take(list(_missing(corpus, options, {each["key"] for each in results})), options)
+            done = {each["key"] for each in results}
+            _baselines(corpus, options, done)
+            _take(list(_missing(corpus, options, done)), options)
         results = _read(options.results)
-    print(tables(results, [row.name for row in rows()]))
+    print(tables(results, [*BASELINES, *(row.name for row in rows())]))
 
 
-def _baselines(corpus: str, options: argparse.Namespace) -> None:
-    """Raw keypoints, resampled and centred, which a representation has to beat."""
+def _baselines(corpus: str, options: argparse.Namespace, done: set[str]) -> None:
+    """What learns nothing; a representation has to beat it."""
+    digest = PackedCorpus.open(corpus).digest
     for signer in _signers(corpus):
-        scores = frozen_scores(corpus, signer, tuple(options.exclude_label), seed=0, features="keypoints")
-        told = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
-        print(f"raw keypoints, {signer}: {told}", flush=True)
+        for name, scores in baselines(corpus, signer, tuple(options.exclude_label)).items():
+            key = f"{name} {signer} {digest[:16]} {options.exclude_label}"
+            if key not in done:
+                about = {"key": key, "row": name, "group": "recipes", "signer": signer, "seed": 0}
+                _write(options.results, {**about, **scores})
 
 
 def _missing(corpus: str, options: argparse.Namespace, done: set[str]) -> Iterator[Trial]:
@@ -74,18 +79,20 @@ def _missing(corpus: str, options: argparse.Namespace, done: set[str]) -> Iterat
 def _take(trials: list[Trial], options: argparse.Namespace) -> None:
     began = time.perf_counter()
     context = get_context("spawn")
-    with (
-        ProcessPoolExecutor(options.processes, mp_context=context) as pool,
-        options.results.open("a") as file,
-    ):
+    with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         running = [pool.submit(trial.run) for trial in trials]
         for done, future in enumerate(as_completed(running), start=1):
             result = future.result()
-            file.write(json.dumps(result) + "\n")
-            file.flush()
+            _write(options.results, result)
             left = (time.perf_counter() - began) / done * (len(trials) - done)
             told = {name: result[name] for name in ("row", "signer", "seed", "knn", "linear_5", "seconds")}
             print(f"{done}/{len(trials)} {told}; {left / 3600:.1f} h left", file=sys.stderr, flush=True)
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in result.items()}
+    with path.open("a") as file:
+        file.write(json.dumps(rounded) + "\n")
 
 
 def _corpus(folder: Path, options: argparse.Namespace) -> str:

@@ -78,6 +78,41 @@ PARTS: Mapping[str, Overrides] = {
     "motion only": {"encoder": {"streams": ["motion"]}},
 }
 
+CHOICES: Mapping[str, Overrides] = {
+    "5 epochs": {"run": {"num_epochs": 5}},
+    "40 epochs": {"run": {"num_epochs": 40}},
+    "width 32": {
+        "encoder": {
+            "feature_width": 32,
+            "hand_feed_forward_width": 64,
+            "trunk_feed_forward_width": 32,
+        }
+    },
+    "width 128": {
+        "encoder": {
+            "feature_width": 128,
+            "hand_feed_forward_width": 256,
+            "trunk_feed_forward_width": 128,
+        }
+    },
+    "no transformer": {"encoder": {"num_transformer_blocks": 0}},
+    "32 frames": {"views": {"num_frames": 32}},
+    "temperature 0.1": {"contrast": {"temperature": 0.1}},
+    "temperature 0.5": {"contrast": {"temperature": 0.5}},
+    "queues of 128": {
+        "contrast": {
+            "fused_queue_length": 128,
+            "part_queue_length": 128,
+            "transfer": {"num_neighbours": 64},
+        }
+    },
+    "learning rate 0.01": {"optimiser": {"learning_rate": 0.01}},
+    "learning rate 0.2": {"optimiser": {"learning_rate": 0.2}},
+    "no warm-up": {"optimiser": {"warmup_steps": 0}},
+    "key momentum 0.999": {"contrast": {"key_momentum": 0.999}},
+}
+"""What is no repair but a choice: size, steps, rates, temperature, queue."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -129,5 +164,9 @@ def rows() -> list[Row]:
         *(
             Row(f"signforge, {name}", "parts of the loss", "stc", merged(ours, part))
             for name, part in PARTS.items()
+        ),
+        *(
+            Row(f"signforge, {name}", "other choices", "signforge", merged(SIZE, choice))
+            for name, choice in CHOICES.items()
         ),
     ]

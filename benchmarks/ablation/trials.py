@@ -66,7 +66,7 @@ class Trial:
             "steps": made["steps"],
             "pretraining_seconds": round(trained - began, 1),
             "seconds": round(time.perf_counter() - began, 1),
-            **{name: round(score, 4) for name, score in scores.items()},
+            **scores,
         }
 
     def _pretraining(self) -> PretrainSpec:
