@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.config import Real
+from core.fields import Real
 from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.states import FINAL, Reason, State
 from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow

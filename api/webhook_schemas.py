@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import HttpUrl
 
 from api.schemas import GraceSeconds, Sent
-from core.config import Closed
+from core.fields import Closed
 from core.jobs.access_tables import WebhookRow
 from core.jobs.webhooks import DeliveryState
 

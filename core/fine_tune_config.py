@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import Closed, Fraction, OptimiserConfig, Positive, Real, Switch, ViewConfig
+from core.config import OptimiserConfig, ViewConfig
+from core.fields import Closed, Fraction, Positive, Real, Switch
 
 
 class FineTuneConfig(Closed):

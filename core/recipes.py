@@ -17,10 +17,10 @@ from core.config import (
     NeighbourConfig,
     OptimiserConfig,
     PretrainConfig,
-    RunConfig,
     ViewConfig,
 )
 from core.errors import SpecError
+from core.run_config import RunConfig
 from core.specs import PretrainSpec
 
 

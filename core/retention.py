@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.config import RunConfig
+from core.run_config import RunConfig
 
 
 class Candidate(NamedTuple):

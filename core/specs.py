@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import (
+from core.fields import (
     Closed,
     EngineName,
     FileName,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import Precision
 from core.exchange.card import EncoderCard
+from core.fields import Precision
 from core.pose.clip import Clip
 from core.specs import WantedFormat
 from signforge.pose_source import open_poses

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.config import RunConfig
 from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.leases import Claim
 from core.jobs.ledger import Lease, held
@@ -15,6 +14,7 @@ from core.jobs.reports import checkpoints_of, commit_checkpoint, mark_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.tables import JobMetricRow
 from core.retention import Candidate, superfluous
+from core.run_config import RunConfig
 from worker.deliveries import Delivery
 
 

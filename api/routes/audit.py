@@ -10,7 +10,7 @@ from api.library_schemas import AuditEntryResponse
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
-from core.config import Name
+from core.fields import Name
 from core.jobs.access_tables import AuditEntryRow
 from core.jobs.database import reading
 

@@ -23,7 +23,7 @@ from api.service import Service, ServiceOf
 from api.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
-from core.config import Name
+from core.fields import Name
 from core.jobs.artifact_tables import CorpusRow
 from core.jobs.database import reading, transaction
 from core.specs import ImportSpec

@@ -13,7 +13,7 @@ from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import Service, ServiceOf
-from core.config import Name
+from core.fields import Name
 from core.jobs.artifact_tables import EncoderRow, EvaluationRow
 from core.jobs.database import reading, transaction
 

@@ -31,7 +31,7 @@ from api.schemas import (
 from api.service import Service, ServiceOf
 from api.submitting import look, rehearse, retry_job, submit_spec
 from api.terms import TermsOf
-from core.config import Name
+from core.fields import Name
 from core.jobs import submissions
 from core.jobs.database import reading, transaction
 from core.jobs.reports import checkpoints_of

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from core.config import Closed, Name
 from core.errors import CorpusError
+from core.fields import Closed, Name
 from core.pose.skeleton import NUM_JOINTS
 
 HEADER_FILE = "corpus.json"

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from core.config import RunConfig
 from core.errors import CheckpointError, Stopped
 from core.evaluation.fine_tuning import FineTuning, LabelledClips, batch_size
 from core.evaluation.folds import Fold
@@ -20,6 +19,7 @@ from core.evaluation.probes import classified
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task
 from core.observer import Observer
+from core.run_config import RunConfig
 from core.specs import EvaluateSpec
 from core.training.checkpoint import Checkpoint, load_checkpoint
 from core.training.checkpoint_keeper import CheckpointKeeper

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from core.config import Closed, PretrainConfig
+from core.config import PretrainConfig
+from core.fields import Closed
 from core.specs import PretrainSpec
 
 

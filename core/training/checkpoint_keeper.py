@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from core.config import RunConfig
 from core.errors import StorageError
 from core.observer import Observer
 from core.retention import Candidate, superfluous
+from core.run_config import RunConfig
 from core.training.background_saving import BackgroundSaver, SavedCheckpoint
 from core.training.checkpoint import Checkpoint, checkpoints_in, step_of
 

@@ -5,8 +5,9 @@ import os
 import torch
 
 from core.available_cores import available_cores
-from core.config import PretrainConfig, RunConfig
+from core.config import PretrainConfig
 from core.errors import SpecError
+from core.run_config import RunConfig
 
 
 def choose_device(config: PretrainConfig, *, local_rank: int = 0) -> torch.device:

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.config import Precision
 from core.errors import UserError
+from core.fields import Precision
 from core.specs import WantedFormat
 
 if TYPE_CHECKING:

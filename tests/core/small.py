@@ -6,9 +6,9 @@ from core.config import (
     NeighbourConfig,
     OptimiserConfig,
     PretrainConfig,
-    RunConfig,
     ViewConfig,
 )
+from core.run_config import RunConfig
 
 SMALL = PretrainConfig(
     recipe="small",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.config import RunConfig
 from core.errors import CorpusError, Stopped
 from core.program import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED, Launch, main
+from core.run_config import RunConfig
 
 
 def counting(launch: Launch[RunConfig]) -> Mapping[str, object]:

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.config import RunConfig
 from core.retention import Candidate, superfluous
+from core.run_config import RunConfig
 
 
 def kept(candidates: list[Candidate], run: RunConfig) -> list[int]:

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from core.augment.views import View
-from core.config import ContrastConfig, EncoderConfig, NeighbourConfig, PretrainConfig, RunConfig
+from core.config import ContrastConfig, EncoderConfig, NeighbourConfig, PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
 from core.exchange.released import from_released
+from core.run_config import RunConfig
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from numpy.typing import NDArray
 
-from core.config import Closed, Positive, Seed
 from core.errors import UserError
+from core.fields import Closed, Positive, Seed
 from core.pose.synthetic.body import NUM_POINTS, body_joints
 from core.pose.synthetic.detector import detect, project
 from core.pose.synthetic.motion import hand_motion

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import EncoderConfig, PretrainConfig, RunConfig
+from core.config import EncoderConfig, PretrainConfig
 from core.corpora.packed import PackedCorpus
 from core.errors import KernelError, SpecError, Stopped
 from core.kernels import library
 from core.observer import SilentObserver
+from core.run_config import RunConfig
 from core.specs import PretrainSpec
 from core.training.checkpoint import checkpoints_in
 from core.training.engine import Engine, multiplies_bf16_faster
