@@ -209,12 +209,15 @@ class ContrastConfig(Closed):
 
 
 class OptimiserConfig(Closed):
-    """Stochastic gradient descent and its schedule (paper, section IV-B)."""
+    """How weights are moved, and the schedule (paper, section IV-B)."""
 
+    algorithm: Literal["sgd", "adamw"] = "sgd"
+    """`sgd`: stochastic gradient descent with momentum; `adamw`: AdamW, which wants a learning rate about a
+    hundred times smaller."""
     learning_rate: Annotated[Real, Field(gt=0)] = 0.01
     """Learning rate after warm-up."""
     sgd_momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.9
-    """Momentum of the optimiser (not of the key encoder)."""
+    """Momentum of `sgd` (not of the key encoder)."""
     weight_decay: Annotated[Real, Field(ge=0)] = 1e-4
     """L2 penalty."""
     schedule: Literal["steps", "cosine"] = "steps"

@@ -27,7 +27,7 @@ class Footprint:
     num_parameters: int
     """Trained ones: both streams' encoders and projection heads."""
     checkpoint_bytes: int
-    """Query and key networks, the optimiser's momentum, the queues."""
+    """Query and key networks, the optimiser's memory, the queues."""
     step_memory_bytes: int
     """Peak of a training step, on the host or on each device, roughly."""
 
@@ -39,10 +39,11 @@ def footprint(config: PretrainConfig) -> Footprint:
     lengths = 2 * config.contrast.part_queue_length
     lengths += config.contrast.fused_queue_length if "fused" in spaces else 0
     queues = num_streams * lengths * config.encoder.embedding_width
-    checkpoint = _FP32_BYTES * (3 * trained + queues)
+    memory = 2 if config.optimiser.algorithm == "adamw" else 1
+    checkpoint = _FP32_BYTES * ((2 + memory) * trained + queues)
     devices = config.run.num_devices if isinstance(config.run.num_devices, int) else 1
     clips = config.run.batch_size // devices
-    held = _FP32_BYTES * (4 * trained + queues)  # query, key, gradient, momentum
+    held = _FP32_BYTES * ((3 + memory) * trained + queues)  # query, key, gradient, the optimiser's
     if config.run.precision != "fp32":
         held += 2 * 2 * trained  # query and key once more, in bf16
     kept = clips * _kept_bytes(config)

@@ -108,6 +108,7 @@ CHOICES: Mapping[str, Overrides] = {
     },
     "learning rate 0.01": {"optimiser": {"learning_rate": 0.01}},
     "learning rate 0.2": {"optimiser": {"learning_rate": 0.2}},
+    "AdamW at 0.001": {"optimiser": {"algorithm": "adamw", "learning_rate": 0.001, "weight_decay": 0.01}},
     "no warm-up": {"optimiser": {"warmup_steps": 0}},
     "key momentum 0.999": {"contrast": {"key_momentum": 0.999}},
 }

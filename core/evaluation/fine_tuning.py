@@ -27,7 +27,7 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.fine_tune_config import FineTuneConfig
 from core.training.data_order import DataOrder
 from core.training.engine import Engine
-from core.training.run_state import momentum_buffers, restore_momentum
+from core.training.optimisers import optimiser_memory, restore_memory
 from core.training.schedules import learning_rate
 from core.training.step_views import StepViews
 
@@ -191,7 +191,7 @@ class FineTuning:
         """Tensors by file and facts from which `restore` goes on to the same end."""
         tensors = {
             "model": self.model.state_dict(),
-            "optimiser": momentum_buffers(self.model, self._optimiser),
+            "optimiser": optimiser_memory(self.model, self._optimiser),
         }
         if self.best is not None:
             tensors["best"] = dict(self.best.network)
@@ -201,7 +201,7 @@ class FineTuning:
     def restore(self, step: int, tensors: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
         """Go on from what `state` gave at step `step`."""
         self.model.load_state_dict(tensors["model"])
-        restore_momentum(self.model, self._optimiser, tensors.get("optimiser", {}))
+        restore_memory(self.model, self._optimiser, tensors.get("optimiser", {}))
         if facts["best"] is not None:
             self.best = BestEpoch(**facts["best"], network=tensors["best"])
         self.step, self._judged_epochs = step, facts["judged_epochs"]

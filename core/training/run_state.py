@@ -5,17 +5,15 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import nn
 
 from core.config import PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
 from core.errors import CheckpointError
 from core.training.checkpoint import Checkpoint
 from core.training.engine import Engine
+from core.training.optimisers import optimiser_for, optimiser_memory, restore_memory
 from core.training.process_group import SingleRank
 from core.training.randomness import seed_global_draws
-
-_MOMENTUM = "momentum_buffer"
 
 
 class RunState:
@@ -34,13 +32,7 @@ class RunState:
         self.last_loss: float | None = None
         self.engine, self.ranks = engine, ranks
         self.model = SpatialTemporalConsistency(config, gather=ranks.gather).to(engine.device).train()
-        self.optimiser = torch.optim.SGD(
-            self.model.query.parameters(),
-            lr=config.optimiser.learning_rate,
-            momentum=config.optimiser.sgd_momentum,
-            weight_decay=config.optimiser.weight_decay,
-            fused=True,
-        )
+        self.optimiser = optimiser_for(self.model.query, config.optimiser)
 
     def to_checkpoint(self) -> Checkpoint:
         """Everything needed to go on as if nothing had happened."""
@@ -48,7 +40,7 @@ class RunState:
             step=self.step,
             tensors={
                 "model": self.model.state_dict(),
-                "optimiser": momentum_buffers(self.model.query, self.optimiser),
+                "optimiser": optimiser_memory(self.model.query, self.optimiser),
             },
             facts={**self.facts, "circumstances": self._circumstances(), "last_loss": self.last_loss},
         )
@@ -67,7 +59,7 @@ class RunState:
                 "Start again without it."
             )
         self.model.load_state_dict(checkpoint.tensors["model"])
-        restore_momentum(self.model.query, self.optimiser, checkpoint.tensors["optimiser"])
+        restore_memory(self.model.query, self.optimiser, checkpoint.tensors["optimiser"])
         self.step, self.last_loss = checkpoint.step, checkpoint.facts.get("last_loss")
         remarks = [f"Going on from step {self.step}."]
         before, now = checkpoint.facts.get("circumstances"), self._circumstances()
@@ -87,23 +79,6 @@ class RunState:
             "num_threads": torch.get_num_threads(),
             "num_ranks": self.ranks.num_ranks,
         }
-
-
-def momentum_buffers(network: nn.Module, optimiser: torch.optim.SGD) -> dict[str, torch.Tensor]:
-    """The optimiser's momentum by parameter name, where there is any yet."""
-    buffers = {
-        name: optimiser.state[parameter].get(_MOMENTUM) for name, parameter in network.named_parameters()
-    }
-    return {name: buffer for name, buffer in buffers.items() if buffer is not None}
-
-
-def restore_momentum(
-    network: nn.Module, optimiser: torch.optim.SGD, buffers: Mapping[str, torch.Tensor]
-) -> None:
-    """Give an optimiser the momentum that `momentum_buffers` read."""
-    for name, parameter in network.named_parameters():
-        if name in buffers:
-            optimiser.state[parameter][_MOMENTUM] = buffers[name].to(parameter.device)
 
 
 def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from core.training.data_order import DataOrder
 from core.training.pretrain import Pretraining, pretrain
 from core.training.schedules import learning_rate
 from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES, SMALL
+from tests.core.small import OVERRIDES, REPAIRED, SMALL
 from tests.core.training.stopping import StopsAt
 
 
@@ -63,6 +64,39 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     expected, second = (folder / "checkpoints" / "step_00000012" for folder in (out, tmp_path / "second"))
     for file in ("model.safetensors", "optimiser.safetensors"):
         assert (expected / file).read_bytes() == (second / file).read_bytes()
+
+
+OTHER_KINDS = {
+    "adamw": {"optimiser": {"algorithm": "adamw", "learning_rate": 0.001}},
+    "motion_alone": {"encoder": {"streams": ("motion",)}},
+    "text": {
+        "encoder": {"motion_difference": "backward"},
+        "contrast": {
+            "instance_spaces": ("hand", "trunk"),
+            "consistency_between": "channels",
+            "transfer_space": "hand_and_trunk",
+        },
+    },
+    "repaired": {"encoder": REPAIRED.encoder.model_dump()},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_other_kinds_of_runs_resume_to_the_same_bytes_and_embed(
+    corpus: PackedCorpus, tmp_path: Path, kind: str
+) -> None:
+    changed = {part: {**OVERRIDES[part], **fields} for part, fields in OTHER_KINDS[kind].items()}
+    spec = spec_for(corpus, **changed, run={**OVERRIDES["run"], "num_epochs": 1})
+    undisturbed = pretrain(spec, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        pretrain(spec, tmp_path / "first", observer=StopsAt(2))
+    (saved, *_) = checkpoints_in(tmp_path / "first" / "checkpoints")
+    assert pretrain(spec, tmp_path / "second", resume=saved) == undisturbed
+    model = load_encoder(tmp_path / "whole" / "encoder").model
+    features = model.embed([corpus.clip(0), corpus.clip(1)])
+    assert features.shape == (2, model.embedding_width)
+    assert np.isfinite(features).all()
 
 
 @pytest.mark.slow
