@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int64
+from pydantic import ValidationError
 from torch import Tensor
 
 from core.errors import CheckpointError, Stopped
@@ -20,12 +21,12 @@ from core.evaluation.subject import Subject
 from core.evaluation.task import Task
 from core.observer import Observer
 from core.run_config import RunConfig
-from core.specs import EvaluateSpec
+from core.specs import ClipSelection, EvaluateSpec
 from core.training.checkpoint import Checkpoint, load_checkpoint
 from core.training.checkpoint_keeper import CheckpointKeeper
 from core.training.devices import be_deterministic
 from core.training.engine import Engine
-from core.training.run_state import fact_differences
+from core.training.run_state import fact_differences, other_circumstances
 
 _LOG_EVERY_STEPS = 10
 _PREDICTED = "predicted"
@@ -76,8 +77,7 @@ class FineTuneFolds:
                 self._steps_before = sum(lengths[:number])
                 run = self._begun(*runs[number])
                 if checkpoint is not None:
-                    step = checkpoint.step - self._steps_before
-                    run.restore(step, checkpoint.tensors, checkpoint.facts["run"])
+                    self._go_on(run, checkpoint)
                     checkpoint = None
                 self._done.append(self._finished(run, *runs[number]))
         num_folds = len(self._task.folds)
@@ -90,6 +90,11 @@ class FineTuneFolds:
     def _train_clips(self, fold: Fold, seed: int) -> Int64[np.ndarray, " N"]:
         return fitted_on(fold, self._task.labels, self._spec, seed=seed)
 
+    def _val_clips(self, fold: Fold, seed: int) -> Int64[np.ndarray, " V"]:
+        """The clips whose labels choose an epoch; none where the last one is taken."""
+        positions = fold.val if self._spec.fine_tune.choose_epoch else fold.val[:0]
+        return labelled(positions, self._task.labels, self._spec, seed=seed)
+
     def _begun(self, seed: int, fold: Fold) -> FineTuning:
         start, spec = self._subject.network(seed=seed), self._spec
         engine = Engine.chosen(
@@ -99,11 +104,11 @@ class FineTuneFolds:
             start.device,
             num_passes=self._num_steps(seed, fold),
         )
-        val = labelled(fold.val, self._task.labels, spec, seed=seed)
+        val = self._val_clips(fold, seed)
         return FineTuning(
             start,
             self._clips(self._train_clips(fold, seed)),
-            self._clips(val) if spec.fine_tune.choose_epoch and len(val) else None,
+            self._clips(val) if len(val) else None,
             num_classes=len(self._task.glosses),
             config=spec.fine_tune,
             engine=engine,
@@ -113,6 +118,11 @@ class FineTuneFolds:
     def _clips(self, positions: Int64[np.ndarray, " n"]) -> LabelledClips:
         return LabelledClips(self._task.located(positions), self._task.labels[positions])
 
+    def _go_on(self, run: FineTuning, checkpoint: Checkpoint) -> None:
+        run.restore(checkpoint.step - self._steps_before, checkpoint.tensors, checkpoint.facts["run"])
+        for remark in other_circumstances(checkpoint.facts, _circumstances(run)):
+            self._observer.on_log(remark)
+
     def _finished(self, run: FineTuning, seed: int, fold: Fold) -> Outcome:
         """Train to the end, choose an epoch, and only then look at the fold's test clips."""
         self._train(run)
@@ -120,7 +130,12 @@ class FineTuneFolds:
         scores = run.scores(self._task.located(fold.test), lambda: self._heed(run))
         outcome = classified(scores.numpy(), self._task.labels[fold.test])
         facts = train_facts(self._train_clips(fold, seed), self._task.labels, self._spec)
-        more = {"epoch": epoch, "steps": run.step, "train_loss": float(run.last_loss or 0.0)}
+        more = {
+            "num_val": len(self._val_clips(fold, seed)),
+            "epoch": epoch,
+            "steps": run.step,
+            "train_loss": float(run.last_loss or 0.0),
+        }
         if run.best is not None:
             more["val_top1"] = run.best.top1
         return outcome.with_facts({**facts, **more})
@@ -165,6 +180,7 @@ class FineTuneFolds:
             tensors={**tensors, "done": done} if done else tensors,
             facts={
                 **self._identity(),
+                "circumstances": _circumstances(run),
                 "run": facts,
                 "done": [dict(outcome.about) for outcome in self._done],
             },
@@ -208,7 +224,22 @@ def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any])
     return Outcome(parts, parts.pop(_PREDICTED), about)
 
 
+def _circumstances(run: FineTuning) -> dict[str, Any]:
+    return run.engine.circumstances(num_ranks=1)
+
+
 def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """With the defaults of settings that did not exist when it was saved."""
-    spec = EvaluateSpec.model_validate({"corpus": "-", "encoder": "-", **facts.get("spec", {})})
+    try:
+        spec = _with_places(facts.get("spec", {}))
+    except ValidationError:
+        return facts
     return {**facts, "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE))}
+
+
+def _with_places(saved: Mapping[str, Any]) -> EvaluateSpec:
+    """Something stands in for each place that was not saved and that a specification cannot do without."""
+    places = {"corpus": "-", "encoder": "-"}
+    if ClipSelection.model_validate(saved.get("test_clips", {})) != ClipSelection():
+        places["test_corpus"] = "-"
+    return EvaluateSpec.model_validate({**places, **saved})

@@ -69,7 +69,7 @@ class FineTuning:
         seed: int,
     ) -> None:
         self._start, self._val, self._config = start, val, config
-        self._engine, self._seed = engine, seed
+        self.engine, self._seed = engine, seed
         self.model = SignClassifier(start, num_classes=num_classes, wanted=config.streams, seed=seed).train()
         engine.prepare(self.model.streams)
         self._schedule = config.optimiser()
@@ -117,9 +117,9 @@ class FineTuning:
     def take_step(self) -> Float[Tensor, ""]:
         """One optimiser update; returns its loss, still on the device."""
         (view,) = self._views(self.step)
-        labels = torch.from_numpy(self._labels[self._order.batch(self.step)]).to(self._engine.device)
-        self._engine.begin_step()
-        logits = self.model(view, self._engine.context(self._seed, step=self.step))
+        labels = torch.from_numpy(self._labels[self._order.batch(self.step)]).to(self.engine.device)
+        self.engine.begin_step()
+        logits = self.model(view, self.engine.context(self._seed, step=self.step))
         loss = training_loss(logits, labels, merge=self._config.merge)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -209,7 +209,7 @@ class FineTuning:
 
     @torch.no_grad()
     def _scored(self, batch: ClipBatch) -> Float[Tensor, "B C"]:
-        logits = self.model(self._start.centre_view(batch), self._engine.for_inference())
+        logits = self.model(self._start.centre_view(batch), self.engine.for_inference())
         return merged_scores(logits, merge=self._config.merge).float().cpu()
 
 

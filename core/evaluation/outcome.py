@@ -24,8 +24,8 @@ class Outcome:
     about: Mapping[str, Number] = field(default_factory=dict)
 
     def with_facts(self, facts: Mapping[str, Number]) -> "Outcome":
-        """The same, with more said about it."""
-        return replace(self, about={**self.about, **facts})
+        """The same, with more said about it; ordered by name, as a checkpoint gives it back."""
+        return replace(self, about=dict(sorted({**self.about, **facts}.items())))
 
 
 def scores_of(

@@ -99,6 +99,17 @@ class Engine:
             return torch.cuda.get_device_name(self.device)
         return processor_name()
 
+    def circumstances(self, *, num_ranks: int) -> dict[str, str | int]:
+        """What rounding depends on besides the configuration; a checkpoint notes it."""
+        return {
+            "device": self.device.type,
+            "hardware": self.hardware,
+            "engine": self.name,
+            "precision": self.precision,
+            "num_threads": torch.get_num_threads(),
+            "num_ranks": num_ranks,
+        }
+
     @property
     def dtype(self) -> torch.dtype:
         """Of activations."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
 from core.config import PretrainConfig
@@ -61,24 +60,24 @@ class RunState:
         self.model.load_state_dict(checkpoint.tensors["model"])
         restore_memory(self.model.query, self.optimiser, checkpoint.tensors["optimiser"])
         self.step, self.last_loss = checkpoint.step, checkpoint.facts.get("last_loss")
-        remarks = [f"Going on from step {self.step}."]
-        before, now = checkpoint.facts.get("circumstances"), self._circumstances()
-        if before != now:
-            remarks.append(
-                f"It was saved with {before}, this is {now}: the end will be close, not the same bytes."
-            )
-        return remarks
+        return [
+            f"Going on from step {self.step}.",
+            *other_circumstances(checkpoint.facts, self._circumstances()),
+        ]
 
     def _circumstances(self) -> dict[str, Any]:
-        """What rounding depends on besides the configuration."""
-        return {
-            "device": self.engine.device.type,
-            "hardware": self.engine.hardware,
-            "engine": self.engine.name,
-            "precision": self.engine.precision,
-            "num_threads": torch.get_num_threads(),
-            "num_ranks": self.ranks.num_ranks,
-        }
+        return self.engine.circumstances(num_ranks=self.ranks.num_ranks)
+
+
+def other_circumstances(facts: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What a person should know where a checkpoint with these facts was saved under other circumstances.
+
+    Nothing where they are the same, or were not noted.
+    """
+    before = facts.get("circumstances")
+    if before is None or before == now:
+        return []
+    return [f"It was saved with {before}, this is {now}: the end will be close, not the same bytes."]
 
 
 def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Fine-tuning: learns, repeats, goes on after a stop, and cannot see what it is tested on."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from core.evaluation.subject import digests_of
 from core.exchange.weights import load_encoder
 from core.fine_tune_config import FineTuneConfig
 from core.observer import SilentObserver
-from core.specs import EvaluateSpec
+from core.specs import ClipSelection, EvaluateSpec
 from core.training.checkpoint import checkpoints_in, step_of
 from tests.core.evaluation.making import fresh_encoder, packed, relabelled, signed_clips
 from tests.core.training.stopping import StopsIn
@@ -27,10 +28,14 @@ GLOSSES, SPLITS = ["a", "b", "c"], ["train", "val", "test"]
 
 
 class Metrics(SilentObserver):
-    """Keeps the numbers of each step."""
+    """Keeps the numbers of each step, and what is said."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, float]] = []
+        self.logs: list[str] = []
+
+    def on_log(self, message: str) -> None:
+        self.logs.append(message)
 
     def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
         if metrics:
@@ -140,7 +145,51 @@ def test_after_stops_it_ends_as_if_there_were_none(
             evaluate(wish, observer=StopsIn("fine-tuning", step), out=tmp_path, resume=newest)
         newest = checkpoints_in(tmp_path / "checkpoints")[0]
         assert step_of(newest) == step
-    assert evaluate(wish, out=tmp_path, resume=newest) == undisturbed
+    again = evaluate(wish, out=tmp_path, resume=newest)
+    assert json.dumps(again) == json.dumps(undisturbed), "to the byte, the order of names included"
+
+
+def test_a_transfer_to_some_clips_of_another_corpus_goes_on_too(
+    tiny: PackedCorpus, encoder: Path, tmp_path: Path
+) -> None:
+    other = packed(tmp_path / "other", signed_clips(GLOSSES, ["train", "test"], seed=3), name="other")
+    some = ClipSelection(splits=("test",))
+    wish = spec(tiny, encoder, test_corpus=str(other.path), test_clips=some)
+    with pytest.raises(Stopped):
+        evaluate(wish, observer=StopsIn("fine-tuning", 2), out=tmp_path)
+    (saved,) = checkpoints_in(tmp_path / "checkpoints")
+    with pytest.raises(CheckpointError, match=r"spec\.test_clips\.splits is \['test'\] there and \[\] here"):
+        evaluate(wish.model_copy(update={"test_clips": ClipSelection()}), resume=saved)
+    assert evaluate(wish, resume=saved) == evaluate(wish)
+
+
+def test_going_on_under_other_circumstances_is_said(
+    tiny: PackedCorpus, encoder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2), out=tmp_path)
+    (saved,) = checkpoints_in(tmp_path / "checkpoints")
+    same, other = Metrics(), Metrics()
+    evaluate(spec(tiny, encoder), observer=same, resume=saved)
+    assert same.logs == ["Going on from step 2."]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        evaluate(spec(tiny, encoder), observer=other, resume=saved)
+    finally:
+        torch.set_num_threads(threads)
+    assert other.logs[0] == "Going on from step 2."
+    assert f"'num_threads': {threads}, " in other.logs[1].partition("this is")[0]
+    assert f"'num_threads': {threads + 1}, " in other.logs[1].partition("this is")[2]
+
+
+def test_the_labels_that_choose_an_epoch_are_counted(tiny: PackedCorpus, encoder: Path) -> None:
+    config = {**QUICK, "num_epochs": 1}
+    (fold,) = evaluate(spec(tiny, encoder, labels_per_gloss=1, fine_tune=config))["folds"]
+    assert (fold["num_train"], fold["num_val"], fold["by_seed"][0]["num_val"]) == (3, 3, 3)
+    config["choose_epoch"] = False
+    (fold,) = evaluate(spec(tiny, encoder, labels_per_gloss=1, fine_tune=config))["folds"]
+    assert (fold["num_train"], fold["num_val"]) == (3, 0)
 
 
 def test_a_checkpoint_of_another_evaluation_is_refused(
