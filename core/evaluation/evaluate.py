@@ -10,9 +10,9 @@ from typing import Any
 
 from core.errors import Stopped
 from core.evaluation.fine_tune_folds import FineTuneFolds
-from core.evaluation.folds import Fold, shared_signers
+from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, train_facts
-from core.evaluation.leaks import contents_of, num_identical, refuse_identical
+from core.evaluation.leaks import contents_of, num_identical, refuse_identical, shared_signers
 from core.evaluation.neighbours import Meanwhile
 from core.evaluation.outcome import Outcome, scores_of
 from core.evaluation.probes import probe
@@ -52,6 +52,7 @@ def evaluate(
     if not spec.allow_identical_clips:
         refuse_identical(task, contents)
     subject = Subject(spec, task)
+    subject.tell_lineage(observer)
     if spec.protocol == "fine_tune":
         runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)
         outcomes = runs.outcomes(seeds, resume=resume)
@@ -107,12 +108,11 @@ def _heeding(observer: Observer, num_done: int, doing: str) -> Meanwhile:
 
 
 def _caveats(task: Task, fold: Fold, subject: Subject, contents: list[bytes]) -> dict[str, Any]:
-    """What makes a fold's scores better than they are. Signers are compared within a corpus: two corpora may
-    call different people alike."""
-    signers = [] if task.transfer else shared_signers(task.sources[0].corpus, task.sources[0].clips, fold)
+    """What makes a fold's scores better than they are; None for what is not known."""
+    seen = subject.pretrained_on()
     return {
-        "shared_signers": signers,
-        "num_test_pretrained_on": int(subject.pretrained_on()[fold.test].sum()),
+        "shared_signers": shared_signers(task, fold),
+        "num_test_pretrained_on": None if seen is None else int(seen[fold.test].sum()),
         "num_test_identical": num_identical(fold, contents),
     }
 

@@ -64,12 +64,6 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
     ]
 
 
-def shared_signers(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], fold: Fold) -> list[str]:
-    """Names of signers who stand on both sides of a fold; scores with any are inflated."""
-    both = np.intersect1d(corpus.signers[chosen[fold.train]], corpus.signers[chosen[fold.test]])
-    return [corpus.signer_names[signer] for signer in both if signer >= 0]
-
-
 def divided(
     train: Int64[np.ndarray, " N"], val: Int64[np.ndarray, " V"], spec: EvaluateSpec
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " v"]]:

@@ -1,4 +1,4 @@
-"""Clips that stand on two sides of a fold: identical points, whatever their names."""
+"""What stands on two sides of a fold: clips with identical points, whatever their names, and signers."""
 
 import hashlib
 
@@ -41,6 +41,18 @@ def num_identical(fold: Fold, contents: list[bytes]) -> int:
     """How many test clips have the points of a clip that is fitted on, or that an epoch is chosen on."""
     known = {contents[position] for position in (*fold.train, *fold.val)}
     return sum(contents[position] in known for position in fold.test)
+
+
+def shared_signers(task: Task, fold: Fold) -> list[str]:
+    """Names of signers who are trained and tested on; scores with any are inflated.
+
+    Signers are compared within a corpus: two corpora may call different people alike.
+    """
+    train, test = (task.located(side) for side in (fold.train, fold.test))
+    if train.corpus.digest != test.corpus.digest:
+        return []
+    both = np.intersect1d(*(source.corpus.signers[source.clips] for source in (train, test)))
+    return [test.corpus.signer_names[signer] for signer in both if signer >= 0]
 
 
 def _contents(source: Source, meanwhile: Meanwhile) -> list[bytes]:

@@ -13,11 +13,11 @@ from core.corpora.packed import PackedCorpus
 from core.errors import EncoderError, EncoderMoved
 from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
 from core.evaluation.task import Source, Task
-from core.exchange.card import EncoderCard
+from core.exchange.card import CorpusCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.observer import Observer
-from core.specs import EvaluateSpec
+from core.specs import EvaluateSpec, PretrainSpec
 from core.training.engine import Engine
 
 
@@ -59,24 +59,24 @@ class Subject:
         else:
             network = self.network(seed=seed)
             pieces = [self._embedded(network, source, observer) for source in self._task.sources]
-            self._tell_lineage(observer)
         return torch.cat(pieces)
 
-    def pretrained_on(self) -> Bool[np.ndarray, " n"]:
-        """Which clips the encoder was pretrained on, without labels."""
+    def pretrained_on(self) -> Bool[np.ndarray, " n"] | None:
+        """Which clips the encoder was pretrained on, without labels; None where nobody knows."""
         if self._loaded is None or self._spec.features != "encoder":
             return np.zeros(len(self._task.labels), dtype=np.bool_)
         card = self._loaded.card
+        if card.corpus is None or card.spec is None:
+            return None
         return np.concatenate(
-            [_pretrained_on(card, source.corpus, source.clips) for source in self._task.sources]
+            [_selected(card.corpus, card.spec, source.corpus, source.clips) for source in self._task.sources]
         )
 
-    def _tell_lineage(self, observer: Observer) -> None:
-        assert self._loaded is not None, "the specification's validator asks for one"
-        card = self._loaded.card
-        if self._spec.features == "encoder" and card.corpus is None:
+    def tell_lineage(self, observer: Observer) -> None:
+        """Say so where nobody knows what the encoder was pretrained on."""
+        if self._loaded is not None and self.pretrained_on() is None:
             observer.on_log(
-                f"Encoder {card.name!r} was trained by other code; "
+                f"Encoder {self._loaded.card.name!r} was trained by other code; "
                 "whether it has seen these clips is not known."
             )
 
@@ -124,10 +124,10 @@ def digests_of(network: nn.Module) -> dict[str, str]:
     }
 
 
-def _pretrained_on(
-    card: EncoderCard, corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]
+def _selected(
+    learned_from: CorpusCard, asked: PretrainSpec, corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " n"]:
     """Known where the encoder was pretrained on this very corpus; any other one counts as unseen."""
-    if card.corpus is None or card.spec is None or card.corpus.digest != corpus.digest:
+    if learned_from.digest != corpus.digest:
         return np.zeros(len(chosen), dtype=np.bool_)
-    return np.isin(chosen, corpus.select(card.spec.clips))
+    return np.isin(chosen, corpus.select(asked.clips))

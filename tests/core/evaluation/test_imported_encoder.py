@@ -6,6 +6,7 @@ from core.evaluation.evaluate import evaluate
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
+from core.fine_tune_config import FineTuneConfig
 from core.observer import SilentObserver
 from core.specs import EvaluateSpec
 from tests.core.corpus_maker import random_corpus
@@ -35,9 +36,13 @@ def test_what_it_has_seen_is_not_known(tmp_path: Path) -> None:
     spec = EvaluateSpec(corpus=str(corpus.path), encoder=str(tmp_path / "encoder"), num_neighbours=3)
     scores = evaluate(spec, observer=listener)
     assert 0 <= scores["top1"] <= 1
-    assert listener.heard == [
-        "Encoder 'theirs' was trained by other code; whether it has seen these clips is not known."
-    ]
+    assert scores["folds"][0]["num_test_pretrained_on"] is None, "not 0, which would say that it is known"
+    said = "Encoder 'theirs' was trained by other code; whether it has seen these clips is not known."
+    assert listener.heard == [said]
+    tuned = {"protocol": "fine_tune", "fine_tune": FineTuneConfig(num_epochs=1, min_crop_frames=4)}
+    (fold,) = evaluate(spec.model_copy(update=tuned), observer=listener)["folds"]
+    assert fold["num_test_pretrained_on"] is None
+    assert listener.heard == [said, said], "fine-tuning begins with what it has seen"
     baseline = spec.model_copy(update={"features": "untrained"})
-    evaluate(baseline, observer=listener)
-    assert len(listener.heard) == 1, "an untrained network has seen nothing"
+    (fold,) = evaluate(baseline, observer=listener)["folds"]
+    assert (fold["num_test_pretrained_on"], len(listener.heard)) == (0, 2), "untrained: nothing"

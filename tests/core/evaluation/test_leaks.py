@@ -16,7 +16,7 @@ from core.evaluation.evaluate import evaluate
 from core.evaluation.subject import unmoved
 from core.exchange.clip_encoder import ClipEncoder
 from core.observer import SilentObserver
-from core.specs import EvaluateSpec
+from core.specs import ClipSelection, EvaluateSpec
 from tests.core.evaluation.making import fresh_encoder, packed, signed_clips
 
 
@@ -44,14 +44,15 @@ def test_a_clip_that_two_corpora_hold_is_refused(tmp_path: Path) -> None:
         evaluate(keypoints(first.path, test_corpus=str(second.path)))
 
 
+class Listener(SilentObserver):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def on_log(self, message: str) -> None:
+        self.said.append(message)
+
+
 def test_a_signer_on_both_sides_is_said(tmp_path: Path) -> None:
-    class Listener(SilentObserver):
-        def __init__(self) -> None:
-            self.said: list[str] = []
-
-        def on_log(self, message: str) -> None:
-            self.said.append(message)
-
     clips = signed_clips(["a", "b"], ["train", "test"], signer_of=lambda _: "anna")
     clips += signed_clips(["a", "b"], ["train"], seed=1, signer_of=lambda _: "ben")
     corpus = packed(tmp_path / "signs", clips, allow_overlap=True)
@@ -59,6 +60,26 @@ def test_a_signer_on_both_sides_is_said(tmp_path: Path) -> None:
     (fold,) = evaluate(keypoints(corpus.path), observer=listener)["folds"]
     assert fold["shared_signers"] == ["anna"]
     assert listener.said == ["Fold test trains and tests on anna: its scores reward knowing the signer."]
+
+
+def test_a_signer_on_both_sides_is_said_where_the_test_corpus_is_the_same(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b"], ["train", "test"], signer_of=lambda _: "anna")
+    corpus = packed(tmp_path / "signs", clips, allow_overlap=True)
+    train, test = (ClipSelection(splits=(split,)) for split in ("train", "test"))
+    listener = Listener()
+    wish = keypoints(corpus.path, clips=train, test_corpus=str(corpus.path), test_clips=test)
+    (fold,) = evaluate(wish, observer=listener)["folds"]
+    assert fold["shared_signers"] == ["anna"]
+    assert "trains and tests on anna" in listener.said[0]
+
+
+def test_signers_of_two_corpora_may_be_called_alike(tmp_path: Path) -> None:
+    ours, theirs = (
+        packed(tmp_path / name, signed_clips(["a", "b"], ["train"], seed=seed), name=name)
+        for seed, name in enumerate(("ours", "theirs"))
+    )
+    (fold,) = evaluate(keypoints(ours.path, test_corpus=str(theirs.path)))["folds"]
+    assert fold["shared_signers"] == []
 
 
 def test_a_probe_that_moves_batch_statistics_is_refused(
