@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from core.fields import Closed, EngineName, Name, Positive, Precision, Seed, Switch, Whole
+
+_QUALITY = "quality/"
+"""Begins the names of what monitors tell (docs/monitoring.md)."""
 
 
 class RunConfig(Closed):
@@ -24,7 +27,8 @@ class RunConfig(Closed):
     """Checkpoints of steps that this divides are kept as well."""
     keep_best: Name | None = None
     """The checkpoint at which this number, such as `loss`, was best is kept as well; losses are better when
-    lower, all else when higher."""
+    lower, all else when higher. Not quality metrics, which may look at test
+    clips."""
     log_every_steps: Positive = 10
     """Steps between progress events."""
     monitor_every_steps: Positive | None = 250
@@ -50,6 +54,16 @@ class RunConfig(Closed):
     by one and pays for small batches; takes more memory."""
     deterministic: Switch = True
     """Only algorithms that give the same bytes every time. Exact resume needs it."""
+
+    @field_validator("keep_best")
+    @classmethod
+    def _no_monitor_chooses_a_checkpoint(cls, name: str | None) -> str | None:
+        if name is not None and name.startswith(_QUALITY):
+            raise ValueError(
+                f"keep_best {name!r} would choose a checkpoint by a monitor, which may look at test clips; "
+                "name a loss, such as 'loss', or set keep_every_steps and evaluate what it keeps"
+            )
+        return name
 
     @model_validator(mode="after")
     def _devices_divide_the_batch(self) -> Self:

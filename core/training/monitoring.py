@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,6 +44,8 @@ NUM_CLIPS = 64
 """Clips of the training selection whose views are compared."""
 NUM_GALLERY, NUM_HELD_OUT = 128, 64
 """Labelled clips that neighbours are searched among, of the training selection, and clips that search."""
+NUM_GLOSSES = 16
+"""Glosses that these clips are of, so that each query has some eight clips of its own gloss to find."""
 SETTLED_STEPS = 100
 """Before so many steps nothing is called collapsed."""
 _CLIPS_AT_ONCE = 64
@@ -61,7 +63,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, corpus: PackedCorpus, trained: Int64[np.ndarray, " n"], seed: int) -> "HeldOut | None":
-        """A few of each, drawn by the seed; None where nothing is labelled, or nothing is held out.
+        """A few clips of a few glosses, drawn by the seed; None where nothing is labelled or held out.
 
         Queries come from splits other than `test` where there are any.
         """
@@ -75,6 +77,8 @@ class HeldOut:
             held = spared if len(spared) else held
         if len(glosses) < 2 or len(held) == 0:
             return None
+        few = _glosses_drawn(glosses, corpus.labels[held], seed)
+        gallery, held = (clips[np.isin(corpus.labels[clips], few)] for clips in (gallery, held))
         return cls(_drawn(gallery, NUM_GALLERY, seed), _drawn(held, NUM_HELD_OUT, seed))
 
 
@@ -231,6 +235,16 @@ def _network(model: SpatialTemporalConsistency, stream: str) -> StreamNetwork:
     network = model.query[stream]
     assert isinstance(network, StreamNetwork)
     return network
+
+
+def _glosses_drawn(
+    glosses: Int32[np.ndarray, " G"], held: Int32[np.ndarray, " M"], seed: int
+) -> Int32[np.ndarray, " g"]:
+    """At most `NUM_GLOSSES` of them; first those that held-out clips have."""
+    order = torch.randperm(len(glosses), generator=generator_for(seed, "monitored glosses")).numpy()
+    shuffled = glosses[order]
+    asked = np.isin(shuffled, held)
+    return np.concatenate([shuffled[asked], shuffled[~asked]])[:NUM_GLOSSES]
 
 
 def _drawn(clips: Int64[np.ndarray, " n"], count: int, seed: int) -> Int64[np.ndarray, " m"]:

@@ -1,7 +1,9 @@
 """Which checkpoints stay."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.retention import Candidate, superfluous
 from core.run_config import RunConfig
@@ -39,6 +41,12 @@ def test_of_a_step_that_was_made_twice_the_newer_counts() -> None:
     """After a broken checkpoint of step 20, the next attempt went on from 10 and made 20 again."""
     made = [Candidate(10), Candidate(20), Candidate(15), Candidate(20), Candidate(25)]
     assert superfluous(made, run(keep_checkpoints=1, keep_every_steps=20)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["quality/knn", "quality/effective_rank/joint"])
+def test_no_checkpoint_is_chosen_by_a_monitor(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"keep_best '{name}' .*test clips.* such as 'loss'"):
+        run(keep_best=name)
 
 
 @given(

@@ -11,7 +11,7 @@ import torch
 from core.corpora.packed import PackedCorpus
 from core.observer import SilentObserver
 from core.specs import ClipSelection, PretrainSpec
-from core.training.monitoring import SETTLED_STEPS, HeldOut
+from core.training.monitoring import NUM_GLOSSES, SETTLED_STEPS, HeldOut
 from core.training.pretrain import Pretraining, pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
@@ -128,6 +128,32 @@ def test_held_out_clips_are_labelled_and_not_trained_on(corpus: PackedCorpus) ->
     assert not np.isin(held_out.queries, trained).any()
     everything = np.arange(len(corpus))
     assert HeldOut.of(corpus, everything, seed=0) is None, "nothing is left to score on"
+
+
+def test_of_many_glosses_a_few_are_drawn_so_that_each_query_can_be_right(tmp_path: Path) -> None:
+    many = random_corpus(tmp_path / "many", clips=600, labels=100)
+    trained = many.select(ClipSelection(splits=("train",)))
+    held_out = HeldOut.of(many, trained, seed=0)
+    assert held_out is not None
+    gallery, queries = (many.labels[clips] for clips in (held_out.gallery, held_out.queries))
+    assert np.isin(queries, gallery).all()
+    assert len(np.unique(gallery)) == len(np.unique(queries)) == NUM_GLOSSES
+    assert np.unique(gallery, return_counts=True)[1].min() == 4, "all that there are of each"
+    other = HeldOut.of(many, trained, seed=1)
+    assert other is not None
+    assert set(many.labels[other.queries]) != set(queries)
+
+
+def test_glosses_that_nobody_asks_for_are_there_to_be_taken_for(tmp_path: Path) -> None:
+    many = random_corpus(tmp_path / "many", clips=600, labels=100)
+    others = many.select(ClipSelection(exclude_labels=(many.label_names[7],)))
+    some = np.flatnonzero((many.labels == 7) & (many.splits == many.split_names.index("train")))[:1]
+    held_out = HeldOut.of(many, np.union1d(others, some), seed=0)
+    assert held_out is not None
+    assert set(many.labels[held_out.queries]) == {7}
+    gallery = many.labels[held_out.gallery]
+    assert 7 in gallery
+    assert len(np.unique(gallery)) == NUM_GLOSSES
 
 
 def test_without_labels_there_is_no_score(tmp_path: Path) -> None:
