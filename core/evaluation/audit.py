@@ -12,9 +12,10 @@ from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
 from core.errors import SplitError, Stopped
+from core.evaluation.audit_comparison import Comparison, named
 from core.evaluation.audit_sides import merged, sides_of, trains_a_probe
 from core.evaluation.audit_verdict import LEVEL, verdict
-from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
+from core.evaluation.copies import MiddleFrames
 from core.evaluation.features import keypoint_features
 from core.evaluation.folds import Fold
 from core.evaluation.neighbours import Meanwhile
@@ -23,8 +24,6 @@ from core.observer import Observer, SilentObserver
 from core.program import Launch, finish, main
 from core.specs import AuditSpec
 
-_MOST_TOLD = 20
-"""Names and examples listed; all are counted."""
 _MOST_FOLDS_PROBED = 5
 """Of more, several signers or sessions are left out at once: linear probes take minutes on large corpora."""
 _PROBES_READ = 2
@@ -47,9 +46,10 @@ def audit(spec: AuditSpec, *, observer: Observer | None = None) -> dict[str, Any
     folds = sides_of(corpus, chosen, spec)
     compared = _compared(corpus, chosen, folds, spec, observer)
     probed = _probed(corpus, chosen, folds, spec, observer)
-    judged = verdict(compared, probed, num_signers=len(_named(corpus.signers[chosen])))
+    judged = verdict(compared, probed, num_signers=len(named(corpus.signers[chosen])))
     about = {"corpus": corpus.name, "digest": corpus.digest, "num_clips": len(chosen)}
-    return {**judged, **about, "folds": compared, "probes": probed}
+    told = [each.told(corpus.clip_name) for each in compared]
+    return {**judged, **about, "folds": told, "probes": probed}
 
 
 def _compared(
@@ -58,19 +58,23 @@ def _compared(
     folds: list[Fold],
     spec: AuditSpec,
     observer: Observer,
-) -> list[dict[str, Any]]:
+) -> list[Comparison]:
     """What stands on both sides of each fold."""
     observer.on_phase("comparing", total_steps=len(folds))
     frames = MiddleFrames.of(corpus, chosen)
     compared = []
     for done, fold in enumerate(folds, start=1):
-        train, test = chosen[fold.train], chosen[fold.test]
-        heed = _heeding(observer, done - 1)
-        exact = exact_copies(corpus, test, train)
-        rest = np.setdiff1d(test, [copy.clip for copy in exact])
-        near = near_copies(corpus, rest, train, frames=frames, threshold=spec.copy_distance, meanwhile=heed)
-        about = {"name": fold.name, "num_train": len(train), "num_test": len(test)}
-        compared.append({**about, **_copies_told(corpus, exact, near), **_shared(corpus, train, test)})
+        compared.append(
+            Comparison.of(
+                corpus,
+                fold.name,
+                train=chosen[fold.train],
+                test=chosen[fold.test],
+                frames=frames,
+                copy_distance=spec.copy_distance,
+                meanwhile=_heeding(observer, done - 1),
+            )
+        )
         observer.on_step(done, {})
     return compared
 
@@ -147,44 +151,6 @@ def _told(reading: Reading) -> dict[str, Any]:
         "num_recordings": luck.num_recordings,
         "can_tell": luck.can_tell,
     }
-
-
-def _copies_told(corpus: PackedCorpus, exact: list[Copy], near: list[Copy]) -> dict[str, Any]:
-    examples = sorted(exact + near, key=lambda copy: (copy.distance, copy.clip))[:_MOST_TOLD]
-    return {
-        "num_exact_copies": len(exact),
-        "num_near_copies": len(near),
-        "copies": [
-            {
-                "clip": corpus.clip_name(copy.clip),
-                "copy_of": corpus.clip_name(copy.source),
-                "distance": copy.distance,
-            }
-            for copy in examples
-        ],
-    }
-
-
-def _shared(
-    corpus: PackedCorpus, train: Int64[np.ndarray, " N"], test: Int64[np.ndarray, " M"]
-) -> dict[str, Any]:
-    """Signers and sessions on both sides; a session is one signer's, as two may name theirs alike."""
-    signers = _named(np.intersect1d(corpus.signers[train], corpus.signers[test]))
-    pairs = [
-        set(zip(corpus.signers[side].tolist(), corpus.sessions[side].tolist(), strict=True))
-        for side in (train, test)
-    ]
-    sessions = sorted({session for _, session in pairs[0] & pairs[1] if session >= 0})
-    return {
-        "num_shared_signers": len(signers),
-        "shared_signers": [corpus.signer_names[signer] for signer in signers[:_MOST_TOLD]],
-        "num_shared_sessions": len(sessions),
-        "shared_sessions": [corpus.session_names[session] for session in sessions[:_MOST_TOLD]],
-    }
-
-
-def _named(indices: np.ndarray) -> list[int]:
-    return [index for index in np.unique(indices).tolist() if index >= 0]
 
 
 def _heeding(observer: Observer, num_done: int) -> Meanwhile:

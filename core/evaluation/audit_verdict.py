@@ -1,8 +1,9 @@
 """When an audit alarms, and what it says; docs/audit.md has the reasons and the numbers behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from core.evaluation.audit_comparison import Comparison
 from core.evaluation.posture import PROBES
 
 LEVEL = 0.005
@@ -14,20 +15,25 @@ assert len(PROBES) == 2, "LEVEL is shared among the probes"
 
 
 def verdict(
-    folds: Sequence[Mapping[str, Any]], probes: Mapping[str, Any] | None, *, num_signers: int
+    folds: Sequence[Comparison], probes: Mapping[str, Any] | None, *, num_signers: int
 ) -> dict[str, Any]:
-    """Whether scores on these folds are inflated: `alarm`, its `reasons`, and `notes` on what stays open."""
+    """Whether scores on these folds are inflated: `alarm`, its `reasons`, and `notes` on what stays open.
+
+    A clip counts once, however many sides it is compared with.
+    """
     reasons, notes = [], []
-    num_test = sum(fold["num_test"] for fold in folds)
-    for kind, words in (
-        ("num_exact_copies", "byte for byte"),
-        ("num_near_copies", "but for noise, cuts and size"),
-    ):
-        copies = sum(fold[kind] for fold in folds)
+    num_test = len({clip for fold in folds for clip in fold.test.tolist()})
+    exact = {copy.clip for fold in folds for copy in fold.exact}
+    near = {copy.clip for fold in folds for copy in fold.near} - exact
+    for copies, words in ((exact, "byte for byte"), (near, "but for noise, cuts and size")):
         if copies:
-            reasons.append(f"{copies} of {num_test} clips are, {words}, copies of clips on the other side.")
-    for noun in ("signers", "sessions"):
-        shared = _shared(folds, noun)
+            reasons.append(
+                f"{len(copies)} of {num_test} clips are, {words}, copies of clips on the other side."
+            )
+    for noun, shared in (
+        ("signers", _distinct(fold.signers for fold in folds)),
+        ("sessions", _distinct(fold.sessions for fold in folds)),
+    ):
         if shared and noun == "signers" and num_signers == 1:
             notes.append(f"All clips are of one signer, {shared[0]}; scores say nothing about others.")
         elif shared:
@@ -62,8 +68,8 @@ def _judge_posture(probes: Mapping[str, Any] | None, reasons: list[str], notes: 
         )
 
 
-def _shared(folds: Sequence[Mapping[str, Any]], noun: str) -> list[str]:
-    return list(dict.fromkeys(name for fold in folds for name in fold[f"shared_{noun}"]))
+def _distinct(several: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in several for name in names))
 
 
 def _listed(names: Sequence[str]) -> str:

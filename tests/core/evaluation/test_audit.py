@@ -146,6 +146,32 @@ def test_every_two_splits_are_compared_and_only_train_is_trained_on(tmp_path: Pa
     assert copies == {"train / test": 0, "train / val": 0, "test / val": 1}
 
 
+def test_a_clip_that_is_on_three_sides_is_counted_once(tmp_path: Path) -> None:
+    clips = People().clips()
+    three = [replace(clip, split="val") if clip.signer == "signer-2" else clip for clip in clips]
+    here = {"val": "signer-2", "test": "signer-3"}
+    twins = [
+        replace(clips[7], name=f"in {split}", split=split, signer=signer, session=None)
+        for split, signer in here.items()
+    ]
+    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", [*three, *twins], allow_overlap=True)))
+    copies = {fold["name"]: fold["num_exact_copies"] for fold in found["folds"]}
+    assert copies == {"train / test": 1, "train / val": 1, "test / val": 1}
+    assert found["reasons"] == ["2 of 62 clips are, byte for byte, copies of clips on the other side."]
+
+
+def test_a_reason_counts_more_names_than_are_listed(tmp_path: Path) -> None:
+    clips = [
+        replace(clip, name=f"{person}-{clip.name}", signer=f"person-{person:02}", split=split, session=None)
+        for person in range(30)
+        for split, clip in zip(("train", "test"), People(seed=person, glosses=1).clips(), strict=False)
+    ]
+    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips, allow_overlap=True)))
+    (fold,) = found["folds"]
+    assert (fold["num_shared_signers"], len(fold["shared_signers"])) == (30, 20)
+    assert found["reasons"][0].endswith("person-03, person-04 and 25 more.")
+
+
 def test_without_labels_all_but_posture_is_audited(tmp_path: Path) -> None:
     clips = [replace(clip, label=None) for clip in People().clips()]
     found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips)))

@@ -1,0 +1,90 @@
+"""What stands on both sides of a division: copies, signers and sessions, in full."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from core.corpora.packed import PackedCorpus
+from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
+from core.evaluation.neighbours import Meanwhile
+
+_MOST_TOLD = 20
+"""Names and examples listed; all are counted."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides of a corpus, by clip index, and all that they have in common."""
+
+    name: str
+    train: Int64[np.ndarray, " N"]
+    test: Int64[np.ndarray, " M"]
+    exact: Sequence[Copy]
+    near: Sequence[Copy]
+    signers: Sequence[str]
+    sessions: Sequence[str]
+
+    @classmethod
+    def of(
+        cls,
+        corpus: PackedCorpus,
+        name: str,
+        *,
+        train: Int64[np.ndarray, " N"],
+        test: Int64[np.ndarray, " M"],
+        frames: MiddleFrames,
+        copy_distance: float,
+        meanwhile: Meanwhile,
+    ) -> "Comparison":
+        """Compare two sides; `frames` are those of all their clips. `meanwhile` is called now and then."""
+        exact = exact_copies(corpus, test, train)
+        rest = np.setdiff1d(test, [copy.clip for copy in exact])
+        near = near_copies(corpus, rest, train, frames=frames, threshold=copy_distance, meanwhile=meanwhile)
+        return cls(name, train, test, exact, near, *_shared(corpus, train, test))
+
+    def told(self, clip_name: Callable[[int], str]) -> dict[str, Any]:
+        """As a result says it: every count, and the first of each list."""
+        examples = sorted([*self.exact, *self.near], key=lambda copy: (copy.distance, copy.clip))
+        return {
+            "name": self.name,
+            "num_train": len(self.train),
+            "num_test": len(self.test),
+            "num_exact_copies": len(self.exact),
+            "num_near_copies": len(self.near),
+            "copies": [
+                {
+                    "clip": clip_name(copy.clip),
+                    "copy_of": clip_name(copy.source),
+                    "distance": copy.distance,
+                }
+                for copy in examples[:_MOST_TOLD]
+            ],
+            "num_shared_signers": len(self.signers),
+            "shared_signers": list(self.signers[:_MOST_TOLD]),
+            "num_shared_sessions": len(self.sessions),
+            "shared_sessions": list(self.sessions[:_MOST_TOLD]),
+        }
+
+
+def named(indices: np.ndarray) -> list[int]:
+    """Distinct signers or sessions among these, ascending, without what is unknown."""
+    return [index for index in np.unique(indices).tolist() if index >= 0]
+
+
+def _shared(
+    corpus: PackedCorpus, train: Int64[np.ndarray, " N"], test: Int64[np.ndarray, " M"]
+) -> tuple[list[str], list[str]]:
+    """Signers and sessions on both sides; a session is one signer's, as two may name theirs alike."""
+    signers = named(np.intersect1d(corpus.signers[train], corpus.signers[test]))
+    pairs = [
+        set(zip(corpus.signers[side].tolist(), corpus.sessions[side].tolist(), strict=True))
+        for side in (train, test)
+    ]
+    sessions = sorted({session for _, session in pairs[0] & pairs[1] if session >= 0})
+    return (
+        [corpus.signer_names[signer] for signer in signers],
+        [corpus.session_names[session] for session in sessions],
+    )
