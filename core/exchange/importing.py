@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from core.config import PretrainConfig
 from core.errors import EncoderError, SpecError, Stopped
@@ -29,6 +30,9 @@ RECIPE = "stc"
 """Whose network the released checkpoints hold, at its full widths."""
 _PHASES = 3
 _TRIAL_CLIPS, _TRIAL_FRAMES = 2, 16
+_MOST_FRAMES = 4096
+"""Frames of a view in which an import believes a card: a minute and more of video, recipes have 64."""
+_FP32_BYTES = 4
 
 
 def import_encoder(
@@ -64,18 +68,30 @@ def run(launch: Launch[ImportEncoderSpec]) -> Mapping[str, object]:
 
 
 def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
-    """What the file's card says, if that is not a network for which it could not hold the weights."""
+    """What the file's card says, if the file could hold such a network's weights, and its views are of a
+    length that memory bears."""
     if file.card is None:
         return find_recipe(RECIPE).config
     config = file.card.config
     described = count_parameters(config.encoder, num_spaces=0)
-    held = sum(tensor.numel() for tensor in file.state.values())
+    held = _bytes_held(file.state) // _FP32_BYTES
     if described > held:
         raise EncoderError(
             f"{source}: its card describes a network of {described} parameters a stream, but it holds {held} "
             "numbers in all; it is not what an export wrote."
         )
+    if config.views.num_frames > _MOST_FRAMES:
+        raise EncoderError(
+            f"{source}: its card describes views of {config.views.num_frames} frames, and every clip would "
+            f"be resized to as many; the most that is imported is {_MOST_FRAMES}."
+        )
     return config
+
+
+def _bytes_held(state: Mapping[str, Tensor]) -> int:
+    """Bytes behind the tensors: many may share some, and a tensor may repeat its own."""
+    storages = (tensor.untyped_storage() for tensor in state.values())
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 @torch.inference_mode()
