@@ -21,7 +21,7 @@ _KINDS: dict[str, ColumnKind] = {
     "y": "numbers",
     "confidence": "numbers",
 }
-_OF_CLIP: dict[str, ColumnKind] = {"width": "integers", "height": "integers", "fps": "numbers"}
+_OF_CLIP: dict[str, ColumnKind] = {"width": "numbers", "height": "numbers", "fps": "numbers"}
 """Columns that repeat one value for the whole clip."""
 COLUMNS = frozenset(_KINDS)
 _LARGEST_SIDE = 10**6
@@ -54,7 +54,7 @@ def _rows(path: Path) -> tuple[list[Placed], dict[str, float]]:
 
 
 def _only_value(values: np.ndarray, name: str, said: dict[str, float], path: Path) -> None:
-    for value in np.unique(values).tolist():
+    for value in np.unique(values[~np.isnan(values)]).tolist():
         if said.setdefault(name, value) != value:
             raise CorpusError(f"{path}: column {name!r} must be the same in all rows of a clip.")
 
@@ -62,10 +62,10 @@ def _only_value(values: np.ndarray, name: str, said: dict[str, float], path: Pat
 def _size(said: dict[str, float], path: Path, options: ReadOptions) -> tuple[int, int]:
     if "width" not in said or "height" not in said:
         return stated_size(path, options.image_size)
-    width, height = int(said["width"]), int(said["height"])
+    width, height = said["width"], said["height"]
     if not 2 <= min(width, height) <= max(width, height) <= _LARGEST_SIDE:
         raise CorpusError(f"{path}: 'width' and 'height' must lie between 2 and {_LARGEST_SIDE} pixels.")
-    return width, height
+    return round(width), round(height)
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip)

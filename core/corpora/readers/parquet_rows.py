@@ -1,6 +1,6 @@
 """Reading columns of Parquet files that strangers made, some rows at a time. pyarrow is loaded when used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,7 +47,8 @@ def read_batches(
     Raises:
         CorpusError: a column is missing, of another kind, or has no integer or text in a row; damage.
     """
-    with _opened(path) as file:
+    texts = [name for name, kind in {**kinds, **(optional or {})}.items() if kind == "text"]
+    with _opened(path, texts) as file:
         schema = file.schema_arrow
         wanted = {**kinds, **{name: kind for name, kind in (optional or {}).items() if name in schema.names}}
         for name, kind in wanted.items():
@@ -59,13 +60,14 @@ def read_batches(
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[pq.ParquetFile]":
+def _opened(path: Path, texts: Sequence[str] = ()) -> "Iterator[pq.ParquetFile]":
+    """The file; a text that its columns `texts` repeat is in memory once."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with damage_named(path):
         try:
-            with pq.ParquetFile(path, thrift_string_size_limit=2**24) as file:
+            with pq.ParquetFile(path, read_dictionary=list(texts), thrift_string_size_limit=2**24) as file:
                 yield file
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise CorpusError(f"{path} is damaged, or no Parquet: {_first_line(error)}.") from None

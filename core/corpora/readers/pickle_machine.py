@@ -1,5 +1,6 @@
 """The stack machine that makes plain values of a pickle's operations, and refuses all others by name."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from pickletools import OpcodeInfo
@@ -14,15 +15,22 @@ MAX_DEPTH = 32
 """Containers within containers; real files have four or five."""
 LARGEST_INTEGER = 2**64
 
+_MADE_PER_BYTE = 2
+"""Bytes that calls may make for each one read: old protocols write arrays as text, which is copied once."""
+_MADE_AT_LEAST = 2**27
+"""Bytes that calls may make even of a small file, whose numbers take more room as values."""
+
 _MISFIT = "its operations do not fit each other"
 
 Operations = Iterable[tuple[OpcodeInfo, Any, Any]]
+"""Each with its argument and its place in the file."""
 
 
 class Machine:
     """Runs the operations of one pickle; `path` is named in errors.
 
     `max_bytes` are of all arrays together, counted as often as they occur: a pickle can name one many times.
+    What calls make is bounded by what was read, too: each call may copy what a pickle holds once.
     """
 
     def __init__(self, path: Path, *, max_operations: int, max_bytes: int) -> None:
@@ -30,6 +38,7 @@ class Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self._max_operations, self._max_bytes = max_operations, max_bytes
+        self._bytes_read = self._bytes_made = 0
         self._outer: list[list[Any]] = []
 
     def run(self, operations: Operations) -> object:
@@ -40,7 +49,7 @@ class Machine:
             ValueError: operations that do not fit each other.
         """
         try:
-            for count, (operation, argument, _) in enumerate(operations):
+            for count, (operation, argument, self._bytes_read) in enumerate(operations):
                 if count == self._max_operations:
                     raise self.refusal(f"more than {self._max_operations} operations")
                 if (step := _STEPS.get(operation.name)) is None:
@@ -102,16 +111,23 @@ class Machine:
         function, arguments = self.top(2)
         if not isinstance(function, Function) or type(arguments) is not tuple:
             raise self.refusal(f"a call of a {type(function).__name__}")
-        self.stack.append(function.make(self.refusal, *arguments))
+        self.stack.append(self._counted(function.make(self.refusal, *arguments)))
 
     def build(self) -> None:
         """Finish an array or its type with the rest of its parts."""
         target, state = self.top(2)
         if not isinstance(target, Unfinished) or type(state) is not tuple:
             raise self.refusal(f"a {type(target).__name__} with a state of its own")
-        finished = target.finished(self.refusal, state)
+        finished = self._counted(target.finished(self.refusal, state))
         self.stack.append(finished)
         self.memo.update(dict.fromkeys(target.keys, finished))
+
+    def _counted(self, made: object) -> object:
+        self._bytes_made += made.nbytes if isinstance(made, np.ndarray) else sys.getsizeof(made)
+        limit = min(self._max_bytes, max(_MADE_AT_LEAST, _MADE_PER_BYTE * self._bytes_read))
+        if self._bytes_made > limit:
+            raise self.refusal(f"calls that make more than {limit} bytes of what it holds")
+        return made
 
     def _check(self, value: object) -> None:
         """Walk through the value; one that contains itself is deeper than any limit."""

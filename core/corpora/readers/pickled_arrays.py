@@ -15,6 +15,8 @@ Refusal = Callable[[str], CorpusError]
 """Makes the error that names what a pickle may not hold."""
 
 _PLAIN_TYPE = re.compile(r"[|<>=]?[biufSU?]\d{0,9}")
+_LARGEST_EMPTY = 2**24
+"""Places in an array that needs no bytes, a side of 0 taken for 1."""
 _BYTE_ORDERS = ("<", ">", "=", "|")
 _KEYS = (str, bytes, int, float, bool, type(None))
 _NDARRAY = "numpy.ndarray"
@@ -97,6 +99,8 @@ def _array(
         raise ValueError(f"an array has the shape {shape!r}")
     if math.prod(sides) * dtype.itemsize != len(data):
         raise ValueError(f"an array of shape {sides} and type {dtype} has {len(data)} bytes of data")
+    if sides and not data and (not dtype.itemsize or math.prod(filter(None, sides)) > _LARGEST_EMPTY):
+        raise refusal(f"an array of shape {sides} and type {dtype} without any bytes")
     return np.ndarray(sides, dtype, buffer=data, order=order)
 
 

@@ -18,10 +18,11 @@ from core.corpora.readers.npz import damage_named
 from core.corpora.readers.pickle_machine import Machine
 from core.errors import CorpusError
 
+PICKLE_SUFFIXES = (".pkl", ".pickle")
+
 _GZIP = b"\x1f\x8b"
 _PICKLE = b"\x80"
 _NEWEST_PROTOCOL = 5
-_SUFFIXES = (".pkl", ".pickle")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def is_pickle(path: Path) -> bool:
     with damage_named(path), path.open("rb") as stream:
         start = stream.read(2)
     is_new = start[:1] == _PICKLE and 2 <= int.from_bytes(start[1:], "little") <= _NEWEST_PROTOCOL
-    return is_new or path.suffix in _SUFFIXES
+    return is_new or path.suffix in PICKLE_SUFFIXES
 
 
 def load_pickle(path: Path, *, limits: PickleLimits | None = None) -> object:
@@ -64,7 +65,10 @@ class _BoundedStream:
     """A file that refuses to read more than there is, so that no length in it can ask for memory."""
 
     def __init__(self, stream: IO[bytes], num_bytes: int) -> None:
-        self._stream, self._left = stream, num_bytes
+        self._stream, self._left, self._num_bytes = stream, num_bytes, num_bytes
+
+    def tell(self) -> int:
+        return self._num_bytes - self._left
 
     def read(self, num_bytes: int) -> bytes:
         if not 0 <= num_bytes <= self._left:

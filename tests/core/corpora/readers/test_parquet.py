@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from core.corpora.readers import asl_signs, coco_parquet
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.parquet_rows import read_batches
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -162,6 +164,17 @@ def test_a_few_bytes_that_claim_many_rows_are_refused(tmp_path: Path) -> None:
         read(path, size=SIZE)
 
 
+def test_a_long_text_in_many_rows_is_in_memory_once(tmp_path: Path) -> None:
+    num_rows = 65_536
+    same = np.zeros(num_rows, dtype="i1")
+    columns = dict.fromkeys(("frame", "landmark_index", "x", "y"), same)
+    path = written.write_parquet(tmp_path / "bomb.parquet", {**columns, "type": ["x" * 8000] * num_rows})
+    before = pa.total_allocated_bytes()
+    for batch in read_batches(path, {"type": "text"}):
+        assert set(batch["type"]) == {"x" * 8000}
+        assert pa.total_allocated_bytes() - before < 2**24
+
+
 def test_infinite_and_unknown_numbers_are_missing_points(tmp_path: Path) -> None:
     keypoints = coco_keypoints(4)
     keypoints[0, 0, 0], keypoints[1, 0, 1], keypoints[2, 0, 2] = np.inf, np.nan, np.nan
@@ -187,9 +200,17 @@ def test_a_plain_table(tmp_path: Path) -> None:
     assert read(path).format == "coco_wholebody_133"
 
 
+def test_facts_of_the_clip_may_be_floats_and_unknown(tmp_path: Path) -> None:
+    sides = {"width": [800.0, *[np.nan] * 398], "height": [600.0] * 399, "fps": [np.nan] * 399}
+    path = written.write_coco_parquet(tmp_path / "1.parquet", coco_keypoints(3), **sides)
+    clip = raw(path, coco_parquet)
+    assert (clip.video.width, clip.video.height, clip.frame_rate) == (800, 600, None)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
+        ({"width": [np.inf] * 399, "height": [480] * 399}, "must lie between 2 and 1000000"),
         ({"keypoint": np.arange(399)}, "'keypoint' must be 0 to 132; it goes from 0 to 398"),
         ({"keypoint": np.arange(399) - 1}, "'keypoint' must be 0 to 132"),
         ({"width": np.arange(399) + 2, "height": [480] * 399}, "'width' must be the same in all rows"),

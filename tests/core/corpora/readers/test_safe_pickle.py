@@ -166,6 +166,33 @@ def test_one_array_many_times_is_counted_as_many(tmp_path: Path) -> None:
         loaded(tmp_path, pickle.dumps([array] * 13), max_bytes=1_000_000)
 
 
+_TEXT = b"\x80\x02](X" + struct.pack("<I", 2**20) + b"a" * 2**20 + b"q\x00"
+_BYTES_OF_TEXT = b"c_codecs\nencode\nh\x00X\x06\0\0\0latin1\x86R"
+_ARRAY_OF_TEXT = (
+    b"cnumpy._core.numeric\n_frombuffer\n(h\x00cnumpy\ndtype\nX\x02\0\0\0u1\x85R(K\x03X\x01\0\0\0|NNN"
+    b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbJ\x00\x00\x10\x00\x85X\x01\0\0\0CtR"
+)
+_SETS = b"\x80\x02](](" + b"".join(b"M" + struct.pack("<H", key) for key in range(2**16)) + b"eq\x00"
+_SET_OF_LIST = b"cbuiltins\nset\nh\x00\x85R"
+
+
+@pytest.mark.parametrize(
+    ("start", "copy"), [(_TEXT, _BYTES_OF_TEXT), (_TEXT, _ARRAY_OF_TEXT), (_SETS, _SET_OF_LIST)]
+)
+def test_calls_that_copy_one_value_many_times_are_refused(tmp_path: Path, start: bytes, copy: bytes) -> None:
+    assert len(loaded(tmp_path, start + copy + b"e.")) == 2  # type: ignore[arg-type]
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            CorpusError, match="holds calls that make more than 134217728 bytes of what it holds"
+        ):
+            loaded(tmp_path, gzip.compress(start + copy * 1000 + b"e."))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2**28
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -194,6 +221,11 @@ def test_claims_of_gigabytes_ask_for_no_memory(tmp_path: Path, data: bytes) -> N
         ({"shape": (10**12,)}, "has 8 bytes of data"),
         ({"shape": (-2,)}, r"has the shape \(-2,\)"),
         ({"shape": (0, 2**62, 2**62)}, "damaged"),
+        (
+            {"shape": (10**6, 100, 0), "data": b""},
+            r"an array of shape \(1000000, 100, 0\) .* without any bytes",
+        ),
+        ({"shape": (10**3,), "data": b"", "dtype": np.dtype("S0")}, "without any bytes"),
         ({"shape": [2]}, r"has the shape \[2\]"),
         ({"data": b"1234"}, "has 4 bytes of data"),
         ({"data": [1.0, 2.0]}, "an array of list"),
