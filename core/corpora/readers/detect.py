@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.corpora.readers import coco_wholebody, mediapipe_holistic
-from core.corpora.readers.benchmarks import pose_packs
+from core.corpora.readers.benchmarks import pose_packs, pose_pickle
 from core.corpora.readers.benchmarks.detection import FORMATS as BENCHMARK_FORMATS
 from core.corpora.readers.benchmarks.detection import benchmark_reader
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
@@ -14,7 +14,7 @@ from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
 from core.corpora.readers.labels_table import find_table
 from core.corpora.readers.npz import NpzFile, is_npz
 from core.corpora.readers.raw_clip import ReadOptions, Source
-from core.corpora.readers.safe_pickle import is_pickle
+from core.corpora.readers.safe_pickle import PICKLE_SUFFIXES, is_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
@@ -106,7 +106,10 @@ def _held(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[
     faults: list[CorpusError] = []
     for suffix in SUFFIXES:
         of_suffix = [path for path in files if path.suffix == suffix]
-        if len(of_suffix) == 1 and (holds_many(of_suffix[0]) or pose_packs.is_pack(of_suffix[0])):
+        if suffix in PICKLE_SUFFIXES and (found or len(of_suffix) == 1):
+            if (held := _held_in_pickles(of_suffix, faults)) is not None:
+                found[suffix] = held
+        elif len(of_suffix) == 1 and holds_many(of_suffix[0]):
             found[suffix] = None, of_suffix
         elif of_suffix and (layout := _layout_of(of_suffix, faults)) is not None:
             found[suffix] = layout, of_suffix
@@ -118,6 +121,20 @@ def _held(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[
     if not found:
         raise faults[0] if faults else _nothing_in(folder, files)
     return next(iter(found.values()))
+
+
+def _held_in_pickles(
+    files: list[Path], faults: list[CorpusError]
+) -> tuple[ClipFormat | None, list[Path]] | None:
+    """What pickles hold, as `_held` tells it; None where the first of them hold no keypoints."""
+    for path in files[:_LOOKED_AT]:
+        try:
+            is_pack = pose_packs.holds_many(path) and len(files) == 1
+        except CorpusError as error:
+            faults.append(error)
+            continue
+        return (None if is_pack else pose_pickle.LAYOUT), files
+    return None
 
 
 def _nothing_in(folder: Path, files: Sequence[Path]) -> CorpusError:

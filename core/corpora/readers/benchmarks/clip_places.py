@@ -40,9 +40,10 @@ def with_pose_files(
     if not any(paths):
         raise CorpusError(_none_found(clips, folder, keys))
     found = []
-    for clip, choices in zip(clips, paths, strict=True):
+    for clip, every in zip(clips, paths, strict=True):
         if clip not in wanted:
             continue
+        choices = _without_own_frames(every)
         if len(choices) > 1:
             raise CorpusError(f"{choices[0]} and {choices[1]} could both be the pose of clip {clip.name!r}.")
         if choices:
@@ -82,6 +83,11 @@ def _ways(
             short = [key[dropped:] for key in wanted]
             if len(set(short)) == len(set(wanted)):
                 yield place, dropped, [index.get(key, ()) for key in short]
+
+
+def _without_own_frames(choices: Sequence[Path]) -> list[Path]:
+    """Without files in a folder that is a choice itself: they are of its clip."""
+    return [path for path in choices if path.suffix not in _FRAME_SUFFIXES or path.parent not in choices]
 
 
 def _candidates(folder: Path, files: Iterable[Path]) -> Iterable[Path]:

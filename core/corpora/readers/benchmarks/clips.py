@@ -94,7 +94,7 @@ def read_clip(path: Path, clip: ListedClip, options: ReadOptions, report: ReadRe
     options = replace(options, image_size=options.image_size or clip.image_size)
     files = frames_of(path) if path.is_dir() else (path,)
     layout = clip_format_of(files[0])
-    if layout is None or layout.frames_apart != path.is_dir():
+    if layout is None or (not path.is_dir() if layout.frames_apart else len(files) > 1):
         raise CorpusError(f"{path} is no pose of one clip, or is damaged.")
     if layout == coco_wholebody.LAYOUT:
         keypoints, size, rate = coco_wholebody.read_keypoints(path, options, report)

@@ -22,6 +22,7 @@ from core.corpora.readers.benchmarks.listed_clips import (
 )
 from core.corpora.readers.benchmarks.pose_pickle import Pose
 from core.corpora.readers.npz import npy_rows
+from core.corpora.readers.pixels import check_pixels
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -69,10 +70,11 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
 
 @dataclass(frozen=True)
 class PackPiece:
-    """Some clips' joints (K, 3, T, 27, 1) as they are in the file."""
+    """Some clips' joints (K, 3, T, 27, 1) as they are in the file `path`."""
 
     clips: tuple[ListedClip, ...]
     joints: np.ndarray
+    path: Path
     options: ReadOptions
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
@@ -84,6 +86,8 @@ class PackPiece:
             if len(frames) < len(joints):
                 report.note(f"Padding was cut off: clips had been filled up to {len(joints)} frames.")
             try:
+                with np.errstate(invalid="ignore"):
+                    check_pixels(pose.keypoints, self.path)
                 yield as_listed(pose.as_clip(clip.name, self.options, report), clip)
             except (CorpusError, PoseError) as error:
                 yield Unreadable(clip.name, str(error))
@@ -98,7 +102,7 @@ def _pieces(
                 some = clips[first : first + _CLIPS_AT_ONCE]
                 joints = rows.read(len(some))
                 kept = [index for index, clip in enumerate(some) if clip in wanted]
-                yield PackPiece(tuple(some[index] for index in kept), joints[kept], options)
+                yield PackPiece(tuple(some[index] for index in kept), joints[kept], path, options)
 
 
 def _listed(path: Path) -> list[ListedClip]:

@@ -42,7 +42,7 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
         entries = read_annotations(path, MSASL)
         clips += [_listed(split, number, entry, names) for number, entry in enumerate(entries)]
     options = options if options.profile_is_stated else replace(options, profile=PROFILES[FORMAT])
-    if any(clip.image_size for clip in clips):
+    if options.image_size is None and any(clip.image_size for clip in clips):
         report.note(
             "Where a pose file does not state its frame's size, the annotated size of the video counts."
         )

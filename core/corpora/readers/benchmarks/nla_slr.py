@@ -41,9 +41,10 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     """The listed clips; those without keypoints are skipped and counted.
 
     Raises:
-        CorpusError: a pack or list that is none, or more asked for than there is.
+        CorpusError: a pack or list that is none, lists of several packs, a clip in two packs, or more asked
+            for than there is.
     """
-    lists = [path for path in files if _is_list(path)]
+    lists = _lists_of_one_pack(files)
     clips, num_augmented = _listed(lists, _class_numbers(lists[0].parent, files, options.benchmark.classes))
     if num_augmented:
         report.note(f"{num_augmented} augmented copies in the lists were left out.")
@@ -76,9 +77,6 @@ class PackPiece:
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """The clips; one whose keypoints are none is one that cannot be read."""
         for clip in self.clips:
-            if clip.name not in self.poses:
-                skip_without_pose(clip, f"no keypoints in {self.path.name}", report)
-                continue
             try:
                 pose = pose_of(self.poses[clip.name], self.path, report)
                 yield as_listed(pose.as_clip(clip.name, self.options, report), clip)
@@ -93,9 +91,13 @@ def _source(
     options: ReadOptions,
     report: ReadReport,
 ) -> Source:
+    for clip in clips:
+        if clip.name not in poses:
+            skip_without_pose(clip, f"no keypoints in {path.name}", report)
+    found = [clip for clip in clips if clip.name in poses]
     pieces = (
-        PackPiece(tuple(clips[first : first + _CLIPS_AT_ONCE]), poses, path, options)
-        for first in range(0, len(clips), _CLIPS_AT_ONCE)
+        PackPiece(tuple(found[first : first + _CLIPS_AT_ONCE]), poses, path, options)
+        for first in range(0, len(found), _CLIPS_AT_ONCE)
     )
     return Source(FORMAT, len(clips), pieces, options.profile, report, published_split=True)
 
@@ -106,6 +108,20 @@ def _is_pack(path: Path) -> bool:
 
 def _is_list(path: Path) -> bool:
     return path.name in _LISTS and not _is_pack(path)
+
+
+def _lists_of_one_pack(files: Sequence[Path]) -> list[Path]:
+    lists: dict[str, Path] = {}
+    for path in filter(_is_list, files):
+        if (other := lists.setdefault(_LISTS[path.name], path)) != path:
+            raise CorpusError(
+                f"{other} and {path} both list clips for {_LISTS[path.name]}; keep one, and import each "
+                "benchmark's folder apart."
+            )
+    first, *more = lists.values()
+    if elsewhere := next((path for path in more if path.parent != first.parent), None):
+        raise CorpusError(f"{first} and {elsewhere} are of different packs; import each folder apart.")
+    return [first, *more]
 
 
 def _listed(lists: Sequence[Path], numbers: Mapping[str, int] | None) -> tuple[list[ListedClip], int]:
@@ -153,5 +169,8 @@ def _merged(packs: Sequence[Path]) -> dict[str, object]:
             raise CorpusError(
                 f"{path} must hold a dict from clips' names to keypoints; got a {type(value).__name__}."
             )
-        poses.update((str(name), pose) for name, pose in value.items())
+        for name, pose in value.items():
+            if str(name) in poses:
+                raise CorpusError(f"Clip {str(name)!r} of {path} is in another pack too; keep one of them.")
+            poses[str(name)] = pose
     return poses

@@ -1,17 +1,31 @@
 """Reader of a pickle without lists: one clip, or a dict of many by their names."""
 
+import itertools
 from pathlib import Path
+from typing import TypeGuard
 
 from core.corpora.readers.benchmarks import nla_slr
 from core.corpora.readers.benchmarks.pose_pickle import FORMAT, KEYPOINTS, pose_of
 from core.corpora.readers.raw_clip import RawClips, ReadOptions, Source
-from core.corpora.readers.safe_pickle import is_pickle, load_pickle
+from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
+from core.errors import CorpusError
+
+_LOOKED_AT = 20
+"""Values of a dict of which one must be a clip's keypoints, if it is a pack."""
 
 
-def is_pack(path: Path) -> bool:
-    """Whether a file is a pickle of many clips."""
-    return is_pickle(path) and _is_table(load_pickle(path))
+def holds_many(path: Path) -> bool:
+    """Whether a pickle holds many clips by their names; False where it holds one.
+
+    Raises:
+        CorpusError: damaged, not plain values, or no keypoints.
+    """
+    value = load_pickle(path)
+    if _is_table(value, path):
+        return True
+    pose_of(value, path, ReadReport())
+    return False
 
 
 def open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
@@ -21,11 +35,23 @@ def open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
         CorpusError: damaged, not plain values, or no keypoints.
     """
     value = load_pickle(path)
-    if isinstance(value, dict) and _is_table(value):
+    if _is_table(value, path):
         return nla_slr.open_pack(path, value, options, report)
     raw = pose_of(value, path, report).as_clip(path.stem, options, report)
     return Source(FORMAT, 1, [RawClips((raw,))], options.profile, report)
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict) and KEYPOINTS not in value
+def _is_table(value: object, path: Path) -> TypeGuard[dict[object, object]]:
+    if not isinstance(value, dict) or KEYPOINTS in value:
+        return False
+    fault: object = "there is none"
+    for pose in itertools.islice(value.values(), _LOOKED_AT):
+        try:
+            pose_of(pose, path, ReadReport())
+        except CorpusError as error:
+            fault = error
+        else:
+            return True
+    raise CorpusError(
+        f"{path} is a dict without {KEYPOINTS!r}, and none of its first values is a clip: {fault}"
+    )

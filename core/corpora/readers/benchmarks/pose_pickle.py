@@ -16,6 +16,7 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.mediapipe_points import frame_size
 from core.corpora.readers.npz import damage_named
 from core.corpora.readers.people import most_confident
+from core.corpora.readers.pixels import check_pixels
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -33,7 +34,7 @@ MAX_FRAMES = 50_000
 """Frames of a clip that come one by one."""
 
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores")
-_SIZES = ("img_shape", "image_size", "original_shape")
+_SIZES = ("img_shape", "original_shape")
 _SURE = 0.3
 _LARGEST_FRACTION = 4.0
 """Sure points all nearer than this to the corner are in fractions of the frame: no signer has four pixels."""
@@ -95,8 +96,9 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
     facts = value if isinstance(value, Mapping) else {KEYPOINTS: value}
     with damage_named(path), np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         try:
-            size, span = _stated_size(facts), _stated_span(facts)
+            size = _stated_size(facts)
             keypoints = _numbers(_keypoints(facts, report))
+            span = _stated_span(facts, len(keypoints))
         except (LookupError, AttributeError) as error:
             raise ValueError(f"it has no keypoints where they belong ({error!r})") from None
     if keypoints.shape[1:] != (NUM_RAW_JOINTS, 3):
@@ -104,7 +106,11 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
             f"{path}: the keypoints of a clip must be (frames, {NUM_RAW_JOINTS}, 3), or (..., 2) with scores "
             f"beside them; got {keypoints.shape} of a {type(value).__name__}."
         )
-    return Pose(keypoints[span], size, _in_fractions(keypoints))
+    in_fractions = _in_fractions(keypoints)
+    if not in_fractions:
+        with np.errstate(invalid="ignore"):
+            check_pixels(keypoints, path)
+    return Pose(keypoints[span], size, in_fractions)
 
 
 def _read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
@@ -137,12 +143,14 @@ def _people(frame: Any, scores: Any) -> np.ndarray:
     """A frame's people (P, 133, 3)."""
     if isinstance(frame, Mapping):
         frame = [frame]
-    if len(frame) > MAX_PEOPLE and not isinstance(frame, np.ndarray):
+    if len(frame) > MAX_PEOPLE:
         raise ValueError(f"a frame has {len(frame)} people or points; at most {MAX_PEOPLE} are read")
     if isinstance(frame, Sequence) and frame and isinstance(frame[0], Mapping):
         return np.concatenate([_people(person[KEYPOINTS], _scores_of(person)) for person in frame])
     people = np.asarray(frame)
     people = people[None] if people.ndim == 2 else people
+    if len(people) and (people.ndim != 3 or people.shape[1] != NUM_RAW_JOINTS):
+        raise ValueError(f"a frame has keypoints {people.shape}; a person has {NUM_RAW_JOINTS}")
     if scores is None or people.ndim != 3 or people.shape[2] != 2:
         return people
     confidence = np.asarray(scores)
@@ -168,13 +176,13 @@ def _stated_size(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
     return round(float(width)), round(float(height))
 
 
-def _stated_span(facts: Mapping[Any, Any]) -> slice:
+def _stated_span(facts: Mapping[Any, Any], num_frames: int) -> slice:
     """The frames from `start` to before `end` that belong to the clip, where it says so."""
     if "start" not in facts or "end" not in facts:
         return slice(None)
     start, end = int(facts["start"]), int(facts["end"])
-    if not 0 <= start < end:
-        raise ValueError(f"its clip goes from frame {start} to {end}")
+    if not 0 <= start < end <= num_frames:
+        raise ValueError(f"its clip goes from frame {start} to {end} of {num_frames}")
     return slice(start, end)
 
 

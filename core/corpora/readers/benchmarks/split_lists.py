@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+from core.corpora.readers.benchmarks.class_numbers import ClassNames, Line, class_of, first_number
 from core.corpora.readers.benchmarks.clips import open_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import (
     SPLIT_NAMES,
@@ -26,6 +27,7 @@ CLASSES = "classInd.txt"
 MAX_LIST_BYTES = 2**26
 
 _LIST = re.compile(r"(train|val|valid|dev|test)list(\d*)\.txt")
+_NUMBERED = re.compile(r"(.+?)[\s,]+(\d{1,9})")
 _POSES = "pose"
 
 
@@ -43,9 +45,9 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     lists = _lists_of_one_place(folder, files, options.benchmark.classes, report)
     classes = _class_names(lists[0].parent / CLASSES, files)
     lines = [(path, *line) for path in lists for line in _lines(path)]
-    first = _first_number({number for _, _, number in lines if number is not None}, set(classes))
+    first = first_number([line[1:] for line in lines], classes, report)
     clips = [_listed(path, place, number, first, classes) for path, place, number in lines]
-    poses = [path for path in files if _POSES in (part.lower() for part in path.relative_to(folder).parts)]
+    poses = [path for path in files if _is_below_poses(path.relative_to(folder))]
     where = [path for path in poses or files if not path.name.endswith(".txt")]
     options = with_profile(options, folder, lists[0].parent, report)
     return open_listed(FORMAT, clips, folder, where, options, report)
@@ -81,13 +83,15 @@ def _split_of(path: Path) -> str:
     return SPLIT_NAMES[found[1]]
 
 
-def _lines(path: Path) -> list[tuple[str, int | None]]:
-    """A list's places and class numbers; None for a line without."""
-    lines: list[tuple[str, int | None]] = []
+def _is_below_poses(path: Path) -> bool:
+    return any(part.lower().startswith(_POSES) for part in path.parts[:-1])
+
+
+def _lines(path: Path) -> list[Line]:
+    lines: list[Line] = []
     for number, line in enumerate(_text_lines(path), start=1):
-        place, _, last = line.replace(",", " ").rpartition(" ")
-        if place and last.isdecimal():
-            lines.append((place.strip(), int(last)))
+        if numbered := _NUMBERED.fullmatch(line):
+            lines.append((numbered[1], int(numbered[2])))
         elif "/" in line:
             lines.append((line, None))
         else:
@@ -95,32 +99,20 @@ def _lines(path: Path) -> list[tuple[str, int | None]]:
     return lines
 
 
-def _class_names(path: Path, files: Sequence[Path]) -> dict[int, str]:
-    """`<number> <name>` lines, or names alone, which count from 0; from beside the lists, or anywhere."""
+def _class_names(path: Path, files: Sequence[Path]) -> ClassNames:
+    """Those beside the lists, or of another file that is called so."""
     found = path if path in files else next((file for file in files if file.name == CLASSES), None)
-    names: dict[int, str] = {}
-    for number, line in enumerate(_text_lines(found) if found else ()):
-        first, _, rest = line.replace(",", " ").partition(" ")
-        numbered = first.isdecimal() and rest.strip()
-        names[int(first) if numbered else number] = rest.strip() if numbered else line
-    return names
+    return ClassNames.of(_text_lines(found) if found else ())
 
 
-def _first_number(numbers: set[int], classes: set[int]) -> int:
-    """What the lists' class numbers begin with: 0 where it occurs, else as the names', else 1."""
-    if 0 in numbers:
-        return 0
-    return min(classes) if classes and max(numbers, default=0) <= max(classes) else 1
-
-
-def _listed(path: Path, place: str, number: int | None, first: int, classes: dict[int, str]) -> ListedClip:
-    offset = min(classes, default=first) - first  # lists from 0 beside classes from 1
+def _listed(path: Path, place: str, number: int | None, first: int, classes: ClassNames) -> ListedClip:
     if number is None:
         label: str | None = PurePath(place).parent.name
-        index = next((key - min(classes) for key, name in classes.items() if name == label), None)
+        lowest = min(classes.names, default=0)
+        index = next((key - lowest for key, name in classes.names.items() if name == label), None)
     else:
         index = number - first
-        label = classes.get(number + offset, numbered_label(index))
+        label = class_of(number, first, classes) or numbered_label(index)
     name = str(PurePath(place).with_suffix("")) if PurePath(place).suffix else place
     return ListedClip(name, (place,), _split_of(path), index, label)
 

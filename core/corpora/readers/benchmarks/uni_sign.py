@@ -34,7 +34,7 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     """The labelled clips, or where there are no labels, all pose files with the split of their folder.
 
     Raises:
-        CorpusError: labels that are none, of several subsets, or no pose file at all.
+        CorpusError: labels that are none, of several subsets or folders, or no pose file at all.
     """
     poses = [path for path in files if path.suffix == ".pkl"]
     labels = _label_files(files, options.benchmark.classes)
@@ -66,7 +66,10 @@ def _label_files(files: Sequence[Path], num_classes: int | None) -> list[Path]:
         raise CorpusError(
             f"There are labels of several subsets ({', '.join(subsets)}); set benchmark_classes to one."
         )
-    return [path for path, subset in found if wanted is None or subset == wanted]
+    labels = [path for path, subset in found if wanted is None or subset == wanted]
+    if other := next((path for path in labels if path.parent != labels[0].parent), None):
+        raise CorpusError(f"{labels[0]} and {other} are of different benchmarks; import each folder apart.")
+    return labels
 
 
 def _labelled(path: Path) -> list[ListedClip]:

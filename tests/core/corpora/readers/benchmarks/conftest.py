@@ -19,6 +19,12 @@ from core.pose.synthetic.recording import HEIGHT, WIDTH, SyntheticConfig, genera
 from tests.core.corpora.readers.conftest import Read
 
 SIZE = (WIDTH, HEIGHT)
+JOINTS = (
+    *(0, 5, 6, 7, 8, 9, 10),
+    *(91, 95, 96, 99, 100, 103, 104, 107, 108, 111),
+    *(112, 116, 117, 120, 121, 124, 125, 128, 129, 132),
+)
+"""SAM-SLR's 27 joints among COCO-WholeBody's 133, as it publishes them."""
 
 Write = Callable[[str, Any], Path]
 

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.corpora.readers.benchmarks.dsta_slr import JOINTS
 from core.errors import CorpusError
-from tests.core.corpora.readers.benchmarks.conftest import SIZE, read
+from tests.core.corpora.readers.benchmarks.conftest import JOINTS, SIZE, read
 from tests.core.corpora.readers.conftest import coco_keypoints
 
 POSE = coco_keypoints(2).astype("f4")

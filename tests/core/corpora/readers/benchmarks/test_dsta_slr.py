@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.corpora.readers.benchmarks.dsta_slr import JOINTS
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, normalise
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
-from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, facts, profile_of, read
+from tests.core.corpora.readers.benchmarks.conftest import JOINTS, SIZE, Write, facts, profile_of, read
 
 NUM_FRAMES = 150
 
@@ -132,3 +131,11 @@ def test_packs_of_several_benchmarks_are_refused(pack: Path, videos: list[np.nda
     np.save(pack / "SLR500/train_data_joint.npy", padded(videos[:1]))
     with pytest.raises(CorpusError, match="are of different packs; import each folder apart"):
         read(pack)
+
+
+def test_fractions_of_the_frame_are_no_pixels(pack: Path, videos: list[np.ndarray]) -> None:
+    video = videos[3] / (*SIZE, 1)
+    np.save(pack / "WLASL100/val_data_joint.npy", padded([video]))
+    report = read(pack).report
+    assert dict(report.skipped) == {"unreadable": 1}
+    assert "val_data_joint.npy: x and y go no further than" in report.examples[0]

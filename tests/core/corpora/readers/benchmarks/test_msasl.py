@@ -53,6 +53,9 @@ def test_the_annotated_size_counts_where_the_pose_states_none(
     np.testing.assert_allclose(
         480 * narrow.clip.points[0, 42, 0], 1280 * wide.clip.points[0, 42, 0], rtol=1e-5
     )
+    noted = "Where a pose file does not state its frame's size, the annotated size of the video counts."
+    assert noted in read(annotations, size=None).report.notes
+    assert noted not in read(annotations, size=(640, 480)).report.notes
     one, other = read(annotations, size=(640, 480)).clips
     np.testing.assert_array_equal(one.clip.points, other.clip.points)
 

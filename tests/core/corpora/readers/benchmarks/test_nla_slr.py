@@ -140,3 +140,35 @@ def test_a_clip_that_is_none_is_skipped(pack: Path, write: Write, videos: list[n
     )
     report = read(pack).report
     assert dict(report.skipped) == {"unreadable": 2, "no frames": 1}
+
+
+def test_packs_of_several_benchmarks_are_refused(pack: Path, write: Write, videos: list[np.ndarray]) -> None:
+    for name in ("WLASL_2000", "MSASL_1000"):
+        write(f"{name}/{PACK}", {"00001": videos[0]})
+        write(f"{name}/train.pkl", [entry("00001", name)])
+    for name in ("train.pkl", "dev.pkl", PACK):
+        (pack / name).unlink()
+    with pytest.raises(CorpusError, match=r"both list clips for train; keep one, and import each"):
+        read(pack)
+    (pack / "MSASL_1000/train.pkl").rename(pack / "MSASL_1000/test.pkl")
+    with pytest.raises(CorpusError, match="are of different packs; import each folder apart"):
+        read(pack)
+
+
+def test_two_lists_of_one_split_are_refused(pack: Path, write: Write) -> None:
+    write("val.pkl", [entry("10899", "book")])
+    with pytest.raises(CorpusError, match=r"dev\.pkl and .*val\.pkl both list clips for val; keep one"):
+        read(pack)
+
+
+def test_a_clip_in_two_packs_is_refused(pack: Path, write: Write, videos: list[np.ndarray]) -> None:
+    write("keypoints_mmpose.pkl", {"69422": videos[0]})
+    with pytest.raises(CorpusError, match=r"Clip '69422' of .*keypoints_mmpose\.pkl is in another pack too"):
+        read(pack)
+
+
+def test_five_clips_without_keypoints_are_named(pack: Path, write: Write) -> None:
+    write("train.pkl", [entry("05237", "book"), *(entry(f"gone {number}", "book") for number in range(99))])
+    report = read(pack).report
+    assert report.skipped["no pose"] == 100
+    assert len(report.examples) == 5

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from core.corpora.importing import import_corpus
+from core.corpora.readers.benchmarks.pose_pickle import read_pose
+from core.corpora.source import ReadReport
 from core.errors import CorpusError, SpecError
 from core.observer import SilentObserver
 from core.specs import ImportSpec
@@ -91,3 +93,32 @@ def test_an_overriding_size_must_be_given(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         import_corpus(spec, tmp_path, SilentObserver())
     assert caught.value.pointer == "/override_image_size"
+
+
+@pytest.mark.parametrize("stray", [{"date": "today"}, {}, Path("a"), [1, 2], {"book": np.zeros(300)}])
+@pytest.mark.parametrize("names", [("meta.pkl",), ("meta.pkl", "other.pkl")])
+def test_pickles_about_something_else_are_left_aside(
+    tmp_path: Path, write: Write, stray: object, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        write(name, stray)
+    with pytest.raises(CorpusError, match=r"meta\.pkl (is a dict without 'keypoints'|is damaged|holds)"):
+        read_source(write(names[0], stray).parent / names[0], size=(640, 480))
+    np.savez(tmp_path / "data/a.npz", keypoints=coco_keypoints(3))
+    result = read_source(tmp_path / "data", size=(640, 480))
+    assert [clip.name for clip in result.clips] == ["a"]
+    assert result.report.notes == [f"{len(names)} other files were not read (.pkl)."]
+
+
+def test_a_pickle_of_a_clip_beside_another_format_is_ambiguous(tmp_path: Path, write: Write) -> None:
+    write("b.pkl", coco_keypoints(3))
+    np.savez(tmp_path / "data/a.npz", keypoints=coco_keypoints(3))
+    with pytest.raises(CorpusError, match=r"both a\.npz and b\.pkl, clips of two formats"):
+        read_source(tmp_path / "data", size=(640, 480))
+
+
+def test_only_documented_sizes_are_heeded(write: Write) -> None:
+    keypoints = coco_keypoints(3)
+    for name, is_read in (("img_shape", True), ("original_shape", True), ("image_size", False)):
+        path = write(f"{name}.pkl", {"keypoints": keypoints, name: (480, 640)})
+        assert (read_pose(path, ReadReport()).image_size == (640, 480)) is is_read

@@ -96,6 +96,15 @@ def test_it_becomes_a_corpus(released: Path, tmp_path: Path) -> None:
         ("0 book\n1 drink", "Video/book/69241.mp4,0\nVideo/drink/65225.mp4,1", {"book", "drink"}),
         ("1 book\n2 drink", "book/69241.mp4\ndrink/65225.mp4", {"book", "drink"}),
         ("", "book/69241.mp4 1\ndrink/65225.mp4 12", {"0000", "0011"}),
+        ("", "book/69241.mp4\t1\ndrink/65225.mp4\t12", {"0000", "0011"}),
+        ("book\n3 days", "book/69241 0\ndrink/65225 1", {"book", "3 days"}),
+        ("book\ndrink\nthank you", "book/69241 1\ndrink/65225 2", {"book", "drink"}),
+        ("book\ndrink\nthank you", "drink/65225 1\nthank_you/07099 2", {"drink", "thank you"}),
+        (CLASSES, "drink/65225 1\nthank_you/07099 2", {"drink", "thank you"}),
+        ("0 a\n1 book\n2 drink\n3 b", "book/69241 1\ndrink/65225 2", {"book", "drink"}),
+        ("0 book\n1 drink\n3 thank you", "drink/65225 1\nbook/69241 2", {"drink", "0002"}),
+        ("0 book\n1 drink", "drink/65225 1\nbook/69241 5", {"drink", "0005"}),
+        ("5 book\n6 drink", "book/69241 5\ndrink/65225 6", {"book", "drink"}),
     ],
 )
 def test_lists_may_count_from_0_or_1(
@@ -106,6 +115,28 @@ def test_lists_may_count_from_0_or_1(
     write("Annotations/classInd.txt", classes)
     write("Annotations/trainlist01.txt", train)
     assert {clip.label for clip in read(released).clips} == labels
+
+
+def test_a_start_that_nothing_tells_is_refused_or_said(released: Path, write: Write) -> None:
+    for other in ("testlist01.txt", "vallist01.txt"):
+        (released / "Annotations" / other).unlink()
+    write("Annotations/trainlist01.txt", "69241 1\n65225 2\n")
+    write("Annotations/classInd.txt", "a\nb\nc\nd\n")
+    with pytest.raises(CorpusError, match=r"count from 0 or from 1: neither 0 nor 4 occurs"):
+        read(released)
+    write("Annotations/classInd.txt", "0 a\n1 b\n2 c\n3 d\n")
+    result = read(released)
+    assert {clip.label for clip in result.clips} == {"b", "c"}
+    assert any("taken for those before the classes' names" in note for note in result.report.notes)
+
+
+@pytest.mark.parametrize("name", ["Pose_mmpose", "poses"])
+def test_pose_files_lie_below_a_folder_called_pose_something(
+    released: Path, write: Write, videos: list[np.ndarray], name: str
+) -> None:
+    (released / "Pose").rename(released / name)
+    write("Features/book/69241.pkl", {"keypoints": videos[0]})
+    assert len(read(released).clips) == 4
 
 
 def test_only_the_first_classes(released: Path) -> None:

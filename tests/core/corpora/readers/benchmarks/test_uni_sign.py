@@ -124,6 +124,10 @@ def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
         ({"keypoints": np.zeros((3, 133, 3)), "img_shape": ["a", "b"]}, "damaged"),
         ({"keypoints": np.zeros((3, 133, 3)), "img_shape": 7}, "damaged"),
         ({"keypoints": np.zeros((3, 133, 3)), "start": "x", "end": []}, "damaged"),
+        ({"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 9}, "goes from frame 2 to 9 of 3"),
+        ({"keypoints": np.full((3, 133, 3), 5.0)}, "x and y go no further than 5, so they are fractions"),
+        ({"keypoints": np.zeros((1, 10**6, 0, 3))}, "has 1000000 people or points; at most 1000 are read"),
+        ({"keypoints": np.zeros((1, 999, 0, 3))}, r"keypoints \(999, 0, 3\); a person has 133"),
     ],
 )
 def test_poses_that_are_none_are_skipped_with_their_reason(
@@ -138,4 +142,11 @@ def test_poses_that_are_none_are_skipped_with_their_reason(
 def test_labels_that_are_none_are_refused(folder: Path) -> None:
     (folder / "data/WLASL/labels-2000.train").write_bytes(gzip.compress(pickle.dumps(["v1"])))
     with pytest.raises(CorpusError, match=r"labels-2000\.train is not as annotations are published"):
+        read(folder)
+
+
+def test_labels_of_several_benchmarks_are_refused(folder: Path) -> None:
+    (folder / "data/MSASL").mkdir()
+    (folder / "data/MSASL/labels-2000.train").write_bytes(labels(v1=("hello", "hello")))
+    with pytest.raises(CorpusError, match="are of different benchmarks; import each folder apart"):
         read(folder)

@@ -14,7 +14,9 @@ from core.corpora.packed import PackedCorpus
 from core.errors import CorpusError, SplitError
 from core.observer import SilentObserver
 from core.specs import ImportSpec
+from tests.core.corpora.readers import written
 from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, profile_of, read
+from tests.core.corpora.readers.conftest import coco_keypoints
 
 NUM_CLIPS = 2038
 
@@ -175,6 +177,26 @@ def test_a_folder_of_frames_can_be_a_clip(shared_data: Path, annotations: Path) 
             annotations.parent,
             SilentObserver(),
         )
+
+
+@pytest.mark.parametrize(
+    ("video", "name", "num_frames"), [("69241", "69241", 4), ("69241", "results_69241", 4), ("1", "0", 3)]
+)
+def test_a_file_in_a_folder_of_its_own_name_is_one_clip(
+    annotations: Path, video: str, name: str, num_frames: int
+) -> None:
+    keypoints = coco_keypoints(num_frames)
+    if name == "0":  # frames, one of which is called as the clip
+        (annotations / "WLASL_v0.3_first_100_glosses.json").unlink()
+        subset = {video: {"subset": "train", "action": [0, 1, 9]}}
+        (annotations / "nslt_100.json").write_text(json.dumps(subset))
+        written.write_openpose(annotations / f"poses/{video}", keypoints)
+        for path in (annotations / f"poses/{video}").iterdir():
+            path.rename(path.with_name(f"{int(path.name.split('_')[0])}.json"))
+    else:
+        written.write_mmpose(annotations / f"poses/{video}/{name}.json", keypoints)
+    (clip,) = read(annotations).clips
+    assert (clip.name, len(clip.clip)) == (video, num_frames)
 
 
 def test_clips_of_other_programs_are_found_and_read(shared_data: Path, annotations: Path) -> None:
