@@ -13,7 +13,7 @@ from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.people import most_confident
 from core.corpora.readers.pixels import check_pixels
-from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source
+from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
@@ -71,14 +71,22 @@ def _pieces_of_rows(
     with NpzFile(path) as file, file.rows("keypoints") as rows:
         for first in range(0, len(sizes), _CLIPS_AT_ONCE):
             numbers = range(first, min(first + _CLIPS_AT_ONCE, len(sizes)))
-            yield RawClips(
-                tuple(
-                    columns.raw_clip(
-                        number, rows.read(offsets[number + 1] - offsets[number]), sizes[number], rates[number]
-                    )
-                    for number in numbers
+            raws = (
+                columns.raw_clip(
+                    number, rows.read(offsets[number + 1] - offsets[number]), sizes[number], rates[number]
                 )
+                for number in numbers
             )
+            yield RawClips(tuple(_in_pixels(raw, path) for raw in raws))
+
+
+def _in_pixels(raw: RawClip, path: Path) -> RawClip | Unreadable:
+    """The clip, or that it cannot be read as its keypoints are fractions."""
+    try:
+        check_pixels(raw.video.joints, path)
+    except CorpusError as error:
+        return Unreadable(raw.name, str(error))
+    return raw
 
 
 def _scored(file: NpzFile, keypoints: np.ndarray, report: ReadReport) -> np.ndarray:

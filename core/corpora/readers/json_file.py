@@ -12,6 +12,11 @@ from core.errors import CorpusError
 MAX_JSON_BYTES = 64 * 2**20
 """Largest JSON file read; as Python's objects it takes some twenty times as much memory."""
 
+MAX_FRAMES = 50_000
+"""Most frames of a clip: `null` in a file is four bytes, and a frame's keypoints are three thousand."""
+MAX_PEOPLE = 1000
+"""Most people of a frame."""
+
 _OPENINGS = (b"{", b"[")
 _HEAD_BYTES = 64
 
@@ -49,6 +54,28 @@ def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
     if array.dtype.kind not in "fiu":
         raise CorpusError(f"{path}: {name!r} must hold numbers and nothing else; got {shown(values)}.")
     return array.astype("f8")
+
+
+def check_frames(num_frames: int, path: Path) -> None:
+    """Refuse a clip of more frames than are read.
+
+    Raises:
+        CorpusError: names the file and the limit.
+    """
+    if num_frames > MAX_FRAMES:
+        raise CorpusError(
+            f"{path} has {num_frames} frames; at most {MAX_FRAMES} are read. Cut the video into signs."
+        )
+
+
+def check_people(num_people: int, path: Path) -> None:
+    """Refuse a frame of more people than are read.
+
+    Raises:
+        CorpusError: names the file and the limit.
+    """
+    if num_people > MAX_PEOPLE:
+        raise CorpusError(f"{path} has {num_people} people in a frame; at most {MAX_PEOPLE} are read.")
 
 
 def is_object(value: object) -> TypeGuard[dict[str, object]]:

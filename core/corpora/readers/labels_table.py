@@ -21,7 +21,9 @@ _COLUMNS = {
     "split": ("split",),
 }
 """What a column may be called."""
-_SUFFIXES = {".npz", ".parquet", ".pose", ".json", ".mp4", ".mov", ".avi", ".mkv", ".webm"}
+_POSE_SUFFIXES = {".npy", ".npz", ".parquet", ".pose", ".json", ".pkl", ".pickle"}
+_VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
+_SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES
 """Endings that a clip's name may have in the table: the file's, or that of the video it was made of."""
 _NUM_NAMED = 5
 _LONGEST_HEADER = 2**12
@@ -89,7 +91,8 @@ def _rows(path: Path) -> Iterator[ClipFiles]:
     with damage_named(path), path.open(encoding="utf-8-sig", newline="") as stream:
         try:
             reader = csv.DictReader(stream, strict=True)
-            names = _column_names(path, reader.fieldnames or ())
+            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            names = _column_names(path, reader.fieldnames)
             for row in reader:
                 facts = {fact: (row[column] or "").strip() or None for fact, column in names.items()}
                 name = facts.pop("name")
@@ -111,7 +114,7 @@ def _is_kaggles(path: Path) -> bool:
 
 def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
     """Which column tells what."""
-    found = {fact: [name for name in names if name in header] for fact, names in _COLUMNS.items()}
+    found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
             f"{path} must have a column 'name'; it has {', '.join(map(repr, header)) or 'none'}."

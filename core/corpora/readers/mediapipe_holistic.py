@@ -8,7 +8,12 @@ import numpy as np
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
-from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size
+from core.corpora.readers.mediapipe_points import (
+    NUM_POSE_POINTS,
+    as_coco,
+    check_fractions,
+    frame_size,
+)
 from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
@@ -48,21 +53,29 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             f"{points.shape}."
         )
     size = frame_size(options, report)
-    return RawClip.of(_as_coco(points, size), size, clip.name)
+    keypoints = _as_coco(points, size)
+    check_fractions(keypoints, size, path)
+    return RawClip.of(keypoints, size, clip.name)
 
 
 @dataclass(frozen=True)
 class PointsPiece:
     """Some clips' points (K, T, 75, 3) as they are in the file."""
 
+    path: Path
     points: np.ndarray
     columns: ClipColumns
     image_size: tuple[int, int]
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """The clips as COCO-WholeBody keypoints."""
+        """The clips as COCO-WholeBody keypoints; one in pixels is one that cannot be read."""
         keypoints = _as_coco(self.points.reshape(-1, NUM_POINTS, 3), self.image_size)
         for index, clip in enumerate(keypoints.reshape(*self.points.shape[:2], *keypoints.shape[1:])):
+            try:
+                check_fractions(clip, self.image_size, self.path)
+            except CorpusError as error:
+                yield Unreadable(self.columns.names[index], str(error))
+                continue
             yield self.columns.raw_clip(index, clip, self.image_size)
 
 
@@ -72,7 +85,7 @@ def _pieces_of_rows(
     with NpzFile(path) as file, file.rows("keypoints") as rows:
         for first in range(0, num_clips, _CLIPS_AT_ONCE):
             last = min(first + _CLIPS_AT_ONCE, num_clips)
-            yield PointsPiece(rows.read(last - first), columns.of_clips(slice(first, last)), size)
+            yield PointsPiece(path, rows.read(last - first), columns.of_clips(slice(first, last)), size)
 
 
 def _as_coco(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

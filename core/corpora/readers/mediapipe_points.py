@@ -4,10 +4,13 @@ MediaPipe knows 33 pose points and 21 of each hand, in fractions of the frame; t
 COCO's. A hand that was not found is all zeros, or not a number.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.source import ReadReport
+from core.errors import CorpusError
 from core.pose.normalise import LARGEST_COORDINATE, NUM_RAW_JOINTS
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 
@@ -16,6 +19,8 @@ TRUNK_POSE_POINTS = (0, 11, 13, 15, 12, 14, 16)
 """Nose; left shoulder, elbow, wrist; right shoulder, elbow, wrist, among MediaPipe's 33 pose points."""
 ASSUMED_SIDE = 1000
 """Side in pixels of the square frame assumed where nobody states the frame size."""
+FARTHEST_MEDIAN = 4
+"""Frame widths or heights from the corner beyond which no signer's points lie by half."""
 
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
 
@@ -46,6 +51,21 @@ def as_coco(
     keypoints[~np.isfinite(keypoints) | (np.abs(keypoints) > LARGEST_COORDINATE)] = np.nan
     keypoints[:, :, :2] *= image_size
     return keypoints
+
+
+def check_fractions(keypoints: np.ndarray, image_size: tuple[int, int], path: Path) -> None:
+    """Refuse keypoints (n, 133, 3) of `as_coco` that were pixels before it took them for fractions.
+
+    Raises:
+        CorpusError: names the file.
+    """
+    found = keypoints[keypoints[:, :, 2] > 0][:, :2] / image_size
+    farthest = np.abs(found[np.isfinite(found).all(axis=1)]).max(axis=1, initial=0)
+    if len(farthest) and np.median(farthest) > FARTHEST_MEDIAN:
+        raise CorpusError(
+            f"{path}: half of all points lie beyond {np.median(farthest):.3g}, so x and y are no fractions "
+            "of the frame; divide pixels by its width and height."
+        )
 
 
 def with_confidence(hand: np.ndarray) -> np.ndarray:

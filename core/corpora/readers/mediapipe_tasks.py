@@ -12,8 +12,20 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.json_file import first_of, is_object, numbers, read_json, shown
-from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size
+from core.corpora.readers.json_file import (
+    check_frames,
+    first_of,
+    is_object,
+    numbers,
+    read_json,
+    shown,
+)
+from core.corpora.readers.mediapipe_points import (
+    NUM_POSE_POINTS,
+    as_coco,
+    check_fractions,
+    frame_size,
+)
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -32,6 +44,7 @@ _HANDEDNESS = ("handednesses", "handedness")
 _SIDE = ("categoryName", "category_name")
 _KNOWN = {*_POSE, *_HANDS["left"], *_HANDS["right"], *_BOTH_HANDS}
 _LARGEST_SIDE = 10**6
+_NO_POSE, _NO_HAND = np.zeros((NUM_POSE_POINTS, 3)), np.zeros((NUM_HAND_JOINTS, 3))
 
 
 @dataclass(frozen=True)
@@ -60,12 +73,14 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
         )
     frames = _frames(document)
     assert isinstance(frames, list)
+    check_frames(len(frames), path)
     found = [_frame(frame, path) for frame in frames]
     size = _stated_size(document, path) or frame_size(options, report)
     pose, left, right = (
         np.stack([getattr(frame, part) for frame in found]) for part in ("pose", "left", "right")
     )
     keypoints = as_coco(pose, left, right, size)
+    check_fractions(keypoints, size, path)
     return RawClip.of(keypoints, size, clip.name, frame_rate=_frame_rate(document, path))
 
 
@@ -84,11 +99,10 @@ def _frame(frame: object, path: Path) -> Frame:
         if hand is not None:
             sides[side] = hand
     pose = _of_one(frame, _POSE, NUM_POSE_POINTS, path)
-    nothing = np.zeros((NUM_HAND_JOINTS, 3))
     return Frame(
-        pose=np.zeros((NUM_POSE_POINTS, 3)) if pose is None else pose,
-        left=sides.get("left", nothing),
-        right=sides.get("right", nothing),
+        pose=_NO_POSE if pose is None else pose,
+        left=sides.get("left", _NO_HAND),
+        right=sides.get("right", _NO_HAND),
     )
 
 
@@ -102,6 +116,8 @@ def _of_one(
     landmarks = frame[name]
     if is_object(landmarks):  # a protocol buffer's own JSON
         landmarks = landmarks.get("landmark")
+    if _is_nothing(landmarks):
+        return None
     first = first_of(landmarks)
     return _points(first if isinstance(first, list) else landmarks, name, num_points, path)
 
@@ -109,10 +125,15 @@ def _of_one(
 def _by_handedness(frame: dict[str, object], path: Path) -> dict[str, np.ndarray]:
     """Hands of a HandLandmarker by the side it names; of two of one side, the surer."""
     name = next((name for name in _BOTH_HANDS if frame.get(name)), None)
-    if name is None:
+    if name is None or _is_nothing(frame[name]):
         return {}
     hands = frame[name]
     said = next((frame[key] for key in _HANDEDNESS if frame.get(key)), None)
+    if said is None and _is_pose(hands):
+        raise CorpusError(
+            f"{path}: {name!r} are {NUM_POSE_POINTS} points, a result of PoseLandmarker: put it beside a "
+            f"HandLandmarker's, and call it {_POSE[0]!r}."
+        )
     if not isinstance(hands, list) or not isinstance(said, list) or len(said) != len(hands):
         raise CorpusError(f"{path}: {name!r} must be a list of hands, with an equally long 'handedness'.")
     surest: dict[str, tuple[float, np.ndarray]] = {}
@@ -130,7 +151,17 @@ def _side(category: object, path: Path) -> tuple[str, float]:
     if side not in _HANDS or not is_object(best):
         raise CorpusError(f"{path}: a hand's handedness must be 'Left' or 'Right'; got {shown(category)}.")
     score = best.get("score", 0.0)
-    return side, float(score) if isinstance(score, int | float) else 0.0
+    return side, float(numbers(score, path=path, name="score")) if isinstance(score, int | float) else 0.0
+
+
+def _is_nothing(landmarks: object) -> bool:
+    """Whether a list has nobody in it: `[]`, or `[[]]` of a person without landmarks."""
+    return isinstance(landmarks, list) and all(person == [] for person in landmarks)
+
+
+def _is_pose(people: object) -> bool:
+    first = first_of(people)
+    return isinstance(first, list) and len(first) == NUM_POSE_POINTS
 
 
 def _points(landmarks: object, name: str, num_points: int, path: Path) -> Float64[np.ndarray, "V 3"]:

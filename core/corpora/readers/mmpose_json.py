@@ -6,7 +6,15 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.json_file import first_of, is_object, numbers, read_json, shown
+from core.corpora.readers.json_file import (
+    check_frames,
+    check_people,
+    first_of,
+    is_object,
+    numbers,
+    read_json,
+    shown,
+)
 from core.corpora.readers.people import most_confident
 from core.corpora.readers.pixels import check_pixels, stated_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -26,6 +34,8 @@ def fits(document: object) -> bool:
         return isinstance(frames, list)
     if is_object(first):
         return isinstance(first.get("instances"), list)
+    if isinstance(frames, list) and frames and all(frame == [] for frame in frames):
+        return True  # nobody was found
     person = first_of(first)
     return is_object(person) and "keypoints" in person
 
@@ -39,8 +49,11 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             f"{path} is no video's predictions by MMPose: it has no frames with 'instances' or 'keypoints', "
             f"but is {shown(document)}."
         )
+    frames = _frames(document)
+    assert isinstance(frames, list)
+    check_frames(len(frames), path)
     size = stated_size(path, options.image_size)
-    people = [_people(frame, path) for frame in _in_order(_frames(document), path)]
+    people = [_people(frame, path) for frame in _in_order(frames, path)]
     keypoints = np.zeros((len(people), NUM_RAW_JOINTS, 3))
     for index, found in enumerate(people):
         if found:
@@ -56,9 +69,8 @@ def _frames(document: object) -> object:
     return document.get("instance_info", document.get("predictions"))
 
 
-def _in_order(frames: object, path: Path) -> list[object]:
+def _in_order(frames: list[object], path: Path) -> list[object]:
     """Frames by their `frame_id`, where all have one."""
-    assert isinstance(frames, list)
     numbered = [(frame.get("frame_id"), index) for index, frame in enumerate(frames) if is_object(frame)]
     known = [(number, index) for number, index in numbered if isinstance(number, int)]
     if len(known) < len(frames):
@@ -72,6 +84,7 @@ def _people(frame: object, path: Path) -> list[Float64[np.ndarray, "133 3"]]:
     instances = frame.get("instances") if is_object(frame) else frame
     if not isinstance(instances, list):
         raise CorpusError(f"{path}: a frame must be a list of people; got {shown(frame)}.")
+    check_people(len(instances), path)
     return [_person(person, path) for person in instances]
 
 

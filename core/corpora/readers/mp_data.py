@@ -15,6 +15,7 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
+    check_fractions,
     frame_size,
     with_confidence,
 )
@@ -53,7 +54,9 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     values = _take_values(clip.files)
     if values.shape[1] == HANDS_ALONE:
         report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
-    return RawClip.of(_keypoints(values, size), size, clip.name)
+    keypoints = _keypoints(values, size)
+    check_fractions(keypoints, size, clip.files[0])
+    return RawClip.of(keypoints, size, clip.name)
 
 
 def _take_values(frames: Sequence[Path]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.json_file import is_object, numbers, read_json, shown
+from core.corpora.readers.json_file import (
+    check_frames,
+    check_people,
+    is_object,
+    numbers,
+    read_json,
+    shown,
+)
 from core.corpora.readers.people import most_confident
 from core.corpora.readers.pixels import check_pixels, stated_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -42,22 +50,29 @@ def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
     """Find the clips: folders of frames, or frames `<clip>_<number>_keypoints.json` beside each other.
 
     Where any folder holds frames of two names, the names tell clips apart and folders are signs; else each
-    folder is a clip and lies in its sign's.
+    folder is a clip and lies in its sign's. Files without a frame number decide nothing: they come with the
+    first clip, and reading it mentions them.
+
+    Raises:
+        CorpusError: no file has a frame number.
     """
-    named = sorted(files, key=lambda path: (path.parent, _clip_name(path)))
+    named = sorted(_frames_among(files), key=lambda path: (path.parent, _clip_name(path)))
     together = [
         (parent, clip, tuple(frames))
         for (parent, clip), frames in groupby(named, key=lambda path: (path.parent, _clip_name(path)))
     ]
-    if len({parent for parent, _, _ in together}) < len(together):
-        return [_of_name(folder, *clip) for clip in together]
-    return [_of_folder(folder, *clip) for clip in together]
+    by_name = len({parent for parent, _, _ in together}) < len(together)
+    first, *others = [(_of_name if by_name else _of_folder)(folder, *clip) for clip in together]
+    return [replace(first, files=(*first.files, *sorted(set(files).difference(named)))), *others]
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """A clip's frames, in the order of the numbers in their names; gaps are closed."""
-    ordered = sorted(clip.files, key=_frame_number)
-    size = stated_size(clip.files[0], options.image_size)
+    ordered = sorted(_frames_among(clip.files), key=_frame_number)
+    if len(ordered) < len(clip.files):
+        report.note("JSON files without a frame number at the end of their names were not read.")
+    check_frames(len(ordered), ordered[0].parent)
+    size = stated_size(ordered[0], options.image_size)
     keypoints = np.stack([_frame(path, report) for path in ordered])
     check_pixels(keypoints, ordered[0])
     return RawClip.of(keypoints, size, clip.name)
@@ -72,6 +87,7 @@ def _frame(path: Path, report: ReadReport) -> Float64[np.ndarray, "133 3"]:
         )
     if not people:
         return np.zeros((NUM_RAW_JOINTS, 3))
+    check_people(len(people), path)
     return most_confident([_person(person, path) for person in people], report)
 
 
@@ -117,16 +133,25 @@ def _of_folder(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) 
     return ClipFiles(str(inside), frames, inside.parts[-2] if len(inside.parts) > 1 else None)
 
 
+def _frames_among(files: Sequence[Path]) -> list[Path]:
+    frames = [path for path in files if _FRAME_NAME.fullmatch(path.stem)]
+    if not frames:
+        raise CorpusError(f"{files[0]} has no frame number in its name.")
+    return frames
+
+
 def _clip_name(path: Path) -> str:
-    match = _FRAME_NAME.fullmatch(path.stem)
-    return match["clip"] if match else ""
+    return _named(path)["clip"]
 
 
 def _frame_number(path: Path) -> tuple[int, str]:
+    return int(_named(path)["number"]), path.name
+
+
+def _named(path: Path) -> re.Match[str]:
     match = _FRAME_NAME.fullmatch(path.stem)
-    if match is None:
-        raise CorpusError(f"{path} has no frame number in its name.")
-    return int(match["number"]), path.name
+    assert match is not None
+    return match
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip, group_frames, frames_apart=True, states_size=False)

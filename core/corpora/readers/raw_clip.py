@@ -85,7 +85,7 @@ class Piece(Protocol):
 class RawClips:
     """A piece whose clips are in memory already."""
 
-    clips: tuple[RawClip, ...]
+    clips: tuple[RawClip | Unreadable, ...]
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """The clips."""

@@ -114,3 +114,13 @@ def test_a_folder_of_clips(saved: Save, tmp_path: Path) -> None:
 def test_a_folder_of_a_single_clip_keeps_its_sign(saved: Save, tmp_path: Path) -> None:
     saved("folder/tea/0.npz", keypoints=coco_keypoints(3), width=640, height=480)
     assert [clip.label for clip in read(tmp_path / "folder").clips] == ["tea"]
+
+
+def test_of_many_clips_those_in_fractions_are_skipped(saved: Save) -> None:
+    keypoints = coco_keypoints(5).astype("f4")
+    keypoints[:2] /= (640, 480, 1)
+    result = read(saved("many.npz", **many_clips(keypoints=keypoints)))
+    assert [clip.name for clip in result.clips] == ["third"]
+    assert dict(result.report.skipped) == {"unreadable": 1, "no frames": 1}
+    assert "first: " in result.report.examples[0]
+    assert "fractions of something" in result.report.examples[0]

@@ -102,7 +102,7 @@ def test_a_giant_pose_file_is_refused_unread(tmp_path: Path) -> None:
         read(path, size=SIZE)
 
 
-@pytest.mark.parametrize("document", [{}, {"a": 1}, [1, 2], [[]], [{}], [[{"bbox": []}]], {"frames": 3}])
+@pytest.mark.parametrize("document", [{}, {"a": 1}, [1, 2], [], [{}], [[{"bbox": []}]], {"frames": 3}])
 def test_json_of_something_else_says_what_is_read(tmp_path: Path, document: object) -> None:
     path = written.write_json(tmp_path / "other.json", document)
     with pytest.raises(CorpusError, match=r"other\.json is JSON, but neither a frame of OpenPose"):

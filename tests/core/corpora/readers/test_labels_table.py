@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.corpora.readers.clip_formats import SUFFIXES
 from core.errors import CorpusError
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import Read, coco_keypoints, read
@@ -66,6 +67,17 @@ def test_it_labels_folders_of_frames_too(tmp_path: Path) -> None:
     written.write_openpose(tmp_path / "first", coco_keypoints(2))
     table(tmp_path, "path,sign", "first,tea")
     assert facts(read(tmp_path, size=SIZE)) == [("first", "tea", None, None, None)]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_name_may_have_the_ending_of_any_pose_file(tmp_path: Path, suffix: str) -> None:
+    folder = table(folder_of(tmp_path, "a"), "name,label", f"a{suffix},tea")
+    assert facts(read(folder)) == [("a", "tea", None, None, None)]
+
+
+def test_spaces_and_capitals_in_the_header_mean_nothing(tmp_path: Path) -> None:
+    folder = table(folder_of(tmp_path, "a"), "Name, Label ,SIGNER", "a, tea,ann")
+    assert facts(read(folder)) == [("a", "tea", "ann", None, None)]
 
 
 def test_windows_may_have_written_it(tmp_path: Path) -> None:

@@ -78,3 +78,23 @@ def test_points_far_outside_the_frame_are_defined(saved: Save) -> None:
 def test_another_number_of_points_is_refused(saved: Save) -> None:
     with pytest.raises(CorpusError, match=r"\(clips, frames, 75, 3\); got float64 \(1, 2, 54, 3\)"):
         read(saved("signs.npz", keypoints=np.zeros((1, 2, 54, 3))))
+
+
+@pytest.mark.parametrize("in_one_file", [True, False])
+def test_pixels_are_refused(saved: Save, in_one_file: bool) -> None:
+    keypoints = holistic_keypoints(2, 4)
+    keypoints[0, ..., :2] *= (640, 480)
+    if in_one_file:
+        result = read(saved("signs.npz", keypoints=keypoints, names=["pixels", "fractions"]))
+        assert [clip.name for clip in result.clips] == ["fractions"]
+        assert dict(result.report.skipped) == {"unreadable": 1}
+        assert "signs.npz: half of all points lie beyond" in result.report.examples[0]
+    else:
+        with pytest.raises(CorpusError, match=r"signs\.npz: half of all points .* no fractions of the frame"):
+            read(saved("signs.npz", keypoints=keypoints[0]))
+
+
+def test_pixels_that_were_not_found_are_no_pixels(saved: Save) -> None:
+    keypoints = holistic_keypoints(1, 4)[0]
+    keypoints[:, :50] *= (640, 480, 0)
+    assert len(read(saved("signs.npz", keypoints=keypoints), size=(640, 480)).clips) == 1

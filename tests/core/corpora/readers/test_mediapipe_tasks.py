@@ -61,10 +61,17 @@ def test_all_spellings_mean_the_same(tmp_path: Path, frame: Any) -> None:
 
 
 def test_what_was_not_found_is_missing(tmp_path: Path) -> None:
-    frames = [None, {}, {"pose_landmarks": [], "left_hand_landmarks": None}, written.python_frame(POINTS[0])]
+    frames = [
+        None,
+        {},
+        {"pose_landmarks": [], "left_hand_landmarks": None},
+        {"poseLandmarks": [[]], "leftHandLandmarks": [[]], "right_hand_landmarks": {"landmark": []}},
+        {"landmarks": [[]], "handedness": [[]]},
+        written.python_frame(POINTS[0]),
+    ]
     joints = raw(written.write_json(tmp_path / "clip.json", frames)).video.joints
-    assert (joints[:3] == 0).all()
-    assert (joints[3, :, 2] == 1).all()
+    assert (joints[:5] == 0).all()
+    assert (joints[5, :, 2] == 1).all()
 
 
 def test_a_pose_points_visibility_is_its_confidence(tmp_path: Path) -> None:
@@ -106,6 +113,11 @@ def test_a_file_may_state_size_and_frame_rate(tmp_path: Path) -> None:
 HAND = written.landmarks(POINTS[0, 33:54])
 
 
+def in_pixels(frame: np.ndarray) -> dict[str, Any]:
+    """What somebody scaled by the frame's size before storing it."""
+    return written.python_frame(frame * [*SIZE, 1])
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -118,6 +130,13 @@ HAND = written.landmarks(POINTS[0, 33:54])
         ([{"landmarks": [HAND]}], "equally long 'handedness'"),
         ([{"landmarks": [HAND], "handedness": [[{"categoryName": "Up"}]]}], "must be 'Left' or 'Right'"),
         ([{"landmarks": [HAND], "handedness": [[{"categoryName": ["Left"]}]]}], "must be 'Left' or 'Right'"),
+        ([{"landmarks": [HAND], "handedness": [[{"categoryName": "Left", "score": 10**400}]]}], "numbers"),
+        (
+            [{"landmarks": [written.landmarks(POINTS[0, :33])]}],
+            "of PoseLandmarker: .* call it 'poseLandmarks'",
+        ),
+        ([{"leftHandLandmarks": HAND}, *[None] * 50_000], "has 50001 frames; at most 50000 are read"),
+        ([in_pixels(POINTS[0])], "no fractions of the frame"),
         ({"frames": [{"leftHandLandmarks": HAND}], "fps": "25"}, "'fps' must be a number"),
         ({"frames": [{"leftHandLandmarks": HAND}], "width": -1, "height": 2}, "must be pixels"),
     ],
@@ -135,3 +154,12 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     result = read(tmp_path)
     assert result.format == "mediapipe_tasks"
     assert [clip.label for clip in result.clips] == ["coffee", "tea"]
+
+
+def test_a_file_that_is_refused_leaves_its_folder_readable(tmp_path: Path) -> None:
+    written.write_tasks(tmp_path / "a.json", POINTS)
+    hands = {"landmarks": [HAND], "handedness": [[{"categoryName": "Left", "score": 10**400}]]}
+    written.write_json(tmp_path / "b.json", [hands])
+    result = read(tmp_path, size=SIZE)
+    assert [clip.name for clip in result.clips] == ["a"]
+    assert dict(result.report.skipped) == {"unreadable": 1}

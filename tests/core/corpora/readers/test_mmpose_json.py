@@ -121,3 +121,23 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     assert "notes.json is no video's predictions by MMPose" in result.report.examples[0]
     with pytest.raises(CorpusError, match="set image_width and image_height"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([[persons(FRAME)], *[[]] * 50_000], "has 50001 frames; at most 50000 are read"),
+        ([[persons(FRAME)], [{}] * 1001], "has 1001 people in a frame; at most 1000 are read"),
+    ],
+)
+def test_more_than_a_clip_holds_is_refused(tmp_path: Path, document: object, message: str) -> None:
+    path = written.write_json(tmp_path / "clip.json", document)
+    with pytest.raises(CorpusError, match=rf"clip\.json {message}"):
+        read(path, size=SIZE)
+
+
+@pytest.mark.parametrize("document", [[[], [], []], {"predictions": [[], [], []]}])
+def test_a_video_of_nobody_has_no_hands(tmp_path: Path, document: object) -> None:
+    result = read(written.write_json(tmp_path / "clip.json", document), size=SIZE)
+    assert result.format == "mmpose_json"
+    assert dict(result.report.skipped) == {"no hands": 1}

@@ -88,3 +88,12 @@ def test_frames_that_are_not_in_a_take_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "0.npy", frame(1))
     with pytest.raises(CorpusError, match=r"<sign>/<take>/<frame>\.npy"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("num_values", [126, 258])
+def test_a_take_in_pixels_is_skipped(tmp_path: Path, num_values: int) -> None:
+    write_take(tmp_path / "tea" / "good", {"0": frame(1, num_values)})
+    write_take(tmp_path / "tea" / "pixels", {"0": frame(1, num_values) * 640})
+    result = read(tmp_path)
+    assert [clip.name for clip in result.clips] == ["tea/good"]
+    assert "tea/pixels/0.npy: half of all points lie beyond" in result.report.examples[0]

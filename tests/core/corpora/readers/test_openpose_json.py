@@ -106,6 +106,24 @@ def test_frames_side_by_side_below_their_sign(tmp_path: Path) -> None:
     assert names_and_labels(tmp_path) == [("coffee/a", "coffee"), ("coffee/b", "coffee"), ("tea/c", "tea")]
 
 
+@pytest.mark.parametrize("prefix", ["", "video_"])
+@pytest.mark.parametrize("stray", ["meta.json", "coffee/1/meta.json"])
+def test_json_without_a_frame_number_decides_nothing(tmp_path: Path, prefix: str, stray: str) -> None:
+    for clip in ("coffee/1", "coffee/2", "tea/1"):
+        written.write_openpose(tmp_path / clip, coco_keypoints(2), prefix=prefix)
+    written.write_json(tmp_path / stray, {"fps": 25})
+    assert names_and_labels(tmp_path) == [("coffee/1", "coffee"), ("coffee/2", "coffee"), ("tea/1", "tea")]
+    assert read(tmp_path, size=SIZE).report.notes == [
+        "JSON files without a frame number at the end of their names were not read."
+    ]
+
+
+def test_a_folder_without_frame_numbers_is_refused(tmp_path: Path) -> None:
+    write_frame(tmp_path / "first.json", PERSON)
+    with pytest.raises(CorpusError, match=r"first\.json has no frame number in its name"):
+        read(tmp_path, size=SIZE)
+
+
 def test_without_a_frame_size_nothing_is_read(shared_data: Path) -> None:
     with pytest.raises(CorpusError, match="set image_width and image_height"):
         read(shared_data / "formats" / "openpose_json")
@@ -157,3 +175,15 @@ def test_numbers_beyond_all_bounds_are_missing_points(tmp_path: Path) -> None:
     assert (clip.clip.points[:, 42] == 0).all()
     assert not clip.clip.visible[:, 42].any()
     assert np.isfinite(clip.clip.points).all()
+
+
+def test_more_people_than_a_picture_holds_are_refused(tmp_path: Path) -> None:
+    path = write_frame(tmp_path / "0.json", *[{}] * 1001)
+    with pytest.raises(CorpusError, match=r"0\.json has 1001 people in a frame; at most 1000 are read"):
+        raw(path)
+
+
+def test_more_frames_than_a_clip_holds_are_refused_unread(tmp_path: Path) -> None:
+    frames = [tmp_path / f"{number}.json" for number in range(50_001)]
+    with pytest.raises(CorpusError, match="has 50001 frames; at most 50000 are read"):
+        raw(*frames)
