@@ -60,7 +60,7 @@ class Encoder:
         path: str | Path,
         *,
         source_format: WantedFormat = "auto",
-        profile: str = "wlasl",
+        profile: str | None = None,
         image_size: tuple[int, int] | None = None,
         batch_size: int = CLIPS_AT_ONCE,
     ) -> Iterator[EmbeddedClips]:
@@ -94,7 +94,7 @@ def read_clips(
     path: str | Path,
     *,
     source_format: WantedFormat = "auto",
-    profile: str = "wlasl",
+    profile: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> list[Clip]:
     """Read and normalise the clips of a pose file, archive or folder, as an import does.
@@ -109,13 +109,14 @@ def read_named_clips(
     path: str | Path,
     *,
     source_format: WantedFormat = "auto",
-    profile: str = "wlasl",
+    profile: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> "list[SourceClip]":
     """Read and normalise clips, with the name, gloss, signer and session that their source gives them.
 
-    `profile` names the confidence thresholds; `image_size` is (width, height) in pixels, for sources that do
-    not say it. Clips that cannot be used are left out, with a warning in the log.
+    `profile` names the confidence thresholds; without one a benchmark's own count, else wlasl's.
+    `image_size` is (width, height) in pixels, for sources that do not say it. Clips that cannot be used are
+    left out, with a warning in the log.
 
     Raises:
         CorpusError: the source is damaged, of no known format, or has no usable clip.

@@ -43,10 +43,12 @@ def open_poses(
     path: str | Path,
     *,
     source_format: WantedFormat = "auto",
-    profile: str = "wlasl",
+    profile: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Iterator[PoseSource]:
     """Open a pose file, archive or folder; its clips are read and normalised as they are asked for.
+
+    Where no `profile` is named, a benchmark's own thresholds count, or wlasl's, as at import.
 
     Raises:
         CorpusError: the source is damaged or of no known format; also while its clips are read.
@@ -59,11 +61,12 @@ def open_poses(
     from core.pose.normalise import PROFILES
 
     profiles = {str(name): value for name, value in PROFILES.items()}
-    if profile not in profiles:
+    if profile is not None and profile not in profiles:
         raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
+    options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
     report = ReadReport()
     with _unpacked(Path(path)) as folder:
-        source = open_source(folder, source_format, ReadOptions(profiles[profile], image_size), report)
+        source = open_source(folder, source_format, options, report)
         with closing(read_clips(source, processes=1)) as clips:
             yield PoseSource(Path(path), source.num_clips, clips, report)
 
@@ -76,6 +79,6 @@ def _unpacked(path: Path) -> Iterator[Path]:
     if not is_archive(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="signforge-") as folder:
+    with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
         unpack(path, Path(folder), limits=UnpackLimits())
         yield Path(folder)

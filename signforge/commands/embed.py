@@ -28,7 +28,7 @@ def embed(
         Path, typer.Option(help="Where to write the features: .npz for NumPy, .parquet for data frames.")
     ] = Path("features.npz"),
     source_format: Annotated[WantedFormat, typer.Option("--format", help="Layout of the poses.")] = "auto",
-    profile: Annotated[str, typer.Option(help="Confidence thresholds, as at import.")] = "wlasl",
+    profile: Annotated[str | None, typer.Option(help="Confidence thresholds, as at import.")] = None,
     image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",

@@ -35,3 +35,17 @@ def test_what_cannot_be_read_is_named(poses: Path, tmp_path: Path) -> None:
         read_clips(poses, profile="asl")
     with pytest.raises(EncoderError, match=r"poses\.npz"):
         load_encoder(poses)
+
+
+def test_a_benchmark_brings_its_own_thresholds_unless_others_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "NMFs-CSL"
+    (folder / "Pose").mkdir(parents=True)
+    (folder / "trainlist01.txt").write_text("book/1.mp4 1\n")
+    keypoints = np.concatenate(
+        [np.random.default_rng(0).uniform(100, 300, (4, 133, 2)), np.full((4, 133, 1), 0.9)], axis=2
+    )
+    keypoints[:, 5:11, 2] = 0.6  # arms that are sure enough for NMFs-CSL alone,
+    keypoints[2:, 91:, 2] = 0  # where hands must be looked for at their ends
+    np.savez(folder / "Pose" / "1.npz", keypoints=keypoints, width=640, height=480)
+    lengths = [len(read_clips(folder, profile=profile)[0]) for profile in (None, "nmfs_csl", "wlasl")]
+    assert lengths == [4, 4, 2]
