@@ -46,7 +46,7 @@ class ViewConfig(Closed):
     """Each hand and the trunk draw a rotation and a scale of their own, instead of one for all."""
     spatial_centre: Literal["corner", "centre"] = "corner"
     """What stays in its place when points are multiplied by matrices: the corner of the image and of a hand's
-    crop, as in the released code, or their centre."""
+    crop, as in the released code, or their centre. Missing and zeroed joints are at (0, 0) either way."""
     hand_swap_probability: Fraction = 0.5
     """How often right and left hand change places."""
     hand_swap_mirrors_trunk: Switch = False
@@ -187,24 +187,13 @@ class ContrastConfig(Closed):
     transfer_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the joint-motion transfer terms."""
 
-    @property
-    def spaces(self) -> tuple[str, ...]:
-        """Embedding spaces that any term looks at; the others have no head and no queue."""
-        used = {*self.instance_spaces, "hand", "trunk"}
-        if self.transfer_space == "fused":
-            used.add("fused")
-        return tuple(space for space in ("fused", "hand", "trunk") if space in used)
-
     @model_validator(mode="after")
-    def _neighbours_fit_the_queues(self) -> Self:
-        fused = self.transfer_space == "fused"
-        transfer_length = self.fused_queue_length if fused else self.part_queue_length
-        for name, neighbours, length in (
-            ("consistency.num_neighbours", self.consistency.num_neighbours, self.part_queue_length),
-            ("transfer.num_neighbours", self.transfer.num_neighbours, transfer_length),
-        ):
-            if neighbours > length:
-                raise ValueError(f"{name} {neighbours} is above its queue's length {length}; lower it")
+    def _neighbours_fit_the_queue(self) -> Self:
+        neighbours, length = self.consistency.num_neighbours, self.part_queue_length
+        if self.consistency_between == "neighbours" and neighbours > length:
+            raise ValueError(
+                f"consistency.num_neighbours {neighbours} is above its queue's length {length}; lower it"
+            )
         return self
 
 
@@ -245,6 +234,31 @@ class PretrainConfig(Closed):
     """Optimisation."""
     run: RunConfig = RunConfig()
     """Length, seed, device and checkpoints."""
+
+    @property
+    def transfers(self) -> bool:
+        """Whether there are two streams, which learn from each other."""
+        return len(self.encoder.streams) > 1
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Embedding spaces that any loss looks at; the others have no head and no queue."""
+        used = {*self.contrast.instance_spaces, "hand", "trunk"}
+        if self.transfers and self.contrast.transfer_space == "fused":
+            used.add("fused")
+        return tuple(space for space in ("fused", "hand", "trunk") if space in used)
+
+    @model_validator(mode="after")
+    def _neighbours_fit_the_queue(self) -> Self:
+        contrast = self.contrast
+        fused = contrast.transfer_space == "fused"
+        length = contrast.fused_queue_length if fused else contrast.part_queue_length
+        if self.transfers and contrast.transfer.num_neighbours > length:
+            raise ValueError(
+                f"contrast.transfer.num_neighbours {contrast.transfer.num_neighbours} is above its queue's "
+                f"length {length}; lower it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _batch_fits_the_queues(self) -> Self:

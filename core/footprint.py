@@ -34,7 +34,7 @@ class Footprint:
 
 def footprint(config: PretrainConfig) -> Footprint:
     """Work out the footprint of a resolved configuration; each device has its share of the batch."""
-    num_streams, spaces = len(config.encoder.streams), config.contrast.spaces
+    num_streams, spaces = len(config.encoder.streams), config.spaces
     trained = num_streams * count_parameters(config.encoder, num_spaces=len(spaces))
     lengths = 2 * config.contrast.part_queue_length
     lengths += config.contrast.fused_queue_length if "fused" in spaces else 0

@@ -46,10 +46,11 @@ def draw_numbers(
     crop = draw_crop(clip_lengths, config, generator)
     maps = draw_spatial(num_clips, config, generator)
     exchanged = torch.rand(num_clips, generator=generator) < config.hand_swap_probability
+    centred = config.spatial_centre == "centre"
+    maps = maps.about(CENTRE) if centred else maps
     if config.rotation_range > 0 or config.scale_range > 0:
-        maps = maps.after(draw_turns(num_clips, config, generator))
-    if config.spatial_centre == "centre":
-        maps = maps.about(CENTRE)
+        turns = draw_turns(num_clips, config, generator)
+        maps = maps.after(turns.about(CENTRE) if centred else turns)
     if config.trunk_scale_range > 0 or config.trunk_shift_range > 0:
         maps = placed_before(maps, draw_placement(num_clips, config, generator))
     return ViewDraws(crop, exchanged, exchanged_maps(maps, exchanged, mirror_trunk=mirror_trunk))

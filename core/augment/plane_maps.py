@@ -50,6 +50,11 @@ class PlaneMaps:
     def _moves(self) -> Float32[Tensor, "B V 2"]:
         return torch.zeros_like(self.straight) if self.shift is None else self.shift
 
+    @property
+    def _keeps_something(self) -> Bool[Tensor, "B V 1"]:
+        """Which maps do not send every point to one place."""
+        return ((self.straight != 0) | (self.crossed != 0)).any(dim=2, keepdim=True)
+
     def each(self, change: Callable[[Tensor], Tensor]) -> "PlaneMaps":
         """The maps whose numbers are `change` of these, such as some of the joints'."""
         return PlaneMaps(
@@ -78,25 +83,25 @@ class PlaneMaps:
         )
 
     def about(self, centre: float) -> "PlaneMaps":
-        """The same about the point (centre, centre) instead of the origin."""
-        return PlaneMaps(
-            self.straight, self.crossed, self._moves + centre * (1 - self.straight - self.crossed)
-        )
+        """The same about (centre, centre) instead of the origin; what maps all to the origin still does."""
+        moved = centre * (1 - self.straight - self.crossed) * self._keeps_something
+        return PlaneMaps(self.straight, self.crossed, self._moves + moved)
 
     def then_mirrored(self) -> "PlaneMaps":
-        """First this map, then x -> 1 - x."""
-        sign, edge = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 0.0])
+        """First this map, then x -> 1 - x; what maps all to the origin still does."""
+        sign, edge = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 0.0]) * self._keeps_something
         return PlaneMaps(self.straight * sign, self.crossed * sign, self._moves * sign + edge)
 
     def apply_(self, points: Float32[Tensor, "B T V 2"]) -> Float32[Tensor, "B T V 2"]:
-        """Map every frame's points, in place.
+        """Map every frame's points, in place; those at (0, 0) are missing and stay there.
 
         Each product and each sum is rounded by itself, so the last bit depends on nothing else in the batch.
         """
+        there = None if self.shift is None else (points != 0).any(dim=3, keepdim=True)
         exchanged = _coordinates_exchanged(points).mul_(self.crossed.unsqueeze(1))
         points.mul_(self.straight.unsqueeze(1)).add_(exchanged)
         if self.shift is not None:
-            points.add_(self.shift.unsqueeze(1))
+            points.add_(self.shift.unsqueeze(1)).mul_(there)
         return points
 
 

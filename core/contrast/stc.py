@@ -35,7 +35,7 @@ class StreamNetwork(nn.Module):
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
         self.encoder = SignEncoder(config.encoder)
-        self.projection = ProjectionHeads(config.encoder, config.contrast.spaces)
+        self.projection = ProjectionHeads(config.encoder, config.spaces)
         initialise(self)
 
     def forward(self, view: View, context: PassContext) -> dict[str, Float[Tensor, "B D"]]:
@@ -56,7 +56,7 @@ class SpatialTemporalConsistency(nn.Module):
         self.contrast = config.contrast
         self.config = config.encoder
         self.streams: tuple[str, ...] = config.encoder.streams
-        self.spaces = config.contrast.spaces
+        self.spaces = config.spaces
         self.query = nn.ModuleDict({stream: StreamNetwork(config) for stream in self.streams})
         self.key = copy.deepcopy(self.query).requires_grad_(False)
         self.queues = nn.ModuleDict(

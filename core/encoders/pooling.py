@@ -45,7 +45,7 @@ class SegmentPooling(nn.Module):
         shown = self._segments(tokens).unsqueeze(1)  # (S, 1, T)
         if visible is not None:
             shown = shown & visible.unsqueeze(1)  # (B, S, P, T)
-        shown = shown.expand(len(tokens), -1, tokens.shape[1], -1).flatten(2)  # (B, S, N)
+        shown = shown.expand(tokens.shape[0], -1, tokens.shape[1], -1).flatten(2)  # (B, S, N)
         scores = self.score(tokens).flatten(1).unsqueeze(1).masked_fill(~shown, _HIDDEN_SCORE)
         weights = scores.softmax(dim=2) * shown  # (B, S, N)
         joined: Tensor = self.join((weights @ tokens.flatten(1, 2)).flatten(1))

@@ -26,6 +26,7 @@ from core.exchange.weights import LoadedEncoder
 
 _CARD = "signforge_card"
 _REPAIRS = (
+    "input_norm_eps",
     "streams",
     "motion_difference",
     "trunk_origin",

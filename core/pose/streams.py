@@ -11,7 +11,8 @@ STREAMS = ("joint", "motion")
 
 _LEFT_SHOULDER, _RIGHT_SHOULDER = 1, 4
 _CROP_CENTRE = 0.5
-_NARROWEST_SHOULDERS = 1e-3
+_NARROWEST_SHOULDERS = 0.02
+"""Of the image. Narrower ones were not detected, or are joints that a view has hidden."""
 
 
 def streams(
@@ -50,11 +51,16 @@ def motion(points: Float[Tensor, "B T V C"], *, backward: bool = False) -> Float
 
 
 def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]:
-    """The trunk about the middle of its shoulders, in shoulder widths; both are means over the frames."""
+    """The trunk about the middle of its shoulders, in shoulder widths; both are means over the frames.
+
+    A trunk without shoulders stays as it is.
+    """
     left, right = trunk[:, :, _LEFT_SHOULDER], trunk[:, :, _RIGHT_SHOULDER]  # (B, T, 2)
-    middle = ((left + right) / 2).mean(dim=1)[:, None, None]  # (B, 1, 1, 2)
-    width = (left - right).norm(dim=-1).mean(dim=1).clamp(min=_NARROWEST_SHOULDERS)  # (B,)
-    return (trunk - middle) / width[:, None, None, None]
+    middle = ((left + right) / 2).mean(dim=1)  # (B, 2)
+    width = (left - right).norm(dim=-1).mean(dim=1, keepdim=True)  # (B, 1)
+    known = width > _NARROWEST_SHOULDERS
+    middle, width = torch.where(known, middle, 0.0), torch.where(known, width, 1.0)
+    return (trunk - middle[:, None, None]) / width[:, None, None]
 
 
 def _hands_shown(

@@ -39,7 +39,12 @@ def test_overrides_change_what_they_name_and_nothing_else() -> None:
         ({"run": 3}, "/overrides/run", "expected an object"),
         ({"run": {"seed": -1}}, "/overrides/run/seed", "got -1"),
         ({"recipe": "stc"}, "/overrides/recipe", "no such field"),
-        ({"contrast": {"transfer": {"num_neighbours": 10**6}}}, "/overrides/contrast", "lower it"),
+        (
+            {"contrast": {"transfer": {"num_neighbours": 10**6}}},
+            "/overrides",
+            "contrast.transfer.num_neighbours 1000000 is above",
+        ),
+        ({"contrast": {"consistency": {"num_neighbours": 10**6}}}, "/overrides/contrast", "lower it"),
         ({"encoder": {"num_attention_heads": 7}}, "/overrides/encoder", "not a multiple"),
     ],
 )

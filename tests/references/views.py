@@ -44,13 +44,15 @@ def transformed(points: Tensor, matrices: Tensor) -> Tensor:
 
 
 def exchanged(points: Tensor, swapped: Tensor, *, mirror_trunk: bool) -> Tensor:
-    """Right and left hand in each other's place; with `mirror_trunk`, x -> 1 - x and the arms too."""
+    """Right and left hand in each other's place; with `mirror_trunk`, x -> 1 - x and the arms too, but for
+    joints at (0, 0), which are missing or zeroed."""
     points = points.clone()
     for clip in torch.nonzero(swapped).flatten().tolist():
         view = points[clip].clone()
         points[clip, :, RIGHT], points[clip, :, LEFT] = view[:, LEFT], view[:, RIGHT]
         if mirror_trunk:
             trunk = view[:, TRUNK][:, MIRRORED_TRUNK]
-            trunk[..., 0] = 1 - trunk[..., 0]
+            missing = (trunk == 0).all(dim=-1)
+            trunk[..., 0] = torch.where(missing, 0.0, 1 - trunk[..., 0])
             points[clip, :, TRUNK] = trunk
     return points

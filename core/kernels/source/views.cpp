@@ -27,8 +27,9 @@ void map_row(const float* row, const float* straight, const float* crossed, cons
 #pragma omp simd
   for (int64_t joint = 0; joint < JOINTS; ++joint) {
     const float x = row[2 * joint], y = row[2 * joint + 1];
-    out[2 * joint] = straight[2 * joint] * x + crossed[2 * joint] * y + shift[2 * joint];
-    out[2 * joint + 1] = straight[2 * joint + 1] * y + crossed[2 * joint + 1] * x + shift[2 * joint + 1];
+    const float there = x != 0.f || y != 0.f ? 1.f : 0.f;  // a missing point, at (0, 0), stays there
+    out[2 * joint] = straight[2 * joint] * x + crossed[2 * joint] * y + shift[2 * joint] * there;
+    out[2 * joint + 1] = straight[2 * joint + 1] * y + crossed[2 * joint + 1] * x + shift[2 * joint + 1] * there;
   }
 }
 

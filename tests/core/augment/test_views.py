@@ -18,7 +18,7 @@ from core.augment.turning import draw_turns
 from core.augment.views import ClipBatch, View, cut_view, make_views
 from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
-from core.kernels.library import NativeLibrary
+from core.kernels.library import NativeLibrary, native_library
 from tests.references import views as reference
 
 lengths_of_clips = st.lists(st.integers(1, 400), min_size=1, max_size=6)
@@ -278,6 +278,25 @@ def test_about_the_centre_the_centre_stays() -> None:
     batch.points.fill_(0.5)
     view = draw_view(batch, config, seeded(0))
     torch.testing.assert_close(view.points, torch.full_like(view.points, 0.5))
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_missing_points_are_nowhere_in_any_view(native: bool) -> None:
+    config = ViewConfig(
+        spatial_centre="centre", rotation_range=0.5, scale_range=0.2, trunk_shift_range=0.2,
+        hand_swap_mirrors_trunk=True, occlusion_probability=1.0, occlusion_zero_probability=1.0, num_frames=4,
+    )  # fmt: skip
+    batch = batch_of([9] * 8)
+    batch.points[:, [3, 30, 45]] = 0.0
+    draws = draw_numbers(batch.lengths, config, seeded(1))
+    (view,) = make_views(batch, [draws], config, native=native_library() if native else None)
+    gone = (view.points == 0).all(dim=3).sum(dim=2)  # (B, T)
+    assert (gone >= config.num_occluded_joints).all(), "zeroed joints are missing, too"
+    everywhere = draw_numbers(
+        batch.lengths, config.model_copy(update={"spatial_probability": 0.0}), seeded(1)
+    )
+    (view,) = make_views(batch, [everywhere], config, native=native_library() if native else None)
+    assert ((view.points == 0).all(dim=3).sum(dim=2) == 3).all()
 
 
 def test_a_map_after_a_map_is_both_one_after_the_other() -> None:

@@ -87,7 +87,10 @@ AS_THE_TEXT_SAYS = SMALL.model_copy(
 JOINT_ALONE = SMALL.model_copy(update={"encoder": SMALL.encoder.model_copy(update={"streams": ("joint",)})})
 
 
-@pytest.mark.parametrize("config", [SMALL, REPAIRED, AS_THE_TEXT_SAYS, JOINT_ALONE])
+WITHOUT_FUSED = JOINT_ALONE.model_copy(update={"contrast": AS_THE_TEXT_SAYS.contrast})
+
+
+@pytest.mark.parametrize("config", [SMALL, REPAIRED, AS_THE_TEXT_SAYS, JOINT_ALONE, WITHOUT_FUSED])
 def test_only_query_networks_get_gradients_and_all_their_parameters_do(config: PretrainConfig) -> None:
     torch.manual_seed(0)
     model = SpatialTemporalConsistency(config).train()

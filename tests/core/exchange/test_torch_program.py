@@ -18,7 +18,7 @@ from core.exchange.weights import LoadedEncoder, load_encoder
 from core.specs import PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES, SMALL
+from tests.core.small import OVERRIDES, REPAIRED, SMALL
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     corpus = random_corpus(folder / "corpus")
-    few_operations = {**OVERRIDES["encoder"], "graph_block_widths": (4,)}  # which export by the minute
+    few_operations = {**REPAIRED.encoder.model_dump(), "graph_block_widths": (4,)}
     run = {**OVERRIDES["run"], "num_epochs": 1}
     overrides = {**OVERRIDES, "encoder": few_operations, "run": run}
     pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides), folder)

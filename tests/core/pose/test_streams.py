@@ -106,3 +106,10 @@ def test_a_missing_hand_is_nowhere_and_does_not_jump(difference: str) -> None:
     moves = seen["motion"][:, :, 0].abs().sum(-1) > 0
     both = right[:, 1:] & right[:, :-1]
     assert torch.equal(moves[:, 1:] if difference == "backward" else moves[:, :-1], both)
+
+
+def test_a_trunk_whose_shoulders_are_hidden_stays_as_it_is() -> None:
+    points, visible = clip_of()
+    points[:, :, [43, 46]] = 0
+    seen = streams(points, visible, EncoderConfig(trunk_origin="shoulders"))["joint"]
+    assert torch.equal(seen[:, :, 42:], points[:, :, 42:])
