@@ -36,7 +36,8 @@ class Trunk(nn.Module):
 
     def forward(self, points: torch.Tensor, context: PassContext) -> torch.Tensor:
         """One feature a clip."""
-        return self.pooling(self.transformer(self.part(points, context)[0], context))
+        tokens = self.transformer(self.part(points, context)[0], context)
+        return self.pooling(tokens.unsqueeze(1))
 
 
 def compare() -> dict[str, object]:
