@@ -97,11 +97,11 @@ class PlaneMaps:
 
         Each product and each sum is rounded by itself, so the last bit depends on nothing else in the batch.
         """
-        there = None if self.shift is None else (points != 0).any(dim=3, keepdim=True)
+        missing = (points == 0).all(dim=3, keepdim=True)
         exchanged = _coordinates_exchanged(points).mul_(self.crossed.unsqueeze(1))
         points.mul_(self.straight.unsqueeze(1)).add_(exchanged)
         if self.shift is not None:
-            points.add_(self.shift.unsqueeze(1)).mul_(there)
+            points.add_(self.shift.unsqueeze(1)).masked_fill_(missing, 0.0)
         return points
 
 
