@@ -271,9 +271,11 @@ def _validated(spec: Spec) -> dict[str, Any]:
         first = error.errors()[0]
         # The first part of a location is the kind of job, which is not part of the document.
         pointer = "".join(f"/{part}" for part in first["loc"][1:])
-        raise SpecError(
-            f"{pointer or '/kind'}: {first['msg']} (got {first['input']!r}).", pointer=pointer
-        ) from None
+        # Fields that do not go together have no place of their own; a kind that is none has one.
+        place = pointer or ("" if first["type"] == "value_error" else "/kind")
+        message = first["msg"].removeprefix("Value error, ")
+        got = "" if isinstance(first["input"], Mapping) else f" (got {first['input']!r})"
+        raise SpecError(f"{place}: {message}{got}.".removeprefix(": "), pointer=pointer) from None
     return checked.model_dump(mode="json")
 
 
