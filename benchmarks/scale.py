@@ -28,7 +28,7 @@ from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
 from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
-from core.evaluation.knn import knn_scores
+from core.search.knn import knn_scores
 from core.specs import ClipSelection
 
 BATCH, QUERIES, WIDTH, STEPS = 64, 1000, 384, 25

@@ -11,8 +11,8 @@ from ablation.trials import NUM_NEIGHBOURS, Scores, frozen_scores
 from core.augment.exchange import exchanged_joints
 from core.corpora.packed import PackedCorpus, RaggedBatch
 from core.evaluation.features import keypoint_features
-from core.evaluation.knn import knn_scores
 from core.pose.skeleton import TRUNK
+from core.search.knn import knn_scores
 from core.specs import ClipSelection, EvaluateSpec
 
 BASELINES = ("raw keypoints", "raw keypoints, mirrored gallery")

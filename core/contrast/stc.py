@@ -92,6 +92,9 @@ class SpatialTemporalConsistency(nn.Module):
         return losses
 
     def _losses(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> dict[str, Tensor]:
+        space = self.contrast.transfer_space
+        if space == "hand_and_trunk":
+            queries, keys, past = _with_sums(queries), _with_sums(keys), _with_sums(past)
         by_query, by_key = _similarities(queries, past), _similarities(keys, past)
         losses = self._instance_losses(queries, keys, by_query)
         channels = self.contrast.consistency_between == "channels"
@@ -103,17 +106,13 @@ class SpatialTemporalConsistency(nn.Module):
             )
             losses[f"consistency/{stream}"] = self.contrast.consistency_weight * consistency
         if len(self.streams) > 1:
-            losses["transfer"] = self.contrast.transfer_weight * self._transfer(queries, keys, past)
+            transfer = knowledge_transfer(
+                {stream: by_query[stream][space] for stream in self.streams},
+                {stream: by_key[stream][space] for stream in self.streams},
+                self.contrast.transfer,
+            )
+            losses["transfer"] = self.contrast.transfer_weight * transfer
         return losses
-
-    def _transfer(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> Tensor:
-        if self.contrast.transfer_space == "hand_and_trunk":
-            queries, keys, past = _sums(queries), _sums(keys), _sums(past)
-        by_query, by_key = (
-            {stream: each[stream]["fused"] @ past[stream]["fused"].T for stream in self.streams}
-            for each in (queries, keys)
-        )
-        return knowledge_transfer(by_query, by_key, self.contrast.transfer)
 
     def _instance_losses(
         self, queries: Embeddings, keys: Embeddings, by_query: Embeddings
@@ -167,6 +166,9 @@ def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
     }
 
 
-def _sums(embeddings: Embeddings) -> Embeddings:
-    """Each stream's hand and trunk embeddings added up, in the place of the fused one."""
-    return {stream: {"fused": spaces["hand"] + spaces["trunk"]} for stream, spaces in embeddings.items()}
+def _with_sums(embeddings: Embeddings) -> Embeddings:
+    """A space more: each stream's hand and trunk embeddings added up."""
+    return {
+        stream: {**spaces, "hand_and_trunk": spaces["hand"] + spaces["trunk"]}
+        for stream, spaces in embeddings.items()
+    }

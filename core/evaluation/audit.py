@@ -18,10 +18,10 @@ from core.evaluation.audit_verdict import LEVEL, verdict
 from core.evaluation.copies import MiddleFrames
 from core.evaluation.features import keypoint_features
 from core.evaluation.folds import Fold
-from core.evaluation.neighbours import Meanwhile
 from core.evaluation.posture import PROBES, Reading, posture_features, read
 from core.observer import Observer, SilentObserver
 from core.program import Launch, finish, main
+from core.search.neighbours import Meanwhile
 from core.specs import AuditSpec
 
 _MOST_FOLDS_PROBED = 5

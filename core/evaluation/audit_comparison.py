@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
-from core.evaluation.neighbours import Meanwhile
+from core.search.neighbours import Meanwhile
 
 _MOST_TOLD = 20
 """Names and examples listed; all are counted."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from core.evaluation.neighbours import Meanwhile
 from core.evaluation.outcome import weighted_scores
+from core.search.neighbours import Meanwhile
 
 NUM_RESAMPLES = 1000
 LEVEL = 0.95

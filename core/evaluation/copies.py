@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.alignment import distance_at, distance_resampled, sight_of, standardised
-from core.evaluation.neighbours import Meanwhile, nearest
+from core.search.neighbours import Meanwhile, nearest
 
 _REACH = 7
 """Frames on either side of a clip's middle in which its copy's middle is looked for."""

@@ -13,7 +13,6 @@ from core.evaluation.fine_tune_folds import FineTuneFolds
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, train_facts
 from core.evaluation.leaks import contents_of, num_identical, refuse_identical, shared_signers
-from core.evaluation.neighbours import Meanwhile
 from core.evaluation.outcome import Outcome, scores_of
 from core.evaluation.probes import probe
 from core.evaluation.report import Scored, report
@@ -21,6 +20,7 @@ from core.evaluation.subject import Subject
 from core.evaluation.task import Task, task_of
 from core.observer import Observer, SilentObserver
 from core.program import Launch, finish, main
+from core.search.neighbours import Meanwhile
 from core.specs import EvaluateSpec
 
 

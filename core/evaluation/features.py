@@ -11,12 +11,11 @@ from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.clip_encoder import ClipEncoder
 from core.observer import Observer
-from core.pose.skeleton import HANDS, TRUNK
+from core.pose.skeleton import HANDS, LEFT_SHOULDER, RIGHT_SHOULDER, TRUNK
 
 CLIPS_AT_ONCE = 64
 """Embedded in one pass."""
 _KEYPOINT_FRAMES = 32
-_LEFT_SHOULDER, _RIGHT_SHOULDER = 1, 4
 
 
 def encoder_features(
@@ -50,7 +49,7 @@ def _keypoints(batch: ClipBatch) -> Float[Tensor, "B D"]:
     crop = centre_crop(batch.lengths, fraction=1.0, max_frames=int(batch.lengths.max()))
     points = resize_points(batch.points, batch.offsets, crop, num_frames=_KEYPOINT_FRAMES)  # (B, T, 49, 2)
     trunk = points[:, :, TRUNK]
-    left, right = trunk[:, :, _LEFT_SHOULDER, None], trunk[:, :, _RIGHT_SHOULDER, None]  # (B, T, 1, 2)
+    left, right = trunk[:, :, LEFT_SHOULDER, None], trunk[:, :, RIGHT_SHOULDER, None]  # (B, T, 1, 2)
     width = (left - right).norm(dim=-1, keepdim=True).mean(dim=1, keepdim=True).clamp(min=1e-3)
     trunk = (trunk - (left + right) / 2) / width
     return torch.cat([points[:, :, HANDS], trunk], dim=2).flatten(1)

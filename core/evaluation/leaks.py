@@ -6,8 +6,8 @@ import numpy as np
 
 from core.errors import SplitError
 from core.evaluation.folds import Fold
-from core.evaluation.neighbours import Meanwhile
 from core.evaluation.task import Source, Task
+from core.search.neighbours import Meanwhile
 
 _AT_ONCE = 256
 """Clips digested between two signs of life."""

@@ -15,8 +15,8 @@ from core.corpora.packed import PackedCorpus
 from core.evaluation.folds import Fold
 from core.evaluation.linear_probe import linear_scores
 from core.evaluation.luck import Luck, Recordings, luck_of
-from core.evaluation.neighbours import Meanwhile
 from core.pose.skeleton import LEFT_ARM, NOSE, RIGHT_ARM
+from core.search.neighbours import Meanwhile
 
 _POINTS = (NOSE.start, LEFT_ARM.start, RIGHT_ARM.start)
 """Nose, left shoulder, right shoulder."""

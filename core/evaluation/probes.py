@@ -6,11 +6,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from core.evaluation.accuracy import ranked
-from core.evaluation.knn import knn_scores
 from core.evaluation.linear_probe import linear_scores
-from core.evaluation.neighbours import Meanwhile
 from core.evaluation.outcome import Outcome
 from core.evaluation.retrieval import answers
+from core.search.knn import knn_scores
+from core.search.neighbours import Meanwhile
 from core.specs import EvaluateSpec
 
 

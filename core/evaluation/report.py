@@ -8,10 +8,10 @@ import numpy as np
 
 from core.evaluation.bootstrap import ScoredFold, intervals
 from core.evaluation.folds import Fold
-from core.evaluation.neighbours import Meanwhile
 from core.evaluation.outcome import Outcome, averaged, scores_of
 from core.evaluation.tables import class_table, confusions
 from core.evaluation.task import Task
+from core.search.neighbours import Meanwhile
 from core.training.randomness import derived_seed
 
 

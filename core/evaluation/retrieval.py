@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from core.errors import SplitError
-from core.evaluation.neighbours import Meanwhile, unit
+from core.search.neighbours import Meanwhile, unit
 
 _SIMILARITIES = 2**25
 """Similarities in memory at once; a block of queries holds as many queries as this allows."""

@@ -17,6 +17,8 @@ HANDS = slice(0, 42)
 TRUNK = slice(42, 49)
 NOSE, LEFT_ARM, RIGHT_ARM = slice(42, 43), slice(43, 46), slice(46, 49)
 """The trunk's own parts."""
+LEFT_SHOULDER, RIGHT_SHOULDER = 1, 4
+"""Places among the trunk's joints."""
 
 COCO_WHOLEBODY_JOINTS = (*range(112, 133), *range(91, 112), 0, 5, 7, 9, 6, 8, 10)
 """For each of the 49 joints, its index among COCO-WholeBody's 133."""

@@ -5,11 +5,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from core.config import EncoderConfig
-from core.pose.skeleton import HANDS, NUM_HAND_JOINTS, TRUNK
+from core.pose.skeleton import HANDS, LEFT_SHOULDER, NUM_HAND_JOINTS, RIGHT_SHOULDER, TRUNK
 
 STREAMS = ("joint", "motion")
 
-_LEFT_SHOULDER, _RIGHT_SHOULDER = 1, 4
 _CROP_CENTRE = 0.5
 _NARROWEST_SHOULDERS = 0.02
 """Of the image. Narrower ones were not detected, or are joints that a view has hidden."""
@@ -55,7 +54,7 @@ def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]
 
     A trunk without shoulders stays as it is.
     """
-    left, right = trunk[:, :, _LEFT_SHOULDER], trunk[:, :, _RIGHT_SHOULDER]  # (B, T, 2)
+    left, right = trunk[:, :, LEFT_SHOULDER], trunk[:, :, RIGHT_SHOULDER]  # (B, T, 2)
     middle = ((left + right) / 2).mean(dim=1)  # (B, 2)
     width = (left - right).norm(dim=-1).mean(dim=1, keepdim=True)  # (B, 1)
     known = width > _NARROWEST_SHOULDERS

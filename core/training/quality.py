@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional
+
+from core.search.knn import knn_scores
 
 _UNIFORMITY_SHARPNESS = 2.0
 _LEAST_SPREAD = -0.02
@@ -84,16 +85,10 @@ def knn_accuracy(
     num_neighbours: int,
     temperature: float,
 ) -> float:
-    """Share of queries whose gloss wins the weighted vote of their neighbours (Wu et al., 2018), in [0, 1].
-
-    Cosine similarity on features centred on the gallery's mean, as in an evaluation.
-    """
-    centre = gallery.mean(dim=0)
-    known, asked = (functional.normalize(each - centre, dim=1) for each in (gallery, queries))
-    near = (asked @ known.T).topk(min(num_neighbours, len(known)), dim=1)
+    """Share of queries whose gloss wins the vote of their neighbours, as in an evaluation, in [0, 1]."""
     num_classes = int(torch.cat([gallery_labels, query_labels]).max()) + 1
-    weights = ((near.values - near.values[:, :1]) / temperature).exp()
-    votes = weights.new_zeros(len(queries), num_classes).scatter_add_(
-        1, gallery_labels[near.indices], weights
-    )
-    return float((votes.argmax(dim=1) == query_labels).float().mean())
+    votes = knn_scores(
+        gallery, gallery_labels, queries,
+        num_classes=num_classes, num_neighbours=num_neighbours, temperature=temperature,
+    )  # fmt: skip
+    return float((votes.argmax(dim=1) == query_labels.to(votes.device)).float().mean())

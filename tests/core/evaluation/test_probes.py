@@ -12,11 +12,11 @@ from core.corpora.packed import PackedCorpus
 from core.errors import SpecError, SplitError, Stopped
 from core.evaluation.accuracy import ranked
 from core.evaluation.evaluate import evaluate
-from core.evaluation.knn import knn_scores
 from core.evaluation.linear_probe import _fitted, linear_scores
 from core.evaluation.outcome import scores_of
 from core.evaluation.probes import classified
 from core.observer import SilentObserver
+from core.search.knn import knn_scores
 from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus

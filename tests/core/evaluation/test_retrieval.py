@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import SplitError
-from core.evaluation.neighbours import unit
 from core.evaluation.retrieval import answers
+from core.search.neighbours import unit
 
 
 def literally(similarities: np.ndarray, relevant: np.ndarray) -> tuple[float, float]:

@@ -1,8 +1,6 @@
 """The ONNX file computes what the encoder does, for any number of clips and frames, or it is not kept."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +16,22 @@ from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.onnx import LARGEST_DIFFERENCE, OnnxEncoder, export_onnx
 from core.exchange.weights import LoadedEncoder, load_encoder
-from core.specs import PretrainSpec
-from core.training.pretrain import pretrain
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES, REPAIRED, SMALL
+from tests.core.exchange.exporting import exported_as, small_encoder
+from tests.core.small import SMALL
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    corpus = random_corpus(folder / "corpus")
-    few_operations = {
-        **REPAIRED.encoder.model_dump(),
-        "graph_block_widths": (4,),
-    }  # which export by the minute
-    run = {**OVERRIDES["run"], "num_epochs": 1}
-    overrides = {**OVERRIDES, "encoder": few_operations, "run": run}
-    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides), folder)
-    return folder / "encoder"
+    return small_encoder(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
 def exported(encoder: Path) -> Path:
-    """As the command line exports it: tracing does not go with the checks of shapes in this process."""
-    out = encoder / "small.onnx"
-    command = [sys.executable, "-W", "error", "-m", "signforge.cli", "export", str(encoder)]
-    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "largest difference from PyTorch" in done.stdout
+    out, _ = exported_as(encoder, "small.onnx")
     return out
 
 

@@ -1,8 +1,6 @@
 """The file of torch.export computes what the encoder does, with PyTorch alone, or it is not kept."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,34 +13,21 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.graph import random_view
 from core.exchange.torch_program import CARD, export_program, largest_difference
 from core.exchange.weights import LoadedEncoder, load_encoder
-from core.specs import PretrainSpec
-from core.training.pretrain import pretrain
-from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES, REPAIRED, SMALL
+from tests.core.exchange.exporting import exported_as, small_encoder
+from tests.core.small import SMALL
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    corpus = random_corpus(folder / "corpus")
-    few_operations = {**REPAIRED.encoder.model_dump(), "graph_block_widths": (4,)}
-    run = {**OVERRIDES["run"], "num_epochs": 1}
-    overrides = {**OVERRIDES, "encoder": few_operations, "run": run}
-    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides), folder)
-    return folder / "encoder"
+    return small_encoder(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
 def exported(encoder: Path) -> Path:
-    """As the command line exports it: tracing does not go with the checks of shapes in this process."""
-    out = encoder / "small.pt2"
-    command = [sys.executable, "-W", "error", "-m", "signforge.cli", "export", str(encoder)]
-    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert ": torch, " in done.stdout
-    assert "largest difference from PyTorch" in done.stdout
+    out, printed = exported_as(encoder, "small.pt2")
+    assert ": torch, " in printed
     return out
 
 

@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.evaluation.neighbours import Meanwhile, nearest
+from core.search.neighbours import Meanwhile, nearest
 
 
 def knn_scores(

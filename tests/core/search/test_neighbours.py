@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.evaluation.knn import knn_scores
-from core.evaluation.neighbours import nearest, unit
+from core.search.knn import knn_scores
+from core.search.neighbours import nearest, unit
 
 
 def plainly(queries: torch.Tensor, gallery: torch.Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:

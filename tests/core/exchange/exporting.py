@@ -1,0 +1,30 @@
+"""A small encoder, and its export as the command line does it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from core.specs import PretrainSpec
+from core.training.pretrain import pretrain
+from tests.core.corpus_maker import random_corpus
+from tests.core.small import OVERRIDES, REPAIRED
+
+
+def small_encoder(folder: Path) -> Path:
+    """Trained for an epoch, with every repair; of few operations, for export takes minutes."""
+    corpus = random_corpus(folder / "corpus")
+    encoder = {**REPAIRED.encoder.model_dump(), "graph_block_widths": (4,)}
+    overrides = {**OVERRIDES, "encoder": encoder, "run": {**OVERRIDES["run"], "num_epochs": 1}}
+    pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides), folder)
+    return folder / "encoder"
+
+
+def exported_as(encoder: Path, name: str) -> tuple[Path, str]:
+    """The file and what was printed; in another process, for tracing does not go with run-time checks of
+    shapes."""
+    out = encoder / name
+    command = [sys.executable, "-W", "error", "-m", "signforge.cli", "export", str(encoder)]
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "largest difference from PyTorch" in done.stdout
+    return out, done.stdout
