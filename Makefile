@@ -25,7 +25,7 @@ demo: $(STAMP)  ## the main job end to end on synthetic signers, about five minu
 up: $(STAMP)  ## start the service on this machine: API, reconciler, worker, broker
 	$(BIN)/signforge up
 
-check: $(STAMP)  ## lint, types, import contracts, unit tests (under two minutes)
+check: $(STAMP)  ## lint, types, import contracts, unit tests (two to three minutes on two slow cores)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
