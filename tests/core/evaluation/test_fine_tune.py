@@ -90,6 +90,7 @@ def test_the_same_seed_is_the_same_network_and_another_is_not(
     assert evaluate(spec(tiny, encoder, seed=1))["folds"][0]["by_seed"] == [second]
 
 
+@pytest.mark.slow
 def test_training_from_scratch_begins_with_the_seeds_own_network(
     tiny: PackedCorpus, encoder: Path, undisturbed: dict[str, Any]
 ) -> None:
@@ -101,6 +102,7 @@ def test_training_from_scratch_begins_with_the_seeds_own_network(
     assert observer.named("loss")[0] > observer.named("loss")[1]
 
 
+@pytest.mark.slow
 def test_the_epoch_is_the_best_on_val_and_without_val_the_last(tiny: PackedCorpus, encoder: Path) -> None:
     config = {**QUICK, "num_epochs": 3}
     observer = Metrics()
@@ -136,6 +138,7 @@ def test_other_test_labels_change_neither_the_epoch_nor_the_network(
     assert chosen[2] != chosen[0], "the validation labels do count"
 
 
+@pytest.mark.slow
 def test_after_stops_it_ends_as_if_there_were_none(
     tiny: PackedCorpus, encoder: Path, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
@@ -149,6 +152,7 @@ def test_after_stops_it_ends_as_if_there_were_none(
     assert json.dumps(again) == json.dumps(undisturbed), "to the byte, the order of names included"
 
 
+@pytest.mark.slow
 def test_a_transfer_to_some_clips_of_another_corpus_goes_on_too(
     tiny: PackedCorpus, encoder: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +167,7 @@ def test_a_transfer_to_some_clips_of_another_corpus_goes_on_too(
     assert evaluate(wish, resume=saved) == evaluate(wish)
 
 
+@pytest.mark.slow
 def test_going_on_under_other_circumstances_is_said(
     tiny: PackedCorpus, encoder: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +209,7 @@ def test_a_checkpoint_of_another_evaluation_is_refused(
         evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2))
 
 
+@pytest.mark.slow
 def test_each_fold_begins_anew_and_transfer_is_fine_tuned_too(tmp_path: Path, encoder: Path) -> None:
     corpus = packed(tmp_path / "signs", signed_clips(["a", "b"], ["train", "test"], takes=3))
     one_epoch = {**QUICK, "num_epochs": 1}
@@ -215,6 +221,7 @@ def test_each_fold_begins_anew_and_transfer_is_fine_tuned_too(tmp_path: Path, en
     assert moved["folds"][0]["by_seed"][0]["epoch"] == 1
 
 
+@pytest.mark.slow
 def test_rates_fall_at_milestones_and_too_high_a_rate_is_told(tiny: PackedCorpus, encoder: Path) -> None:
     observer = Metrics()
     config = {**QUICK, "num_epochs": 3, "milestones": (1, 2)}
