@@ -44,6 +44,7 @@ _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """How a file of PyTorch before 1.6 begins."""
 _LARGEST_PICKLE = 64 * 2**20
 """Bytes of a pickle without its tensors; a released one has a few hundred thousand."""
+_LARGEST_EPOCH = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def read_released(path: Path) -> ReleasedFile:
     epoch = content.get("epoch")
     if epoch is not None and type(epoch) is not int:
         raise EncoderError(f"{path}: its `epoch` is no whole number but {type(epoch).__name__}.")
+    if epoch is not None and not 0 <= epoch <= _LARGEST_EPOCH:
+        raise EncoderError(f"{path}: its `epoch` must be 0 to {_LARGEST_EPOCH}.")
     return ReleasedFile(_state(path, content["state_dict"]), epoch, _card(path, content.get(_CARD)))
 
 

@@ -8,7 +8,13 @@ import numpy as np
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat, a_file_each
 from core.corpora.readers.labels_table import KAGGLES_TABLE
 from core.corpora.readers.long_rows import Placed, place_rows
-from core.corpora.readers.mediapipe_points import NUM_POSE_POINTS, as_coco, frame_size, with_confidence
+from core.corpora.readers.mediapipe_points import (
+    NUM_POSE_POINTS,
+    as_coco,
+    check_fractions,
+    frame_size,
+    with_confidence,
+)
 from core.corpora.readers.parquet_rows import ColumnKind, read_batches
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
@@ -64,7 +70,9 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     size = frame_size(options, report)
     found = with_confidence(landmarks)
     left, right = _FIRST["left_hand"], _FIRST["right_hand"]
-    return RawClip.of(as_coco(found[:, :left], found[:, left:right], found[:, right:], size), size, clip.name)
+    keypoints = as_coco(found[:, :left], found[:, left:right], found[:, right:], size)
+    check_fractions(keypoints, size, path)
+    return RawClip.of(keypoints, size, clip.name)
 
 
 def _rows(path: Path) -> list[Placed]:

@@ -173,6 +173,9 @@ TENSOR = "encoder_q.proj.weight_body.weight"
     [
         (lambda c: c.pop("state_dict"), "no `state_dict`"),
         (lambda c: c.update(epoch="3"), "`epoch` is no whole number but str"),
+        (lambda c: c.update(epoch=-1), "`epoch` must be 0 to 2147483647"),
+        (lambda c: c.update(epoch=2**31), "`epoch` must be 0 to 2147483647"),
+        (lambda c: c.update(epoch=10**5000), "cannot be read as weights"),
         (lambda c: c.update(signforge_card="{}"), "card cannot be read"),
         (lambda c: c["state_dict"].pop(TENSOR), f"lacks 1 of the 384 tensors of an encoder: {TENSOR}"),
         (

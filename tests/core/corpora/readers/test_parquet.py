@@ -134,6 +134,12 @@ def test_impossible_rows_are_refused(tmp_path: Path, column: str, values: Any, m
         read(path, size=SIZE)
 
 
+def test_pixels_are_refused(tmp_path: Path) -> None:
+    pixels = written.write_asl_signs(tmp_path / "pixels.parquet", POINTS * (640, 480, 1))
+    with pytest.raises(CorpusError, match=r"x and y are no fractions of the frame; divide pixels"):
+        raw(pixels)
+
+
 def test_huge_frame_numbers_cost_nothing(tmp_path: Path) -> None:
     frames = np.repeat([0, 2**62, 2**63 - 1], 543)
     path = written.write_asl_signs(tmp_path / "1.parquet", POINTS, frame=frames)
