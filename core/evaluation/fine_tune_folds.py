@@ -1,17 +1,19 @@
 """Fine-tuning on every fold under every seed, one run after the other, with checkpoints to go on from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64
-from pydantic import ValidationError
-from torch import Tensor
 
-from core.errors import CheckpointError, Stopped
+from core.errors import Stopped
+from core.evaluation.fine_tune_checkpoint import (
+    circumstances,
+    identity_of,
+    made_checkpoint,
+    read_checkpoint,
+)
 from core.evaluation.fine_tuning import FineTuning, LabelledClips, batch_size
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, labelled, train_facts
@@ -21,17 +23,14 @@ from core.evaluation.subject import Subject
 from core.evaluation.task import Task
 from core.observer import Observer
 from core.run_config import RunConfig
-from core.specs import ClipSelection, EvaluateSpec
-from core.training.checkpoint import Checkpoint, load_checkpoint
+from core.specs import EvaluateSpec
+from core.training.checkpoint import Checkpoint
 from core.training.checkpoint_keeper import CheckpointKeeper
 from core.training.devices import be_deterministic
 from core.training.engine import Engine
-from core.training.run_state import fact_differences, other_circumstances
+from core.training.run_state import other_circumstances
 
 _LOG_EVERY_STEPS = 10
-_PREDICTED = "predicted"
-_ELSEWHERE = ("corpus", "encoder", "test_corpus")
-"""Fields of a specification that say where something lies, which may be elsewhere on another machine."""
 
 
 class FineTuneFolds:
@@ -50,6 +49,7 @@ class FineTuneFolds:
         self._spec, self._task, self._subject, self._observer = spec, task, subject, observer
         self._folder = None if out is None else out / "checkpoints"
         self._kept = None if keep_all else RunConfig()
+        self._identity = identity_of(spec, task, subject)
         self._done: list[Outcome] = []
         self._steps_before = 0
         self._total_steps = 0
@@ -120,7 +120,7 @@ class FineTuneFolds:
 
     def _go_on(self, run: FineTuning, checkpoint: Checkpoint) -> None:
         run.restore(checkpoint.step - self._steps_before, checkpoint.tensors, checkpoint.facts["run"])
-        for remark in other_circumstances(checkpoint.facts, _circumstances(run)):
+        for remark in other_circumstances(checkpoint.facts, circumstances(run)):
             self._observer.on_log(remark)
 
     def _finished(self, run: FineTuning, seed: int, fold: Fold) -> Outcome:
@@ -171,75 +171,9 @@ class FineTuneFolds:
             raise Stopped(f"Stopped fine-tuning at step {step} of {self._total_steps}; {saved}.")
 
     def _checkpoint(self, run: FineTuning) -> Checkpoint:
-        tensors, facts = run.state()
-        done = {
-            f"{n}.{name}": each for n, outcome in enumerate(self._done) for name, each in _packed(outcome)
-        }
-        return Checkpoint(
-            step=self._steps_before + run.step,
-            tensors={**tensors, "done": done} if done else tensors,
-            facts={
-                **self._identity(),
-                "circumstances": _circumstances(run),
-                "run": facts,
-                "done": [dict(outcome.about) for outcome in self._done],
-            },
-        )
+        return made_checkpoint(run, self._done, step=self._steps_before + run.step, identity=self._identity)
 
     def _restored(self, path: Path) -> Checkpoint:
-        """Read a checkpoint and the outcomes of the runs that were over when it was saved."""
-        checkpoint = load_checkpoint(path)
-        differences = list(fact_differences(_in_todays_terms(checkpoint.facts), self._identity()))
-        if differences:
-            raise CheckpointError(
-                f"The checkpoint of step {checkpoint.step} belongs to another evaluation "
-                f"({'; '.join(differences)}). Start again without it."
-            )
-        done = checkpoint.tensors.get("done", {})
-        self._done = [_unpacked(done, n, about) for n, about in enumerate(checkpoint.facts["done"])]
+        checkpoint, self._done = read_checkpoint(path, self._identity)
         self._observer.on_log(f"Going on from step {checkpoint.step}.")
         return checkpoint
-
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint to go on from must have in common with this evaluation."""
-        spec = self._spec.model_dump(mode="json", exclude=set(_ELSEWHERE))
-        return {
-            "spec": spec,
-            "corpora": [source.corpus.digest for source in self._task.sources],
-            "encoder": self._subject.digest,
-        }
-
-
-def _packed(outcome: Outcome) -> list[tuple[str, Tensor]]:
-    assert outcome.predicted is not None, "a classifier takes every clip for something"
-    parts = [(name, torch.from_numpy(values)) for name, values in outcome.of_clips.items()]
-    return [*parts, (_PREDICTED, torch.from_numpy(outcome.predicted))]
-
-
-def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any]) -> Outcome:
-    prefix = f"{number}."
-    parts = {
-        name.removeprefix(prefix): each.numpy() for name, each in done.items() if name.startswith(prefix)
-    }
-    return Outcome(parts, parts.pop(_PREDICTED), about)
-
-
-def _circumstances(run: FineTuning) -> dict[str, Any]:
-    return run.engine.circumstances(num_ranks=1)
-
-
-def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the defaults of settings that did not exist when it was saved."""
-    try:
-        spec = _with_places(facts.get("spec", {}))
-    except ValidationError:
-        return facts
-    return {**facts, "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE))}
-
-
-def _with_places(saved: Mapping[str, Any]) -> EvaluateSpec:
-    """Something stands in for each place that was not saved and that a specification cannot do without."""
-    places = {"corpus": "-", "encoder": "-"}
-    if ClipSelection.model_validate(saved.get("test_clips", {})) != ClipSelection():
-        places["test_corpus"] = "-"
-    return EvaluateSpec.model_validate({**places, **saved})

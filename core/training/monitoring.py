@@ -6,12 +6,11 @@ run ends with the same bytes with and without it. Labels are looked at to report
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +28,7 @@ from core.observer import Observer
 from core.pose.streams import STREAMS, streams
 from core.training.encoder_writing import collapsed
 from core.training.engine import Engine
+from core.training.held_out import HeldOut, drawn
 from core.training.quality import (
     alignment,
     collapse,
@@ -42,44 +42,12 @@ from core.training.randomness import generator_for
 
 NUM_CLIPS = 64
 """Clips of the training selection whose views are compared."""
-NUM_GALLERY, NUM_HELD_OUT = 128, 64
-"""Labelled clips that neighbours are searched among, of the training selection, and clips that search."""
-NUM_GLOSSES = 16
-"""Glosses that these clips are of, so that each query has some eight clips of its own gloss to find."""
 SETTLED_STEPS = 100
 """Before so many steps nothing is called collapsed."""
 _CLIPS_AT_ONCE = 64
 _NUM_NEIGHBOURS = 20
 _TEMPERATURE = 0.07
 _PURPOSES = ("monitor query view", "monitor key view")
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Labelled clips to report a kNN score on: a gallery the run trains on, and queries it does not."""
-
-    gallery: Int64[np.ndarray, " N"]
-    queries: Int64[np.ndarray, " M"]
-
-    @classmethod
-    def of(cls, corpus: PackedCorpus, trained: Int64[np.ndarray, " n"], seed: int) -> "HeldOut | None":
-        """A few clips of a few glosses, drawn by the seed; None where nothing is labelled or held out.
-
-        Queries come from splits other than `test` where there are any.
-        """
-        labelled = np.flatnonzero(corpus.labels >= 0)
-        gallery = np.intersect1d(labelled, trained)
-        glosses = np.unique(corpus.labels[gallery])
-        held = np.setdiff1d(labelled, trained)
-        held = held[np.isin(corpus.labels[held], glosses)]
-        if "test" in corpus.split_names:
-            spared = held[corpus.splits[held] != corpus.split_names.index("test")]
-            held = spared if len(spared) else held
-        if len(glosses) < 2 or len(held) == 0:
-            return None
-        few = _glosses_drawn(glosses, corpus.labels[held], seed)
-        gallery, held = (clips[np.isin(corpus.labels[clips], few)] for clips in (gallery, held))
-        return cls(_drawn(gallery, NUM_GALLERY, seed), _drawn(held, NUM_HELD_OUT, seed))
 
 
 class QualityMonitor:
@@ -97,7 +65,7 @@ class QualityMonitor:
         self._context: PassContext = engine.for_inference()
         self._step, self._latest = -1, dict[str, float]()
         self._native = engine.native
-        self._views = self._augmented(corpus, _drawn(trained, NUM_CLIPS, seed))
+        self._views = self._augmented(corpus, drawn(trained, NUM_CLIPS, seed))
         held_out = HeldOut.of(corpus, trained, seed)
         self._neighbours = None
         if held_out is not None:
@@ -235,19 +203,3 @@ def _network(model: SpatialTemporalConsistency, stream: str) -> StreamNetwork:
     network = model.query[stream]
     assert isinstance(network, StreamNetwork)
     return network
-
-
-def _glosses_drawn(
-    glosses: Int32[np.ndarray, " G"], held: Int32[np.ndarray, " M"], seed: int
-) -> Int32[np.ndarray, " g"]:
-    """At most `NUM_GLOSSES` of them; first those that held-out clips have."""
-    order = torch.randperm(len(glosses), generator=generator_for(seed, "monitored glosses")).numpy()
-    shuffled = glosses[order]
-    asked = np.isin(shuffled, held)
-    return np.concatenate([shuffled[asked], shuffled[~asked]])[:NUM_GLOSSES]
-
-
-def _drawn(clips: Int64[np.ndarray, " n"], count: int, seed: int) -> Int64[np.ndarray, " m"]:
-    """At most `count` of them, ascending."""
-    order = torch.randperm(len(clips), generator=generator_for(seed, "monitored clips")).numpy()
-    return np.sort(clips[order[:count]])

@@ -12,7 +12,7 @@ from core.corpora.packed import PackedCorpus
 from core.observer import SilentObserver
 from core.specs import ClipSelection, PretrainSpec
 from core.training import monitoring
-from core.training.monitoring import NUM_GLOSSES, HeldOut
+from core.training.held_out import NUM_GLOSSES, HeldOut
 from core.training.pretrain import Pretraining, pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES

@@ -1,0 +1,102 @@
+"""What a fine-tuning evaluation saves to go on from: the run it is in, and the outcomes of those before."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from core.errors import CheckpointError
+from core.evaluation.fine_tuning import FineTuning
+from core.evaluation.outcome import Outcome
+from core.evaluation.subject import Subject
+from core.evaluation.task import Task
+from core.specs import ClipSelection, EvaluateSpec
+from core.training.checkpoint import Checkpoint, load_checkpoint
+from core.training.run_state import fact_differences
+
+_PREDICTED = "predicted"
+_ELSEWHERE = ("corpus", "encoder", "test_corpus")
+"""Fields of a specification that say where something lies, which may be elsewhere on another machine."""
+
+
+def identity_of(spec: EvaluateSpec, task: Task, subject: Subject) -> dict[str, Any]:
+    """What a checkpoint to go on from must have in common with an evaluation."""
+    return {
+        "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE)),
+        "corpora": [source.corpus.digest for source in task.sources],
+        "encoder": subject.digest,
+    }
+
+
+def made_checkpoint(
+    run: FineTuning, done: Sequence[Outcome], *, step: int, identity: Mapping[str, Any]
+) -> Checkpoint:
+    """A checkpoint after `step` steps of all runs: of the run in hand, and of those that are over."""
+    tensors, facts = run.state()
+    outcomes = {f"{n}.{name}": each for n, outcome in enumerate(done) for name, each in _packed(outcome)}
+    return Checkpoint(
+        step=step,
+        tensors={**tensors, "done": outcomes} if outcomes else tensors,
+        facts={
+            **identity,
+            "circumstances": circumstances(run),
+            "run": facts,
+            "done": [dict(outcome.about) for outcome in done],
+        },
+    )
+
+
+def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[Checkpoint, list[Outcome]]:
+    """A checkpoint, and the outcomes of the runs that were over when it was saved.
+
+    Raises:
+        CheckpointError: it is damaged, or belongs to another evaluation.
+    """
+    checkpoint = load_checkpoint(path)
+    differences = list(fact_differences(_in_todays_terms(checkpoint.facts), identity))
+    if differences:
+        raise CheckpointError(
+            f"The checkpoint of step {checkpoint.step} belongs to another evaluation "
+            f"({'; '.join(differences)}). Start again without it."
+        )
+    done = checkpoint.tensors.get("done", {})
+    return checkpoint, [_unpacked(done, n, about) for n, about in enumerate(checkpoint.facts["done"])]
+
+
+def circumstances(run: FineTuning) -> dict[str, Any]:
+    """What may differ in the last bit between machines."""
+    return run.engine.circumstances(num_ranks=1)
+
+
+def _packed(outcome: Outcome) -> list[tuple[str, Tensor]]:
+    assert outcome.predicted is not None, "a classifier takes every clip for something"
+    parts = [(name, torch.from_numpy(values)) for name, values in outcome.of_clips.items()]
+    return [*parts, (_PREDICTED, torch.from_numpy(outcome.predicted))]
+
+
+def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any]) -> Outcome:
+    prefix = f"{number}."
+    parts = {
+        name.removeprefix(prefix): each.numpy() for name, each in done.items() if name.startswith(prefix)
+    }
+    return Outcome(parts, parts.pop(_PREDICTED), about)
+
+
+def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the defaults of settings that did not exist when it was saved."""
+    try:
+        spec = _with_places(facts.get("spec", {}))
+    except ValidationError:
+        return facts
+    return {**facts, "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE))}
+
+
+def _with_places(saved: Mapping[str, Any]) -> EvaluateSpec:
+    """Something stands in for each place that was not saved and that a specification cannot do without."""
+    places = {"corpus": "-", "encoder": "-"}
+    if ClipSelection.model_validate(saved.get("test_clips", {})) != ClipSelection():
+        places["test_corpus"] = "-"
+    return EvaluateSpec.model_validate({**places, **saved})
