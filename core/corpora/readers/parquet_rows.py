@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10_000_000
 """Most rows read of a file: 18,000 frames of 543 landmarks."""
+MAX_TEXT_BYTES = 512 * 2**20
+"""Most text read of a column: some fifty bytes in each of the most rows."""
 
 ColumnKind = Literal["integers", "numbers", "text"]
 
@@ -53,8 +55,7 @@ def read_batches(
         wanted = {**kinds, **{name: kind for name, kind in (optional or {}).items() if name in schema.names}}
         for name, kind in wanted.items():
             _check_column(path, schema, name, kind)
-        if file.metadata.num_rows > MAX_ROWS:
-            raise CorpusError(f"{path} has {file.metadata.num_rows} rows; at most {MAX_ROWS} are read.")
+        _check_size(path, file.metadata, set(texts))
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(wanted), use_threads=False):
             yield {name: _values(path, batch, name, kind) for name, kind in wanted.items()}
 
@@ -90,6 +91,19 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
     }
     if not fits[kind]:
         raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {found}.")
+
+
+def _check_size(path: Path, metadata: "pq.FileMetaData", texts: set[str]) -> None:
+    if metadata.num_rows > MAX_ROWS:
+        raise CorpusError(f"{path} has {metadata.num_rows} rows; at most {MAX_ROWS} are read.")
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
+    for name in texts:
+        size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == name)
+        if size > MAX_TEXT_BYTES:
+            raise CorpusError(
+                f"{path}: column {name!r} holds {size} bytes of text; at most {MAX_TEXT_BYTES} are read."
+            )
 
 
 def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) -> np.ndarray:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.corpora.readers import asl_signs, coco_parquet
+from core.corpora.readers import asl_signs, coco_parquet, parquet_rows
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.parquet_rows import read_batches
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -179,6 +179,16 @@ def test_a_long_text_in_many_rows_is_in_memory_once(tmp_path: Path) -> None:
     for batch in read_batches(path, {"type": "text"}):
         assert set(batch["type"]) == {"x" * 8000}
         assert pa.total_allocated_bytes() - before < 2**24
+
+
+def test_much_text_in_few_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "MAX_TEXT_BYTES", 2**20)
+    columns = dict.fromkeys(("frame", "landmark_index", "x", "y"), np.zeros(12, dtype="i1"))
+    texts = [f"{row}" + "x" * 100_000 for row in range(12)]
+    path = written.write_parquet(tmp_path / "bomb.parquet", {**columns, "type": texts})
+    assert path.stat().st_size < 100_000
+    with pytest.raises(CorpusError, match=r"column 'type' holds 1\d{6} bytes of text; at most 1048576 are"):
+        read(path, size=SIZE)
 
 
 def test_infinite_and_unknown_numbers_are_missing_points(tmp_path: Path) -> None:
