@@ -1,17 +1,17 @@
-"""What each recipe, repair and part of the loss is worth: every signer left out, of pretraining too.
+"""What each recipe, repair and part of the loss is worth on signers left out, of pretraining too.
 
     python benchmarks/accuracy.py results.jsonl --source ../shared/data/signs/signs.npz --exclude-label -
     python benchmarks/accuracy.py results.jsonl --synthetic          # made-up signers instead
     python benchmarks/accuracy.py results.jsonl --table              # what there is, as Markdown
 
-For each row, seed and signer: pretrain on the others' clips without labels (seeded, from nothing), then fit
-on the others with all, 5 and 1 labels a gloss, and score on that signer. A trial is one line of the results;
-what is there already, to the last setting, is not done again, so an ended run goes on. A trial takes one to
-three minutes on one core, all groups and three seeds about five hours on two; it says how much is left.
+For each row, seed and signer (the first three of a corpus): pretrain on the others' clips without labels
+(seeded, from nothing), then fit on the others with all, 5 and 1 labels a gloss, and score on that signer. A
+trial is one line of the results; what is there already, to the last setting, is not done again, so an ended
+run goes on. A trial takes one to two minutes of a core, with fine-tuning four to six; all groups and three
+seeds take about five hours on two; it says how much is left.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -20,15 +20,16 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from ablation.keypoints import BASELINES, baselines
+from ablation.results import Results
 from ablation.rows import rows
 from ablation.tables import tables
 from ablation.trials import Trial
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
+from core.errors import SignforgeError
 from core.observer import SilentObserver
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs import ImportSpec, SplitConfig
@@ -41,29 +42,33 @@ _MOST_SIGNERS = 3
 def main() -> None:
     """Take the trials that are missing, then print the tables."""
     options = _options()
-    results = _read(options.results)
-    if not options.table:
-        with tempfile.TemporaryDirectory(prefix="signforge-accuracy-") as folder:
-            corpus = _corpus(Path(folder), options)
-            done = {each["key"] for each in results}
-            _baselines(corpus, options, done)
-            _take(list(_missing(corpus, options, done)), options)
-        results = _read(options.results)
-    print(tables(results, [*BASELINES, *(row.name for row in rows())]))
+    try:
+        results = Results(options.results) if options.table else _taken(options)
+    except SignforgeError as error:
+        sys.exit(str(error))
+    print(tables(results.all, [*BASELINES, *(row.name for row in rows())]))
 
 
-def _baselines(corpus: str, options: argparse.Namespace, done: set[str]) -> None:
+def _taken(options: argparse.Namespace) -> Results:
+    with tempfile.TemporaryDirectory(prefix="signforge-accuracy-") as folder:
+        corpus = _corpus(Path(folder), options)
+        results = Results(options.results, PackedCorpus.open(corpus).digest[:16])
+        _baselines(corpus, options, results)
+        _take(list(_missing(corpus, options, results)), options, results)
+    return results
+
+
+def _baselines(corpus: str, options: argparse.Namespace, results: Results) -> None:
     """What learns nothing; a representation has to beat it."""
-    digest = PackedCorpus.open(corpus).digest
     for signer in _signers(corpus):
         for name, scores in baselines(corpus, signer, tuple(options.exclude_label)).items():
-            key = f"{name} {signer} {digest[:16]} {options.exclude_label}"
-            if key not in done:
+            key = f"{name} {signer} {options.exclude_label}"
+            if key not in results:
                 about = {"key": key, "row": name, "group": "recipes", "signer": signer, "seed": 0}
-                _write(options.results, {**about, **scores})
+                results.add({**about, **scores})
 
 
-def _missing(corpus: str, options: argparse.Namespace, done: set[str]) -> Iterator[Trial]:
+def _missing(corpus: str, options: argparse.Namespace, results: Results) -> Iterator[Trial]:
     """Trials without a result; all rows under a seed come before the next seed."""
     for seed in range(options.seeds):
         for row in rows():
@@ -72,27 +77,21 @@ def _missing(corpus: str, options: argparse.Namespace, done: set[str]) -> Iterat
             for signer in _signers(corpus):
                 fine_tuned = row.group in _FINE_TUNED_GROUPS
                 trial = Trial(row, corpus, signer, seed, tuple(options.exclude_label), fine_tuned)
-                if trial.key not in done:
+                if trial.key not in results:
                     yield trial
 
 
-def _take(trials: list[Trial], options: argparse.Namespace) -> None:
+def _take(trials: list[Trial], options: argparse.Namespace, results: Results) -> None:
     began = time.perf_counter()
     context = get_context("spawn")
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         running = [pool.submit(trial.run) for trial in trials]
         for done, future in enumerate(as_completed(running), start=1):
             result = future.result()
-            _write(options.results, result)
+            results.add(result)
             left = (time.perf_counter() - began) / done * (len(trials) - done)
             told = {name: result[name] for name in ("row", "signer", "seed", "knn", "linear_5", "seconds")}
             print(f"{done}/{len(trials)} {told}; {left / 3600:.1f} h left", file=sys.stderr, flush=True)
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in result.items()}
-    with path.open("a") as file:
-        file.write(json.dumps(rounded) + "\n")
 
 
 def _corpus(folder: Path, options: argparse.Namespace) -> str:
@@ -114,10 +113,6 @@ def _corpus(folder: Path, options: argparse.Namespace) -> str:
 def _signers(corpus: str) -> tuple[str, ...]:
     """The first few signers are left out in turn."""
     return PackedCorpus.open(corpus).signer_names[:_MOST_SIGNERS]
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _options() -> argparse.Namespace:

@@ -156,7 +156,7 @@ SIGNFORGE = Recipe(
     summary="Ours: the paper's idea with the faults of the released code repaired, chosen by an ablation on "
     "real signers (docs/results.md). Small; for more than a few thousand clips widen `encoder`.",
     hardware="Any two CPU cores.",
-    hours="One to two minutes for 540 clips (340 steps) on one core.",
+    hours="One to two minutes for 540 clips (320 steps) on one core.",
     expected="On three real signers, each never seen: docs/results.md.",
 )
 

@@ -1,4 +1,4 @@
-"""The ablation's rows: what the recipe `signforge` is said to be, it is."""
+"""The ablation: what the recipe `signforge` is said to be, it is; results are kept and never mixed."""
 
 from pathlib import Path
 
@@ -48,3 +48,29 @@ def test_every_row_is_a_configuration_and_says_something_else() -> None:
 
     made = [settings(row.recipe, row.overrides) for row in rows() if row.pretrained]
     assert len({str(each) for each in made}) == len(made)
+
+
+@pytest.mark.usefixtures("ablation")
+def test_a_line_that_was_cut_is_taken_away_and_the_rest_goes_on(tmp_path: Path) -> None:
+    from ablation.results import Results
+
+    path = tmp_path / "results.jsonl"
+    Results(path, "one").add({"key": "first", "knn": 0.123456})
+    path.write_text(path.read_text() + '{"key": "second", "kn')
+    results = Results(path, "one")
+    results.add({"key": "third", "knn": 1.0})
+    assert Results(path, "one").all == results.all
+    assert [(each["key"], each["knn"]) for each in results.all] == [("first", 0.1235), ("third", 1.0)]
+    assert "first" in results
+    assert "second" not in results
+
+
+@pytest.mark.usefixtures("ablation")
+def test_results_of_two_corpora_are_not_mixed(tmp_path: Path) -> None:
+    from ablation.results import Results, ResultsError
+
+    path = tmp_path / "results.jsonl"
+    Results(path, "one").add({"key": "first"})
+    with pytest.raises(ResultsError, match="holds results of corpus one, these are of two; give another"):
+        Results(path, "two")
+    assert len(Results(path).all) == 1, "to be shown, whatever they are of"

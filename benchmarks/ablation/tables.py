@@ -1,8 +1,10 @@
 """Results as Markdown: means over signers and seeds, with the deviation over seeds of a row's mean."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from ablation.results import Result
 
 _COLUMNS = {
     "knn": "kNN, all labels",
@@ -13,7 +15,6 @@ _COLUMNS = {
     "fine_tune_5": "5",
     "fine_tune_all": "all",
 }
-Result = Mapping[str, Any]
 
 
 def tables(results: Sequence[Result], order: Sequence[str]) -> str:

@@ -45,7 +45,8 @@ class Trial:
             "pretrained": self.row.pretrained,
             "signer": self.signer,
             "excluded": self.exclude_labels,
-            "fine_tuned": self.fine_tuned,
+            "probes": [dict(LABEL_COUNTS), NUM_NEIGHBOURS, _LABEL_DRAWS],
+            "fine_tuned": self.fine_tuned and dict(_FINE_TUNING),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -99,10 +100,9 @@ def frozen_scores(
     """kNN with all labels, and logistic regression with few: the mean of several draws of which."""
     scores = {"knn": top1(corpus, signer, excluded, num_neighbours=NUM_NEIGHBOURS, seed=seed, **subject)}
     for name, count in LABEL_COUNTS.items():
-        drawn = subject["features"] != "untrained" and count is not None
         scores[f"linear_{name}"] = top1(
             corpus, signer, excluded, protocol="linear", labels_per_gloss=count,
-            seed=seed * _LABEL_DRAWS, num_seeds=_LABEL_DRAWS if drawn else 1, **subject,
+            seed=seed * _LABEL_DRAWS, num_seeds=1 if count is None else _LABEL_DRAWS, **subject,
         )  # fmt: skip
     return scores
 

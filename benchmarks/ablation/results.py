@@ -1,0 +1,55 @@
+"""Where trials' results are kept: a line each, so that an ended run goes on where it was."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+
+Result = Mapping[str, Any]
+
+
+class ResultsError(UserError):
+    """The file holds results of another corpus; means over both would say nothing."""
+
+
+class Results:
+    """The results of one corpus in a file of JSON lines."""
+
+    def __init__(self, path: Path, corpus: str | None = None) -> None:
+        """Read the file, if it is there; a last line that was cut while it was written is taken away.
+
+        Raises:
+            ResultsError: it holds results of another corpus than the one of digest `corpus`.
+        """
+        self._path, self._corpus = path, corpus
+        self.all: list[Result] = _whole_lines(path) if path.exists() else []
+        others = {result["corpus"] for result in self.all} - {corpus}
+        if corpus is not None and others:
+            raise ResultsError(
+                f"{path} holds results of corpus {', '.join(sorted(others))}, these are of {corpus}; "
+                "give another file for them."
+            )
+
+    def __contains__(self, key: str) -> bool:
+        return any(result["key"] == key for result in self.all)
+
+    def add(self, result: Result) -> None:
+        """Keep a result, numbers to four places."""
+        rounded = {name: _rounded(value) for name, value in {**result, "corpus": self._corpus}.items()}
+        with self._path.open("a") as file:
+            file.write(json.dumps(rounded) + "\n")
+        self.all.append(rounded)
+
+
+def _whole_lines(path: Path) -> list[Result]:
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def _rounded(value: object) -> object:
+    return round(value, 4) if isinstance(value, float) else value
