@@ -84,13 +84,22 @@ class QualityMonitor:
         return self._latest
 
     def result(self, model: SpatialTemporalConsistency, *, step: int, observer: Observer) -> dict[str, Any]:
-        """What a run's result says: its last quality, and whether and why its embeddings have collapsed."""
+        """What a run's result says: its last quality, and whether and why its embeddings have collapsed; None
+        where the run was too short to tell."""
         quality, reasons = self.look(model, step=step, observer=observer), self._collapse()
-        return {"quality": quality, "collapsed": bool(reasons), "collapse": reasons}
+        return {
+            "quality": quality,
+            "collapsed": bool(reasons) if self._settled else None,
+            "collapse": reasons,
+        }
+
+    @property
+    def _settled(self) -> bool:
+        """Embeddings lie close together before they spread, so the first steps do not count."""
+        return self._step >= SETTLED_STEPS
 
     def _collapse(self) -> list[str]:
-        """Embeddings lie close together before they spread, so the first steps do not count."""
-        return collapse(self._latest) if self._step >= SETTLED_STEPS else []
+        return collapse(self._latest) if self._settled else []
 
     @torch.no_grad()
     def metrics(self, model: SpatialTemporalConsistency) -> dict[str, float]:

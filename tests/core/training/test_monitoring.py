@@ -86,6 +86,7 @@ def test_what_is_told_when(corpus: PackedCorpus, tmp_path: Path) -> None:
     assert result["quality"] == {name: last[name] for name in last if name.startswith("quality/")}
     names = ("alignment", "uniformity", "effective_rank", "queue_similarity", "instance_accuracy")
     streams = ("joint", "motion")
+    assert (result["steps"], result["collapsed"]) == (18, None), "too short to tell"
     expected = {f"quality/{name}/{stream}" for name in names for stream in streams} | {"quality/knn"}
     assert set(result["quality"]) == expected  # type: ignore[call-overload]
     assert sum("kNN" in message for message in listening.logs) == 4
