@@ -1,4 +1,4 @@
-"""The files of a folder that a stranger made, so that nobody waits for a pipe or walks in a circle of links."""
+"""The files of a folder that a stranger made, so that nobody waits for a pipe or goes round in links."""
 
 import os
 from collections.abc import Sequence
@@ -40,6 +40,6 @@ def told_left_out(left_out: Sequence[Path], folder: Path) -> str:
     named = ", ".join(repr(str(path.relative_to(folder))) for path in left_out[:_NUM_NAMED])
     more = f" and {len(left_out) - _NUM_NAMED} more" if len(left_out) > _NUM_NAMED else ""
     return (
-        f"{len(left_out)} entries were left out: {named}{more}. Links are followed to files, not to folders or "
-        "to nothing; pipes, devices and folders that may not be opened are not read."
+        f"{len(left_out)} entries were left out: {named}{more}. Links are followed to files, not to folders "
+        "or to nothing; pipes, devices and folders that may not be opened are not read."
     )
