@@ -1,12 +1,16 @@
 """Make one file of a folder, to be uploaded."""
 
+import logging
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.corpora.folder_files import files_below, told_left_out
 from core.errors import CorpusError, StorageError
+
+_log = logging.getLogger(__name__)
 
 _GZIP_LEVEL = 3
 """Pose text shrinks about as well as at 9, several times faster."""
@@ -16,7 +20,7 @@ _GZIP_LEVEL = 3
 def as_one_file(path: Path) -> Iterator[Path]:
     """Yield `path` itself if it is a file; for a folder, a temporary .tar.gz of what is below it.
 
-    Links and hidden files are left out.
+    Hidden files are left out; so is what an import would not read there, which the log names.
 
     Raises:
         CorpusError: there is nothing at `path`, or nothing in it.
@@ -27,24 +31,23 @@ def as_one_file(path: Path) -> Iterator[Path]:
         return
     if not path.is_dir():
         raise CorpusError(f"There is no file or folder {path}.")
-    files = sorted(file for file in path.rglob("*") if _belongs(file, path))
-    if not files:
-        raise CorpusError(f"The folder {path} has no files in it.")
+    found = files_below(path)
+    left_out = told_left_out(found.left_out, path) if found.left_out else ""
+    if not found.files:
+        raise CorpusError(f"The folder {path} has no files in it. {left_out}".rstrip())
+    if left_out:
+        _log.warning("%s: %s", path, left_out)
     with tempfile.TemporaryDirectory(prefix="signforge-") as folder:
         # resolve() gives `.` a name; the importer reads labels out of folder names.
         packed = Path(folder) / f"{path.resolve().name or 'corpus'}.tar.gz"
-        _pack(files, path, packed)
+        _pack(found.files, path, packed)
         yield packed
 
 
-def _belongs(file: Path, root: Path) -> bool:
-    parts = file.relative_to(root).parts
-    return file.is_file() and not file.is_symlink() and not any(part.startswith(".") for part in parts)
-
-
 def _pack(files: list[Path], root: Path, packed: Path) -> None:
+    """Links, symbolic or hard, become what they lead to: the service reads no links."""
     try:
-        with tarfile.open(packed, "w:gz", compresslevel=_GZIP_LEVEL) as archive:
+        with tarfile.open(packed, "w:gz", compresslevel=_GZIP_LEVEL, dereference=True) as archive:
             for file in files:
                 archive.add(file, arcname=str(file.relative_to(root)), recursive=False)
     except OSError as error:

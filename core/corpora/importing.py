@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,7 @@ CLIPS_WORTH_A_PROCESS = 1000
 
 _UNPACKED_PREFIX = ".unpacked-"
 _BEATS_SHOWN = 256
+_NAMED = 5
 
 
 def import_corpus(
@@ -50,7 +51,7 @@ def import_corpus(
 
     Raises:
         CorpusError: the source is damaged, of no known format, or without any usable clip.
-        SplitError: the split leaks or leaves a side empty.
+        SplitError: the split leaks, or one made here leaves a side empty.
         SpecError: half a frame size.
         Stopped: the observer asked to.
     """
@@ -147,12 +148,13 @@ def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Obser
 
 def _watched(opened: Source, clips: Iterable[SourceClip], observer: Observer) -> Iterator[SourceClip]:
     """The source's clips, with progress told at every hundredth, and an error where there are none."""
-    report = opened.report
+    report, signers = opened.report, set[str | None]()
     observer.on_phase("reading", total_steps=opened.num_clips)
     interval = max(1, opened.num_clips // 100)
     told = 0
     for clip in clips:
         _heed(observer)
+        signers.add(clip.signer)
         yield clip
         done = report.clips_read + report.num_skipped
         if done - told >= interval:
@@ -164,7 +166,19 @@ def _watched(opened: Source, clips: Iterable[SourceClip], observer: Observer) ->
             f"No clip of the {opened.format} source can be used: {reasons}. "
             + (f"For example {report.examples[0]}" if report.examples else "")
         )
+    _note_signers_alike(sorted(name for name in signers if name), report)
     observer.on_step(report.clips_read + report.num_skipped, {})
+
+
+def _note_signers_alike(names: Sequence[str], report: ReadReport) -> None:
+    alike: dict[str, list[str]] = {name.casefold(): [] for name in names}
+    for name in names:
+        alike[name.casefold()].append(repr(name))
+    if doubtful := [" and ".join(same) for same in alike.values() if len(same) > 1]:
+        report.note(
+            "Signers that differ only in capitals count as different people: "
+            f"{'; '.join(doubtful[:_NAMED])}. Name them alike if they are the same."
+        )
 
 
 class _Pulse:
@@ -210,9 +224,7 @@ def _describe(corpus: PackedCorpus) -> dict[str, object]:
         "label_names": list(corpus.label_names),
         "signer_names": list(corpus.signer_names),
         "session_names": list(corpus.session_names),
-        "split_counts": {
-            name: int((corpus.splits == index).sum()) for index, name in enumerate(corpus.split_names)
-        },
+        "split_counts": corpus.split_counts,
         "report": corpus.header.provenance["report"],
     }
 

@@ -114,6 +114,16 @@ class PackedCorpus:
         """Splits, in the order of `splits`."""
         return self.header.split_names
 
+    @property
+    def split_counts(self) -> dict[str, int]:
+        """Clips of each split; `train` is always among them, and may have none."""
+        return {name: int((self.splits == index).sum()) for index, name in enumerate(self.split_names)}
+
+    @property
+    def told_splits(self) -> str:
+        """The splits and their sizes, for a message."""
+        return ", ".join(f"{name!r} ({count} clips)" for name, count in self.split_counts.items())
+
     @cached_property
     def lengths(self) -> Int64[np.ndarray, " N"]:
         """Frames of each clip."""
@@ -147,7 +157,7 @@ class PackedCorpus:
         """Indices of the clips that a selection asks for, ascending.
 
         Raises:
-            SpecError: it names a split, signer or label that this corpus does not have.
+            SpecError: it names a split, signer or label that this corpus does not have, or leaves no clip.
         """
         kept = np.ones(len(self), dtype=np.bool_)
         if selection.splits:
@@ -156,6 +166,12 @@ class PackedCorpus:
             kept &= self._among(selection.signers, "signers", self.signer_names, self.signers)
         kept &= ~self._among(selection.exclude_signers, "exclude_signers", self.signer_names, self.signers)
         kept &= ~self._among(selection.exclude_labels, "exclude_labels", self.label_names, self.labels)
+        if not kept.any():
+            raise SpecError(
+                f"No clip of corpus {self.name!r} is selected; its splits are {self.told_splits}. Widen "
+                "`clips`, or import the corpus with another split.",
+                pointer="/clips",
+            )
         return np.flatnonzero(kept)
 
     def verify(self) -> None:

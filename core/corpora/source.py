@@ -29,9 +29,10 @@ class SourceClip:
 class ReadReport:
     """What was read, what was left out and why, and what had to be assumed.
 
-    `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand; of
-    `frames_of_several_people` one person was read. `lengths` are the frames that each clip that was read has
-    in its source, `seconds` the durations of those whose frame rate the source tells.
+    `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand,
+    `frames_missing` are not in the source by its own numbers; of `frames_of_several_people` one person was
+    read. `lengths` are the frames that each clip that was read has in its source, `seconds` the durations of
+    those whose frame rate the source tells.
     """
 
     clips_read: int = 0
@@ -39,6 +40,7 @@ class ReadReport:
     frames_subsampled: int = 0
     frames_without_hands: int = 0
     frames_of_several_people: int = 0
+    frames_missing: int = 0
     lengths: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     frame_rates: Counter[float] = field(default_factory=Counter)
@@ -71,6 +73,7 @@ class ReadReport:
         self.frames_subsampled += later.frames_subsampled
         self.frames_without_hands += later.frames_without_hands
         self.frames_of_several_people += later.frames_of_several_people
+        self.frames_missing += later.frames_missing
         self.lengths.extend(later.lengths)
         self.seconds.extend(later.seconds)
         self.frame_rates.update(later.frame_rates)
@@ -93,6 +96,7 @@ class ReadReport:
             "frames_subsampled": self.frames_subsampled,
             "frames_without_hands": self.frames_without_hands,
             "frames_of_several_people": self.frames_of_several_people,
+            "frames_missing": self.frames_missing,
             "frames_per_clip": _spread(self.lengths),
             "seconds": _spread(self.seconds),
             "frame_rates": self._rates(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.corpora.readers.detect import visible_files
+from core.corpora.folder_files import files_below
 
 _CHUNK_BYTES = 1 << 20
 _LOOK_SECONDS = 0.1
@@ -50,7 +50,7 @@ class SourceDigest:
         if self._source.is_file():
             return self._of_file(self._source)
         digest = hashlib.sha256()
-        for path in visible_files(self._source):
+        for path in files_below(self._source).files:
             if self._given_up.is_set():
                 break
             name = str(path.relative_to(self._source)).encode(errors="surrogateescape")

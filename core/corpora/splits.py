@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Int8, Int32
 
+from core.corpora.split_names import TEST, TRAIN
 from core.errors import SplitError
 from core.specs import SplitConfig
 
-TRAIN, TEST = "train", "test"
 MAX_SPLITS = 127
 
 
@@ -44,11 +44,12 @@ def assign_splits(facts: ClipFacts, config: SplitConfig, *, published: bool = Fa
     """Divide clips as `config` asks, and check that nothing stands on two sides.
 
     A given split that is `published`, a benchmark's own, may share signers: its scores are compared with
-    others' on it. Identical clips it may not share.
+    others' on it. Identical clips it may not share. A given split may be without train clips: a test set for
+    what was trained on another corpus.
 
     Raises:
-        SplitError: unknown names, an empty side, or one signer or identical clip in two splits without
-            `allow_overlap`.
+        SplitError: unknown names, an empty side of a split made here, or one signer or identical clip in two
+            splits without `allow_overlap`.
     """
     if config.test and config.by not in ("signer", "session"):
         raise SplitError(
@@ -58,10 +59,9 @@ def assign_splits(facts: ClipFacts, config: SplitConfig, *, published: bool = Fa
     if config.by == "given":
         split = _as_given(facts)
     elif config.by == "random":
-        split = _in_two(_random_test(facts, config))
+        split = _in_two(_random_test(facts, config), config)
     else:
-        split = _in_two(_held_out(facts, config))
-    _check_sides(split, config)
+        split = _in_two(_held_out(facts, config), config)
     if not config.allow_overlap:
         check_overlap(facts, split, signers=not (published and config.by == "given"))
     return split
@@ -102,7 +102,14 @@ def _as_given(facts: ClipFacts) -> Split:
     return Split(np.array([index[name or TRAIN] for name in facts.given], dtype=np.int8), names)
 
 
-def _in_two(in_test: np.ndarray) -> Split:
+def _in_two(in_test: np.ndarray, config: SplitConfig) -> Split:
+    num_test = int(in_test.sum())
+    for name, size in ((TRAIN, len(in_test) - num_test), (TEST, num_test)):
+        if size == 0:
+            raise SplitError(
+                f"The split leaves {name!r} empty (train {len(in_test) - num_test}, test {num_test} clips). "
+                f"Change split.test, split.test_fraction or split.by (now {config.by!r})."
+            )
     return Split(in_test.astype(np.int8), (TRAIN, TEST))
 
 
@@ -153,15 +160,3 @@ def _random_test(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
         num_test = int(np.clip(round(config.test_fraction * len(members)), min(1, most), most))
         in_test[members[:num_test]] = True
     return in_test[group]
-
-
-def _check_sides(split: Split, config: SplitConfig) -> None:
-    """Train must not be empty, nor test where a test split was asked for."""
-    sizes = {name: int((split.splits == index).sum()) for index, name in enumerate(split.names)}
-    for name in (TRAIN, TEST):
-        if sizes.get(name, 1) == 0:
-            counted = ", ".join(f"{side} {size}" for side, size in sizes.items())
-            raise SplitError(
-                f"The split leaves {name!r} empty ({counted} clips). Change split.test, "
-                f"split.test_fraction or split.by (now {config.by!r})."
-            )

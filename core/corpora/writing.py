@@ -51,7 +51,7 @@ def write_corpus(
 
     Raises:
         CorpusError: no clips, or something lies at `path` already.
-        SplitError: the split leaks or leaves a side empty.
+        SplitError: the split leaks, or one made here leaves a side empty.
     """
     if path.exists():
         raise CorpusError(f"{path} exists already; choose another place or remove it.")

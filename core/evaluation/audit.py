@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
-from core.errors import SplitError, Stopped
+from core.errors import Stopped
 from core.evaluation.audit_comparison import Comparison, named
 from core.evaluation.audit_sides import merged, sides_of, trains_a_probe
 from core.evaluation.audit_verdict import LEVEL, verdict
@@ -35,14 +35,13 @@ def audit(spec: AuditSpec, *, observer: Observer | None = None) -> dict[str, Any
 
     Raises:
         CorpusError: the corpus cannot be used.
-        SplitError: no clips, or not two sides to compare.
+        SpecError: no clips.
+        SplitError: not two sides to compare.
         Stopped: the observer asked to stop.
     """
     observer = observer or SilentObserver()
     corpus = PackedCorpus.open(spec.corpus)
     chosen = corpus.select(spec.clips)
-    if len(chosen) == 0:
-        raise SplitError(f"No clip of corpus {corpus.name!r} is selected; widen `clips`.")
     folds = sides_of(corpus, chosen, spec)
     compared = _compared(corpus, chosen, folds, spec, observer)
     probed = _probed(corpus, chosen, folds, spec, observer)

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
-from core.corpora.splits import TRAIN, ClipFacts, assign_splits
+from core.corpora.split_names import TRAIN
+from core.corpora.splits import ClipFacts, assign_splits
 from core.errors import SplitError
 from core.evaluation.copies import content_of
 from core.evaluation.folds import Fold, folds_of

@@ -14,6 +14,7 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("for example", _lines((report.get("examples") or [])[:_NUM_EXAMPLES])),
         ("frames kept", _counted(report, "frames_kept", _frames_left_out(report))),
         ("several people", _several_people(report)),
+        ("missing frames", _missing(report)),
         ("frames per clip", _spread(report.get("frames_per_clip"))),
         ("frames a second", _by_count(report.get("frame_rates") or {})),
         ("seconds", _spread(report.get("seconds"))),
@@ -39,6 +40,11 @@ def _frames_left_out(report: Mapping[str, Any]) -> dict[str, int]:
 def _several_people(report: Mapping[str, Any]) -> str:
     num_frames = report.get("frames_of_several_people", 0)
     return f"in {num_frames} frames; one was read" if num_frames else ""
+
+
+def _missing(report: Mapping[str, Any]) -> str:
+    num_frames = report.get("frames_missing", 0)
+    return f"{num_frames} between others; the gaps were closed" if num_frames else ""
 
 
 def _by_count(counts: Mapping[str, int]) -> str:

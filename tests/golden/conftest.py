@@ -13,8 +13,8 @@ import torch
 from core.augment.views import View
 from core.config import ContrastConfig, EncoderConfig, NeighbourConfig, PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
-from core.exchange.released import from_released
 from core.run_config import RunConfig
+from tests.golden.released_training import from_released
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from core.augment.views import View
 from core.contrast.stc import SpatialTemporalConsistency
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.encoders.pass_context import PassContext
-from core.exchange.released import from_released, released_names
 from core.kernels.library import native_library
 from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
 from core.pose.streams import STREAMS, streams
 from tests.golden.conftest import Golden, golden_config
+from tests.golden.released_training import from_released, released_names
 
 
 def assert_close(ours: torch.Tensor, released: torch.Tensor, *, relative: float) -> None:

@@ -66,7 +66,7 @@ def group_sequences(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """A sequence's landmarks; what is not a number was not found."""
     (path,) = clip.files
-    landmarks = place_rows(_rows(path), _NUM_KEPT, path)  # (T, 75, 2)
+    landmarks = place_rows(_rows(path), _NUM_KEPT, path, report)  # (T, 75, 2)
     size = frame_size(options, report)
     found = with_confidence(landmarks)
     left, right = _FIRST["left_hand"], _FIRST["right_hand"]

@@ -31,7 +31,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     """A clip's rows; a keypoint without a row is unknown."""
     (path,) = clip.files
     rows, said = _rows(path)
-    keypoints = place_rows(rows, NUM_RAW_JOINTS, path)
+    keypoints = place_rows(rows, NUM_RAW_JOINTS, path, report)
     check_pixels(keypoints, path)
     return RawClip.of(keypoints, _size(said, path, options), clip.name, frame_rate=said.get("fps"))
 

@@ -1,9 +1,9 @@
 """Telling source formats apart, and opening a source with the reader that fits."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from core.corpora.folder_files import files_below, told_left_out
 from core.corpora.readers import coco_wholebody, mediapipe_holistic
 from core.corpora.readers.benchmarks import pose_packs, pose_pickle
 from core.corpora.readers.benchmarks.detection import FORMATS as BENCHMARK_FORMATS
@@ -50,15 +50,6 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
     return source
 
 
-def visible_files(folder: Path) -> list[Path]:
-    """All files below a folder, each folder's together, without hidden ones and what macOS adds."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-    return found
-
-
 def holds_many(path: Path) -> bool:
     """Whether a file is an `.npz` of many clips."""
     if not is_npz(path):
@@ -82,9 +73,14 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
 
 
 def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Source:
-    files = visible_files(folder)
-    opener = next((found for find in FOLDER_LAYOUTS if (found := find(folder, files))), _open_clips)
-    return opener(folder, files, options, report)
+    there = files_below(folder)
+    if there.left_out:
+        left_out = told_left_out(there.left_out, folder)
+        if not there.files:
+            raise CorpusError(f"The folder {folder} has no files in it. {left_out}")
+        report.note(left_out)
+    opener = next((found for find in FOLDER_LAYOUTS if (found := find(folder, there.files))), _open_clips)
+    return opener(folder, there.files, options, report)
 
 
 def _open_clips(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:

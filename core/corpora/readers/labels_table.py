@@ -40,10 +40,16 @@ class LabelsTable:
         """The clips with what the table says of each; what is only on one side is noted in the report.
 
         Raises:
-            CorpusError: two clips fit one row.
+            CorpusError: two clips fit one row, or no clip fits any.
         """
         used: dict[str, str] = {}
         told = [self._told(clip, used) for clip in clips]
+        if not used:
+            raise CorpusError(
+                f"{self.path} names none of the clips beside it. It names {_some([*self.rows]) or 'none'}; "
+                f"the clips are {_some([clip.name for clip in clips])}. Write their paths from the table's "
+                "folder, or remove the table."
+            )
         known = set(used.values())
         without = [clip.name for clip in clips if clip.name not in known]
         missing = [name for name in self.rows if name not in used]

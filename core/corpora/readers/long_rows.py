@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from core.corpora.readers.frame_gaps import count_gaps
+from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
 MAX_FRAMES = 50_000
@@ -27,8 +29,10 @@ class Placed:
         return cls(frames, np.full(len(frames), -1), np.full((len(frames), num_values), np.nan))
 
 
-def place_rows(rows: Sequence[Placed], num_places: int, path: Path) -> Float64[np.ndarray, "T V D"]:
-    """Put every row at its frame and place; NaN where there is no row. Gaps between frames are closed.
+def place_rows(
+    rows: Sequence[Placed], num_places: int, path: Path, report: ReadReport
+) -> Float64[np.ndarray, "T V D"]:
+    """Put every row at its frame and place; NaN where there is no row. Gaps are closed and counted.
 
     Raises:
         CorpusError: no rows, a negative frame, too many frames, or two rows for one point.
@@ -40,6 +44,7 @@ def place_rows(rows: Sequence[Placed], num_places: int, path: Path) -> Float64[n
         raise CorpusError(f"{path}: column 'frame' goes down to {numbers[0]}; frames count from 0.")
     if len(numbers) > MAX_FRAMES:
         raise CorpusError(f"{path} has {len(numbers)} frames; at most {MAX_FRAMES} are read.")
+    count_gaps(numbers.tolist(), report)
     places = np.concatenate([part.places for part in rows])
     values = np.concatenate([part.values for part in rows])
     cells: Int64[np.ndarray, " n"] = (order * num_places + places)[places >= 0]

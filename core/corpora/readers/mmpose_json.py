@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.frame_gaps import count_gaps
 from core.corpora.readers.json_file import (
     check_frames,
     check_people,
@@ -53,7 +54,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     assert isinstance(frames, list)
     check_frames(len(frames), path)
     size = stated_size(path, options.image_size)
-    people = [_people(frame, path) for frame in _in_order(frames, path)]
+    people = [_people(frame, path) for frame in _in_order(frames, path, report)]
     keypoints = np.zeros((len(people), NUM_RAW_JOINTS, 3))
     for index, found in enumerate(people):
         if found:
@@ -69,14 +70,15 @@ def _frames(document: object) -> object:
     return document.get("instance_info", document.get("predictions"))
 
 
-def _in_order(frames: list[object], path: Path) -> list[object]:
-    """Frames by their `frame_id`, where all have one."""
+def _in_order(frames: list[object], path: Path, report: ReadReport) -> list[object]:
+    """Frames by their `frame_id`, where all have one; gaps are closed and counted."""
     numbered = [(frame.get("frame_id"), index) for index, frame in enumerate(frames) if is_object(frame)]
     known = [(number, index) for number, index in numbered if isinstance(number, int)]
     if len(known) < len(frames):
         return frames
     if len({number for number, _ in known}) < len(known):
         raise CorpusError(f"{path} has two frames of one 'frame_id'; write a file per video.")
+    count_gaps((number for number, _ in known), report)
     return [frames[index] for _, index in sorted(known)]
 
 

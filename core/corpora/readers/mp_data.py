@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.frame_gaps import count_gaps
 from core.corpora.readers.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
@@ -52,6 +53,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     """A take's frames."""
     size = frame_size(options, report)
     values = _take_values(clip.files)
+    count_gaps((_frame_number(path)[0] for path in clip.files), report)
     if values.shape[1] == HANDS_ALONE:
         report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
     keypoints = _keypoints(values, size)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.frame_gaps import count_gaps
 from core.corpora.readers.json_file import (
     check_frames,
     check_people,
@@ -67,12 +68,13 @@ def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A clip's frames, in the order of the numbers in their names; gaps are closed."""
+    """A clip's frames, in the order of the numbers in their names; gaps are closed and counted."""
     ordered = sorted(_frames_among(clip.files), key=_frame_number)
     if len(ordered) < len(clip.files):
         report.note("JSON files without a frame number at the end of their names were not read.")
     check_frames(len(ordered), ordered[0].parent)
     size = stated_size(ordered[0], options.image_size)
+    count_gaps((_frame_number(path)[0] for path in ordered), report)
     keypoints = np.stack([_frame(path, report) for path in ordered])
     check_pixels(keypoints, ordered[0])
     return RawClip.of(keypoints, size, clip.name)

@@ -35,7 +35,8 @@ MAX_POINTS = 10_000
 
 _LATER = (float(np.float32(0.1)), float(np.float32(0.2)))
 """Versions after 0.0, as they are stored."""
-_HEADER_START = struct.Struct("<fHHH")
+_HEADER_START = struct.Struct("<fHHHH")
+"""Version; the frame's width, height and depth; how many components there are."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class Recording:
 
 
 def is_pose(path: Path) -> bool:
-    """Whether a file begins as a `.pose` file does: with a version, and a frame size."""
+    """Whether a file begins as a `.pose` file does: with a version (perhaps 0), a frame size, and parts."""
     with damage_named(path), path.open("rb") as stream:
         head = stream.read(_HEADER_START.size)
-    return len(head) == _HEADER_START.size and _version(head) is not None
+    return _version(head) is not None and any(head)
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:

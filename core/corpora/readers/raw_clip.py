@@ -8,6 +8,7 @@ import numpy as np
 
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.source import ReadReport, SourceClip
+from core.corpora.split_names import split_named
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
 
@@ -15,8 +16,8 @@ NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
 NO_FRAMES = "no frames"
 
-FASTEST = 1000
-"""Frames a second beyond which a stated frame rate is taken for a mistake."""
+SLOWEST, FASTEST = 1, 1000
+"""Frames a second, below and above which a stated frame rate is taken for a mistake."""
 
 _FRAMES_AT_ONCE = 2048
 """Frames normalised together: enough to hide the price of calls, and of waits for the interpreter's lock."""
@@ -146,8 +147,21 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read
     report.frames_without_hands += num_read - num_kept
-    yield SourceClip(result.clip, raw.name, raw.label, raw.signer, raw.session, raw.split)
+    label, signer, session, split = (_plain(fact) for fact in (raw.label, raw.signer, raw.session, raw.split))
+    yield SourceClip(result.clip, raw.name, label, signer, session, _split(split, report))
+
+
+def _plain(fact: str | None) -> str | None:
+    """Without spaces around it; of nothing else, unknown."""
+    return (fact or "").strip() or None
+
+
+def _split(given: str | None, report: ReadReport) -> str | None:
+    if given is None or (ours := split_named(given)) == given:
+        return given
+    report.note(f"The split {given!r} is called {ours!r} here.")
+    return ours
 
 
 def _possible(frame_rate: float | None) -> float | None:
-    return frame_rate if frame_rate is not None and 0 < frame_rate <= FASTEST else None
+    return frame_rate if frame_rate is not None and SLOWEST <= frame_rate <= FASTEST else None

@@ -83,6 +83,22 @@ def test_real_signers_split_by_signer(shared_data: Path, out: Path) -> None:
     json.dumps(result)
 
 
+def test_signers_that_differ_in_capitals_alone_are_named(tmp_path: Path, out: Path) -> None:
+    path = tmp_path / "signs.npz"
+    signers = ["Ann", "ann ", "ben", "Ann "]
+    np.savez_compressed(path, keypoints=holistic_keypoints(4, 4).astype("f2"), signer=signers)
+    report = import_corpus(spec(path), out, SilentObserver())["report"]
+    assert PackedCorpus.open(out / "corpus").signer_names == ("Ann", "ann", "ben")
+    assert isinstance(report, dict)
+    assert "different people: 'Ann' and 'ann'. Name them alike" in report["notes"][-1]
+
+
+def test_test_clips_alone_are_a_corpus(tmp_path: Path, out: Path) -> None:
+    path = tmp_path / "signs.npz"
+    np.savez_compressed(path, keypoints=holistic_keypoints(2, 4).astype("f2"), split=["Test", "test"])
+    assert import_corpus(spec(path), out, SilentObserver())["split_counts"] == {"train": 0, "test": 2}
+
+
 def test_progress_reaches_the_end(signs: Path, out: Path) -> None:
     observer = Recorder()
     import_corpus(spec(signs), out, observer)

@@ -57,7 +57,9 @@ def with_pose_files(
 
 def frames_of(folder: Path) -> tuple[Path, ...]:
     """The files of a folder that is one clip."""
-    return tuple(path for path in sorted(folder.iterdir()) if path.suffix in _FRAME_SUFFIXES)
+    return tuple(
+        path for path in sorted(folder.iterdir()) if path.suffix in _FRAME_SUFFIXES and path.is_file()
+    )
 
 
 def note_unlisted(names: Sequence[str], report: ReadReport) -> None:

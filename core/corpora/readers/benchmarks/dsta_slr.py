@@ -15,7 +15,6 @@ import numpy as np
 from core.corpora.readers.benchmarks.annotations import NAMES, NUMBERS, checked
 from core.corpora.readers.benchmarks.clips import as_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import (
-    SPLIT_NAMES,
     ListedClip,
     chosen,
     numbered_label,
@@ -26,6 +25,7 @@ from core.corpora.readers.pixels import check_pixels
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
+from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError, PoseError
 from core.pose.normalise import NUM_RAW_JOINTS
 from core.specs import SourceFormat

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.source import ReadReport
+from core.corpora.split_names import TRAIN
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, NormalisationProfile, ProfileName
 
 NO_POSE = "no pose"
 """Why a clip is skipped that is listed, but has no keypoints."""
-TRAIN, VAL, TEST = "train", "val", "test"
-SPLIT_NAMES = {"train": TRAIN, "val": VAL, "valid": VAL, "dev": VAL, "test": TEST}
-"""What benchmarks call their splits, and what they are called here."""
 
 _NAMED = 5
 _PROFILE_NAMES: tuple[tuple[str, ProfileName], ...] = (

@@ -12,9 +12,10 @@ from typing import Final
 
 from core.corpora.readers.benchmarks.annotations import MSASL, NAMES, MsaslEntry, read_annotations
 from core.corpora.readers.benchmarks.clips import open_listed
-from core.corpora.readers.benchmarks.listed_clips import SPLIT_NAMES, ListedClip
+from core.corpora.readers.benchmarks.listed_clips import ListedClip
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.source import ReadReport
+from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 

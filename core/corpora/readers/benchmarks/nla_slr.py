@@ -12,7 +12,6 @@ from core.corpora.readers.benchmarks.annotations import NAMES, NLA, NSLT, checke
 from core.corpora.readers.benchmarks.clip_places import note_unlisted
 from core.corpora.readers.benchmarks.clips import as_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import (
-    SPLIT_NAMES,
     ListedClip,
     chosen,
     skip_without_pose,
@@ -21,6 +20,7 @@ from core.corpora.readers.benchmarks.pose_pickle import pose_of
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
+from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError, PoseError
 from core.specs import SourceFormat
 

@@ -11,13 +11,13 @@ from pathlib import Path, PurePath
 from core.corpora.readers.benchmarks.class_numbers import ClassNames, Line, class_of, first_number
 from core.corpora.readers.benchmarks.clips import open_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import (
-    SPLIT_NAMES,
     ListedClip,
     numbered_label,
 )
 from core.corpora.readers.npz import damage_named
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.source import ReadReport
+from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError
 from core.specs import SourceFormat
 

@@ -11,9 +11,10 @@ from typing import Final
 
 from core.corpora.readers.benchmarks.annotations import NSLT, WLASL, NsltEntry, WlaslGloss, read_annotations
 from core.corpora.readers.benchmarks.clips import open_listed
-from core.corpora.readers.benchmarks.listed_clips import SPLIT_NAMES, ListedClip, numbered_label
+from core.corpora.readers.benchmarks.listed_clips import ListedClip, numbered_label
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.source import ReadReport
+from core.corpora.split_names import split_named
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 
@@ -81,7 +82,7 @@ def _listed(video_id: str, split: str, number: int, label: str, signer: int | No
     return ListedClip(
         name=video_id,
         places=(video_id,),
-        split=SPLIT_NAMES.get(split, split),
+        split=split_named(split),
         class_index=number,
         label=label,
         signer=None if signer is None else str(signer),

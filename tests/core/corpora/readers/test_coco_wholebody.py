@@ -49,6 +49,40 @@ def test_many_clips_in_one_file(saved: Save) -> None:
     assert dict(result.report.skipped) == {"no frames": 1}
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("Train", "train"),
+        ("training", "train"),
+        ("VALID", "val"),
+        ("validation", "val"),
+        ("dev", "val"),
+        ("Development", "val"),
+        ("Test", "test"),
+        ("testing", "test"),
+    ],
+)
+def test_splits_have_one_name_and_the_report_says_which(saved: Save, theirs: str, ours: str) -> None:
+    result = read(saved("many.npz", **many_clips(split=[theirs, theirs, "Fold 1"])))
+    assert [clip.split for clip in result.clips] == [ours, "Fold 1"]
+    assert result.report.notes == [f"The split {theirs!r} is called {ours!r} here."]
+
+
+def test_spaces_around_names_mean_nothing(saved: Save) -> None:
+    columns = {"labels": ["tea ", "x", "tea"], "signer": ["Ann", "x", "Ann "], "session": ["monday", "", " "]}
+    result = read(saved("many.npz", **many_clips(**columns, split=["train", "x", " test"])))
+    assert [(clip.label, clip.signer, clip.session, clip.split) for clip in result.clips] == [
+        ("tea", "Ann", "monday", "train"),
+        ("tea", "Ann", None, "test"),
+    ]
+
+
+@pytest.mark.parametrize(("fps", "told"), [(1e-30, "unknown"), (0.9, "unknown"), (1, "1"), (1001, "unknown")])
+def test_a_frame_rate_that_no_camera_has_is_unknown(saved: Save, fps: float, told: str) -> None:
+    report = read(saved("many.npz", **many_clips(fps=fps))).report.as_json()
+    assert report["frame_rates"] == {told: 2}
+
+
 def test_without_columns_clips_have_numbers(saved: Save) -> None:
     arrays = many_clips()
     result = read(saved("many.npz", **{k: arrays[k] for k in ("keypoints", "offsets", "width", "height")}))

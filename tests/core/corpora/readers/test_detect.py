@@ -100,6 +100,15 @@ def test_files_that_are_nothing(tmp_path: Path, content: bytes) -> None:
         read(path)
 
 
+def test_arrays_of_zeros_alone_are_no_pose_files(tmp_path: Path) -> None:
+    for number in range(3):
+        path = tmp_path / "tea" / "1" / f"{number}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(2000))
+    with pytest.raises(CorpusError, match=r"0\.npy is nothing this program can read, or is damaged"):
+        read(tmp_path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no file or folder .*nothing"):
         read(tmp_path / "nothing")

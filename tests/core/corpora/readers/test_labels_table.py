@@ -57,6 +57,16 @@ def test_what_is_on_one_side_only_is_reported(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_of_other_clips_is_refused(tmp_path: Path) -> None:
+    folder = table(folder_of(tmp_path, "a", "b"), "name,label", "video/1,tea", "video/2,tea")
+    with pytest.raises(
+        CorpusError, match=r"labels\.csv names none .* names video/1, video/2; the clips are a, b\."
+    ):
+        read(folder)
+    with pytest.raises(CorpusError, match="It names none; the clips are a, b"):
+        read(table(folder, "name,label"))
+
+
 def test_it_may_lie_in_a_folder_beside_its_clips(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "data" / "mine", "tea/a")
     table(folder, "name,label", "tea/a,coffee")

@@ -1,0 +1,18 @@
+"""Counting the frames that are missing between a clip's others, where frames have numbers."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from core.corpora.source import ReadReport
+
+
+def count_gaps(numbers: Iterable[int], report: ReadReport) -> None:
+    """Add the missing ones to the report: every place that is empty at the least distance of two frames."""
+    distances = [after - before for before, after in pairwise(sorted(set(numbers)))]
+    missing = sum(round(distance / min(distances)) - 1 for distance in distances)
+    if missing:
+        report.frames_missing += missing
+        report.note(
+            "Numbers of frames have gaps, which were closed: a clip with gaps is shorter than its video, and "
+            "jumps there."
+        )

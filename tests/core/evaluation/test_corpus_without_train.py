@@ -1,0 +1,40 @@
+"""A corpus of test clips alone can be scored on from another, and says so to whoever wants to train on it."""
+
+from pathlib import Path
+
+import pytest
+
+from core.corpora.packed import PackedCorpus
+from core.errors import SpecError, SplitError
+from core.evaluation.audit import audit
+from core.evaluation.evaluate import evaluate
+from core.specs import AuditSpec, EvaluateSpec, PretrainSpec
+from core.training.pretrain import pretrain
+from tests.core.evaluation.making import packed, signed_clips
+
+GLOSSES = ("coffee", "tea")
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    return packed(
+        tmp_path_factory.mktemp("tested") / "tested", signed_clips(GLOSSES, ["test"]), name="tested"
+    )
+
+
+def test_it_can_be_scored_on_from_another_corpus(tested: PackedCorpus, tmp_path: Path) -> None:
+    other = packed(tmp_path / "fitted", signed_clips(GLOSSES, ["train"], seed=1), name="fitted")
+    scores = evaluate(
+        EvaluateSpec(corpus=str(other.path), features="keypoints", test_corpus=str(tested.path))
+    )
+    assert scores["folds"][0]["num_test"] == len(tested) == tested.split_counts["test"]
+
+
+def test_who_wants_to_train_on_it_is_told(tested: PackedCorpus, tmp_path: Path) -> None:
+    there_are = r"splits are 'train' \(0 clips\), 'test' \(8 clips\)"
+    with pytest.raises(SpecError, match=f"No clip of corpus 'tested' is selected; its {there_are}"):
+        pretrain(PretrainSpec(corpus=str(tested.path), recipe="smoke"), tmp_path)
+    with pytest.raises(SplitError, match=f"0 train and 8 test clips; .*{there_are}.* as test_corpus"):
+        evaluate(EvaluateSpec(corpus=str(tested.path), features="keypoints"))
+    with pytest.raises(SplitError, match="all in split 'test'; an audit compares two"):
+        audit(AuditSpec(corpus=str(tested.path)))
