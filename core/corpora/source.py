@@ -26,12 +26,21 @@ class SourceClip:
 
 
 @dataclass
+class Tally:
+    """How many clips a note is about, and what is said of the first of them."""
+
+    count: int
+    example: str
+
+
+@dataclass
 class ReadReport:
     """What was read, what was left out and why, and what had to be assumed.
 
     `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand; of
     `frames_of_several_people` one person was read. `lengths` are the frames that each clip that was read has
-    in its source, `seconds` the durations of those whose frame rate the source tells.
+    in its source, `seconds` the durations of those whose frame rate the source tells. `tallies` are notes about
+    some of the clips.
     """
 
     clips_read: int = 0
@@ -45,6 +54,7 @@ class ReadReport:
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
 
     def skip(self, name: str, reason: str, detail: str = "") -> None:
         """Count a clip that cannot be used, and remember the first few."""
@@ -64,6 +74,14 @@ class ReadReport:
         if _as_text(sentence) not in self.notes:
             self.notes.append(_as_text(sentence))
 
+    def tally(self, note: str, example: str) -> None:
+        """Count a clip of which `note` is true, a sentence with `{count}` and `{example}`."""
+        self._add_tally(note, Tally(1, _as_text(example)))
+
+    def all_notes(self) -> list[str]:
+        """What was assumed or left aside, and what some of the clips have in common."""
+        return [*self.notes, *(note.format(**vars(tally)) for note, tally in self.tallies.items())]
+
     def add(self, later: "ReadReport") -> None:
         """Take in the report of the clips that come next."""
         self.clips_read += later.clips_read
@@ -78,6 +96,8 @@ class ReadReport:
         self.examples.extend(later.examples[: NUM_EXAMPLES - len(self.examples)])
         for sentence in later.notes:
             self.note(sentence)
+        for note, tally in later.tallies.items():
+            self._add_tally(note, tally)
 
     @property
     def num_skipped(self) -> int:
@@ -98,8 +118,12 @@ class ReadReport:
             "frame_rates": self._rates(),
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
-            "notes": list(self.notes),
+            "notes": self.all_notes(),
         }
+
+    def _add_tally(self, note: str, more: Tally) -> None:
+        found = self.tallies.setdefault(note, Tally(0, more.example))
+        found.count += more.count
 
     def _rates(self) -> dict[str, int]:
         """Clips by frame rate."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.frame_fit import note_misfit
 from core.corpora.source import ReadReport, SourceClip
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
@@ -133,6 +134,7 @@ def _normalised_together(
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
+            note_misfit(raw.name, raw.video, report)
             yield from _counted(raw, next(results), report)
 
 
