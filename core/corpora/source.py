@@ -39,7 +39,7 @@ class ReadReport:
 
     `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand; of
     `frames_of_several_people` one person was read. `lengths` are the frames that each clip that was read has
-    in its source, `seconds` the durations of those whose frame rate the source tells. `tallies` are notes about
+    in its source, `seconds` the durations of those whose frame rate the source tells. `tallies` are notes on
     some of the clips.
     """
 

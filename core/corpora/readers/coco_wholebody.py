@@ -132,8 +132,7 @@ def _image_sizes(file: NpzFile, options: ReadOptions, num_clips: int) -> list[tu
     if "width" not in file or "height" not in file:
         if options.image_size is None:
             raise CorpusError(
-                f"{file.path} does not state its frames' 'width' and 'height' in pixels; "
-                f"set {SIZE_OPTIONS}."
+                f"{file.path} does not state its frames' 'width' and 'height' in pixels; set {SIZE_OPTIONS}."
             )
         return [options.image_size] * num_clips
     width, height = (_sides(file, name, num_clips) for name in ("width", "height"))

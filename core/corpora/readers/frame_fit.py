@@ -1,4 +1,4 @@
-"""Whether a video's points fit the frame that they are said to lie in: a wrong size spoils the trunk unseen."""
+"""Whether a video's points fit the frame that they are said to lie in: a wrong size spoils the trunk."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,8 +14,8 @@ _SMALLEST_AREA = 0.005
 _CHECK = f"Check the size that the source states, or {SIZE_OPTIONS}."
 _OUTSIDE = f"Most points of {{count}} clips lie outside their frame (for example {{example}}). {_CHECK}"
 _TINY = (
-    f"All points of {{count}} clips lie within {100 * _SMALLEST_AREA:g} % of their frame (for example {{example}}). "
-    f"{_CHECK}"
+    f"All points of {{count}} clips lie within {100 * _SMALLEST_AREA:g} % of their frame (for example "
+    f"{{example}}). {_CHECK}"
 )
 
 

@@ -46,6 +46,7 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     classes = _class_names(lists[0].parent / CLASSES, files)
     lines = [(path, *line) for path in lists for line in _lines(path)]
     first = first_number([line[1:] for line in lines], classes, report)
+    _note_unnamed([number for _, _, number in lines if number is not None], first, classes, report)
     clips = [_listed(path, place, number, first, classes) for path, place, number in lines]
     poses = [path for path in files if _is_below_poses(path.relative_to(folder))]
     where = [path for path in poses or files if not path.name.endswith(".txt")]
@@ -103,6 +104,15 @@ def _class_names(path: Path, files: Sequence[Path]) -> ClassNames:
     """Those beside the lists, or of another file that is called so."""
     found = path if path in files else next((file for file in files if file.name == CLASSES), None)
     return ClassNames.of(_text_lines(found) if found else ())
+
+
+def _note_unnamed(numbers: Sequence[int], first: int, classes: ClassNames, report: ReadReport) -> None:
+    unnamed = sorted({number for number in numbers if class_of(number, first, classes) is None})
+    if classes.names and unnamed:
+        report.note(
+            f"{CLASSES} has no name for {len(unnamed)} class numbers of lists (for example {unnamed[0]}): "
+            "these are called by number."
+        )
 
 
 def _listed(path: Path, place: str, number: int | None, first: int, classes: ClassNames) -> ListedClip:

@@ -18,7 +18,10 @@ BESIDE = "Check the size that the source states, or image_width and image_height
         ((640, 480), None),
         ((369, 289), None),
         ((100, 50), "Most points of 2 clips lie outside their frame (for example 000000: x from 27"),
-        ((10_000, 10_000), "All points of 2 clips lie within 0.5 % of their frame (for example 000000: x from "),
+        (
+            (10_000, 10_000),
+            "All points of 2 clips lie within 0.5 % of their frame (for example 000000: x from ",
+        ),
     ],
 )
 def test_points_must_fit_the_frame(saved: Save, size: tuple[int, int], note: str | None) -> None:

@@ -232,6 +232,36 @@ def test_wrong_lists_are_refused(released: Path, write: Write, train: str, messa
         read(released)
 
 
+def test_a_clip_of_two_classes_is_refused_unless_left_out(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 2\n")
+    message = (
+        r"'book/69241' is listed as 'book' and as 'drink'; correct the lists, or leave it out with exclude"
+    )
+    for classes in (None, 1):
+        with pytest.raises(CorpusError, match=message):
+            read(released, classes=classes)
+    names = [clip.name for clip in read(released, exclude_clips=("book/69241",)).clips]
+    assert names == ["book/70212", "drink/65225", "thank_you/07099"]
+
+
+def test_a_clip_that_is_listed_twice_is_read_once(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 1\nbook/69241.avi 1\n")
+    result = read(released)
+    assert [clip.name for clip in result.clips].count("book/69241") == 1
+    assert "2 lines name a clip that the same list has already; it is read once." in result.report.notes
+    assert not any("already" in note for note in read(released, exclude_clips=("book/69241",)).report.notes)
+
+
+def test_a_class_number_without_a_name_is_noted(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", TRAIN.replace(" 3", " 99"))
+    result = read(released)
+    assert "0098" in {clip.label for clip in result.clips}
+    (note,) = (note for note in result.report.notes if "classInd" in note)
+    assert note == (
+        "classInd.txt has no name for 1 class numbers of lists (for example 99): these are called by number."
+    )
+
+
 def test_a_clip_with_two_poses_is_refused(released: Path, write: Write) -> None:
     write("Pose/book/69241.pickle", np.zeros((2, 133, 3)))
     with pytest.raises(CorpusError, match=r"69241\.\w+ and .* could both be the pose of clip 'book/69241'"):
