@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from core import program
 from core.available_cores import available_cores
 from core.corpora.packed import PackedCorpus
+from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions, Source
@@ -57,10 +58,15 @@ def import_corpus(
     if not source.exists():
         raise CorpusError(f"There is no file or folder {source}.")
     _remove_leftovers(out)
-    path, report = out / CORPUS_FOLDER, ReadReport()
-    with SourceDigest(source) as digest, TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working:
+    path = out / CORPUS_FOLDER
+    with (
+        SourceDigest(source) as digest,
+        TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working,
+        paths_as_sent(source, Path(working)) as shown,
+    ):
         if path.exists():
             return _describe(_same_import(path, _origin(spec, digest, observer)))
+        report = ReadReport(shown=shown)
         folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
         opened = open_source(folder, spec.format, options, report)
         processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
