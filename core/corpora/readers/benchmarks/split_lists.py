@@ -40,11 +40,13 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     """The clips of the lists; those without a pose file are skipped and counted.
 
     Raises:
-        CorpusError: lists in several places, a line that is none, or no pose file at all.
+        CorpusError: lists in several places, none with a clip, a line that is none, or no pose file at all.
     """
     lists = _lists_of_one_place(folder, files, options.benchmark.classes, report)
     classes = _class_names(lists[0].parent / CLASSES, files)
     lines = [(path, *line) for path in lists for line in _lines(path)]
+    if not lines:
+        raise CorpusError(f"{', '.join(map(str, lists))} name no clip; a line is '<path> <class number>'.")
     first = first_number([line[1:] for line in lines], classes, report)
     _note_unnamed([number for _, _, number in lines if number is not None], first, classes, report)
     clips = [_listed(path, place, number, first, classes) for path, place, number in lines]

@@ -232,6 +232,14 @@ def test_wrong_lists_are_refused(released: Path, write: Write, train: str, messa
         read(released)
 
 
+def test_empty_lists_are_named(released: Path, write: Write) -> None:
+    for name in ("trainlist01.txt", "vallist01.txt", "testlist01.txt"):
+        write(f"Annotations/{name}", "\n")
+    message = r"testlist01\.txt, .*/vallist01\.txt name no clip; a line is '<path> <class number>'"
+    with pytest.raises(CorpusError, match=message):
+        read(released)
+
+
 def test_a_clip_of_two_classes_is_refused_unless_left_out(released: Path, write: Write) -> None:
     write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 2\n")
     message = (
