@@ -70,10 +70,13 @@ def with_profile(options: ReadOptions, folder: Path, inside: Path, report: ReadR
     if (profile := profile_named(named)) is None:
         report.note(
             f"Nothing names the benchmark: the thresholds of {options.profile.name} were used; set profile "
-            "for others."
+            "(--profile) for others."
         )
         return options
-    report.note(f"The thresholds of {profile.name} were used, as {named!r} names it; set profile for others.")
+    report.note(
+        f"The thresholds of {profile.name} were used, as {named!r} names it; set profile "
+        "(--profile) for others."
+    )
     return replace(options, profile=profile)
 
 
@@ -110,7 +113,10 @@ def read_clip(path: Path, clip: ListedClip, options: ReadOptions, report: ReadRe
         return as_listed(Pose(keypoints, size, frame_rate=rate).as_clip(clip.name, options, report), clip)
     asked = options.benchmark
     if layout != pose_pickle.LAYOUT and (asked.drop_last_frame or asked.override_image_size):
-        raise CorpusError(f"{path} is no pickle or .npz: drop_last_frame and override_image_size need one.")
+        raise CorpusError(
+            f"{path} is no pickle or .npz: drop_last_frame (--drop-last-frame) and "
+            "override_image_size (--override-image-size) need one."
+        )
     return as_listed(layout.read(ClipFiles(clip.name, files), options, report), clip)
 
 

@@ -124,12 +124,14 @@ def _of_first_classes(clips: Sequence[ListedClip], num_classes: int | None) -> l
         return list(clips)
     if any(clip.class_index is None for clip in clips):
         raise CorpusError(
-            f"benchmark_classes is {num_classes}, but the source does not number its classes; import them "
-            "all, or put the benchmark's list of classes beside its lists."
+            f"benchmark_classes (--classes) is {num_classes}, but the source does not number its classes; "
+            "import them all, or put the benchmark's list of classes beside its lists."
         )
     there_are = 1 + max((clip.class_index or 0 for clip in clips), default=-1)
     if num_classes > there_are:
-        raise CorpusError(f"benchmark_classes is {num_classes}, but the source has {there_are} classes.")
+        raise CorpusError(
+            f"benchmark_classes (--classes) is {num_classes}, but the source has {there_are} classes."
+        )
     return [clip for clip in clips if (clip.class_index or 0) < num_classes]
 
 
@@ -137,8 +139,8 @@ def _without_excluded(clips: Sequence[ListedClip], options: BenchmarkOptions) ->
     missing = set(options.exclude_clips) - {clip.name for clip in clips}
     if missing:
         raise CorpusError(
-            f"exclude_clips names {', '.join(map(repr, sorted(missing)[:_NAMED]))}, but no list has such a "
-            f"clip; they are called {clips[0].name!r} and so on."
+            f"exclude_clips (--exclude) names {', '.join(map(repr, sorted(missing)[:_NAMED]))}, but no list "
+            f"has such a clip; they are called {clips[0].name!r} and so on."
         )
     train = [clip for clip in clips if clip.split == TRAIN]
     unwanted = _at_positions(train, options.exclude_train_positions)
@@ -148,7 +150,7 @@ def _without_excluded(clips: Sequence[ListedClip], options: BenchmarkOptions) ->
 def _at_positions(train: Sequence[ListedClip], positions: Sequence[int]) -> set[ListedClip]:
     if positions and max(positions) >= len(train):
         raise CorpusError(
-            f"exclude_train_positions goes up to {max(positions)}, but the training list has {len(train)} "
-            "clips; the first is at 0."
+            f"exclude_train_positions (--exclude-train-position) goes up to {max(positions)}, but the "
+            f"training list has {len(train)} clips; the first is at 0."
         )
     return {train[position] for position in positions}

@@ -154,8 +154,8 @@ def _class_numbers(folder: Path, files: Sequence[Path], num_classes: int | None)
     subset = next((folder / name for name in _subset_names(num_classes) if folder / name in files), None)
     if subset is None:
         raise CorpusError(
-            f"benchmark_classes is {num_classes}, but {folder} has neither {_CLASSES} nor WLASL's "
-            f"{num_classes}.json to say which classes these are."
+            f"benchmark_classes (--classes) is {num_classes}, but {folder} has neither {_CLASSES} nor "
+            f"WLASL's {num_classes}.json to say which classes these are."
         )
     return {name: entry.action[0] for name, entry in read_annotations(subset, NSLT).items()}
 

@@ -67,8 +67,8 @@ def _lists_of_one_place(
     if len(places) > 1:
         names = ", ".join(str(place.relative_to(folder)) for place in places[:5])
         raise CorpusError(
-            f"{folder} has lists in several folders ({names}): set benchmark_classes to the number that the "
-            "wanted one ends with, or import each benchmark's folder apart."
+            f"{folder} has lists in several folders ({names}): set benchmark_classes (--classes) to the "
+            "number that the wanted one ends with, or import each benchmark's folder apart."
         )
     here = sorted(path for path in lists if path.parent == places[0])
     firsts: dict[str, Path] = {}

@@ -50,7 +50,7 @@ def test_lists_name_splits_and_classes(released: Path) -> None:
     assert dict(result.report.skipped) == {"no pose": 1}
     assert result.report.examples == ["drink/00335: no pose file drink/00335"]
     assert result.report.notes == [
-        "Nothing names the benchmark: the thresholds of wlasl were used; set profile for others.",
+        "Nothing names the benchmark: the thresholds of wlasl were used; set profile (--profile) for others.",
         "1 poses are of no listed clip and were not read (for example Pose/book/00000.pkl).",
     ]
 
@@ -141,7 +141,9 @@ def test_pose_files_lie_below_a_folder_called_pose_something(
 
 def test_only_the_first_classes(released: Path) -> None:
     assert {clip.label for clip in read(released, classes=2).clips} == {"book", "drink"}
-    with pytest.raises(CorpusError, match="benchmark_classes is 4, but the source has 3 classes"):
+    with pytest.raises(
+        CorpusError, match=r"benchmark_classes \(--classes\) is 4, but the source has 3 classes"
+    ):
         read(released, classes=4)
 
 
