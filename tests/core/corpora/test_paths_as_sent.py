@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from core.corpora.importing import import_corpus
+from core.corpora.packed import PackedCorpus
 from core.errors import CorpusError
 from core.observer import SilentObserver
 from core.specs import ImportSpec
+from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import coco_keypoints
 
 SIZE = {"width": 640, "height": 480}
@@ -49,6 +51,16 @@ def test_an_error_names_files_from_inside_an_archive(poses: Path, tmp_path: Path
     np.savez(poses / "tea" / "1.npz", keypoints=coco_keypoints(3))
     with pytest.raises(CorpusError, match=r"For example tea/1: tea/1\.npz does not state its frames'"):
         imported(archived(poses), tmp_path / "out")
+
+
+def test_the_only_clip_of_an_archive_is_not_called_as_its_place(tmp_path: Path) -> None:
+    written.write_openpose(tmp_path / "flat", coco_keypoints(3))
+    for path in (tmp_path / "flat").iterdir():
+        path.rename(path.with_name(f"{path.name.split('_')[0]}.json"))
+    size = {"image_width": 640, "image_height": 480}
+    digests = {imported(archived(tmp_path / "flat"), tmp_path / out, **size)["digest"] for out in "ab"}
+    assert len(digests) == 1
+    assert PackedCorpus.open(tmp_path / "a" / "corpus").clip_name(0) == "clip"
 
 
 def test_an_error_names_a_file_alone(poses: Path, tmp_path: Path) -> None:
