@@ -1,19 +1,40 @@
 """Types of fields, and the frozen, closed model, of which every configuration and specification is made."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 Real = Annotated[float, Strict()]
 Whole = Annotated[int, Strict()]
 """Numbers and switches are not guessed: `"5"` and `true` are no 5."""
 Fraction = Annotated[Real, Field(ge=0, le=1)]
+ProperFraction = Annotated[Real, Field(gt=0, lt=1)]
+"""One that leaves something on both sides."""
 Positive = Annotated[Whole, Field(ge=1)]
 Position = Annotated[Whole, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Reference = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 """An id, a name or a path."""
-FileName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
+_UNFIT_FOR_FILES = r"\x00-\x1f/\\"
+
+
+def _checked_file_name(name: object) -> object:
+    """Say of a name what the pattern would refuse without naming it."""
+    unfit = sorted(set(re.findall(f"[{_UNFIT_FOR_FILES}]", name))) if isinstance(name, str) else []
+    if unfit:
+        raise ValueError(
+            "a name may have no slashes and no control characters, and this has "
+            f"{', '.join(map(repr, unfit))}; leave them out, or write '-' instead"
+        )
+    return name
+
+
+FileName = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=f"^[^{_UNFIT_FOR_FILES}]+$"),
+    BeforeValidator(_checked_file_name),
+]
 """A name that may become part of a file's: no slashes and no control characters."""
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Switch = Annotated[bool, Strict()]

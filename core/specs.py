@@ -11,11 +11,11 @@ from core.fields import (
     Closed,
     EngineName,
     FileName,
-    Fraction,
     Name,
     Position,
     Positive,
     Precision,
+    ProperFraction,
     Real,
     Reference,
     Seed,
@@ -55,13 +55,22 @@ class SplitConfig(Closed):
     or sessions go to test; `random`: stratified by label."""
     test: tuple[Name, ...] = ()
     """Signers or sessions that go to test, by name."""
-    test_fraction: Fraction = 0.2
+    test_fraction: ProperFraction = 0.2
     """Share that goes to test where `test` is empty."""
     seed: Seed = 0
     """Seed of the draw."""
     allow_overlap: Switch = False
     """Accept a split with one signer or one clip on both sides. Scores on it are inflated; a random split
     of a corpus with named signers always has this, and is refused without it."""
+
+    @model_validator(mode="after")
+    def _test_is_of_signers_or_sessions(self) -> Self:
+        if self.test and self.by not in ("signer", "session"):
+            raise ValueError(
+                f"split.test (--test) names {', '.join(map(repr, self.test))}, but split.by (--split-by) is "
+                f"{self.by!r}; set it to 'signer' or 'session', or leave split.test empty"
+            )
+        return self
 
 
 class ImportSpec(Closed):
@@ -95,6 +104,24 @@ class ImportSpec(Closed):
     """For benchmarks: leave out each video's last frame, as loaders do that count frames one short."""
     split: SplitConfig = SplitConfig()
     """Division into train and test."""
+
+    @model_validator(mode="after")
+    def _a_whole_frame_size(self) -> Self:
+        sides = {"width": self.image_width, "height": self.image_height}
+        missing = [f"image_{side} (--image-{side})" for side, pixels in sides.items() if pixels is None]
+        if len(missing) == 1:
+            raise ValueError(f"{missing[0]} is missing; give both sides of the frame, or neither")
+        if missing and self.override_image_size:
+            raise ValueError(
+                f"override_image_size (--override-image-size) needs {' and '.join(missing)}; give both, or "
+                "leave it out"
+            )
+        if min(self.image_width or 2, self.image_height or 2) < 2:
+            raise ValueError(
+                f"a frame of {self.image_width} x {self.image_height} pixels is below 2 x 2; give its true "
+                "size"
+            )
+        return self
 
 
 class ImportEncoderSpec(Closed):
@@ -236,7 +263,7 @@ class AuditSpec(Closed):
     folds: Literal["split", "each_signer", "each_session", "random"] = "split"
     """What stands on the two sides: `split`: the corpus' splits, every two of them; `each_signer` and
     `each_session`: one left out in turn, and the others; `random`: what a random split would do."""
-    test_fraction: Fraction = 0.2
+    test_fraction: ProperFraction = 0.2
     """Share of clips that a random split tests."""
     clips: ClipSelection = ClipSelection()
     """Clips that take part."""

@@ -88,7 +88,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         return Upload.model_validate(response.json())
 
     def import_corpus(
-        self, source: str, *, name: str, split: SplitConfig | None = None, **options: Any
+        self, source: str, *, name: str, split: SplitConfig | Mapping[str, Any] | None = None, **options: Any
     ) -> Job:
         """Ask for a corpus made of `source`: an upload's id, or a path below one of the service's roots.
 
@@ -103,7 +103,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         path: str | Path,
         *,
         name: str,
-        split: SplitConfig | None = None,
+        split: SplitConfig | Mapping[str, Any] | None = None,
         on_bytes: OnBytes | None = None,
         **options: Any,
     ) -> Job:

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,21 +64,23 @@ def open_poses(
     if profile is not None and profile not in profiles:
         raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
     options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
-    report = ReadReport()
-    with _unpacked(Path(path)) as folder:
+    with _unpacked(Path(path)) as (folder, shown):
+        report = ReadReport(shown=shown)
         source = open_source(folder, source_format, options, report)
         with closing(read_clips(source, processes=1)) as clips:
             yield PoseSource(Path(path), source.num_clips, clips, report)
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """The source itself; an archive as a temporary folder."""
+def _unpacked(path: Path) -> Iterator[tuple[Path, Callable[[str], str]]]:
+    """The source itself; an archive as a temporary folder, and how to call its files in messages."""
+    from core.corpora.paths_as_sent import paths_as_sent
     from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
 
     if not is_archive(path):
-        yield path
+        yield path, str
         return
     with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
         unpack(path, Path(folder), limits=UnpackLimits())
-        yield Path(folder)
+        with paths_as_sent(path, Path(folder)) as shown:
+            yield Path(folder), shown

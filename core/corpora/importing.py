@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from core import program
 from core.available_cores import available_cores
 from core.corpora.packed import PackedCorpus
+from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions, Source
@@ -20,7 +21,7 @@ from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.source_digest import SourceDigest
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
-from core.errors import CorpusError, SpecError, Stopped
+from core.errors import CorpusError, Stopped
 from core.observer import Observer
 from core.pose.normalise import PROFILES
 from core.specs import ImportSpec
@@ -52,17 +53,21 @@ def import_corpus(
     Raises:
         CorpusError: the source is damaged, of no known format, or without any usable clip.
         SplitError: the split leaks, or one made here leaves a side empty.
-        SpecError: half a frame size.
         Stopped: the observer asked to.
     """
     source, options = Path(spec.source), _read_options(spec)
     if not source.exists():
         raise CorpusError(f"There is no file or folder {source}.")
     _remove_leftovers(out)
-    path, report = out / CORPUS_FOLDER, ReadReport()
-    with SourceDigest(source) as digest, TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working:
+    path = out / CORPUS_FOLDER
+    with (
+        SourceDigest(source) as digest,
+        TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working,
+        paths_as_sent(source, Path(working)) as shown,
+    ):
         if path.exists():
             return _describe(_same_import(path, _origin(spec, digest, observer)))
+        report = ReadReport(shown=shown)
         folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
         opened = open_source(folder, spec.format, options, report)
         processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
@@ -116,19 +121,9 @@ def _read_options(spec: ImportSpec) -> ReadOptions:
 
 
 def _image_size(spec: ImportSpec) -> tuple[int, int] | None:
-    width, height = spec.image_width, spec.image_height
-    if (width is None) != (height is None):
-        missing = "image_width" if width is None else "image_height"
-        raise SpecError(f"{missing} is missing; give both sides of the frame or none.", pointer=f"/{missing}")
-    if width is None or height is None:
-        if spec.override_image_size:
-            raise SpecError(
-                "override_image_size needs image_width and image_height.", pointer="/override_image_size"
-            )
+    if spec.image_width is None or spec.image_height is None:
         return None
-    if min(width, height) < 2:
-        raise SpecError(f"A frame of {width} x {height} pixels is below 2 x 2.", pointer="/image_width")
-    return width, height
+    return spec.image_width, spec.image_height
 
 
 def _remove_leftovers(out: Path) -> None:

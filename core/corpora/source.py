@@ -1,7 +1,7 @@
 """What a reader of a source format hands on, and the account it keeps of what it left out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -26,13 +26,22 @@ class SourceClip:
 
 
 @dataclass
+class Tally:
+    """How many clips a note is about, and what is said of the first of them."""
+
+    count: int
+    example: str
+
+
+@dataclass
 class ReadReport:
     """What was read, what was left out and why, and what had to be assumed.
 
     `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand,
     `frames_missing` are not in the source by its own numbers; of `frames_of_several_people` one person was
     read. `lengths` are the frames that each clip that was read has in its source, `seconds` the durations of
-    those whose frame rate the source tells.
+    those whose frame rate the source tells. `tallies` are notes on some of the clips. `shown` changes how
+    what is told calls files.
     """
 
     clips_read: int = 0
@@ -47,12 +56,14 @@ class ReadReport:
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    shown: Callable[[str], str] = str
 
     def skip(self, name: str, reason: str, detail: str = "") -> None:
         """Count a clip that cannot be used, and remember the first few."""
         self.skipped[reason] += 1
         if len(self.examples) < NUM_EXAMPLES:
-            self.examples.append(_as_text(f"{name}: {detail or reason}"))
+            self.examples.append(self._told(f"{name}: {detail or reason}"))
 
     def measure(self, num_frames: int, frame_rate: float | None) -> None:
         """Count the frames of a clip that was read, and its duration where its frame rate is known."""
@@ -63,8 +74,16 @@ class ReadReport:
 
     def note(self, sentence: str) -> None:
         """Say, once, what had to be assumed or was left aside."""
-        if _as_text(sentence) not in self.notes:
-            self.notes.append(_as_text(sentence))
+        if (told := self._told(sentence)) not in self.notes:
+            self.notes.append(told)
+
+    def tally(self, note: str, example: str) -> None:
+        """Count a clip of which `note` is true, a sentence with `{count}` and `{example}`."""
+        self._add_tally(note, Tally(1, self._told(example)))
+
+    def all_notes(self) -> list[str]:
+        """What was assumed or left aside, and what some of the clips have in common."""
+        return [*self.notes, *(note.format(**vars(tally)) for note, tally in self.tallies.items())]
 
     def add(self, later: "ReadReport") -> None:
         """Take in the report of the clips that come next."""
@@ -78,9 +97,11 @@ class ReadReport:
         self.seconds.extend(later.seconds)
         self.frame_rates.update(later.frame_rates)
         self.skipped.update(later.skipped)
-        self.examples.extend(later.examples[: NUM_EXAMPLES - len(self.examples)])
+        self.examples.extend(map(self._told, later.examples[: NUM_EXAMPLES - len(self.examples)]))
         for sentence in later.notes:
             self.note(sentence)
+        for note, tally in later.tallies.items():
+            self._add_tally(note, tally)
 
     @property
     def num_skipped(self) -> int:
@@ -102,8 +123,16 @@ class ReadReport:
             "frame_rates": self._rates(),
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
-            "notes": list(self.notes),
+            "notes": self.all_notes(),
         }
+
+    def _told(self, sentence: str) -> str:
+        """File names may hold bytes that are no text; JSON may not."""
+        return self.shown(sentence).encode(errors="replace").decode()
+
+    def _add_tally(self, note: str, more: Tally) -> None:
+        found = self.tallies.setdefault(note, Tally(0, more.example))
+        found.count += more.count
 
     def _rates(self) -> dict[str, int]:
         """Clips by frame rate."""
@@ -125,8 +154,3 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
         "longest": max(values),
     }
     return {name: round(number, 3) for name, number in numbers.items()}
-
-
-def _as_text(sentence: str) -> str:
-    """File names may hold bytes that are no text; JSON may not."""
-    return sentence.encode(errors="replace").decode()

@@ -51,11 +51,6 @@ def assign_splits(facts: ClipFacts, config: SplitConfig, *, published: bool = Fa
         SplitError: unknown names, an empty side of a split made here, or one signer or identical clip in two
             splits without `allow_overlap`.
     """
-    if config.test and config.by not in ("signer", "session"):
-        raise SplitError(
-            f"split.test names {list(config.test)}, but split.by is {config.by!r}; set it to "
-            "'signer' or 'session', or leave split.test empty."
-        )
     if config.by == "given":
         split = _as_given(facts)
     elif config.by == "random":
@@ -80,7 +75,8 @@ def check_overlap(facts: ClipFacts, split: Split, *, signers: bool = True) -> No
                 both = f"{split.names[first_split[signer]]!r} and {split.names[side]!r}"
                 raise SplitError(
                     f"Signer {facts.signer_names[signer]!r} is in both {both}: scores would "
-                    "reward knowing the signer. Split by signer, or set split.allow_overlap."
+                    "reward knowing the signer. Split by signer, or set split.allow_overlap "
+                    "(--allow-overlap)."
                 )
     first_clip: dict[bytes, int] = {}
     for index, content in enumerate(facts.contents):
@@ -89,7 +85,7 @@ def check_overlap(facts: ClipFacts, split: Split, *, signers: bool = True) -> No
             sides = f"{split.names[split.splits[twin]]!r} and {split.names[split.splits[index]]!r}"
             raise SplitError(
                 f"Clips {facts.names[twin]!r} and {facts.names[index]!r} are identical but in "
-                f"{sides}. Remove one of them, or set split.allow_overlap."
+                f"{sides}. Remove one of them, or set split.allow_overlap (--allow-overlap)."
             )
 
 
@@ -123,12 +119,13 @@ def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
     if unknown and not config.allow_overlap:
         raise SplitError(
             f"{unknown} of {len(values)} clips name no {config.by}, so a split by {config.by} "
-            "cannot place them. Name it in the source, or set split.allow_overlap to train on them."
+            "cannot place them. Name it in the source, or set split.allow_overlap (--allow-overlap) to "
+            "train on them."
         )
     missing = [name for name in config.test if name not in names]
     if missing:
         raise SplitError(
-            f"split.test names {', '.join(map(repr, missing))}, but the corpus' {config.by}s are "
+            f"split.test (--test) names {', '.join(map(repr, missing))}, but the corpus' {config.by}s are "
             f"{', '.join(map(repr, names)) or 'not named'}."
         )
     if config.test:
@@ -142,7 +139,7 @@ def _drawn(groups: Int[np.ndarray, " G"], config: SplitConfig) -> Int[np.ndarray
     if len(groups) < 2:
         raise SplitError(
             f"A split by {config.by} needs at least 2 {config.by}s; the corpus has {len(groups)}. "
-            "Choose another split.by."
+            "Choose another split.by (--split-by)."
         )
     num_test = int(np.clip(round(config.test_fraction * len(groups)), 1, len(groups) - 1))
     return np.random.default_rng(config.seed).permutation(groups)[:num_test]

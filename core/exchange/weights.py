@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
             card = _read_card(file, (content.metadata() or {}).get("signforge_card"))
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise EncoderError(f"{file} is not a readable encoder: {error}.") from None
+        raise EncoderError(_why_unreadable(file, error)) from None
     model = ClipEncoder(card.config)
     try:
         model.load_state_dict(tensors)
@@ -62,6 +63,27 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
             f"{file}: its tensors do not fit its card: {str(error).splitlines()[-1].strip()}"
         ) from None
     return LoadedEncoder(model.to(device).eval(), card)
+
+
+def _why_unreadable(file: Path, error: Exception) -> str:
+    if _is_checkpoint(file):
+        return (
+            f"{file} is a checkpoint of PyTorch, not a downloaded encoder. If it is of the released code, "
+            f"`signforge encoders import {file} --name NAME` makes an encoder of it, to download."
+        )
+    return f"{file} is not a readable encoder: {error}."
+
+
+def _is_checkpoint(file: Path) -> bool:
+    """Whether torch.save wrote it: a zip around a pickle, or before PyTorch 1.6 a pickle."""
+    try:
+        with file.open("rb") as content:
+            if content.read(2) == b"\x80\x02":
+                return True
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _read_card(file: Path, text: str | None) -> EncoderCard:

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from core.specs import AuditSpec, ClipSelection
 from signforge.client import Client
-from signforge.commands.submit import NotLabels, NotSigners, Signers, Splits
+from signforge.commands.submit import NotLabels, NotSigners, Signers, Splits, selection
 from signforge.commands.terminal import AsJson, print_json, print_table
 from signforge.commands.watching import watch_until_exit
 
@@ -42,16 +41,15 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Look for copies, signers and sessions on both sides, and for glosses that posture alone gives away."""
-    clips = ClipSelection(
-        splits=tuple(splits or ()),
-        signers=tuple(signers or ()),
-        exclude_signers=tuple(exclude_signers or ()),
-        exclude_labels=tuple(exclude_labels or ()),
-    )
-    chosen = {} if copy_distance is None else {"copy_distance": copy_distance}
-    spec = AuditSpec(
-        corpus=corpus, folds=folds.value, test_fraction=test_fraction, seed=seed, clips=clips, **chosen
-    )
+    spec = {
+        "kind": "audit",
+        "corpus": corpus,
+        "folds": folds.value,
+        "test_fraction": test_fraction,
+        "seed": seed,
+        "clips": selection(splits, signers, exclude_signers, exclude_labels),
+        **({} if copy_distance is None else {"copy_distance": copy_distance}),
+    }
     with Client() as client:
         job = client.submit(spec)
         if watch:

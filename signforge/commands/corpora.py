@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.specs import SplitConfig, WantedFormat
+from core.specs import WantedFormat
 from signforge.client import Client
 from signforge.commands.auditing import audit
 from signforge.commands.import_report import report_fields
@@ -83,13 +83,13 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Send pose files and have them normalised and packed into a corpus."""
-    split = SplitConfig(
-        by=split_by.value,
-        test=tuple(test or ()),
-        test_fraction=test_fraction,
-        seed=split_seed,
-        allow_overlap=allow_overlap,
-    )
+    split = {
+        "by": split_by.value,
+        "test": tuple(test or ()),
+        "test_fraction": test_fraction,
+        "seed": split_seed,
+        "allow_overlap": allow_overlap,
+    }
     options: dict[str, Any] = {
         "name": name or PurePath(source).name.split(".")[0],
         "split": split,

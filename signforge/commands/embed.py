@@ -61,7 +61,7 @@ def _tell(report: "ReadReport") -> None:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())
         examples = "; ".join(report.examples[:_EXAMPLES_TOLD])
         typer.echo(f"{report.num_skipped} clips were left out: {reasons}. For example {examples}", err=True)
-    for note in report.notes:
+    for note in report.all_notes():
         typer.echo(note, err=True)
 
 

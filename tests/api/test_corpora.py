@@ -30,12 +30,12 @@ class TestForm:
         return bench.client.post("/v1/corpora", data=form, files=file, headers=headers)
 
     def test_a_file_and_its_specification_become_an_import(self, bench: Bench) -> None:
-        answer = self.post(bench, {"name": "signs", "split": {"by": "random", "test": ["ada"]}})
+        answer = self.post(bench, {"name": "signs", "split": {"by": "signer", "test": ["ada"]}})
         assert answer.status_code == 201, answer.text
         job = answer.json()
         assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
         assert job["spec"]["split"] == {
-            "by": "random",
+            "by": "signer",
             "test": ["ada"],
             "test_fraction": 0.2,
             "seed": 0,
@@ -59,6 +59,9 @@ class TestForm:
             ({"name": "signs", "split": {"bye": "x"}}, "/split/bye", "Did you mean 'by'?"),
             ({"name": "signs", "source": "upl_1"}, "/source", "Leave out 'source'"),
             ({"name": "signs", "image_width": 0}, "/image_width", "got 0"),
+            ({"name": "signs", "image_width": 640}, "", "image_height (--image-height) is missing"),
+            ({"name": "signs", "split": {"test": ["s1"]}}, "/split", "is 'given'; set it to 'signer'"),
+            ({"name": "a/b"}, "/name", "no slashes and no control characters, and this has '/'"),
         ],
     )
     def test_a_bad_specification_keeps_no_file(

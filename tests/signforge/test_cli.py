@@ -201,6 +201,42 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
     assert (spec["profile"], spec["benchmark_classes"], spec["drop_last_frame"]) == ("slr500", None, False)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--image-width", "640"], "Error: image_height (--image-height) is missing; give both sides"),
+        (
+            ["--test", "s1"],
+            "Error: /split: split.test (--test) names 's1', but split.by (--split-by) is 'given'",
+        ),
+        (
+            ["--name", "a/b"],
+            "Error: /name: a name may have no slashes and no control characters, and this has '/'",
+        ),
+        (
+            ["--split-by", "signer", "--test-fraction", "0"],
+            "/split/test_fraction: Input should be greater than 0",
+        ),
+    ],
+)
+def test_what_cannot_be_imported_is_said_before_it_is_sent(
+    invoke: Invoke, api: RunningApi, tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "poses.npz").write_bytes(b"poses")
+    refused = invoke("corpora", "add", str(tmp_path / "poses.npz"), *words)
+    assert refused.exit_code == 1
+    assert message in refused.stderr
+    assert "Traceback" not in refused.output
+    with api.client() as client:
+        assert client.jobs() == []
+
+
+def test_an_audit_that_cannot_be_made_is_a_line(invoke: Invoke) -> None:
+    refused = invoke("corpora", "audit", "signs", "--folds", "random", "--test-fraction", "1")
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: /test_fraction: Input should be less than 1 (got 1.0).\n"
+
+
 def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp_path: Path) -> None:
     text = json.dumps({"kind": "pretrain", "corpus": "signs", "recipe": "smoke"})
     (tmp_path / "job.json").write_text(text)

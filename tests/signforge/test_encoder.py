@@ -8,6 +8,7 @@ from core.errors import CorpusError, EncoderError, UserError
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from signforge import load_encoder, read_clips
 from signforge.packing import as_one_file
+from signforge.pose_source import open_poses
 
 
 @pytest.fixture
@@ -28,12 +29,23 @@ def test_clips_are_the_same_from_a_file_and_from_an_archive(poses: Path) -> None
         np.testing.assert_array_equal(clip.points, other.points)
 
 
+def test_messages_name_an_archives_files_from_inside(poses: Path) -> None:
+    whole = poses.read_bytes()
+    poses.write_bytes(whole[:-100])
+    with as_one_file(poses.parent) as packed, pytest.raises(CorpusError, match=r"^poses\.npz is "):
+        read_clips(packed)
+    np.savez(poses.parent / "1.npz", keypoints=np.ones((2, 133, 3)) * 100, width=640, height=480)
+    with as_one_file(poses.parent) as packed, open_poses(packed) as source:
+        assert len(list(source.clips)) == 1
+    assert source.report.examples[0].startswith("poses: poses.npz is ")
+
+
 def test_what_cannot_be_read_is_named(poses: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"nothing\.npz"):
         read_clips(tmp_path / "nothing.npz")
     with pytest.raises(UserError, match=r"no profile 'asl'.*wlasl"):
         read_clips(poses, profile="asl")
-    with pytest.raises(EncoderError, match=r"poses\.npz"):
+    with pytest.raises(EncoderError, match=r"poses\.npz is not a readable encoder"):
         load_encoder(poses)
 
 

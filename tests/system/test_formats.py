@@ -48,7 +48,11 @@ def test_every_format_from_the_shell(
             assert "frames per clip" in CliRunner().invoke(app, ["corpora", "show", name]).stdout
         for source, options, message in (
             (cut, (), "is damaged: it promises"),
-            (wlasl, ("--classes", "300"), "benchmark_classes is 300, but the source has 100 classes"),
+            (
+                wlasl,
+                ("--classes", "300"),
+                "benchmark_classes (--classes) is 300, but the source has 100 classes",
+            ),
             (formats / "openpose_json", (), "set image_width and image_height"),
             (formats / "pose_format", ("--format", "mp_data"), "is pose_format, not mp_data"),
         ):

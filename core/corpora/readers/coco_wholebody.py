@@ -12,7 +12,7 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.people import most_confident
-from core.corpora.readers.pixels import check_pixels
+from core.corpora.readers.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -132,8 +132,7 @@ def _image_sizes(file: NpzFile, options: ReadOptions, num_clips: int) -> list[tu
     if "width" not in file or "height" not in file:
         if options.image_size is None:
             raise CorpusError(
-                f"{file.path} does not state its frames' 'width' and 'height' in pixels; "
-                "set image_width and image_height."
+                f"{file.path} does not state its frames' 'width' and 'height' in pixels; set {SIZE_OPTIONS}."
             )
         return [options.image_size] * num_clips
     width, height = (_sides(file, name, num_clips) for name in ("width", "height"))

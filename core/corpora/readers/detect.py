@@ -41,7 +41,7 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
     """
     source = (_open_folder if path.is_dir() else _open_file)(path, options, report)
     if wanted not in (AUTO, source.format):
-        raise CorpusError(f"{path} is {source.format}, not {wanted}; set format to 'auto'.")
+        raise CorpusError(f"{path} is {source.format}, not {wanted}; set format (--format) to 'auto'.")
     if source.format not in BENCHMARK_FORMATS and options.benchmark != BenchmarkOptions():
         raise CorpusError(
             f"{path} is {source.format}, no benchmark: benchmark_classes, exclude_clips, "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.pixels import SIZE_OPTIONS
 from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -31,7 +32,7 @@ def frame_size(options: ReadOptions, report: ReadReport) -> tuple[int, int]:
         return options.image_size
     report.note(
         f"No frame size given: square pixels and a frame of {ASSUMED_SIDE} x {ASSUMED_SIDE} assumed; set "
-        "image_width and image_height where the video was not square."
+        f"{SIZE_OPTIONS} where the video was not square."
     )
     return ASSUMED_SIDE, ASSUMED_SIDE
 

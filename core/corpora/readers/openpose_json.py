@@ -131,7 +131,8 @@ def _of_name(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) ->
 def _of_folder(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) -> ClipFiles:
     inside = parent.relative_to(folder)
     if not inside.parts:
-        return ClipFiles(clip or folder.name, frames)
+        unpacked = folder.name.startswith(".")  # where it lies, which changes, is no name
+        return ClipFiles(clip or ("clip" if unpacked else folder.name), frames)
     return ClipFiles(str(inside), frames, inside.parts[-2] if len(inside.parts) > 1 else None)
 
 

@@ -7,6 +7,8 @@ from jaxtyping import Float64
 
 from core.errors import CorpusError
 
+SIZE_OPTIONS = "image_width and image_height (--image-width, --image-height)"
+"""How messages call what states the size of frames."""
 FARTHEST_FRACTION = 8
 """Keypoints that never leave this square are in no unit as small as a pixel."""
 
@@ -36,6 +38,6 @@ def stated_size(path: Path, image_size: tuple[int, int] | None) -> tuple[int, in
     """
     if image_size is None:
         raise CorpusError(
-            f"{path} does not state its frames' width and height in pixels; set image_width and image_height."
+            f"{path} does not state its frames' width and height in pixels; set {SIZE_OPTIONS}."
         )
     return image_size

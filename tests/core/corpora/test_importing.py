@@ -15,7 +15,7 @@ import pytest
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.corpora.readers.unpack import UnpackLimits
-from core.errors import CorpusError, SpecError, SplitError, Stopped
+from core.errors import CorpusError, SplitError, Stopped
 from core.observer import SilentObserver
 from core.specs import ImportSpec
 from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
@@ -181,20 +181,6 @@ def test_an_empty_folder_is_refused(tmp_path: Path, out: Path) -> None:
 def test_a_missing_source_is_named(tmp_path: Path, out: Path) -> None:
     with pytest.raises(CorpusError, match="no file or folder"):
         import_corpus(spec(tmp_path / "nowhere"), out, SilentObserver())
-
-
-@pytest.mark.parametrize(
-    ("size", "pointer"),
-    [
-        ({"image_width": 640}, "/image_height"),
-        ({"image_height": 480}, "/image_width"),
-        ({"image_width": 1, "image_height": 480}, "/image_width"),
-    ],
-)
-def test_half_a_frame_size_is_refused(signs: Path, out: Path, size: dict[str, int], pointer: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        import_corpus(spec(signs, **size), out, SilentObserver())
-    assert caught.value.pointer == pointer
 
 
 def test_a_random_split_of_named_signers_is_refused(signs: Path, out: Path) -> None:

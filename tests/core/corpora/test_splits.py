@@ -147,7 +147,6 @@ def test_one_clip_under_two_names_on_both_sides_is_refused() -> None:
             r"leaves 'train' empty \(train 0, test 4 clips\)",
         ),
         ({"by": "session"}, "at least 2 sessions; the corpus has 1"),
-        ({"by": "random", "test": ["signer 0"]}, "split.by is 'random'"),
     ],
 )
 def test_what_cannot_be_done_is_refused(asked: dict[str, Any], message: str) -> None:

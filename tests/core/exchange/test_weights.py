@@ -90,3 +90,13 @@ def test_what_is_not_a_whole_encoder_is_refused(folder: Path, tmp_path: Path, ki
         save_file(ClipEncoder(SMALL).streams["joint"].state_dict(), path, metadata={"signforge_card": card})
     with pytest.raises(EncoderError, match=str(path)):
         load_encoder(path)
+
+
+@pytest.mark.parametrize("as_zip", [True, False])
+def test_a_checkpoint_is_sent_to_the_import(tmp_path: Path, as_zip: bool) -> None:
+    path = tmp_path / "theirs.pth.tar"
+    torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=as_zip)
+    with pytest.raises(
+        EncoderError, match=f"`signforge encoders import {path} --name NAME` makes an encoder"
+    ):
+        load_encoder(path)

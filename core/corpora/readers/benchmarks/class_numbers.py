@@ -47,7 +47,7 @@ def first_number(lines: Sequence[Line], classes: ClassNames, report: ReadReport)
         raise CorpusError(
             f"Nothing tells whether the lists' class numbers count from 0 or from 1: neither 0 nor "
             f"{len(classes.names)} occurs, and the {len(classes.names)} classes' names have no numbers. Put "
-            "its number before each name."
+            "its number before each name in classInd.txt."
         )
     report.note(
         "Class numbers of the lists were taken for those before the classes' names: neither the first nor "

@@ -43,6 +43,7 @@ def with_pose_files(
     for clip, every in zip(clips, paths, strict=True):
         if clip not in wanted:
             continue
+        wanted.remove(clip)  # lists may have it twice
         choices = _without_own_frames(every)
         if len(choices) > 1:
             raise CorpusError(f"{choices[0]} and {choices[1]} could both be the pose of clip {clip.name!r}.")

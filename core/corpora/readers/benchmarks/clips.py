@@ -7,7 +7,14 @@ from pathlib import Path, PurePath
 from core.corpora.readers import coco_wholebody
 from core.corpora.readers.benchmarks import pose_pickle
 from core.corpora.readers.benchmarks.clip_places import Found, frames_of, with_pose_files
-from core.corpora.readers.benchmarks.listed_clips import ListedClip, chosen, profile_named
+from core.corpora.readers.benchmarks.listed_clips import (
+    ListedClip,
+    check_labels,
+    chosen,
+    note_shared_signers,
+    profile_named,
+    without_repeats,
+)
 from core.corpora.readers.benchmarks.pose_pickle import Pose
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.clip_formats import clip_format_of
@@ -30,10 +37,12 @@ def open_listed(
     """A source of the listed clips that were asked for, each in a pose file of its own among `files`.
 
     Raises:
-        CorpusError: not one of them has a pose file, or more was asked for than there is.
+        CorpusError: not one of them has a pose file, one has two labels, or more was asked for than there is.
     """
-    wanted = chosen(clips, options.benchmark, report)
+    check_labels(clips, options.benchmark)
+    wanted = without_repeats(chosen(clips, options.benchmark, report), report)
     found = with_pose_files(clips, wanted, folder, files, report)
+    note_shared_signers([clip for clip, _ in found], report)
     pieces = [
         ListedPiece(tuple(found[first : first + _FILES_AT_ONCE]), options)
         for first in range(0, len(found), _FILES_AT_ONCE)
@@ -61,10 +70,13 @@ def with_profile(options: ReadOptions, folder: Path, inside: Path, report: ReadR
     if (profile := profile_named(named)) is None:
         report.note(
             f"Nothing names the benchmark: the thresholds of {options.profile.name} were used; set profile "
-            "for others."
+            "(--profile) for others."
         )
         return options
-    report.note(f"The thresholds of {profile.name} were used, as {named!r} names it; set profile for others.")
+    report.note(
+        f"The thresholds of {profile.name} were used, as {named!r} names it; set profile "
+        "(--profile) for others."
+    )
     return replace(options, profile=profile)
 
 
@@ -101,7 +113,10 @@ def read_clip(path: Path, clip: ListedClip, options: ReadOptions, report: ReadRe
         return as_listed(Pose(keypoints, size, frame_rate=rate).as_clip(clip.name, options, report), clip)
     asked = options.benchmark
     if layout != pose_pickle.LAYOUT and (asked.drop_last_frame or asked.override_image_size):
-        raise CorpusError(f"{path} is no pickle or .npz: drop_last_frame and override_image_size need one.")
+        raise CorpusError(
+            f"{path} is no pickle or .npz: drop_last_frame (--drop-last-frame) and "
+            "override_image_size (--override-image-size) need one."
+        )
     return as_listed(layout.read(ClipFiles(clip.name, files), options, report), clip)
 
 

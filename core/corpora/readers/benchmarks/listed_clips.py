@@ -53,8 +53,49 @@ def chosen(clips: Sequence[ListedClip], options: BenchmarkOptions, report: ReadR
         raise CorpusError(f"exclude_clips and positions leave none of {len(kept)} clips.")
     if len(wanted) < len(kept):
         report.note(f"{len(kept) - len(wanted)} clips were left out, as exclude_clips and positions ask.")
-    _note_shared_signers(wanted, report)
     return wanted
+
+
+def check_labels(clips: Sequence[ListedClip], options: BenchmarkOptions) -> None:
+    """Refuse lists, in which a name is one clip, that say two things of it; one left out by name may be so.
+
+    Raises:
+        CorpusError: names the clip and its two labels.
+    """
+    first: dict[str, str] = {}
+    for clip in clips:
+        if clip.label is None or clip.name in options.exclude_clips:
+            continue
+        if (label := first.setdefault(clip.name, clip.label)) != clip.label:
+            raise CorpusError(
+                f"Clip {clip.name!r} is listed as {label!r} and as {clip.label!r}; correct the lists, "
+                "or leave it out with exclude_clips (--exclude)."
+            )
+
+
+def without_repeats(clips: Sequence[ListedClip], report: ReadReport) -> list[ListedClip]:
+    """Each clip once, even where its split's list names it twice."""
+    once: dict[tuple[str, str | None], ListedClip] = {}
+    for clip in clips:
+        once.setdefault((clip.name, clip.split), clip)
+    if repeats := len(clips) - len(once):
+        report.note(f"{repeats} lines name a clip that the same list has already; it is read once.")
+    return list(once.values())
+
+
+def note_shared_signers(clips: Sequence[ListedClip], report: ReadReport) -> None:
+    """Mention how many signers of the clips are in more than one split."""
+    splits: dict[str, set[str | None]] = {}
+    for clip in clips:
+        if clip.signer is not None:
+            splits.setdefault(clip.signer, set()).add(clip.split)
+    shared = sum(len(sides) > 1 for sides in splits.values())
+    if shared:
+        report.note(
+            f"{shared} of {len(splits)} signers are in more than one split, as the benchmark publishes it: "
+            "scores on it also reward knowing the signer. Set split.by (--split-by) to 'signer' for unseen "
+            "ones."
+        )
 
 
 def skip_without_pose(clip: ListedClip, detail: str, report: ReadReport) -> None:
@@ -81,12 +122,14 @@ def _of_first_classes(clips: Sequence[ListedClip], num_classes: int | None) -> l
         return list(clips)
     if any(clip.class_index is None for clip in clips):
         raise CorpusError(
-            f"benchmark_classes is {num_classes}, but the source does not number its classes; import them "
-            "all, or put the benchmark's list of classes beside its lists."
+            f"benchmark_classes (--classes) is {num_classes}, but the source does not number its classes; "
+            "import them all, or put the benchmark's list of classes beside its lists."
         )
     there_are = 1 + max((clip.class_index or 0 for clip in clips), default=-1)
     if num_classes > there_are:
-        raise CorpusError(f"benchmark_classes is {num_classes}, but the source has {there_are} classes.")
+        raise CorpusError(
+            f"benchmark_classes (--classes) is {num_classes}, but the source has {there_are} classes."
+        )
     return [clip for clip in clips if (clip.class_index or 0) < num_classes]
 
 
@@ -94,8 +137,8 @@ def _without_excluded(clips: Sequence[ListedClip], options: BenchmarkOptions) ->
     missing = set(options.exclude_clips) - {clip.name for clip in clips}
     if missing:
         raise CorpusError(
-            f"exclude_clips names {', '.join(map(repr, sorted(missing)[:_NAMED]))}, but no list has such a "
-            f"clip; they are called {clips[0].name!r} and so on."
+            f"exclude_clips (--exclude) names {', '.join(map(repr, sorted(missing)[:_NAMED]))}, but no list "
+            f"has such a clip; they are called {clips[0].name!r} and so on."
         )
     train = [clip for clip in clips if clip.split == TRAIN]
     unwanted = _at_positions(train, options.exclude_train_positions)
@@ -105,20 +148,7 @@ def _without_excluded(clips: Sequence[ListedClip], options: BenchmarkOptions) ->
 def _at_positions(train: Sequence[ListedClip], positions: Sequence[int]) -> set[ListedClip]:
     if positions and max(positions) >= len(train):
         raise CorpusError(
-            f"exclude_train_positions goes up to {max(positions)}, but the training list has {len(train)} "
-            "clips; the first is at 0."
+            f"exclude_train_positions (--exclude-train-position) goes up to {max(positions)}, but the "
+            f"training list has {len(train)} clips; the first is at 0."
         )
     return {train[position] for position in positions}
-
-
-def _note_shared_signers(clips: Sequence[ListedClip], report: ReadReport) -> None:
-    splits: dict[str, set[str | None]] = {}
-    for clip in clips:
-        if clip.signer is not None:
-            splits.setdefault(clip.signer, set()).add(clip.split)
-    shared = sum(len(sides) > 1 for sides in splits.values())
-    if shared:
-        report.note(
-            f"{shared} of {len(splits)} signers are in more than one split, as the benchmark publishes it: "
-            "scores on it also reward knowing the signer. Set split.by to 'signer' for unseen ones."
-        )

@@ -13,8 +13,10 @@ from core.corpora.readers.benchmarks.clip_places import note_unlisted
 from core.corpora.readers.benchmarks.clips import as_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import (
     ListedClip,
+    check_labels,
     chosen,
     skip_without_pose,
+    without_repeats,
 )
 from core.corpora.readers.benchmarks.pose_pickle import pose_of
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
@@ -41,8 +43,8 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     """The listed clips; those without keypoints are skipped and counted.
 
     Raises:
-        CorpusError: a pack or list that is none, lists of several packs, a clip in two packs, or more asked
-            for than there is.
+        CorpusError: a pack or list that is none, lists of several packs, a clip in two packs or with two
+            labels, or more asked for than there is.
     """
     lists = _lists_of_one_pack(files)
     clips, num_augmented = _listed(lists, _class_numbers(lists[0].parent, files, options.benchmark.classes))
@@ -50,7 +52,8 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
         report.note(f"{num_augmented} augmented copies in the lists were left out.")
     packs = [path for path in files if _is_pack(path)]
     options = with_profile(options, folder, packs[0].parent, report)
-    wanted = chosen(clips, options.benchmark, report)
+    check_labels(clips, options.benchmark)
+    wanted = without_repeats(chosen(clips, options.benchmark, report), report)
     poses = _merged(packs)
     listed = {clip.name for clip in clips}
     note_unlisted([name for name in poses if name not in listed], report)
@@ -151,8 +154,8 @@ def _class_numbers(folder: Path, files: Sequence[Path], num_classes: int | None)
     subset = next((folder / name for name in _subset_names(num_classes) if folder / name in files), None)
     if subset is None:
         raise CorpusError(
-            f"benchmark_classes is {num_classes}, but {folder} has neither {_CLASSES} nor WLASL's "
-            f"{num_classes}.json to say which classes these are."
+            f"benchmark_classes (--classes) is {num_classes}, but {folder} has neither {_CLASSES} nor "
+            f"WLASL's {num_classes}.json to say which classes these are."
         )
     return {name: entry.action[0] for name, entry in read_annotations(subset, NSLT).items()}
 

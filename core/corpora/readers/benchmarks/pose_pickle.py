@@ -16,7 +16,7 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.mediapipe_points import frame_size
 from core.corpora.readers.npz import damage_named
 from core.corpora.readers.people import most_confident
-from core.corpora.readers.pixels import check_pixels
+from core.corpora.readers.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -73,7 +73,7 @@ class Pose:
         if options.image_size is None:
             raise CorpusError(
                 f"Neither lists nor pose of clip {name!r} state the frame's width and height in pixels; set "
-                "image_width and image_height."
+                f"{SIZE_OPTIONS}."
             )
         return options.image_size
 

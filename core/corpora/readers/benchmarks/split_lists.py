@@ -40,12 +40,15 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     """The clips of the lists; those without a pose file are skipped and counted.
 
     Raises:
-        CorpusError: lists in several places, a line that is none, or no pose file at all.
+        CorpusError: lists in several places, none with a clip, a line that is none, or no pose file at all.
     """
     lists = _lists_of_one_place(folder, files, options.benchmark.classes, report)
     classes = _class_names(lists[0].parent / CLASSES, files)
     lines = [(path, *line) for path in lists for line in _lines(path)]
+    if not lines:
+        raise CorpusError(f"{', '.join(map(str, lists))} name no clip; a line is '<path> <class number>'.")
     first = first_number([line[1:] for line in lines], classes, report)
+    _note_unnamed([number for _, _, number in lines if number is not None], first, classes, report)
     clips = [_listed(path, place, number, first, classes) for path, place, number in lines]
     poses = [path for path in files if _is_below_poses(path.relative_to(folder))]
     where = [path for path in poses or files if not path.name.endswith(".txt")]
@@ -64,8 +67,8 @@ def _lists_of_one_place(
     if len(places) > 1:
         names = ", ".join(str(place.relative_to(folder)) for place in places[:5])
         raise CorpusError(
-            f"{folder} has lists in several folders ({names}): set benchmark_classes to the number that the "
-            "wanted one ends with, or import each benchmark's folder apart."
+            f"{folder} has lists in several folders ({names}): set benchmark_classes (--classes) to the "
+            "number that the wanted one ends with, or import each benchmark's folder apart."
         )
     here = sorted(path for path in lists if path.parent == places[0])
     firsts: dict[str, Path] = {}
@@ -103,6 +106,15 @@ def _class_names(path: Path, files: Sequence[Path]) -> ClassNames:
     """Those beside the lists, or of another file that is called so."""
     found = path if path in files else next((file for file in files if file.name == CLASSES), None)
     return ClassNames.of(_text_lines(found) if found else ())
+
+
+def _note_unnamed(numbers: Sequence[int], first: int, classes: ClassNames, report: ReadReport) -> None:
+    unnamed = sorted({number for number in numbers if class_of(number, first, classes) is None})
+    if classes.names and unnamed:
+        report.note(
+            f"{CLASSES} has no name for {len(unnamed)} class numbers of lists (for example {unnamed[0]}): "
+            "these are called by number."
+        )
 
 
 def _listed(path: Path, place: str, number: int | None, first: int, classes: ClassNames) -> ListedClip:

@@ -61,11 +61,13 @@ def _label_files(files: Sequence[Path], num_classes: int | None) -> list[Path]:
     wanted = str(num_classes) if str(num_classes) in subsets else None
     if num_classes is not None and wanted is None:
         raise CorpusError(
-            f"benchmark_classes is {num_classes}, but there is no labels-{num_classes}.train, .dev or .test."
+            f"benchmark_classes (--classes) is {num_classes}, but there is no "
+            f"labels-{num_classes}.train, .dev or .test."
         )
     if len(subsets) > 1 and wanted is None:
         raise CorpusError(
-            f"There are labels of several subsets ({', '.join(subsets)}); set benchmark_classes to one."
+            f"There are labels of several subsets ({', '.join(subsets)}); set benchmark_classes "
+            "(--classes) to one."
         )
     labels = [path for path, subset in found if wanted is None or subset == wanted]
     if other := next((path for path in labels if path.parent != labels[0].parent), None):

@@ -23,6 +23,7 @@ FORMAT: Final = "wlasl"
 _GLOSSES = re.compile(r"WLASL_v.*\.json")
 _SUBSET = re.compile(r"nslt_(\d+).*\.json")
 _NAMED = 3
+_LIST = "WLASL's list of glosses"
 
 
 def is_layout(files: Sequence[Path]) -> bool:
@@ -92,12 +93,30 @@ def _listed(video_id: str, split: str, number: int, label: str, signer: int | No
 def _note_mismatch(
     subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss], name: str, report: ReadReport
 ) -> None:
+    """Mention the videos on which the subset `name` and the list of glosses are not of one mind."""
     if not glosses:
         report.note(f"{name} has no glosses and signers: put WLASL_v0.3.json beside it to have them.")
         return
-    known = {video.video_id for gloss in glosses for video in gloss.instances}
-    if missing := [video_id for video_id in subset if video_id not in known]:
-        report.note(
-            f"{len(missing)} videos of {name} are not in WLASL's list of glosses (for example "
-            f"{', '.join(missing[:_NAMED])}): their signers are unknown."
-        )
+    known = {
+        video.video_id: (number, split_named(video.split))
+        for number, gloss in enumerate(glosses)
+        for video in gloss.instances
+    }
+    said = {video: (entry.action[0], split_named(entry.subset)) for video, entry in subset.items()}
+    classes = {number for number, _ in said.values()}
+    both = said.keys() & known.keys()
+    without_gloss = said.keys() - both
+    left_out = {video for video in known.keys() - both if known[video][0] in classes}
+    other_class = {video for video in both if said[video][0] != known[video][0]}
+    other_split = {video for video in both if said[video][1] != known[video][1]}
+    of_both = f"in {name} than in {_LIST}"
+    _note_videos(without_gloss, f"of {name} are not in {_LIST}", "their signers are unknown", report)
+    _note_videos(left_out, f"of {_LIST} are not in {name}, which has their classes", "left out", report)
+    _note_videos(other_class, f"have another class {of_both}", f"that of {name} counts", report)
+    _note_videos(other_split, f"are in another split {of_both}", f"that of {name} counts", report)
+
+
+def _note_videos(videos: set[str], what: str, consequence: str, report: ReadReport) -> None:
+    if videos:
+        few = ", ".join(sorted(videos)[:_NAMED])
+        report.note(f"{len(videos)} videos {what} (for example {few}): {consequence}.")

@@ -73,7 +73,7 @@ def test_a_suffix_that_lies_changes_nothing_for_a_single_file(tmp_path: Path, ki
 @kinds
 def test_another_format_than_asked_for_is_refused(tmp_path: Path, kind: str) -> None:
     path = FILES[kind](tmp_path / f"clip{kind}")
-    with pytest.raises(CorpusError, match=r"not openpose_json; set format to 'auto'"):
+    with pytest.raises(CorpusError, match=r"not openpose_json; set format \(--format\) to 'auto'"):
         read(path, size=SIZE, wanted="openpose_json")
 
 

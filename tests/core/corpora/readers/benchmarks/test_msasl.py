@@ -93,7 +93,9 @@ def test_the_first_classes(
     assert [clip.name for clip in result.clips] == [f"test_{number:05d}" for number in wanted]
     assert 0 < len(wanted) < 60
     assert not any("of no listed clip" in note for note in result.report.notes)
-    with pytest.raises(CorpusError, match="benchmark_classes is 200, but the source has 100 classes"):
+    with pytest.raises(
+        CorpusError, match=r"benchmark_classes \(--classes\) is 200, but the source has 100 classes"
+    ):
         read(annotations, classes=200)
 
 

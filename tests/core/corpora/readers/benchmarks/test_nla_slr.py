@@ -104,7 +104,20 @@ def test_an_archive_of_one_becomes_a_corpus(pack: Path, tmp_path: Path) -> None:
     result: Any = import_corpus(spec, tmp_path, SilentObserver())
     assert result["split_counts"] == {"train": 2, "val": 1}
     (note,) = (note for note in result["report"]["notes"] if "thresholds" in note)
-    assert note == "The thresholds of nmfs_csl were used, as 'NMFs-CSL' names it; set profile for others."
+    expected = (
+        "The thresholds of nmfs_csl were used, as 'NMFs-CSL' names it; set profile (--profile) for others."
+    )
+    assert note == expected
+
+
+def test_a_clip_has_one_gloss_and_is_read_once(pack: Path, write: Write) -> None:
+    write("train.pkl", [entry("05237", "book"), entry("05237", "book"), entry("69422", "drink")])
+    result = read(pack)
+    assert [clip.name for clip in result.clips] == ["10899", "05237", "69422"]
+    assert any(note.startswith("1 lines name a clip that the same list") for note in result.report.notes)
+    write("train.pkl", [entry("05237", "book"), entry("10899", "drink")])
+    with pytest.raises(CorpusError, match=r"'10899' is listed as 'book' and as 'drink'"):
+        read(pack)
 
 
 @pytest.mark.parametrize(

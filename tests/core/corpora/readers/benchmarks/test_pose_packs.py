@@ -9,7 +9,7 @@ import pytest
 from core.corpora.importing import import_corpus
 from core.corpora.readers.benchmarks.pose_pickle import read_pose
 from core.corpora.source import ReadReport
-from core.errors import CorpusError, SpecError
+from core.errors import CorpusError
 from core.observer import SilentObserver
 from core.specs import ImportSpec
 from tests.core.corpora.readers.benchmarks.conftest import Write, facts, read
@@ -85,14 +85,6 @@ def test_options_of_benchmarks_are_refused_elsewhere(tmp_path: Path) -> None:
         spec = ImportSpec.model_validate({"name": "s", "source": str(tmp_path / "signs.npz"), **asked})
         with pytest.raises(CorpusError, match="is mediapipe_holistic, no benchmark: benchmark_classes"):
             import_corpus(spec, tmp_path, SilentObserver())
-
-
-def test_an_overriding_size_must_be_given(tmp_path: Path) -> None:
-    np.savez(tmp_path / "clip.npz", keypoints=coco_keypoints(3))
-    spec = ImportSpec(name="s", source=str(tmp_path / "clip.npz"), override_image_size=True)
-    with pytest.raises(SpecError) as caught:
-        import_corpus(spec, tmp_path, SilentObserver())
-    assert caught.value.pointer == "/override_image_size"
 
 
 @pytest.mark.parametrize("stray", [{"date": "today"}, {}, Path("a"), [1, 2], {"book": np.zeros(300)}])

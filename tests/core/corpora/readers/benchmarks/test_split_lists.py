@@ -50,7 +50,7 @@ def test_lists_name_splits_and_classes(released: Path) -> None:
     assert dict(result.report.skipped) == {"no pose": 1}
     assert result.report.examples == ["drink/00335: no pose file drink/00335"]
     assert result.report.notes == [
-        "Nothing names the benchmark: the thresholds of wlasl were used; set profile for others.",
+        "Nothing names the benchmark: the thresholds of wlasl were used; set profile (--profile) for others.",
         "1 poses are of no listed clip and were not read (for example Pose/book/00000.pkl).",
     ]
 
@@ -141,7 +141,9 @@ def test_pose_files_lie_below_a_folder_called_pose_something(
 
 def test_only_the_first_classes(released: Path) -> None:
     assert {clip.label for clip in read(released, classes=2).clips} == {"book", "drink"}
-    with pytest.raises(CorpusError, match="benchmark_classes is 4, but the source has 3 classes"):
+    with pytest.raises(
+        CorpusError, match=r"benchmark_classes \(--classes\) is 4, but the source has 3 classes"
+    ):
         read(released, classes=4)
 
 
@@ -230,6 +232,44 @@ def test_wrong_lists_are_refused(released: Path, write: Write, train: str, messa
     write("Annotations/testlist01.txt", "x/7 1")
     with pytest.raises(CorpusError, match=message):
         read(released)
+
+
+def test_empty_lists_are_named(released: Path, write: Write) -> None:
+    for name in ("trainlist01.txt", "vallist01.txt", "testlist01.txt"):
+        write(f"Annotations/{name}", "\n")
+    message = r"testlist01\.txt, .*/vallist01\.txt name no clip; a line is '<path> <class number>'"
+    with pytest.raises(CorpusError, match=message):
+        read(released)
+
+
+def test_a_clip_of_two_classes_is_refused_unless_left_out(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 2\n")
+    message = (
+        r"'book/69241' is listed as 'book' and as 'drink'; correct the lists, or leave it out with exclude"
+    )
+    for classes in (None, 1):
+        with pytest.raises(CorpusError, match=message):
+            read(released, classes=classes)
+    names = [clip.name for clip in read(released, exclude_clips=("book/69241",)).clips]
+    assert names == ["book/70212", "drink/65225", "thank_you/07099"]
+
+
+def test_a_clip_that_is_listed_twice_is_read_once(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 1\nbook/69241.avi 1\n")
+    result = read(released)
+    assert [clip.name for clip in result.clips].count("book/69241") == 1
+    assert "2 lines name a clip that the same list has already; it is read once." in result.report.notes
+    assert not any("already" in note for note in read(released, exclude_clips=("book/69241",)).report.notes)
+
+
+def test_a_class_number_without_a_name_is_noted(released: Path, write: Write) -> None:
+    write("Annotations/trainlist01.txt", TRAIN.replace(" 3", " 99"))
+    result = read(released)
+    assert "0098" in {clip.label for clip in result.clips}
+    (note,) = (note for note in result.report.notes if "classInd" in note)
+    assert note == (
+        "classInd.txt has no name for 1 class numbers of lists (for example 99): these are called by number."
+    )
 
 
 def test_a_clip_with_two_poses_is_refused(released: Path, write: Write) -> None:

@@ -104,7 +104,9 @@ def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
     with pytest.raises(CorpusError, match=r"labels of several subsets \(100, 2000\); set benchmark_classes"):
         read(folder)
     assert [clip.name for clip in read(folder, classes=100).clips] == ["v1"]
-    with pytest.raises(CorpusError, match=r"benchmark_classes is 300, but there is no labels-300\.train"):
+    with pytest.raises(
+        CorpusError, match=r"benchmark_classes \(--classes\) is 300, but there is no labels-300\.train"
+    ):
         read(folder, classes=300)
 
 

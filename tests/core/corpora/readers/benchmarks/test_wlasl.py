@@ -82,7 +82,14 @@ def test_official_splits_that_share_signers_are_imported_and_said(official: Path
         facts_of(official)[corpus.clip_name(index)][2] for index in range(len(corpus))
     )
     (note,) = (note for note in result["report"]["notes"] if "more than one split" in note)
-    assert note.startswith("72 of 97 signers are in more than one split, as the benchmark publishes it")
+    sides: dict[str, set[str]] = {}
+    for name in map(corpus.clip_name, range(len(corpus))):
+        _, signer, split = facts_of(official)[name]
+        sides.setdefault(signer, set()).add(split)
+    shared = sum(len(splits) > 1 for splits in sides.values())
+    assert 0 < shared < 72
+    assert len(sides) < 97
+    assert note.startswith(f"{shared} of {len(sides)} signers are in more than one split, as the benchmark")
 
 
 def test_a_split_by_signer_of_it_is_clean(official: Path, tmp_path: Path) -> None:
@@ -119,6 +126,39 @@ def test_videos_without_a_gloss_list_entry_are_reported_not_fatal(official: Path
     assert {clip.name for clip in unknown} == set(ids) - {"99999"}
     assert all(clip.label and clip.split for clip in unknown)
     assert any("are not in WLASL's list of glosses (for example" in note for note in result.report.notes)
+
+
+def test_real_annotations_agree_and_what_does_not_is_noted(official: Path) -> None:
+    about = "WLASL's list of glosses"
+    assert not any(about in note for note in read(official, classes=10).report.notes)
+    subset = json.loads((official / "nslt_100.json").read_text())
+    ids = sorted(path.stem for path in (official / "poses").glob("*.npz"))[:3]
+    left_out, moved, other = ids
+    del subset[left_out]
+    subset[moved]["subset"] = "test" if subset[moved]["subset"] == "train" else "train"
+    subset[other]["action"][0] = (subset[other]["action"][0] + 1) % 100
+    (official / "nslt_100.json").write_text(json.dumps(subset))
+    result = read(official)
+    counts = "nslt_100.json than in WLASL's list of glosses (for example {}): that of nslt_100.json counts."
+    assert [note for note in result.report.notes if about in note] == [
+        f"1 videos of {about} are not in nslt_100.json, which has their classes (for example {left_out}): "
+        "left out.",
+        f"1 videos have another class in {counts.format(other)}",
+        f"1 videos are in another split in {counts.format(moved)}",
+    ]
+    assert {clip.name: clip.split for clip in result.clips}[moved] == subset[moved]["subset"]
+
+
+def test_a_video_of_two_glosses_is_refused(official: Path) -> None:
+    (official / "nslt_100.json").unlink()
+    path = official / "WLASL_v0.3_first_100_glosses.json"
+    glosses = json.loads(path.read_text())
+    glosses[1]["instances"].append(glosses[0]["instances"][0])
+    path.write_text(json.dumps(glosses))
+    with pytest.raises(
+        CorpusError, match=r"Clip '\d+' is listed as 'book' and as 'drink'; correct the lists"
+    ):
+        read(official)
 
 
 @pytest.mark.parametrize("without", ["nslt_100.json", "WLASL_v0.3_first_100_glosses.json"])

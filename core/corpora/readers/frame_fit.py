@@ -1,0 +1,40 @@
+"""Whether a video's points fit the frame that they are said to lie in: a wrong size spoils the trunk."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from core.corpora.readers.pixels import SIZE_OPTIONS
+from core.corpora.source import ReadReport
+from core.pose.normalise import LARGEST_COORDINATE, Video
+
+_SURE = 0.5
+_MOST = 0.5
+_SMALLEST_AREA = 0.005
+"""Share of the frame that all points of a clip fill at least; the smallest of real recordings is 0.025."""
+_CHECK = f"Check the size that the source states, or {SIZE_OPTIONS}."
+_OUTSIDE = f"Most points of {{count}} clips lie outside their frame (for example {{example}}). {_CHECK}"
+_TINY = (
+    f"All points of {{count}} clips lie within {100 * _SMALLEST_AREA:g} % of their frame (for example "
+    f"{{example}}). {_CHECK}"
+)
+
+
+def note_misfit(name: str, video: Video, report: ReadReport) -> None:
+    """Count a clip whose sure points lie mostly outside its frame, or all in a tiny part of it."""
+    points, size = _sure_points(video), np.array([video.width, video.height])
+    if not len(points):
+        return
+    least, most = points.min(axis=0), points.max(axis=0)
+    outside = ((points < 0) | (points > size)).any(axis=1).mean() > _MOST
+    if outside or np.prod((most - least) / size) < _SMALLEST_AREA:
+        (left, top), (right, bottom) = least, most
+        example = (
+            f"{name}: x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f} in "
+            f"{video.width} x {video.height}"
+        )
+        report.tally(_OUTSIDE if outside else _TINY, example)
+
+
+def _sure_points(video: Video) -> Float64[np.ndarray, "n 2"]:
+    sure = video.joints[video.joints[:, :, 2] > _SURE][:, :2].astype(np.float64)
+    return sure[(np.abs(sure) <= LARGEST_COORDINATE).all(axis=1)]

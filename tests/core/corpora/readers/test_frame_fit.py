@@ -1,0 +1,70 @@
+"""A frame size that cannot be that of the recording is said, and nothing is said of real ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.core.corpora.readers.conftest import coco_keypoints, read
+
+Save = Callable[..., Path]
+BESIDE = "Check the size that the source states, or image_width and image_height"
+
+
+@pytest.mark.parametrize(
+    ("size", "note"),
+    [
+        ((640, 480), None),
+        ((369, 289), None),
+        ((100, 50), "Most points of 2 clips lie outside their frame (for example 000000: x from 27"),
+        (
+            (10_000, 10_000),
+            "All points of 2 clips lie within 0.5 % of their frame (for example 000000: x from ",
+        ),
+    ],
+)
+def test_points_must_fit_the_frame(saved: Save, size: tuple[int, int], note: str | None) -> None:
+    path = saved("many.npz", keypoints=coco_keypoints(9), offsets=[0, 4, 9], width=size[0], height=size[1])
+    notes = read(path).report.all_notes()
+    assert len(notes) == (note is not None)
+    for found in notes:
+        assert found.startswith(str(note))
+        assert f"in {size[0]} x {size[1]})" in found
+        assert BESIDE in found
+
+
+def test_only_sure_points_count(saved: Save) -> None:
+    keypoints = coco_keypoints(4)
+    keypoints[:, 91:112] = [np.inf, -900, 0.9]
+    keypoints[:, 0] = [2000, -5, 0.4]
+    assert read(saved("clip.npz", keypoints=keypoints, width=640, height=480)).report.all_notes() == []
+
+
+def test_clips_of_two_pieces_are_counted_together(saved: Save, tmp_path: Path) -> None:
+    for number in range(20):
+        width = 640 if number % 2 else 50
+        saved(f"clips/{number:02}.npz", keypoints=coco_keypoints(2), width=width, height=480)
+    (note,) = read(tmp_path / "clips").report.all_notes()
+    assert note.startswith("Most points of 10 clips lie outside their frame (for example 00: x from 2")
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        ("formats/pose_format", None),
+        ("formats/openpose_json", (1000, 1000)),
+        ("formats/mmpose_json_133/clip_133.npz", None),
+        ("formats/traduttore_258", (640, 480)),
+        ("formats/traduttore_126", (640, 480)),
+        ("formats/signwish_258", (640, 480)),
+        ("signs/signs_small.npz", (640, 480)),
+    ],
+)
+def test_nothing_is_said_of_real_recordings(
+    shared_data: Path, source: str, size: tuple[int, int] | None
+) -> None:
+    assert not any("their frame" in note for note in read(shared_data / source, size=size).report.all_notes())
+    if source == "formats/openpose_json":
+        notes = read(shared_data / source, size=(100, 100)).report.all_notes()
+        assert any("lie outside their frame (for example clip: x from 82 to 237" in note for note in notes)
