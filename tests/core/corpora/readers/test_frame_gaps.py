@@ -72,11 +72,11 @@ def test_a_gap_is_closed_and_counted(tmp_path: Path, reads: Callable[[Path], Rea
         ([100, 133, 167, 200, 300], 2),  # milliseconds
         ([4, 4, 5], 0),
         ([0, 10**60], 0),
-        ([0, 1, 10**60], 10**60 - 2),
+        ([0, 1, 10**400], 1_000_000),  # a number beyond all sense
     ],
 )
 def test_gaps_are_seen_at_the_least_distance(numbers: list[int], missing: int) -> None:
     report = ReadReport()
     count_gaps(numbers, report)
-    assert report.frames_missing == pytest.approx(missing)
+    assert report.frames_missing == missing
     assert bool(report.notes) == bool(missing)
