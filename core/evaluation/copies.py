@@ -5,7 +5,6 @@ similar frames says which clips may be copies and by how many frames they are di
 one another (`core.evaluation.alignment`). docs/audit.md has the distances of copies and of other takes.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from core.corpora.contents import content_of
 from core.corpora.packed import PackedCorpus
 from core.evaluation.alignment import distance_at, distance_resampled, sight_of, standardised
 from core.search.neighbours import Meanwhile, nearest
@@ -105,11 +105,6 @@ def near_copies(
         if best is not None and best.distance <= threshold:
             found.append(best)
     return found
-
-
-def content_of(corpus: PackedCorpus, clip: int) -> bytes:
-    """A digest of a clip's points, equal only where they are."""
-    return hashlib.sha256(np.ascontiguousarray(_points(corpus, clip)).tobytes()).digest()
 
 
 def _nearest_source(
