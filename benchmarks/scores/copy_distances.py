@@ -20,6 +20,7 @@ from rich.table import Table
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
+from core.evaluation.alignment import mirrored, sight_of
 from core.evaluation.copies import Copy, MiddleFrames, near_copies
 from core.pose.clip import Clip
 from core.specs import AuditSpec, SplitConfig
@@ -68,6 +69,10 @@ def at_rate(factor: float) -> Change:
     return change
 
 
+def in_a_mirror(points: np.ndarray) -> np.ndarray:
+    return mirrored(sight_of(points)).points
+
+
 CHANGES: Mapping[str, Change] = {
     "noise 0.002": noise(0.002),
     "noise 0.005": noise(0.005),
@@ -78,6 +83,13 @@ CHANGES: Mapping[str, Change] = {
     "noise 0.003, scaled, two frames later": lambda points, random: noise(0.003)(points * 1.1, random)[2:],
     "25 frames for 30": at_rate(25 / 30),
     "45 frames for 30": at_rate(1.5),
+    "mirrored": lambda points, random: in_a_mirror(points),
+    "mirrored, noise 0.003, scaled, two frames later": lambda points, random: noise(0.003)(
+        in_a_mirror(points) * 1.1, random
+    )[2:],
+    "15 frames for 30": at_rate(0.5),
+    "10 frames of 30, from the middle": lambda points, random: points[10:20],
+    "backwards": lambda points, random: points[::-1],
 }
 
 

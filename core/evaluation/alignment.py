@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
+from core.pose.skeleton import LEFT_ARM, LEFT_HAND, NOSE, RIGHT_ARM, RIGHT_HAND, TRUNK
 
 _PARTS = (RIGHT_HAND, LEFT_HAND, TRUNK)
+_MIRRORED = np.r_[LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM]
 _LEAST_OVERLAP = 0.6
 """Share of the longer clip's frames that the other must reach."""
 _LEAST_SHARED = 0.5
@@ -33,6 +34,17 @@ class Sight(NamedTuple):
 def sight_of(points: Float32[np.ndarray, "T 49 2"]) -> Sight:
     """A clip's points with which of them were detected."""
     return Sight(points, (points != 0).any(axis=-1))
+
+
+def mirrored(sight: Sight) -> Sight:
+    """The same seen in a mirror, but for where the trunk lies.
+
+    Both hands are stored as right hands, so they only change places; so do the arms, and the trunk is turned
+    about x = 0.
+    """
+    points = sight.points[:, _MIRRORED]
+    points[:, TRUNK, 0] *= -1
+    return Sight(points, sight.known[:, _MIRRORED])
 
 
 def distance_at(one: Sight, other: Sight, *, lag: int) -> float:

@@ -59,6 +59,7 @@ class Comparison:
                     "clip": clip_name(copy.clip),
                     "copy_of": clip_name(copy.source),
                     "distance": copy.distance,
+                    "mirrored": copy.mirrored,
                 }
                 for copy in examples[:_MOST_TOLD]
             ],

@@ -5,11 +5,11 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int64
 
+from core.corpora.contents import contents_of
 from core.corpora.packed import PackedCorpus
 from core.corpora.split_names import TRAIN
 from core.corpora.splits import ClipFacts, assign_splits
 from core.errors import SplitError
-from core.evaluation.copies import content_of
 from core.evaluation.folds import Fold, folds_of
 from core.specs import AuditSpec, EvaluateSpec, SplitConfig
 
@@ -71,7 +71,7 @@ def _random(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSp
         signers=corpus.signers[chosen],
         sessions=corpus.sessions[chosen],
         given=[None] * len(chosen),
-        contents=[content_of(corpus, clip) for clip in chosen.tolist()],
+        contents=contents_of(corpus, chosen),
         label_names=corpus.label_names,
         signer_names=corpus.signer_names,
         session_names=corpus.session_names,

@@ -25,7 +25,7 @@ def verdict(
     num_test = len({clip for fold in folds for clip in fold.test.tolist()})
     exact = {copy.clip for fold in folds for copy in fold.exact}
     near = {copy.clip for fold in folds for copy in fold.near} - exact
-    for copies, words in ((exact, "byte for byte"), (near, "but for noise, cuts and size")):
+    for copies, words in ((exact, "byte for byte"), (near, "but for noise, cuts, size or a mirror")):
         if copies:
             reasons.append(
                 f"{len(copies)} of {num_test} clips are, {words}, copies of clips on the other side."

@@ -1,20 +1,29 @@
-"""Clips that are copies of one another: one recording, cut, scaled, re-encoded or detected again.
+"""Clips that are copies of one another: one recording, cut, scaled, mirrored, re-encoded or detected again.
 
 The frame in the middle of a copy is found again near the middle of its source, so a search for the most
 similar frames says which clips may be copies and by how many frames they are displaced. Those are laid over
-one another (`core.evaluation.alignment`). docs/audit.md has the distances of copies and of other takes.
+one another (`core.evaluation.alignment`). Each clip is looked for as it is and as a mirror shows it.
+docs/audit.md has the distances of copies and of other takes.
 """
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from core.corpora.contents import content_of
 from core.corpora.packed import PackedCorpus
-from core.evaluation.alignment import distance_at, distance_resampled, sight_of, standardised
+from core.evaluation.alignment import (
+    distance_at,
+    distance_resampled,
+    mirrored,
+    sight_of,
+    standardised,
+)
+from core.pose.skeleton import NUM_JOINTS
 from core.search.neighbours import Meanwhile, nearest
 
 _REACH = 7
@@ -27,11 +36,15 @@ _LEAST_SIMILAR = 0.98
 
 @dataclass(frozen=True)
 class Copy:
-    """Two clips of a corpus, by index, that are one recording, and how far apart they lie when aligned."""
+    """Two clips of a corpus, by index, that are one recording, and how far apart they lie when aligned.
+
+    `mirrored`: one of them shows the other in a mirror.
+    """
 
     clip: int
     source: int
     distance: float
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,11 @@ class MiddleFrames:
         """The middle frame of each of these clips."""
         return self._where(np.isin(self.owners, clips) & (self.displacements == 0))
 
+    def mirrored(self) -> "MiddleFrames":
+        """The same as a mirror shows them."""
+        points = self.frames.numpy().reshape(len(self.frames), NUM_JOINTS, 2)
+        return replace(self, frames=torch.from_numpy(mirrored(sight_of(points)).points).flatten(1))
+
     def _where(self, chosen: np.ndarray) -> "MiddleFrames":
         places = np.flatnonzero(chosen)
         return MiddleFrames(self.frames[places], self.owners[places], self.displacements[places])
@@ -94,38 +112,59 @@ def near_copies(
     `frames` are those of all these clips. `meanwhile` is called before each block of work.
     """
     middles, gallery = frames.middles_of(clips), frames.of_clips(sources)
-    alike = nearest(middles.frames, gallery.frames, num_neighbours=_FRAMES_LOOKED_AT, meanwhile=meanwhile)
-    found = []
+    copies = [
+        copy
+        for in_mirror in (False, True)
+        for copy in _nearest_sources(corpus, middles, gallery, in_mirror=in_mirror, meanwhile=meanwhile)
+        if copy.distance <= threshold
+    ]
+    best: dict[int, Copy] = {}
+    for copy in sorted(copies, key=lambda copy: copy.distance):
+        best.setdefault(copy.clip, copy)
+    return [best[clip] for clip in sorted(best)]
+
+
+def _nearest_sources(
+    corpus: PackedCorpus,
+    middles: MiddleFrames,
+    gallery: MiddleFrames,
+    *,
+    in_mirror: bool,
+    meanwhile: Meanwhile,
+) -> Iterator[Copy]:
+    """For each clip with a middle frame, the nearest clip of those that have a frame like it."""
+    asked = middles.mirrored() if in_mirror else middles
+    alike = nearest(asked.frames, gallery.frames, num_neighbours=_FRAMES_LOOKED_AT, meanwhile=meanwhile)
     for clip, similarities, places in zip(
         middles.owners.tolist(), alike.similarities.numpy(), alike.places.numpy(), strict=True
     ):
         meanwhile()
         near = places[similarities >= _LEAST_SIMILAR]
-        best = _nearest_source(corpus, clip, gallery.owners[near], gallery.displacements[near])
-        if best is not None and best.distance <= threshold:
-            found.append(best)
-    return found
-
-
-def content_of(corpus: PackedCorpus, clip: int) -> bytes:
-    """A digest of a clip's points, equal only where they are."""
-    return hashlib.sha256(np.ascontiguousarray(_points(corpus, clip)).tobytes()).digest()
+        if len(near):
+            yield _nearest_source(
+                corpus, clip, gallery.owners[near], gallery.displacements[near], in_mirror=in_mirror
+            )
 
 
 def _nearest_source(
-    corpus: PackedCorpus, clip: int, sources: Int64[np.ndarray, " K"], displacements: Int64[np.ndarray, " K"]
-) -> Copy | None:
-    ours, our_middle = sight_of(_points(corpus, clip)), _middle(corpus, clip)
-    best: Copy | None = None
+    corpus: PackedCorpus,
+    clip: int,
+    sources: Int64[np.ndarray, " K"],
+    displacements: Int64[np.ndarray, " K"],
+    *,
+    in_mirror: bool,
+) -> Copy:
+    seen, our_middle = sight_of(_points(corpus, clip)), _middle(corpus, clip)
+    ours = mirrored(seen) if in_mirror else seen
+    found = []
     for source in np.unique(sources).tolist():
         theirs = sight_of(_points(corpus, source))
         frames = _middle(corpus, source) + displacements[sources == source]
         distances = [distance_at(ours, theirs, lag=our_middle - frame) for frame in frames.tolist()]
         if len(ours.points) != len(theirs.points):
             distances.append(distance_resampled(ours, theirs))
-        if best is None or min(distances) < best.distance:
-            best = Copy(clip, source, min(distances))
-    return best
+        found.append(Copy(clip, source, min(distances), mirrored=in_mirror))
+    return min(found, key=lambda copy: copy.distance)
 
 
 def _about_the_middle(

@@ -12,7 +12,13 @@ from core.errors import Stopped
 from core.evaluation.fine_tune_folds import FineTuneFolds
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, train_facts
-from core.evaluation.leaks import contents_of, num_identical, refuse_identical, shared_signers
+from core.evaluation.leaks import (
+    num_identical,
+    refuse_identical,
+    remarks_on_signers,
+    shared_signers,
+    task_contents,
+)
 from core.evaluation.outcome import Outcome, scores_of
 from core.evaluation.probes import probe
 from core.evaluation.report import Scored, report
@@ -48,23 +54,23 @@ def evaluate(
     task = task_of(spec)
     seeds = range(spec.seed, spec.seed + spec.num_seeds)
     observer.on_phase("checking", total_steps=1)
-    contents = contents_of(task, _heeding(observer, 0, "checking clips"))
+    contents = task_contents(task, _heeding(observer, 0, "checking clips"))
     if not spec.allow_identical_clips:
         refuse_identical(task, contents)
     subject = Subject(spec, task)
-    subject.tell_lineage(observer)
+    subject.tell_lineage(observer, contents)
     if spec.protocol == "fine_tune":
         runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)
         outcomes = runs.outcomes(seeds, resume=resume)
     else:
         outcomes = _probed(spec, task, subject, seeds, observer)
     scored = [
-        Scored(fold, [of_seed[place] for of_seed in outcomes], _caveats(task, fold, subject, contents))
+        Scored(fold, [of_seed[place] for of_seed in outcomes], _caveats(spec, task, fold, subject, contents))
         for place, fold in enumerate(task.folds)
     ]
     observer.on_phase("summarising", total_steps=1)
     result = report(task, scored, seeds, meanwhile=lambda: observer.on_step(0, {}))
-    _warn(result["folds"], observer)
+    _warn(task, scored, observer)
     return result
 
 
@@ -107,31 +113,30 @@ def _heeding(observer: Observer, num_done: int, doing: str) -> Meanwhile:
     return heed
 
 
-def _caveats(task: Task, fold: Fold, subject: Subject, contents: list[bytes]) -> dict[str, Any]:
+def _caveats(
+    spec: EvaluateSpec, task: Task, fold: Fold, subject: Subject, contents: list[bytes]
+) -> dict[str, Any]:
     """What makes a fold's scores better than they are; None for what is not known."""
-    seen = subject.pretrained_on()
+    val_chooses = spec.protocol == "fine_tune" and spec.fine_tune.choose_epoch
     return {
-        "shared_signers": shared_signers(task, fold),
-        "num_test_pretrained_on": None if seen is None else int(seen[fold.test].sum()),
+        **shared_signers(task, fold, val_chooses=val_chooses),
+        "num_test_pretrained_on": subject.num_pretrained_on(fold.test, contents),
         "num_test_identical": num_identical(fold, contents),
     }
 
 
-def _warn(folds: list[dict[str, Any]], observer: Observer) -> None:
+def _warn(task: Task, scored: Sequence[Scored], observer: Observer) -> None:
     """Say which folds are not what they seem."""
-    seen = [str(fold["name"]) for fold in folds if fold["num_test_pretrained_on"]]
+    seen = [each.fold.name for each in scored if each.caveats["num_test_pretrained_on"]]
     if seen:
-        clean = [str(fold["name"]) for fold in folds if not fold["num_test_pretrained_on"]]
+        clean = [each.fold.name for each in scored if not each.caveats["num_test_pretrained_on"]]
+        rest = f"only {', '.join(clean)} tests what it has never seen" if clean else "no fold is free of them"
         observer.on_log(
-            f"The encoder was pretrained, without labels, on test clips of {', '.join(seen)}; "
-            f"only {', '.join(clean) or 'no fold'} tests what it has never seen."
+            f"The encoder was pretrained, without labels, on test clips of {', '.join(seen)}; {rest}."
         )
-    for fold in folds:
-        if fold["shared_signers"]:
-            observer.on_log(
-                f"Fold {fold['name']} trains and tests on {', '.join(fold['shared_signers'])}: its scores "
-                "reward knowing the signer."
-            )
+    for each in scored:
+        for remark in remarks_on_signers(task, each.fold, each.caveats):
+            observer.on_log(remark)
 
 
 def run(launch: Launch[EvaluateSpec]) -> Mapping[str, object]:

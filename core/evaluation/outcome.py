@@ -43,7 +43,8 @@ def weighted_scores(
 ) -> dict[str, Float64[np.ndarray, " R"]]:
     """The same with R times a weight for each clip, such as how often it was drawn.
 
-    A class without clips, or whose clips all have weight 0, is left out of the mean over classes.
+    A class without clips, or whose clips all have weight 0, is left out of the mean over classes; where all
+    clips have weight 0, scores are 0.
     """
     order = np.argsort(labels, kind="stable")
     _, starts = np.unique(labels[order], return_index=True)
@@ -53,10 +54,14 @@ def weighted_scores(
     scores = {}
     for name, values in of_clips.items():
         sums = np.add.reduceat(weights * values[order], starts, axis=1)
-        means = np.divide(sums, counts, out=np.zeros_like(sums), where=tested)
-        scores[name] = sums.sum(axis=1) / counts.sum(axis=1)
-        scores[name + PER_CLASS] = means.sum(axis=1) / tested.sum(axis=1)
+        scores[name] = _ratio(sums.sum(axis=1), counts.sum(axis=1))
+        scores[name + PER_CLASS] = _ratio(_ratio(sums, counts).sum(axis=1), tested.sum(axis=1))
     return scores
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """0 of nothing."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def averaged(outcomes: Sequence[Outcome]) -> dict[str, Float64[np.ndarray, " M"]]:

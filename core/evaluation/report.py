@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation.bootstrap import ScoredFold, intervals
+from core.evaluation.bootstrap import ScoredFold, intervals, resampled_over
 from core.evaluation.folds import Fold
 from core.evaluation.outcome import Outcome, averaged, scores_of
 from core.evaluation.tables import class_table, confusions
@@ -29,12 +29,13 @@ def report(
 ) -> dict[str, Any]:
     """Return the scores (fractions in [0, 1]; means over folds and seeds) and everything behind them.
 
-    `intervals` are 95 % bootstrap intervals over test clips, `deviations` the standard deviations over seeds
-    (null for one seed). `meanwhile` is called now and then.
+    `intervals` are 95 % bootstrap intervals, over test clips or, where there are enough, over signers
+    (`intervals_over`); `deviations` are the standard deviations over seeds (null for one seed). `meanwhile`
+    is called now and then.
     """
     folds = [_fold(task, each, seeds) for each in scored]
     by_seed = [_means(fold["by_seed"][place]["scores"] for fold in folds) for place in range(len(seeds))]
-    tested = [ScoredFold(averaged(each.outcomes), task.labels[each.fold.test]) for each in scored]
+    tested = [_scored_fold(task, each) for each in scored]
     generator = np.random.default_rng(derived_seed(seeds[0], "bootstrap"))
     return {
         **_means(by_seed),
@@ -42,6 +43,7 @@ def report(
         "num_train": max(fold["num_train"] for fold in folds),
         "num_classes": len(task.glosses),
         "intervals": intervals(tested, generator, meanwhile=meanwhile),
+        "intervals_over": resampled_over(tested),
         "deviations": _deviations(by_seed),
         "seeds": list(seeds),
         "transfer": None if task.transfer is None else asdict(task.transfer),
@@ -49,6 +51,13 @@ def report(
         "per_class": class_table(task, tested),
         "confusions": confusions(task, [(each.fold, each.outcomes) for each in scored]),
     }
+
+
+def _scored_fold(task: Task, scored: Scored) -> ScoredFold:
+    test = scored.fold.test
+    source = task.located(test)
+    signers = source.corpus.signers[source.clips].astype(np.int64)
+    return ScoredFold(averaged(scored.outcomes), task.labels[test], signers)
 
 
 def _fold(task: Task, scored: Scored, seeds: Sequence[int]) -> dict[str, Any]:

@@ -1,23 +1,23 @@
 """What an evaluation scores: an encoder, the same network untrained, or the keypoints themselves."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from core.corpora.packed import PackedCorpus
+from core.corpora.contents import shortened
 from core.errors import EncoderError, EncoderMoved
 from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
 from core.evaluation.task import Source, Task
-from core.exchange.card import CorpusCard
+from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.observer import Observer
-from core.specs import EvaluateSpec, PretrainSpec
+from core.specs import EvaluateSpec
 from core.training.engine import Engine
 
 
@@ -61,22 +61,28 @@ class Subject:
             pieces = [self._embedded(network, source, observer) for source in self._task.sources]
         return torch.cat(pieces)
 
-    def pretrained_on(self) -> Bool[np.ndarray, " n"] | None:
-        """Which clips the encoder was pretrained on, without labels; None where nobody knows."""
-        if self._loaded is None or self._spec.features != "encoder":
-            return np.zeros(len(self._task.labels), dtype=np.bool_)
-        card = self._loaded.card
-        if card.corpus is None or card.spec is None:
-            return None
-        return np.concatenate(
-            [_selected(card.corpus, card.spec, source.corpus, source.clips) for source in self._task.sources]
-        )
+    def num_pretrained_on(self, test: Int64[np.ndarray, " M"], contents: Sequence[bytes]) -> int | None:
+        """How many test clips the encoder was pretrained on, without labels; None where nobody knows.
 
-    def tell_lineage(self, observer: Observer) -> None:
-        """Say so where nobody knows what the encoder was pretrained on."""
-        if self._loaded is not None and self.pretrained_on() is None:
+        Known by the clips' points where the encoder's file has their digests, whatever corpus they are in
+        now; else only where the corpus is the very one it learned from. `contents` are the task's.
+        """
+        if self._loaded is None or self._spec.features != "encoder":
+            return 0
+        if self._loaded.pretrained_clips is not None:
+            tested = shortened([contents[position] for position in test.tolist()])
+            return int(np.isin(tested, self._loaded.pretrained_clips).sum())
+        card, tested_on = self._loaded.card, self._task.located(test)
+        if card.corpus is None or card.spec is None or card.corpus.digest != tested_on.corpus.digest:
+            return None
+        return int(np.isin(tested_on.clips, tested_on.corpus.select(card.spec.clips)).sum())
+
+    def tell_lineage(self, observer: Observer, contents: Sequence[bytes]) -> None:
+        """Say so where nobody knows whether the encoder was pretrained on what is tested."""
+        counts = [self.num_pretrained_on(fold.test, contents) for fold in self._task.folds]
+        if self._loaded is not None and None in counts:
             observer.on_log(
-                f"Encoder {self._loaded.card.name!r} was trained by other code; "
+                f"Encoder {self._loaded.card.name!r} {_why_unknown(self._loaded.card)}; "
                 "whether it has seen these clips is not known."
             )
 
@@ -124,10 +130,10 @@ def digests_of(network: nn.Module) -> dict[str, str]:
     }
 
 
-def _selected(
-    learned_from: CorpusCard, asked: PretrainSpec, corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]
-) -> Bool[np.ndarray, " n"]:
-    """Known where the encoder was pretrained on this very corpus; any other one counts as unseen."""
-    if learned_from.digest != corpus.digest:
-        return np.zeros(len(chosen), dtype=np.bool_)
-    return np.isin(chosen, corpus.select(asked.clips))
+def _why_unknown(card: EncoderCard) -> str:
+    if card.corpus is None:
+        return "was trained by other code"
+    return (
+        f"learned from corpus {card.corpus.name!r}, which is not this one, and its file has no digests of "
+        "the clips there (an earlier version wrote it, or it was exported and imported)"
+    )

@@ -38,8 +38,9 @@ class EncoderCard(Closed):
     """Everything needed to load an encoder and to know where it comes from. Holds no time of day, so that
     the same run makes the same bytes."""
 
-    format_version: Literal[1] = 1
-    """Of this card and the tensors beside it."""
+    format_version: Literal[1, 2] = 2
+    """Of this card and the tensors beside it; from 2 on, digests of the clips it was pretrained on may be
+    among them."""
     name: str
     """The encoder's name."""
     spec: PretrainSpec | None = None

@@ -7,7 +7,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Int64
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -18,21 +20,36 @@ from core.exchange.clip_encoder import ClipEncoder
 
 WEIGHTS = "encoder.safetensors"
 CARD = "card.json"
+_PRETRAINED_CLIPS = "pretrained_clips"
+"""The tensor of `LoadedEncoder.pretrained_clips`; no part of the network."""
 
 
 @dataclass(frozen=True)
 class LoadedEncoder:
-    """A network ready to embed, and its card."""
+    """A network ready to embed, its card, and the clips it was pretrained on.
+
+    `pretrained_clips` are their digests (`core.corpora.contents`), shortened, ascending; None where the file
+    has none.
+    """
 
     model: ClipEncoder
     card: EncoderCard
+    pretrained_clips: Int64[np.ndarray, " N"] | None = None
 
 
-def save_encoder(folder: Path, model: ClipEncoder, card: EncoderCard) -> str:
+def save_encoder(
+    folder: Path,
+    model: ClipEncoder,
+    card: EncoderCard,
+    *,
+    pretrained_clips: Int64[np.ndarray, " N"] | None = None,
+) -> str:
     """Write encoder.safetensors (the card in its metadata) and card.json; return the former's SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
     text = card.model_dump_json(indent=1)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if pretrained_clips is not None:
+        tensors[_PRETRAINED_CLIPS] = torch.from_numpy(np.unique(pretrained_clips))
     content = save(tensors, metadata={"signforge_card": text})
     for path, data in ((folder / WEIGHTS, content), (folder / CARD, (text + "\n").encode())):
         with path.open("wb") as file:
@@ -55,6 +72,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise EncoderError(_why_unreadable(file, error)) from None
+    clips = tensors.pop(_PRETRAINED_CLIPS, None)
     model = ClipEncoder(card.config)
     try:
         model.load_state_dict(tensors)
@@ -62,7 +80,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
         raise EncoderError(
             f"{file}: its tensors do not fit its card: {str(error).splitlines()[-1].strip()}"
         ) from None
-    return LoadedEncoder(model.to(device).eval(), card)
+    return LoadedEncoder(model.to(device).eval(), card, None if clips is None else clips.numpy())
 
 
 def _why_unreadable(file: Path, error: Exception) -> str:

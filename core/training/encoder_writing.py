@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import nn
 
 from core.config import PretrainConfig
@@ -23,8 +25,11 @@ def write_encoder(
     config: PretrainConfig,
     corpus: CorpusCard,
     step: int,
+    pretrained_clips: Int64[np.ndarray, " N"],
 ) -> str:
-    """Write the query encoders of both streams with their card, and return the weights' SHA-256.
+    """Write the query encoders of both streams with their card, and return the file's SHA-256.
+
+    `pretrained_clips` are the digests of the clips, shortened, by which evaluations know them again.
 
     Raises:
         DivergedError: a weight is not finite.
@@ -45,7 +50,7 @@ def write_encoder(
         signforge_version=version("signforge"),
         torch_version=torch.__version__,
     )
-    return save_encoder(folder, encoder.eval(), card)
+    return save_encoder(folder, encoder.eval(), card, pretrained_clips=pretrained_clips)
 
 
 def diverged(what: str, config: PretrainConfig) -> DivergedError:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from core.allocator import allocation
+from core.corpora.contents import contents_of, shortened
 from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.card import CorpusCard
@@ -152,6 +153,7 @@ class Pretraining:
             config=self.config,
             corpus=corpus,
             step=self.state.step,
+            pretrained_clips=shortened(contents_of(self.corpus, self.order.clips)),
         )
         seen = self.monitor.result(**self._now()) if self.monitor is not None else {}
         return {"encoder": "encoder", "sha256": digest, **result, **seen}

@@ -87,8 +87,11 @@ def _show_copies(folds: list[dict[str, Any]]) -> None:
     copies = [copy for fold in folds for copy in fold["copies"]]
     if copies:
         typer.echo("")
-        rows = [[copy["clip"], copy["copy_of"], copy["distance"]] for copy in copies]
-        print_table(["clip", "copy of", "distance"], rows, empty="")
+        rows = [
+            [copy["clip"], copy["copy_of"], copy["distance"], "yes" if copy.get("mirrored") else ""]
+            for copy in copies
+        ]
+        print_table(["clip", "copy of", "distance", "mirrored"], rows, empty="")
 
 
 def _show_probes(probes: dict[str, Any]) -> None:

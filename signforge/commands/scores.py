@@ -1,6 +1,6 @@
 """`signforge scores`: the scores of an evaluation with intervals, its glosses, and what is taken for what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -38,12 +38,14 @@ def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusi
     """Print scores with intervals and deviations, each fold's, and the tables that are asked for."""
     found = evaluation.scores
     intervals, deviations = found.get("intervals") or {}, found.get("deviations") or {}
+    folds = found.get("folds") or []
+    over = found.get("intervals_over", "clips")
+    columns = ["score", "value", f"95 % interval over {over}", "lowest to highest fold", "sd over seeds"]
     rows = [
-        (name, value, _interval(intervals.get(name)), deviations.get(name))
+        (name, value, _range(intervals.get(name)), _spread(folds, name), deviations.get(name))
         for name, value in _scores(found).items()
     ]
-    print_table(["score", "value", "95 % interval", "sd over seeds"], rows, empty="There are no scores.")
-    folds = found.get("folds") or []
+    print_table(columns, rows, empty="There are no scores.")
     if len(folds) > 1:
         names = list(_scores(folds[0]))
         each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
@@ -75,5 +77,11 @@ def _scores(found: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
-def _interval(bounds: Any) -> str:
+def _spread(folds: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The lowest and the highest fold's score; nothing of a single fold."""
+    values = [fold[name] for fold in folds if name in fold]
+    return _range((min(values), max(values))) if len(values) > 1 else ""
+
+
+def _range(bounds: Any) -> str:
     return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"

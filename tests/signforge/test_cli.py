@@ -141,7 +141,8 @@ def test_evaluate_is_a_command_of_its_own_with_all_that_protocols_take(invoke: I
 
 SCORES = {
     "top1": 0.5,
-    "intervals": {"top1": [0.25, 0.75]},
+    "intervals": {"top1": [0.375, 0.625]},
+    "intervals_over": "signers",
     "deviations": {"top1": 0.125},
     "num_test": 4,
     "num_classes": 2,
@@ -165,7 +166,9 @@ def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
         (evaluation,) = client.evaluations(corpus=corpus)
         assert client.evaluation(evaluation.id).scores == SCORES
     brief = invoke("scores", evaluation.id).stdout
-    assert "0.250 to 0.750" in brief
+    assert "interval over signers" in " ".join(brief.split())
+    assert "0.375 to 0.625" in brief
+    assert "0.250 to 0.750" in brief, "the lowest and the highest fold"
     assert "0.125" in brief
     assert "ada" in brief
     assert "book" not in brief

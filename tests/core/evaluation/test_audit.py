@@ -119,7 +119,7 @@ def test_planted_copies_are_counted_and_named(tmp_path: Path) -> None:
     assert found["alarm"]
     assert found["reasons"] == [
         "1 of 34 clips are, byte for byte, copies of clips on the other side.",
-        "3 of 34 clips are, but for noise, cuts and size, copies of clips on the other side.",
+        "3 of 34 clips are, but for noise, cuts, size or a mirror, copies of clips on the other side.",
     ]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.evaluation.bootstrap import ScoredFold, intervals
+from core.evaluation.bootstrap import LEAST_SIGNERS, ScoredFold, intervals, resampled_over
 from core.evaluation.outcome import scores_of, weighted_scores
 
 
@@ -13,9 +13,13 @@ def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+def scored(hits: np.ndarray, labels: np.ndarray, signers: np.ndarray | None = None) -> ScoredFold:
+    return ScoredFold({"top1": hits}, labels, np.full(len(hits), -1) if signers is None else signers)
+
+
 def test_the_interval_of_a_share_is_the_binomial_one() -> None:
     hits = (np.arange(400) % 4 == 0).astype(np.float64)
-    fold = ScoredFold({"top1": hits}, np.zeros(400, dtype=np.int64))
+    fold = scored(hits, np.zeros(400, dtype=np.int64))
     low, high = intervals([fold], generator(), num_resamples=4000)["top1"]
     deviation = np.sqrt(0.25 * 0.75 / 400)
     assert (low, high) == pytest.approx((0.25 - 1.96 * deviation, 0.25 + 1.96 * deviation), abs=0.004)
@@ -23,16 +27,46 @@ def test_the_interval_of_a_share_is_the_binomial_one() -> None:
 
 def test_folds_are_resampled_apart_and_certainty_has_no_width() -> None:
     right, wrong = np.ones(3), np.zeros(300)
-    folds = [ScoredFold({"top1": each}, np.arange(len(each)) % 3) for each in (right, wrong)]
+    folds = [scored(each, np.arange(len(each)) % 3) for each in (right, wrong)]
     found = intervals(folds, generator(), num_resamples=50)
     assert found == {"top1": (0.5, 0.5), "top1_per_class": (0.5, 0.5)}, (
         "folds weigh alike, whatever their size"
     )
 
 
+def test_clips_of_one_signer_are_one_piece_of_evidence() -> None:
+    """100 people, all of whose clips are right or wrong: an interval of 100, not of 2000."""
+    signers = np.arange(2000) // 20
+    fold = scored((signers % 2).astype(np.float64), np.zeros(2000, dtype=np.int64), signers)
+    assert resampled_over([fold]) == "signers"
+    low, high = intervals([fold], generator(), num_resamples=4000)["top1"]
+    assert (low, high) == pytest.approx((0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05), abs=0.011)
+
+
+def test_signers_that_are_folds_are_drawn_with_their_folds() -> None:
+    hits, sizes = np.random.default_rng(1).random(10), [1, 5, 9, 2, 2, 30, 1, 4, 4, 8]
+    folds = [
+        scored(np.full(size, hit), np.zeros(size, dtype=np.int64), np.full(size, signer))
+        for signer, (hit, size) in enumerate(zip(hits, sizes, strict=True))
+    ]
+    found = intervals(folds, generator())["top1"]
+    drawn = hits[generator().integers(10, size=(1000, 10))].mean(axis=1)
+    assert found == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
+
+
+def test_few_signers_or_nameless_clips_leave_it_to_the_clips() -> None:
+    hits, labels = np.ones(40), np.zeros(40, dtype=np.int64)
+    few, enough = (np.arange(40) % count for count in (LEAST_SIGNERS - 1, LEAST_SIGNERS))
+    assert resampled_over([scored(hits, labels, few)]) == "clips"
+    assert resampled_over([scored(hits, labels, enough)]) == "signers"
+    halves = [scored(hits[half], labels[half], enough[half]) for half in (slice(0, 4), slice(4, 40))]
+    assert resampled_over(halves) == "signers", "those of all folds count"
+    assert resampled_over([scored(hits, labels, np.where(np.arange(40) == 9, -1, enough))]) == "clips"
+
+
 def test_the_same_generator_gives_the_same_interval() -> None:
     random = np.random.default_rng(1)
-    fold = ScoredFold({"top1": random.random(50)}, random.integers(0, 5, 50))
+    fold = scored(random.random(50), random.integers(0, 5, 50))
     assert intervals([fold], generator()) == intervals([fold], generator())
     assert intervals([fold], generator()) != intervals([fold], np.random.default_rng(2))
 

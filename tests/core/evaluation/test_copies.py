@@ -10,10 +10,12 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.evaluation.alignment import distance_at, distance_resampled, sight_of
+from core.evaluation.alignment import distance_at, distance_resampled, mirrored, sight_of
 from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
 from core.observer import SilentObserver
 from core.pose.clip import Clip
+from core.pose.normalise import PROFILES, normalise
+from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
 from core.specs import AuditSpec, ImportSpec, SplitConfig
 
 THRESHOLD = AuditSpec(corpus="any").copy_distance
@@ -44,6 +46,14 @@ def shifted(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.concatenate([points[2:], points[-1:] + 0.1, points[:1]])
 
 
+def in_a_mirror(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The hands, both stored as right ones, and the arms change places; the trunk lies on the other side."""
+    right_arm, left_arm = points[:, 46:49], points[:, 43:46]
+    trunk = np.concatenate([points[:, 42:43], right_arm, left_arm], axis=1)
+    trunk = np.where(trunk != 0, [1, 0] + trunk * [-1, 1], 0)
+    return np.concatenate([points[:, 21:42], points[:, :21], trunk], axis=1)
+
+
 CHANGES: dict[str, Change] = {
     "noise": noise(0.003),
     "more noise": noise(0.005),
@@ -53,12 +63,16 @@ CHANGES: dict[str, Change] = {
     "begins two frames later": lambda points, random: points[2:],
     "five frames off each end": lambda points, random: points[5:-5],
     "everything": lambda points, random: noise(0.003)(points * 1.1, random)[2:-1],
+    "mirrored": in_a_mirror,
+    "mirrored and everything": lambda points, random: noise(0.003)(in_a_mirror(points, random) * 1.1, random)[
+        2:-1
+    ],
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_planted_copies_are_found(real: PackedCorpus, tmp_path: Path, change: Change) -> None:
-    random = np.random.default_rng(0)
+@pytest.mark.parametrize("name", CHANGES)
+def test_planted_copies_are_found(real: PackedCorpus, tmp_path: Path, name: str) -> None:
+    random, change = np.random.default_rng(0), CHANGES[name]
     longest = np.flatnonzero(real.lengths >= 20)
     sources = np.sort(random.choice(longest, NUM_COPIED, replace=False))
     corpus = with_copies(real, sources, tmp_path / "planted", lambda points: change(points, random))
@@ -66,6 +80,20 @@ def test_planted_copies_are_found(real: PackedCorpus, tmp_path: Path, change: Ch
     found = searched(corpus, copies, np.arange(len(real)))
     assert [(copy.clip - len(real), copy.source) for copy in found] == list(enumerate(sources.tolist()))
     assert all(copy.distance <= THRESHOLD for copy in found)
+    assert {copy.mirrored for copy in found} == {name.startswith("mirrored")}
+
+
+def test_a_mirrored_video_becomes_a_mirrored_clip() -> None:
+    seen = np.dstack([np.random.default_rng(0).uniform(100, 400, (12, 49, 2)), np.ones((12, 49))])
+    turned = seen[:, [*range(21, 42), *range(21), 42, 46, 47, 48, 43, 44, 45]] * [-1, 1, 1] + [640, 0, 0]
+    sights = []
+    for joints in (seen, turned):
+        video = np.zeros((12, 133, 3))
+        video[:, COCO_WHOLEBODY_JOINTS] = joints
+        sights.append(
+            sight_of(normalise(video, width=640, height=480, profile=PROFILES["wlasl"]).clip.points)
+        )
+    assert distance_at(mirrored(sights[0]), sights[1], lag=0) < 0.01 < 1 < distance_at(*sights, lag=0)
 
 
 def test_another_take_is_no_copy(real: PackedCorpus) -> None:

@@ -73,6 +73,54 @@ def test_a_signer_on_both_sides_is_said_where_the_test_corpus_is_the_same(tmp_pa
     assert "trains and tests on anna" in listener.said[0]
 
 
+def test_a_signer_whom_an_epoch_is_chosen_on_is_said(tmp_path: Path) -> None:
+    signers = {"train": ("anna", "cleo"), "val": ("ben", "cleo"), "test": ("ben", "dora")}
+    clips = [
+        replace(clip, signer=signers[str(clip.split)][int(clip.name[-1])])
+        for clip in signed_clips(["a", "b"], list(signers), takes=2)
+    ]
+    corpus = packed(tmp_path / "signs", clips, allow_overlap=True)
+    epochs = {"num_epochs": 1, "min_crop_frames": 4}
+    encoder = str(fresh_encoder(tmp_path / "encoder"))
+    found, said = {}, {}
+    for chooses in (True, False):
+        listener = Listener()
+        wish = EvaluateSpec(
+            corpus=str(corpus.path),
+            encoder=encoder,
+            protocol="fine_tune",
+            fine_tune={**epochs, "choose_epoch": chooses},
+        )
+        (fold,) = evaluate(wish, observer=listener)["folds"]
+        found[chooses] = {name: fold[name] for name in fold if name.startswith("shared_signers")}
+        said[chooses] = [line for line in listener.said if "epoch" in line]
+    assert found[True] == {
+        "shared_signers": [],
+        "shared_signers_val_test": ["ben"],
+        "shared_signers_train_val": ["cleo"],
+    }
+    assert said[True] == [
+        "Fold test chooses its epoch on ben (val) and tests on them: its scores reward knowing the signer.",
+        "Fold test trains on cleo and chooses its epoch on them (val): "
+        "an epoch that knows the signer may win.",
+    ]
+    assert (set(map(len, found[False].values())), said[False]) == ({0}, []), "the last epoch: val is no side"
+
+
+def test_that_clips_on_both_sides_name_no_signer_is_said(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b"], ["train", "test"])
+    listener = Listener()
+    nameless = [replace(clip, signer=None) for clip in clips]
+    evaluate(keypoints(packed(tmp_path / "nameless", nameless).path), observer=listener)
+    assert listener.said == [
+        "8 train and 8 test clips of fold test do not name their signer: whether somebody is on both sides "
+        "is not known."
+    ]
+    some = [replace(clip, signer=None) if clip.split == "train" else clip for clip in clips]
+    evaluate(keypoints(packed(tmp_path / "some", some).path), observer=listener)
+    assert len(listener.said) == 1, "whom the test names is not among nobody"
+
+
 def test_signers_of_two_corpora_may_be_called_alike(tmp_path: Path) -> None:
     ours, theirs = (
         packed(tmp_path / name, signed_clips(["a", "b"], ["train"], seed=seed), name=name)

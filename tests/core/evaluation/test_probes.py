@@ -9,17 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.corpora.packed import PackedCorpus
+from core.corpora.source import SourceClip
 from core.errors import SpecError, SplitError, Stopped
 from core.evaluation.accuracy import ranked
 from core.evaluation.evaluate import evaluate
 from core.evaluation.linear_probe import _fitted, linear_scores
 from core.evaluation.outcome import scores_of
 from core.evaluation.probes import classified
+from core.exchange.weights import load_encoder, save_encoder
 from core.observer import SilentObserver
 from core.search.knn import knn_scores
 from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
+from tests.core.evaluation.making import packed
 from tests.core.small import OVERRIDES
 from tests.core.training.stopping import StopsIn
 
@@ -173,18 +176,65 @@ def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_p
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=nobody))
 
 
-def test_test_clips_that_were_pretrained_on_are_counted_and_said(corpus: PackedCorpus, encoder: Path) -> None:
-    class Listener(SilentObserver):
-        said = ""
+class Listener(SilentObserver):
+    def __init__(self) -> None:
+        self.said: list[str] = []
 
-        def on_log(self, message: str) -> None:
-            self.said = message
+    def on_log(self, message: str) -> None:
+        self.said.append(message)
 
-    spec = EvaluateSpec(corpus=str(corpus.path), encoder=str(encoder), folds="each_signer", num_neighbours=3)
+
+@pytest.fixture(scope="module")
+def again(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
+    """The same recordings as another import: other names and splits."""
+    clips = [
+        SourceClip(
+            corpus.clip(index),
+            f"again-{index}",
+            corpus.label_names[corpus.labels[index]],
+            corpus.signer_names[corpus.signers[index]],
+            split="test" if corpus.signers[index] < 2 else "train",
+        )
+        for index in reversed(range(len(corpus)))
+    ]
+    return packed(tmp_path_factory.mktemp("again") / "corpus", clips, name="again")
+
+
+def test_test_clips_that_were_pretrained_on_are_counted_and_said(
+    corpus: PackedCorpus, again: PackedCorpus, encoder: Path
+) -> None:
+    for tested in (corpus, again):
+        wish = EvaluateSpec(
+            corpus=str(tested.path), encoder=str(encoder), folds="each_signer", num_neighbours=3
+        )
+        listener = Listener()
+        folds = evaluate(wish, observer=listener)["folds"]
+        assert [fold["num_test_pretrained_on"] for fold in folds] == [12, 12, 0], (
+            "signer-2 was the test split"
+        )
+        (said,) = listener.said
+        assert "only signer-2 tests what it has never seen" in said
     listener = Listener()
-    folds = evaluate(spec, observer=listener)["folds"]
-    assert [fold["num_test_pretrained_on"] for fold in folds] == [12, 12, 0], "signer-2 is the test split"
-    assert "only signer-2 tests what it has never seen" in listener.said
+    wish = EvaluateSpec(corpus=str(again.path), encoder=str(encoder), num_neighbours=3)
+    (fold,) = evaluate(wish, observer=listener)["folds"]
+    assert (fold["num_test"], fold["num_test_pretrained_on"]) == (24, 24)
+    assert listener.said[0].endswith("on test clips of test; no fold is free of them.")
+
+
+def test_a_file_without_digests_knows_its_very_corpus_alone(
+    corpus: PackedCorpus, again: PackedCorpus, encoder: Path, tmp_path: Path
+) -> None:
+    loaded = load_encoder(encoder)
+    save_encoder(tmp_path / "old", loaded.model, loaded.card.model_copy(update={"format_version": 1}))
+    counts, listener = {}, Listener()
+    for tested in (corpus, again):
+        wish = EvaluateSpec(corpus=str(tested.path), encoder=str(tmp_path / "old"), num_neighbours=3)
+        (fold,) = evaluate(wish, observer=listener)["folds"]
+        counts[tested.name] = fold["num_test_pretrained_on"]
+    assert counts == {"random": 0, "again": None}, "not 0, which would say that it is known"
+    (said,) = listener.said
+    assert said.startswith("Encoder 'encoder' learned from corpus 'random', which is not this one")
+    assert said.endswith("whether it has seen these clips is not known.")
 
 
 def test_one_gloss_alone_is_refused(corpus: PackedCorpus) -> None:

@@ -1,6 +1,7 @@
 """What every protocol shares: transfer between corpora, several seeds, classes, confusions, validation."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,18 @@ def test_fewer_labels_are_fewer_train_clips_for_every_protocol(corpus: PackedCor
     each = [of_seed["scores"][name] for of_seed in fold["by_seed"]]
     assert scores[name] == pytest.approx(np.mean(each))
     assert scores["deviations"][name] == pytest.approx(np.std(each, ddof=1))
+    assert scores["intervals_over"] == "clips", "of a single signer"
     low, high = scores["intervals"][name]
     assert low <= scores[name] <= high
     assert scores == evaluate(wish)
     assert evaluate(spec(corpus, protocol=protocol, label_fraction=0.5))["num_train"] == 6
+
+
+def test_intervals_are_over_signers_where_there_are_enough(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b"], ["train", "test"], takes=8)
+    many = [replace(clip, signer=f"{clip.split} {clip.name[-1]}") for clip in clips]
+    scores = evaluate(spec(packed(tmp_path / "many", many)))
+    assert scores["intervals_over"] == "signers"
 
 
 def test_an_untrained_network_is_another_one_for_each_seed(tmp_path: Path) -> None:

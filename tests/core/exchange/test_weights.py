@@ -8,12 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from core.corpora.contents import contents_of, shortened
+from core.corpora.packed import PackedCorpus
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.weights import load_encoder
+from core.exchange.weights import load_encoder, save_encoder
 from core.pose.clip import Clip
-from core.specs import PretrainSpec
+from core.specs import ClipSelection, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, SMALL
@@ -56,6 +58,19 @@ def test_a_card_is_written_and_read_as_before_encoders_could_be_imported(folder:
         "torch_version",
     ]
     assert EncoderCard.model_validate_json(text) == load_encoder(folder).card
+
+
+def test_the_clips_it_was_pretrained_on_lie_beside_the_network(folder: Path, tmp_path: Path) -> None:
+    loaded = load_encoder(folder)
+    corpus = PackedCorpus.open(folder.parent / "corpus")
+    train = corpus.select(ClipSelection(splits=("train",)))
+    assert loaded.pretrained_clips is not None
+    np.testing.assert_array_equal(loaded.pretrained_clips, np.sort(shortened(contents_of(corpus, train))))
+    save_encoder(
+        tmp_path, loaded.model, loaded.card, pretrained_clips=loaded.pretrained_clips[::-1].repeat(2)
+    )
+    written = [(place / "encoder.safetensors").read_bytes() for place in (folder, tmp_path)]
+    assert written[0] == written[1], "in one order, each once"
 
 
 @pytest.mark.parametrize("missing", [("spec",), ("corpus",), ("step",), ("spec", "corpus", "step")])
