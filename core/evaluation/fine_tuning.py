@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional
 
 from core.augment.views import ClipBatch
 from core.errors import DivergedError
-from core.evaluation.accuracy import ranked
 from core.evaluation.classifier import SignClassifier, merged_scores, training_loss
+from core.evaluation.epoch_choice import BestEpoch, EpochChoice
 from core.evaluation.features import CLIPS_AT_ONCE
 from core.evaluation.subject import unmoved
 from core.evaluation.task import Source
@@ -38,20 +37,6 @@ class LabelledClips:
 
     source: Source
     labels: Int64[np.ndarray, " n"]
-
-
-@dataclass(frozen=True)
-class BestEpoch:
-    """The epoch (counted from 1) that has scored best on val so far, and the network as it was then."""
-
-    epoch: int
-    top1: float
-    loss: float
-    network: Mapping[str, Tensor]
-
-    def facts(self) -> dict[str, Any]:
-        """All but the network."""
-        return {"epoch": self.epoch, "top1": self.top1, "loss": self.loss}
 
 
 class FineTuning:
@@ -96,8 +81,12 @@ class FineTuning:
         self.step = 0
         self.rate = config.learning_rate
         self.last_loss: float | None = None
-        self.best: BestEpoch | None = None
-        self._judged_epochs = 0
+        self._choice = EpochChoice()
+
+    @property
+    def best(self) -> BestEpoch | None:
+        """The best epoch on val so far."""
+        return self._choice.best
 
     @property
     def steps_per_epoch(self) -> int:
@@ -150,23 +139,13 @@ class FineTuning:
         return self.last_loss
 
     def judge_epoch(self, meanwhile: Meanwhile) -> dict[str, float]:
-        """At an epoch's end, score it on val, once, and keep it if none before scored higher.
-
-        Of epochs with equal top-1 the one with the lower loss is kept. Returns the numbers, if there are any.
-        """
+        """At an epoch's end, score it on val, once, and return the numbers; none where there are none."""
         at_end = self.step == self.epoch * self.steps_per_epoch
-        if self._val is None or not at_end or self._judged_epochs >= self.epoch:
+        if self._val is None or not at_end or self._choice.num_judged >= self.epoch:
             return {}
         scores = self.scores(self._val.source, meanwhile)
-        labels = torch.from_numpy(self._val.labels)
-        logarithms = scores if self._config.merge == "mean_of_logits" else scores.clamp(min=1e-30).log()
-        loss = float(functional.cross_entropy(logarithms, labels))
-        top1 = float(ranked(scores.numpy(), self._val.labels).top1.mean())
-        self._judged_epochs = self.epoch
-        if self.best is None or (top1, -loss) > (self.best.top1, -self.best.loss):
-            network = {name: each.cpu().clone() for name, each in self.model.state_dict().items()}
-            self.best = BestEpoch(self.epoch, top1, loss, network)
-        return {"val_top1": top1, "val_loss": loss}
+        network = self.model.state_dict()
+        return self._choice.judge(self.epoch, network, scores, self._val.labels, merge=self._config.merge)
 
     def choose(self) -> int:
         """Take the best epoch on val, or the last where there is no val, and return its number, from 1."""
@@ -193,19 +172,15 @@ class FineTuning:
             "model": self.model.state_dict(),
             "optimiser": optimiser_memory(self.model, self._optimiser),
         }
-        if self.best is not None:
-            tensors["best"] = dict(self.best.network)
-        best = self.best.facts() if self.best is not None else None
-        return tensors, {"best": best, "judged_epochs": self._judged_epochs, "last_loss": self.last_loss}
+        best, facts = self._choice.state()
+        return {**tensors, **best}, {**facts, "last_loss": self.last_loss}
 
     def restore(self, step: int, tensors: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
         """Go on from what `state` gave at step `step`."""
         self.model.load_state_dict(tensors["model"])
         restore_memory(self.model, self._optimiser, tensors.get("optimiser", {}))
-        if facts["best"] is not None:
-            self.best = BestEpoch(**facts["best"], network=tensors["best"])
-        self.step, self._judged_epochs = step, facts["judged_epochs"]
-        self.last_loss = facts["last_loss"]
+        self._choice.restore(tensors, facts)
+        self.step, self.last_loss = step, facts["last_loss"]
 
     @torch.no_grad()
     def _scored(self, batch: ClipBatch) -> Float[Tensor, "B C"]:

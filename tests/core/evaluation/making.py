@@ -78,5 +78,5 @@ def fresh_encoder(folder: Path, overrides: dict[str, Any] | None = None) -> Path
         signforge_version="0",
         torch_version="0",
     )
-    save_encoder(folder, model, card)
+    save_encoder(folder, model, card, pretrained_clips=np.zeros(0, dtype=np.int64))
     return folder
