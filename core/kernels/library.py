@@ -105,8 +105,9 @@ def _digest(compiler: list[str]) -> str:
 
 
 def processor_name() -> str:
-    """What this processor is called."""
-    return platform.machine() + "".join(_processor_facts("model name"))
+    """What this processor is called, to its stepping: virtual machines call many different ones alike."""
+    facts = _processor_facts("model", "cpu family", "stepping", "cache size", "CPU implementer", "CPU part")
+    return ", ".join([platform.machine(), *(" ".join(fact.split()).replace(" :", ":") for fact in facts)])
 
 
 def _processor_facts(*names: str) -> list[str]:

@@ -1,13 +1,12 @@
 """One rank that takes single steps from the states of another run, and shows what each step made of them."""
 
 import os
-import sys
 from collections.abc import Mapping
 
 import torch
 from safetensors.torch import save_file
 
-from core.program import Launch, main
+from core.program import Launch, finish, main
 from core.specs import PretrainSpec
 from core.training.checkpoint import checkpoints_in, load_checkpoint
 from core.training.pretrain import Pretraining
@@ -36,4 +35,4 @@ def step_and_show(launch: Launch[PretrainSpec]) -> Mapping[str, object] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(step_and_show, PretrainSpec))
+    finish(main(step_and_show, PretrainSpec))

@@ -2,11 +2,9 @@
 of it is then computed operation by operation: minutes in the C++ compiler would show nothing more of ranks.
 """
 
-import sys
-
 from torch import nn
 
-from core.program import main
+from core.program import finish, main
 from core.specs import PretrainSpec
 from core.training.engine import Engine
 from core.training.pretrain import run
@@ -20,4 +18,4 @@ def _trace(self: Engine, networks: nn.ModuleDict) -> None:
 
 if __name__ == "__main__":
     Engine.prepare = _trace  # type: ignore[method-assign]
-    sys.exit(main(run, PretrainSpec))
+    finish(main(run, PretrainSpec))
