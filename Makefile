@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder
+ONE_A_CORE := -n logical --maxprocesses 8
+MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
@@ -25,15 +27,15 @@ demo: $(STAMP)  ## the main job end to end on synthetic signers, about five minu
 up: $(STAMP)  ## start the service on this machine: API, reconciler, worker, broker
 	$(BIN)/signforge up
 
-check: $(STAMP)  ## lint, types, import contracts, unit tests (two to three minutes on two slow cores)
+check: $(STAMP)  ## lint, types, import contracts, unit tests (about two minutes on two cores)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not system and not slow"
+	$(PYTEST) $(ONE_A_CORE) -m "not system and not slow"
 
-test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (12 to 13 minutes on two slow cores)
-	$(PYTEST) --durations=25
+test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about twelve minutes on two cores)
+	$(PYTEST) $(MORE_THAN_CORES) --durations=25
 
 BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
 	"allocation.py --rounds 2" "embedding.py --rounds 2" "views.py" "importing.py" "scale.py" \
