@@ -43,6 +43,9 @@ QUICK = {
     "BACKOFF_SECONDS": "0",
 }
 _RESTART_SECONDS = (0.1, 1.5)
+_LAST_WORDS_SECONDS = 5.0
+_LAST_WORDS = 20_000
+"""Characters of a log."""
 _MODULES = {
     Part.API: "api.main",
     Part.RECONCILER: "worker.reconciler",
@@ -77,6 +80,7 @@ class World:
             own["DATABASE_URL"] = self.postgres.url
         self.environment = {f"SIGNFORGE_{name}": value for name, value in {**QUICK, **own}.items()}
         self.environment["OMP_WAIT_POLICY"] = "PASSIVE"
+        self.environment["PYTHONFAULTHANDLER"] = "1"  # who does not end says where it stands
         fields = {name.lower(): value for name, value in {**QUICK, **own}.items()}
         self.settings = Settings.model_validate(fields)
         self.store = open_store(self.settings)
@@ -169,7 +173,8 @@ class World:
         return [each for each in psutil.Process().children(recursive=True) if _is_program(each, program)]
 
     def stop(self, *, within_seconds: float = 60.0) -> list[str]:
-        """Stop everything as an operator would; kills what is left then and returns its command lines."""
+        """Stop everything as an operator would; kills what is left then, and returns its command lines with
+        where its threads stood."""
         order = (Part.WORKER, Part.RECONCILER, Part.API, Part.BROKER)
         for part in order:
             these = [kept.process for kept in self._kept if kept.part == part and kept.process is not None]
@@ -182,8 +187,16 @@ class World:
         told = [" ".join(process.cmdline()) for process in left]
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGABRT)  # it writes to its log where its threads stand
+        _, living = psutil.wait_procs(left, timeout=_LAST_WORDS_SECONDS)
+        for process in living:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        return told
+        return [f"{command}\n{self._last_words(command)}" for command in told]
+
+    def _last_words(self, command: str) -> str:
+        logs = [self._log(part) for part, module in _MODULES.items() if module in command]
+        return "\n".join(log.read_text(errors="replace")[-_LAST_WORDS:] for log in logs)
 
     def close(self) -> None:
         """Close the database, and PostgreSQL if it is ours."""
@@ -192,9 +205,11 @@ class World:
             self.postgres.close()
 
     def _begin(self, part: Part, **more: str) -> "subprocess.Popen[bytes]":
-        log = self.folder.with_name(f"{self.folder.name}-{part.value}.log")
         command = [sys.executable, "-m", _MODULES[part]]
-        return start(command, log=log, environment={**self.environment, **more})
+        return start(command, log=self._log(part), environment={**self.environment, **more})
+
+    def _log(self, part: Part) -> Path:
+        return self.folder.with_name(f"{self.folder.name}-{part.value}.log")
 
     def _begin_broker(self) -> "subprocess.Popen[bytes]":
         """With the configuration of `signforge up`."""
