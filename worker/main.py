@@ -4,6 +4,7 @@ A drained worker has its program save a checkpoint, gives the job back uncharged
 and exits 0.
 """
 
+import logging
 import os
 import sys
 import threading
@@ -24,6 +25,9 @@ from worker.lease import SUPERVISOR
 from worker.tasks import register, retire
 
 _LOOK_AGAIN_SECONDS = 0.05
+_CELERYS_SECONDS = 15.0
+"""What Celery gets to end by itself when the job has been given back; then nothing depends on it."""
+_log = logging.getLogger(__name__)
 
 
 def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO") -> list[str]:
@@ -56,7 +60,7 @@ def main(*, supervisor: str = SUPERVISOR) -> int:
     app = create_app(settings)
     offered = capacity()
     register(app, settings, switch, capacity=offered, supervisor=supervisor)
-    app.Worker = _draining_worker(app, switch)
+    app.Worker = _draining_worker(app, settings, switch)
     try:
         app.worker_main(arguments(settings, offered))
     except SystemExit:
@@ -66,7 +70,7 @@ def main(*, supervisor: str = SUPERVISOR) -> int:
     return 0
 
 
-def _draining_worker(app: Celery, switch: DrainSwitch) -> Any:
+def _draining_worker(app: Celery, settings: Settings, switch: DrainSwitch) -> Any:
     """Celery's worker, whose soft shutdown asks the pool child to drain and lasts as long as that takes."""
     from celery.apps.worker import Worker
 
@@ -80,8 +84,22 @@ def _draining_worker(app: Celery, switch: DrainSwitch) -> Any:
             pause = threading.Event()
             while switch.busy and time.monotonic() < deadline:
                 pause.wait(_LOOK_AGAIN_SECONDS)
+            _end_in(_CELERYS_SECONDS, settings)
 
     return app.subclass_with_self(DrainingWorker)
+
+
+def _end_in(seconds: float, settings: Settings) -> None:
+    """Have this process end then, and its pool child with it, wherever Celery may stand."""
+
+    def end() -> None:
+        _log.warning("Celery has not ended %g s after the job was given back; ending without it.", seconds)
+        retire(settings)
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from tests.worker.programs.counting import expected_weights
 from worker.processes import marked
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
+CLINGING = "tests.worker.programs.clinging_worker"
 STEPS = 60
 SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
 """About three seconds of counting."""
@@ -168,6 +169,16 @@ def test_an_idle_worker_stops_at_once(service: Service, worker: "subprocess.Pope
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
     assert service.processes(WORKER) == []
+
+
+def test_a_worker_that_celery_cannot_end_ends_nonetheless(service: Service) -> None:
+    _ = service.broker
+    worker = service.start_module(CLINGING)
+    wait_for(lambda: _registered(service), within_seconds=30, what="the worker's start")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(40) == 0
+    assert service.processes(CLINGING) == []
+    assert not _registered(service)
 
 
 def test_the_broker_dies_in_the_middle(service: Service, worker: "subprocess.Popen[bytes]") -> None:
