@@ -74,10 +74,10 @@ def test_checkpoints_whose_rows_were_never_written_are_found_again(
     """As after a database outage that outlasts the lease: files are there, rows are not."""
     job_id = service.submit(**SLOWLY)
     service.wait_for_step(job_id, 20)
-    for process in service.processes(SUPERVISOR, PROGRAM):
-        process.suspend()
     with transaction(service.engine) as session:
         rows = session.query(CheckpointRow).filter_by(job_id=job_id).all()
+        for process in service.processes(SUPERVISOR, PROGRAM):
+            process.suspend()  # now that nobody else holds the database's lock
         assert rows
         for row in rows:
             session.delete(row)
