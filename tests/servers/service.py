@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from core.jobs.artifact_tables import CorpusRow, EncoderRow
 from core.jobs.database import migrate, open_database, reading, transaction
@@ -163,6 +163,15 @@ class Service:
                 if ours and process.status() != psutil.STATUS_ZOMBIE and (not modules or names & {*modules}):
                     found.append(process)
         return found
+
+    def suspend(self, *modules: str) -> list[psutil.Process]:
+        """Stop processes of these modules while none of them holds the database's lock."""
+        with transaction(self.engine) as session:
+            session.execute(select(1))  # begins, and so waits for whoever holds it
+            asleep = self.processes(*modules)
+            for process in asleep:
+                process.suspend()
+        return asleep
 
     def kill(self, *modules: str, child_of: int | None = None) -> None:
         """Kill processes that run these modules; only forked children of `child_of`, if that is given."""

@@ -74,10 +74,9 @@ def test_checkpoints_whose_rows_were_never_written_are_found_again(
     """As after a database outage that outlasts the lease: files are there, rows are not."""
     job_id = service.submit(**SLOWLY)
     service.wait_for_step(job_id, 20)
+    service.suspend(SUPERVISOR, PROGRAM)
     with transaction(service.engine) as session:
         rows = session.query(CheckpointRow).filter_by(job_id=job_id).all()
-        for process in service.processes(SUPERVISOR, PROGRAM):
-            process.suspend()  # now that nobody else holds the database's lock
         assert rows
         for row in rows:
             session.delete(row)
@@ -109,8 +108,7 @@ def test_kill_everything_at_once(service: Service, worker: "subprocess.Popen[byt
     """As a power cut would: nobody can say goodbye, so the lease has to run out."""
     job_id = service.submit(**SLOWLY)
     service.wait_for_step(job_id, 10)
-    for process in service.processes(WORKER, SUPERVISOR, PROGRAM):
-        process.suspend()
+    service.suspend(WORKER, SUPERVISOR, PROGRAM)
     service.kill(WORKER, SUPERVISOR, PROGRAM)
     worker.wait(10)
     service.wait_for_no_process(WORKER, SUPERVISOR, PROGRAM)
@@ -207,9 +205,7 @@ def test_a_worker_that_slept_through_its_lease_writes_nothing(
     """Stopped like a machine that was suspended; when it wakes, somebody else has the job."""
     job_id = service.submit(**{**SLOWLY, "steps": 100_000})
     service.wait_for_step(job_id, 10)
-    asleep = service.processes(WORKER, SUPERVISOR, PROGRAM)
-    for process in asleep:
-        process.suspend()
+    asleep = service.suspend(WORKER, SUPERVISOR, PROGRAM)
     wait_for(lambda: service.job(job_id).state == "queued", within_seconds=20, what="the reaping")
     with transaction(service.engine) as session:
         session.get_one(JobRow, job_id).state = "paused"  # so that nobody claims it again
@@ -227,9 +223,7 @@ def test_a_supervisor_that_slept_finds_its_job_done_elsewhere(
 ) -> None:
     job_id = service.submit(**SLOWLY)
     service.wait_for_step(job_id, 10)
-    asleep = service.processes(WORKER, SUPERVISOR, PROGRAM)
-    for process in asleep:
-        process.suspend()
+    asleep = service.suspend(WORKER, SUPERVISOR, PROGRAM)
     service.start_module(WORKER, SIGNFORGE_WORKER_NAME="elsewhere")
     done = service.wait_for_state(job_id, "succeeded")
     for process in asleep:
