@@ -6,11 +6,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
+from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
 from core.specs import EvaluateSpec
-
-VAL = "val"
-"""The split that an epoch is chosen on."""
 
 
 def _nobody() -> Int64[np.ndarray, " 0"]:
@@ -36,8 +34,8 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
     if spec.folds == "split":
         splits = corpus.splits[chosen]
         sides = {name: np.flatnonzero(splits == place) for place, name in enumerate(corpus.split_names)}
-        train, val = divided(sides.get("train", _nobody()), sides.get(VAL, _nobody()), spec)
-        return [_fold("test", train, sides.get("test", _nobody()), corpus, val)]
+        train, val = divided(sides.get(TRAIN, _nobody()), sides.get(VAL, _nobody()), spec)
+        return [_fold(TEST, train, sides.get(TEST, _nobody()), corpus, val)]
     signers = spec.folds == "each_signer"
     groups, names = (
         (corpus.signers, corpus.signer_names) if signers else (corpus.sessions, corpus.session_names)

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
+from core.corpora.split_names import VAL
 from core.errors import SplitError
-from core.evaluation.folds import VAL, Fold, divided, folds_of
+from core.evaluation.folds import Fold, divided, folds_of
 from core.specs import ClipSelection, EvaluateSpec
 
 

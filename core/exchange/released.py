@@ -5,7 +5,6 @@ for (see `core.exchange.released_encoder`). They keep channels in convolutions w
 ours are linear layers.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
 _NETWORKS = {"joint": "encoder_q", "motion": "encoder_q_motion"}
@@ -50,7 +49,8 @@ def encoder_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _inside_network(name: str) -> str:
-    kind, part, rest = re.fullmatch(r"([a-z]+)_([a-z]+)\.(.*)", name).groups()  # type: ignore[union-attr]
+    owner, rest = name.split(".", 1)
+    kind, part = owner.split("_")
     network, transformer = _PARTS[kind]
     if part == "pooling":
         return f"proj.{_POOLING[kind]}.{rest.removeprefix('score.')}"

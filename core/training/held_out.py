@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int32, Int64
 
 from core.corpora.packed import PackedCorpus
+from core.corpora.split_names import TEST
 from core.training.randomness import generator_for
 
 NUM_GALLERY, NUM_HELD_OUT = 128, 64
@@ -33,8 +34,8 @@ class HeldOut:
         glosses = np.unique(corpus.labels[gallery])
         held = np.setdiff1d(labelled, trained)
         held = held[np.isin(corpus.labels[held], glosses)]
-        if "test" in corpus.split_names:
-            spared = held[corpus.splits[held] != corpus.split_names.index("test")]
+        if TEST in corpus.split_names:
+            spared = held[corpus.splits[held] != corpus.split_names.index(TEST)]
             held = spared if len(spared) else held
         if len(glosses) < 2 or len(held) == 0:
             return None

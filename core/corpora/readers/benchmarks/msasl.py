@@ -15,7 +15,7 @@ from core.corpora.readers.benchmarks.clips import open_listed
 from core.corpora.readers.benchmarks.listed_clips import ListedClip
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.source import ReadReport
-from core.corpora.split_names import SPLIT_NAMES
+from core.corpora.split_names import SPLIT_NAMES, TEST, TRAIN, VAL
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 
@@ -58,7 +58,7 @@ def _lists(files: Sequence[Path]) -> dict[str, Path]:
         if found[1] in lists:
             raise CorpusError(f"{lists[found[1]]} and {path} are both MS-ASL's {found[1]} list; keep one.")
         lists[found[1]] = path
-    return {split: lists[split] for split in ("train", "val", "test") if split in lists}
+    return {split: lists[split] for split in (TRAIN, VAL, TEST) if split in lists}
 
 
 def _listed(split: str, number: int, entry: MsaslEntry, names: Sequence[str]) -> ListedClip:
