@@ -8,15 +8,16 @@ from core.errors import UserError
 
 
 @contextmanager
-def paths_as_sent(source: Path, unpacked: Path) -> Iterator[Callable[[str], str]]:
+def paths_as_sent(source: Path, unpacked: Path | None = None) -> Iterator[Callable[[str], str]]:
     """Have errors name files as they are called in `source`, whose content lies in `unpacked` if it is an
     archive: from inside the archive, else from the source's own name on. Yields what does so to any text.
     """
 
     def shown(text: str) -> str:
         name = source.name or str(source)
-        inside = text.replace(f"{unpacked}/", "").replace(str(unpacked), name)
-        return inside.replace(str(source), name)
+        if unpacked is not None:
+            text = text.replace(f"{unpacked}/", "").replace(str(unpacked), name)
+        return text.replace(str(source), name)
 
     try:
         yield shown

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.config import PretrainConfig
+from core.corpora.paths_as_sent import paths_as_sent
 from core.errors import EncoderError, SpecError, Stopped
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
@@ -51,10 +52,11 @@ def import_encoder(
     if not source.is_file():
         raise SpecError(f"There is no file {source}.", pointer="/source")
     observer.on_phase("importing", total_steps=_PHASES)
-    file = read_released(source)
-    _heed(observer, 1)
-    model = model_of(file, ClipEncoder(_config(file, source)))
-    _check_embedding(model, source)
+    with paths_as_sent(source):
+        file = read_released(source)
+        _heed(observer, 1)
+        model = model_of(file, ClipEncoder(_config(file, source)))
+        _check_embedding(model, source)
     _heed(observer, 2)
     released = _released_card(file, model, source, observer)
     digest = save_encoder(out / ENCODER_FOLDER, model, _card(spec, file, model, released))

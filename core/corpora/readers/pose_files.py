@@ -6,6 +6,8 @@ points and confidences. So sizes are compared with the bytes there are before it
 
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +76,7 @@ def _recording(path: Path, report: ReadReport) -> Recording:
     from pose_format.pose_header import PoseHeader
     from pose_format.utils.reader import BufferReader
 
-    with damage_named(path):
+    with damage_named(path), _end_named(path):
         content = _content(path)
         reader = BufferReader(content)
         header = PoseHeader.read(reader)
@@ -85,6 +87,15 @@ def _recording(path: Path, report: ReadReport) -> Recording:
         body = NumPyPoseBody.read(header, reader)
     points = np.concatenate([doubles(body.data.data[..., :2]), doubles(body.confidence)[..., None]], axis=3)
     return Recording(header, points, float(body.fps))
+
+
+@contextmanager
+def _end_named(path: Path) -> Iterator[None]:
+    """The file is over where a number should begin."""
+    try:
+        yield
+    except struct.error:
+        raise ValueError(f"it ends early, after {path.stat().st_size} bytes") from None
 
 
 def _content(path: Path) -> bytes:

@@ -210,8 +210,9 @@ TENSOR = "encoder_q.proj.weight_body.weight"
 def test_what_does_not_fit_is_refused(
     checkpoint: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], reason: str
 ) -> None:
-    with pytest.raises(EncoderError, match=reason):
+    with pytest.raises(EncoderError, match=reason) as refused:
         imported(changed(checkpoint, change), tmp_path)
+    assert str(checkpoint.parent) not in str(refused.value), "the file's name is the user's, its place is not"
     assert not (tmp_path / "encoder").exists()
 
 

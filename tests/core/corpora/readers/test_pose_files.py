@@ -109,7 +109,7 @@ def test_a_frame_rate_of_zero_is_unknown(tmp_path: Path) -> None:
 def test_a_shortened_file_is_refused(shared_data: Path, tmp_path: Path, name: str, missing: int) -> None:
     content = (shared_data / "formats" / "pose_format" / name).read_bytes()
     (tmp_path / name).write_bytes(content[:-missing])
-    with pytest.raises(CorpusError, match=rf"{name} is damaged: "):
+    with pytest.raises(CorpusError, match=rf"{name} is damaged: it (promises|ends early, after) \d+ bytes"):
         read(tmp_path / name)
 
 
