@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from core.corpora.importing import import_corpus
+from core.corpora.packed import PackedCorpus
+from core.observer import SilentObserver
+from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.recipes import resolve
-from core.specs import PretrainSpec
+from core.specs import ImportSpec, PretrainSpec, SplitConfig
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -74,3 +78,25 @@ def test_results_of_two_corpora_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="holds results of corpus one, these are of two; give another"):
         Results(path, "two")
     assert len(Results(path).all) == 1, "to be shown, whatever they are of"
+
+
+@pytest.mark.usefixtures("ablation")
+def test_mirrored_copies_tell_raw_keypoints_what_somebody_left_handed_signs(tmp_path: Path) -> None:
+    from ablation.keypoints import BASELINES, baselines
+
+    recordings = SyntheticConfig(num_signs=6, num_signers=4, takes_per_sign=2)
+    save_npz(generate(recordings), tmp_path / "signers.npz")
+    import_corpus(
+        ImportSpec(
+            name="signers", source=str(tmp_path / "signers.npz"), split=SplitConfig(allow_overlap=True)
+        ),
+        tmp_path,
+        SilentObserver(),
+    )
+    corpus = tmp_path / "corpus"
+    left_handed = PackedCorpus.open(corpus).signer_names[3]
+    scores = baselines(str(corpus), left_handed, ())
+    raw, mirrored = (scores[name] for name in BASELINES)
+    assert raw["knn"] + 0.2 < mirrored["knn"]
+    assert set(raw) == set(mirrored)
+    assert raw["linear_5"] < mirrored["linear_5"]

@@ -21,7 +21,7 @@ from core.training.pretrain import pretrain
 Scores = dict[str, float]
 LABEL_COUNTS: Mapping[str, int | None] = {"1": 1, "5": 5, "all": None}
 NUM_NEIGHBOURS = 5
-_LABEL_DRAWS = 5
+LABEL_DRAWS = 5
 _FINE_TUNING: Mapping[str, Any] = {"min_crop_frames": 8, "checkpoint_every_epochs": 100_000}
 
 
@@ -45,7 +45,7 @@ class Trial:
             "pretrained": self.row.pretrained,
             "signer": self.signer,
             "excluded": self.exclude_labels,
-            "probes": [dict(LABEL_COUNTS), NUM_NEIGHBOURS, _LABEL_DRAWS],
+            "probes": [dict(LABEL_COUNTS), NUM_NEIGHBOURS, LABEL_DRAWS],
             "fine_tuned": self.fine_tuned and dict(_FINE_TUNING),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -102,7 +102,7 @@ def frozen_scores(
     for name, count in LABEL_COUNTS.items():
         scores[f"linear_{name}"] = top1(
             corpus, signer, excluded, protocol="linear", labels_per_gloss=count,
-            seed=seed * _LABEL_DRAWS, num_seeds=1 if count is None else _LABEL_DRAWS, **subject,
+            seed=seed * LABEL_DRAWS, num_seeds=1 if count is None else LABEL_DRAWS, **subject,
         )  # fmt: skip
     return scores
 
