@@ -60,14 +60,15 @@ def _taken(options: argparse.Namespace) -> Results:
 
 def _baselines(corpus: str, options: argparse.Namespace, results: Results) -> None:
     """What learns nothing; a representation has to beat it."""
-    for signer in _signers(corpus):
-        keys = {name: f"{name} {signer} {options.exclude_label}" for name in BASELINES}
-        if all(key in results for key in keys.values()):
-            continue
-        for name, scores in baselines(corpus, signer, tuple(options.exclude_label)).items():
-            if keys[name] not in results:
-                about = {"key": keys[name], "row": name, "group": "recipes", "signer": signer, "seed": 0}
-                results.add({**about, **scores})
+    for seed in range(options.seeds):
+        for signer in _signers(corpus):
+            keys = {name: f"{name} {signer} {options.exclude_label} {seed}" for name in BASELINES}
+            if all(key in results for key in keys.values()):
+                continue
+            for name, scores in baselines(corpus, signer, tuple(options.exclude_label), seed=seed):
+                if keys[name] not in results:
+                    about = {"key": keys[name], "row": name, "group": "baselines"}
+                    results.add({**about, "signer": signer, "seed": seed, **scores})
 
 
 def _missing(corpus: str, options: argparse.Namespace, results: Results) -> Iterator[Trial]:

@@ -95,8 +95,21 @@ def test_mirrored_copies_tell_raw_keypoints_what_somebody_left_handed_signs(tmp_
     )
     corpus = tmp_path / "corpus"
     left_handed = PackedCorpus.open(corpus).signer_names[3]
-    scores = baselines(str(corpus), left_handed, ())
-    raw, mirrored = (scores[name] for name in BASELINES)
+    scores = dict(baselines(str(corpus), left_handed, (), seed=0))
+    raw, standardised, mirrored, both = (scores[name] for name in BASELINES)
     assert raw["knn"] + 0.2 < mirrored["knn"]
-    assert set(raw) == set(mirrored)
-    assert raw["linear_5"] < mirrored["linear_5"]
+    assert set(standardised) == set(both) == {"knn", "knn_1", "knn_5"}, "regression standardises by itself"
+    for few in ("linear_5", "paired_5", "knn_5"):
+        assert raw[few] < mirrored[few]
+
+
+@pytest.mark.usefixtures("ablation")
+def test_a_seed_counts_once_every_signer_has_been_left_out() -> None:
+    from ablation.tables import tables
+
+    taken = [("s1", 0, 0.5), ("s2", 0, 0.9), ("s1", 1, 0.3), ("s2", 1, 0.7), ("s2", 2, 0.9)]
+    results = [
+        {"row": "one", "group": "rows", "signer": signer, "seed": seed, "knn": knn}
+        for signer, seed, knn in taken
+    ]
+    assert tables(results, ["one"]).splitlines()[-1] == "| one | 2 | 0.400 | 0.800 | 0.600 ± 0.141 |"

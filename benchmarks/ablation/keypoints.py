@@ -1,16 +1,18 @@
-"""Baselines that learn nothing: raw keypoints, and raw keypoints with a mirrored copy of every labelled clip.
+"""Baselines that learn nothing: raw keypoints by neighbours and by logistic regression, as strong as we know.
 
-Much of what a view's hand swap teaches is that left-handed signing is the same sign. The copies give raw
-keypoints that knowledge for nothing, so they are the baseline to be honest against.
+Much of what a view's hand swap teaches is that left-handed signing is the same sign. A mirrored copy of every
+labelled clip gives raw keypoints that knowledge for nothing. Neighbours gain from standardised coordinates
+(by the gallery's mean and deviation); logistic regression always has them.
 """
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from ablation.trials import LABEL_COUNTS, LABEL_DRAWS, NUM_NEIGHBOURS, Scores, frozen_scores
+from ablation.trials import LABEL_COUNTS, LABEL_DRAWS, NUM_NEIGHBOURS, Scores
+from jaxtyping import Int64
 
 from core.augment.exchange import exchanged_joints
 from core.corpora.packed import PackedCorpus, RaggedBatch
@@ -20,14 +22,23 @@ from core.evaluation.probes import probe
 from core.pose.skeleton import TRUNK
 from core.specs import ClipSelection, EvaluateSpec
 
-BASELINES = ("raw keypoints", "raw keypoints, mirrored copies too")
+_MIRRORED, _STANDARDISED = ", mirrored copies too", ", standardised"
+BASELINES = tuple(
+    f"raw keypoints{mirror}{scale}" for mirror in ("", _MIRRORED) for scale in ("", _STANDARDISED)
+)
 
 
-def baselines(corpus: str, signer: str, excluded: tuple[str, ...]) -> dict[str, Scores]:
-    """Scores on the signer left out, by baseline."""
-    raw = frozen_scores(corpus, signer, excluded, seed=0, features="keypoints")
-    mirrored = _Doubled(PackedCorpus.open(corpus), signer, excluded).scores()
-    return dict(zip(BASELINES, (raw, mirrored), strict=True))
+def baselines(
+    corpus: str, signer: str, excluded: tuple[str, ...], *, seed: int
+) -> Iterator[tuple[str, Scores]]:
+    """Each baseline's scores on the signer left out; labels are drawn as for a row's seed."""
+    opened = PackedCorpus.open(corpus)
+    for name in BASELINES:
+        keypoints = Keypoints(opened, signer, excluded, mirrored=_MIRRORED in name)
+        scores = keypoints.neighbours(seed, standardised=_STANDARDISED in name)
+        if _STANDARDISED not in name:
+            scores |= keypoints.regression(seed)
+        yield name, scores
 
 
 class Mirrored(PackedCorpus):
@@ -41,33 +52,61 @@ class Mirrored(PackedCorpus):
         return RaggedBatch(points.numpy(), batch.visible, batch.lengths)
 
 
-class _Doubled:
-    """Keypoints of the others' clips, of their mirrored copies, and of the signer left out, in this order."""
+class Keypoints:
+    """Keypoints of the others' clips, of their mirrored copies if asked for, and of the signer left out."""
 
-    def __init__(self, corpus: PackedCorpus, signer: str, excluded: tuple[str, ...]) -> None:
+    def __init__(
+        self, corpus: PackedCorpus, signer: str, excluded: tuple[str, ...], *, mirrored: bool
+    ) -> None:
         known = corpus.select(ClipSelection(exclude_signers=(signer,), exclude_labels=excluded))
         asked = corpus.select(ClipSelection(signers=(signer,), exclude_labels=excluded))
-        seen = ((corpus, known), (Mirrored.open(corpus.path), known), (corpus, asked))
-        self._features = torch.cat([keypoint_features(*each) for each in seen])
-        self._labels = corpus.labels[np.concatenate([known, known, asked])].astype(np.int64)
+        galleries = [corpus, Mirrored.open(corpus.path)] if mirrored else [corpus]
+        pieces = [(each, known) for each in galleries] + [(corpus, asked)]
+        self._features = torch.cat([keypoint_features(*piece) for piece in pieces])
+        self._labels = corpus.labels[np.concatenate([clips for _, clips in pieces])].astype(np.int64)
+        self._starts = [place * len(known) for place in range(len(galleries))]
         self._num_known, self._num_classes = len(known), len(corpus.label_names)
 
-    def scores(self) -> Scores:
-        """As of any features: the copies of what is drawn are labelled, too."""
-        scores = {"knn": self._top1({"protocol": "knn", "num_neighbours": NUM_NEIGHBOURS}, seed=0)}
+    def neighbours(self, seed: int, *, standardised: bool) -> Scores:
+        """kNN with all labels, 5 and 1; with one label a gloss, the nearest clip decides."""
+        fields = {"protocol": "knn", "num_neighbours": NUM_NEIGHBOURS}
+        scores = {"knn": self._top1(fields, draw=0, standardised=standardised)}
         for name, count in LABEL_COUNTS.items():
-            fields = {"protocol": "linear", "labels_per_gloss": count}
-            draws = range(1 if count is None else LABEL_DRAWS)
-            scores[f"linear_{name}"] = statistics.fmean(self._top1(fields, seed=draw) for draw in draws)
+            if count is not None:
+                few = {**fields, "labels_per_gloss": count, "num_neighbours": count}
+                scores[f"knn_{name}"] = self._mean(few, seed, standardised=standardised)
         return scores
 
-    def _top1(self, fields: Mapping[str, Any], *, seed: int) -> float:
+    def regression(self, seed: int) -> Scores:
+        """Logistic regression; `paired`: on the very labels that fine-tuning with this seed draws."""
+        scores = {"linear_all": self._top1({"protocol": "linear"}, draw=0)}
+        for name, count in LABEL_COUNTS.items():
+            if count is not None:
+                few = {"protocol": "linear", "labels_per_gloss": count}
+                scores[f"linear_{name}"] = self._mean(few, seed)
+                scores[f"paired_{name}"] = self._top1(few, draw=seed)
+        return scores
+
+    def _mean(self, fields: Mapping[str, Any], seed: int, **options: bool) -> float:
+        """Over the draws of labels that a row of this seed has, too."""
+        draws = range(seed * LABEL_DRAWS, (seed + 1) * LABEL_DRAWS)
+        return statistics.fmean(self._top1(fields, draw=draw, **options) for draw in draws)
+
+    def _top1(self, fields: Mapping[str, Any], *, draw: int, standardised: bool = False) -> float:
         spec = EvaluateSpec(corpus="any", features="keypoints", **fields)
-        drawn = labelled(np.arange(self._num_known), self._labels, spec, seed=seed)
-        train = np.concatenate([drawn, drawn + self._num_known])
-        test = np.arange(2 * self._num_known, len(self._labels))
+        train = self._train(labelled(np.arange(self._num_known), self._labels, spec, seed=draw))
+        test = np.arange(self._starts[-1] + self._num_known, len(self._labels))
+        features = self._scaled(train) if standardised else self._features
         found = probe(
-            spec, self._features, self._labels, train=train, test=test, num_classes=self._num_classes,
+            spec, features, self._labels, train=train, test=test, num_classes=self._num_classes,
             meanwhile=lambda: None,
         )  # fmt: skip
         return float(found.of_clips["top1"].mean())
+
+    def _train(self, drawn: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
+        """What is drawn is labelled, and so are its copies."""
+        return np.concatenate([start + drawn for start in self._starts])
+
+    def _scaled(self, train: Int64[np.ndarray, " m"]) -> torch.Tensor:
+        seen = self._features[train]
+        return (self._features - seen.mean(dim=0)) / seen.std(dim=0, correction=0).clamp(min=1e-3)

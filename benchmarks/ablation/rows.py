@@ -166,6 +166,7 @@ def rows() -> list[Row]:
             Row(f"signforge, {name}", "parts of the loss", "stc", merged(ours, part))
             for name, part in PARTS.items()
         ),
+        Row("stc, whole clips", "other choices", "stc", merged(SIZE, {"views": {"min_crop_frames": 32}})),
         *(
             Row(f"signforge, {name}", "other choices", "signforge", merged(SIZE, choice))
             for name, choice in CHOICES.items()

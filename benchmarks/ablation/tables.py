@@ -1,4 +1,7 @@
-"""Results as Markdown: means over signers and seeds, with the deviation over seeds of a row's mean."""
+"""Results as Markdown: means over signers and seeds, with the deviation over seeds of a row's mean.
+
+A seed counts once all signers have been left out in turn.
+"""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -8,9 +11,13 @@ from ablation.results import Result
 
 _COLUMNS = {
     "knn": "kNN, all labels",
+    "knn_1": "kNN, 1 label",
+    "knn_5": "5",
     "linear_1": "linear, 1 label",
     "linear_5": "5",
     "linear_all": "all",
+    "paired_1": "linear on fine-tuning's draw, 1 label",
+    "paired_5": "5",
     "fine_tune_1": "fine-tuned, 1 label",
     "fine_tune_5": "5",
     "fine_tune_all": "all",
@@ -34,13 +41,23 @@ def _table(group: str, names: Sequence[str], results: Sequence[Result]) -> str:
     head = [group, "seeds", *(f"kNN, {signer}" for signer in signers), *(_COLUMNS[each] for each in columns)]
     lines = [head, ["---"] * len(head)]
     for name in names:
-        own = [result for result in results if result["row"] == name]
-        seeds = sorted({result["seed"] for result in own})
+        own, seeds = _whole_seeds([result for result in results if result["row"] == name], signers)
         by_signer = [_mean(own, "knn", signer=signer) for signer in signers]
         lines.append(
             [name, str(len(seeds)), *by_signer, *(_with_deviation(own, each, seeds) for each in columns)]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _whole_seeds(results: Sequence[Result], signers: Sequence[str]) -> tuple[list[Result], list[int]]:
+    """The results of seeds that have been taken for every signer; signers differ more than seeds do."""
+    taken = {(result["seed"], result["signer"]) for result in results}
+    seeds = sorted(
+        seed
+        for seed in {result["seed"] for result in results}
+        if all((seed, signer) in taken for signer in signers)
+    )
+    return [result for result in results if result["seed"] in seeds], seeds
 
 
 def _mean(results: Iterable[Result], score: str, **where: Any) -> str:

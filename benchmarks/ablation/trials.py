@@ -38,7 +38,8 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """What it is, to the last setting: a result is used again only for the same."""
+        """What it is: every setting of the pretraining, and what is asked of the probes (not their defaults).
+        A result is used again only for the same."""
         facts = {
             "corpus": PackedCorpus.open(self.corpus).digest,
             "config": resolve(self._pretraining()).model_dump(mode="json", exclude={"recipe"}),
