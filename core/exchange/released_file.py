@@ -37,6 +37,8 @@ _REPAIRS = (
     "num_time_segments",
 )
 """Settings of a network in which only the released value can be exported."""
+_DEPTHS = ("graph_block_widths", "pooled_block_widths", "num_temporal_blocks", "num_transformer_blocks")
+"""Settings of how many blocks there are."""
 _PARALLEL = "module."
 """What stands before every name where several devices trained."""
 _ZIP = b"PK\x03\x04"
@@ -113,6 +115,21 @@ def export_released(encoder: LoadedEncoder, path: Path) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return len(state)
+
+
+def other_depths(card: EncoderCard) -> list[str]:
+    """Settings of which the encoder has another number of blocks than the released code builds.
+
+    That code has names for them, but would have to build as many: it leaves blocks that it does not find in a
+    file as they were drawn.
+    """
+    settings, released = card.config.encoder, EncoderConfig()
+    return [name for name in _DEPTHS if _depth(settings, name) != _depth(released, name)]
+
+
+def _depth(settings: EncoderConfig, name: str) -> int:
+    depth = getattr(settings, name)
+    return depth if isinstance(depth, int) else len(depth)
 
 
 def model_of(file: ReleasedFile, model: ClipEncoder) -> ClipEncoder:

@@ -81,9 +81,14 @@ def _torch(encoder: "LoadedEncoder", out: Path) -> str:
 
 
 def _released(encoder: "LoadedEncoder", out: Path) -> str:
-    from core.exchange.released_file import export_released
+    from core.exchange.released_file import export_released, other_depths
 
-    return f"its {export_released(encoder, out)} tensors read back bit for bit"
+    told = f"its {export_released(encoder, out)} tensors read back bit for bit"
+    if others := other_depths(encoder.card):
+        told += (
+            f". Load it into as many blocks as it has ({', '.join(others)}), which the released code has not"
+        )
+    return told
 
 
 def _difference(largest: float) -> str:
