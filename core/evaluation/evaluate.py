@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import Stopped
 from core.evaluation.fine_tune_folds import FineTuneFolds
 from core.evaluation.folds import Fold
-from core.evaluation.label_draw import fitted_on, train_facts
+from core.evaluation.label_draw import fitted_on, remarks_on_labels, train_facts
 from core.evaluation.leaks import (
     num_identical,
     refuse_identical,
@@ -19,6 +19,7 @@ from core.evaluation.leaks import (
     shared_signers,
     task_contents,
 )
+from core.evaluation.lineage import Lineage
 from core.evaluation.outcome import Outcome, scores_of
 from core.evaluation.probes import probe
 from core.evaluation.report import Scored, report
@@ -58,19 +59,22 @@ def evaluate(
     if not spec.allow_identical_clips:
         refuse_identical(task, contents)
     subject = Subject(spec, task)
-    subject.tell_lineage(observer, contents)
+    lineage = Lineage(subject.pretrained, task, contents, _heeding(observer, 0, "checking clips"))
+    lineage.tell(observer)
     if spec.protocol == "fine_tune":
         runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)
         outcomes = runs.outcomes(seeds, resume=resume)
     else:
         outcomes = _probed(spec, task, subject, seeds, observer)
     scored = [
-        Scored(fold, [of_seed[place] for of_seed in outcomes], _caveats(spec, task, fold, subject, contents))
+        Scored(fold, [of_seed[place] for of_seed in outcomes], _caveats(spec, task, fold, lineage, contents))
         for place, fold in enumerate(task.folds)
     ]
     observer.on_phase("summarising", total_steps=1)
     result = report(task, scored, seeds, meanwhile=lambda: observer.on_step(0, {}))
     _warn(task, scored, observer)
+    for remark in remarks_on_labels(task, spec, result["num_train"]):
+        observer.on_log(remark)
     return result
 
 
@@ -114,13 +118,14 @@ def _heeding(observer: Observer, num_done: int, doing: str) -> Meanwhile:
 
 
 def _caveats(
-    spec: EvaluateSpec, task: Task, fold: Fold, subject: Subject, contents: list[bytes]
+    spec: EvaluateSpec, task: Task, fold: Fold, lineage: Lineage, contents: list[bytes]
 ) -> dict[str, Any]:
     """What makes a fold's scores better than they are; None for what is not known."""
     val_chooses = spec.protocol == "fine_tune" and spec.fine_tune.choose_epoch
     return {
         **shared_signers(task, fold, val_chooses=val_chooses),
-        "num_test_pretrained_on": subject.num_pretrained_on(fold.test, contents),
+        "num_test_pretrained_on": lineage.num_pretrained_on(fold.test),
+        "pretrained_signers": lineage.pretrained_signers(fold.test),
         "num_test_identical": num_identical(fold, contents),
     }
 
@@ -135,6 +140,11 @@ def _warn(task: Task, scored: Sequence[Scored], observer: Observer) -> None:
             f"The encoder was pretrained, without labels, on test clips of {', '.join(seen)}; {rest}."
         )
     for each in scored:
+        if (signers := each.caveats["pretrained_signers"]) and each.fold.name not in seen:
+            observer.on_log(
+                f"The encoder was pretrained, without labels, on other clips of {', '.join(signers)}, whom "
+                f"fold {each.fold.name} tests: its scores are not of people it has never seen."
+            )
         for remark in remarks_on_signers(task, each.fold, each.caveats):
             observer.on_log(remark)
 

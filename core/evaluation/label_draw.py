@@ -5,8 +5,12 @@ from jaxtyping import Int64
 
 from core.errors import SplitError
 from core.evaluation.folds import Fold
+from core.evaluation.task import Task
 from core.specs import EvaluateSpec
 from core.training.randomness import derived_seed
+
+_NEARLY = 1.2
+"""A share that is larger by more than this is another one."""
 
 
 def fitted_on(
@@ -21,7 +25,7 @@ def fitted_on(
     if len(train) == 0:
         raise SplitError(
             f"label_fraction {spec.label_fraction} leaves fold {fold.name!r} no label of its "
-            f"{len(fold.train)} train clips; raise it, or set every_gloss."
+            f"{len(fold.train)} train clips; raise it, or set every_gloss (--every-gloss)."
         )
     return train
 
@@ -54,6 +58,19 @@ def train_facts(
     if spec.labels_per_gloss is not None:
         facts["num_classes_with_fewer"] = int((counts < spec.labels_per_gloss).sum())
     return facts
+
+
+def remarks_on_labels(task: Task, spec: EvaluateSpec, num_train: int) -> list[str]:
+    """What to know where a fraction took far more than it says; `num_train` is the largest of any fold."""
+    if spec.labels_per_gloss is not None or spec.label_fraction == 1:
+        return []
+    share = num_train / max(len(fold.train) for fold in task.folds)
+    if share <= spec.label_fraction * _NEARLY:
+        return []
+    return [
+        f"label_fraction {spec.label_fraction:g} used {share:.1%} of the labels, because each gloss keeps at "
+        "least one clip; set every_gloss to false (--no-every-gloss) to use what it says."
+    ]
 
 
 def _drawn(

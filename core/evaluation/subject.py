@@ -1,19 +1,16 @@
 """What an evaluation scores: an encoder, the same network untrained, or the keypoints themselves."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.corpora.contents import shortened
 from core.errors import EncoderError, EncoderMoved
 from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
 from core.evaluation.task import Source, Task
-from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.observer import Observer
@@ -22,7 +19,7 @@ from core.training.engine import Engine
 
 
 class Subject:
-    """The encoder that `spec` names, if any, and what it says about the clips of `task`."""
+    """The encoder that `spec` names, if any, and its features of the clips of `task`."""
 
     def __init__(self, spec: EvaluateSpec, task: Task) -> None:
         self._spec, self._task = spec, task
@@ -61,30 +58,10 @@ class Subject:
             pieces = [self._embedded(network, source, observer) for source in self._task.sources]
         return torch.cat(pieces)
 
-    def num_pretrained_on(self, test: Int64[np.ndarray, " M"], contents: Sequence[bytes]) -> int | None:
-        """How many test clips the encoder was pretrained on, without labels; None where nobody knows.
-
-        Known by the clips' points where the encoder's file has their digests, whatever corpus they are in
-        now; else only where the corpus is the very one it learned from. `contents` are the task's.
-        """
-        if self._loaded is None or self._spec.features != "encoder":
-            return 0
-        if self._loaded.pretrained_clips is not None:
-            tested = shortened([contents[position] for position in test.tolist()])
-            return int(np.isin(tested, self._loaded.pretrained_clips).sum())
-        card, tested_on = self._loaded.card, self._task.located(test)
-        if card.corpus is None or card.spec is None or card.corpus.digest != tested_on.corpus.digest:
-            return None
-        return int(np.isin(tested_on.clips, tested_on.corpus.select(card.spec.clips)).sum())
-
-    def tell_lineage(self, observer: Observer, contents: Sequence[bytes]) -> None:
-        """Say so where nobody knows whether the encoder was pretrained on what is tested."""
-        counts = [self.num_pretrained_on(fold.test, contents) for fold in self._task.folds]
-        if self._loaded is not None and None in counts:
-            observer.on_log(
-                f"Encoder {self._loaded.card.name!r} {_why_unknown(self._loaded.card)}; "
-                "whether it has seen these clips is not known."
-            )
+    @property
+    def pretrained(self) -> LoadedEncoder | None:
+        """The encoder whose features are scored; None where what is scored has learned nothing."""
+        return self._loaded if self._spec.features == "encoder" else None
 
     def _embedded(self, model: ClipEncoder, source: Source, observer: Observer) -> Float[Tensor, "n D"]:
         spec, num_clips = self._spec, len(source.clips)
@@ -128,12 +105,3 @@ def digests_of(network: nn.Module) -> dict[str, str]:
         name: hashlib.sha256(tensor.numpy(force=True).tobytes()).hexdigest()
         for name, tensor in network.state_dict().items()
     }
-
-
-def _why_unknown(card: EncoderCard) -> str:
-    if card.corpus is None:
-        return "was trained by other code"
-    return (
-        f"learned from corpus {card.corpus.name!r}, which is not this one, and its file has no digests of "
-        "the clips there (an earlier version wrote it, or it was exported and imported)"
-    )

@@ -72,6 +72,12 @@ def evaluate(
     labels_per_gloss: Annotated[
         int | None, typer.Option(min=1, help="Labels of each gloss that are used, instead.")
     ] = None,
+    every_gloss: Annotated[
+        bool,
+        typer.Option(
+            "--every-gloss/--no-every-gloss", help="A --label-fraction leaves each gloss at least one clip."
+        ),
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")] = 0,
     num_seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from --seed on.")] = 1,
     num_neighbours: Annotated[int, typer.Option(min=1, help="Neighbours of the kNN protocol.")] = 20,
@@ -107,6 +113,7 @@ def evaluate(
         "allow_identical_clips": allow_identical_clips,
         "label_fraction": label_fraction,
         "labels_per_gloss": labels_per_gloss,
+        "every_gloss": every_gloss,
         "seed": seed,
         "num_seeds": num_seeds,
         "fine_tune": overrides(changes or []),

@@ -7,6 +7,7 @@ import typer
 
 from core.errors import UserError
 from signforge.client import Client
+from signforge.commands.caveats import caveats
 from signforge.commands.terminal import AsJson, print_json, print_table
 from signforge.models import Evaluation
 
@@ -35,7 +36,8 @@ def scores(
 
 
 def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusions: bool = False) -> None:
-    """Print scores with intervals and deviations, each fold's, and the tables that are asked for."""
+    """Print scores with intervals and deviations, each fold's, what to know about them, and what tables are
+    asked for."""
     found = evaluation.scores
     intervals, deviations = found.get("intervals") or {}, found.get("deviations") or {}
     folds = found.get("folds") or []
@@ -50,7 +52,10 @@ def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusi
         names = list(_scores(folds[0]))
         each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
         print_table(["fold", *names, "test clips"], each, empty="")
-    typer.echo(f"{evaluation.id}: {found.get('num_test')} test clips, {found.get('num_classes')} glosses.")
+    sizes = f"{found.get('num_test')} test clips, {found.get('num_classes')} glosses"
+    typer.echo(f"{evaluation.id}: {sizes}; fitted on at most {found.get('num_train')} clips.")
+    for line in caveats(found):
+        typer.echo(f"- {line}")
     if per_class and (table := found.get("per_class")):
         print_table(list(table[0]), [list(row.values()) for row in table], empty="")
     if confusions:

@@ -13,11 +13,22 @@ from core.corpora.writing import write_corpus
 from core.exchange.card import CorpusCard, EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
+from core.observer import SilentObserver
 from core.pose.clip import Clip
 from core.recipes import resolve
 from core.specs import PretrainSpec, SplitConfig
 from core.training.randomness import seed_global_draws
 from tests.core.small import OVERRIDES
+
+
+class Listener(SilentObserver):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def on_log(self, message: str) -> None:
+        self.said.append(message)
 
 
 def signed_clips(

@@ -7,18 +7,10 @@ from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
 from core.fine_tune_config import FineTuneConfig
-from core.observer import SilentObserver
 from core.specs import EvaluateSpec
 from tests.core.corpus_maker import random_corpus
+from tests.core.evaluation.making import Listener
 from tests.core.small import SMALL
-
-
-class Listener(SilentObserver):
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def on_log(self, message: str) -> None:
-        self.heard.append(message)
 
 
 def test_what_it_has_seen_is_not_known(tmp_path: Path) -> None:
@@ -38,11 +30,11 @@ def test_what_it_has_seen_is_not_known(tmp_path: Path) -> None:
     assert 0 <= scores["top1"] <= 1
     assert scores["folds"][0]["num_test_pretrained_on"] is None, "not 0, which would say that it is known"
     said = "Encoder 'theirs' was trained by other code; whether it has seen these clips is not known."
-    assert listener.heard == [said]
+    assert listener.said == [said]
     tuned = {"protocol": "fine_tune", "fine_tune": FineTuneConfig(num_epochs=1, min_crop_frames=4)}
     (fold,) = evaluate(spec.model_copy(update=tuned), observer=listener)["folds"]
     assert fold["num_test_pretrained_on"] is None
-    assert listener.heard == [said, said], "fine-tuning begins with what it has seen"
+    assert listener.said == [said, said], "fine-tuning begins with what it has seen"
     baseline = spec.model_copy(update={"features": "untrained"})
     (fold,) = evaluate(baseline, observer=listener)["folds"]
-    assert (fold["num_test_pretrained_on"], len(listener.heard)) == (0, 2), "untrained: nothing"
+    assert (fold["num_test_pretrained_on"], len(listener.said)) == (0, 2), "untrained: nothing"

@@ -15,9 +15,8 @@ from core.errors import EncoderMoved, SplitError
 from core.evaluation.evaluate import evaluate
 from core.evaluation.subject import unmoved
 from core.exchange.clip_encoder import ClipEncoder
-from core.observer import SilentObserver
 from core.specs import ClipSelection, EvaluateSpec
-from tests.core.evaluation.making import fresh_encoder, packed, signed_clips
+from tests.core.evaluation.making import Listener, fresh_encoder, packed, signed_clips
 
 
 def keypoints(path: Path, **fields: object) -> EvaluateSpec:
@@ -42,14 +41,6 @@ def test_a_clip_that_two_corpora_hold_is_refused(tmp_path: Path) -> None:
     second = packed(tmp_path / "second", clips, name="others")
     with pytest.raises(SplitError, match="of fold 'others'"):
         evaluate(keypoints(first.path, test_corpus=str(second.path)))
-
-
-class Listener(SilentObserver):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def on_log(self, message: str) -> None:
-        self.said.append(message)
 
 
 def test_a_signer_on_both_sides_is_said(tmp_path: Path) -> None:

@@ -17,12 +17,11 @@ from core.evaluation.linear_probe import _fitted, linear_scores
 from core.evaluation.outcome import scores_of
 from core.evaluation.probes import classified
 from core.exchange.weights import load_encoder, save_encoder
-from core.observer import SilentObserver
 from core.search.knn import knn_scores
 from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
-from tests.core.evaluation.making import packed
+from tests.core.evaluation.making import Listener, packed
 from tests.core.small import OVERRIDES
 from tests.core.training.stopping import StopsIn
 
@@ -176,14 +175,6 @@ def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_p
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=nobody))
 
 
-class Listener(SilentObserver):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def on_log(self, message: str) -> None:
-        self.said.append(message)
-
-
 @pytest.fixture(scope="module")
 def again(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
     """The same recordings as another import: other names and splits."""
@@ -212,6 +203,7 @@ def test_test_clips_that_were_pretrained_on_are_counted_and_said(
         assert [fold["num_test_pretrained_on"] for fold in folds] == [12, 12, 0], (
             "signer-2 was the test split"
         )
+        assert [fold["pretrained_signers"] for fold in folds] == [["signer-0"], ["signer-1"], []]
         (said,) = listener.said
         assert "only signer-2 tests what it has never seen" in said
     listener = Listener()
@@ -219,6 +211,32 @@ def test_test_clips_that_were_pretrained_on_are_counted_and_said(
     (fold,) = evaluate(wish, observer=listener)["folds"]
     assert (fold["num_test"], fold["num_test_pretrained_on"]) == (24, 24)
     assert listener.said[0].endswith("on test clips of test; no fold is free of them.")
+
+
+def test_people_whose_other_clips_were_pretrained_on_are_named(corpus: PackedCorpus, tmp_path: Path) -> None:
+    seen, others = corpus.label_names[:2], corpus.label_names[2:]
+    spec = PretrainSpec(
+        corpus=str(corpus.path),
+        recipe="smoke",
+        overrides=OVERRIDES,
+        clips=ClipSelection(exclude_labels=others, exclude_signers=("signer-2",)),
+    )
+    pretrain(spec, tmp_path)
+    listener = Listener()
+    wish = EvaluateSpec(
+        corpus=str(corpus.path),
+        encoder=str(tmp_path / "encoder"),
+        folds="each_signer",
+        num_neighbours=3,
+        clips=ClipSelection(exclude_labels=seen),
+    )
+    folds = evaluate(wish, observer=listener)["folds"]
+    assert [fold["num_test_pretrained_on"] for fold in folds] == [0, 0, 0]
+    assert [fold["pretrained_signers"] for fold in folds] == [["signer-0"], ["signer-1"], []]
+    assert [said.partition(" other clips of ")[2].partition(",")[0] for said in listener.said] == [
+        "signer-0",
+        "signer-1",
+    ]
 
 
 def test_a_file_without_digests_knows_its_very_corpus_alone(

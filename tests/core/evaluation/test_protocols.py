@@ -12,7 +12,7 @@ from core.corpora.packed import PackedCorpus
 from core.errors import SplitError
 from core.evaluation.evaluate import evaluate
 from core.specs import ClipSelection, EvaluateSpec
-from tests.core.evaluation.making import fresh_encoder, packed, signed_clips
+from tests.core.evaluation.making import Listener, fresh_encoder, packed, signed_clips
 
 SPLITS = ["train", "val", "test"]
 
@@ -80,6 +80,20 @@ def test_fewer_labels_are_fewer_train_clips_for_every_protocol(corpus: PackedCor
     assert low <= scores[name] <= high
     assert scores == evaluate(wish)
     assert evaluate(spec(corpus, protocol=protocol, label_fraction=0.5))["num_train"] == 6
+
+
+def test_a_fraction_that_takes_more_than_it_says_is_told(corpus: PackedCorpus) -> None:
+    listener = Listener()
+    found = evaluate(spec(corpus, label_fraction=0.1), observer=listener)
+    assert (found["num_train"], listener.said) == (
+        3,
+        [
+            "label_fraction 0.1 used 25.0% of the labels, because each gloss keeps at least one clip; set "
+            "every_gloss to false (--no-every-gloss) to use what it says."
+        ],
+    )
+    assert evaluate(spec(corpus, label_fraction=0.5), observer=listener)["num_train"] == 6
+    assert len(listener.said) == 1
 
 
 def test_intervals_are_over_signers_where_there_are_enough(tmp_path: Path) -> None:

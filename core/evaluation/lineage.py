@@ -1,0 +1,87 @@
+"""What an encoder was pretrained on of the clips, and of the people, that an evaluation tests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from core.corpora.contents import contents_of, shortened
+from core.corpora.packed import PackedCorpus
+from core.evaluation.task import Task
+from core.exchange.card import EncoderCard
+from core.exchange.weights import LoadedEncoder
+from core.observer import Observer
+from core.search.neighbours import Meanwhile
+
+
+class Lineage:
+    """Clips are known by their points where the encoder's file has their digests, whatever corpus they are in
+    now; else only where the corpus is the very one it learned from.
+
+    `encoder` is None where what is scored has learned nothing. `contents` are the task's; `meanwhile` is
+    called while clips are read.
+    """
+
+    def __init__(
+        self, encoder: LoadedEncoder | None, task: Task, contents: Sequence[bytes], meanwhile: Meanwhile
+    ) -> None:
+        self._encoder, self._task, self._contents, self._meanwhile = encoder, task, contents, meanwhile
+        self._seen: dict[str, Bool[np.ndarray, " n"] | None] = {}
+
+    def num_pretrained_on(self, test: Int64[np.ndarray, " M"]) -> int | None:
+        """How many test clips the encoder was pretrained on, without labels; None where nobody knows."""
+        if self._encoder is None:
+            return 0
+        if self._encoder.pretrained_clips is not None:
+            tested = shortened([self._contents[position] for position in test.tolist()])
+            return int(np.isin(tested, self._encoder.pretrained_clips).sum())
+        tested_on = self._task.located(test)
+        seen = self._seen_of(tested_on.corpus)
+        return None if seen is None else int(seen[tested_on.clips].sum())
+
+    def pretrained_signers(self, test: Int64[np.ndarray, " M"]) -> list[str] | None:
+        """Who is tested although the encoder was pretrained on clips of theirs, on these or on others of the
+        corpus, whether they take part or not; None where nobody knows."""
+        if self._encoder is None:
+            return []
+        tested_on = self._task.located(test)
+        corpus = tested_on.corpus
+        seen = self._seen_of(corpus)
+        if seen is None:
+            return None
+        both = np.intersect1d(corpus.signers[tested_on.clips], corpus.signers[seen])
+        return [corpus.signer_names[signer] for signer in both if signer >= 0]
+
+    def tell(self, observer: Observer) -> None:
+        """Say so where nobody knows whether the encoder was pretrained on what is tested."""
+        counts = [self.num_pretrained_on(fold.test) for fold in self._task.folds]
+        if self._encoder is not None and None in counts:
+            observer.on_log(
+                f"Encoder {self._encoder.card.name!r} {_why_unknown(self._encoder.card)}; "
+                "whether it has seen these clips is not known."
+            )
+
+    def _seen_of(self, corpus: PackedCorpus) -> Bool[np.ndarray, " n"] | None:
+        """Which clips of the whole corpus the encoder was pretrained on; each corpus is looked at once."""
+        if corpus.digest not in self._seen:
+            self._seen[corpus.digest] = self._looked_up(corpus)
+        return self._seen[corpus.digest]
+
+    def _looked_up(self, corpus: PackedCorpus) -> Bool[np.ndarray, " n"] | None:
+        assert self._encoder is not None, "asked only of one that has learned"
+        if self._encoder.pretrained_clips is not None:
+            clips = shortened(contents_of(corpus, np.arange(len(corpus)), self._meanwhile))
+            return np.isin(clips, self._encoder.pretrained_clips)
+        card = self._encoder.card
+        if card.corpus is None or card.spec is None or card.corpus.digest != corpus.digest:
+            return None
+        return np.isin(np.arange(len(corpus)), corpus.select(card.spec.clips))
+
+
+def _why_unknown(card: EncoderCard) -> str:
+    if card.corpus is None:
+        return "was trained by other code"
+    return (
+        f"learned from corpus {card.corpus.name!r}, which is not this one, and its file has no digests of "
+        "the clips there (an earlier version wrote it, or it was exported and imported)"
+    )
