@@ -17,7 +17,7 @@ def caveats(found: Mapping[str, Any]) -> Iterator[str]:
         if ours or theirs:
             shared = len(transfer["shared_glosses"])
             yield (
-                f"Only the {shared} glosses that both corpora name alike take part, not {ours} of the one and "
+                f"Only the {shared} glosses that both corpora name alike take part, not {ours} of one and "
                 f"{theirs} of the other."
             )
 

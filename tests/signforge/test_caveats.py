@@ -65,5 +65,5 @@ def test_glosses_that_two_corpora_do_not_share_are_told(corpus: PackedCorpus, tm
     other = random_corpus(tmp_path / "corpus", labels=6, seed=1)
     lines = told(corpus, test_corpus=str(other.path))
     assert lines == [
-        "Only the 4 glosses that both corpora name alike take part, not 0 of the one and 2 of the other."
+        "Only the 4 glosses that both corpora name alike take part, not 0 of one and 2 of the other."
     ]
