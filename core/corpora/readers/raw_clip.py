@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.confidences import note_unbounded
 from core.corpora.readers.frame_fit import note_misfit
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import split_named
@@ -136,6 +137,7 @@ def _normalised_together(
             report.skip(raw.name, NO_FRAMES)
         else:
             note_misfit(raw.name, raw.video, report)
+            note_unbounded(raw.name, raw.video, report)
             yield from _counted(raw, next(results), report)
 
 
