@@ -86,6 +86,28 @@ def test_packs_of_splits_are_one(pack: Path, write: Write, videos: list[np.ndarr
     assert len(read(pack).clips) == 3
 
 
+def test_parts_of_packs_are_read_only_where_the_whole_is_not(
+    pack: Path, write: Write, videos: list[np.ndarray]
+) -> None:
+    (pack / PACK).unlink()
+    folder = "keypoints_hrnet_dark_coco_wholebody"
+    whole = write(f"{folder}/train.pkl", {"05237": videos[0], "69422": videos[1]})
+    write(f"{folder}/train_rank0_499.pkl", {"05237": videos[2]})
+    write(f"{folder}/train_rank1_499.pkl", {"69422": videos[2]})
+    write(f"{folder}/dev_rank0_499.pkl", {"10899": videos[2]})
+    result = read(pack)
+    assert [clip.name for clip in result.clips] == ["10899", "05237", "69422"]
+    expected = normalise(videos[0], width=SIZE[0], height=SIZE[1], profile=PROFILES["wlasl"])
+    np.testing.assert_array_equal(result.clips[1].clip.points, expected.clip.points)
+    (note,) = (note for note in result.report.notes if "parts" in note)
+    assert note == (
+        "2 parts of packs were not read (for example train_rank0_499.pkl), as the whole lies beside them "
+        "(train.pkl)."
+    )
+    whole.unlink()
+    assert [clip.name for clip in read(pack).clips] == ["10899", "05237", "69422"]
+
+
 def test_a_pack_alone_has_names(pack: Path) -> None:
     result = read(pack / PACK)
     assert [clip.name for clip in result.clips] == ["05237", "69422", "10899", "11111"]
