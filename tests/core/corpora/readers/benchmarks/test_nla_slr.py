@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.corpora.importing import import_corpus
-from core.errors import CorpusError
+from core.errors import CorpusError, SplitError
 from core.observer import SilentObserver
 from core.pose.normalise import PROFILES, normalise
 from core.specs import ImportSpec
@@ -140,6 +140,15 @@ def test_a_clip_has_one_gloss_and_is_read_once(pack: Path, write: Write) -> None
     write("train.pkl", [entry("05237", "book"), entry("10899", "drink")])
     with pytest.raises(CorpusError, match=r"'10899' is listed as 'book' and as 'drink'"):
         read(pack)
+
+
+def test_a_dev_list_that_repeats_the_test_list_is_named(pack: Path, write: Write, tmp_path: Path) -> None:
+    write("test.pkl", [entry("10899", "book")])
+    asked = {"name": "n", "source": str(pack), "image_width": 640, "image_height": 480}
+    with pytest.raises(
+        SplitError, match=r"'10899' is in both .* list or file of 'val' \(it may be called dev\)"
+    ):
+        import_corpus(ImportSpec.model_validate(asked), tmp_path, SilentObserver())
 
 
 @pytest.mark.parametrize(
