@@ -56,15 +56,18 @@ def _shoulders_apart(left: Arm, right: Arm) -> float:
     seen = _seen(left[:, 0]) & _seen(right[:, 0])
     if np.count_nonzero(seen) < _LEAST_FRAMES:
         return 0.0
-    return float(np.median(left[seen, 0, 0] - right[seen, 0, 0]))
+    apart = np.sort(left[seen, 0, 0] - right[seen, 0, 0])
+    return float(apart[len(apart) // 2])
 
 
 def _way(arm: Arm) -> float:
     """How far the wrist goes from frame to frame, where it is seen in both, in pixels."""
     wrist, seen = arm[:, 2], _seen(arm[:, 2])
-    steps = np.linalg.norm(np.diff(np.where(seen[:, None], wrist[:, :2], 0.0), axis=0), axis=1)
-    return float(steps[seen[1:] & seen[:-1]].sum())
+    both = seen[1:] & seen[:-1]
+    x, y = (wrist[1:, :2][both] - wrist[:-1, :2][both]).T
+    return float(np.hypot(x, y).sum())
 
 
 def _seen(points: Float64[np.ndarray, "T 3"]) -> Bool[np.ndarray, " T"]:
-    return (points[:, 2] > _SURE) & (np.abs(points[:, :2]) <= LARGEST_COORDINATE).all(axis=1)
+    x, y, confidence = points.T
+    return (confidence > _SURE) & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
