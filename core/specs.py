@@ -102,6 +102,9 @@ class ImportSpec(Closed):
     first is at 0."""
     drop_last_frame: Switch = False
     """For benchmarks: leave out each video's last frame, as loaders do that count frames one short."""
+    unmirror_frames: Switch = False
+    """The frames were mirrored before keypoints were looked for: undo it. x becomes width - x, and left and
+    right hands and arms exchange their names."""
     split: SplitConfig = SplitConfig()
     """Division into train and test."""
 

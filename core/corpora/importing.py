@@ -117,6 +117,7 @@ def _read_options(spec: ImportSpec) -> ReadOptions:
             override_image_size=spec.override_image_size,
         ),
         profile_is_stated=spec.profile is not None,
+        unmirror_frames=spec.unmirror_frames,
     )
 
 

@@ -27,10 +27,20 @@ class SourceClip:
 
 @dataclass
 class Tally:
-    """How many clips a note is about, and what is said of the first of them."""
+    """How many clips a note is about, and what is said of the first of them.
+
+    It is told where these are at least `least`, and twice as many as those `against` it.
+    """
 
     count: int
     example: str
+    against: int = 0
+    least: int = 1
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the note is worth a word."""
+        return self.count >= max(self.least, 2 * self.against)
 
 
 @dataclass
@@ -81,9 +91,14 @@ class ReadReport:
         """Count a clip of which `note` is true, a sentence with `{count}` and `{example}`."""
         self._add_tally(note, Tally(1, self._told(example)))
 
+    def vote(self, note: str, example: str, *, holds: bool, least: int = 1) -> None:
+        """Count a clip for or against a `note` that is told where it `holds` of most, and of `least`."""
+        self._add_tally(note, Tally(int(holds), self._told(example), int(not holds), least))
+
     def all_notes(self) -> list[str]:
         """What was assumed or left aside, and what some of the clips have in common."""
-        return [*self.notes, *(note.format(**vars(tally)) for note, tally in self.tallies.items())]
+        told = {note: tally for note, tally in self.tallies.items() if tally.is_told}
+        return [*self.notes, *(note.format(**vars(tally)) for note, tally in told.items())]
 
     def add(self, later: "ReadReport") -> None:
         """Take in the report of the clips that come next."""
@@ -131,8 +146,10 @@ class ReadReport:
         return self.shown(sentence).encode(errors="replace").decode()
 
     def _add_tally(self, note: str, more: Tally) -> None:
-        found = self.tallies.setdefault(note, Tally(0, more.example))
+        found = self.tallies.setdefault(note, Tally(0, more.example, least=more.least))
+        found.example = found.example if found.count else more.example
         found.count += more.count
+        found.against += more.against
 
     def _rates(self) -> dict[str, int]:
         """Clips by frame rate."""

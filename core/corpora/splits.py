@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Int8, Int32
 
-from core.corpora.split_names import TEST, TRAIN
+from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
 from core.specs import SplitConfig
 
 MAX_SPLITS = 127
+
+_REMOVED_FIRST = (VAL, TRAIN, TEST)
+"""Of two splits that share clips, the one that scores suffer least without."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,32 @@ def check_overlap(facts: ClipFacts, split: Split, *, signers: bool = True) -> No
     for index, content in enumerate(facts.contents):
         twin = first_clip.setdefault(content, index)
         if split.splits[twin] != split.splits[index]:
-            sides = f"{split.names[split.splits[twin]]!r} and {split.names[split.splits[index]]!r}"
             raise SplitError(
-                f"Clips {facts.names[twin]!r} and {facts.names[index]!r} are identical but in "
-                f"{sides}. Remove one of them, or set split.allow_overlap (--allow-overlap)."
+                f"{_told_twins(facts, split, twin, index)}, or set split.allow_overlap (--allow-overlap)."
             )
+
+
+def _told_twins(facts: ClipFacts, split: Split, first: int, second: int) -> str:
+    """What is wrong with two identical clips in two splits, and what to remove."""
+    name, other_name = facts.names[first], facts.names[second]
+    sides = tuple(split.names[split.splits[clip]] for clip in (first, second))
+    both = f"{sides[0]!r} and {sides[1]!r}"
+    if name != other_name:
+        return f"Clips {name!r} and {other_name!r} are identical but in {both}. Remove one of them"
+    side, other = sorted(sides, key=_REMOVED_FIRST.index) if set(sides) <= set(_REMOVED_FIRST) else sides
+    contents, others = _contents_of(facts, split, side), set(_contents_of(facts, split, other))
+    shared = sum(content in others for content in contents)
+    called = " (it may be called dev)" if side == VAL else ""
+    return (
+        f"Clip {name!r} is in both {both}; {shared} of the {len(contents)} clips of {side!r} are in "
+        f"{other!r} too. Remove these from the list or file of {side!r}{called}, or all of it if it repeats "
+        "the other"
+    )
+
+
+def _contents_of(facts: ClipFacts, split: Split, side: str) -> list[bytes]:
+    here = split.splits == split.names.index(side)
+    return [content for content, is_here in zip(facts.contents, here.tolist(), strict=True) if is_here]
 
 
 def _as_given(facts: ClipFacts) -> Split:

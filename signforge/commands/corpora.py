@@ -79,6 +79,10 @@ def add(
     drop_last_frame: Annotated[
         bool, typer.Option("--drop-last-frame", help="Leave out each video's last frame (benchmarks).")
     ] = False,
+    unmirror_frames: Annotated[
+        bool,
+        typer.Option("--unmirror-frames", help="Frames were mirrored before points were found: undo it."),
+    ] = False,
     watch: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -102,6 +106,7 @@ def add(
         "exclude_clips": tuple(exclude or ()),
         "exclude_train_positions": tuple(exclude_at or ()),
         "drop_last_frame": drop_last_frame,
+        "unmirror_frames": unmirror_frames,
     }
     with Client() as client:
         if on_server:

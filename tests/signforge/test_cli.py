@@ -180,7 +180,7 @@ def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
 def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "msasl").mkdir()
     (tmp_path / "msasl" / "trainlist01.txt").write_text("a 0")
-    words = ["--classes", "100", "--exclude", "a", "--exclude", "b", "--drop-last-frame"]
+    words = ["--classes", "100", "--exclude", "a", "--exclude", "b", "--drop-last-frame", "--unmirror-frames"]
     words += ["--exclude-train-position", "0", "--exclude-train-position", "7"]
     words += ["--override-image-size", "--image-width", "256", "--image-height", "256"]
     added = invoke("corpora", "add", str(tmp_path / "msasl"), *words, "--no-watch", "--json")
@@ -189,6 +189,7 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
     assert (spec["exclude_clips"], spec["exclude_train_positions"]) == (["a", "b"], [0, 7])
     assert spec["drop_last_frame"]
     assert spec["override_image_size"]
+    assert spec["unmirror_frames"]
     chosen = invoke(
         "corpora",
         "add",
@@ -202,6 +203,7 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
     )
     spec = json.loads(chosen.stdout)["spec"]
     assert (spec["profile"], spec["benchmark_classes"], spec["drop_last_frame"]) == ("slr500", None, False)
+    assert not spec["unmirror_frames"]
 
 
 @pytest.mark.parametrize(

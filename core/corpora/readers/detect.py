@@ -15,6 +15,7 @@ from core.corpora.readers.labels_table import find_table
 from core.corpora.readers.npz import NpzFile, is_npz
 from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.readers.safe_pickle import PICKLE_SUFFIXES, is_pickle
+from core.corpora.readers.unmirrored import unmirrored
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
@@ -47,7 +48,7 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
             f"{path} is {source.format}, no benchmark: benchmark_classes, exclude_clips, "
             "exclude_train_positions, drop_last_frame and override_image_size do not apply to it."
         )
-    return source
+    return unmirrored(source) if options.unmirror_frames else source
 
 
 def holds_many(path: Path) -> bool:

@@ -7,7 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.confidences import note_unbounded
 from core.corpora.readers.frame_fit import note_misfit
+from core.corpora.readers.sides import note_sides
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import split_named
 from core.errors import PoseError
@@ -23,18 +25,23 @@ SLOWEST, FASTEST = 1, 1000
 _FRAMES_AT_ONCE = 2048
 """Frames normalised together: enough to hide the price of calls, and of waits for the interpreter's lock."""
 
+_LOOKS = (note_misfit, note_unbounded, note_sides)
+"""What is looked at in every clip, whatever its format, to note what may be wrong with it."""
+
 
 @dataclass(frozen=True)
 class ReadOptions:
     """How sources are read: thresholds, and the (width, height) of frames where the source is silent.
 
-    A benchmark's own thresholds take the place of those that nobody stated.
+    A benchmark's own thresholds take the place of those that nobody stated. `unmirror_frames` undoes what was
+    done to frames before points were looked for in them.
     """
 
     profile: NormalisationProfile
     image_size: tuple[int, int] | None = None
     benchmark: BenchmarkOptions = field(default_factory=BenchmarkOptions)
     profile_is_stated: bool = True
+    unmirror_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,8 @@ def _normalised_together(
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
-            note_misfit(raw.name, raw.video, report)
+            for look in _LOOKS:
+                look(raw.name, raw.video, report)
             yield from _counted(raw, next(results), report)
 
 

@@ -1,5 +1,6 @@
 """Splits: what each way promises, and the leaks that are refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,29 @@ def test_one_clip_under_two_names_on_both_sides_is_refused() -> None:
     with pytest.raises(SplitError, match="'clip 0' and 'clip 2' are identical but in 'train' and 'val'"):
         assign_splits(known, SplitConfig())
     assign_splits(known, config(allow_overlap=True))
+
+
+@pytest.mark.parametrize(
+    ("given_splits", "message"),
+    [
+        (
+            ["test", "val", "train", "val"],
+            "Clip 'a' is in both 'test' and 'val'; 1 of the 2 clips of 'val' are in 'test' too. Remove these "
+            r"from the list or file of 'val' \(it may be called dev\), or all of it if it repeats the other",
+        ),
+        (
+            ["test", "train", "test", "train"],
+            "in both 'test' and 'train'; 1 of the 2 clips of 'train' are in 'test' too. Remove these from "
+            "the list or file of 'train', or all",
+        ),
+        (["a", "b", "b", "b"], "Clip 'a' is in both 'a' and 'b'; 1 of the 1 clips of 'a' are in 'b' too"),
+    ],
+)
+def test_one_clip_of_one_name_on_both_sides_is_refused(given_splits: list[str | None], message: str) -> None:
+    known = facts(4, contents=[7, 7, 8, 9], given_splits=given_splits)
+    known = replace(known, names=["a", "a", "b", "c"])
+    with pytest.raises(SplitError, match=message):
+        assign_splits(known, SplitConfig())
 
 
 @pytest.mark.parametrize(

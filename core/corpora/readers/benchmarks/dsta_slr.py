@@ -14,18 +14,14 @@ import numpy as np
 
 from core.corpora.readers.benchmarks.annotations import NAMES, NUMBERS, checked
 from core.corpora.readers.benchmarks.clips import as_listed, with_profile
-from core.corpora.readers.benchmarks.listed_clips import (
-    ListedClip,
-    chosen,
-    numbered_label,
-)
+from core.corpora.readers.benchmarks.listed_clips import ListedClip, chosen, numbered_label
 from core.corpora.readers.benchmarks.pose_pickle import Pose
 from core.corpora.readers.npz import npy_rows
 from core.corpora.readers.pixels import check_pixels
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
-from core.corpora.split_names import SPLIT_NAMES
+from core.corpora.split_names import SPLIT_NAMES, TEST, VAL
 from core.errors import CorpusError, PoseError
 from core.pose.normalise import NUM_RAW_JOINTS
 from core.specs import SourceFormat
@@ -58,7 +54,7 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     packs = [path for path in files if _DATA.fullmatch(path.name)]
     if len({path.parent for path in packs}) > 1:
         raise CorpusError(f"{packs[0]} and {packs[-1]} are of different packs; import each folder apart.")
-    listed = {path: _listed(path) for path in packs}
+    listed = {path: _listed(path, split) for path, split in _splits(packs, report).items()}
     wanted = chosen([clip for clips in listed.values() for clip in clips], options.benchmark, report)
     options = with_profile(options, folder, packs[0].parent, report)
     report.note(
@@ -105,14 +101,30 @@ def _pieces(
                 yield PackPiece(tuple(some[index] for index in kept), joints[kept], path, options)
 
 
-def _listed(path: Path) -> list[ListedClip]:
+def _splits(packs: Sequence[Path], report: ReadReport) -> dict[Path, str]:
+    """Each array's split: what its name says, but `test` for `val_*` in a folder that has no `test_*`."""
+    splits = {path: SPLIT_NAMES[_split_name(path)] for path in packs}
+    if TEST in splits.values() or VAL not in splits.values():
+        return splits
+    tested = ", ".join(path.name for path, split in splits.items() if split == VAL)
+    report.note(
+        f"There is no test_data_joint.npy, so the clips of {tested} are the split {TEST!r}: scores of "
+        f"DSTA-SLR are measured on them. To have them as {VAL!r}, put the test clips' files beside them."
+    )
+    return {path: TEST if split == VAL else split for path, split in splits.items()}
+
+
+def _split_name(path: Path) -> str:
+    return path.name.removesuffix("_data_joint.npy")
+
+
+def _listed(path: Path, split: str) -> list[ListedClip]:
     """What the labels beside an array say, one clip for each of its rows."""
     with npy_rows(path) as rows:
         shape, kind = rows.shape, rows.dtype.kind
     if len(shape) != 5 or (shape[1], *shape[3:]) != (3, len(JOINTS), 1) or kind != "f":
         raise CorpusError(f"{path} must hold numbers (clips, 3, frames, {len(JOINTS)}, 1); got {shape}.")
-    split = path.name.removesuffix("_data_joint.npy")
-    label_path = path.with_name(f"{split}_label.pkl")
+    label_path = path.with_name(f"{_split_name(path)}_label.pkl")
     if not label_path.is_file():
         raise CorpusError(f"There is no {label_path.name} beside {path}.")
     value = load_pickle(label_path)
@@ -128,7 +140,7 @@ def _listed(path: Path) -> list[ListedClip]:
             f"{path.name}; it has {len(names)} names and {len(numbers)} numbers."
         )
     return [
-        ListedClip(name, (name,), SPLIT_NAMES[split], number, numbered_label(number))
+        ListedClip(name, (name,), split, number, numbered_label(number))
         for name, number in zip(names, numbers, strict=True)
     ]
 

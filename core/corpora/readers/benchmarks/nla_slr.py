@@ -4,6 +4,7 @@ The pack is a dict from a clip's name to its keypoints (T, 133, 3) in pixels, or
 the lists hold dicts with `name` and `label`. It is read once and held in memory.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ FORMAT: SourceFormat = "nla_slr"
 _LISTS = {f"{name}.pkl": split for name, split in SPLIT_NAMES.items()}
 _CLASSES = "MSASL_classes.json"
 _KEYPOINTS = "keypoint"
+_PART = re.compile(r"(.+?)_rank\d.*\.pkl")
 _CLIPS_AT_ONCE = 32
 
 
@@ -50,7 +52,7 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     clips, num_augmented = _listed(lists, _class_numbers(lists[0].parent, files, options.benchmark.classes))
     if num_augmented:
         report.note(f"{num_augmented} augmented copies in the lists were left out.")
-    packs = [path for path in files if _is_pack(path)]
+    packs = _without_parts([path for path in files if _is_pack(path)], report)
     options = with_profile(options, folder, packs[0].parent, report)
     check_labels(clips, options.benchmark)
     wanted = without_repeats(chosen(clips, options.benchmark, report), report)
@@ -162,6 +164,19 @@ def _class_numbers(folder: Path, files: Sequence[Path], num_classes: int | None)
 
 def _subset_names(num_classes: int) -> tuple[str, str]:
     return f"{num_classes}.json", f"nslt_{num_classes}.json"
+
+
+def _without_parts(packs: Sequence[Path], report: ReadReport) -> list[Path]:
+    """The packs without those of the extractor's single processes, where the whole lies beside them."""
+    found = ((path, _PART.fullmatch(path.name)) for path in packs)
+    wholes = {path: path.with_name(f"{part[1]}.pkl") for path, part in found if part}
+    parts = [path for path, whole in wholes.items() if whole in packs]
+    if parts:
+        report.note(
+            f"{len(parts)} parts of packs were not read (for example {parts[0].name}), as the whole lies "
+            f"beside them ({wholes[parts[0]].name})."
+        )
+    return [path for path in packs if path not in parts]
 
 
 def _merged(packs: Sequence[Path]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.readers.benchmarks.pose_sizes import size_of_frames
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.mediapipe_points import frame_size
 from core.corpora.readers.npz import damage_named
@@ -34,7 +35,6 @@ MAX_FRAMES = 50_000
 """Frames of a clip that come one by one."""
 
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores")
-_SIZES = ("img_shape", "original_shape")
 _SURE = 0.3
 _LARGEST_FRACTION = 4.0
 """Sure points all nearer than this to the corner are in fractions of the frame: no signer has four pixels."""
@@ -96,7 +96,7 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
     facts = value if isinstance(value, Mapping) else {KEYPOINTS: value}
     with damage_named(path), np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         try:
-            size = _stated_size(facts)
+            size = size_of_frames(facts)
             keypoints = _numbers(_keypoints(facts, report))
             span = _stated_span(facts, len(keypoints))
         except (LookupError, AttributeError) as error:
@@ -162,18 +162,6 @@ def _people(frame: Any, scores: Any) -> np.ndarray:
 
 def _scores_of(facts: Mapping[Any, Any]) -> Any:
     return next((facts[name] for name in _SCORES if name in facts), None)
-
-
-def _stated_size(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
-    if "width" in facts and "height" in facts:
-        width, height = facts["width"], facts["height"]
-    elif (name := next((name for name in _SIZES if name in facts), None)) is not None:
-        height, width = facts[name][:2]
-    else:
-        return None
-    if not 2 <= min(width, height) <= max(width, height) <= 1e6:
-        raise ValueError(f"its frames have {width} x {height} pixels")
-    return round(float(width)), round(float(height))
 
 
 def _stated_span(facts: Mapping[Any, Any], num_frames: int) -> slice:

@@ -40,13 +40,28 @@ def test_names_classes_and_splits(pack: Path) -> None:
         ("a", "0000", None, "train"),
         ("b", "0001", None, "train"),
         ("c", "0000", None, "train"),
-        ("d", "0001", None, "val"),
+        ("d", "0001", None, "test"),
     ]
     assert any(
         note.startswith("Padding was cut off: clips had been filled up to 150")
         for note in result.report.notes
     )
     assert any(note.startswith("Of each hand the pack has ten points") for note in result.report.notes)
+
+
+def test_val_is_test_where_there_is_no_other(pack: Path, write: Write, videos: list[np.ndarray]) -> None:
+    (note,) = (note for note in read(pack).report.notes if "test_data_joint" in note)
+    assert note.startswith(
+        "There is no test_data_joint.npy, so the clips of val_data_joint.npy are the split 'test': scores of"
+    )
+    write("WLASL100/test_label.pkl", (["e"], [0]))
+    np.save(pack / "WLASL100/test_data_joint.npy", padded(videos[4:5]))
+    result = read(pack)
+    assert {clip.name: clip.split for clip in result.clips if clip.split != "train"} == {
+        "d": "val",
+        "e": "test",
+    }
+    assert not any("test_data_joint" in note for note in result.report.notes)
 
 
 def test_points_that_exist_are_the_videos_and_the_others_are_missing(

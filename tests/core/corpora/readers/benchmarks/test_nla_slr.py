@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.corpora.importing import import_corpus
-from core.errors import CorpusError
+from core.errors import CorpusError, SplitError
 from core.observer import SilentObserver
 from core.pose.normalise import PROFILES, normalise
 from core.specs import ImportSpec
@@ -86,6 +86,28 @@ def test_packs_of_splits_are_one(pack: Path, write: Write, videos: list[np.ndarr
     assert len(read(pack).clips) == 3
 
 
+def test_parts_of_packs_are_read_only_where_the_whole_is_not(
+    pack: Path, write: Write, videos: list[np.ndarray]
+) -> None:
+    (pack / PACK).unlink()
+    folder = "keypoints_hrnet_dark_coco_wholebody"
+    whole = write(f"{folder}/train.pkl", {"05237": videos[0], "69422": videos[1]})
+    write(f"{folder}/train_rank0_499.pkl", {"05237": videos[2]})
+    write(f"{folder}/train_rank1_499.pkl", {"69422": videos[2]})
+    write(f"{folder}/dev_rank0_499.pkl", {"10899": videos[2]})
+    result = read(pack)
+    assert [clip.name for clip in result.clips] == ["10899", "05237", "69422"]
+    expected = normalise(videos[0], width=SIZE[0], height=SIZE[1], profile=PROFILES["wlasl"])
+    np.testing.assert_array_equal(result.clips[1].clip.points, expected.clip.points)
+    (note,) = (note for note in result.report.notes if "parts" in note)
+    assert note == (
+        "2 parts of packs were not read (for example train_rank0_499.pkl), as the whole lies beside them "
+        "(train.pkl)."
+    )
+    whole.unlink()
+    assert [clip.name for clip in read(pack).clips] == ["10899", "05237", "69422"]
+
+
 def test_a_pack_alone_has_names(pack: Path) -> None:
     result = read(pack / PACK)
     assert [clip.name for clip in result.clips] == ["05237", "69422", "10899", "11111"]
@@ -118,6 +140,15 @@ def test_a_clip_has_one_gloss_and_is_read_once(pack: Path, write: Write) -> None
     write("train.pkl", [entry("05237", "book"), entry("10899", "drink")])
     with pytest.raises(CorpusError, match=r"'10899' is listed as 'book' and as 'drink'"):
         read(pack)
+
+
+def test_a_dev_list_that_repeats_the_test_list_is_named(pack: Path, write: Write, tmp_path: Path) -> None:
+    write("test.pkl", [entry("10899", "book")])
+    asked = {"name": "n", "source": str(pack), "image_width": 640, "image_height": 480}
+    with pytest.raises(
+        SplitError, match=r"'10899' is in both .* list or file of 'val' \(it may be called dev\)"
+    ):
+        import_corpus(ImportSpec.model_validate(asked), tmp_path, SilentObserver())
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,26 @@ def test_fractions_become_pixels(folder: Path, videos: list[np.ndarray]) -> None
     assert any(note.startswith("No frame size given: square pixels") for note in square.report.notes)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_pickle_may_state_its_frames_size(
+    folder: Path, write: Write, videos: list[np.ndarray], several: bool
+) -> None:
+    size = [SIZE] * len(videos[0]) if several else np.array(SIZE)
+    for name in ("v1", "v2"):
+        write(f"dataset/WLASL/pose_format/train/{name}.pkl", posed(videos[0], w_h=size))
+    write("dataset/WLASL/pose_format/val/v3.pkl", posed(videos[0], w_h=size))
+    stated = read(folder, size=None)
+    given = read(folder, size=SIZE)
+    assert not any(note.startswith("No frame size given") for note in stated.report.notes)
+    for clip, other in zip(stated.clips, given.clips, strict=True):
+        np.testing.assert_array_equal(clip.clip.points, other.clip.points)
+
+
+def test_a_size_of_no_frames_is_none(folder: Path, write: Write, videos: list[np.ndarray]) -> None:
+    write("dataset/WLASL/pose_format/train/v1.pkl", posed(videos[0], w_h=[]))
+    assert not read(folder).report.skipped["unreadable"]
+
+
 def test_a_stretch_of_a_video_is_cut_out(folder: Path, write: Write, videos: list[np.ndarray]) -> None:
     write("dataset/WLASL/pose_format/train/v1.pkl", posed(videos[0], start=5, end=25))
     write("dataset/WLASL/pose_format/train/v2.pkl", posed(videos[0][5:25]))
@@ -125,6 +145,14 @@ def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
         ({"keypoints": np.zeros((3, 133, 3)), "width": 0, "height": 0}, "0 x 0 pixels"),
         ({"keypoints": np.zeros((3, 133, 3)), "img_shape": ["a", "b"]}, "damaged"),
         ({"keypoints": np.zeros((3, 133, 3)), "img_shape": 7}, "damaged"),
+        ({"keypoints": np.zeros((3, 133, 3)), "w_h": 7}, "damaged"),
+        ({"keypoints": np.zeros((3, 133, 3)), "w_h": (640, 480, 3)}, "damaged"),
+        ({"keypoints": np.zeros((3, 133, 3)), "w_h": [(640, 480), "ab"]}, "damaged"),
+        ({"keypoints": np.zeros((3, 133, 3)), "w_h": (640, 1)}, "its frames have 640.0 x 1.0 pixels"),
+        (
+            {"keypoints": np.zeros((3, 133, 3)), "w_h": [(640, 480), (640, 480), (640, 360)]},
+            "its frames have 640 x 360 and 640 x 480 pixels; those of a clip are of one size",
+        ),
         ({"keypoints": np.zeros((3, 133, 3)), "start": "x", "end": []}, "damaged"),
         ({"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 9}, "goes from frame 2 to 9 of 3"),
         ({"keypoints": np.full((3, 133, 3), 5.0)}, "x and y go no further than 5, so they are fractions"),

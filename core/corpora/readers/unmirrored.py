@@ -1,0 +1,40 @@
+"""Keypoints of frames that were mirrored before a detector saw them, as those of the frames themselves."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.corpora.readers.raw_clip import Piece, RawClip, Source, Unreadable
+from core.corpora.source import ReadReport
+from core.pose.normalise import Video
+from core.pose.skeleton import LEFT_ARM, LEFT_HAND, NOSE, NUM_JOINTS, RIGHT_ARM, RIGHT_HAND
+
+_PLACES = np.arange(NUM_JOINTS)
+_OTHER_SIDE = np.concatenate([_PLACES[part] for part in (LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM)])
+"""For each of the 49 joints, the one that a mirror shows in its place."""
+
+
+def unmirrored(source: Source) -> Source:
+    """The source with x as width - x in all clips, and hands and arms by the names of the other side."""
+    return replace(source, pieces=map(UnmirroredPiece, source.pieces))
+
+
+@dataclass(frozen=True)
+class UnmirroredPiece:
+    """A piece of mirrored clips, whose clips are not."""
+
+    piece: Piece
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """The clips, in order."""
+        for raw in self.piece.read(report):
+            yield replace(raw, video=_unmirrored(raw.video)) if isinstance(raw, RawClip) else raw
+
+
+def _unmirrored(video: Video) -> Video:
+    """Points at (0, 0), which are missing, stay there."""
+    joints = video.joints[:, _OTHER_SIDE].astype(np.float64)
+    missing = (joints[:, :, :2] == 0).all(axis=2)
+    joints[:, :, 0] = np.where(missing, 0.0, video.width - joints[:, :, 0])
+    return replace(video, joints=joints)
