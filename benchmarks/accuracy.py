@@ -75,7 +75,7 @@ def _missing(corpus: str, options: argparse.Namespace, results: Results) -> Iter
     """Trials without a result; all rows under a seed come before the next seed."""
     for seed in range(options.seeds):
         for row in rows():
-            if row.group not in options.groups:
+            if row.group not in options.groups or (options.rows and row.name not in options.rows):
                 continue
             for signer in _signers(corpus):
                 fine_tuned = row.group in _FINE_TUNED_GROUPS
@@ -126,6 +126,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--synthetic", action="store_true", help="made-up signers instead of recordings")
     parser.add_argument("--exclude-label", action="append", default=[])
     parser.add_argument("--groups", nargs="+", choices=groups, default=groups)
+    parser.add_argument(
+        "--rows", nargs="+", choices=[row.name for row in rows()], metavar="ROW", help="only these"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--table", action="store_true", help="only print what there is")

@@ -167,6 +167,7 @@ def rows() -> list[Row]:
             for name, part in PARTS.items()
         ),
         Row("stc, whole clips", "other choices", "stc", merged(SIZE, {"views": {"min_crop_frames": 32}})),
+        Row("stc, 40 epochs", "other choices", "stc", merged(SIZE, CHOICES["40 epochs"])),
         *(
             Row(f"signforge, {name}", "other choices", "signforge", merged(SIZE, choice))
             for name, choice in CHOICES.items()

@@ -42,6 +42,8 @@ def _table(group: str, names: Sequence[str], results: Sequence[Result]) -> str:
     lines = [head, ["---"] * len(head)]
     for name in names:
         own, seeds = _whole_seeds([result for result in results if result["row"] == name], signers)
+        if not seeds:
+            continue
         by_signer = [_mean(own, "knn", signer=signer) for signer in signers]
         lines.append(
             [name, str(len(seeds)), *by_signer, *(_with_deviation(own, each, seeds) for each in columns)]
