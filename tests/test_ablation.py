@@ -33,12 +33,14 @@ def test_the_repairs_together_are_the_recipe() -> None:
 
 @pytest.mark.usefixtures("ablation")
 def test_at_its_own_size_the_recipe_is_what_the_tables_show() -> None:
-    from ablation.rows import SIZE
+    from ablation.rows import CHOICES, SIZE
 
     measured, shipped = settings("signforge", SIZE), settings("signforge", {})
+    assert shipped["run"]["num_epochs"] == CHOICES["40 epochs"]["run"]["num_epochs"], "which has a row"
     for part in ("views", "encoder", "contrast", "optimiser"):
         assert measured[part] == shipped[part], part
     assert {name for name in shipped["run"] if shipped["run"][name] != measured["run"][name]} <= {
+        "num_epochs",
         "device",
         "precision",
         "checkpoint_every_steps",
