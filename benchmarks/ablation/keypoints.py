@@ -22,10 +22,9 @@ from core.evaluation.probes import probe
 from core.pose.skeleton import TRUNK
 from core.specs import ClipSelection, EvaluateSpec
 
-_MIRRORED, _STANDARDISED = ", mirrored copies too", ", standardised"
-BASELINES = tuple(
-    f"raw keypoints{mirror}{scale}" for mirror in ("", _MIRRORED) for scale in ("", _STANDARDISED)
-)
+_NAMES = {False: "raw keypoints", True: "raw keypoints, mirrored copies too"}
+_STANDARDISED = ", standardised"
+BASELINES = tuple(f"{name}{scale}" for name in _NAMES.values() for scale in ("", _STANDARDISED))
 
 
 def baselines(
@@ -33,12 +32,10 @@ def baselines(
 ) -> Iterator[tuple[str, Scores]]:
     """Each baseline's scores on the signer left out; labels are drawn as for a row's seed."""
     opened = PackedCorpus.open(corpus)
-    for name in BASELINES:
-        keypoints = Keypoints(opened, signer, excluded, mirrored=_MIRRORED in name)
-        scores = keypoints.neighbours(seed, standardised=_STANDARDISED in name)
-        if _STANDARDISED not in name:
-            scores |= keypoints.regression(seed)
-        yield name, scores
+    for mirrored, name in _NAMES.items():
+        keypoints = Keypoints(opened, signer, excluded, mirrored=mirrored)
+        yield name, keypoints.neighbours(seed, standardised=False) | keypoints.regression(seed)
+        yield f"{name}{_STANDARDISED}", keypoints.neighbours(seed, standardised=True)
 
 
 class Mirrored(PackedCorpus):
@@ -64,8 +61,10 @@ class Keypoints:
         pieces = [(each, known) for each in galleries] + [(corpus, asked)]
         self._features = torch.cat([keypoint_features(*piece) for piece in pieces])
         self._labels = corpus.labels[np.concatenate([clips for _, clips in pieces])].astype(np.int64)
+        self._known = np.arange(len(known))
         self._starts = [place * len(known) for place in range(len(galleries))]
-        self._num_known, self._num_classes = len(known), len(corpus.label_names)
+        self._test = np.arange(len(galleries) * len(known), len(self._labels))
+        self._num_classes = len(corpus.label_names)
 
     def neighbours(self, seed: int, *, standardised: bool) -> Scores:
         """kNN with all labels, 5 and 1; with one label a gloss, the nearest clip decides."""
@@ -94,11 +93,10 @@ class Keypoints:
 
     def _top1(self, fields: Mapping[str, Any], *, draw: int, standardised: bool = False) -> float:
         spec = EvaluateSpec(corpus="any", features="keypoints", **fields)
-        train = self._train(labelled(np.arange(self._num_known), self._labels, spec, seed=draw))
-        test = np.arange(self._starts[-1] + self._num_known, len(self._labels))
+        train = self._train(labelled(self._known, self._labels, spec, seed=draw))
         features = self._scaled(train) if standardised else self._features
         found = probe(
-            spec, features, self._labels, train=train, test=test, num_classes=self._num_classes,
+            spec, features, self._labels, train=train, test=self._test, num_classes=self._num_classes,
             meanwhile=lambda: None,
         )  # fmt: skip
         return float(found.of_clips["top1"].mean())

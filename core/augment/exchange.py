@@ -9,15 +9,16 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from core.augment.plane_maps import PlaneMaps
-from core.pose.skeleton import LEFT_ARM, LEFT_HAND, NOSE, NUM_JOINTS, RIGHT_ARM, RIGHT_HAND, TRUNK
+from core.pose.skeleton import LEFT_HAND, NUM_JOINTS, PARTS_IN_A_MIRROR, RIGHT_HAND, TRUNK
 
 _HANDS_ALONE = (LEFT_HAND, RIGHT_HAND, TRUNK)
-_WITH_ARMS = (LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM)
 
 
 def exchanged_joints(values: Shaped[Tensor, "N 49 ..."], *, mirror_trunk: bool) -> Shaped[Tensor, "N 49 ..."]:
     """What joints have, with hands (and arms, where the trunk is mirrored) in each other's place."""
-    return torch.cat([values[:, part] for part in (_WITH_ARMS if mirror_trunk else _HANDS_ALONE)], dim=1)
+    return torch.cat(
+        [values[:, part] for part in (PARTS_IN_A_MIRROR if mirror_trunk else _HANDS_ALONE)], dim=1
+    )
 
 
 def exchanged_maps(maps: PlaneMaps, exchanged: Bool[Tensor, " B"], *, mirror_trunk: bool) -> PlaneMaps:

@@ -55,11 +55,12 @@ def evaluate(
     task = task_of(spec)
     seeds = range(spec.seed, spec.seed + spec.num_seeds)
     observer.on_phase("checking", total_steps=1)
-    contents = task_contents(task, _heeding(observer, 0, "checking clips"))
+    checking = _heeding(observer, 0, "checking clips")
+    contents = task_contents(task, checking)
     if not spec.allow_identical_clips:
         refuse_identical(task, contents)
     subject = Subject(spec, task)
-    lineage = Lineage(subject.pretrained, task, contents, _heeding(observer, 0, "checking clips"))
+    lineage = Lineage(subject.pretrained, task, checking)
     lineage.tell(observer)
     if spec.protocol == "fine_tune":
         runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)

@@ -1,7 +1,5 @@
 """What an encoder was pretrained on of the clips, and of the people, that an evaluation tests."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Bool, Int64
 
@@ -18,23 +16,17 @@ class Lineage:
     """Clips are known by their points where the encoder's file has their digests, whatever corpus they are in
     now; else only where the corpus is the very one it learned from.
 
-    `encoder` is None where what is scored has learned nothing. `contents` are the task's; `meanwhile` is
-    called while clips are read.
+    `encoder` is None where what is scored has learned nothing. `meanwhile` is called while clips are read.
     """
 
-    def __init__(
-        self, encoder: LoadedEncoder | None, task: Task, contents: Sequence[bytes], meanwhile: Meanwhile
-    ) -> None:
-        self._encoder, self._task, self._contents, self._meanwhile = encoder, task, contents, meanwhile
+    def __init__(self, encoder: LoadedEncoder | None, task: Task, meanwhile: Meanwhile) -> None:
+        self._encoder, self._task, self._meanwhile = encoder, task, meanwhile
         self._seen: dict[str, Bool[np.ndarray, " n"] | None] = {}
 
     def num_pretrained_on(self, test: Int64[np.ndarray, " M"]) -> int | None:
         """How many test clips the encoder was pretrained on, without labels; None where nobody knows."""
         if self._encoder is None:
             return 0
-        if self._encoder.pretrained_clips is not None:
-            tested = shortened([self._contents[position] for position in test.tolist()])
-            return int(np.isin(tested, self._encoder.pretrained_clips).sum())
         tested_on = self._task.located(test)
         seen = self._seen_of(tested_on.corpus)
         return None if seen is None else int(seen[tested_on.clips].sum())

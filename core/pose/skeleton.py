@@ -17,6 +17,8 @@ HANDS = slice(0, 42)
 TRUNK = slice(42, 49)
 NOSE, LEFT_ARM, RIGHT_ARM = slice(42, 43), slice(43, 46), slice(46, 49)
 """The trunk's own parts."""
+PARTS_IN_A_MIRROR = (LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM)
+"""For the parts in their order, the ones that a mirror shows in their places."""
 LEFT_SHOULDER, RIGHT_SHOULDER = 1, 4
 """Places among the trunk's joints."""
 

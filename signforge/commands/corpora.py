@@ -1,14 +1,35 @@
 """`signforge corpora add | list | show | audit | delete`."""
 
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
 
-from core.specs import WantedFormat
 from signforge.client import Client
 from signforge.commands.auditing import audit
+from signforge.commands.import_options import (
+    AllowOverlap,
+    DividedBy,
+    DropLastFrame,
+    ExcludedClips,
+    ExcludedPositions,
+    Format,
+    ImageHeight,
+    ImageWidth,
+    NewName,
+    NumClasses,
+    OnServer,
+    OverrideImageSize,
+    Source,
+    SplitBy,
+    SplitSeed,
+    TestFraction,
+    TestGroups,
+    Thresholds,
+    UnmirrorFrames,
+    WatchImport,
+)
 from signforge.commands.import_report import report_fields
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import transfer_bar, watch_until_exit
@@ -18,72 +39,27 @@ app = typer.Typer(no_args_is_help=True, help="Corpora: clips packed for training
 app.command()(audit)
 
 
-class SplitBy(StrEnum):
-    """How clips are divided into train and test."""
-
-    GIVEN = "given"
-    SIGNER = "signer"
-    SESSION = "session"
-    RANDOM = "random"
-
-
-class Profile(StrEnum):
-    """Whose confidence thresholds normalisation uses."""
-
-    WLASL = "wlasl"
-    MSASL = "msasl"
-    SLR500 = "slr500"
-    NMFS_CSL = "nmfs_csl"
-
-
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")],
-    name: Annotated[str, typer.Option(help="Name of the new corpus; without it, the file's own.")] = "",
-    on_server: Annotated[
-        bool, typer.Option("--on-server", help="PATH is on the service's machine (below a corpus root).")
-    ] = False,
-    split_by: Annotated[SplitBy, typer.Option(help="How clips are divided.")] = SplitBy.GIVEN,
-    test: Annotated[
-        list[str] | None, typer.Option("--test", help="A signer or session that goes to test (repeatable).")
-    ] = None,
-    test_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Share that goes to test without --test.")
-    ] = 0.2,
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
-    allow_overlap: Annotated[
-        bool, typer.Option("--allow-overlap", help="Accept a signer on both sides; scores are inflated.")
-    ] = False,
-    source_format: Annotated[WantedFormat, typer.Option("--format", help="Its layout.")] = "auto",
-    profile: Annotated[
-        Profile | None, typer.Option(help="Confidence thresholds; without it, the benchmark's own.")
-    ] = None,
-    image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")] = None,
-    image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")] = None,
-    override_image_size: Annotated[
-        bool,
-        typer.Option("--override-image-size", help="Use this size even where a benchmark states another."),
-    ] = False,
-    classes: Annotated[
-        int | None, typer.Option("--classes", min=1, help="A benchmark's first so many classes only.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", help="A benchmark's clip to leave out (repeatable).")
-    ] = None,
-    exclude_at: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--exclude-train-position", min=0, help="The same, by place in the training list, from 0."
-        ),
-    ] = None,
-    drop_last_frame: Annotated[
-        bool, typer.Option("--drop-last-frame", help="Leave out each video's last frame (benchmarks).")
-    ] = False,
-    unmirror_frames: Annotated[
-        bool,
-        typer.Option("--unmirror-frames", help="Frames were mirrored before points were found: undo it."),
-    ] = False,
-    watch: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
+    source: Source,
+    name: NewName = "",
+    on_server: OnServer = False,
+    split_by: DividedBy = SplitBy.GIVEN,
+    test: TestGroups = None,
+    test_fraction: TestFraction = 0.2,
+    split_seed: SplitSeed = 0,
+    allow_overlap: AllowOverlap = False,
+    source_format: Format = "auto",
+    profile: Thresholds = None,
+    image_width: ImageWidth = None,
+    image_height: ImageHeight = None,
+    override_image_size: OverrideImageSize = False,
+    classes: NumClasses = None,
+    exclude: ExcludedClips = None,
+    exclude_at: ExcludedPositions = None,
+    drop_last_frame: DropLastFrame = False,
+    unmirror_frames: UnmirrorFrames = False,
+    watch: WatchImport = True,
     as_json: AsJson = False,
 ) -> None:
     """Send pose files and have them normalised and packed into a corpus."""
@@ -109,11 +85,7 @@ def add(
         "unmirror_frames": unmirror_frames,
     }
     with Client() as client:
-        if on_server:
-            job = client.import_corpus(source, **options)
-        else:
-            with transfer_bar("uploading") as on_bytes:
-                job = client.add_corpus(Path(source), on_bytes=on_bytes, **options)
+        job = _sent(client, source, on_server=on_server, options=options)
         job = _follow(client, job, aside=as_json) if watch else job
     if as_json:
         print_json(job)
@@ -121,6 +93,14 @@ def add(
         print_fields(report_fields((job.result or {}).get("report") or {}))
     else:
         typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
+
+
+def _sent(client: Client, source: str, *, on_server: bool, options: Mapping[str, Any]) -> Job:
+    """The import's job; what is not on the server yet is uploaded."""
+    if on_server:
+        return client.import_corpus(source, **options)
+    with transfer_bar("uploading") as on_bytes:
+        return client.add_corpus(Path(source), on_bytes=on_bytes, **options)
 
 
 @app.command(name="list")

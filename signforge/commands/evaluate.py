@@ -1,11 +1,29 @@
 """`signforge evaluate` (also `signforge submit evaluate`): score features on a labelled corpus."""
 
-from enum import StrEnum
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from signforge.client import Client
+from signforge.commands.evaluate_options import (
+    AllowIdenticalClips,
+    EveryGloss,
+    Features,
+    FineTuneChanges,
+    Folds,
+    LabelFraction,
+    LabelsPerGloss,
+    MaybeEncoder,
+    NumNeighbours,
+    NumSeeds,
+    PerClass,
+    Protocol,
+    ScoredBy,
+    ScoredFeatures,
+    ScoredOn,
+    Seed,
+    TestCorpus,
+    TestSplits,
+    TrainOnVal,
+)
 from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.scores import print_evaluation
 from signforge.commands.submit import (
@@ -25,66 +43,23 @@ from signforge.commands.terminal import AsJson
 from signforge.models import Job
 
 
-class Features(StrEnum):
-    """What is scored."""
-
-    ENCODER = "encoder"
-    UNTRAINED = "untrained"
-    KEYPOINTS = "keypoints"
-
-
-class Protocol(StrEnum):
-    """How it is scored."""
-
-    KNN = "knn"
-    LINEAR = "linear"
-    RETRIEVAL = "retrieval"
-    FINE_TUNE = "fine_tune"
-
-
-class Folds(StrEnum):
-    """On what it is scored."""
-
-    SPLIT = "split"
-    EACH_SIGNER = "each_signer"
-    EACH_SESSION = "each_session"
-
-
 def evaluate(
     corpus: CorpusName,
-    encoder: Annotated[str | None, typer.Option(help="An encoder's id or name.")] = None,
-    features: Annotated[Features, typer.Option(help="What is scored.")] = Features.ENCODER,
-    protocol: Annotated[Protocol, typer.Option(help="How it is scored.")] = Protocol.KNN,
-    folds: Annotated[Folds, typer.Option(help="On what it is scored.")] = Folds.SPLIT,
-    test_corpus: Annotated[
-        str | None, typer.Option(help="Score on another corpus: its id or name; glosses are matched by name.")
-    ] = None,
-    test_splits: Annotated[
-        list[str] | None, typer.Option("--test-split", help="Only this split of --test-corpus (repeatable).")
-    ] = None,
-    train_on_val: Annotated[bool, typer.Option("--train-on-val", help="Fit on the split val, too.")] = False,
-    allow_identical_clips: Annotated[
-        bool, typer.Option("--allow-identical-clips", help="Score although a clip stands on two sides.")
-    ] = False,
-    label_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of each gloss' labels that is used.")
-    ] = 1.0,
-    labels_per_gloss: Annotated[
-        int | None, typer.Option(min=1, help="Labels of each gloss that are used, instead.")
-    ] = None,
-    every_gloss: Annotated[
-        bool,
-        typer.Option(
-            "--every-gloss/--no-every-gloss", help="A --label-fraction leaves each gloss at least one clip."
-        ),
-    ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")] = 0,
-    num_seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from --seed on.")] = 1,
-    num_neighbours: Annotated[int, typer.Option(min=1, help="Neighbours of the kNN protocol.")] = 20,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Change fine-tuning, e.g. num_epochs=20."),
-    ] = None,
+    encoder: MaybeEncoder = None,
+    features: ScoredFeatures = Features.ENCODER,
+    protocol: ScoredBy = Protocol.KNN,
+    folds: ScoredOn = Folds.SPLIT,
+    test_corpus: TestCorpus = None,
+    test_splits: TestSplits = None,
+    train_on_val: TrainOnVal = False,
+    allow_identical_clips: AllowIdenticalClips = False,
+    label_fraction: LabelFraction = 1.0,
+    labels_per_gloss: LabelsPerGloss = None,
+    every_gloss: EveryGloss = True,
+    seed: Seed = 0,
+    num_seeds: NumSeeds = 1,
+    num_neighbours: NumNeighbours = 20,
+    changes: FineTuneChanges = None,
     splits: Splits = None,
     signers: Signers = None,
     exclude_signers: NotSigners = None,
@@ -93,9 +68,7 @@ def evaluate(
     deadline_seconds: Deadline = None,
     dry_run: DryRun = False,
     watch: Watch = False,
-    per_class: Annotated[
-        bool, typer.Option("--per-class", help="With --watch: print the scores of each gloss, too.")
-    ] = False,
+    per_class: PerClass = False,
     as_json: AsJson = False,
 ) -> None:
     """Score features on a labelled corpus: probes on frozen features, retrieval, or fine-tuning."""

@@ -8,11 +8,7 @@ import numpy as np
 from core.corpora.readers.raw_clip import Piece, RawClip, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.pose.normalise import Video
-from core.pose.skeleton import LEFT_ARM, LEFT_HAND, NOSE, NUM_JOINTS, RIGHT_ARM, RIGHT_HAND
-
-_PLACES = np.arange(NUM_JOINTS)
-_OTHER_SIDE = np.concatenate([_PLACES[part] for part in (LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM)])
-"""For each of the 49 joints, the one that a mirror shows in its place."""
+from core.pose.skeleton import PARTS_IN_A_MIRROR
 
 
 def unmirrored(source: Source) -> Source:
@@ -34,7 +30,7 @@ class UnmirroredPiece:
 
 def _unmirrored(video: Video) -> Video:
     """Points at (0, 0), which are missing, stay there."""
-    joints = video.joints[:, _OTHER_SIDE].astype(np.float64)
+    joints = video.joints[:, np.r_[PARTS_IN_A_MIRROR]].astype(np.float64)
     missing = (joints[:, :, :2] == 0).all(axis=2)
     joints[:, :, 0] = np.where(missing, 0.0, video.width - joints[:, :, 0])
     return replace(video, joints=joints)
