@@ -65,7 +65,7 @@ class StopSwitch:
 
 
 class JsonLinesObserver:
-    """Writes each event as one JSON object a line, the protocol `worker.reporter` reads."""
+    """Writes each event as one JSON object a line, the protocol `worker.attempt.reporter` reads."""
 
     def __init__(self, stream: "TextIO | Journaled", switch: StopSwitch) -> None:
         self._stream = stream

@@ -24,11 +24,11 @@ from core.jobs.settings import Settings
 from core.jobs.states import Reason
 from core.jobs.tracing import UNTRACED, Tracing
 from core.jobs.workers import Capacity
-from worker.attempt_trace import PARENT
+from worker.attempt.program_log import store_rest
+from worker.attempt.trace import PARENT
 from worker.drain import WINDING_UP_SECONDS
 from worker.persistence import DATABASE_AWAY, insist
 from worker.processes import MARK, end_all
-from worker.program_log import store_rest
 
 SUPERVISOR = "worker.supervisor"
 _log = logging.getLogger(__name__)

@@ -30,12 +30,12 @@ from core.jobs.states import State
 from core.jobs.stores import open_store
 from core.observer import StopSwitch
 from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
-from worker.collection import Collection
 from worker.persistence import DATABASE_AWAY, Backoff
-from worker.pruning import Pruning
 from worker.tasks import HEARTBEAT_SECONDS
-from worker.webhook_delivery import WebhookDelivery
-from worker.webhook_sender import Sender
+from worker.upkeep.garbage_collection import Collection
+from worker.upkeep.pruning import Pruning
+from worker.upkeep.webhook_delivery import WebhookDelivery
+from worker.upkeep.webhook_sender import Sender
 
 _STILL_HEARD_OF_SECONDS = 4 * HEARTBEAT_SECONDS
 _TELL_SECONDS = 10.0

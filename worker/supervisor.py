@@ -32,20 +32,20 @@ from core.jobs.states import FINAL, Reason
 from core.jobs.stores import open_store
 from core.jobs.tracing import open_tracing
 from core.lifeline import die_with_parent
-from worker import journal
-from worker.attempt_trace import PARENT, AttemptTrace
-from worker.checkpoints import Resume, choose, unrecorded
+from worker.attempt import journal
+from worker.attempt.checkpoint_retention import Keeping
+from worker.attempt.checkpoints import Resume, choose, unrecorded
+from worker.attempt.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
+from worker.attempt.memory import kills_for_want_of_memory
+from worker.attempt.program_log import NAME, ProgramLog, store_rest
+from worker.attempt.programs import PROGRAMS, local_spec
+from worker.attempt.reporter import Reporter
+from worker.attempt.settlement import settlement
+from worker.attempt.trace import PARENT, AttemptTrace
+from worker.attempt.verdict import RETRIED, Asked, Ending, Fate, Verdict, judge
 from worker.drain import WINDING_UP_SECONDS
-from worker.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
-from worker.memory import kills_for_want_of_memory
 from worker.persistence import DATABASE_AWAY, insist
 from worker.processes import MARK
-from worker.program_log import NAME, ProgramLog, store_rest
-from worker.programs import PROGRAMS, local_spec
-from worker.reporter import Reporter
-from worker.retention import Keeping
-from worker.settlement import settlement
-from worker.verdict import RETRIED, Asked, Ending, Fate, Verdict, judge
 
 _TICK_SECONDS = 0.2
 _LAST_WRITE_SECONDS = 5.0

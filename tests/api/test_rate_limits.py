@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from api.rate_limits import Admission, Callers, Rate, RequestRates, TokenBuckets
 from tests.api.conftest import Bench
-from tests.worker.test_reporter import Clock
+from tests.worker.attempt.test_reporter import Clock
 
 RATE = Rate(per_minute=60, burst=5)
 

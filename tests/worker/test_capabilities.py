@@ -7,7 +7,7 @@ import pytest
 
 from core.available_cores import available_cores
 from worker import capabilities, devices
-from worker.memory import kills_for_want_of_memory
+from worker.attempt.memory import kills_for_want_of_memory
 
 
 def has_cuda() -> bool:

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from tests.worker.test_reporter import Clock
+from tests.worker.attempt.test_reporter import Clock
 from worker.persistence import Backoff, insist
 
 

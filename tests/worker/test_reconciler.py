@@ -9,7 +9,7 @@ from core.jobs.settings import Settings
 from core.jobs.tables import OutboxRow
 from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import claim_next, expire, hold, job, queue
-from tests.worker.test_reporter import Clock
+from tests.worker.attempt.test_reporter import Clock
 from worker.reconciler import Reconciler
 
 SETTINGS = Settings(lease_seconds=90, ring_again_seconds=5, max_attempts=3)

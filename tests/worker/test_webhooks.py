@@ -24,8 +24,8 @@ from tests.servers.receiver import Receiver
 from tests.servers.service import RECONCILER, Service
 from tests.servers.starting import wait_for
 from worker.reconciler import Reconciler
-from worker.webhook_delivery import MOST_THREADS_PER_OWNER, WebhookDelivery
-from worker.webhook_sender import Sender
+from worker.upkeep.webhook_delivery import MOST_THREADS_PER_OWNER, WebhookDelivery
+from worker.upkeep.webhook_sender import Sender
 
 SECRET = "whsec_" + "c2VjcmV0" * 5
 SETTINGS = Settings()

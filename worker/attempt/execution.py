@@ -15,8 +15,8 @@ from typing import Any, TextIO
 
 from core.allocator import tuned_environment
 from core.observer import parse_event
+from worker.attempt.verdict import Asked
 from worker.processes import MARK, end_all
-from worker.verdict import Asked
 
 _TAIL_BYTES = 2_000
 _LAST_WORDS_SECONDS = 5.0

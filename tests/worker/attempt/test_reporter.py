@@ -18,8 +18,8 @@ from core.jobs.reports import checkpoints_of
 from core.jobs.states import State
 from core.jobs.submissions import metrics_of
 from tests.core.jobs.arranging import events, expire, hold, job
-from worker.program_log import ProgramLog
-from worker.reporter import FLUSH_SECONDS, Reporter
+from worker.attempt.program_log import ProgramLog
+from worker.attempt.reporter import FLUSH_SECONDS, Reporter
 
 MOST_LOG_BYTES = 2**20
 

@@ -15,7 +15,7 @@ from core.jobs.settings import Settings
 from core.jobs.tables import JobMetricRow
 from core.retention import Candidate, superfluous
 from core.run_config import RunConfig
-from worker.deliveries import Delivery
+from worker.attempt.checkpoint_uploads import Delivery
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from core.jobs.leases import Claim
 from core.recipes import resolve
 from core.specs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import queue
-from worker.programs import PROGRAMS, DataMissing, local_spec
+from worker.attempt.programs import PROGRAMS, DataMissing, local_spec
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.observer import parse_event
-from worker.execution import Inbox, Message, Told, hear_commands, tail
-from worker.verdict import Asked
+from worker.attempt.execution import Inbox, Message, Told, hear_commands, tail
+from worker.attempt.verdict import Asked
 
 
 @given(st.text())

@@ -11,9 +11,9 @@ from core.jobs.settings import Settings
 from core.jobs.tables import WorkerRow
 from core.jobs.webhooks import TEST, add_message, create_webhook
 from core.jobs.workers import Capacity, heartbeat
-from tests.worker.test_reporter import Clock
-from worker.pruning import Pruning
+from tests.worker.attempt.test_reporter import Clock
 from worker.reconciler import Reconciler
+from worker.upkeep.pruning import Pruning
 
 SETTINGS = Settings(keep_audit_days=10, keep_deliveries_days=5)
 

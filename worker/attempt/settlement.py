@@ -16,7 +16,7 @@ from core.jobs.leases import Claim
 from core.jobs.ledger import RetryPolicy
 from core.jobs.reports import mark_checkpoints_deleted
 from core.jobs.states import Reason, State
-from worker.verdict import Ending, Fate, Verdict
+from worker.attempt.verdict import Ending, Fate, Verdict
 
 Write = Callable[[Session], State]
 

@@ -30,8 +30,8 @@ from tests.servers.s3 import S3Server
 from tests.servers.service import RECONCILER, Service
 from tests.servers.starting import wait_for
 from tests.worker.programs.counting import expected_weights
-from worker.collection import Collection
 from worker.reconciler import Reconciler
+from worker.upkeep.garbage_collection import Collection
 
 SETTINGS = Settings(collect_every_seconds=600, collect_after_seconds=3600)
 HOUR = 3600.0

@@ -12,7 +12,7 @@ from core.jobs.folder_store import FolderStore
 from core.jobs.manifests import MANIFEST, size_of, verify
 from tests.core.jobs.kept import bucket_store, make_checkpoint, open_again
 from tests.servers.s3 import S3Server
-from worker.checkpoints import choose, unrecorded
+from worker.attempt.checkpoints import choose, unrecorded
 
 
 def save(store: ArtifactStore, step: int, *, attempt: int = 1) -> CheckpointRow:

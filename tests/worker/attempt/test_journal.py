@@ -13,7 +13,7 @@ from core.jobs.leases import Claim, claim, reap
 from core.jobs.reports import Point, record_metrics
 from core.jobs.submissions import metrics_of
 from tests.core.jobs.arranging import POLICY, expire, hold, set_fields
-from worker.journal import NAME, adopt_metrics
+from worker.attempt.journal import NAME, adopt_metrics
 
 
 @pytest.fixture

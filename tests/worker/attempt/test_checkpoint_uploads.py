@@ -16,8 +16,8 @@ from tests.core.jobs.arranging import events, hold
 from tests.core.jobs.kept import bucket_store, make_checkpoint
 from tests.servers.s3 import S3Server
 from tests.servers.starting import wait_for
-from worker.program_log import NAME, ProgramLog
-from worker.reporter import Reporter
+from worker.attempt.program_log import NAME, ProgramLog
+from worker.attempt.reporter import Reporter
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.progress import Progress
+from worker.attempt.progress import Progress
 
 
 def test_before_anything_happens() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from core.jobs.leases import Claim
 from core.jobs.states import State
 from core.jobs.tracing import Span, Tracing
-from worker.verdict import Fate, Verdict
+from worker.attempt.verdict import Fate, Verdict
 
 PARENT = "TRACEPARENT"
 """Environment variable with the span of the claim, as W3C and OpenTelemetry name it."""

@@ -22,11 +22,11 @@ from core.jobs.reports import (
     report_progress,
     report_started,
 )
-from worker.deliveries import Deliveries, Delivery
+from worker.attempt.checkpoint_retention import Keeping, commit, let_go
+from worker.attempt.checkpoint_uploads import Deliveries, Delivery
+from worker.attempt.program_log import ProgramLog
+from worker.attempt.progress import Progress
 from worker.persistence import DATABASE_AWAY, Backoff
-from worker.program_log import ProgramLog
-from worker.progress import Progress
-from worker.retention import Keeping, commit, let_go
 
 FLUSH_SECONDS = 1.0
 """Reports are written at most this often; a checkpoint is written at once."""

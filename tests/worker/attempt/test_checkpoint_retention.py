@@ -14,8 +14,8 @@ from core.jobs.reports import Point, checkpoints_of, record_metrics
 from core.jobs.settings import Settings
 from core.run_config import RunConfig
 from tests.core.jobs.arranging import events, hold
-from worker.deliveries import Delivery
-from worker.retention import Keeping, commit, let_go
+from worker.attempt.checkpoint_retention import Keeping, commit, let_go
+from worker.attempt.checkpoint_uploads import Delivery
 
 
 @pytest.fixture
