@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import caller_of
 from api.request_ids import request_id_of
-from core.jobs.audit import Change, record
+from core.jobs.audit_trail import Change, record
 from core.jobs.database import transaction
 from core.jobs.keys import without_secrets
 

@@ -2,7 +2,7 @@
 
 import zlib
 
-from core.jobs.tables import JobRow
+from core.jobs.tables.jobs import JobRow
 
 
 def job_tag(job: JobRow, queue_position: int | None, waits_for: str | None = None) -> str:

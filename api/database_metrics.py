@@ -8,10 +8,10 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from core.jobs import counters
-from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.database import now
 from core.jobs.states import HELD, State
-from core.jobs.tables import JobAttemptRow, JobLogRow, JobRow, OutboxRow, WorkerRow
+from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
+from core.jobs.tables.jobs import JobAttemptRow, JobLogRow, JobRow, OutboxRow, WorkerRow
 from core.jobs.workers import STILL_HEARD_OF_SECONDS
 
 Values = Iterable[tuple[tuple[str, ...], float]]

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from sqlalchemy.orm import Session
 
 from api.service import Service
-from core.jobs.artifact_tables import UploadRow
 from core.jobs.deletions import DeletableT, delete
+from core.jobs.tables.artifacts import UploadRow
 
 _PATIENCE_SECONDS = 2.0
 

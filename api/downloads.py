@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from api.conditional import names
 from api.problems import Problem
 from core.errors import ArtifactError
-from core.jobs.artifacts import ArtifactStore
+from core.jobs.storage.artifacts import ArtifactStore
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
 

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from api.schemas import EstimateResponse
 from core.config import PretrainConfig
 from core.footprint import footprint
-from core.jobs.artifact_tables import CorpusRow
 from core.jobs.states import State
-from core.jobs.tables import JobRow
+from core.jobs.tables.artifacts import CorpusRow
+from core.jobs.tables.jobs import JobRow
 from core.specs import PretrainSpec
 
 _LOOKED_AT = 100

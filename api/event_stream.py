@@ -14,9 +14,9 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from api.schemas import EventResponse, event_of
 from api.service import Service
 from core.jobs.database import reading
+from core.jobs.ledger.submissions import events_after
 from core.jobs.states import FINAL, State
-from core.jobs.submissions import events_after
-from core.jobs.tables import JobRow
+from core.jobs.tables.jobs import JobRow
 
 POLL_SECONDS = 0.3
 """Between looks at the database."""

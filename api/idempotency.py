@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.problems import Problem
-from core.jobs.access_tables import IdempotencyKeyRow
 from core.jobs.database import now, transaction
+from core.jobs.tables.access import IdempotencyKeyRow
 
 REPLAYED_HEADER = "Idempotency-Replayed"
 

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from api.schemas import Sent
-from core.jobs.artifact_tables import EncoderRow, EvaluationRow, without_tables
-from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.tables.artifacts import EncoderRow, EvaluationRow, without_tables
+from core.jobs.tables.jobs import JobRow, WorkerRow
 from core.recipes import Recipe
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api.schemas import Sent
-from core.jobs.job_logs import LogPage
+from core.jobs.ledger.job_logs import LogPage
 
 
 class LogPieceResponse(Sent):

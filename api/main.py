@@ -37,7 +37,7 @@ from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines
 from core.jobs.database import migrate, open_database
 from core.jobs.settings import Settings
-from core.jobs.stores import open_store
+from core.jobs.storage.stores import open_store
 from core.jobs.tracing import tracer_provider
 
 _NOUNS = (

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from api.auth import Caller
 from api.problems import not_found
-from core.jobs.access_tables import WebhookRow
-from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow
-from core.jobs.tables import JobRow
+from core.jobs.tables.access import WebhookRow
+from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow
+from core.jobs.tables.jobs import JobRow
 
 OwnedT = TypeVar("OwnedT", JobRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow, WebhookRow)
 

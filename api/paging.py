@@ -14,9 +14,9 @@ from sqlalchemy import Select, literal, tuple_
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
-from core.jobs.access_tables import AuditEntryRow, WebhookDeliveryRow, WebhookRow
-from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
-from core.jobs.tables import JobRow
+from core.jobs.tables.access import AuditEntryRow, WebhookDeliveryRow, WebhookRow
+from core.jobs.tables.artifacts import CorpusRow, EncoderRow, EvaluationRow
+from core.jobs.tables.jobs import JobRow
 
 RowT = TypeVar(
     "RowT", JobRow, CorpusRow, EncoderRow, EvaluationRow, AuditEntryRow, WebhookRow, WebhookDeliveryRow

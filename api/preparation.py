@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from api.problems import Problem, unfit
 from api.sources import resolve_source
 from api.validation import Fault, near
-from core.jobs.artifact_tables import CorpusRow, EncoderRow
 from core.jobs.deletions import KEEP
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
-from core.jobs.tables import JobRow
+from core.jobs.tables.artifacts import CorpusRow, EncoderRow
+from core.jobs.tables.jobs import JobRow
 from core.recipes import resolve
 from core.specs import (
     AuditSpec,

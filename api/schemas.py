@@ -6,9 +6,9 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.fields import Real
-from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.states import FINAL, Reason, State
-from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
+from core.jobs.tables.artifacts import CheckpointRow
+from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
 
 GraceSeconds = Annotated[Real, Field(ge=0, le=30 * 86_400)]
 """How long what a rotation replaces goes on working."""

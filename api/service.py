@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from api.rate_limits import RequestRates
 from api.watches import Watches
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.settings import Settings
+from core.jobs.storage.artifacts import ArtifactStore
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
-from core.jobs.artifact_tables import UploadRow
 from core.jobs.deletions import KEEP
 from core.jobs.settings import Settings
+from core.jobs.tables.artifacts import UploadRow
 
 _POINTER = "/source"
 _INSTEAD = "or send the file with POST /v1/uploads and name the upload's id"

@@ -17,10 +17,10 @@ from api.service import Service
 from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
+from core.jobs.ledger.submissions import Origin, Terms, queue_position, retry, submit
 from core.jobs.quotas import Quotas, admit
 from core.jobs.states import State
-from core.jobs.submissions import Origin, Terms, queue_position, retry, submit
-from core.jobs.tables import JobRow
+from core.jobs.tables.jobs import JobRow
 from core.jobs.tracing import current_trace_parent
 from core.jobs.workers import lack
 from core.specs import JobSpec, PretrainSpec

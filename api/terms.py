@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from api.auth import Scope, Submitter, allowed, forbidden
-from core.jobs.submissions import Terms
+from core.jobs.ledger.submissions import Terms
 
 _TEN_YEARS = 315_360_000.0
 

@@ -13,11 +13,11 @@ from api.downloads import repr_digest
 from api.problems import Problem, unfit
 from api.service import Service
 from core.errors import StorageError
-from core.jobs.artifact_tables import UploadRow
-from core.jobs.artifacts import Received
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
 from core.jobs.quotas import Quotas, make_room
+from core.jobs.storage.artifacts import Received
+from core.jobs.tables.artifacts import UploadRow
 
 _BLOCK_BYTES = 1 << 20
 _log = logging.getLogger("signforge.api")

@@ -7,8 +7,8 @@ from pydantic import HttpUrl
 
 from api.schemas import GraceSeconds, Sent
 from core.fields import Closed
-from core.jobs.access_tables import WebhookRow
-from core.jobs.webhooks import DeliveryState
+from core.jobs.tables.access import WebhookRow
+from core.jobs.webhooks.notifying import DeliveryState
 
 
 class WebhookRequest(Closed):

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from core.errors import LeaseLost
 from core.jobs import workers
 from core.jobs.database import reading, transaction
-from core.jobs.folder_store import FolderStore
-from core.jobs.leases import Claim, Desired, claim, desired, renew
-from core.jobs.ledger import RetryPolicy
+from core.jobs.ledger.fence import RetryPolicy
+from core.jobs.ledger.leases import Claim, Desired, claim, desired, renew
+from core.jobs.ledger.outcomes import requeue
 from core.jobs.log_lines import about
-from core.jobs.outcomes import requeue
 from core.jobs.settings import Settings
 from core.jobs.states import Reason
+from core.jobs.storage.folder_store import FolderStore
 from core.jobs.tracing import UNTRACED, Tracing
 from core.jobs.workers import Capacity
 from worker.attempt.program_log import store_rest

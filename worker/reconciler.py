@@ -20,14 +20,15 @@ from kombu.exceptions import OperationalError as BrokerAway
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from core.jobs import counters, log_lines, outbox, workers
+from core.jobs import counters, log_lines, workers
 from core.jobs.counters import DEADLINES_PASSED, DOORBELLS_RUNG, RECONCILER_SEEN, leases_reaped
 from core.jobs.database import migrate, now, open_database, reading, transaction
-from core.jobs.leases import expire, reap
-from core.jobs.ledger import RetryPolicy
+from core.jobs.ledger import outbox
+from core.jobs.ledger.fence import RetryPolicy
+from core.jobs.ledger.leases import expire, reap
 from core.jobs.settings import Settings
 from core.jobs.states import State
-from core.jobs.stores import open_store
+from core.jobs.storage.stores import open_store
 from core.observer import StopSwitch
 from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY, Backoff

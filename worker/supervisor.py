@@ -21,15 +21,15 @@ from sqlalchemy import Engine
 
 from core.errors import LeaseLost, SignforgeError
 from core.jobs import log_lines
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import open_database, reading, transaction
-from core.jobs.leases import Claim, held_claim
-from core.jobs.ledger import Lease, RetryPolicy
-from core.jobs.manifests import size_of
-from core.jobs.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
+from core.jobs.ledger.fence import Lease, RetryPolicy
+from core.jobs.ledger.leases import Claim, held_claim
+from core.jobs.ledger.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL, Reason
-from core.jobs.stores import open_store
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.manifests import size_of
+from core.jobs.storage.stores import open_store
 from core.jobs.tracing import open_tracing
 from core.lifeline import die_with_parent
 from worker.attempt import journal

@@ -14,9 +14,9 @@ from api.key_schemas import (
 )
 from api.problems import Problem
 from api.service import ServiceOf
-from core.jobs.access_tables import ApiKeyRow
 from core.jobs.database import reading, transaction
 from core.jobs.keys import api_key_id_of, check, create_api_key, revoke, rotate
+from core.jobs.tables.access import ApiKeyRow
 
 router = APIRouter(tags=["api-keys"])
 _USUAL_ROTATION = ApiKeyRotationRequest()

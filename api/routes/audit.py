@@ -11,8 +11,8 @@ from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
 from core.fields import Name
-from core.jobs.access_tables import AuditEntryRow
 from core.jobs.database import reading
+from core.jobs.tables.access import AuditEntryRow
 
 router = APIRouter(tags=["audit"])
 AuditPage = Page[AuditEntryResponse]

@@ -24,8 +24,8 @@ from api.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
 from core.fields import Name
-from core.jobs.artifact_tables import CorpusRow
 from core.jobs.database import reading, transaction
+from core.jobs.tables.artifacts import CorpusRow
 from core.specs import ImportSpec
 
 router = APIRouter(tags=["corpora"])

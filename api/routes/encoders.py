@@ -14,8 +14,8 @@ from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import Service, ServiceOf
 from core.fields import Name
-from core.jobs.artifact_tables import EncoderRow, EvaluationRow
 from core.jobs.database import reading, transaction
+from core.jobs.tables.artifacts import EncoderRow, EvaluationRow
 
 router = APIRouter(tags=["encoders"])
 _FILE = "encoder.safetensors"

@@ -12,8 +12,8 @@ from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
 from core.fields import Name
-from core.jobs.artifact_tables import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import CorpusRow, EncoderRow, EvaluationRow
 
 router = APIRouter(tags=["evaluations"])
 

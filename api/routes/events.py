@@ -12,8 +12,8 @@ from api.paging import LARGEST_NUMBER
 from api.schemas import EventPage, event_of
 from api.service import ServiceOf
 from core.jobs.database import reading
-from core.jobs.submissions import events_after
-from core.jobs.tables import JobRow
+from core.jobs.ledger.submissions import events_after
+from core.jobs.tables.jobs import JobRow
 
 router = APIRouter(tags=["events"])
 _ANSWERS: dict[int | str, dict[str, Any]] = {

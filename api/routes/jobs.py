@@ -32,11 +32,11 @@ from api.service import Service, ServiceOf
 from api.submitting import look, rehearse, retry_job, submit_spec
 from api.terms import TermsOf
 from core.fields import Name
-from core.jobs import submissions
 from core.jobs.database import reading, transaction
-from core.jobs.reports import checkpoints_of
+from core.jobs.ledger import submissions
+from core.jobs.ledger.reports import checkpoints_of
 from core.jobs.states import FINAL, State
-from core.jobs.tables import JobAttemptRow, JobMetricRow, JobRow
+from core.jobs.tables.jobs import JobAttemptRow, JobMetricRow, JobRow
 from core.specs import JobSpec
 
 router = APIRouter(tags=["jobs"])

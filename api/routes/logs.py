@@ -11,8 +11,8 @@ from api.paging import LARGEST_NUMBER
 from api.problems import Problem
 from api.service import ServiceOf
 from core.jobs.database import reading
-from core.jobs.job_logs import LogPage, read_log
-from core.jobs.tables import JobRow
+from core.jobs.ledger.job_logs import LogPage, read_log
+from core.jobs.tables.jobs import JobRow
 
 router = APIRouter(tags=["events"])
 _PAGE_BYTES = 2**18

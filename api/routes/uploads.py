@@ -14,9 +14,9 @@ from api.library_schemas import UploadResponse
 from api.ownership import owned
 from api.service import Service, ServiceOf
 from api.uploading import discard, promised_sha256, receive, record, require_digest
-from core.jobs.artifact_tables import UploadRow
-from core.jobs.artifacts import Received
 from core.jobs.database import reading, transaction
+from core.jobs.storage.artifacts import Received
+from core.jobs.tables.artifacts import UploadRow
 
 router = APIRouter(tags=["uploads"])
 _RAW_BODY = {

@@ -18,10 +18,10 @@ from api.webhook_schemas import (
     WebhookResponse,
     WebhookRotationRequest,
 )
-from core.jobs import webhooks
-from core.jobs.access_tables import WebhookDeliveryRow, WebhookRow
 from core.jobs.database import now, reading, transaction
-from core.jobs.webhook_targets import check_url
+from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
+from core.jobs.webhooks import notifying as webhooks
+from core.jobs.webhooks.targets import check_url
 
 router = APIRouter(tags=["webhooks"])
 MOST_PER_OWNER = 20

@@ -8,7 +8,7 @@ from api.library_schemas import WorkerList, WorkerResponse
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.states import HELD
-from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.tables.jobs import JobRow, WorkerRow
 
 router = APIRouter(tags=["workers"])
 

@@ -7,8 +7,8 @@ import psutil
 from measuring import Spread
 from sqlalchemy import select
 
-from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import CheckpointRow
 from load.jobs import WITHIN_SECONDS, overrides_of, post, rate_of, state_of, submit_job, wait_for_idle_worker
 from load.stage import Stage
 from tests.servers.starting import wait_for

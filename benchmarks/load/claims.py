@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import func, select, text
 
 from core.jobs.database import open_database, reading, transaction
-from core.jobs.leases import claim
+from core.jobs.ledger.leases import claim
+from core.jobs.ledger.submissions import submit
 from core.jobs.states import State
-from core.jobs.submissions import submit
-from core.jobs.tables import JobRow
+from core.jobs.tables.jobs import JobRow
 from core.specs import PretrainSpec
 from load.stage import CORPUS, Stage
 

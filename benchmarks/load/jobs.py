@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from core.jobs.database import reading
 from core.jobs.states import FINAL
-from core.jobs.tables import JobMetricRow, JobRow, WorkerRow
+from core.jobs.tables.jobs import JobMetricRow, JobRow, WorkerRow
 from load.stage import CORPUS, Stage
 from tests.servers.starting import wait_for
 

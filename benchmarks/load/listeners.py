@@ -4,12 +4,12 @@ import asyncio
 import statistics
 import time
 
-from core.jobs import leases, outcomes, reports
 from core.jobs.database import transaction
-from core.jobs.ledger import Lease
+from core.jobs.ledger import leases, outcomes, reports
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
-from core.jobs.submissions import submit
-from core.jobs.tables import JobRow
+from core.jobs.tables.jobs import JobRow
 from core.specs import PretrainSpec
 from load.stage import CORPUS, OWNER, Stage
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import func, select
 
 from core.jobs.database import reading, transaction
-from core.jobs.submissions import submit
-from core.jobs.tables import JobRow
+from core.jobs.ledger.submissions import submit
+from core.jobs.tables.jobs import JobRow
 from core.specs import PretrainSpec
 from load.stage import CORPUS, OWNER, Stage
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 from synthetic_corpus import GLOSSES, SIGNERS, write_quickly
 
-from core.jobs.artifact_tables import CorpusRow
 from core.jobs.database import transaction
-from core.jobs.submissions import cancel, submit
+from core.jobs.ledger.submissions import cancel, submit
+from core.jobs.tables.artifacts import CorpusRow
 from core.specs import PretrainSpec
 from tests.servers.api import OWNER, Api
 from tests.servers.postgres import postgres

@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from core.allocator import tuned_environment
 from core.jobs.database import reading, transaction
+from core.jobs.ledger.submissions import cancel
 from core.jobs.states import FINAL
-from core.jobs.submissions import cancel
-from core.jobs.tables import JobEventRow, JobRow
+from core.jobs.tables.jobs import JobEventRow, JobRow
 from core.recipes import resolve
 from core.specs import PretrainSpec
 from load.jobs import (

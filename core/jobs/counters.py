@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.jobs.states import State
-from core.jobs.tables import CounterRow
+from core.jobs.tables.jobs import CounterRow
 
 COLLECTED_BYTES = "collected_bytes"
 """Bytes of the files removed because nobody needed them any more."""

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import InUse
-from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.database import now
 from core.jobs.states import FINAL
-from core.jobs.tables import JobRow
+from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
+from core.jobs.tables.jobs import JobRow
 
 DeletableT = TypeVar("DeletableT", UploadRow, CorpusRow, EncoderRow, CheckpointRow)
 _FIELDS: dict[type[Any], tuple[str, ...]] = {

@@ -12,9 +12,9 @@ from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from core.errors import KeyNotRotatable, UserError
-from core.jobs.access_tables import ApiKeyRow
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
+from core.jobs.tables.access import ApiKeyRow
 
 Scope = Literal["read", "submit", "admin"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))

@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.errors import QuotaExceeded
-from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.settings import Settings
 from core.jobs.states import State
-from core.jobs.tables import JobRow
+from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
+from core.jobs.tables.jobs import JobRow
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.database import now
 from core.jobs.states import HELD
-from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.tables.jobs import JobRow, WorkerRow
 
 STILL_HEARD_OF_SECONDS = 60.0
 """A worker silent for longer counts as gone."""

@@ -22,12 +22,12 @@ from core.jobs import log_lines
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
-from core.jobs.leases import Claim, claim
-from core.jobs.ledger import Lease
-from core.jobs.outcomes import EncoderFile, succeed_evaluate, succeed_import, succeed_pretrain
-from core.jobs.reports import report_started
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.leases import Claim, claim
+from core.jobs.ledger.outcomes import EncoderFile, succeed_evaluate, succeed_import, succeed_pretrain
+from core.jobs.ledger.reports import report_started
+from core.jobs.ledger.submissions import submit
 from core.jobs.settings import Settings
-from core.jobs.submissions import submit
 from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
 
 CORPUS_RESULT: dict[str, Any] = {

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from api.main import create_app
-from core.jobs.artifact_tables import UploadRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import UploadRow
 from tests.api.conftest import CORPUS_RESULT, Bench
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.jobs.artifact_tables import CheckpointRow, CorpusRow
 from core.jobs.database import transaction
-from core.jobs.outcomes import fail
-from core.jobs.reports import commit_checkpoint
+from core.jobs.ledger.outcomes import fail
+from core.jobs.ledger.reports import commit_checkpoint
 from core.jobs.states import Reason
+from core.jobs.tables.artifacts import CheckpointRow, CorpusRow
 from core.specs import EvaluateSpec, ImportSpec, PretrainSpec
 from tests.api.conftest import Bench
 
@@ -193,7 +193,7 @@ def test_files_that_resist_are_logged_and_removed_when_it_is_repeated(
         raise OSError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.jobs.folder_store.shutil.rmtree", refuse)
+        patch.setattr("core.jobs.storage.folder_store.shutil.rmtree", refuse)
         assert bench.client.delete(f"/v1/corpora/{corpus_id}").status_code == 204
     assert "Permission denied" in caplog.text
     assert bench.client.get(f"/v1/corpora/{corpus_id}").status_code == 404

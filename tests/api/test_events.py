@@ -15,8 +15,8 @@ import uvicorn
 
 from api import event_stream
 from api.main import ApiServer
-from core.jobs.outcomes import fail
-from core.jobs.reports import Point, record_metrics, report_log, report_progress
+from core.jobs.ledger.outcomes import fail
+from core.jobs.ledger.reports import Point, record_metrics, report_log, report_progress
 from core.jobs.states import Reason
 from tests.api.conftest import Bench
 

@@ -11,9 +11,8 @@ import pytest
 
 from api.routes.examples import JOB_EXAMPLES
 from core.footprint import footprint
-from core.jobs.artifact_tables import CorpusRow
 from core.jobs.database import transaction
-from core.jobs.outcomes import (
+from core.jobs.ledger.outcomes import (
     EncoderFile,
     confirm_cancelled,
     confirm_paused,
@@ -21,8 +20,9 @@ from core.jobs.outcomes import (
     succeed_import,
     succeed_pretrain,
 )
-from core.jobs.reports import Point, commit_checkpoint, record_metrics, report_progress
+from core.jobs.ledger.reports import Point, commit_checkpoint, record_metrics, report_progress
 from core.jobs.states import Reason
+from core.jobs.tables.artifacts import CorpusRow
 from core.recipes import RECIPES
 from tests.api.conftest import CORPUS_RESULT, Bench
 

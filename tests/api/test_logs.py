@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.jobs.job_logs import append_log
-from core.jobs.ledger import Lease
-from core.jobs.outcomes import fail
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.job_logs import append_log
+from core.jobs.ledger.outcomes import fail
 from core.jobs.states import Reason
 from tests.api.conftest import Bench
 

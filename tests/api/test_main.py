@@ -12,8 +12,8 @@ import pytest
 
 from core.jobs.database import open_database, transaction
 from core.jobs.keys import create_api_key
+from core.jobs.ledger.submissions import submit
 from core.jobs.settings import Settings
-from core.jobs.submissions import submit
 from core.specs import ImportSpec
 from tests.servers.starting import start, wait_for
 from tests.servers.valkey import Valkey

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from core.jobs import counters
 from core.jobs.database import now, transaction
-from core.jobs.job_logs import append_log
-from core.jobs.outcomes import fail
-from core.jobs.reports import commit_checkpoint, report_progress
+from core.jobs.ledger.job_logs import append_log
+from core.jobs.ledger.outcomes import fail
+from core.jobs.ledger.reports import commit_checkpoint, report_progress
 from core.jobs.states import Reason, State
 from core.jobs.workers import Capacity, heartbeat
 from core.specs import PretrainSpec

@@ -6,9 +6,9 @@ import random
 import httpx
 import pytest
 
-from core.jobs.artifact_tables import UploadRow
 from core.jobs.database import reading
 from core.jobs.settings import Settings
+from core.jobs.tables.artifacts import UploadRow
 from tests.api.conftest import Bench
 from tests.core.jobs.kept import content_of
 from tests.servers.s3 import S3Server

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from api.paging import PageQuery, decode_cursor, encode_cursor, page_of
 from api.problems import Problem
-from core.jobs.table_types import Tables
-from core.jobs.tables import JobRow
+from core.jobs.tables.base import Tables
+from core.jobs.tables.jobs import JobRow
 from tests.api.conftest import Bench
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

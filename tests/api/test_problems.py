@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from api.main import create_app
-from core.jobs.access_tables import ApiKeyRow
 from core.jobs.database import transaction
 from core.jobs.keys import create_api_key, revoke
+from core.jobs.tables.access import ApiKeyRow
 from tests.api.conftest import Bench
 
 
@@ -203,7 +203,7 @@ class TestFaultsOfOurs:
         def full(_: int) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("core.jobs.artifacts.os.fsync", full)
+        monkeypatch.setattr("core.jobs.storage.artifacts.os.fsync", full)
         answer = bench.client.post("/v1/uploads?filename=a", content=b"poses")
         assert "free some space" in problem(answer, 507, "storage-full")["detail"]
         assert list((bench.settings.artifacts_folder / "uploads").iterdir()) == []

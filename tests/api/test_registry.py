@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from api.auth import Scope
 from core.jobs.database import transaction
 from core.jobs.keys import SCOPES
-from core.jobs.outcomes import fail, succeed_evaluate
+from core.jobs.ledger.outcomes import fail, succeed_evaluate
 from core.jobs.states import Reason
 from core.jobs.workers import Capacity, heartbeat, set_job
 from core.recipes import RECIPES

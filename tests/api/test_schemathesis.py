@@ -17,11 +17,11 @@ from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from core.jobs.access_tables import ApiKeyRow
-from core.jobs.artifact_tables import EvaluationRow
 from core.jobs.database import migrate, open_database, reading
-from core.jobs.reports import commit_checkpoint
+from core.jobs.ledger.reports import commit_checkpoint
 from core.jobs.settings import Settings
+from core.jobs.tables.access import ApiKeyRow
+from core.jobs.tables.artifacts import EvaluationRow
 from core.specs import PretrainSpec
 from tests.api.conftest import Bench
 from tests.servers.api import OWNER, Api

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from api.downloads import repr_digest
-from core.jobs.artifact_tables import UploadRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import UploadRow
 from tests.api.conftest import Bench
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core.jobs.access_tables import WebhookRow
 from core.jobs.database import reading, transaction
+from core.jobs.tables.access import WebhookRow
 from tests.api.conftest import Bench
 
 URL = "https://example.org/hook"

@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import SignforgeError
-from core.jobs.access_tables import IdempotencyKeyRow
-from core.jobs.artifact_tables import CheckpointRow, EncoderRow
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.manifests import verify
 from core.jobs.states import FINAL, TRANSITIONS, State
-from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.manifests import verify
+from core.jobs.tables.access import IdempotencyKeyRow
+from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
+from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
 from tests.chaos.owner import Receipt
 
 

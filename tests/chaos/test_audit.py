@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.orm import Session
 
-from core.jobs.access_tables import IdempotencyKeyRow
-from core.jobs.artifact_tables import CheckpointRow, EncoderRow
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import now, transaction
-from core.jobs.folder_store import FolderStore
-from core.jobs.leases import claim
-from core.jobs.outcomes import EncoderFile, succeed_pretrain
-from core.jobs.reports import Point, commit_checkpoint, record_metrics, report_started
-from core.jobs.submissions import submit
-from core.jobs.tables import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
+from core.jobs.ledger.leases import claim
+from core.jobs.ledger.outcomes import EncoderFile, succeed_pretrain
+from core.jobs.ledger.reports import Point, commit_checkpoint, record_metrics, report_started
+from core.jobs.ledger.submissions import submit
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.folder_store import FolderStore
+from core.jobs.tables.access import IdempotencyKeyRow
+from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
+from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
 from tests.chaos.audit import Findings, Undisturbed, audit
 from tests.chaos.owner import Receipt
 from tests.chaos.plan import Wish

@@ -23,7 +23,7 @@ from core.errors import StorageError
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
-from core.jobs.stores import open_store
+from core.jobs.storage.stores import open_store
 from signforge.broker import broker_child
 from signforge.client import Client
 from tests.chaos.plan import Part

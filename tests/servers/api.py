@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
-from core.jobs.stores import open_store
+from core.jobs.storage.stores import open_store
 from tests.servers.starting import start, wait_for
 
 OWNER = "ada"

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import psutil
 from sqlalchemy import Engine, select
 
-from core.jobs.artifact_tables import CorpusRow, EncoderRow
 from core.jobs.database import migrate, open_database, reading, transaction
+from core.jobs.ledger.submissions import cancel, events_after, submit
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
-from core.jobs.stores import open_store
-from core.jobs.submissions import cancel, events_after, submit
-from core.jobs.tables import JobAttemptRow, JobEventRow, JobRow
+from core.jobs.storage.stores import open_store
+from core.jobs.tables.artifacts import CorpusRow, EncoderRow
+from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow
 from core.specs import JobSpec, PretrainSpec
 from tests.servers.starting import start, wait_for
 from tests.servers.valkey import Valkey

@@ -13,14 +13,14 @@ import uvicorn
 from sqlalchemy import Engine, select
 
 from api.main import ApiServer, create_app
-from core.jobs import leases, outcomes, reports, submissions
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
+from core.jobs.ledger import leases, outcomes, reports, submissions
 from core.jobs.settings import Settings
 from core.jobs.states import State
-from core.jobs.stores import open_store
-from core.jobs.tables import JobRow
+from core.jobs.storage.stores import open_store
+from core.jobs.tables.jobs import JobRow
 from signforge.children import wait_until
 from signforge.client import Client
 

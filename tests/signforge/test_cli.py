@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from core.errors import SpecError
 from core.evaluation.audit import audit
-from core.jobs import outcomes, reports
 from core.jobs.database import transaction
+from core.jobs.ledger import outcomes, reports
 from core.jobs.states import Reason
 from core.specs import AuditSpec
 from signforge.children import wait_until

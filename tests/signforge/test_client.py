@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import CorpusError, EncoderError, SpecError
-from core.jobs import leases, outcomes, reports
 from core.jobs.database import transaction
+from core.jobs.ledger import leases, outcomes, reports
+from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
-from core.jobs.submissions import submit
 from core.specs import PretrainSpec, SplitConfig
 from signforge import Client
 from signforge.address import Address

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from typer.testing import CliRunner, Result
 
-from core.jobs import outcomes
 from core.jobs.database import transaction
-from core.jobs.job_logs import append_log
-from core.jobs.ledger import Lease, RetryPolicy
+from core.jobs.ledger import outcomes
+from core.jobs.ledger.fence import Lease, RetryPolicy
+from core.jobs.ledger.job_logs import append_log
 from core.jobs.states import Reason
 from signforge.cli import app
 from tests.signforge.conftest import RunningApi

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from core.jobs.database import transaction
 from core.jobs.keys import create_api_key
+from core.jobs.ledger.submissions import cancel, submit
 from core.jobs.settings import Settings
-from core.jobs.submissions import cancel, submit
-from core.jobs.tables import JobRow
+from core.jobs.tables.jobs import JobRow
 from core.specs import ImportSpec
 from signforge.client import Client
 from signforge.errors import Unavailable

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs import leases, outcomes, reports
 from core.jobs.database import transaction
-from core.jobs.submissions import submit
+from core.jobs.ledger import leases, outcomes, reports
+from core.jobs.ledger.submissions import submit
 from core.specs import PretrainSpec
 from signforge.client import Client
 from signforge.download import file_sha256

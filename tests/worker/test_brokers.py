@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.jobs.database import reading
-from core.jobs.tables import OutboxRow, WorkerRow
+from core.jobs.tables.jobs import OutboxRow, WorkerRow
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.service import RECONCILER, WORKER, Broker, Service
 from tests.servers.starting import wait_for

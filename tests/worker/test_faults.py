@@ -8,9 +8,9 @@ import time
 import psutil
 import pytest
 
-from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import reading, transaction
-from core.jobs.tables import JobRow, OutboxRow, WorkerRow
+from core.jobs.tables.artifacts import CheckpointRow
+from core.jobs.tables.jobs import JobRow, OutboxRow, WorkerRow
 from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
 from tests.servers.starting import wait_for
 from tests.worker.programs.counting import expected_weights

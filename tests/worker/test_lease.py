@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import now, reading, transaction
-from core.jobs.job_logs import read_log
-from core.jobs.leases import claim, reap
-from core.jobs.ledger import RetryPolicy
-from core.jobs.reports import checkpoints_of
+from core.jobs.ledger.fence import RetryPolicy
+from core.jobs.ledger.job_logs import read_log
+from core.jobs.ledger.leases import claim, reap
+from core.jobs.ledger.reports import checkpoints_of
+from core.jobs.ledger.submissions import Terms, retry
 from core.jobs.states import State
-from core.jobs.submissions import Terms, retry
-from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.tables.artifacts import CheckpointRow
+from core.jobs.tables.jobs import JobRow, WorkerRow
 from core.jobs.workers import Capacity, heartbeat
 from tests.servers.service import SUPERVISOR, Service
 from tests.worker.programs.counting import expected_weights

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from core.jobs.database import transaction
-from core.jobs.submissions import Origin, submit
+from core.jobs.ledger.submissions import Origin, submit
 from core.specs import PretrainSpec
 from tests.servers.service import SUPERVISOR, WORKER, Service
 

@@ -9,7 +9,7 @@ import pytest
 from obstore.store import S3Store
 
 from core.jobs.database import reading
-from core.jobs.reports import checkpoints_of
+from core.jobs.ledger.reports import checkpoints_of
 from tests.servers.s3 import S3Server
 from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
 from tests.servers.starting import wait_for

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from kombu.exceptions import OperationalError
 
-from core.jobs.artifact_tables import EncoderRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import EncoderRow
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.service import RECONCILER, Broker, Service
 from tests.servers.starting import wait_for

@@ -6,8 +6,8 @@ import pytest
 
 from core.corpora.writing import write_corpus
 from core.fine_tune_config import FineTuneConfig
-from core.jobs.artifact_tables import CheckpointRow, EncoderRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
 from core.specs import AuditSpec, EvaluateSpec, PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
 from tests.servers.service import Service

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from core.corpora.writing import write_corpus
-from core.jobs.artifact_tables import EncoderRow
 from core.jobs.database import reading
+from core.jobs.tables.artifacts import EncoderRow
 from core.specs import PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
 from tests.core.training.launching import PRETRAIN

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from core.jobs import counters, workers
 from core.jobs.database import now, reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.tables import OutboxRow
+from core.jobs.tables.jobs import OutboxRow
 from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import claim_next, expire, hold, job, queue
 from tests.worker.attempt.test_reporter import Clock

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from core.errors import UserError
-from core.jobs.artifact_tables import CorpusRow
 from core.jobs.database import transaction
 from core.jobs.keys import create_api_key
+from core.jobs.ledger.submissions import Origin, submit
 from core.jobs.settings import Settings
-from core.jobs.submissions import Origin, submit
+from core.jobs.tables.artifacts import CorpusRow
 from core.jobs.tracing import UNTRACED, open_tracing
 from core.specs import PretrainSpec
 from tests.servers.collector import Collector, ReceivedSpan, collector

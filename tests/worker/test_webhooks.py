@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import Engine
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from core.jobs.access_tables import WebhookDeliveryRow
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.webhook_deliveries import Parcel, Result
-from core.jobs.webhooks import create_webhook
+from core.jobs.tables.access import WebhookDeliveryRow
+from core.jobs.webhooks.deliveries import Parcel, Result
+from core.jobs.webhooks.notifying import create_webhook
 from tests.core.jobs.arranging import queue
 from tests.servers.receiver import Receiver
 from tests.servers.service import RECONCILER, Service

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.jobs.artifact_tables import CheckpointRow
-from core.jobs.leases import Claim
-from core.jobs.ledger import Lease, held
-from core.jobs.manifests import size_of
+from core.jobs.ledger.fence import Lease, held
+from core.jobs.ledger.leases import Claim
+from core.jobs.ledger.reports import checkpoints_of, commit_checkpoint, mark_checkpoints_deleted, report_log
 from core.jobs.quotas import Quotas, room_left
-from core.jobs.reports import checkpoints_of, commit_checkpoint, mark_checkpoints_deleted, report_log
 from core.jobs.settings import Settings
-from core.jobs.tables import JobMetricRow
+from core.jobs.storage.manifests import size_of
+from core.jobs.tables.artifacts import CheckpointRow
+from core.jobs.tables.jobs import JobMetricRow
 from core.retention import Candidate, superfluous
 from core.run_config import RunConfig
 from worker.attempt.checkpoint_uploads import Delivery

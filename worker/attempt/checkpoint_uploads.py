@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import CheckpointError
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.manifests import verify
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.manifests import verify
 
 
 class Delivery(NamedTuple):

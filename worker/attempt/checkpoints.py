@@ -5,9 +5,9 @@ from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
 from core.errors import ArtifactError, CheckpointError
-from core.jobs.artifact_tables import CheckpointRow
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.manifests import files_of, verify
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.manifests import files_of, verify
+from core.jobs.tables.artifacts import CheckpointRow
 
 
 class Resume(NamedTuple):

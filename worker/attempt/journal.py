@@ -11,10 +11,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.ledger import Lease
-from core.jobs.reports import Point, record_metrics
-from core.jobs.tables import JobMetricRow
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.reports import Point, record_metrics
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.tables.jobs import JobMetricRow
 from core.observer import parse_event
 
 NAME = "events.jsonl"

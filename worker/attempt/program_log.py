@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.job_logs import append_log, stored_until
-from core.jobs.ledger import Lease
-from core.jobs.log_text import complete
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.job_logs import append_log, stored_until
+from core.jobs.ledger.log_text import complete
+from core.jobs.storage.artifacts import ArtifactStore
 
 NAME = "program.log"
 _MOST_AT_ONCE = 2**20

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from core.errors import ArtifactError, SignforgeError
-from core.jobs.artifact_tables import CorpusRow, EncoderRow, UploadRow
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading
-from core.jobs.leases import Claim
-from core.jobs.manifests import FileDigest
+from core.jobs.ledger.leases import Claim
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.manifests import FileDigest
+from core.jobs.tables.artifacts import CorpusRow, EncoderRow, UploadRow
 
 RowT = TypeVar("RowT", UploadRow, CorpusRow, EncoderRow)
 

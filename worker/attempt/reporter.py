@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import transaction
-from core.jobs.ledger import Lease
-from core.jobs.reports import (
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.reports import (
     Point,
     checkpoints_of,
     mark_checkpoints_deleted,
@@ -22,6 +21,7 @@ from core.jobs.reports import (
     report_progress,
     report_started,
 )
+from core.jobs.storage.artifacts import ArtifactStore
 from worker.attempt.checkpoint_retention import Keeping, commit, let_go
 from worker.attempt.checkpoint_uploads import Deliveries, Delivery
 from worker.attempt.program_log import ProgramLog

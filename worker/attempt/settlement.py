@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.errors import EncoderError, SignforgeError, StorageError
-from core.jobs import outcomes
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.identifiers import new_id
-from core.jobs.leases import Claim
-from core.jobs.ledger import RetryPolicy
-from core.jobs.reports import mark_checkpoints_deleted
+from core.jobs.ledger import outcomes
+from core.jobs.ledger.fence import RetryPolicy
+from core.jobs.ledger.leases import Claim
+from core.jobs.ledger.reports import mark_checkpoints_deleted
 from core.jobs.states import Reason, State
+from core.jobs.storage.artifacts import ArtifactStore
 from worker.attempt.verdict import Ending, Fate, Verdict
 
 Write = Callable[[Session], State]

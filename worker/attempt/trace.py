@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.jobs.leases import Claim
+from core.jobs.ledger.leases import Claim
 from core.jobs.states import State
 from core.jobs.tracing import Span, Tracing
 from worker.attempt.verdict import Fate, Verdict

@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from core.errors import StorageError
-from core.jobs import collection, counters
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.clearing import Freed
+from core.jobs import counters, garbage
 from core.jobs.counters import COLLECTED_BYTES, COLLECTED_FILES
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.clearing import Freed
 from worker.persistence import DATABASE_AWAY
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Collection:
         """
         at = datetime.fromtimestamp(self._clock(), UTC)
         with transaction(self._engine) as session:
-            if not collection.take_turn(session, at=at, every_seconds=self._every):
+            if not garbage.take_turn(session, at=at, every_seconds=self._every):
                 return
         found, freed = Counter[str](), Freed()
         try:
@@ -86,7 +86,7 @@ class Collection:
     def _collected(self, at: datetime) -> Iterator[tuple[str, Freed]]:
         for job_id in self._jobs(at - self._delay):
             yield "jobs", self._collect_job(job_id, at)
-        for folder in collection.FOLDERS:
+        for folder in garbage.FOLDERS:
             for location in self._orphans(folder, at - self._delay):
                 freed = self._store.clear(location)
                 self._count(freed)
@@ -97,7 +97,7 @@ class Collection:
         last = None
         while True:
             with reading(self._engine) as session:
-                page = collection.jobs_to_collect(session, before=before, after=last)
+                page = garbage.jobs_to_collect(session, before=before, after=last)
             if not page:
                 return
             yield from (job_id for _, job_id in page)
@@ -105,20 +105,20 @@ class Collection:
 
     def _collect_job(self, job_id: str, at: datetime) -> Freed:
         with reading(self._engine) as session:
-            keep = collection.kept_checkpoints(session, job_id)
+            keep = garbage.kept_checkpoints(session, job_id)
         location = self._store.location_of(self._store.job_folder(job_id))
         freed = self._store.clear(location, keep=keep)
         self._count(freed)
         if not freed.troubles:
             with transaction(self._engine) as session:
-                collection.mark_collected(session, job_id, before=at - self._delay, at=at)
+                garbage.mark_collected(session, job_id, before=at - self._delay, at=at)
         return freed
 
     def _orphans(self, folder: str, before: datetime) -> list[str]:
         """Looking at the store comes first: what has no row after that was not about to get one."""
         entries = self._store.entries(folder)
         with reading(self._engine) as session:
-            found = collection.orphans(session, folder, entries, before=before)
+            found = garbage.orphans(session, folder, entries, before=before)
         return [entry.location for entry in found]
 
     def _count(self, freed: Freed) -> None:

@@ -8,10 +8,11 @@ from datetime import timedelta
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
-from core.jobs import audit, webhook_deliveries, workers
-from core.jobs.access_tables import IdempotencyKeyRow
+from core.jobs import audit_trail, workers
 from core.jobs.database import now, transaction
 from core.jobs.settings import Settings
+from core.jobs.tables.access import IdempotencyKeyRow
+from core.jobs.webhooks import deliveries as webhook_deliveries
 
 _EVERY_SECONDS = 3600.0
 _SILENT_WORKERS = timedelta(days=1)
@@ -43,7 +44,7 @@ class Pruning:
         audited, delivered = settings.keep_audit_days, settings.keep_deliveries_days
         answered = timedelta(days=settings.keep_idempotency_days)
         return {
-            "audit entries": audit.prune(session, older_than=timedelta(days=audited)),
+            "audit entries": audit_trail.prune(session, older_than=timedelta(days=audited)),
             "webhook messages": webhook_deliveries.prune(session, older_than=timedelta(days=delivered)),
             "idempotency keys": _prune_keys(session, older_than=answered),
             "workers": workers.prune(session, older_than=_SILENT_WORKERS),

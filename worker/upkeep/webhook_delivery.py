@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.webhook_deliveries import Parcel, Result, record, take, waiting
+from core.jobs.webhooks.deliveries import Parcel, Result, record, take, waiting
 from worker.persistence import DATABASE_AWAY
 
 MOST_THREADS = 16

@@ -12,8 +12,8 @@ import httpcore
 from standardwebhooks import Webhook
 
 from core.errors import SpecError
-from core.jobs.webhook_deliveries import Parcel, Result
-from core.jobs.webhook_targets import check_url, is_public, refusal
+from core.jobs.webhooks.deliveries import Parcel, Result
+from core.jobs.webhooks.targets import check_url, is_public, refusal
 
 SECONDS = 15.0
 """For connecting, sending and hearing the status together; looking names up has the system's own limits."""

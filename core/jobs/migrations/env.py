@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from core.jobs import access_tables, artifact_tables, tables  # noqa: F401 - so that Tables knows them all
-from core.jobs.table_types import Tables
+from core.jobs.tables.base import Tables
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Engine, update
 
 from core.jobs.database import now, reading, transaction
-from core.jobs.leases import Claim, claim
-from core.jobs.ledger import RetryPolicy
-from core.jobs.reports import report_started
+from core.jobs.ledger.fence import RetryPolicy
+from core.jobs.ledger.leases import Claim, claim
+from core.jobs.ledger.reports import report_started
+from core.jobs.ledger.submissions import Terms, cancel, events_after, pause, submit
 from core.jobs.states import State
-from core.jobs.submissions import Terms, cancel, events_after, pause, submit
-from core.jobs.tables import JobEventRow, JobRow
+from core.jobs.tables.jobs import JobEventRow, JobRow
 from core.specs import JobSpec, PretrainSpec
 
 POLICY = RetryPolicy(max_attempts=3, backoff_seconds=2.0)

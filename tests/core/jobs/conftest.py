@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import migrate, open_database
-from core.jobs.folder_store import FolderStore
-from core.jobs.table_types import Tables
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.folder_store import FolderStore
+from core.jobs.tables.base import Tables
 from tests.core.jobs.kept import bucket_store
 from tests.servers.postgres import postgres
 from tests.servers.s3 import S3Server

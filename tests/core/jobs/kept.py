@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.bucket_store import BucketStore
 from core.jobs.settings import Settings
-from core.jobs.stores import open_store
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.bucket_store import BucketStore
+from core.jobs.storage.stores import open_store
 from tests.servers.s3 import S3Server
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from core.jobs.artifact_tables import CorpusRow, EvaluationRow, UploadRow
 from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
 from core.jobs.identifiers import new_id
-from core.jobs.table_types import Tables
+from core.jobs.tables.artifacts import CorpusRow, EvaluationRow, UploadRow
+from core.jobs.tables.base import Tables
 from tests.servers.starting import wait_for
 
 

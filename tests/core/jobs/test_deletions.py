@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from core.errors import InUse
-from core.jobs.artifact_tables import UploadRow
 from core.jobs.database import now, reading, transaction
 from core.jobs.deletions import KEEP, delete, missing
-from core.jobs.submissions import submit
+from core.jobs.ledger.submissions import submit
+from core.jobs.tables.artifacts import UploadRow
 from core.specs import ImportSpec
 
 SPEC = ImportSpec(name="signs", source="upl_1")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from core.errors import KeyNotRotatable, UserError
-from core.jobs.access_tables import ApiKeyRow
 from core.jobs.database import now, open_database, transaction
 from core.jobs.keys import check, create_api_key, note_use, revoke, rotate
+from core.jobs.tables.access import ApiKeyRow
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from core.jobs import log_lines
 from core.jobs.database import transaction
-from core.jobs.leases import renew
+from core.jobs.ledger.leases import renew
 from core.jobs.settings import Settings
 from tests.core.jobs.arranging import hold
 

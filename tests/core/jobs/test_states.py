@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 
 from core.errors import ImpossibleTransition
 from core.jobs.database import now, transaction
-from core.jobs.ledger import move
+from core.jobs.ledger.fence import move
 from core.jobs.states import FINAL, HELD, Actor, State, may, origins
-from core.jobs.tables import JobRow, OutboxRow
+from core.jobs.tables.jobs import JobRow, OutboxRow
 from tests.core.jobs.arranging import events, job, queue, set_fields
 
 DESIGN = """

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from core.jobs import workers
 from core.jobs.database import now, transaction
-from core.jobs.tables import JobRow, WorkerRow
+from core.jobs.tables.jobs import JobRow, WorkerRow
 from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import claim_next, queue
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from core.jobs.artifact_tables import CheckpointRow
 from core.jobs.database import reading, transaction
-from core.jobs.leases import Claim
+from core.jobs.ledger.leases import Claim
+from core.jobs.ledger.reports import Point, checkpoints_of, record_metrics
 from core.jobs.quotas import Quotas
-from core.jobs.reports import Point, checkpoints_of, record_metrics
 from core.jobs.settings import Settings
+from core.jobs.tables.artifacts import CheckpointRow
 from core.run_config import RunConfig
 from tests.core.jobs.arranging import events, hold
 from worker.attempt.checkpoint_retention import Keeping, commit, let_go

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading
-from core.jobs.leases import Claim
-from core.jobs.reports import checkpoints_of
+from core.jobs.ledger.leases import Claim
+from core.jobs.ledger.reports import checkpoints_of
 from core.jobs.states import State
+from core.jobs.storage.artifacts import ArtifactStore
 from tests.core.jobs.arranging import events, hold
 from tests.core.jobs.kept import bucket_store, make_checkpoint
 from tests.servers.s3 import S3Server

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import CheckpointError, StorageAway
-from core.jobs.artifact_tables import CheckpointRow
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.folder_store import FolderStore
-from core.jobs.manifests import MANIFEST, size_of, verify
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.folder_store import FolderStore
+from core.jobs.storage.manifests import MANIFEST, size_of, verify
+from core.jobs.tables.artifacts import CheckpointRow
 from tests.core.jobs.kept import bucket_store, make_checkpoint, open_again
 from tests.servers.s3 import S3Server
 from worker.attempt.checkpoints import choose, unrecorded

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from core.jobs.database import reading, transaction
-from core.jobs.folder_store import FolderStore
-from core.jobs.leases import Claim, claim, reap
-from core.jobs.reports import Point, record_metrics
-from core.jobs.submissions import metrics_of
+from core.jobs.ledger.leases import Claim, claim, reap
+from core.jobs.ledger.reports import Point, record_metrics
+from core.jobs.ledger.submissions import metrics_of
+from core.jobs.storage.folder_store import FolderStore
 from tests.core.jobs.arranging import POLICY, expire, hold, set_fields
 from worker.attempt.journal import NAME, adopt_metrics
 

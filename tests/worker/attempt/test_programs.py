@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from core.jobs.artifact_tables import CorpusRow, EncoderRow, UploadRow
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import transaction
-from core.jobs.folder_store import FolderStore
-from core.jobs.leases import Claim
+from core.jobs.ledger.leases import Claim
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.folder_store import FolderStore
+from core.jobs.tables.artifacts import CorpusRow, EncoderRow, UploadRow
 from core.recipes import resolve
 from core.specs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
 from tests.core.jobs.arranging import queue

@@ -9,14 +9,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from core.errors import LeaseLost
-from core.jobs.artifacts import ArtifactStore
 from core.jobs.database import reading, transaction
-from core.jobs.folder_store import FolderStore
-from core.jobs.job_logs import PIECE_BYTES, read_log
-from core.jobs.leases import Claim
-from core.jobs.reports import checkpoints_of
+from core.jobs.ledger.job_logs import PIECE_BYTES, read_log
+from core.jobs.ledger.leases import Claim
+from core.jobs.ledger.reports import checkpoints_of
+from core.jobs.ledger.submissions import metrics_of
 from core.jobs.states import State
-from core.jobs.submissions import metrics_of
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.folder_store import FolderStore
 from tests.core.jobs.arranging import events, expire, hold, job
 from worker.attempt.program_log import ProgramLog
 from worker.attempt.reporter import FLUSH_SECONDS, Reporter
@@ -149,7 +149,7 @@ def test_nothing_is_lost_while_the_database_is_away(
 
 
 def test_a_lost_lease_stops_everything(sqlite_engine: Engine, claimed: Claim, reporter: Reporter) -> None:
-    from core.jobs.leases import reap
+    from core.jobs.ledger.leases import reap
     from tests.core.jobs.arranging import POLICY
 
     expire(sqlite_engine, claimed)

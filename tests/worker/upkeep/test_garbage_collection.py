@@ -12,18 +12,18 @@ from sqlalchemy import Engine
 
 from core.errors import ArtifactError
 from core.jobs import counters
-from core.jobs.access_tables import ApiKeyRow
-from core.jobs.artifact_tables import CheckpointRow, CorpusRow, EncoderRow, UploadRow
-from core.jobs.artifacts import ArtifactStore
-from core.jobs.clearing import Freed
 from core.jobs.database import now, reading, transaction
 from core.jobs.deletions import delete
-from core.jobs.folder_store import FolderStore
 from core.jobs.identifiers import new_id
-from core.jobs.leases import Claim
-from core.jobs.reports import checkpoints_of, commit_checkpoint
+from core.jobs.ledger.leases import Claim
+from core.jobs.ledger.reports import checkpoints_of, commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.states import State
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.clearing import Freed
+from core.jobs.storage.folder_store import FolderStore
+from core.jobs.tables.access import ApiKeyRow
+from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 from tests.core.jobs.kept import bucket_store, content_of, make_checkpoint
 from tests.servers.s3 import S3Server

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from core.jobs.access_tables import AuditEntryRow, IdempotencyKeyRow, WebhookDeliveryRow
-from core.jobs.audit import Change, record
+from core.jobs.audit_trail import Change, record
 from core.jobs.database import now, reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.tables import WorkerRow
-from core.jobs.webhooks import TEST, add_message, create_webhook
+from core.jobs.tables.access import AuditEntryRow, IdempotencyKeyRow, WebhookDeliveryRow
+from core.jobs.tables.jobs import WorkerRow
+from core.jobs.webhooks.notifying import TEST, add_message, create_webhook
 from core.jobs.workers import Capacity, heartbeat
 from tests.worker.attempt.test_reporter import Clock
 from worker.reconciler import Reconciler

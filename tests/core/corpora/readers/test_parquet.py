@@ -261,7 +261,7 @@ def test_an_empty_table_is_refused(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_pyarrow_is_loaded_when_it_is_needed() -> None:
     program = (
-        "import sys, core.corpora.importing, core.jobs.tables, signforge.cli\n"
+        "import sys, core.corpora.importing, core.jobs.tables.jobs, signforge.cli\n"
         "sys.exit(any(name in sys.modules for name in ('pyarrow', 'pose_format', 'pandas')))"
     )
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)

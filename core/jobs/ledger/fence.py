@@ -1,0 +1,157 @@
+"""The ledger's heart: the fence around a held job, its transitions and its events.
+
+Whoever writes about a job locks its row first, so a job's events have no gaps and no two writers interleave.
+`leases`, `reports`, `outcomes` (worker side) and `submissions` (API side) are built on this.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from core.errors import ImpossibleTransition, LeaseLost
+from core.jobs.database import now, storable
+from core.jobs.states import FINAL, HELD, Actor, Reason, State, may
+from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow, OutboxRow
+from core.jobs.webhooks.notifying import notify
+
+EventType = Literal["state", "progress", "metric", "checkpoint", "log"]
+_LONGEST_BACKOFF_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write about one attempt at one job."""
+
+    job_id: str
+    attempt: int
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often a job is tried, and how long it waits in between."""
+
+    max_attempts: int
+    backoff_seconds: float
+
+    def wait(self, charged_attempts: int) -> timedelta:
+        """The wait after that many charged attempts: doubling, at most five minutes."""
+        return timedelta(
+            seconds=min(self.backoff_seconds * 2 ** (charged_attempts - 1), _LONGEST_BACKOFF_SECONDS)
+        )
+
+
+def held(session: Session, lease: Lease, *, states: Iterable[State] = HELD) -> JobRow:
+    """Lock and return the job of `lease`, provided the lease still holds and the state is one of `states`.
+
+    Raises:
+        LeaseLost: no row matches id, attempt, token and states.
+    """
+    fence = update(JobRow).where(*conditions(lease, states)).values(updated_at=now(session)).returning(JobRow)
+    options = {"synchronize_session": False, "populate_existing": True}
+    job = session.execute(fence, execution_options=options).scalar_one_or_none()
+    if job is None:
+        raise lost(lease)
+    return job
+
+
+def conditions(lease: Lease, states: Iterable[State]) -> tuple[Any, ...]:
+    """The WHERE of every fenced write."""
+    return (
+        JobRow.id == lease.job_id,
+        JobRow.attempt == lease.attempt,
+        JobRow.lease_token == lease.token,
+        JobRow.state.in_(sorted(states)),
+    )
+
+
+def lost(lease: Lease) -> LeaseLost:
+    """The exception that says a lease no longer holds."""
+    return LeaseLost(f"Attempt {lease.attempt} at {lease.job_id} no longer holds the job's lease.")
+
+
+def append_event(session: Session, job: JobRow, event: EventType, data: dict[str, Any]) -> None:
+    """Add the next event of a locked job; every visible change has one, so the row's version moves too.
+
+    A change of state is also written down for each webhook of the owner.
+    """
+    job.last_event += 1
+    job.version += 1
+    session.add(
+        JobEventRow(job_id=job.id, sequence=job.last_event, type=event, data=data, created_at=job.updated_at)
+    )
+    if event == "state":
+        notify(session, job, data)
+
+
+def move(
+    session: Session,
+    job: JobRow,
+    target: State,
+    *,
+    actor: Actor,
+    at: datetime,
+    reason: Reason | None = None,
+    message: str | None = None,
+) -> State:
+    """Take a locked job to `target`: state, times, lease, attempt, doorbell and event together.
+
+    Raises:
+        ImpossibleTransition: the transition table does not let `actor` do that.
+    """
+    message = message and storable(message)
+    origin = State(job.state)
+    if not may(actor, origin=origin, target=target):
+        raise ImpossibleTransition(f"Job {job.id} is {origin}; it cannot become {target}.", state=origin)
+    job.state, job.status_reason, job.status_message, job.updated_at = target, reason, message, at
+    if target == State.RUNNING and job.started_at is None:
+        job.started_at = at
+    if target in FINAL:
+        job.finished_at = at
+    if origin in HELD and target not in HELD:
+        _release(session, job, outcome=reason or target, message=message, at=at)
+    _set_doorbell(session, job, at=at)
+    change = {"from": origin, "to": target, "reason": reason, "message": message, "attempt": job.attempt}
+    append_event(session, job, "state", change)
+    return target
+
+
+def move_back(
+    session: Session,
+    job: JobRow,
+    *,
+    actor: Actor,
+    charged: bool,
+    reason: Reason,
+    message: str,
+    policy: RetryPolicy,
+) -> State:
+    """Queue a locked, held job again, or fail it if this charged attempt was its last."""
+    at = now(session)
+    if not charged:
+        job.not_before = None
+        return move(session, job, State.QUEUED, actor=actor, at=at, reason=reason, message=message)
+    job.charged_attempts += 1
+    if job.charged_attempts >= policy.max_attempts:
+        ending = f"{message} Gave up after {job.charged_attempts} attempts."
+        return move(session, job, State.FAILED, actor=actor, at=at, reason=reason, message=ending)
+    job.not_before = at + policy.wait(job.charged_attempts)
+    return move(session, job, State.QUEUED, actor=actor, at=at, reason=reason, message=message)
+
+
+def _release(session: Session, job: JobRow, *, outcome: str, message: str | None, at: datetime) -> None:
+    job.lease_token = job.lease_expires_at = job.worker = None
+    ended = {"ended_at": at, "outcome": outcome, "message": message}
+    this = (JobAttemptRow.job_id == job.id, JobAttemptRow.attempt == job.attempt)
+    session.execute(update(JobAttemptRow).where(*this).values(**ended))
+
+
+def _set_doorbell(session: Session, job: JobRow, *, at: datetime) -> None:
+    if job.state == State.QUEUED:
+        session.merge(OutboxRow(job_id=job.id, ring_at=max(at, job.not_before or at), rings=0))
+    else:
+        session.execute(delete(OutboxRow).where(OutboxRow.job_id == job.id))

@@ -1,0 +1,127 @@
+"""The tables of what jobs use and make: uploads, corpora, checkpoints, encoders, scores."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.jobs.tables.base import Tables
+from core.jobs.tables.jobs import JobRow
+
+
+class CheckpointRow(Tables):
+    """A committed checkpoint. The row is the commit: a folder without one is garbage."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (UniqueConstraint("job_id", "step", "attempt"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey(JobRow.id), index=True)
+    attempt: Mapped[int]
+    step: Mapped[int]
+    location: Mapped[str] = mapped_column(String(1000))
+    manifest: Mapped[dict[str, Any]]
+    pinned: Mapped[bool] = mapped_column(default=False)
+    size_bytes: Mapped[int]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class UploadRow(Tables):
+    """A file somebody sent, waiting to be imported."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    filename: Mapped[str] = mapped_column(String(500))
+    location: Mapped[str] = mapped_column(String(1000))
+    size_bytes: Mapped[int]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class CorpusRow(Tables):
+    """A packed corpus made by an import job; deleting it frees its name."""
+
+    __tablename__ = "corpora"
+    __table_args__ = (
+        Index(
+            "uq_corpora_owner_name",
+            "owner",
+            "name",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("ix_corpora_page", "owner", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    job_id: Mapped[str] = mapped_column(ForeignKey(JobRow.id))
+    location: Mapped[str] = mapped_column(String(1000))
+    digest: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    summary: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class EncoderRow(Tables):
+    """A trained encoder that users download; a name gets versions 1, 2, 3 ..."""
+
+    __tablename__ = "encoders"
+    __table_args__ = (
+        UniqueConstraint("owner", "name", "version"),
+        Index("ix_encoders_page", "owner", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    version: Mapped[int]
+    job_id: Mapped[str] = mapped_column(ForeignKey(JobRow.id))
+    corpus_id: Mapped[str | None] = mapped_column(ForeignKey("corpora.id"))
+    checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id"))
+    location: Mapped[str] = mapped_column(String(1000))
+    sha256: Mapped[str]
+    size_bytes: Mapped[int]
+    card: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+_SCORE_TABLES = frozenset({"per_class", "confusions"})
+
+
+def without_tables(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """An evaluation's scores without what grows with the number of glosses: for lists and for the job."""
+    return {name: value for name, value in scores.items() if name not in _SCORE_TABLES}
+
+
+class EvaluationRow(Tables):
+    """Scores of one encoder (or baseline) on one corpus by one protocol."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey(JobRow.id))
+    encoder_id: Mapped[str | None] = mapped_column(ForeignKey("encoders.id"), index=True)
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    features: Mapped[str]
+    protocol: Mapped[str]
+    folds: Mapped[str]
+    scores: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]

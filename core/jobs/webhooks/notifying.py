@@ -1,0 +1,103 @@
+"""Webhooks: who is to be told of job state changes, and the messages to be sent.
+
+A message is a row written in the transaction of the change it tells of: neither is there without the other.
+"""
+
+import base64
+import secrets
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from core.jobs.database import lock_name, now
+from core.jobs.identifiers import new_id
+from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
+from core.jobs.tables.jobs import JobRow
+
+JOB_STATE = "job.state"
+TEST = "webhook.test"
+_SECRET_BYTES = 32
+
+
+class DeliveryState(StrEnum):
+    """What became of a message."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+def create_webhook(session: Session, *, owner: str, url: str) -> WebhookRow:
+    """Have `owner` told at `url` of every state change of their jobs from now on."""
+    row = WebhookRow(id=new_id("whk"), owner=owner, url=url, secret=_new_secret(), created_at=now(session))
+    session.add(row)
+    session.flush()
+    return row
+
+
+def count_webhooks(session: Session, owner: str) -> int:
+    """How many webhooks `owner` has; no other transaction makes one of theirs before this one ends."""
+    lock_name(session, f"webhooks:{owner}")
+    kept = select(func.count()).where(WebhookRow.owner == owner, WebhookRow.deleted_at.is_(None))
+    return session.execute(kept).scalar_one()
+
+
+def rotate_secret(session: Session, row: WebhookRow, *, grace_seconds: float) -> None:
+    """Give a webhook a new secret; messages are signed with the old one too for `grace_seconds` more."""
+    session.refresh(row, with_for_update=True)
+    row.old_secret, row.secret = row.secret, _new_secret()
+    row.old_secret_until = now(session) + timedelta(seconds=grace_seconds)
+    session.flush()
+
+
+def delete_webhook(session: Session, row: WebhookRow) -> None:
+    """Send nothing there any more; its log and secrets go. Repeating it is harmless."""
+    session.refresh(row, with_for_update=True)
+    session.execute(delete(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == row.id))
+    row.deleted_at = row.deleted_at or now(session)
+    row.secret, row.old_secret = "", None
+    session.flush()
+
+
+def notify(session: Session, job: JobRow, change: dict[str, Any]) -> None:
+    """Write a message about a job's new state for each webhook of its owner: mostly one look at an index."""
+    listening = select(WebhookRow.id).where(
+        WebhookRow.owner == job.owner, WebhookRow.deleted_at.is_(None), WebhookRow.disabled_at.is_(None)
+    )
+    with session.no_autoflush:  # the job's own changes need not be written twice
+        webhook_ids = session.scalars(listening).all()
+    data = {
+        "job_id": job.id,
+        "kind": job.kind,
+        "name": job.spec.get("name"),
+        "sequence": job.last_event,
+        **change,
+    }
+    for webhook_id in webhook_ids:
+        add_message(session, webhook_id, JOB_STATE, data, at=job.updated_at)
+
+
+def add_message(
+    session: Session, webhook_id: str, kind: str, data: dict[str, Any], *, at: datetime
+) -> WebhookDeliveryRow:
+    """Write a message to be sent as soon as possible."""
+    timestamp = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    row = WebhookDeliveryRow(
+        id=new_id("msg"),
+        webhook_id=webhook_id,
+        type=kind,
+        payload={"type": kind, "timestamp": timestamp, "data": data},
+        state=DeliveryState.PENDING,
+        attempts=0,
+        next_at=at,
+        created_at=at,
+    )
+    session.add(row)
+    return row
+
+
+def _new_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
