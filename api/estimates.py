@@ -6,12 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.schemas import EstimateResponse
-from core.config import PretrainConfig
-from core.footprint import footprint
+from core.encoders.footprint import footprint
 from core.jobs.states import State
 from core.jobs.tables.artifacts import CorpusRow
 from core.jobs.tables.jobs import JobRow
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
+from core.specs.pretraining import PretrainConfig
 
 _LOOKED_AT = 100
 """Earlier runs to compare with."""

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from api.auth import Scope
 from api.schemas import GraceSeconds, Sent
-from core.fields import Closed, Name
+from core.specs.fields import Closed, Name
 
 
 class ApiKeyRequest(Closed):

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from api.schemas import Sent
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow, without_tables
 from core.jobs.tables.jobs import JobRow, WorkerRow
-from core.recipes import Recipe
+from core.specs.recipes import Recipe
 
 
 class UploadResponse(Sent):

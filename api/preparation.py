@@ -15,8 +15,7 @@ from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.jobs.tables.jobs import JobRow
-from core.recipes import resolve
-from core.specs import (
+from core.specs.jobs import (
     AuditSpec,
     ClipSelection,
     EvaluateSpec,
@@ -25,6 +24,7 @@ from core.specs import (
     JobSpec,
     PretrainSpec,
 )
+from core.specs.recipes import resolve
 
 _MOST_NAMES_TOLD = 20
 _FEW = 5

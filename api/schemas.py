@@ -5,10 +5,10 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.fields import Real
 from core.jobs.states import FINAL, Reason, State
 from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
+from core.specs.fields import Real
 
 GraceSeconds = Annotated[Real, Field(ge=0, le=30 * 86_400)]
 """How long what a rotation replaces goes on working."""

@@ -23,7 +23,7 @@ from core.jobs.states import State
 from core.jobs.tables.jobs import JobRow
 from core.jobs.tracing import current_trace_parent
 from core.jobs.workers import lack
-from core.specs import JobSpec, PretrainSpec
+from core.specs.jobs import JobSpec, PretrainSpec
 
 _USUAL = Terms()
 _log = logging.getLogger("signforge.api")

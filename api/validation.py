@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
-from core.specs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
+from core.specs.jobs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
 
 SPEC_TYPES: Mapping[str, type[BaseModel]] = {
     "import": ImportSpec,

@@ -6,9 +6,9 @@ from typing import Any, Self
 from pydantic import HttpUrl
 
 from api.schemas import GraceSeconds, Sent
-from core.fields import Closed
 from core.jobs.tables.access import WebhookRow
 from core.jobs.webhooks.notifying import DeliveryState
+from core.specs.fields import Closed
 
 
 class WebhookRequest(Closed):

@@ -3,7 +3,7 @@
     python benchmarks/allocation.py [--batch 16] [--rounds 3]
 
 The same step in two processes that take turns, one with glibc's own settings, one with those that signforge
-gives its training processes (`core/allocator.py`).
+gives its training processes (`core/program/allocator.py`).
 """
 
 import argparse
@@ -14,7 +14,7 @@ import step
 from measuring import comparison, interleaved
 from sides import MIB, SideProcess
 
-from core.allocator import tuned_environment
+from core.program.allocator import tuned_environment
 
 BASELINE = "glibc's own"
 

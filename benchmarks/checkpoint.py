@@ -25,7 +25,7 @@ from short_run import step_seconds
 from synthetic_corpus import synthetic_corpus
 
 from core.contrast.stc import SpatialTemporalConsistency
-from core.recipes import find_recipe
+from core.specs.recipes import find_recipe
 from core.training.background_saving import BackgroundSaver
 from core.training.checkpoint import Checkpoint, save_checkpoint
 

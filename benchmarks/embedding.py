@@ -20,12 +20,12 @@ from literal.stc import LiteralSTC, literal_features
 from measuring import comparison, interleaved
 from sides import MIB, SideProcess, serve
 
-from core.allocator import tuned_environment
 from core.augment.views import View
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.onnx import OnnxEncoder, write_graph
 from core.pose.streams import STREAMS
-from core.recipes import find_recipe
+from core.program.allocator import tuned_environment
+from core.specs.recipes import find_recipe
 from core.training.engine import Engine
 
 GFLOP_PER_CLIP = 13.05

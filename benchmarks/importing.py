@@ -22,15 +22,15 @@ import numpy as np
 from measuring import Side, comparison, interleaved
 from synthetic_videos import RawVideo, synthetic_videos
 
-from core.available_cores import available_cores
 from core.corpora import importing
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.observer import SilentObserver
 from core.pose.clip import Clip
 from core.pose.normalise import PROFILES
-from core.specs import ImportSpec, SplitConfig
+from core.program.available_cores import available_cores
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec, SplitConfig
 
 ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 9000, 150
 PROFILE = PROFILES["wlasl"]

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from core.config import ViewConfig
 from core.pose.normalise import NormalisationProfile
+from core.specs.pretraining import ViewConfig
 
 RIGHT_HAND, LEFT_HAND = list(range(112, 133)), list(range(91, 112))
 NOSE, LEFT_ARM, RIGHT_ARM = [0], [5, 7, 9], [6, 8, 10]

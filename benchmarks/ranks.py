@@ -25,8 +25,8 @@ from short_run import Clock
 from synthetic_corpus import synthetic_corpus
 
 from core.errors import Stopped
-from core.program import Launch
-from core.specs import PretrainSpec
+from core.program.frame import Launch
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from core.training.rank_launcher import launch_ranks
 

@@ -26,10 +26,10 @@ from synthetic_corpus import CLIP_BYTES, GLOSSES, synthetic_corpus
 
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
-from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.search.knn import knn_scores
-from core.specs import ClipSelection
+from core.specs.jobs import ClipSelection
+from core.specs.pretraining import ViewConfig
 
 BATCH, QUERIES, WIDTH, STEPS = 64, 1000, 384, 25
 """Clips of a batch; kNN queries, and width of features (that of `smoke`); steps of a run."""

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from core.errors import Stopped
-from core.observer import SilentObserver
-from core.specs import PretrainSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 
 

@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-from core.program import Launch, main
-from core.specs import PretrainSpec
+from core.program.frame import Launch, main
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from core.training.process_group import RankPlace, SingleRank
 

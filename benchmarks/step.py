@@ -19,10 +19,10 @@ from literal.stc import LiteralSTC, literal_optimiser, literal_step
 from measuring import comparison, interleaved
 from sides import MIB, SideProcess, serve
 
-from core.allocator import tuned_environment
 from core.augment.views import View
-from core.config import PretrainConfig
-from core.recipes import find_recipe
+from core.program.allocator import tuned_environment
+from core.specs.pretraining import PretrainConfig
+from core.specs.recipes import find_recipe
 from core.training.devices import be_deterministic
 from core.training.engine import Engine
 from core.training.process_group import SingleRank

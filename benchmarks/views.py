@@ -24,17 +24,17 @@ from literal_data import LiteralLoader, Sample, collated, one_view
 from measuring import Side, comparison, interleaved
 from synthetic_videos import RawVideo, synthetic_videos
 
-from core.allocator import tuned_environment
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
-from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.errors import KernelError
 from core.kernels.library import NativeLibrary, native_library
 from core.pose.normalise import PROFILES, normalise
-from core.specs import SplitConfig
+from core.program.allocator import tuned_environment
+from core.specs.jobs import SplitConfig
+from core.specs.pretraining import ViewConfig
 
 BATCH, ROUNDS, VIDEOS = 64, 9, 256
 FROM_FILES, FROM_MEMORY = "literal, raw files", "literal, normalised clips"

@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import SpecError, StorageError
-from core.specs import JobSpec, SplitConfig
+from core.specs.jobs import JobSpec, SplitConfig
 from signforge import job_logs, lists
 from signforge.address import find_address
 from signforge.administration import Administration

@@ -25,8 +25,8 @@ from core.pose.synthetic.recording import (
     names_of,
     save_npz,
 )
-from core.recipes import find_recipe
-from core.specs import EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.recipes import find_recipe
 from signforge.children import Child, wait_until
 from signforge.client import Client
 from signforge.commands.terminal import output

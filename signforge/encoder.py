@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.exchange.card import EncoderCard
-from core.fields import Precision
 from core.pose.clip import Clip
-from core.specs import WantedFormat
+from core.specs.fields import Precision
+from core.specs.jobs import WantedFormat
 from signforge.pose_source import open_poses
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import pytest
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
-from core.observer import SilentObserver
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.recipes import resolve
-from core.specs import ImportSpec, PretrainSpec, SplitConfig
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec, PretrainSpec, SplitConfig
+from core.specs.recipes import resolve
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

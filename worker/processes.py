@@ -1,7 +1,7 @@
 """Finding and ending all processes that work for one attempt at a job.
 
-Each dies with its parent (`core.lifeline`). Independently of that, each carries the attempt's mark in its
-environment, which children inherit whatever session or parent they end up with.
+Each dies with its parent (`core.program.lifeline`). Each also carries the attempt's mark in its environment,
+which children inherit whatever session or parent they end up with.
 """
 
 import contextlib

@@ -29,7 +29,7 @@ from core.jobs.ledger.leases import expire, reap
 from core.jobs.settings import Settings
 from core.jobs.states import State
 from core.jobs.storage.stores import open_store
-from core.observer import StopSwitch
+from core.program.observer import StopSwitch
 from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY, Backoff
 from worker.tasks import HEARTBEAT_SECONDS

@@ -31,7 +31,7 @@ from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.manifests import size_of
 from core.jobs.storage.stores import open_store
 from core.jobs.tracing import open_tracing
-from core.lifeline import die_with_parent
+from core.program.lifeline import die_with_parent
 from worker.attempt import journal
 from worker.attempt.checkpoint_retention import Keeping
 from worker.attempt.checkpoints import Resume, choose, unrecorded

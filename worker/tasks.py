@@ -15,7 +15,7 @@ from core.jobs.database import open_database, transaction
 from core.jobs.settings import Settings
 from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
-from core.lifeline import die_with_parent
+from core.program.lifeline import die_with_parent
 from worker.app import DOORBELL, speaks_amqp, worker_name
 from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR, Holder

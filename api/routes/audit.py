@@ -10,9 +10,9 @@ from api.library_schemas import AuditEntryResponse
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
-from core.fields import Name
 from core.jobs.database import reading
 from core.jobs.tables.access import AuditEntryRow
+from core.specs.fields import Name
 
 router = APIRouter(tags=["audit"])
 AuditPage = Page[AuditEntryResponse]

@@ -23,10 +23,10 @@ from api.service import Service, ServiceOf
 from api.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
-from core.fields import Name
 from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import CorpusRow
-from core.specs import ImportSpec
+from core.specs.fields import Name
+from core.specs.jobs import ImportSpec
 
 router = APIRouter(tags=["corpora"])
 _BLOCK_BYTES = 1 << 20

@@ -13,9 +13,9 @@ from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import Service, ServiceOf
-from core.fields import Name
 from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow
+from core.specs.fields import Name
 
 router = APIRouter(tags=["encoders"])
 _FILE = "encoder.safetensors"

@@ -11,9 +11,9 @@ from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas import Page
 from api.service import ServiceOf
-from core.fields import Name
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, EvaluationRow
+from core.specs.fields import Name
 
 router = APIRouter(tags=["evaluations"])
 

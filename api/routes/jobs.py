@@ -31,13 +31,13 @@ from api.schemas import (
 from api.service import Service, ServiceOf
 from api.submitting import look, rehearse, retry_job, submit_spec
 from api.terms import TermsOf
-from core.fields import Name
 from core.jobs.database import reading, transaction
 from core.jobs.ledger import submissions
 from core.jobs.ledger.reports import checkpoints_of
 from core.jobs.states import FINAL, State
 from core.jobs.tables.jobs import JobAttemptRow, JobMetricRow, JobRow
-from core.specs import JobSpec
+from core.specs.fields import Name
+from core.specs.jobs import JobSpec
 
 router = APIRouter(tags=["jobs"])
 _LONGEST_WAIT_SECONDS = 60.0

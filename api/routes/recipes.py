@@ -6,7 +6,7 @@ from api.auth import Reader
 from api.library_schemas import RecipeList, RecipeResponse
 from api.problems import Problem
 from core.errors import SpecError
-from core.recipes import RECIPES, find_recipe
+from core.specs.recipes import RECIPES, find_recipe
 
 router = APIRouter(tags=["recipes"])
 

@@ -20,7 +20,7 @@ from core.evaluation.features import keypoint_features
 from core.evaluation.label_draw import labelled
 from core.evaluation.probes import probe
 from core.pose.skeleton import TRUNK
-from core.specs import ClipSelection, EvaluateSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec
 
 _NAMES = {False: "raw keypoints", True: "raw keypoints, mirrored copies too"}
 _STANDARDISED = ", standardised"

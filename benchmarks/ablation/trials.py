@@ -14,8 +14,8 @@ from ablation.rows import Row
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
-from core.recipes import resolve
-from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.specs.recipes import resolve
 from core.training.pretrain import pretrain
 
 Scores = dict[str, float]

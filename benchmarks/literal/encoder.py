@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.config import EncoderConfig
 from core.pose.skeleton import HAND, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_PART
+from core.specs.pretraining import EncoderConfig
 
 from .part_network import PartNetwork
 from .transformer import Transformer

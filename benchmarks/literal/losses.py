@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.config import NeighbourConfig
+from core.specs.pretraining import NeighbourConfig
 
 BySpace = dict[str, Tensor]
 """Embedding space (fused, hand, trunk) -> features or embeddings (N, C), or similarities (N, K)."""

@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from core.config import EncoderConfig
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.pose.skeleton import PartSkeleton
+from core.specs.pretraining import EncoderConfig
 
 
 class GraphConv(nn.Module):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.augment.views import View
-from core.config import OptimiserConfig, PretrainConfig
 from core.pose.streams import motion
+from core.specs.pretraining import OptimiserConfig, PretrainConfig
 
 from .encoder import Encoder
 from .losses import BySpace, info_nce, neighbour_divergence

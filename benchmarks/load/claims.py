@@ -12,7 +12,7 @@ from core.jobs.ledger.leases import claim
 from core.jobs.ledger.submissions import submit
 from core.jobs.states import State
 from core.jobs.tables.jobs import JobRow
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from load.stage import CORPUS, Stage
 
 CLAIMANTS, QUEUED, OWNERS, CLAIMS = 60, 10_000, 20, 5

@@ -10,7 +10,7 @@ from core.jobs.ledger.fence import Lease
 from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
 from core.jobs.tables.jobs import JobRow
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from load.stage import CORPUS, OWNER, Stage
 
 LISTENERS, EVENTS, PAUSE_SECONDS = 1000, 30, 0.5

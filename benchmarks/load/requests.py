@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from core.jobs.database import reading, transaction
 from core.jobs.ledger.submissions import submit
 from core.jobs.tables.jobs import JobRow
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from load.stage import CORPUS, OWNER, Stage
 
 CONNECTIONS, SUBMISSIONS, POLLS, QUEUED = 8, 400, 1600, 300

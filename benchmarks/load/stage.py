@@ -15,7 +15,7 @@ from synthetic_corpus import GLOSSES, SIGNERS, write_quickly
 from core.jobs.database import transaction
 from core.jobs.ledger.submissions import cancel, submit
 from core.jobs.tables.artifacts import CorpusRow
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from tests.servers.api import OWNER, Api
 from tests.servers.postgres import postgres
 from tests.servers.starting import start

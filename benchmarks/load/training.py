@@ -15,13 +15,13 @@ import psutil
 from measuring import Spread, median_interval
 from sqlalchemy import select
 
-from core.allocator import tuned_environment
 from core.jobs.database import reading, transaction
 from core.jobs.ledger.submissions import cancel
 from core.jobs.states import FINAL
 from core.jobs.tables.jobs import JobEventRow, JobRow
-from core.recipes import resolve
-from core.specs import PretrainSpec
+from core.program.allocator import tuned_environment
+from core.specs.jobs import PretrainSpec
+from core.specs.recipes import resolve
 from load.jobs import (
     WITHIN_SECONDS,
     overrides_of,

@@ -23,7 +23,7 @@ from core.corpora.writing import write_corpus
 from core.evaluation.alignment import mirrored, sight_of
 from core.evaluation.copies import Copy, MiddleFrames, near_copies
 from core.pose.clip import Clip
-from core.specs import AuditSpec, SplitConfig
+from core.specs.jobs import AuditSpec, SplitConfig
 
 ANY_DISTANCE = 10.0
 MIN_FRAMES = 20

@@ -18,9 +18,9 @@ from precision import MODES
 
 from core.corpora.importing import import_corpus
 from core.errors import Stopped
-from core.observer import SilentObserver
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs import ImportSpec, PretrainSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec, PretrainSpec
 from core.training.pretrain import pretrain
 
 COLOURS = {

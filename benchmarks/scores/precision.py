@@ -21,9 +21,9 @@ import numpy as np
 
 from core.corpora.importing import import_corpus
 from core.evaluation.evaluate import evaluate
-from core.observer import SilentObserver
 from core.pose.synthetic.recording import SyntheticConfig, generate, names_of, save_npz
-from core.specs import ClipSelection, EvaluateSpec, ImportSpec, PretrainSpec, SplitConfig
+from core.program.observer import SilentObserver
+from core.specs.jobs import ClipSelection, EvaluateSpec, ImportSpec, PretrainSpec, SplitConfig
 from core.training.pretrain import pretrain
 
 MODES = {

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from signforge import Client
 from signforge.models import Job
 

@@ -16,7 +16,7 @@ from core.augment.plane_maps import PlaneMaps
 from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop
 from core.augment.turning import draw_turns
-from core.config import ViewConfig
+from core.specs.pretraining import ViewConfig
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
 
-from core.config import ViewConfig
 from core.pose.skeleton import NUM_JOINTS
+from core.specs.pretraining import ViewConfig
 
 
 def draw_joints(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Bool[Tensor, "B 49"]:

@@ -8,8 +8,8 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from core.augment.plane_maps import PlaneMaps
-from core.config import ViewConfig
 from core.pose.skeleton import NUM_JOINTS, TRUNK
+from core.specs.pretraining import ViewConfig
 
 CENTRE = 0.5
 """Of the image, and of a hand's crop, along each axis."""

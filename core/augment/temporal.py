@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from core.config import ViewConfig
+from core.specs.pretraining import ViewConfig
 
 
 @dataclass(frozen=True)

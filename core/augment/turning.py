@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from core.augment.plane_maps import PlaneMaps
-from core.config import ViewConfig
 from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
+from core.specs.pretraining import ViewConfig
 
 _PARTS = (RIGHT_HAND, LEFT_HAND, TRUNK)
 

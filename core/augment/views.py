@@ -15,10 +15,10 @@ from torch import Tensor
 from core.augment.draws import ViewDraws
 from core.augment.exchange import exchanged_joints
 from core.augment.temporal import TemporalCrop, pick_frames, resize_points
-from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
 from core.kernels.library import NativeLibrary, runs_natively
 from core.pose.skeleton import LEFT_HAND, NUM_JOINTS, RIGHT_HAND, TRUNK
+from core.specs.pretraining import ViewConfig
 
 
 @dataclass(frozen=True)

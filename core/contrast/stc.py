@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.augment.views import View
-from core.config import PretrainConfig
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import momentum_update
 from core.encoders.pass_context import PassContext
@@ -22,6 +21,7 @@ from core.losses.consistency import channel_consistency, hand_trunk_consistency
 from core.losses.info_nce import info_nce
 from core.losses.knowledge_transfer import knowledge_transfer
 from core.pose.streams import streams
+from core.specs.pretraining import PretrainConfig
 
 Embeddings = dict[str, dict[str, Tensor]]
 """stream -> space -> (B, D), or similarities (B, K)."""

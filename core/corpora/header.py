@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from core.errors import CorpusError
-from core.fields import Closed, Name
 from core.pose.skeleton import NUM_JOINTS
+from core.specs.fields import Closed, Name
 
 HEADER_FILE = "corpus.json"
 FORMAT_VERSION = 1

@@ -9,8 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core import program
-from core.available_cores import available_cores
 from core.corpora.packed import PackedCorpus
 from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmarks.options import BenchmarkOptions
@@ -22,9 +20,11 @@ from core.corpora.source import ReadReport, SourceClip
 from core.corpora.source_digest import SourceDigest
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
 from core.errors import CorpusError, Stopped
-from core.observer import Observer
 from core.pose.normalise import PROFILES
-from core.specs import ImportSpec
+from core.program import frame
+from core.program.available_cores import available_cores
+from core.program.observer import Observer
+from core.specs.jobs import ImportSpec
 
 CORPUS_FOLDER = "corpus"
 
@@ -89,7 +89,7 @@ def import_corpus(
     return _describe(corpus)
 
 
-def run(launch: program.Launch[ImportSpec]) -> Mapping[str, object]:
+def run(launch: frame.Launch[ImportSpec]) -> Mapping[str, object]:
     """Read pose files, normalise them and pack them into a corpus."""
     return import_corpus(launch.spec, launch.out, launch.observer, processes=available_cores())
 
@@ -226,4 +226,4 @@ def _describe(corpus: PackedCorpus) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    program.finish(program.main(run, ImportSpec))
+    frame.finish(frame.main(run, ImportSpec))

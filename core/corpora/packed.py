@@ -21,7 +21,7 @@ from core.corpora.header import (
 )
 from core.errors import CorpusError, SpecError
 from core.pose.clip import Clip
-from core.specs import ClipSelection
+from core.specs.jobs import ClipSelection
 
 
 @dataclass(frozen=True)

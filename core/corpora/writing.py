@@ -23,7 +23,7 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.splits import ClipFacts, Split, assign_splits
 from core.errors import CorpusError
-from core.specs import SplitConfig
+from core.specs.jobs import SplitConfig
 
 MAX_NAME_BYTES = 255
 PARTIAL_SUFFIX = ".partial"

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.config import EncoderConfig
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.encoders.graph_conv import GraphBlock, NodeNorm
 from core.encoders.linear import in_precision, linear_before_norm
@@ -14,6 +13,7 @@ from core.encoders.pass_context import DropoutPlace, PassContext
 from core.encoders.temporal_block import TemporalBlock
 from core.kernels.sub_parts import SubParts, pool_sub_parts
 from core.pose.skeleton import PartSkeleton
+from core.specs.pretraining import EncoderConfig
 
 
 class PartNetwork(nn.Module):

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.config import EncoderConfig
 from core.encoders.sign_encoder import Features
+from core.specs.pretraining import EncoderConfig
 
 SPACES = tuple(field.name for field in fields(Features))
 """The embedding spaces of a stream: fused, hand, trunk."""

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from core.config import EncoderConfig
 from core.encoders.part_network import PartNetwork
 from core.encoders.pass_context import PassContext, number_places
 from core.encoders.pooling import pooling
 from core.encoders.temporal_transformer import TemporalTransformer
 from core.pose.skeleton import HAND, LEFT_HAND, REPAIRED_TRUNK_PART, RIGHT_HAND, TRUNK, TRUNK_PART
+from core.specs.pretraining import EncoderConfig
 
 
 @dataclass(frozen=True)

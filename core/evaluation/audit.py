@@ -19,10 +19,10 @@ from core.evaluation.copies import MiddleFrames
 from core.evaluation.features import keypoint_features
 from core.evaluation.folds import Fold
 from core.evaluation.posture import PROBES, Reading, posture_features, read
-from core.observer import Observer, SilentObserver
-from core.program import Launch, finish, main
+from core.program.frame import Launch, finish, main
+from core.program.observer import Observer, SilentObserver
 from core.search.neighbours import Meanwhile
-from core.specs import AuditSpec
+from core.specs.jobs import AuditSpec
 
 _MOST_FOLDS_PROBED = 5
 """Of more, several signers or sessions are left out at once: linear probes take minutes on large corpora."""

@@ -11,7 +11,7 @@ from core.corpora.split_names import TRAIN
 from core.corpora.splits import ClipFacts, assign_splits
 from core.errors import SplitError
 from core.evaluation.folds import Fold, folds_of
-from core.specs import AuditSpec, EvaluateSpec, SplitConfig
+from core.specs.jobs import AuditSpec, EvaluateSpec, SplitConfig
 
 
 def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec) -> list[Fold]:

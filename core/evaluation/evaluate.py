@@ -25,10 +25,10 @@ from core.evaluation.probes import probe
 from core.evaluation.report import Scored, report
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task, task_of
-from core.observer import Observer, SilentObserver
-from core.program import Launch, finish, main
+from core.program.frame import Launch, finish, main
+from core.program.observer import Observer, SilentObserver
 from core.search.neighbours import Meanwhile
-from core.specs import EvaluateSpec
+from core.specs.jobs import EvaluateSpec
 
 
 def evaluate(

@@ -10,8 +10,8 @@ from core.augment.views import ClipBatch
 from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.clip_encoder import ClipEncoder
-from core.observer import Observer
 from core.pose.skeleton import HANDS, LEFT_SHOULDER, RIGHT_SHOULDER, TRUNK
+from core.program.observer import Observer
 
 CLIPS_AT_ONCE = 64
 """Embedded in one pass."""

@@ -13,7 +13,7 @@ from core.evaluation.fine_tuning import FineTuning
 from core.evaluation.outcome import Outcome
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task
-from core.specs import ClipSelection, EvaluateSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec
 from core.training.checkpoint import Checkpoint, load_checkpoint
 from core.training.run_state import fact_differences
 

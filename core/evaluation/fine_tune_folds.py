@@ -21,9 +21,9 @@ from core.evaluation.outcome import Outcome
 from core.evaluation.probes import classified
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task
-from core.observer import Observer
-from core.run_config import RunConfig
-from core.specs import EvaluateSpec
+from core.program.observer import Observer
+from core.specs.jobs import EvaluateSpec
+from core.specs.run import RunConfig
 from core.training.checkpoint import Checkpoint
 from core.training.checkpoint_keeper import CheckpointKeeper
 from core.training.devices import be_deterministic

@@ -22,8 +22,8 @@ from core.evaluation.features import CLIPS_AT_ONCE
 from core.evaluation.subject import unmoved
 from core.evaluation.task import Source
 from core.exchange.clip_encoder import ClipEncoder
-from core.fine_tune_config import FineTuneConfig
 from core.search.neighbours import Meanwhile
+from core.specs.fine_tuning import FineTuneConfig
 from core.training.data_order import DataOrder
 from core.training.engine import Engine
 from core.training.optimisers import optimiser_memory, restore_memory

@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from core.corpora.packed import PackedCorpus
 from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
-from core.specs import EvaluateSpec
+from core.specs.jobs import EvaluateSpec
 
 
 def _nobody() -> Int64[np.ndarray, " 0"]:

@@ -6,7 +6,7 @@ from jaxtyping import Int64
 from core.errors import SplitError
 from core.evaluation.folds import Fold
 from core.evaluation.task import Task
-from core.specs import EvaluateSpec
+from core.specs.jobs import EvaluateSpec
 from core.training.randomness import derived_seed
 
 _NEARLY = 1.2

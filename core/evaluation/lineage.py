@@ -8,7 +8,7 @@ from core.corpora.packed import PackedCorpus
 from core.evaluation.task import Task
 from core.exchange.card import EncoderCard
 from core.exchange.weights import LoadedEncoder
-from core.observer import Observer
+from core.program.observer import Observer
 from core.search.neighbours import Meanwhile
 
 

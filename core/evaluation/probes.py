@@ -11,7 +11,7 @@ from core.evaluation.outcome import Outcome
 from core.evaluation.retrieval import answers
 from core.search.knn import knn_scores
 from core.search.neighbours import Meanwhile
-from core.specs import EvaluateSpec
+from core.specs.jobs import EvaluateSpec
 
 
 def probe(

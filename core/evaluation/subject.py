@@ -13,8 +13,8 @@ from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_f
 from core.evaluation.task import Source, Task
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder, load_encoder
-from core.observer import Observer
-from core.specs import EvaluateSpec
+from core.program.observer import Observer
+from core.specs.jobs import EvaluateSpec
 from core.training.engine import Engine
 
 

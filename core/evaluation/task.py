@@ -10,7 +10,7 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.split_names import VAL
 from core.errors import SplitError
 from core.evaluation.folds import Fold, divided, folds_of
-from core.specs import ClipSelection, EvaluateSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec
 
 
 @dataclass(frozen=True)

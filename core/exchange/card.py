@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from core.config import PretrainConfig
-from core.fields import Closed
-from core.specs import PretrainSpec
+from core.specs.fields import Closed
+from core.specs.jobs import PretrainSpec
+from core.specs.pretraining import PretrainConfig
 
 
 class CorpusCard(Closed):

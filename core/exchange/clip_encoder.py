@@ -10,13 +10,13 @@ from torch.nn import functional
 
 from core.augment.temporal import centre_crop
 from core.augment.views import ClipBatch, View, cut_view
-from core.config import PretrainConfig
 from core.corpora.packed import RaggedBatch
 from core.encoders.folding import folded
 from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import Features, SignEncoder, initialise
 from core.pose.clip import Clip
 from core.pose.streams import streams
+from core.specs.pretraining import PretrainConfig
 
 CENTRE_FRACTION = 0.95
 """Share of a clip that is looked at when nothing is drawn (the released code's test crop)."""

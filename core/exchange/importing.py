@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.config import PretrainConfig
 from core.corpora.paths_as_sent import paths_as_sent
+from core.encoders.footprint import count_parameters
 from core.errors import EncoderError, SpecError, Stopped
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
@@ -20,11 +20,11 @@ from core.exchange.graph import random_view
 from core.exchange.released_encoder import few, left_over
 from core.exchange.released_file import ReleasedFile, model_of, read_released
 from core.exchange.weights import save_encoder
-from core.footprint import count_parameters
-from core.observer import Observer, SilentObserver
-from core.program import Launch, finish, main
-from core.recipes import find_recipe
-from core.specs import ImportEncoderSpec
+from core.program.frame import Launch, finish, main
+from core.program.observer import Observer, SilentObserver
+from core.specs.jobs import ImportEncoderSpec
+from core.specs.pretraining import PretrainConfig
+from core.specs.recipes import find_recipe
 
 ENCODER_FOLDER = "encoder"
 RECIPE = "stc"

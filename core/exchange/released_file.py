@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
-from core.config import EncoderConfig
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.released_encoder import encoder_from_released, encoder_to_released, few
 from core.exchange.weights import LoadedEncoder
+from core.specs.pretraining import EncoderConfig
 
 _CARD = "signforge_card"
 _REPAIRS = (

@@ -4,8 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from core.config import NeighbourConfig
 from core.losses.neighbours import neighbour_divergence
+from core.specs.pretraining import NeighbourConfig
 
 
 def hand_trunk_consistency(

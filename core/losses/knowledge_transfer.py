@@ -3,8 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from core.config import NeighbourConfig
 from core.losses.neighbours import neighbour_divergence
+from core.specs.pretraining import NeighbourConfig
 
 
 def knowledge_transfer(

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from core.config import NeighbourConfig
+from core.specs.pretraining import NeighbourConfig
 
 
 def neighbour_divergence(

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from core.config import EncoderConfig
 from core.pose.skeleton import HANDS, LEFT_SHOULDER, NUM_HAND_JOINTS, RIGHT_SHOULDER, TRUNK
+from core.specs.pretraining import EncoderConfig
 
 STREAMS = ("joint", "motion")
 

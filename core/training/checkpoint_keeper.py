@@ -5,9 +5,9 @@ from pathlib import Path
 from types import TracebackType
 
 from core.errors import StorageError
-from core.observer import Observer
-from core.retention import Candidate, superfluous
-from core.run_config import RunConfig
+from core.program.observer import Observer
+from core.program.retention import Candidate, superfluous
+from core.specs.run import RunConfig
 from core.training.background_saving import BackgroundSaver, SavedCheckpoint
 from core.training.checkpoint import Checkpoint, checkpoints_in, step_of
 

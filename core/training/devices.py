@@ -4,10 +4,10 @@ import os
 
 import torch
 
-from core.available_cores import available_cores
-from core.config import PretrainConfig
 from core.errors import SpecError
-from core.run_config import RunConfig
+from core.program.available_cores import available_cores
+from core.specs.pretraining import PretrainConfig
+from core.specs.run import RunConfig
 
 
 def choose_device(config: PretrainConfig, *, local_rank: int = 0) -> torch.device:

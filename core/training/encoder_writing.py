@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Int64
 from torch import nn
 
-from core.config import PretrainConfig
 from core.errors import DivergedError
 from core.exchange.card import CorpusCard, EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
+from core.specs.pretraining import PretrainConfig
 
 
 def write_encoder(

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core.config import EncoderConfig, PretrainConfig
 from core.encoders.pass_context import PassContext
 from core.errors import KernelError, SpecError
-from core.fields import EngineName, Precision
 from core.kernels.batch_norm import AllReduce
 from core.kernels.library import NativeLibrary, cache_folder, native_library, processor_name
+from core.specs.fields import EngineName, Precision
+from core.specs.pretraining import EncoderConfig, PretrainConfig
 from core.training.randomness import derived_seed
 
 _INDUCTOR_CACHE = "TORCHINDUCTOR_CACHE_DIR"

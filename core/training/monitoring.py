@@ -17,15 +17,15 @@ from torch.nn import functional
 from core.augment.draws import draw_numbers
 from core.augment.temporal import centre_crop
 from core.augment.views import ClipBatch, View, cut_view, make_views
-from core.config import PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency, StreamNetwork
 from core.corpora.packed import PackedCorpus
 from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES
 from core.encoders.sign_encoder import Features
 from core.exchange.clip_encoder import CENTRE_FRACTION
-from core.observer import Observer
 from core.pose.streams import STREAMS, streams
+from core.program.observer import Observer
+from core.specs.pretraining import PretrainConfig
 from core.training.encoder_writing import collapsed
 from core.training.engine import Engine
 from core.training.held_out import HeldOut, drawn

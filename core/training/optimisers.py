@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from core.config import OptimiserConfig
+from core.specs.pretraining import OptimiserConfig
 
 _MOMENTUM = "momentum_buffer"
 _ADAMW_MEMORY = ("step", "exp_avg", "exp_avg_sq")

@@ -16,15 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.allocator import allocation
 from core.corpora.contents import contents_of, shortened
 from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.card import CorpusCard
-from core.observer import Observer, SilentObserver
-from core.program import Launch, finish, main
-from core.recipes import resolve
-from core.specs import PretrainSpec
+from core.program.allocator import allocation
+from core.program.frame import Launch, finish, main
+from core.program.observer import Observer, SilentObserver
+from core.specs.jobs import PretrainSpec
+from core.specs.recipes import resolve
 from core.training.checkpoint import load_checkpoint
 from core.training.checkpoint_keeper import CheckpointKeeper
 from core.training.data_order import DataOrder

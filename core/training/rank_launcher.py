@@ -16,9 +16,9 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from core.observer import Observer, parse_event
-from core.program import Launch
-from core.specs import PretrainSpec
+from core.program.frame import Launch
+from core.program.observer import Observer, parse_event
+from core.specs.jobs import PretrainSpec
 from core.training.process_group import RENDEZVOUS
 from core.training.rank_outcome import Event, Heard, is_failure, outcome
 
@@ -46,7 +46,7 @@ def launch_ranks(
             arguments += ["--resume", str(launch.resume)]
         if launch.keep_all:
             arguments.append("--keep-all-checkpoints")
-        command = [sys.executable, "-m", "core.lifeline", str(os.getpid()), module, *arguments]
+        command = [sys.executable, "-m", "core.program.lifeline", str(os.getpid()), module, *arguments]
         environments = [
             rank_environment(rank, num_ranks, rendezvous=Path(folder) / "meeting", num_threads=num_threads)
             for rank in range(num_ranks)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import RankFailed, Stopped
-from core.program import EXIT_DONE, EXIT_STOPPED
+from core.program.frame import EXIT_DONE, EXIT_STOPPED
 
 Event = Mapping[str, Any]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.config import PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
 from core.errors import CheckpointError
+from core.specs.pretraining import PretrainConfig
 from core.training.checkpoint import Checkpoint
 from core.training.engine import Engine
 from core.training.optimisers import optimiser_for, optimiser_memory, restore_memory

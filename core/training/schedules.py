@@ -2,7 +2,7 @@
 
 import math
 
-from core.config import OptimiserConfig
+from core.specs.pretraining import OptimiserConfig
 
 
 def learning_rate(config: OptimiserConfig, *, step: int, steps_per_epoch: int, total_steps: int) -> float:

@@ -8,9 +8,9 @@ from jaxtyping import Int64
 
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
-from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.kernels.library import NativeLibrary
+from core.specs.pretraining import ViewConfig
 from core.training.data_order import DataOrder
 from core.training.randomness import generator_for
 

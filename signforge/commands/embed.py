@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.errors import UserError
-from core.fields import Precision
-from core.specs import WantedFormat
+from core.specs.fields import Precision
+from core.specs.jobs import WantedFormat
 
 if TYPE_CHECKING:
     from core.corpora.source import ReadReport

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.specs import WantedFormat
+from core.specs.jobs import WantedFormat
 
 
 class SplitBy(StrEnum):

@@ -28,7 +28,7 @@ from core.jobs.ledger.outcomes import EncoderFile, succeed_evaluate, succeed_imp
 from core.jobs.ledger.reports import report_started
 from core.jobs.ledger.submissions import submit
 from core.jobs.settings import Settings
-from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.jobs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
 
 CORPUS_RESULT: dict[str, Any] = {
     "corpus": "corpus",

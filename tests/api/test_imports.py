@@ -9,7 +9,7 @@ from pathlib import Path
 from api.main import create_app
 from core.jobs.settings import Settings
 create_app(Settings(data_folder=Path("nowhere"))).openapi()
-heavy = {"torch", "celery", "worker", "core.training", "core.encoders"} & set(sys.modules)
+heavy = {"torch", "celery", "worker", "core.training", "core.encoders.sign_encoder"} & set(sys.modules)
 sys.exit(f"loaded: {heavy}" if heavy else 0)
 """
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.routes.examples import JOB_EXAMPLES
-from core.footprint import footprint
+from core.encoders.footprint import footprint
 from core.jobs.database import transaction
 from core.jobs.ledger.outcomes import (
     EncoderFile,
@@ -23,7 +23,7 @@ from core.jobs.ledger.outcomes import (
 from core.jobs.ledger.reports import Point, commit_checkpoint, record_metrics, report_progress
 from core.jobs.states import Reason
 from core.jobs.tables.artifacts import CorpusRow
-from core.recipes import RECIPES
+from core.specs.recipes import RECIPES
 from tests.api.conftest import CORPUS_RESULT, Bench
 
 

@@ -19,7 +19,7 @@ from core.jobs.ledger.outcomes import fail
 from core.jobs.ledger.reports import commit_checkpoint, report_progress
 from core.jobs.states import Reason, State
 from core.jobs.workers import Capacity, heartbeat
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from tests.api.conftest import Bench
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,8 +12,8 @@ from core.jobs.keys import SCOPES
 from core.jobs.ledger.outcomes import fail, succeed_evaluate
 from core.jobs.states import Reason
 from core.jobs.workers import Capacity, heartbeat, set_job
-from core.recipes import RECIPES
-from core.specs import EvaluateSpec
+from core.specs.jobs import EvaluateSpec
+from core.specs.recipes import RECIPES
 from tests.api.conftest import SCORES, Bench
 
 

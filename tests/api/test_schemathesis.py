@@ -22,7 +22,7 @@ from core.jobs.ledger.reports import commit_checkpoint
 from core.jobs.settings import Settings
 from core.jobs.tables.access import ApiKeyRow
 from core.jobs.tables.artifacts import EvaluationRow
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from tests.api.conftest import Bench
 from tests.servers.api import OWNER, Api
 from tests.servers.postgres import postgres

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmarks.literal_data import LiteralLoader, Video, normalised_frame_by_frame, resized
-from core.config import ViewConfig
 from core.pose.normalise import PROFILES, normalise
+from core.specs.pretraining import ViewConfig
 from tests.core.pose.test_normalise import GOLDEN
 
 

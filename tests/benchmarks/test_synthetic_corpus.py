@@ -2,7 +2,7 @@ from pathlib import Path
 
 from benchmarks.synthetic_corpus import FRAMES, synthetic_corpus
 from core.corpora.packed import PackedCorpus
-from core.specs import ClipSelection
+from core.specs.jobs import ClipSelection
 
 
 def test_what_is_written_quickly_is_a_corpus_and_is_removed(tmp_path: Path) -> None:

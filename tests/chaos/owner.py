@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from signforge.client import Client
 from signforge.errors import ApiError, ConnectionFailed
 from signforge.models import Job

@@ -18,7 +18,7 @@ import httpx
 
 from core.jobs.database import reading
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from tests.chaos.audit import Undisturbed, audit
 from tests.chaos.faults import Assailant
 from tests.chaos.owner import Owner

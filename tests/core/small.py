@@ -1,6 +1,6 @@
 """A configuration small enough for unit tests; every part of the real one is in it."""
 
-from core.config import (
+from core.specs.pretraining import (
     ContrastConfig,
     EncoderConfig,
     NeighbourConfig,
@@ -8,7 +8,7 @@ from core.config import (
     PretrainConfig,
     ViewConfig,
 )
-from core.run_config import RunConfig
+from core.specs.run import RunConfig
 
 SMALL = PretrainConfig(
     recipe="small",

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from core.augment.views import View
-from core.config import ContrastConfig, EncoderConfig, NeighbourConfig, PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
-from core.run_config import RunConfig
+from core.specs.pretraining import ContrastConfig, EncoderConfig, NeighbourConfig, PretrainConfig
+from core.specs.run import RunConfig
 from tests.golden.released_training import from_released
 
 

@@ -5,8 +5,8 @@ import torch
 
 from benchmarks.literal.stc import LiteralSTC, literal_features, literal_optimiser, literal_step
 from core.augment.views import View
-from core.config import OptimiserConfig
 from core.pose.streams import STREAMS
+from core.specs.pretraining import OptimiserConfig
 from tests.golden.conftest import Golden, golden_config
 from tests.golden.test_released_numbers import assert_close
 

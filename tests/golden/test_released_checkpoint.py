@@ -12,8 +12,8 @@ from core.augment.views import View
 from core.exchange.importing import import_encoder
 from core.exchange.released_file import export_released, read_released
 from core.exchange.weights import LoadedEncoder, load_encoder
-from core.recipes import STC
-from core.specs import ImportEncoderSpec
+from core.specs.jobs import ImportEncoderSpec
+from core.specs.recipes import STC
 from signforge import load_encoder as load_to_embed
 from tests.golden.conftest import Golden
 from tests.golden.test_released_numbers import assert_close

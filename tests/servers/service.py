@@ -19,7 +19,7 @@ from core.jobs.states import FINAL
 from core.jobs.storage.stores import open_store
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow
-from core.specs import JobSpec, PretrainSpec
+from core.specs.jobs import JobSpec, PretrainSpec
 from tests.servers.starting import start, wait_for
 from tests.servers.valkey import Valkey
 

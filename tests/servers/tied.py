@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from core.lifeline import die_with_parent
+from core.program.lifeline import die_with_parent
 
 if __name__ == "__main__":
     parent, user, program, *rest = sys.argv[1:]

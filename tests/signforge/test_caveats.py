@@ -6,7 +6,7 @@ import pytest
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
-from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge.commands.caveats import caveats
 from tests.core.corpus_maker import random_corpus

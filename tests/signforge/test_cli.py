@@ -13,7 +13,7 @@ from core.evaluation.audit import audit
 from core.jobs.database import transaction
 from core.jobs.ledger import outcomes, reports
 from core.jobs.states import Reason
-from core.specs import AuditSpec
+from core.specs.jobs import AuditSpec
 from signforge.children import wait_until
 from signforge.cli import app
 from signforge.commands.submit import overrides

@@ -10,7 +10,7 @@ from core.jobs.database import transaction
 from core.jobs.ledger import leases, outcomes, reports
 from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
-from core.specs import PretrainSpec, SplitConfig
+from core.specs.jobs import PretrainSpec, SplitConfig
 from signforge import Client
 from signforge.address import Address
 from signforge.client import ApiError, ConnectionFailed, WaitTimedOut

@@ -12,7 +12,7 @@ from core.corpora.source import SourceClip
 from core.errors import CorpusError
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from signforge import load_encoder, read_clips
 from signforge.cli import app

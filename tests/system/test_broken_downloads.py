@@ -12,7 +12,7 @@ import pytest
 from core.jobs.database import transaction
 from core.jobs.ledger import leases, outcomes, reports
 from core.jobs.ledger.submissions import submit
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from signforge.client import Client
 from signforge.download import file_sha256
 from tests.servers.api import OWNER, Api

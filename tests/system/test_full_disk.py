@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from signforge import Client
 from signforge.models import CheckpointEvent, Job, LogEvent
 from tests.servers.small_disk import can_mount, on_small_disk

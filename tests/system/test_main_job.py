@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs import EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
 from signforge import Client, load_encoder, read_clips
 from signforge.download import file_sha256
 from signforge.models import CheckpointEvent, Job, MetricEvent, StateEvent

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.available_cores import available_cores
+from core.program.available_cores import available_cores
 from worker import capabilities, devices
 from worker.attempt.memory import kills_for_want_of_memory
 

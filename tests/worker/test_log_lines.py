@@ -10,7 +10,7 @@ import pytest
 
 from core.jobs.database import transaction
 from core.jobs.ledger.submissions import Origin, submit
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from tests.servers.service import SUPERVISOR, WORKER, Service
 
 pytestmark = pytest.mark.system

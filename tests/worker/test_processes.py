@@ -18,7 +18,7 @@ pytestmark = pytest.mark.system
 SLEEP = "import threading; threading.Event().wait()"
 PARENT = f"""
 import os, subprocess, sys
-command = [sys.executable, "-m", "core.lifeline", str(os.getpid()), "tests.worker.programs.sleeping"]
+command = [sys.executable, "-m", "core.program.lifeline", str(os.getpid()), "tests.worker.programs.sleeping"]
 print(subprocess.Popen(command, stdin=subprocess.PIPE).pid, flush=True)
 {SLEEP}
 """
@@ -57,7 +57,7 @@ def test_a_launched_program_is_killed_with_its_parent(mark: str) -> None:
 
 
 def test_a_program_whose_parent_is_already_gone_does_not_start(mark: str) -> None:
-    orphan = [sys.executable, "-m", "core.lifeline", "1", "tests.worker.programs.sleeping"]
+    orphan = [sys.executable, "-m", "core.program.lifeline", "1", "tests.worker.programs.sleeping"]
     done = subprocess.run(orphan, cwd=REPOSITORY, stdin=subprocess.DEVNULL, timeout=20, check=False)
     assert done.returncode == -signal.SIGKILL
 

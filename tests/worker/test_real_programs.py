@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from core.corpora.writing import write_corpus
-from core.fine_tune_config import FineTuneConfig
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
-from core.specs import AuditSpec, EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.fine_tuning import FineTuneConfig
+from core.specs.jobs import AuditSpec, EvaluateSpec, PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
 from tests.servers.service import Service
 

@@ -7,7 +7,7 @@ import pytest
 from core.corpora.writing import write_corpus
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import EncoderRow
-from core.specs import PretrainSpec, SplitConfig
+from core.specs.jobs import PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
 from tests.core.training.launching import PRETRAIN
 from tests.servers.service import Service

@@ -15,7 +15,7 @@ from core.jobs.ledger.submissions import Origin, submit
 from core.jobs.settings import Settings
 from core.jobs.tables.artifacts import CorpusRow
 from core.jobs.tracing import UNTRACED, open_tracing
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from tests.servers.collector import Collector, ReceivedSpan, collector
 from tests.servers.service import RECONCILER, WORKER, Service
 from tests.servers.starting import wait_for

@@ -13,8 +13,8 @@ from core.jobs.settings import Settings
 from core.jobs.storage.manifests import size_of
 from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobMetricRow
-from core.retention import Candidate, superfluous
-from core.run_config import RunConfig
+from core.program.retention import Candidate, superfluous
+from core.specs.run import RunConfig
 from worker.attempt.checkpoint_uploads import Delivery
 
 

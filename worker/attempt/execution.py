@@ -13,8 +13,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
-from core.allocator import tuned_environment
-from core.observer import parse_event
+from core.program.allocator import tuned_environment
+from core.program.observer import parse_event
 from worker.attempt.verdict import Asked
 from worker.processes import MARK, end_all
 
@@ -69,7 +69,7 @@ class Execution:
     """A running program module. Make it on the main thread: the program dies with that thread."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, mark: str, inbox: Inbox) -> None:
-        command = [sys.executable, "-m", "core.lifeline", str(os.getpid()), module, *arguments]
+        command = [sys.executable, "-m", "core.program.lifeline", str(os.getpid()), module, *arguments]
         self._mark, self._inbox = mark, inbox
         with log.open("ab") as errors:
             self._process = subprocess.Popen(

@@ -15,7 +15,7 @@ from core.jobs.ledger.fence import Lease
 from core.jobs.ledger.reports import Point, record_metrics
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.tables.jobs import JobMetricRow
-from core.observer import parse_event
+from core.program.observer import parse_event
 
 NAME = "events.jsonl"
 

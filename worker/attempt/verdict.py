@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.jobs.states import Reason
-from core.program import EXIT_DONE, EXIT_REFUSED
+from core.program.frame import EXIT_DONE, EXIT_REFUSED
 
 RETRIED = frozenset(
     {

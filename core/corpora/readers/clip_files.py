@@ -8,7 +8,7 @@ from core.corpora.readers.pixels import stated_size
 from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 _CLIPS_AT_ONCE = 16
 

@@ -17,7 +17,7 @@ from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "coco_wholebody_133"
 

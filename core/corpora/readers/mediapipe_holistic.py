@@ -18,7 +18,7 @@ from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "mediapipe_holistic"
 NUM_POINTS = 75

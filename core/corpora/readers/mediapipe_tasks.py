@@ -30,7 +30,7 @@ from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "mediapipe_tasks"
 

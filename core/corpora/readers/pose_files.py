@@ -24,7 +24,7 @@ from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader

@@ -14,7 +14,7 @@ from core.jobs.identifiers import new_id
 from core.jobs.ledger.fence import append_event, move
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, origins
 from core.jobs.tables.jobs import JobEventRow, JobMetricRow, JobRow, OutboxRow
-from core.specs import JobSpec
+from core.specs.jobs import JobSpec
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from jaxtyping import Float32, Int64
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.fields import Closed, Positive, Seed
 from core.pose.synthetic.body import NUM_POINTS, body_joints
 from core.pose.synthetic.detector import detect, project
 from core.pose.synthetic.motion import hand_motion
@@ -21,6 +20,7 @@ from core.pose.synthetic.sign_table import SignTable, sign_table
 from core.pose.synthetic.signers import Cameras, Signers, draw_signers
 from core.pose.synthetic.signs import Sign, draw_lexicon
 from core.pose.synthetic.takes import Roll, Takes, draw_takes
+from core.specs.fields import Closed, Positive, Seed
 
 WIDTH = 640
 HEIGHT = 480

@@ -16,9 +16,9 @@ from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
 from core.augment.turning import draw_turns
 from core.augment.views import ClipBatch, View, cut_view, make_views
-from core.config import ViewConfig
 from core.corpora.packed import RaggedBatch
 from core.kernels.library import NativeLibrary, native_library
+from core.specs.pretraining import ViewConfig
 from tests.references import views as reference
 
 lengths_of_clips = st.lists(st.integers(1, 400), min_size=1, max_size=6)

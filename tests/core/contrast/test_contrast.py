@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.augment.views import View
-from core.config import PretrainConfig
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import momentum_update
 from core.contrast.stc import SpatialTemporalConsistency
@@ -17,6 +16,7 @@ from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES
 from core.losses.knowledge_transfer import knowledge_transfer
 from core.pose.streams import STREAMS
+from core.specs.pretraining import PretrainConfig
 from tests.core.small import REPAIRED, SMALL
 
 

@@ -16,8 +16,8 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.corpora.readers.unpack import UnpackLimits
 from core.errors import CorpusError, SplitError, Stopped
-from core.observer import SilentObserver
-from core.specs import ImportSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec
 from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
 
 

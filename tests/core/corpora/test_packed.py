@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core.corpora.packed import PackedCorpus
 from core.corpora.writing import write_corpus
 from core.errors import CorpusError, SpecError
-from core.specs import ClipSelection, SplitConfig
+from core.specs.jobs import ClipSelection, SplitConfig
 from tests.core.corpora.conftest import three_signers
 
 ARRAYS = ["points", "visible", "offsets", "labels", "signers", "sessions", "splits", "names"]

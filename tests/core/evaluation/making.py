@@ -13,10 +13,10 @@ from core.corpora.writing import write_corpus
 from core.exchange.card import CorpusCard, EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
-from core.observer import SilentObserver
 from core.pose.clip import Clip
-from core.recipes import resolve
-from core.specs import PretrainSpec, SplitConfig
+from core.program.observer import SilentObserver
+from core.specs.jobs import PretrainSpec, SplitConfig
+from core.specs.recipes import resolve
 from core.training.randomness import seed_global_draws
 from tests.core.small import OVERRIDES
 

@@ -16,9 +16,9 @@ from core.errors import SplitError, Stopped
 from core.evaluation.audit import audit
 from core.evaluation.audit_sides import merged
 from core.evaluation.folds import Fold
-from core.observer import SilentObserver
 from core.pose.clip import Clip
-from core.specs import AuditSpec, ClipSelection, ImportSpec, SplitConfig
+from core.program.observer import SilentObserver
+from core.specs.jobs import AuditSpec, ClipSelection, ImportSpec, SplitConfig
 from tests.core.training.stopping import StopsAt
 
 TRUNK_FIRST = (42, 43, 46)

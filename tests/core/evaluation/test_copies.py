@@ -12,11 +12,11 @@ from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.evaluation.alignment import distance_at, distance_resampled, mirrored, sight_of
 from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
-from core.observer import SilentObserver
 from core.pose.clip import Clip
 from core.pose.normalise import PROFILES, normalise
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
-from core.specs import AuditSpec, ImportSpec, SplitConfig
+from core.program.observer import SilentObserver
+from core.specs.jobs import AuditSpec, ImportSpec, SplitConfig
 
 THRESHOLD = AuditSpec(corpus="any").copy_distance
 NUM_COPIED = 60

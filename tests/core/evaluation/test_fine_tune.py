@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import ViewConfig
 from core.corpora.packed import PackedCorpus
 from core.errors import CheckpointError, DivergedError, Stopped
 from core.evaluation.classifier import SignClassifier, merged_scores, training_loss
@@ -16,9 +15,10 @@ from core.evaluation.evaluate import evaluate
 from core.evaluation.fine_tuning import FineTuning
 from core.evaluation.subject import digests_of
 from core.exchange.weights import load_encoder
-from core.fine_tune_config import FineTuneConfig
-from core.observer import SilentObserver
-from core.specs import ClipSelection, EvaluateSpec
+from core.program.observer import SilentObserver
+from core.specs.fine_tuning import FineTuneConfig
+from core.specs.jobs import ClipSelection, EvaluateSpec
+from core.specs.pretraining import ViewConfig
 from core.training.checkpoint import checkpoints_in, step_of
 from tests.core.evaluation.making import fresh_encoder, packed, relabelled, signed_clips
 from tests.core.training.stopping import StopsIn

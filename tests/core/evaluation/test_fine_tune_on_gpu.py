@@ -7,8 +7,8 @@ import torch
 
 from core.errors import Stopped
 from core.evaluation.evaluate import evaluate
-from core.fine_tune_config import FineTuneConfig
-from core.specs import EvaluateSpec
+from core.specs.fine_tuning import FineTuneConfig
+from core.specs.jobs import EvaluateSpec
 from core.training.checkpoint import checkpoints_in
 from tests.core.evaluation.making import fresh_encoder, packed, signed_clips
 from tests.core.training.stopping import StopsIn

@@ -6,8 +6,8 @@ from core.evaluation.evaluate import evaluate
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
-from core.fine_tune_config import FineTuneConfig
-from core.specs import EvaluateSpec
+from core.specs.fine_tuning import FineTuneConfig
+from core.specs.jobs import EvaluateSpec
 from tests.core.corpus_maker import random_corpus
 from tests.core.evaluation.making import Listener
 from tests.core.small import SMALL

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from core.errors import SplitError
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, labelled, train_facts
-from core.specs import EvaluateSpec
+from core.specs.jobs import EvaluateSpec
 
 
 def spec(**fields: object) -> EvaluateSpec:

@@ -15,7 +15,7 @@ from core.errors import EncoderMoved, SplitError
 from core.evaluation.evaluate import evaluate
 from core.evaluation.subject import unmoved
 from core.exchange.clip_encoder import ClipEncoder
-from core.specs import ClipSelection, EvaluateSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec
 from tests.core.evaluation.making import Listener, fresh_encoder, packed, signed_clips
 
 

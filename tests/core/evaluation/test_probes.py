@@ -18,7 +18,7 @@ from core.evaluation.outcome import scores_of
 from core.evaluation.probes import classified
 from core.exchange.weights import load_encoder, save_encoder
 from core.search.knn import knn_scores
-from core.specs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.evaluation.making import Listener, packed

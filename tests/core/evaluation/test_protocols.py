@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from core.corpora.packed import PackedCorpus
 from core.errors import SplitError
 from core.evaluation.evaluate import evaluate
-from core.specs import ClipSelection, EvaluateSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec
 from tests.core.evaluation.making import Listener, fresh_encoder, packed, signed_clips
 
 SPLITS = ["train", "val", "test"]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, REPAIRED

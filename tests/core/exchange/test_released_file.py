@@ -20,8 +20,8 @@ from core.exchange.importing import import_encoder
 from core.exchange.released_encoder import encoder_to_released
 from core.exchange.released_file import export_released, read_released
 from core.exchange.weights import LoadedEncoder, load_encoder
-from core.observer import SilentObserver
-from core.specs import ImportEncoderSpec, PretrainSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportEncoderSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus

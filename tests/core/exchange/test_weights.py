@@ -15,7 +15,7 @@ from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import load_encoder, save_encoder
 from core.pose.clip import Clip
-from core.specs import ClipSelection, PretrainSpec
+from core.specs.jobs import ClipSelection, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, SMALL

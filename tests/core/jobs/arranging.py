@@ -12,7 +12,7 @@ from core.jobs.ledger.reports import report_started
 from core.jobs.ledger.submissions import Terms, cancel, events_after, pause, submit
 from core.jobs.states import State
 from core.jobs.tables.jobs import JobEventRow, JobRow
-from core.specs import JobSpec, PretrainSpec
+from core.specs.jobs import JobSpec, PretrainSpec
 
 POLICY = RetryPolicy(max_attempts=3, backoff_seconds=2.0)
 SPEC = PretrainSpec(corpus="cor_none", name="letters")

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from core.config import NeighbourConfig
 from core.losses.consistency import channel_consistency, hand_trunk_consistency
 from core.losses.info_nce import info_nce
 from core.losses.knowledge_transfer import knowledge_transfer
 from core.losses.neighbours import neighbour_divergence
+from core.specs.pretraining import NeighbourConfig
 from tests.references import losses as reference
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 12), st.integers(2, 9), st.integers(0, 2**31))

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config import EncoderConfig
 from core.pose.streams import motion, streams
+from core.specs.pretraining import EncoderConfig
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 7), st.integers(1, 3))
 

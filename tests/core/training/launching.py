@@ -6,9 +6,9 @@ from typing import Any
 
 import psutil
 
-from core.observer import SilentObserver
-from core.program import Launch
-from core.specs import PretrainSpec
+from core.program.frame import Launch
+from core.program.observer import SilentObserver
+from core.specs.jobs import PretrainSpec
 from core.training.rank_launcher import launch_ranks
 
 PRETRAIN = "core.training.pretrain"

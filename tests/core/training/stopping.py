@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from core.observer import SilentObserver
+from core.program.observer import SilentObserver
 
 
 class StopsAt(SilentObserver):

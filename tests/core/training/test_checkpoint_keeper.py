@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import StorageError
-from core.observer import SilentObserver
-from core.run_config import RunConfig
+from core.program.observer import SilentObserver
+from core.specs.run import RunConfig
 from core.training import background_saving
 from core.training.checkpoint import Checkpoint, checkpoints_in, load_checkpoint
 from core.training.checkpoint_keeper import CheckpointKeeper

@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.available_cores import available_cores
-from core.config import PretrainConfig
 from core.errors import SpecError
-from core.run_config import RunConfig
+from core.program.available_cores import available_cores
+from core.specs.pretraining import PretrainConfig
+from core.specs.run import RunConfig
 from core.training.devices import check_num_ranks, num_cuda_ranks, num_ranks_here
 from core.training.process_group import RENDEZVOUS, RankPlace, SingleRank
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import EncoderConfig, PretrainConfig
 from core.corpora.packed import PackedCorpus
 from core.errors import KernelError, SpecError, Stopped
 from core.kernels import library
-from core.observer import SilentObserver
-from core.run_config import RunConfig
-from core.specs import PretrainSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import PretrainSpec
+from core.specs.pretraining import EncoderConfig, PretrainConfig
+from core.specs.run import RunConfig
 from core.training.checkpoint import checkpoints_in
 from core.training.engine import Engine, multiplies_bf16_faster
 from core.training.pretrain import Pretraining, pretrain

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core.corpora.packed import PackedCorpus
-from core.observer import SilentObserver
-from core.specs import ClipSelection, PretrainSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ClipSelection, PretrainSpec
 from core.training import monitoring
 from core.training.held_out import NUM_GLOSSES, HeldOut
 from core.training.pretrain import Pretraining, pretrain

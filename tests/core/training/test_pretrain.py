@@ -14,8 +14,8 @@ import torch
 from core.corpora.packed import PackedCorpus
 from core.errors import CheckpointError, DivergedError, SpecError, Stopped
 from core.exchange.weights import load_encoder
-from core.observer import SilentObserver
-from core.specs import ClipSelection, PretrainSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ClipSelection, PretrainSpec
 from core.training.checkpoint import MANIFEST, checkpoints_in
 from core.training.data_order import DataOrder
 from core.training.pretrain import Pretraining, pretrain

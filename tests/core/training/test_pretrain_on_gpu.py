@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.exchange.weights import load_encoder
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES

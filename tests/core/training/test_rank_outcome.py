@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from core.errors import RankFailed, Stopped
-from core.observer import parse_event
+from core.program.observer import parse_event
 from core.training.rank_outcome import Heard, outcome
 
 DONE = Heard(0, {"event": "result", "sha256": "d", "steps": 3})

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from core.corpora.packed import PackedCorpus
 from core.errors import RankFailed, Stopped
-from core.program import EXIT_REFUSED
-from core.specs import PretrainSpec
+from core.program.frame import EXIT_REFUSED
+from core.specs.jobs import PretrainSpec
 from core.training.checkpoint import checkpoints_in
 from core.training.pretrain import Pretraining
 from tests.core.corpus_maker import random_corpus

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.corpora.packed import PackedCorpus
-from core.specs import PretrainSpec
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import Pretraining, pretrain
 from core.training.process_group import RankPlace, joined
 from tests.core.corpus_maker import random_corpus

@@ -12,7 +12,7 @@ from core.jobs.ledger.reports import Point, checkpoints_of, record_metrics
 from core.jobs.quotas import Quotas
 from core.jobs.settings import Settings
 from core.jobs.tables.artifacts import CheckpointRow
-from core.run_config import RunConfig
+from core.specs.run import RunConfig
 from tests.core.jobs.arranging import events, hold
 from worker.attempt.checkpoint_retention import Keeping, commit, let_go
 from worker.attempt.checkpoint_uploads import Delivery

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.observer import parse_event
+from core.program.observer import parse_event
 from worker.attempt.execution import Inbox, Message, Told, hear_commands, tail
 from worker.attempt.verdict import Asked
 

@@ -11,8 +11,8 @@ from core.jobs.ledger.leases import Claim
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.folder_store import FolderStore
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, UploadRow
-from core.recipes import resolve
-from core.specs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.jobs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.recipes import resolve
 from tests.core.jobs.arranging import queue
 from worker.attempt.programs import PROGRAMS, DataMissing, local_spec
 

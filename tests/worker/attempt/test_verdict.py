@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.jobs.states import Reason
-from core.program import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
+from core.program.frame import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
 from worker.attempt.verdict import Asked, Ending, Fate, judge
 
 RESULT = {"steps": 3}

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CheckpointError, CorpusError, Stopped
-from core.program import Launch, main
-from core.specs import PretrainSpec
+from core.program.frame import Launch, main
+from core.specs.jobs import PretrainSpec
 
 
 def count(launch: Launch[PretrainSpec]) -> Mapping[str, object]:

@@ -21,7 +21,7 @@ from core.corpora.readers.clip_formats import clip_format_of
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 _FILES_AT_ONCE = 16
 

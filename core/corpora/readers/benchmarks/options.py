@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """The defaults read a benchmark as it is; see the fields of the same names in `core.specs.ImportSpec`."""
+    """How a benchmark is read; the defaults take it as it is. Fields as in `core.specs.jobs.ImportSpec`."""
 
     classes: int | None = None
     exclude_clips: tuple[str, ...] = ()

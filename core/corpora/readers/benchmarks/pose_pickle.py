@@ -23,7 +23,7 @@ from core.corpora.readers.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "pose_pickle"
 

@@ -19,7 +19,7 @@ from core.corpora.readers.raw_clip import ReadOptions, Source
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError
-from core.specs import SourceFormat
+from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "benchmark_lists"
 CLASSES = "classInd.txt"

@@ -13,10 +13,10 @@ from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.unmirrored import UnmirroredPiece
 from core.corpora.source import ReadReport
-from core.observer import SilentObserver
 from core.pose.normalise import PROFILES
 from core.pose.synthetic.recording import HEIGHT, WIDTH, SyntheticConfig, generate_clips
-from core.specs import ImportSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import coco_keypoints
 from tests.core.corpora.readers.test_sides import of_mirrored_frames

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from safetensors.torch import save_file
 
-from core.program import Launch, finish, main
-from core.specs import PretrainSpec
+from core.program.frame import Launch, finish, main
+from core.specs.jobs import PretrainSpec
 from core.training.checkpoint import checkpoints_in, load_checkpoint
 from core.training.pretrain import Pretraining
 from core.training.process_group import RankPlace, joined

@@ -4,8 +4,8 @@ of it is then computed operation by operation: minutes in the C++ compiler would
 
 from torch import nn
 
-from core.program import finish, main
-from core.specs import PretrainSpec
+from core.program.frame import finish, main
+from core.specs.jobs import PretrainSpec
 from core.training.engine import Engine
 from core.training.pretrain import run
 

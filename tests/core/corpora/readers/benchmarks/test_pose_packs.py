@@ -10,8 +10,8 @@ from core.corpora.importing import import_corpus
 from core.corpora.readers.benchmarks.pose_pickle import read_pose
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.observer import SilentObserver
-from core.specs import ImportSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec
 from tests.core.corpora.readers.benchmarks.conftest import Write, facts, read
 from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
 from tests.core.corpora.readers.conftest import read as read_source

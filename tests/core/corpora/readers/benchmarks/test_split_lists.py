@@ -14,9 +14,9 @@ from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.observer import SilentObserver
 from core.pose.normalise import PROFILES, normalise
-from core.specs import ImportSpec
+from core.program.observer import SilentObserver
+from core.specs.jobs import ImportSpec
 from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, facts, profile_of, read
 
 CLASSES = "1 book\n2 drink\n3 thank you\n"

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from core.config import EncoderConfig, PretrainConfig
 from core.errors import SpecError
-from core.recipes import RECIPES, find_recipe, resolve
-from core.specs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.jobs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.pretraining import EncoderConfig, PretrainConfig
+from core.specs.recipes import RECIPES, find_recipe, resolve
 
 
 def test_stc_is_the_released_configuration() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.config import (
+from core.errors import SpecError
+from core.specs.jobs import PretrainSpec
+from core.specs.pretraining import (
     ContrastConfig,
     EncoderConfig,
     NeighbourConfig,
@@ -19,9 +21,7 @@ from core.config import (
     PretrainConfig,
     ViewConfig,
 )
-from core.errors import SpecError
-from core.run_config import RunConfig
-from core.specs import PretrainSpec
+from core.specs.run import RunConfig
 
 
 @dataclass(frozen=True)

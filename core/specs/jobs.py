@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.fields import (
+from core.specs.fields import (
     Closed,
     EngineName,
     FileName,
@@ -22,7 +22,7 @@ from core.fields import (
     Switch,
     Whole,
 )
-from core.fine_tune_config import FineTuneConfig
+from core.specs.fine_tuning import FineTuneConfig
 
 SourceFormat = Literal[
     "coco_wholebody_133",

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.retention import Candidate, superfluous
-from core.run_config import RunConfig
+from core.program.retention import Candidate, superfluous
+from core.specs.run import RunConfig
 
 
 def kept(candidates: list[Candidate], run: RunConfig) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.run_config import RunConfig
+from core.specs.run import RunConfig
 
 
 class Candidate(NamedTuple):

@@ -20,7 +20,7 @@ from typing import Generic, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SignforgeError, SpecError, Stopped, StorageError
-from core.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
+from core.program.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
 
 EXIT_DONE = 0
 EXIT_FAILED = 1

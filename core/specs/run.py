@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from core.fields import Closed, EngineName, Name, Positive, Precision, Seed, Switch, Whole
+from core.specs.fields import Closed, EngineName, Name, Positive, Precision, Seed, Switch, Whole
 
 _QUALITY = "quality/"
 """Begins the names of what monitors tell (docs/monitoring.md)."""

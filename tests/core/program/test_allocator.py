@@ -2,7 +2,7 @@
 
 import pytest
 
-from core import allocator
+from core.program import allocator
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.config import OptimiserConfig, ViewConfig
-from core.fields import Closed, Fraction, Positive, Real, Switch
+from core.specs.fields import Closed, Fraction, Positive, Real, Switch
+from core.specs.pretraining import OptimiserConfig, ViewConfig
 
 
 class FineTuneConfig(Closed):

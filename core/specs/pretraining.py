@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.fields import Closed, Fraction, Name, Positive, Real, Switch, Whole
-from core.run_config import RunConfig
+from core.specs.fields import Closed, Fraction, Name, Positive, Real, Switch, Whole
+from core.specs.run import RunConfig
 
 
 class ViewConfig(Closed):

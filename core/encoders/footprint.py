@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from core.config import EncoderConfig, PretrainConfig
 from core.pose.skeleton import HAND, TRUNK_PART, PartSkeleton
+from core.specs.pretraining import EncoderConfig, PretrainConfig
 
 _NUM_PARTITIONS = 4
 _FP32_BYTES = 4

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import CorpusError, Stopped
-from core.program import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED, Launch, main
-from core.run_config import RunConfig
+from core.program.frame import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED, Launch, main
+from core.specs.run import RunConfig
 
 
 def counting(launch: Launch[RunConfig]) -> Mapping[str, object]:
@@ -118,7 +118,7 @@ def test_a_bad_specification_is_refused(
 
 def test_the_end_of_a_program_leaves_nothing_unwritten() -> None:
     code = (
-        "import atexit; from core.program import finish; "
+        "import atexit; from core.program.frame import finish; "
         "atexit.register(print, 'at the end'); print('written', end=', '); finish(75)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.available_cores import available_cores
+from core.program.available_cores import available_cores
 
 ALLOWED = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

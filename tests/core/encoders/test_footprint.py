@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config import EncoderConfig, PretrainConfig
 from core.contrast.stc import SpatialTemporalConsistency
-from core.footprint import count_parameters, footprint
-from core.recipes import SMOKE, STC, STC_PAPER
+from core.encoders.footprint import count_parameters, footprint
+from core.specs.pretraining import EncoderConfig, PretrainConfig
+from core.specs.recipes import SMOKE, STC, STC_PAPER
 from tests.core.small import REPAIRED, SMALL
 
 MEBIBYTE = 2**20

@@ -1,8 +1,9 @@
-"""Processes that must not outlive whoever started them.
+"""Runs a module in a process that ends when its parent ends.
 
-`python -m core.lifeline PARENT_PROCESS_ID MODULE [ARGUMENT ...]` ties a new process to its parent and then
-becomes the module. The child asks for this itself when it starts, so nothing runs between fork and exec in a
-parent that has threads.
+    python -m core.program.lifeline PARENT_PROCESS_ID MODULE [ARGUMENT ...]
+
+The new process ties itself to its parent and then becomes the module. The child asks for this itself when it
+starts, so nothing runs between fork and exec in a parent that has threads.
 """
 
 import ctypes
