@@ -11,7 +11,7 @@ from functools import partial
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from api.schemas import EventResponse, event_of
+from api.schemas.jobs import EventResponse, event_of
 from api.service import Service
 from core.jobs.database import reading
 from core.jobs.ledger.submissions import events_after

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
-from api import docs_page, openapi, problems
-from api.audit import AuditTrail
-from api.body_limit import BodyLimit
-from api.prometheus import HttpMetrics
-from api.rate_limiting import RateLimit
+from api import problems
+from api.documents import docs_page, openapi
+from api.middleware.audit_trail import AuditTrail
+from api.middleware.body_limit import BodyLimit
+from api.middleware.rate_limiting import RateLimit
+from api.middleware.security_headers import SecurityHeaders
+from api.monitoring.prometheus import HttpMetrics
 from api.request_ids import RequestIds
 from api.routes import (
     api_keys,
@@ -31,7 +33,6 @@ from api.routes import (
     webhooks,
     workers,
 )
-from api.security_headers import SecurityHeaders
 from api.service import Service
 from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines

@@ -5,14 +5,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import Admin
-from api.key_schemas import (
+from api.problems import Problem
+from api.schemas.keys import (
     ApiKeyCreatedResponse,
     ApiKeyList,
     ApiKeyRequest,
     ApiKeyResponse,
     ApiKeyRotationRequest,
 )
-from api.problems import Problem
 from api.service import ServiceOf
 from core.jobs.database import reading, transaction
 from core.jobs.keys import api_key_id_of, check, create_api_key, revoke, rotate

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
 from api.auth import Admin
-from api.library_schemas import AuditEntryResponse
 from api.paging import PageQuery, link_next, page_of
-from api.schemas import Page
+from api.schemas.base import Page
+from api.schemas.library import AuditEntryResponse
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.tables.access import AuditEntryRow

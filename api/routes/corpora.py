@@ -13,14 +13,15 @@ from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Caller, Reader, Submitter
 from api.deleting import delete_row, remove_files
-from api.idempotency import IdempotencyKey, create_once
-from api.library_schemas import CorpusResponse
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.problems import invalid, unfit
-from api.schemas import JobResponse, Page
+from api.schemas.base import Page
+from api.schemas.jobs import JobResponse
+from api.schemas.library import CorpusResponse
 from api.service import Service, ServiceOf
-from api.submitting import answer, queue, submit_spec
+from api.submission.idempotency import IdempotencyKey, create_once
+from api.submission.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
 from core.jobs.database import reading, transaction

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from api.auth import Caller, Reader, Submitter
 from api.deleting import delete_row, remove_files
 from api.downloads import send_artifact
-from api.library_schemas import EncoderDetailResponse, EncoderResponse, EvaluationResponse
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
-from api.schemas import Page
+from api.schemas.base import Page
+from api.schemas.library import EncoderDetailResponse, EncoderResponse, EvaluationResponse
 from api.service import Service, ServiceOf
 from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow

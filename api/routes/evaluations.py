@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import and_, or_, select
 
 from api.auth import Reader
-from api.library_schemas import EvaluationResponse
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
-from api.schemas import Page
+from api.schemas.base import Page
+from api.schemas.library import EvaluationResponse
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, EvaluationRow

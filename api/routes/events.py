@@ -9,7 +9,7 @@ from api.auth import Reader
 from api.event_stream import event_stream, glance
 from api.ownership import owned
 from api.paging import LARGEST_NUMBER
-from api.schemas import EventPage, event_of
+from api.schemas.jobs import EventPage, event_of
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.ledger.submissions import events_after

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from api.library_schemas import HealthResponse, ReadyResponse
-from api.prometheus import exposition
-from api.readiness import look
+from api.monitoring.prometheus import exposition
+from api.monitoring.readiness import look
+from api.schemas.library import HealthResponse, ReadyResponse
 from api.service import ServiceOf
 
 router = APIRouter(tags=["health"])

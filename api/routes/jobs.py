@@ -11,26 +11,26 @@ from sqlalchemy.orm import Session
 from api.auth import Caller, Reader, Submitter
 from api.conditional import names
 from api.deleting import delete_row, remove_files
+from api.documents.examples import JOB_EXAMPLES
 from api.event_stream import POLL_SECONDS
-from api.idempotency import IdempotencyKey
 from api.ownership import owned, owned_checkpoint
 from api.paging import LARGEST_NUMBER, PageQuery, link_next, page_of
 from api.problems import not_found
-from api.routes.examples import JOB_EXAMPLES
-from api.schemas import (
+from api.schemas.base import Page
+from api.schemas.jobs import (
     AttemptList,
     CheckpointList,
     CheckpointResponse,
     DryRunResponse,
     JobResponse,
     MetricList,
-    Page,
     attempt_of,
     metric_of,
 )
 from api.service import Service, ServiceOf
-from api.submitting import look, rehearse, retry_job, submit_spec
-from api.terms import TermsOf
+from api.submission.idempotency import IdempotencyKey
+from api.submission.submitting import look, rehearse, retry_job, submit_spec
+from api.submission.terms import TermsOf
 from core.jobs.database import reading, transaction
 from core.jobs.ledger import submissions
 from core.jobs.ledger.reports import checkpoints_of

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 
 from api.auth import Reader
-from api.log_schemas import LogResponse, log_of
 from api.ownership import owned
 from api.paging import LARGEST_NUMBER
 from api.problems import Problem
+from api.schemas.logs import LogResponse, log_of
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.ledger.job_logs import LogPage, read_log

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from api.auth import Reader
-from api.library_schemas import RecipeList, RecipeResponse
 from api.problems import Problem
+from api.schemas.library import RecipeList, RecipeResponse
 from core.errors import SpecError
 from core.specs.recipes import RECIPES, find_recipe
 

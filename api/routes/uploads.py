@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.auth import Caller, Reader, Submitter
 from api.deleting import delete_row, remove_files
-from api.idempotency import IdempotencyKey, create_once
-from api.library_schemas import UploadResponse
 from api.ownership import owned
+from api.schemas.library import UploadResponse
 from api.service import Service, ServiceOf
+from api.submission.idempotency import IdempotencyKey, create_once
 from api.uploading import discard, promised_sha256, receive, record, require_digest
 from core.jobs.database import reading, transaction
 from core.jobs.storage.artifacts import Received

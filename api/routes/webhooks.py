@@ -9,15 +9,15 @@ from api.auth import Reader, Submitter
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.problems import Problem
-from api.schemas import Page
-from api.service import ServiceOf
-from api.webhook_schemas import (
+from api.schemas.base import Page
+from api.schemas.webhooks import (
     WebhookCreatedResponse,
     WebhookDeliveryResponse,
     WebhookRequest,
     WebhookResponse,
     WebhookRotationRequest,
 )
+from api.service import ServiceOf
 from core.jobs.database import now, reading, transaction
 from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
 from core.jobs.webhooks import notifying as webhooks

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from sqlalchemy import and_, select
 
 from api.auth import Reader
-from api.library_schemas import WorkerList, WorkerResponse
+from api.schemas.library import WorkerList, WorkerResponse
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.states import HELD

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.routes.examples import JOB_EXAMPLES
+from api.documents.examples import JOB_EXAMPLES
 from core.encoders.footprint import footprint
 from core.jobs.database import transaction
 from core.jobs.ledger.outcomes import (

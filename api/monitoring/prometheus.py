@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
-from api.database_metrics import families
+from api.monitoring.database_metrics import families
 from api.service import Service
 from core.jobs.database import reading
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import HttpUrl
 
-from api.schemas import GraceSeconds, Sent
+from api.schemas.base import GraceSeconds, Sent
 from core.jobs.tables.access import WebhookRow
 from core.jobs.webhooks.notifying import DeliveryState
 from core.specs.fields import Closed

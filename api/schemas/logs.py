@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from api.schemas import Sent
+from api.schemas.base import Sent
 from core.jobs.ledger.job_logs import LogPage
 
 

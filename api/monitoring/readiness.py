@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from kombu.connection import Connection
 
-from api.library_schemas import Check, ReadyResponse
+from api.schemas.library import Check, ReadyResponse
 from api.service import Service
 from core.jobs.database import is_current, reading
 

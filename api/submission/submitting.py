@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from api.auth import Caller
 from api.conditional import job_tag
-from api.estimates import estimate
-from api.idempotency import Created, create_once
 from api.ownership import owned
-from api.preparation import prepare
 from api.problems import Problem
-from api.schemas import DryRunResponse, EstimateResponse, JobResponse
+from api.schemas.jobs import DryRunResponse, EstimateResponse, JobResponse
 from api.service import Service
+from api.submission.estimates import estimate
+from api.submission.idempotency import Created, create_once
+from api.submission.preparation import prepare
 from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing

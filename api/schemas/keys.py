@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, Field
 
 from api.auth import Scope
-from api.schemas import GraceSeconds, Sent
+from api.schemas.base import GraceSeconds, Sent
 from core.specs.fields import Closed, Name
 
 

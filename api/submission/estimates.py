@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.schemas import EstimateResponse
+from api.schemas.jobs import EstimateResponse
 from core.encoders.footprint import footprint
 from core.jobs.states import State
 from core.jobs.tables.artifacts import CorpusRow

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
-from api.sources import resolve_source
+from api.submission.sources import resolve_source
 from api.validation import Fault, near
 from core.jobs.deletions import KEEP
 from core.jobs.settings import Settings

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from api.schemas import Sent
+from api.schemas.base import Sent
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow, without_tables
 from core.jobs.tables.jobs import JobRow, WorkerRow
 from core.specs.recipes import Recipe

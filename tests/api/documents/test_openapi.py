@@ -1,6 +1,6 @@
 """The OpenAPI document, compared with the one on record. After a change that is meant, renew it:
 
-python -m tests.api.test_openapi
+python -m tests.api.documents.test_openapi
 """
 
 import json
@@ -21,7 +21,9 @@ def document() -> dict[str, Any]:
 
 
 def test_the_document_is_the_one_on_record() -> None:
-    assert document() == json.loads(RECORD.read_text()), "renew it: python -m tests.api.test_openapi"
+    assert document() == json.loads(RECORD.read_text()), (
+        "renew it: python -m tests.api.documents.test_openapi"
+    )
 
 
 def test_operations_have_stable_ids_a_tag_a_description_and_a_problem() -> None:

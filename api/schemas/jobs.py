@@ -1,37 +1,12 @@
 """What the API sends about jobs. The docstring under a field is its OpenAPI description."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from api.schemas.base import Sent
 from core.jobs.states import FINAL, Reason, State
 from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
-from core.specs.fields import Real
-
-GraceSeconds = Annotated[Real, Field(ge=0, le=30 * 86_400)]
-"""How long what a rotation replaces goes on working."""
-
-
-class Sent(BaseModel):
-    """Something the API sends."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
-
-
-ItemT = TypeVar("ItemT")
-
-
-class Page(Sent, Generic[ItemT]):
-    """One page of a list, newest first."""
-
-    data: list[ItemT]
-    """The items."""
-    next_cursor: str | None
-    """Send it as `cursor` to get the next page; null on the last one."""
-    has_more: bool
-    """Whether there is a next page."""
 
 
 class JobResponse(Sent):
