@@ -17,7 +17,7 @@ from rich.table import Table
 
 from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from signforge import Client
-from signforge.models import Job
+from signforge.client.models import Job
 
 WAIT_SECONDS = 3600.0
 ROWS = {"keypoints": "raw keypoints", "untrained": "untrained encoder", "encoder": "trained encoder"}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from signforge.client import Client
+from signforge.client.models import Job
 from signforge.commands.auditing import audit
 from signforge.commands.import_options import (
     AllowOverlap,
@@ -33,7 +34,6 @@ from signforge.commands.import_options import (
 from signforge.commands.import_report import report_fields
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import transfer_bar, watch_until_exit
-from signforge.models import Job
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: clips packed for training and evaluation.")
 app.command()(audit)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from signforge.client import Client
+from signforge.client.models import Evaluation
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table, size
 from signforge.commands.watching import transfer_bar, watch_until_exit
-from signforge.models import Evaluation
 
 app = typer.Typer(
     no_args_is_help=True, help="Encoders: what pretraining makes, or an import, and you take home."

@@ -3,6 +3,7 @@
 from typing import Any
 
 from signforge.client import Client
+from signforge.client.models import Job
 from signforge.commands.evaluate_options import (
     AllowIdenticalClips,
     EveryGloss,
@@ -40,7 +41,6 @@ from signforge.commands.submit import (
     submit,
 )
 from signforge.commands.terminal import AsJson
-from signforge.models import Job
 
 
 def evaluate(

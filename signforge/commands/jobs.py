@@ -7,9 +7,9 @@ import typer
 
 from core.jobs.states import State
 from signforge.client import Client
+from signforge.client.models import Job
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import steps, watch_until_exit
-from signforge.models import Job
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
 Priority = Annotated[

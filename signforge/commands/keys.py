@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from signforge.client import Client
+from signforge.client.models import ApiKey
 from signforge.commands.terminal import AsJson, print_json, print_table
-from signforge.models import ApiKey
 
 _SECONDS_PER_DAY = 86_400.0
 _LONGEST_GRACE_DAYS = 30

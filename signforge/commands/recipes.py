@@ -7,8 +7,8 @@ import typer
 
 from core.errors import SpecError
 from signforge.client import Client
+from signforge.client.models import Recipe
 from signforge.commands.terminal import AsJson, output, print_fields, print_json
-from signforge.models import Recipe
 
 
 def recipes(

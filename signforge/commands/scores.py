@@ -7,9 +7,9 @@ import typer
 
 from core.errors import UserError
 from signforge.client import Client
+from signforge.client.models import Evaluation
 from signforge.commands.caveats import caveats
 from signforge.commands.terminal import AsJson, print_json, print_table
-from signforge.models import Evaluation
 
 _MOST_CONFUSIONS = 20
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from signforge.address import read_settings
+from signforge.client.address import read_settings
 
 
 def up(
@@ -17,7 +17,7 @@ def up(
     ] = None,
 ) -> None:
     """Start the service on this machine: broker, API, reconciler and one worker. Ctrl-C stops it."""
-    from signforge.local import run  # the other commands need none of what this loads
+    from signforge.embedded.service import run  # the other commands need none of what this loads
 
     settings = read_settings(data_folder=data, host=host, port=port)
     if data is not None and os.environ.get("SIGNFORGE_DATA_FOLDER") != str(data.absolute()):
@@ -34,6 +34,6 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the signers and of the training.")] = 0,
 ) -> None:
     """The whole path on made-up signers: import, pretrain, evaluate, download, embed."""
-    from signforge.demo import DemoSize, run_demo
+    from signforge.commands.demo import DemoSize, run_demo
 
     run_demo(folder, DemoSize(signs, signers, takes, epochs, seed))

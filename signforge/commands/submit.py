@@ -11,11 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from core.errors import SpecError
-from signforge.client import Client, Spec
+from signforge.client import Client
+from signforge.client.client import Spec
+from signforge.client.models import Job
 from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.terminal import AsJson, print_fields, print_json
 from signforge.commands.watching import watch_until_exit
-from signforge.models import Job
 
 
 class FileOrCommand(TyperGroup):

@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from signforge.client import Client
-from signforge.commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, output, text
-from signforge.download import OnBytes
-from signforge.models import (
+from signforge.client.download import OnBytes
+from signforge.client.models import (
     CheckpointEvent,
     Event,
     Job,
@@ -22,7 +21,8 @@ from signforge.models import (
     StateEvent,
     StepMetrics,
 )
-from signforge.models import Progress as JobProgress
+from signforge.client.models import Progress as JobProgress
+from signforge.commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, output, text
 
 _LINE_EVERY_SECONDS = 5.0
 

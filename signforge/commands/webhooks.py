@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from signforge.client import Client
+from signforge.client.models import Webhook
 from signforge.commands.terminal import AsJson, print_json, print_table
-from signforge.models import Webhook
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: have your own server told of your jobs' states.")
 _SECONDS_PER_DAY = 86_400.0

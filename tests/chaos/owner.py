@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from core.specs.jobs import PretrainSpec
 from signforge.client import Client
-from signforge.errors import ApiError, ConnectionFailed
-from signforge.models import Job
+from signforge.client.errors import ApiError, ConnectionFailed
+from signforge.client.models import Job
 from tests.chaos.plan import Plan, Wish
 
 _REFUSED = (ApiError, ConnectionFailed)

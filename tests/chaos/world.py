@@ -24,8 +24,8 @@ from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
 from core.jobs.storage.stores import open_store
-from signforge.broker import broker_child
 from signforge.client import Client
+from signforge.embedded.broker import broker_child
 from tests.chaos.plan import Part
 from tests.servers.postgres import Postgres
 from tests.servers.starting import start

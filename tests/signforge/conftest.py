@@ -21,8 +21,8 @@ from core.jobs.settings import Settings
 from core.jobs.states import State
 from core.jobs.storage.stores import open_store
 from core.jobs.tables.jobs import JobRow
-from signforge.children import wait_until
 from signforge.client import Client
+from signforge.embedded.children import wait_until
 
 LEASE_SECONDS = 60.0
 

@@ -14,11 +14,11 @@ from core.jobs.database import transaction
 from core.jobs.ledger import outcomes, reports
 from core.jobs.states import Reason
 from core.specs.jobs import AuditSpec
-from signforge.children import wait_until
 from signforge.cli import app
+from signforge.client.models import Progress
 from signforge.commands.submit import overrides
 from signforge.commands.watching import numbers
-from signforge.models import Progress
+from signforge.embedded.children import wait_until
 from tests.core.corpus_maker import random_corpus
 from tests.signforge.conftest import RunningApi
 
@@ -430,7 +430,9 @@ def test_webhooks_are_made_tested_rotated_and_deleted(invoke: Invoke, api: Runni
     assert "SIGNFORGE_WEBHOOK_PRIVATE_TARGETS" in refused.stderr
 
 
-@pytest.mark.parametrize("module", ["signforge", "signforge.client", "signforge.cli", "signforge.local"])
+@pytest.mark.parametrize(
+    "module", ["signforge", "signforge.client", "signforge.cli", "signforge.embedded.service"]
+)
 def test_torch_stays_out(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -13,8 +13,8 @@ from core.jobs.settings import Settings
 from core.jobs.tables.jobs import JobRow
 from core.specs.jobs import ImportSpec
 from signforge.client import Client
-from signforge.errors import Unavailable
-from signforge.models import StateEvent
+from signforge.client.errors import Unavailable
+from signforge.client.models import StateEvent
 from tests.servers.postgres import Postgres
 from tests.signforge.conftest import listening_api
 

@@ -12,8 +12,8 @@ from typing import Self
 import psutil
 
 from core.kernels.library import cache_folder
-from signforge.children import wait_until
 from signforge.client import Client
+from signforge.embedded.children import wait_until
 
 _STOP_SECONDS = 60.0
 

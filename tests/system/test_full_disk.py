@@ -11,7 +11,7 @@ import pytest
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs.jobs import PretrainSpec
 from signforge import Client
-from signforge.models import CheckpointEvent, Job, LogEvent
+from signforge.client.models import CheckpointEvent, Job, LogEvent
 from tests.servers.small_disk import can_mount, on_small_disk
 from tests.system.running_service import RunningService
 

@@ -10,8 +10,8 @@ import pytest
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
 from signforge import Client, load_encoder, read_clips
-from signforge.download import file_sha256
-from signforge.models import CheckpointEvent, Job, MetricEvent, StateEvent
+from signforge.client.download import file_sha256
+from signforge.client.models import CheckpointEvent, Job, MetricEvent, StateEvent
 from tests.servers.postgres import postgres
 from tests.servers.s3 import S3Server
 from tests.system.running_service import RunningService, none_left

@@ -9,7 +9,7 @@ from core.corpora.folder_files import files_below, told_left_out
 from core.corpora.readers.unpack import UnpackLimits, unpack
 from core.corpora.source_digest import SourceDigest
 from core.errors import CorpusError
-from signforge.packing import as_one_file
+from signforge.client.packing import as_one_file
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 

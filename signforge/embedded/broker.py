@@ -13,8 +13,8 @@ from redis.retry import Retry
 
 from core.errors import StorageError
 from core.jobs.settings import Settings
-from signforge.children import Child
-from signforge.errors import ServiceError
+from signforge.client.errors import ServiceError
+from signforge.embedded.children import Child
 
 
 def broker_child(settings: Settings, *, log: Path, environment: Mapping[str, str]) -> Child:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from signforge.children import Child, wait_until
-from signforge.keeper import Keeper
+from signforge.embedded.children import Child, wait_until
+from signforge.embedded.keeper import Keeper
 
 pytestmark = pytest.mark.system
 

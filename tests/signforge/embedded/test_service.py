@@ -5,9 +5,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from signforge.children import wait_until
 from signforge.client import Client
-from signforge.errors import ConnectionFailed
+from signforge.client.errors import ConnectionFailed
+from signforge.embedded.children import wait_until
 from tests.system.running_service import RunningService, none_left, start_up
 
 pytestmark = pytest.mark.system

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from core.errors import EncoderError, StorageError
-from signforge.connection import AWAY, PATIENT_WAITS_SECONDS, Connection, waits
+from signforge.client.connection import AWAY, PATIENT_WAITS_SECONDS, Connection, waits
 
 OnBytes = Callable[[int, int | None], None]
 """Told the bytes on disk and the bytes in all, where known."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from signforge.address import Address
-from signforge.errors import BUSY, ConnectionFailed, Unavailable, problem_of
+from signforge.client.address import Address
+from signforge.client.errors import BUSY, ConnectionFailed, Unavailable, problem_of
 
 Sleep = Callable[[float], None]
 AWAY = (httpx.TransportError, Unavailable)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from signforge.connection import Connection
-from signforge.errors import ApiError
-from signforge.models import Metric, Reply
+from signforge.client.connection import Connection
+from signforge.client.errors import ApiError
+from signforge.client.models import Metric, Reply
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
 

@@ -4,7 +4,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signforge.event_stream import ServerSentEvent, parse
+from signforge.client.event_stream import ServerSentEvent, parse
 
 _NAMES = st.text("abcdefgh", min_size=1)
 _LINES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StorageError, UserError
-from signforge.demo import DemoSize, run_demo
+from signforge.commands.demo import DemoSize, run_demo
 
 
 def test_it_wipes_nothing_that_is_not_its_own(tmp_path: Path) -> None:

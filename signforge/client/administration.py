@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from signforge import lists
-from signforge.connection import Connection
-from signforge.models import ApiKey
+from signforge.client import lists
+from signforge.client.connection import Connection
+from signforge.client.models import ApiKey
 
 
 class Administration:

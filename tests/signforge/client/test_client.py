@@ -12,11 +12,11 @@ from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
 from core.specs.jobs import PretrainSpec, SplitConfig
 from signforge import Client
-from signforge.address import Address
 from signforge.client import ApiError, ConnectionFailed, WaitTimedOut
-from signforge.connection import Connection
-from signforge.event_stream import follow
-from signforge.models import CheckpointEvent, Event, LogEvent, MetricEvent, ProgressEvent, StateEvent
+from signforge.client.address import Address
+from signforge.client.connection import Connection
+from signforge.client.event_stream import follow
+from signforge.client.models import CheckpointEvent, Event, LogEvent, MetricEvent, ProgressEvent, StateEvent
 from tests.signforge.conftest import LEASE_SECONDS, RunningApi
 from tests.signforge.cutting_proxy import CuttingProxy
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from signforge.connection import Connection
-from signforge.lists import given
-from signforge.models import LogPage
+from signforge.client.connection import Connection
+from signforge.client.lists import given
+from signforge.client.models import LogPage
 
 _LOOK_SECONDS = 0.5
 

@@ -10,7 +10,7 @@ from core.errors import StorageError
 from core.jobs.database import cannot_be_used, migrate, open_database, transaction
 from core.jobs.keys import check, create_api_key
 from core.jobs.settings import Settings
-from signforge.errors import ServiceError
+from signforge.client.errors import ServiceError
 
 OWNER = "local"
 """Owner of what the first API key makes."""

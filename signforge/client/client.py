@@ -13,17 +13,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.errors import SpecError, StorageError
 from core.specs.jobs import JobSpec, SplitConfig
-from signforge import job_logs, lists
-from signforge.address import find_address
-from signforge.administration import Administration
-from signforge.connection import Connection, Sleep
-from signforge.download import OnBytes, fetch, file_sha256
-from signforge.errors import ApiError, ConnectionFailed, WaitTimedOut
-from signforge.event_stream import follow
-from signforge.library_calls import LibraryCalls
-from signforge.models import Event, Job, LogPage, Metric, Upload
-from signforge.packing import as_one_file
-from signforge.webhook_calls import WebhookCalls
+from signforge.client import job_logs, lists
+from signforge.client.address import find_address
+from signforge.client.administration import Administration
+from signforge.client.connection import Connection, Sleep
+from signforge.client.download import OnBytes, fetch, file_sha256
+from signforge.client.errors import ApiError, ConnectionFailed, WaitTimedOut
+from signforge.client.event_stream import follow
+from signforge.client.library_calls import LibraryCalls
+from signforge.client.models import Event, Job, LogPage, Metric, Upload
+from signforge.client.packing import as_one_file
+from signforge.client.webhook_calls import WebhookCalls
 
 __all__ = ["ApiError", "Client", "ConnectionFailed", "WaitTimedOut"]
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from signforge.connection import AWAY, Connection, waits
-from signforge.models import EVENT_TYPES, Event, StateEvent, event_adapter
+from signforge.client.connection import AWAY, Connection, waits
+from signforge.client.models import EVENT_TYPES, Event, StateEvent, event_adapter
 
 _SILENCE_SECONDS = 45.0
 """The service sends a heartbeat every 15 seconds; three missed ones mean the connection is dead."""

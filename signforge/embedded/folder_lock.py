@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from core.errors import StorageError
-from signforge.errors import ServiceError
+from signforge.client.errors import ServiceError
 
 
 class FolderLock:

@@ -12,13 +12,13 @@ import httpx
 
 from core.errors import StorageError
 from core.jobs.settings import Settings
-from signforge import broker
-from signforge.address import address_file, url_of
-from signforge.children import Child
-from signforge.errors import ServiceError
-from signforge.folder_lock import FolderLock
-from signforge.keeper import Keeper
-from signforge.signals import SignalInbox
+from signforge.client.address import address_file, url_of
+from signforge.client.errors import ServiceError
+from signforge.embedded import broker
+from signforge.embedded.children import Child
+from signforge.embedded.folder_lock import FolderLock
+from signforge.embedded.keeper import Keeper
+from signforge.embedded.signals import SignalInbox
 from worker.drain import WINDING_UP_SECONDS
 
 Say = Callable[[str], None]
@@ -77,7 +77,9 @@ class LocalService:
         for name, module in _PROGRAMS.items():
             arguments = [sys.executable, "-m", module]
             self._begin(Child(name, arguments, log=self._log(name.lower()), environment=environment))
-        from signforge.first_start import prepare  # loads for as long as the children do; so do both at once
+        from signforge.embedded.first_start import (
+            prepare,  # loads for as long as the children do; so do both at once
+        )
 
         prepare(self._settings)
         self._await("broker", self._what_the_broker_lacks)

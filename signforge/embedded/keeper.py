@@ -3,7 +3,7 @@
 import dataclasses
 
 from core.errors import SignforgeError
-from signforge.children import Child
+from signforge.embedded.children import Child
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from signforge.address import address_file, find_address, read_settings, url_of
+from signforge.client.address import address_file, find_address, read_settings, url_of
 
 
 @pytest.fixture(autouse=True)

@@ -27,13 +27,13 @@ from core.pose.synthetic.recording import (
 )
 from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
 from core.specs.recipes import find_recipe
-from signforge.children import Child, wait_until
 from signforge.client import Client
+from signforge.client.errors import ServiceError
+from signforge.client.models import Job
 from signforge.commands.terminal import output
 from signforge.commands.watching import watch_job
+from signforge.embedded.children import Child, wait_until
 from signforge.encoder import load_encoder, read_clips
-from signforge.errors import ServiceError
-from signforge.models import Job
 
 Features = Literal["keypoints", "untrained", "encoder"]
 Protocol = Literal["knn", "linear"]

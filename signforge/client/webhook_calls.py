@@ -1,8 +1,8 @@
 """The part of the client that is about webhooks."""
 
-from signforge import lists
-from signforge.connection import Connection
-from signforge.models import Webhook, WebhookDelivery
+from signforge.client import lists
+from signforge.client.connection import Connection
+from signforge.client.models import Webhook, WebhookDelivery
 
 
 class WebhookCalls:

@@ -1,8 +1,8 @@
 """The part of the client that looks at what a service keeps: corpora, encoders, scores, recipes."""
 
-from signforge import lists
-from signforge.connection import Connection
-from signforge.models import Corpus, Encoder, Evaluation, Recipe
+from signforge.client import lists
+from signforge.client.connection import Connection
+from signforge.client.models import Corpus, Encoder, Evaluation, Recipe
 
 
 class LibraryCalls:

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from core.jobs.settings import Settings
-from signforge.broker import answers, broker_child, stop_orphan
-from signforge.children import Child, wait_until
+from signforge.embedded.broker import answers, broker_child, stop_orphan
+from signforge.embedded.children import Child, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -18,7 +18,7 @@ _PARENT = """
 import os, sys, signal
 from pathlib import Path
 from core.jobs.settings import Settings
-from signforge.broker import broker_child
+from signforge.embedded.broker import broker_child
 folder = Path(sys.argv[1])
 child = broker_child(Settings(data_folder=folder), log=folder / "log", environment=os.environ)
 child.start()
