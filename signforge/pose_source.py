@@ -75,7 +75,7 @@ def open_poses(
 def _unpacked(path: Path) -> Iterator[tuple[Path, Callable[[str], str]]]:
     """The source itself; an archive as a temporary folder, and how to call its files in messages."""
     from core.corpora.paths_as_sent import paths_as_sent
-    from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+    from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 
     if not is_archive(path):
         yield path, str

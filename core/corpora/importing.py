@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 from core.corpora.packed import PackedCorpus
 from core.corpora.paths_as_sent import paths_as_sent
-from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions, Source
-from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.source_digest import SourceDigest

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.corpora.readers.unpack import is_archive
+from core.corpora.readers.untrusted.unpack import is_archive
 from core.errors import CorpusError, EncoderError, UserError
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from signforge import load_encoder, read_clips

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.corpora.readers.pixels import stated_size
+from core.corpora.readers.checks.pixels import stated_size
 from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError

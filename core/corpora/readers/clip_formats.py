@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from core.corpora.readers import (
+from core.corpora.readers.clip_files import ClipFormat
+from core.corpora.readers.formats import (
     asl_signs,
     coco_parquet,
     coco_wholebody,
@@ -13,13 +14,12 @@ from core.corpora.readers import (
     mp_data,
     openpose_json,
     pose_files,
+    pose_pickle,
 )
-from core.corpora.readers.benchmarks import pose_pickle
-from core.corpora.readers.clip_files import ClipFormat
-from core.corpora.readers.json_file import is_json, read_json, shown
-from core.corpora.readers.npz import NpzFile, is_npy, is_npz
-from core.corpora.readers.parquet_rows import column_names, is_parquet
-from core.corpora.readers.safe_pickle import is_pickle
+from core.corpora.readers.untrusted.json_file import is_json, read_json, shown
+from core.corpora.readers.untrusted.npz import NpzFile, is_npy, is_npz
+from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
+from core.corpora.readers.untrusted.safe_pickle import is_pickle
 from core.errors import CorpusError
 
 SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet", ".pkl", ".pickle")

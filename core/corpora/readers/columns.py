@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.corpora.readers.npz import NpzFile, damage_named
 from core.corpora.readers.raw_clip import RawClip
+from core.corpora.readers.untrusted.npz import NpzFile, damage_named
 from core.errors import CorpusError
 
 

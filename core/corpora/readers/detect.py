@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.corpora.folder_files import files_below, told_left_out
-from core.corpora.readers import coco_wholebody, mediapipe_holistic
-from core.corpora.readers.benchmarks import pose_packs, pose_pickle
+from core.corpora.readers.benchmark_options import BenchmarkOptions
+from core.corpora.readers.benchmarks import pose_packs
 from core.corpora.readers.benchmarks.detection import FORMATS as BENCHMARK_FORMATS
 from core.corpora.readers.benchmarks.detection import benchmark_reader
-from core.corpora.readers.benchmarks.options import BenchmarkOptions
 from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
 from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
+from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle
 from core.corpora.readers.labels_table import find_table
-from core.corpora.readers.npz import NpzFile, is_npz
 from core.corpora.readers.raw_clip import ReadOptions, Source
-from core.corpora.readers.safe_pickle import PICKLE_SUFFIXES, is_pickle
 from core.corpora.readers.unmirrored import unmirrored
+from core.corpora.readers.untrusted.npz import NpzFile, is_npz
+from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 

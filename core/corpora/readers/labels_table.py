@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core.corpora.readers.clip_files import ClipFiles
-from core.corpora.readers.npz import damage_named
+from core.corpora.readers.untrusted.npz import damage_named
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from core.corpora.readers.frame_gaps import count_gaps
+from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 

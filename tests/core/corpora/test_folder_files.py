@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.corpora.folder_files import files_below, told_left_out
-from core.corpora.readers.unpack import UnpackLimits, unpack
+from core.corpora.readers.untrusted.unpack import UnpackLimits, unpack
 from core.corpora.source_digest import SourceDigest
 from core.errors import CorpusError
 from signforge.client.packing import as_one_file

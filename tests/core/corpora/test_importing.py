@@ -14,7 +14,7 @@ import pytest
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
-from core.corpora.readers.unpack import UnpackLimits
+from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.errors import CorpusError, SplitError, Stopped
 from core.program.observer import SilentObserver
 from core.specs.jobs import ImportSpec

@@ -15,7 +15,8 @@ import pytest
 from core.corpora import importing
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
-from core.corpora.readers import clip_files, coco_wholebody, mediapipe_holistic
+from core.corpora.readers import clip_files
+from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic
 from core.corpora.readers.raw_clip import RawClip, Unreadable
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, NonNegativeInt, TypeAdapter, ValidationError
 
-from core.corpora.readers.npz import damage_named
+from core.corpora.readers.untrusted.npz import damage_named
 from core.errors import CorpusError
 
 MAX_JSON_BYTES = 2**28

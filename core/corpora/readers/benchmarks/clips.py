@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from core.corpora.readers import coco_wholebody
-from core.corpora.readers.benchmarks import pose_pickle
 from core.corpora.readers.benchmarks.clip_places import Found, frames_of, with_pose_files
 from core.corpora.readers.benchmarks.listed_clips import (
     ListedClip,
@@ -15,9 +13,10 @@ from core.corpora.readers.benchmarks.listed_clips import (
     profile_named,
     without_repeats,
 )
-from core.corpora.readers.benchmarks.pose_pickle import Pose
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.clip_formats import clip_format_of
+from core.corpora.readers.formats import coco_wholebody, pose_pickle
+from core.corpora.readers.formats.pose_pickle import Pose
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError

@@ -15,11 +15,11 @@ import numpy as np
 from core.corpora.readers.benchmarks.annotations import NAMES, NUMBERS, checked
 from core.corpora.readers.benchmarks.clips import as_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import ListedClip, chosen, numbered_label
-from core.corpora.readers.benchmarks.pose_pickle import Pose
-from core.corpora.readers.npz import npy_rows
-from core.corpora.readers.pixels import check_pixels
+from core.corpora.readers.checks.pixels import check_pixels
+from core.corpora.readers.formats.pose_pickle import Pose
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
-from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.readers.untrusted.npz import npy_rows
+from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES, TEST, VAL
 from core.errors import CorpusError, PoseError

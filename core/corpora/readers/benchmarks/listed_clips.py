@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.source import ReadReport
 from core.corpora.split_names import TRAIN
 from core.errors import CorpusError

@@ -19,9 +19,9 @@ from core.corpora.readers.benchmarks.listed_clips import (
     skip_without_pose,
     without_repeats,
 )
-from core.corpora.readers.benchmarks.pose_pickle import pose_of
+from core.corpora.readers.formats.pose_pickle import pose_of
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
-from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError, PoseError

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TypeGuard
 
 from core.corpora.readers.benchmarks import nla_slr
-from core.corpora.readers.benchmarks.pose_pickle import FORMAT, KEYPOINTS, pose_of
+from core.corpora.readers.formats.pose_pickle import FORMAT, KEYPOINTS, pose_of
 from core.corpora.readers.raw_clip import RawClips, ReadOptions, Source
-from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 

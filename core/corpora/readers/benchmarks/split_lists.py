@@ -14,8 +14,8 @@ from core.corpora.readers.benchmarks.listed_clips import (
     ListedClip,
     numbered_label,
 )
-from core.corpora.readers.npz import damage_named
 from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.untrusted.npz import damage_named
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError

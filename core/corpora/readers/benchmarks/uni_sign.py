@@ -14,7 +14,7 @@ from core.corpora.readers.benchmarks.annotations import UNI_SIGN, UniSignEntry, 
 from core.corpora.readers.benchmarks.clips import open_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import ListedClip
 from core.corpora.readers.raw_clip import ReadOptions, Source
-from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.corpora.readers import asl_signs, coco_parquet, parquet_rows
 from core.corpora.readers.clip_files import ClipFiles
-from core.corpora.readers.parquet_rows import read_batches
+from core.corpora.readers.formats import asl_signs, coco_parquet
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted import parquet_rows
+from core.corpora.readers.untrusted.parquet_rows import read_batches
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES

@@ -18,8 +18,8 @@ from core.pose.synthetic.recording import HEIGHT, WIDTH, SyntheticConfig, genera
 from core.program.observer import SilentObserver
 from core.specs.jobs import ImportSpec
 from tests.core.corpora.readers import written
+from tests.core.corpora.readers.checks.test_sides import of_mirrored_frames
 from tests.core.corpora.readers.conftest import coco_keypoints
-from tests.core.corpora.readers.test_sides import of_mirrored_frames
 
 
 def imported(source: Path, out: Path, **asked: Any) -> PackedCorpus:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.reading import read_clips

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.corpora.importing import import_corpus
-from core.corpora.readers.benchmarks.pose_pickle import read_pose
+from core.corpora.readers.formats.pose_pickle import read_pose
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.program.observer import SilentObserver

@@ -8,7 +8,7 @@ import pytest
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
-from core.corpora.readers.benchmarks.options import BenchmarkOptions
+from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.reading import read_clips

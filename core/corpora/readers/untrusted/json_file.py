@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from core.corpora.readers.npz import damage_named
+from core.corpora.readers.untrusted.npz import damage_named
 from core.errors import CorpusError
 
 MAX_JSON_BYTES = 64 * 2**20

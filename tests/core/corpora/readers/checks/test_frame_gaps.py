@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.corpora.readers.frame_gaps import count_gaps
+from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.source import ReadReport
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import Read, coco_keypoints, holistic_keypoints, read

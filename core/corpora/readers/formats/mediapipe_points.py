@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.corpora.readers.pixels import SIZE_OPTIONS
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError

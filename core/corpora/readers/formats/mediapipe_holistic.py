@@ -8,14 +8,14 @@ import numpy as np
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
-from core.corpora.readers.mediapipe_points import (
+from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
     check_fractions,
     frame_size,
 )
-from core.corpora.readers.npz import NpzFile, doubles
 from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.untrusted.npz import NpzFile, doubles
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.specs.jobs import SourceFormat

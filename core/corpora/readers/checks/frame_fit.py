@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.pixels import SIZE_OPTIONS
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.source import ReadReport
 from core.pose.normalise import LARGEST_COORDINATE, Video
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
-from core.corpora.readers.npz import NpzFile, doubles
-from core.corpora.readers.people import most_confident
-from core.corpora.readers.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
+from core.corpora.readers.untrusted.npz import NpzFile, doubles
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.readers.checks.frame_gaps import count_gaps
+from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.frame_gaps import count_gaps
-from core.corpora.readers.json_file import (
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.json_file import (
     check_frames,
     check_people,
     is_object,
@@ -19,9 +22,6 @@ from core.corpora.readers.json_file import (
     read_json,
     shown,
 )
-from core.corpora.readers.people import most_confident
-from core.corpora.readers.pixels import check_pixels, stated_size
-from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS

@@ -2,8 +2,8 @@
 
 A pickle is a program for a small machine, and may import and call anything. This is a machine of our own,
 which knows only the operations that make plain values. Where a pickle names a function it must be one of the
-few that NumPy and Python write for arrays and bytes (`core.corpora.readers.pickled_arrays`), which are built
-here from checked parts. Nothing is imported, and whatever else a pickle asks for is refused by name.
+few that NumPy and Python write for arrays and bytes (`pickled_arrays`), built here from checked parts.
+Nothing is imported. Anything else that a pickle asks for is refused by name.
 """
 
 import gzip
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from core.corpora.readers.npz import damage_named
-from core.corpora.readers.pickle_machine import Machine
+from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.pickle_machine import Machine
 from core.errors import CorpusError
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.corpora.readers.unpack import UnpackLimits, is_archive, unpack
+from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.errors import CorpusError, Stopped
 
 PLAIN = UnpackLimits()

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.benchmarks.pose_sizes import size_of_frames
+from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.mediapipe_points import frame_size
-from core.corpora.readers.npz import damage_named
-from core.corpora.readers.people import most_confident
-from core.corpora.readers.pixels import SIZE_OPTIONS, check_pixels
+from core.corpora.readers.formats.mediapipe_points import frame_size
+from core.corpora.readers.formats.pose_sizes import size_of_frames
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
-from core.corpora.readers.safe_pickle import load_pickle
+from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.corpora.readers.safe_pickle import PickleLimits, is_pickle, load_pickle
+from core.corpora.readers.untrusted.safe_pickle import PickleLimits, is_pickle, load_pickle
 from core.errors import CorpusError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.corpora.readers import mediapipe_tasks
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.formats import mediapipe_tasks
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError

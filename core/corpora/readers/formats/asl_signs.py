@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat, a_file_each
-from core.corpora.readers.labels_table import KAGGLES_TABLE
-from core.corpora.readers.long_rows import Placed, place_rows
-from core.corpora.readers.mediapipe_points import (
+from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
     check_fractions,
     frame_size,
     with_confidence,
 )
-from core.corpora.readers.parquet_rows import ColumnKind, read_batches
+from core.corpora.readers.labels_table import KAGGLES_TABLE
+from core.corpora.readers.long_rows import Placed, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.npz import damage_named, doubles
-from core.corpora.readers.people import most_confident
-from core.corpora.readers.pixels import check_pixels, stated_size
-from core.corpora.readers.pose_parts import part_indices
+from core.corpora.readers.formats.pose_parts import part_indices
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.npz import damage_named, doubles
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from core.corpora.readers.npz import damage_named, doubles
+from core.corpora.readers.untrusted.npz import damage_named, doubles
 from core.errors import CorpusError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.corpora.readers import openpose_json
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.formats import openpose_json
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.corpora.readers.pickled_arrays import FUNCTIONS, Function, Unfinished, check_key
+from core.corpora.readers.untrusted.pickled_arrays import FUNCTIONS, Function, Unfinished, check_key
 from core.errors import CorpusError
 
 MAX_DEPTH = 32

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.corpora.readers.mediapipe_points import as_coco
+from core.corpora.readers.formats.mediapipe_points import as_coco
 from core.errors import CorpusError
 from tests.core.corpora.readers.conftest import holistic_keypoints, read
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.frame_gaps import count_gaps
-from core.corpora.readers.mediapipe_points import (
+from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
     check_fractions,
     frame_size,
     with_confidence,
 )
-from core.corpora.readers.npz import read_npy
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.npz import read_npy
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.specs.jobs import SourceFormat

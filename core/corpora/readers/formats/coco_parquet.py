@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.coco_wholebody import FORMAT
+from core.corpora.readers.formats.coco_wholebody import FORMAT
 from core.corpora.readers.long_rows import Placed, place_rows
-from core.corpora.readers.parquet_rows import ColumnKind, read_batches
-from core.corpora.readers.pixels import check_pixels, stated_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS

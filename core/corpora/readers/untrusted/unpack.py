@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from core.corpora.readers.npz import damage_named, is_npz
+from core.corpora.readers.untrusted.npz import damage_named, is_npz
 from core.errors import CorpusError
 
 CHUNK_BYTES = 2**20

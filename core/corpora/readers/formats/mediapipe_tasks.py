@@ -12,7 +12,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.json_file import (
+from core.corpora.readers.formats.mediapipe_points import (
+    NUM_POSE_POINTS,
+    as_coco,
+    check_fractions,
+    frame_size,
+)
+from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.json_file import (
     check_frames,
     first_of,
     is_object,
@@ -20,13 +27,6 @@ from core.corpora.readers.json_file import (
     read_json,
     shown,
 )
-from core.corpora.readers.mediapipe_points import (
-    NUM_POSE_POINTS,
-    as_coco,
-    check_fractions,
-    frame_size,
-)
-from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS

@@ -10,8 +10,8 @@ import pytest
 from pose_format import Pose
 from pose_format.pose_header import PoseHeaderComponent
 
-from core.corpora.readers import pose_files
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.formats import pose_files
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -184,7 +184,8 @@ def test_fractions_are_not_taken_for_pixels(tmp_path: Path) -> None:
 def test_reading_needs_none_of_the_librarys_heavy_friends(shared_data: Path) -> None:
     path = shared_data / "formats" / "pose_format" / "openpose.pose"
     program = (
-        "import sys; from pathlib import Path; from tests.core.corpora.readers.test_pose_files import raw\n"
+        "import sys; from pathlib import Path\n"
+        "from tests.core.corpora.readers.formats.test_pose_files import raw\n"
         f"raw(Path({str(path)!r}))\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'cv2', 'tensorflow', 'av', 'scipy')))"
     )
