@@ -20,8 +20,8 @@ from rich.table import Table
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.evaluation.alignment import mirrored, sight_of
-from core.evaluation.copies import Copy, MiddleFrames, near_copies
+from core.evaluation.leak_audit.alignment import mirrored, sight_of
+from core.evaluation.leak_audit.copies import Copy, MiddleFrames, near_copies
 from core.pose.clip import Clip
 from core.specs.jobs import AuditSpec, SplitConfig
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Stopped
-from core.evaluation.fine_tune_folds import FineTuneFolds
+from core.evaluation.fine_tune.folds import FineTuneFolds
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, remarks_on_labels, train_facts
 from core.evaluation.leaks import (

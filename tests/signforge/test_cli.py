@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from core.errors import SpecError
-from core.evaluation.audit import audit
+from core.evaluation.leak_audit.audit import audit
 from core.jobs.database import transaction
 from core.jobs.ledger import outcomes, reports
 from core.jobs.states import Reason

@@ -23,7 +23,7 @@ PROGRAMS: Mapping[str, str] = {
     "pretrain": "core.training.pretrain",
     "evaluate": "core.evaluation.evaluate",
     "import_encoder": "core.exchange.importing",
-    "audit": "core.evaluation.audit",
+    "audit": "core.evaluation.leak_audit.audit",
 }
 """Kind of job -> module that does it."""
 

@@ -6,8 +6,8 @@ import pytest
 
 from core.corpora.packed import PackedCorpus
 from core.errors import SpecError, SplitError
-from core.evaluation.audit import audit
 from core.evaluation.evaluate import evaluate
+from core.evaluation.leak_audit.audit import audit
 from core.specs.jobs import AuditSpec, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.evaluation.making import packed, signed_clips

@@ -10,9 +10,9 @@ import torch
 
 from core.corpora.packed import PackedCorpus
 from core.errors import CheckpointError, DivergedError, Stopped
-from core.evaluation.classifier import SignClassifier, merged_scores, training_loss
 from core.evaluation.evaluate import evaluate
-from core.evaluation.fine_tuning import FineTuning
+from core.evaluation.fine_tune.classifier import SignClassifier, merged_scores, training_loss
+from core.evaluation.fine_tune.run import FineTuning
 from core.evaluation.subject import digests_of
 from core.exchange.weights import load_encoder
 from core.program.observer import SilentObserver

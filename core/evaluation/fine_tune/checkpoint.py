@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from core.errors import CheckpointError
-from core.evaluation.fine_tuning import FineTuning
+from core.evaluation.fine_tune.run import FineTuning
 from core.evaluation.outcome import Outcome
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task

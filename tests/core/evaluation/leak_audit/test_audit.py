@@ -13,9 +13,9 @@ from core.corpora.importing import import_corpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.errors import SplitError, Stopped
-from core.evaluation.audit import audit
-from core.evaluation.audit_sides import merged
 from core.evaluation.folds import Fold
+from core.evaluation.leak_audit.audit import audit
+from core.evaluation.leak_audit.sides import merged
 from core.pose.clip import Clip
 from core.program.observer import SilentObserver
 from core.specs.jobs import AuditSpec, ClipSelection, ImportSpec, SplitConfig
@@ -237,6 +237,12 @@ def test_leaving_a_real_signer_out_does_not(signs: str) -> None:
 def test_the_program_writes_what_it_found(tmp_path: Path) -> None:
     spec = AuditSpec(corpus=packed(tmp_path / "corpus", People().clips()))
     (tmp_path / "spec.json").write_text(spec.model_dump_json())
-    command = [sys.executable, "-m", "core.evaluation.audit", "--spec", str(tmp_path / "spec.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "core.evaluation.leak_audit.audit",
+        "--spec",
+        str(tmp_path / "spec.json"),
+    ]
     subprocess.run([*command, "--out", str(tmp_path / "out")], check=True, timeout=120, capture_output=True)
     assert json.loads((tmp_path / "out" / "result.json").read_text())["audit"] == audit(spec)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from core.augment.views import ClipBatch
 from core.errors import DivergedError
-from core.evaluation.classifier import SignClassifier, merged_scores, training_loss
-from core.evaluation.epoch_choice import BestEpoch, EpochChoice
 from core.evaluation.features import CLIPS_AT_ONCE
+from core.evaluation.fine_tune.classifier import SignClassifier, merged_scores, training_loss
+from core.evaluation.fine_tune.epoch_choice import BestEpoch, EpochChoice
 from core.evaluation.subject import unmoved
 from core.evaluation.task import Source
 from core.exchange.clip_encoder import ClipEncoder

@@ -1,7 +1,8 @@
 """A leak audit: what stands on both sides of a division, and whether glosses show without any signing.
 
-`python -m core.evaluation.audit --spec FILE --out DIR` runs it without any service. docs/audit.md says why
-each rule is what it is.
+    python -m core.evaluation.leak_audit.audit --spec FILE --out DIR
+
+runs it without any service. docs/audit.md gives the reason for each rule.
 """
 
 from collections.abc import Mapping
@@ -12,13 +13,13 @@ from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
-from core.evaluation.audit_comparison import Comparison, named
-from core.evaluation.audit_sides import merged, sides_of, trains_a_probe
-from core.evaluation.audit_verdict import LEVEL, verdict
-from core.evaluation.copies import MiddleFrames
 from core.evaluation.features import keypoint_features
 from core.evaluation.folds import Fold
-from core.evaluation.posture import PROBES, Reading, posture_features, read
+from core.evaluation.leak_audit.comparison import Comparison, named
+from core.evaluation.leak_audit.copies import MiddleFrames
+from core.evaluation.leak_audit.posture import PROBES, Reading, posture_features, read
+from core.evaluation.leak_audit.sides import merged, sides_of, trains_a_probe
+from core.evaluation.leak_audit.verdict import LEVEL, verdict
 from core.program.frame import Launch, finish, main
 from core.program.observer import Observer, SilentObserver
 from core.search.neighbours import Meanwhile

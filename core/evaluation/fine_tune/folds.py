@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.errors import Stopped
-from core.evaluation.fine_tune_checkpoint import (
+from core.evaluation.fine_tune.checkpoint import (
     circumstances,
     identity_of,
     made_checkpoint,
     read_checkpoint,
 )
-from core.evaluation.fine_tuning import FineTuning, LabelledClips, batch_size
+from core.evaluation.fine_tune.run import FineTuning, LabelledClips, batch_size
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, labelled, train_facts
 from core.evaluation.outcome import Outcome

@@ -2,7 +2,7 @@
 
 The frame in the middle of a copy is found again near the middle of its source, so a search for the most
 similar frames says which clips may be copies and by how many frames they are displaced. Those are laid over
-one another (`core.evaluation.alignment`). Each clip is looked for as it is and as a mirror shows it.
+one another (`alignment`). Each clip is looked for as it is and as a mirror shows it.
 docs/audit.md has the distances of copies and of other takes.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.corpora.contents import content_of
 from core.corpora.packed import PackedCorpus
-from core.evaluation.alignment import (
+from core.evaluation.leak_audit.alignment import (
     distance_at,
     distance_resampled,
     mirrored,

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.folds import Fold
+from core.evaluation.leak_audit.luck import Luck, Recordings, luck_of
 from core.evaluation.linear_probe import linear_scores
-from core.evaluation.luck import Luck, Recordings, luck_of
 from core.pose.skeleton import LEFT_ARM, NOSE, RIGHT_ARM
 from core.search.neighbours import Meanwhile
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.evaluation.audit_comparison import Comparison
-from core.evaluation.posture import PROBES
+from core.evaluation.leak_audit.comparison import Comparison
+from core.evaluation.leak_audit.posture import PROBES
 
 LEVEL = 0.005
 """p-value from which on a posture score is no luck: 0.01, shared by two probes."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
-from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
+from core.evaluation.leak_audit.copies import Copy, MiddleFrames, exact_copies, near_copies
 from core.search.neighbours import Meanwhile
 
 _MOST_TOLD = 20

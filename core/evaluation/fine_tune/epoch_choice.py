@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.evaluation.accuracy import ranked
-from core.evaluation.classifier import Merge
+from core.evaluation.fine_tune.classifier import Merge
 
 
 @dataclass(frozen=True)

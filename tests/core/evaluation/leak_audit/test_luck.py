@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from core.evaluation.luck import Luck, Recordings, luck_of
+from core.evaluation.leak_audit.luck import Luck, Recordings, luck_of
 
 
 def judged(answers: np.ndarray, recordings: Recordings, *, seed: int = 0, level: float = 0.01) -> Luck:

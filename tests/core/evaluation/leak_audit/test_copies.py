@@ -10,8 +10,8 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.evaluation.alignment import distance_at, distance_resampled, mirrored, sight_of
-from core.evaluation.copies import Copy, MiddleFrames, exact_copies, near_copies
+from core.evaluation.leak_audit.alignment import distance_at, distance_resampled, mirrored, sight_of
+from core.evaluation.leak_audit.copies import Copy, MiddleFrames, exact_copies, near_copies
 from core.pose.clip import Clip
 from core.pose.normalise import PROFILES, normalise
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
