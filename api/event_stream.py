@@ -62,7 +62,7 @@ async def event_stream(service: Service, job_id: str, after: int) -> AsyncIterat
         try:
             news = await service.watches.first(
                 ("events", job_id, after),
-                partial(_look, service, job_id, after),
+                partial(_fetch_news, service, job_id, after),
                 poll_seconds=POLL_SECONDS,
                 within_seconds=HEARTBEAT_SECONDS,
             )
@@ -75,7 +75,7 @@ async def event_stream(service: Service, job_id: str, after: int) -> AsyncIterat
         after = news.reached
 
 
-def _look(service: Service, job_id: str, after: int) -> _News | None:
+def _fetch_news(service: Service, job_id: str, after: int) -> _News | None:
     """What there is to say; nothing new to say is an answer only when the server stops."""
     seen = glance(service, job_id, after)
     if not (seen.events or seen.finished or service.stopping.is_set()):

@@ -20,7 +20,7 @@ from api.monitoring.prometheus import HttpMetrics
 from api.request_ids import RequestIds
 from api.routes import (
     api_keys,
-    audit,
+    audit_trail,
     corpora,
     encoders,
     evaluations,
@@ -52,7 +52,7 @@ _NOUNS = (
     recipes,
     webhooks,
     api_keys,
-    audit,
+    audit_trail,
     workers,
 )
 _GRACE_SECONDS = 10
@@ -86,7 +86,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AuditTrail)
     app.add_middleware(RateLimit)
     app.state.http_metrics = HttpMetrics()
-    app.add_middleware(RequestIds, apologise=problems.apology, observe=app.state.http_metrics.observe)
+    app.add_middleware(
+        RequestIds,
+        answer_internal_error=problems.internal_error_response,
+        observe=app.state.http_metrics.observe,
+    )
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     versioned = APIRouter(

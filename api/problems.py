@@ -92,7 +92,7 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
     return JSONResponse(document, problem.status_code, headers, MEDIA_TYPE)
 
 
-def apology(request: Request) -> JSONResponse:
+def internal_error_response(request: Request) -> JSONResponse:
     """The answer to a request that a fault of ours broke; the log has the rest."""
     detail = "The service failed at this request. Its log has the details under this request_id."
     return problem_response(request, Problem(500, "internal-error", detail))

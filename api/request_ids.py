@@ -25,14 +25,16 @@ def request_id_of(scope: Scope) -> str:
 
 
 class RequestIds:
-    """Gives each request its id, logs how it went, and lets `apologise` answer for a fault of ours.
+    """Gives each request its id, logs how it went, and lets `answer_internal_error` answer faults of ours.
 
     `observe` is told the status and how many seconds the answer took to begin.
     """
 
-    def __init__(self, app: ASGIApp, *, apologise: Callable[[Request], Response], observe: Observe) -> None:
+    def __init__(
+        self, app: ASGIApp, *, answer_internal_error: Callable[[Request], Response], observe: Observe
+    ) -> None:
         self._app = app
-        self._apologise = apologise
+        self._answer_internal_error = answer_internal_error
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +57,7 @@ class RequestIds:
             _log.exception("The request failed.")
             if answer.status is not None:
                 raise  # too late for another answer: the server must cut the connection
-            await self._apologise(Request(scope))(scope, receive, answer.send)
+            await self._answer_internal_error(Request(scope))(scope, receive, answer.send)
         ended = time.perf_counter()
         self._observe(scope, answer.status, (answer.began or ended) - began)
         asked = without_secrets(f"{scope['method']} {scope['path']}")

@@ -10,14 +10,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
-from core.specs.jobs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
+from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, LeakAuditSpec, PretrainSpec
 
 SPEC_TYPES: Mapping[str, type[BaseModel]] = {
     "import": ImportSpec,
     "pretrain": PretrainSpec,
     "evaluate": EvaluateSpec,
     "import_encoder": ImportEncoderSpec,
-    "audit": AuditSpec,
+    "leak_audit": LeakAuditSpec,
 }
 _LONGEST_VALUE = 80
 

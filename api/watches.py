@@ -25,7 +25,7 @@ class Watches:
     async def first(
         self,
         key: Hashable,
-        look: Callable[[], FoundT | None],
+        poll: Callable[[], FoundT | None],
         *,
         poll_seconds: float,
         within_seconds: float,
@@ -37,7 +37,7 @@ class Watches:
         Raises:
             TimeoutError: there was none within so many seconds.
         """
-        watch = self._watches.get(key) or self._begin(key, look, poll_seconds)
+        watch = self._watches.get(key) or self._begin(key, poll, poll_seconds)
         watch.num_listeners += 1
         try:
             async with asyncio.timeout(within_seconds):
@@ -49,8 +49,8 @@ class Watches:
                 watch.task.cancel()
                 self._forget(key, watch)
 
-    def _begin(self, key: Hashable, look: Callable[[], FoundT | None], poll_seconds: float) -> _Watch:
-        watch = self._watches[key] = _Watch(asyncio.create_task(_watch(look, poll_seconds)))
+    def _begin(self, key: Hashable, poll: Callable[[], FoundT | None], poll_seconds: float) -> _Watch:
+        watch = self._watches[key] = _Watch(asyncio.create_task(_watch(poll, poll_seconds)))
         watch.task.add_done_callback(lambda _: self._forget(key, watch))
         return watch
 
@@ -59,7 +59,7 @@ class Watches:
             del self._watches[key]
 
 
-async def _watch(look: Callable[[], FoundT | None], poll_seconds: float) -> FoundT:
-    while (found := await to_thread.run_sync(look)) is None:
+async def _watch(poll: Callable[[], FoundT | None], poll_seconds: float) -> FoundT:
+    while (found := await to_thread.run_sync(poll)) is None:
         await sleep(poll_seconds)
     return found

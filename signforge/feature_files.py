@@ -83,7 +83,7 @@ class FeatureFile(ABC):
     def _add(self, batch: EmbeddedClips) -> None: ...
 
 
-class NpzFile(FeatureFile):
+class NpzFeatureFile(FeatureFile):
     """`features` (N, D) float32, `names`, `num_frames`, `labels`, `signers`, `sessions` and `splits` (N), of
     which the last four are empty where the source says nothing, and the encoder's `card` as JSON."""
 
@@ -160,7 +160,7 @@ class ParquetFile(FeatureFile):
         self._writer.close()
 
 
-_KINDS: dict[str, type[FeatureFile]] = {".npz": NpzFile, ".parquet": ParquetFile}
+_KINDS: dict[str, type[FeatureFile]] = {".npz": NpzFeatureFile, ".parquet": ParquetFile}
 
 
 def _text(text: str | None) -> str | None:

@@ -27,7 +27,7 @@ from core.jobs.workers import Capacity
 from worker.attempt.program_log import store_rest
 from worker.attempt.trace import PARENT
 from worker.drain import WINDING_UP_SECONDS
-from worker.persistence import DATABASE_AWAY, insist
+from worker.persistence import DATABASE_AWAY, retry_while_database_away
 from worker.processes import MARK, end_all
 
 SUPERVISOR = "worker.supervisor"
@@ -136,7 +136,9 @@ class Holder:
             )
 
         try:
-            insist(self.engine, write, within_seconds=self.settings.lease_seconds, pause=time.sleep)
+            retry_while_database_away(
+                self.engine, write, within_seconds=self.settings.lease_seconds, pause=time.sleep
+            )
         except LeaseLost:
             pass
         except DATABASE_AWAY as error:
@@ -176,9 +178,9 @@ class _Watch:
                 return
             if self._holder.draining():
                 self._say("drain")
-            self._look()
+            self._apply_requests()
 
-    def _look(self) -> None:
+    def _apply_requests(self) -> None:
         """Pass on what is desired; a database that is away is borne until the lease is nearly out."""
         try:
             wish = self._renew_or_read()

@@ -28,14 +28,14 @@ class ListenWhileIdle(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Look at each turn of the event loop, of which the end of a task is one."""
-        hub.on_tick.add(self._look)
+        hub.on_tick.add(self._listen_while_idle)
 
     def _on_doorbell(self, request: Any, **_: Any) -> None:
         """Stop first: the broker gives the next doorbell away as soon as this one is acknowledged."""
         self._listen(False)
         request.acknowledge()
 
-    def _look(self) -> None:
+    def _listen_while_idle(self) -> None:
         self._listen(not (state.reserved_requests or state.active_requests))
 
     def _listen(self, wanted: bool) -> None:

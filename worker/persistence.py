@@ -47,7 +47,7 @@ class Backoff:
         self._wait, self._not_before = _FIRST_WAIT_SECONDS, self._clock()
 
 
-def insist(
+def retry_while_database_away(
     engine: Engine,
     write: Callable[[Session], ResultT],
     *,

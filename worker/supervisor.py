@@ -35,16 +35,16 @@ from core.program.lifeline import die_with_parent
 from worker.attempt import journal
 from worker.attempt.checkpoint_retention import Keeping
 from worker.attempt.checkpoints import Resume, choose, unrecorded
-from worker.attempt.execution import Execution, Exited, Heard, Inbox, Told, hear_commands, tail
+from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, hear_commands, tail
 from worker.attempt.memory import kills_for_want_of_memory
 from worker.attempt.program_log import NAME, ProgramLog, store_rest
 from worker.attempt.programs import PROGRAMS, local_spec
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
 from worker.attempt.trace import PARENT, AttemptTrace
-from worker.attempt.verdict import RETRIED, Asked, Ending, Fate, Verdict, judge
+from worker.attempt.verdict import RETRIED, Asked, Fate, ProgramEnd, Verdict, judge
 from worker.drain import WINDING_UP_SECONDS
-from worker.persistence import DATABASE_AWAY, insist
+from worker.persistence import DATABASE_AWAY, retry_while_database_away
 from worker.processes import MARK
 
 _TICK_SECONDS = 0.2
@@ -92,12 +92,12 @@ class Supervisor:
         except SignforgeError as error:
             reason = Reason(error.reason)
             fate = Fate.RETRY if reason in RETRIED else Fate.FAILED
-            self._settle(Verdict(fate, reason, str(error)), Ending(exit_code=0))
+            self._settle(Verdict(fate, reason, str(error)), ProgramEnd(exit_code=0))
             return
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             reason = Reason.STORAGE_FULL if full else Reason.INTERNAL_ERROR
-            self._settle(Verdict(Fate.RETRY, reason, f"Cannot start: {error}."), Ending(exit_code=0))
+            self._settle(Verdict(Fate.RETRY, reason, f"Cannot start: {error}."), ProgramEnd(exit_code=0))
             return
         try:
             ending = self._watch(execution)
@@ -166,7 +166,7 @@ class Supervisor:
                 max_bytes=self._settings.max_log_bytes_per_job,
             )
 
-    def _watch(self, execution: Execution) -> Ending:
+    def _watch(self, execution: Execution) -> ProgramEnd:
         """Hear the program out, stop it when asked to or when it stalls, and tell how it ended."""
         result: dict[str, object] | None = None
         error: tuple[str, str] | None = None
@@ -175,7 +175,7 @@ class Supervisor:
         while True:
             message = self._inbox.get(_TICK_SECONDS)
             match message:
-                case Heard(event):
+                case ProgramEvent(event):
                     alive_at = time.monotonic()
                     self._reporter.take(event)
                     self._trace.take(event)
@@ -183,12 +183,12 @@ class Supervisor:
                         result = {name: value for name, value in event.items() if name != "event"}
                     elif event["event"] == "error":
                         error = (str(event["reason"]), str(event["message"]))
-                case Told(asked):
+                case StopRequest(asked):
                     kill_at = min(kill_at, self._stop(execution, asked))
                 case Exited(code):
                     self._trace.program_ended()
                     starved = kills_for_want_of_memory() > kills_before
-                    return Ending(code, self._asked, result, error, tail(self._log_file), starved)
+                    return ProgramEnd(code, self._asked, result, error, tail(self._log_file), starved)
             if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
                 kill_at = self._stop(execution, Asked.STALL)
             if self._asked is None and time.monotonic() >= self._stop_by:
@@ -208,13 +208,13 @@ class Supervisor:
         execution.ask_to_stop()
         return time.monotonic() + self._settings.stop_grace_seconds
 
-    def _settle(self, verdict: Verdict, ending: Ending) -> None:
+    def _settle(self, verdict: Verdict, ending: ProgramEnd) -> None:
         if verdict.fate == Fate.NOTHING:
             return
         patience = self._settings.lease_seconds
         self._await_deliveries()
         last_report = partial(self._reporter.write, to_the_end=True)
-        insist(self._engine, last_report, within_seconds=patience, pause=self._pause)
+        retry_while_database_away(self._engine, last_report, within_seconds=patience, pause=self._pause)
         self._reporter.written()
         self._await_deliveries()
         write = settlement(
@@ -226,7 +226,7 @@ class Supervisor:
             policy=RetryPolicy(self._settings.max_attempts, self._settings.backoff_seconds),
             resumed_from=self._resume.row.id if self._resume.row else None,
         )
-        state = insist(self._engine, write, within_seconds=patience, pause=self._pause)
+        state = retry_while_database_away(self._engine, write, within_seconds=patience, pause=self._pause)
         self._trace.end(verdict, state)
         _log.info("The attempt has ended; the job is %s.", state)
         if state in FINAL:
@@ -236,9 +236,9 @@ class Supervisor:
         """Give new checkpoints time to arrive before the last writes, and old ones time to go."""
         while self._reporter.collect() and time.monotonic() < self._settle_by:
             match self._inbox.get(_TICK_SECONDS):
-                case Told(Asked.ABANDON):
-                    raise LeaseLost(f"Told to abandon {self._claim.job_id}.")
-                case Told():
+                case StopRequest(Asked.ABANDON):
+                    raise LeaseLost(f"StopRequest to abandon {self._claim.job_id}.")
+                case StopRequest():
                     self._settle_soon()
 
     def _settle_soon(self) -> None:
@@ -250,8 +250,8 @@ class Supervisor:
         """Wait, but not for a job that we are told is no longer ours."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            if self._inbox.get(left) == Told(Asked.ABANDON):
-                raise LeaseLost(f"Told to abandon {self._claim.job_id}.")
+            if self._inbox.get(left) == StopRequest(Asked.ABANDON):
+                raise LeaseLost(f"StopRequest to abandon {self._claim.job_id}.")
 
 
 def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) -> int:
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) ->
     die_with_parent(signal.SIGTERM, parent=os.getppid())
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: inbox.put(Told(Asked.DRAIN)))
+        signal.signal(number, lambda *_: inbox.put(StopRequest(Asked.DRAIN)))
     hear_commands(sys.stdin, inbox, _COMMANDS)
     job_id, attempt = arguments
     lease = Lease(job_id, int(attempt), os.environ[MARK])
@@ -269,7 +269,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) ->
     try:
         with reading(engine) as session:
             claim = held_claim(session, lease)
-        log_lines.tell(request_id=claim.request_id, worker=claim.worker)
+        log_lines.set_process_context(request_id=claim.request_id, worker=claim.worker)
         trace = AttemptTrace(tracing, claim, parent=os.environ.get(PARENT))
         with closing(trace):
             Supervisor(

@@ -46,8 +46,8 @@ JOB_EXAMPLES: dict[str, Example] = {
             "source": "upl_019e3c0a5b8c7d21a4f60b7c9d1e2f30",
         },
     },
-    "audit": {
+    "leak_audit": {
         "summary": "Look for leaks between signers left out in turn",
-        "value": {"kind": "audit", "corpus": "my-signs", "folds": "each_signer"},
+        "value": {"kind": "leak_audit", "corpus": "my-signs", "folds": "each_signer"},
     },
 }

@@ -21,7 +21,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "recipes", "description": "Named full configurations."},
     {"name": "webhooks", "description": "Have your own server told what becomes of your jobs."},
     {"name": "api-keys", "description": "Credentials, for administrators."},
-    {"name": "audit", "description": "Who changed what, for administrators."},
+    {"name": "audit trail", "description": "Who changed what, for administrators."},
     {"name": "workers", "description": "Who runs the jobs."},
     {"name": "health", "description": "For whoever runs the service."},
 ]

@@ -34,7 +34,7 @@ class RateLimit:
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _tell(MutableHeaders(scope=message), rate, admission)
+                _add_headers(MutableHeaders(scope=message), rate, admission)
                 if caller_of(scope) is not None or message["status"] == _UNAUTHORISED:
                     rates.callers.learn(scope, accepted=caller_of(scope) is not None)
             await send(message)
@@ -51,7 +51,7 @@ def _rate_of(settings: Settings) -> Rate | None:
     return Rate(settings.requests_per_minute, settings.request_burst)
 
 
-def _tell(headers: MutableHeaders, rate: Rate, admission: Admission) -> None:
+def _add_headers(headers: MutableHeaders, rate: Rate, admission: Admission) -> None:
     window = max(1, round(rate.burst / rate.per_second))
     headers["RateLimit-Policy"] = f'"requests";q={rate.burst};w={window}'
     headers["RateLimit"] = f'"requests";r={admission.remaining};t={admission.full_after}'

@@ -33,7 +33,7 @@ def families(session: Session, *, lease_seconds: float) -> Iterator[Metric]:
 def _jobs(session: Session) -> Iterator[Metric]:
     counted = select(JobRow.state, JobRow.kind, func.count()).group_by(JobRow.state, JobRow.kind)
     counts = {(state, kind): count for state, kind, count in session.execute(counted)}
-    kinds = {kind for _, kind in counts} | {"import", "pretrain", "evaluate", "import_encoder", "audit"}
+    kinds = {kind for _, kind in counts} | {"import", "pretrain", "evaluate", "import_encoder", "leak_audit"}
     states = [(state.value, kind) for state in State for kind in sorted(kinds)]
     yield _gauge(
         "signforge_jobs",

@@ -13,7 +13,7 @@ _BROKER_SECONDS = 2.0
 _log = logging.getLogger("signforge.api")
 
 
-def look(service: Service) -> ReadyResponse:
+def check_readiness(service: Service) -> ReadyResponse:
     """Try everything. Details go to the log; the answer, which anybody may read, names only settings."""
     checks = {
         "database": _try("answers", "does not answer; see SIGNFORGE_DATABASE_URL", _database, service),

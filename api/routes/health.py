@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 
 from api.monitoring.prometheus import exposition
-from api.monitoring.readiness import look
+from api.monitoring.readiness import check_readiness
 from api.schemas.library import HealthResponse, ReadyResponse
 from api.service import ServiceOf
 
@@ -21,7 +21,7 @@ def get_health() -> HealthResponse:
 @router.get("/readyz", responses={503: {"model": ReadyResponse, "description": "Something is missing."}})
 def get_readiness(response: Response, service: ServiceOf) -> ReadyResponse:
     """Try database, migrations, broker and storage: 200 if all hold, else 503 saying which does not."""
-    answer = look(service)
+    answer = check_readiness(service)
     response.status_code = 200 if answer.ready else 503
     return answer
 

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look, wait, cancel, pause, resume; their attempts, checkpoints and numbers."""
+"""Jobs: submit, list, read, wait, cancel, pause, resume; their attempts, checkpoints and numbers."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -29,8 +29,8 @@ from api.schemas.jobs import (
 )
 from api.service import Service, ServiceOf
 from api.submission.idempotency import IdempotencyKey
-from api.submission.submitting import look, rehearse, retry_job, submit_spec
-from api.submission.terms import TermsOf
+from api.submission.scheduling import SchedulingOf
+from api.submission.submitting import dry_run_spec, job_and_etag, retry_job, submit_spec
 from core.jobs.database import reading, transaction
 from core.jobs.ledger import submissions
 from core.jobs.ledger.reports import checkpoints_of
@@ -48,7 +48,7 @@ class JobQuery(PageQuery):
 
     state: State | None = None
     """Only jobs in this state."""
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "audit"] | None = None
+    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "leak_audit"] | None = None
     """Only jobs of this kind."""
 
 
@@ -60,7 +60,7 @@ def submit_job(
     spec: Annotated[JobSpec, Body(openapi_examples=JOB_EXAMPLES)],
     caller: Submitter,
     service: ServiceOf,
-    terms: TermsOf,
+    scheduling: SchedulingOf,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[
         bool, Query(description="Check everything and say what would be queued, but queue nothing.")
@@ -68,9 +68,11 @@ def submit_job(
 ) -> JobResponse:
     """Submit a job; corpora and encoders are named by id or by name."""
     if dry_run:
-        rehearsed = rehearse(service, caller, spec, terms)
-        return Response(rehearsed.model_dump_json(), media_type="application/json")  # type: ignore[return-value]
-    return submit_spec(service, caller, spec, terms=terms, response=response, idempotency_key=idempotency_key)
+        dry_run_answer = dry_run_spec(service, caller, spec, scheduling)
+        return Response(dry_run_answer.model_dump_json(), media_type="application/json")  # type: ignore[return-value]
+    return submit_spec(
+        service, caller, spec, scheduling=scheduling, response=response, idempotency_key=idempotency_key
+    )
 
 
 @router.get("/jobs")
@@ -115,7 +117,7 @@ async def get_job(
     """Look at a job, or wait for it."""
     deadline = current_time() + wait
     while True:
-        job, tag = await to_thread.run_sync(_look, service, caller, job_id)
+        job, tag = await to_thread.run_sync(_fetch_job, service, caller, job_id)
         unchanged = names(if_none_match, tag)
         settled = not unchanged if if_none_match is not None else job.state in FINAL
         if settled or current_time() >= deadline or service.stopping.is_set():
@@ -152,7 +154,7 @@ def retry_final_job(
     job_id: str,
     caller: Submitter,
     service: ServiceOf,
-    terms: TermsOf,
+    scheduling: SchedulingOf,
     idempotency_key: IdempotencyKey = None,
 ) -> JobResponse:
     """Queue the work of a job that has ended again, as a new job that names it in `retry_of`.
@@ -160,7 +162,9 @@ def retry_final_job(
     After a failure or a cancel it goes on from the last checkpoint. While a retry is not final, repeating
     this returns it.
     """
-    return retry_job(service, caller, job_id, terms=terms, response=response, idempotency_key=idempotency_key)
+    return retry_job(
+        service, caller, job_id, scheduling=scheduling, response=response, idempotency_key=idempotency_key
+    )
 
 
 @router.get("/jobs/{job_id}/attempts")
@@ -236,9 +240,9 @@ def list_metrics(
     )
 
 
-def _look(service: Service, caller: Caller, job_id: str) -> tuple[JobResponse, str]:
+def _fetch_job(service: Service, caller: Caller, job_id: str) -> tuple[JobResponse, str]:
     with reading(service.engine) as session:
-        return look(session, owned(session, JobRow, job_id, caller, noun="job"))
+        return job_and_etag(session, owned(session, JobRow, job_id, caller, noun="job"))
 
 
 def _ask(
@@ -246,7 +250,7 @@ def _ask(
 ) -> JobResponse:
     with transaction(service.engine) as session:
         job = action(session, owned(session, JobRow, job_id, caller, noun="job"))
-        return look(session, job)[0]
+        return job_and_etag(session, job)[0]
 
 
 def _set_pinned(service: Service, caller: Caller, checkpoint_id: str, *, pinned: bool) -> CheckpointResponse:

@@ -14,10 +14,11 @@ class JobResponse(Sent):
 
     id: str
     """`job_...`"""
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "audit"]
+    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "leak_audit"]
     """What kind of job it is."""
     name: str
-    """The corpus or encoder it makes; for an evaluation, what is scored and how; for an audit, the corpus."""
+    """The corpus or encoder it makes; for an evaluation, what is scored
+    and how; for a leak audit, the corpus."""
     state: State
     """Where it is in its life; `succeeded`, `failed` and `cancelled` are final."""
     status_reason: Reason | None
@@ -90,7 +91,7 @@ class EstimateResponse(Sent):
 class DryRunResponse(Sent):
     """What a submission would have made; nothing was."""
 
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "audit"]
+    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "leak_audit"]
     """What kind of job it would be."""
     spec: dict[str, Any]
     """The specification, with names replaced by ids."""
@@ -228,8 +229,8 @@ def attempt_of(row: JobAttemptRow) -> AttemptResponse:
 def _name_of(spec: dict[str, Any]) -> str:
     if "name" in spec:
         return str(spec["name"])
-    if spec["kind"] == "audit":
-        return f"audit of {spec['corpus']}"
+    if spec["kind"] == "leak_audit":
+        return f"leak audit of {spec['corpus']}"
     scored = spec["encoder"] if spec["features"] == "encoder" else spec["features"]
     return f"{spec['protocol']} of {scored}"
 

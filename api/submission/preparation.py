@@ -16,12 +16,12 @@ from core.jobs.states import FINAL
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.jobs.tables.jobs import JobRow
 from core.specs.jobs import (
-    AuditSpec,
     ClipSelection,
     EvaluateSpec,
     ImportEncoderSpec,
     ImportSpec,
     JobSpec,
+    LeakAuditSpec,
     PretrainSpec,
 )
 from core.specs.recipes import resolve
@@ -55,7 +55,7 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
         corpus = find_corpus(session, owner, spec.corpus)
         _check_selection(spec.clips, corpus)
         return Prepared(spec.model_copy(update={"corpus": corpus.id}), resolved)
-    if isinstance(spec, AuditSpec):
+    if isinstance(spec, LeakAuditSpec):
         corpus = find_corpus(session, owner, spec.corpus)
         _check_selection(spec.clips, corpus)
         return Prepared(spec.model_copy(update={"corpus": corpus.id}), None)

@@ -17,15 +17,16 @@ from api.submission.preparation import prepare
 from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
-from core.jobs.ledger.submissions import Origin, Terms, queue_position, retry, submit
+from core.jobs.ledger.submissions import Origin, queue_position, retry, submit
 from core.jobs.quotas import Quotas, admit
+from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import State
 from core.jobs.tables.jobs import JobRow
 from core.jobs.tracing import current_trace_parent
 from core.jobs.workers import lack
 from core.specs.jobs import JobSpec, PretrainSpec
 
-_USUAL = Terms()
+_USUAL = SchedulingOptions()
 _log = logging.getLogger("signforge.api")
 
 
@@ -34,16 +35,16 @@ def submit_spec(
     caller: Caller,
     spec: JobSpec,
     *,
-    terms: Terms = _USUAL,
+    scheduling: SchedulingOptions = _USUAL,
     response: Response,
     idempotency_key: str | None,
 ) -> JobResponse:
     """Queue `spec` for the caller and set the answer's `Location`, `ETag` and replay headers."""
 
     def create(session: Session) -> str:
-        return queue(session, service, caller, spec, terms).id
+        return queue(session, service, caller, spec, scheduling).id
 
-    asked = spec.model_dump_json() + ("" if terms == _USUAL else str(terms))
+    asked = spec.model_dump_json() + ("" if scheduling == _USUAL else str(scheduling))
     created = create_once(
         service.engine, owner=caller.owner, key=idempotency_key, content=asked, create=create
     )
@@ -55,7 +56,7 @@ def retry_job(
     caller: Caller,
     job_id: str,
     *,
-    terms: Terms,
+    scheduling: SchedulingOptions,
     response: Response,
     idempotency_key: str | None,
 ) -> JobResponse:
@@ -67,9 +68,9 @@ def retry_job(
         if (gone := missing(session, job.spec)) is not None:
             detail = f"Job {job_id} cannot be retried: {gone}, which it needs, has been deleted."
             raise Problem(409, "deleted", detail)
-        return retry(session, job, terms, _origin(service)).id
+        return retry(session, job, scheduling, _origin(service)).id
 
-    asked = f"retry {job_id} {terms}"
+    asked = f"retry {job_id} {scheduling}"
     created = create_once(
         service.engine, owner=caller.owner, key=idempotency_key, content=asked, create=create
     )
@@ -83,23 +84,25 @@ def answer(service: Service, caller: Caller, created: Created, response: Respons
         _log.info("Queued %s.", created.resource_id, extra={"about": {"job_id": created.resource_id}})
     with reading(service.engine) as session:
         job = owned(session, JobRow, created.resource_id, caller, noun="job")
-        shown, tag = look(session, job)
+        shown, tag = job_and_etag(session, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     response.headers["ETag"] = tag
     return shown
 
 
-def look(session: Session, job: JobRow) -> tuple[JobResponse, str]:
+def job_and_etag(session: Session, job: JobRow) -> tuple[JobResponse, str]:
     """A job as it is shown, and its ETag."""
     position = queue_position(session, job)
     waits_for = lack(session, job) if job.state == State.QUEUED else None
     return JobResponse.of(job, position, waits_for=waits_for), job_tag(job, position, waits_for)
 
 
-def rehearse(service: Service, caller: Caller, spec: JobSpec, terms: Terms) -> DryRunResponse:
+def dry_run_spec(
+    service: Service, caller: Caller, spec: JobSpec, scheduling: SchedulingOptions
+) -> DryRunResponse:
     """Queue `spec`, look at what became of it, and take it back before anybody can see it."""
     with Session(service.engine) as session:
-        job = queue(session, service, caller, spec, terms)
+        job = queue(session, service, caller, spec, scheduling)
         dry_run = DryRunResponse(
             kind=spec.kind,
             spec=job.spec,
@@ -112,7 +115,9 @@ def rehearse(service: Service, caller: Caller, spec: JobSpec, terms: Terms) -> D
     return dry_run
 
 
-def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, terms: Terms = _USUAL) -> JobRow:
+def queue(
+    session: Session, service: Service, caller: Caller, spec: JobSpec, scheduling: SchedulingOptions = _USUAL
+) -> JobRow:
     """Prepare `spec` and queue it, in the caller's transaction.
 
     Raises:
@@ -125,7 +130,7 @@ def queue(session: Session, service: Service, caller: Caller, spec: JobSpec, ter
         owner=caller.owner,
         spec=prepared.spec,
         resolved=prepared.resolved,
-        terms=terms,
+        scheduling=scheduling,
         origin=_origin(service),
     )
 

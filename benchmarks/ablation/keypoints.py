@@ -97,9 +97,9 @@ class Keypoints:
         features = self._scaled(train) if standardised else self._features
         found = probe(
             spec, features, self._labels, train=train, test=self._test, num_classes=self._num_classes,
-            meanwhile=lambda: None,
+            heartbeat=lambda: None,
         )  # fmt: skip
-        return float(found.of_clips["top1"].mean())
+        return float(found.per_clip["top1"].mean())
 
     def _train(self, drawn: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
         """What is drawn is labelled, and so are its copies."""

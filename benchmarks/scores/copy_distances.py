@@ -23,7 +23,7 @@ from core.corpora.writing import write_corpus
 from core.evaluation.leak_audit.alignment import mirrored, sight_of
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, near_copies
 from core.pose.clip import Clip
-from core.specs.jobs import AuditSpec, SplitConfig
+from core.specs.jobs import LeakAuditSpec, SplitConfig
 
 ANY_DISTANCE = 10.0
 MIN_FRAMES = 20
@@ -40,7 +40,7 @@ def main() -> None:
     corpus, random = PackedCorpus.open(options.corpus), np.random.default_rng(options.seed)
     long = np.flatnonzero(corpus.lengths >= MIN_FRAMES)
     sources = np.sort(random.choice(long, min(options.num_copies, len(long)), replace=False))
-    threshold = AuditSpec(corpus="any").copy_distance
+    threshold = LeakAuditSpec(corpus="any").copy_distance
     table = Table("", "clips", "nearest", "median", "99 %", "farthest", f"within {threshold}")
     for name, change in CHANGES.items():
         table.add_row(name, *row(of_copies(corpus, sources, change, random), len(sources), threshold))

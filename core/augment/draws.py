@@ -27,10 +27,10 @@ class ViewDraws:
     exchanged: Bool[Tensor, " B"]
     maps: PlaneMaps
 
-    def of_clips(self, clips: slice) -> "ViewDraws":
+    def select_clips(self, clips: slice) -> "ViewDraws":
         """The draws of some of the batch's clips, such as one rank's."""
         crop = TemporalCrop(self.crop.starts[clips], self.crop.lengths[clips])
-        return ViewDraws(crop, self.exchanged[clips], self.maps.of_clips(clips))
+        return ViewDraws(crop, self.exchanged[clips], self.maps.select_clips(clips))
 
     def to(self, device: torch.device) -> "ViewDraws":
         """The same on a device."""

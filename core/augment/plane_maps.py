@@ -61,7 +61,7 @@ class PlaneMaps:
             change(self.straight), change(self.crossed), None if self.shift is None else change(self.shift)
         )
 
-    def of_clips(self, clips: slice) -> "PlaneMaps":
+    def select_clips(self, clips: slice) -> "PlaneMaps":
         """The maps of some clips."""
         return self.each(lambda numbers: numbers[clips])
 

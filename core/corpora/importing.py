@@ -13,7 +13,7 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
@@ -142,7 +142,7 @@ def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Obser
     return working
 
 
-def _watched(opened: Source, clips: Iterable[SourceClip], observer: Observer) -> Iterator[SourceClip]:
+def _watched(opened: OpenedSource, clips: Iterable[SourceClip], observer: Observer) -> Iterator[SourceClip]:
     """The source's clips, with progress told at every hundredth, and an error where there are none."""
     report, signers = opened.report, set[str | None]()
     observer.on_phase("reading", total_steps=opened.num_clips)

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 
-from core.corpora.readers.raw_clip import Piece, Source, normalised
+from core.corpora.readers.raw_clip import OpenedSource, Piece, normalised
 from core.corpora.source import ReadReport, SourceClip
 from core.pose.normalise import NormalisationProfile
 
@@ -23,7 +23,7 @@ _PIECES_PER_PROCESS = 2
 PieceRead = tuple[list[SourceClip], ReadReport]
 
 
-def read_clips(source: Source, *, processes: int) -> Generator[SourceClip, None, None]:
+def read_clips(source: OpenedSource, *, processes: int) -> Generator[SourceClip, None, None]:
     """The source's usable clips, in order; the others are counted in its report.
 
     A source in separate files is read by up to `processes` processes, any other one in a thread. Close the
@@ -54,7 +54,7 @@ def _pool_of(processes: int) -> Executor:
     return ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare)
 
 
-def _in_order(pool: Executor, source: Source, num_under_way: int) -> Iterator[PieceRead]:
+def _in_order(pool: Executor, source: OpenedSource, num_under_way: int) -> Iterator[PieceRead]:
     under_way: deque[Future[PieceRead]] = deque()
     for piece in source.pieces:
         under_way.append(pool.submit(_read_piece, piece, source.profile))

@@ -36,14 +36,14 @@ class SourceDigest:
         """Whether nobody has to wait for it."""
         return self._digest.done()
 
-    def wait(self, meanwhile: Callable[[], None]) -> str:
+    def wait(self, heartbeat: Callable[[], None]) -> str:
         """Return the digest once it is known; until then call `meanwhile` again and again.
 
         Raises:
             OSError: the source cannot be read.
         """
         while not wait([self._digest], timeout=_LOOK_SECONDS).done:
-            meanwhile()
+            heartbeat()
         return self._digest.result()
 
     def _of_source(self) -> str:

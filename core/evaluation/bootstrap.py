@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from core.evaluation.outcome import weighted_scores
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
@@ -21,7 +21,7 @@ _WEIGHTS_AT_ONCE = 2**21
 class ScoredFold(NamedTuple):
     """A fold's test clips: each one's part in each score, its gloss, and its signer (-1 where unknown)."""
 
-    of_clips: Mapping[str, Float64[np.ndarray, " M"]]
+    per_clip: Mapping[str, Float64[np.ndarray, " M"]]
     labels: Int64[np.ndarray, " M"]
     signers: Int64[np.ndarray, " M"]
 
@@ -37,7 +37,7 @@ def intervals(
     generator: np.random.Generator,
     *,
     num_resamples: int = NUM_RESAMPLES,
-    meanwhile: Meanwhile = lambda: None,
+    heartbeat: Heartbeat = lambda: None,
 ) -> dict[str, tuple[float, float]]:
     """Where 95 % of the scores (means over folds) lie if what is tested is drawn again.
 
@@ -48,7 +48,7 @@ def intervals(
     at_once = max(1, _WEIGHTS_AT_ONCE // sum(len(fold.labels) for fold in folds))
     pieces = []
     for first in range(0, num_resamples, at_once):
-        meanwhile()
+        heartbeat()
         pieces.append(_resampled(folds, generator, num_resamples=min(at_once, num_resamples - first)))
     edges = (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2)
     drawn = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
@@ -65,7 +65,7 @@ def _resampled(
     else:
         weights = [_weights(len(fold.labels), generator, num_resamples=num_resamples) for fold in folds]
     scores = [
-        weighted_scores(fold.of_clips, fold.labels, of_fold)
+        weighted_scores(fold.per_clip, fold.labels, of_fold)
         for fold, of_fold in zip(folds, weights, strict=True)
     ]
     shares = [of_fold.mean(axis=1) for of_fold in weights]

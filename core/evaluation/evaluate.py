@@ -27,7 +27,7 @@ from core.evaluation.subject import Subject
 from core.evaluation.task import Task, task_of
 from core.program.frame import Launch, finish, main
 from core.program.observer import Observer, SilentObserver
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 from core.specs.jobs import EvaluateSpec
 
 
@@ -61,7 +61,7 @@ def evaluate(
         refuse_identical(task, contents)
     subject = Subject(spec, task)
     lineage = Lineage(subject.pretrained, task, checking)
-    lineage.tell(observer)
+    lineage.report(observer)
     if spec.protocol == "fine_tune":
         runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)
         outcomes = runs.outcomes(seeds, resume=resume)
@@ -72,7 +72,7 @@ def evaluate(
         for place, fold in enumerate(task.folds)
     ]
     observer.on_phase("summarising", total_steps=1)
-    result = report(task, scored, seeds, meanwhile=lambda: observer.on_step(0, {}))
+    result = report(task, scored, seeds, heartbeat=lambda: observer.on_step(0, {}))
     _warn(task, scored, observer)
     for remark in remarks_on_labels(task, spec, result["num_train"]):
         observer.on_log(remark)
@@ -100,14 +100,14 @@ def _probed(
                 train=train,
                 test=fold.test,
                 num_classes=len(task.glosses),
-                meanwhile=_heeding(observer, done, "probing"),
+                heartbeat=_heeding(observer, done, "probing"),
             )
             outcomes[-1].append(result.with_facts(train_facts(train, task.labels, spec)))
-            observer.on_step(done + 1, scores_of(result.of_clips, task.labels[fold.test]))
+            observer.on_step(done + 1, scores_of(result.per_clip, task.labels[fold.test]))
     return outcomes
 
 
-def _heeding(observer: Observer, num_done: int, doing: str) -> Meanwhile:
+def _heeding(observer: Observer, num_done: int, doing: str) -> Heartbeat:
     """Shows life in the middle of a step, and stops there when asked to."""
 
     def heed() -> None:

@@ -10,7 +10,7 @@ from core.corpora.contents import contents_of
 from core.errors import SplitError
 from core.evaluation.folds import Fold
 from core.evaluation.task import Task
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 
 _COMPARED = {
     "shared_signers": ("train", "test"),
@@ -29,10 +29,10 @@ _REMARKS = {
 }
 
 
-def task_contents(task: Task, meanwhile: Meanwhile) -> list[bytes]:
+def task_contents(task: Task, heartbeat: Heartbeat) -> list[bytes]:
     """A digest of each clip's points, equal only where the points are; reads every clip once."""
     return [
-        digest for source in task.sources for digest in contents_of(source.corpus, source.clips, meanwhile)
+        digest for source in task.sources for digest in contents_of(source.corpus, source.clips, heartbeat)
     ]
 
 

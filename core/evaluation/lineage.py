@@ -9,18 +9,18 @@ from core.evaluation.task import Task
 from core.exchange.card import EncoderCard
 from core.exchange.weights import LoadedEncoder
 from core.program.observer import Observer
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 
 
 class Lineage:
     """Clips are known by their points where the encoder's file has their digests, whatever corpus they are in
     now; else only where the corpus is the very one it learned from.
 
-    `encoder` is None where what is scored has learned nothing. `meanwhile` is called while clips are read.
+    `encoder` is None where what is scored has learned nothing. `heartbeat` is called while clips are read.
     """
 
-    def __init__(self, encoder: LoadedEncoder | None, task: Task, meanwhile: Meanwhile) -> None:
-        self._encoder, self._task, self._meanwhile = encoder, task, meanwhile
+    def __init__(self, encoder: LoadedEncoder | None, task: Task, heartbeat: Heartbeat) -> None:
+        self._encoder, self._task, self._heartbeat = encoder, task, heartbeat
         self._seen: dict[str, Bool[np.ndarray, " n"] | None] = {}
 
     def num_pretrained_on(self, test: Int64[np.ndarray, " M"]) -> int | None:
@@ -44,7 +44,7 @@ class Lineage:
         both = np.intersect1d(corpus.signers[tested_on.clips], corpus.signers[seen])
         return [corpus.signer_names[signer] for signer in both if signer >= 0]
 
-    def tell(self, observer: Observer) -> None:
+    def report(self, observer: Observer) -> None:
         """Say so where nobody knows whether the encoder was pretrained on what is tested."""
         counts = [self.num_pretrained_on(fold.test) for fold in self._task.folds]
         if self._encoder is not None and None in counts:
@@ -62,7 +62,7 @@ class Lineage:
     def _looked_up(self, corpus: PackedCorpus) -> Bool[np.ndarray, " n"] | None:
         assert self._encoder is not None, "asked only of one that has learned"
         if self._encoder.pretrained_clips is not None:
-            clips = shortened(contents_of(corpus, np.arange(len(corpus)), self._meanwhile))
+            clips = shortened(contents_of(corpus, np.arange(len(corpus)), self._heartbeat))
             return np.isin(clips, self._encoder.pretrained_clips)
         card = self._encoder.card
         if card.corpus is None or card.spec is None or card.corpus.digest != corpus.digest:

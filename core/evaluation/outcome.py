@@ -13,13 +13,13 @@ PER_CLASS = "_per_class"
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fold under one seed. `of_clips`: for each score, each test clip's part in it, in [0, 1].
+    """A fold under one seed. `per_clip`: for each score, each test clip's part in it, in [0, 1].
 
     `predicted`: the gloss each clip was taken for, where the protocol takes it for one. `about`: how it came
     about, such as the number of train clips.
     """
 
-    of_clips: Mapping[str, Float64[np.ndarray, " M"]]
+    per_clip: Mapping[str, Float64[np.ndarray, " M"]]
     predicted: Int64[np.ndarray, " M"] | None = None
     about: Mapping[str, Number] = field(default_factory=dict)
 
@@ -29,15 +29,15 @@ class Outcome:
 
 
 def scores_of(
-    of_clips: Mapping[str, Float64[np.ndarray, " M"]], labels: Int64[np.ndarray, " M"]
+    per_clip: Mapping[str, Float64[np.ndarray, " M"]], labels: Int64[np.ndarray, " M"]
 ) -> dict[str, float]:
     """Each score per instance (the mean over clips) and per class (the mean of the class means)."""
-    scores = weighted_scores(of_clips, labels, np.ones((1, len(labels))))
+    scores = weighted_scores(per_clip, labels, np.ones((1, len(labels))))
     return {name: float(each[0]) for name, each in scores.items()}
 
 
 def weighted_scores(
-    of_clips: Mapping[str, Float64[np.ndarray, " M"]],
+    per_clip: Mapping[str, Float64[np.ndarray, " M"]],
     labels: Int64[np.ndarray, " M"],
     weights: Float64[np.ndarray, "R M"],
 ) -> dict[str, Float64[np.ndarray, " R"]]:
@@ -52,7 +52,7 @@ def weighted_scores(
     counts = np.add.reduceat(weights, starts, axis=1)  # (R, classes)
     tested = counts > 0
     scores = {}
-    for name, values in of_clips.items():
+    for name, values in per_clip.items():
         sums = np.add.reduceat(weights * values[order], starts, axis=1)
         scores[name] = _ratio(sums.sum(axis=1), counts.sum(axis=1))
         scores[name + PER_CLASS] = _ratio(_ratio(sums, counts).sum(axis=1), tested.sum(axis=1))
@@ -67,6 +67,6 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def averaged(outcomes: Sequence[Outcome]) -> dict[str, Float64[np.ndarray, " M"]]:
     """Each test clip's part in each score, in the mean over seeds."""
     return {
-        name: np.mean([outcome.of_clips[name] for outcome in outcomes], axis=0)
-        for name in outcomes[0].of_clips
+        name: np.mean([outcome.per_clip[name] for outcome in outcomes], axis=0)
+        for name in outcomes[0].per_clip
     }

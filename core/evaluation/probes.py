@@ -10,7 +10,7 @@ from core.evaluation.linear_probe import linear_scores
 from core.evaluation.outcome import Outcome
 from core.evaluation.retrieval import answers
 from core.search.knn import knn_scores
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 from core.specs.jobs import EvaluateSpec
 
 
@@ -22,16 +22,16 @@ def probe(
     train: Int64[np.ndarray, " N"],
     test: Int64[np.ndarray, " M"],
     num_classes: int,
-    meanwhile: Meanwhile,
+    heartbeat: Heartbeat,
 ) -> Outcome:
     """Fit the spec's probe on the features at `train`, or search them, and score those at `test`.
 
-    Searching calls `meanwhile` between blocks.
+    Searching calls `heartbeat` between blocks.
     """
     known, known_labels = features[train], torch.from_numpy(labels[train])
     if spec.protocol == "retrieval":
         asked = torch.from_numpy(labels[test])
-        return _searched(known, known_labels, features[test], asked, meanwhile=meanwhile)
+        return _searched(known, known_labels, features[test], asked, heartbeat=heartbeat)
     if spec.protocol == "knn":
         scores = knn_scores(
             known,
@@ -40,7 +40,7 @@ def probe(
             num_classes=num_classes,
             num_neighbours=spec.num_neighbours,
             temperature=spec.temperature,
-            meanwhile=meanwhile,
+            heartbeat=heartbeat,
         )
     else:
         scores = linear_scores(
@@ -62,11 +62,11 @@ def _searched(
     queries: Float[Tensor, "M D"],
     asked: Int64[Tensor, " M"],
     *,
-    meanwhile: Meanwhile,
+    heartbeat: Heartbeat,
 ) -> Outcome:
-    found = answers(known, known_labels, queries, asked, meanwhile=meanwhile)
+    found = answers(known, known_labels, queries, asked, heartbeat=heartbeat)
     parts = {f"recall_at_{k}": found.first_rank <= k for k in (1, 5, 10)}
     parts["mean_average_precision"] = found.average_precision
     without = int((~torch.isfinite(found.first_rank)).sum())
-    of_clips = {name: part.double().numpy() for name, part in parts.items()}
-    return Outcome(of_clips, about={"num_test_without_relevant": without})
+    per_clip = {name: part.double().numpy() for name, part in parts.items()}
+    return Outcome(per_clip, about={"num_test_without_relevant": without})

@@ -11,7 +11,7 @@ from core.evaluation.folds import Fold
 from core.evaluation.outcome import Outcome, averaged, scores_of
 from core.evaluation.tables import class_table, confusions
 from core.evaluation.task import Task
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 from core.training.randomness import derived_seed
 
 
@@ -25,12 +25,12 @@ class Scored:
 
 
 def report(
-    task: Task, scored: Sequence[Scored], seeds: Sequence[int], *, meanwhile: Meanwhile
+    task: Task, scored: Sequence[Scored], seeds: Sequence[int], *, heartbeat: Heartbeat
 ) -> dict[str, Any]:
     """Return the scores (fractions in [0, 1]; means over folds and seeds) and everything behind them.
 
     `intervals` are 95 % bootstrap intervals, over test clips or, where there are enough, over signers
-    (`intervals_over`); `deviations` are the standard deviations over seeds (null for one seed). `meanwhile`
+    (`intervals_over`); `deviations` are the standard deviations over seeds (null for one seed). `heartbeat`
     is called now and then.
     """
     folds = [_fold(task, each, seeds) for each in scored]
@@ -42,7 +42,7 @@ def report(
         "num_test": sum(fold["num_test"] for fold in folds),
         "num_train": max(fold["num_train"] for fold in folds),
         "num_classes": len(task.glosses),
-        "intervals": intervals(tested, generator, meanwhile=meanwhile),
+        "intervals": intervals(tested, generator, heartbeat=heartbeat),
         "intervals_over": resampled_over(tested),
         "deviations": _deviations(by_seed),
         "seeds": list(seeds),
@@ -63,7 +63,7 @@ def _scored_fold(task: Task, scored: Scored) -> ScoredFold:
 def _fold(task: Task, scored: Scored, seeds: Sequence[int]) -> dict[str, Any]:
     labels = task.labels[scored.fold.test]
     by_seed: list[dict[str, Any]] = [
-        {"seed": seed, "scores": scores_of(outcome.of_clips, labels), **outcome.about}
+        {"seed": seed, "scores": scores_of(outcome.per_clip, labels), **outcome.about}
         for seed, outcome in zip(seeds, scored.outcomes, strict=True)
     ]
     return {

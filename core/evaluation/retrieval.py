@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from core.errors import SplitError
-from core.search.neighbours import Meanwhile, unit
+from core.search.neighbours import Heartbeat, unit
 
 _SIMILARITIES = 2**25
 """Similarities in memory at once; a block of queries holds as many queries as this allows."""
@@ -36,11 +36,11 @@ def answers(
     query_labels: Int64[Tensor, " M"],
     *,
     similarities_at_once: int = _SIMILARITIES,
-    meanwhile: Meanwhile = lambda: None,
+    heartbeat: Heartbeat = lambda: None,
 ) -> Answers:
     """Rank the gallery for every query. Memory: a copy of the gallery and one block of similarities.
 
-    `meanwhile` is called before each block of queries.
+    `heartbeat` is called before each block of queries.
 
     Raises:
         SplitError: no query has a relevant clip.
@@ -50,7 +50,7 @@ def answers(
     at_once = max(1, similarities_at_once // len(gallery))
     rows: list[Tensor] = []
     for block, labels in zip(queries.split(at_once), query_labels.split(at_once), strict=True):
-        meanwhile()
+        heartbeat()
         similarities = unit(block, centre) @ known.T
         rows += (
             _answered(row, gallery_labels == label) for row, label in zip(similarities, labels, strict=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.errors import EncoderError, EncoderMoved
 from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
-from core.evaluation.task import Source, Task
+from core.evaluation.task import CorpusClips, Task
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.program.observer import Observer
@@ -63,7 +63,7 @@ class Subject:
         """The encoder whose features are scored; None where what is scored has learned nothing."""
         return self._loaded if self._spec.features == "encoder" else None
 
-    def _embedded(self, model: ClipEncoder, source: Source, observer: Observer) -> Float[Tensor, "n D"]:
+    def _embedded(self, model: ClipEncoder, source: CorpusClips, observer: Observer) -> Float[Tensor, "n D"]:
         spec, num_clips = self._spec, len(source.clips)
         num_passes = -(-num_clips // CLIPS_AT_ONCE)
         engine = Engine.chosen(
@@ -84,7 +84,7 @@ class Subject:
 
 @contextmanager
 def unmoved(network: nn.Module) -> Iterator[None]:
-    """Prove that what is done meanwhile leaves every weight and statistic of a network as it is.
+    """Prove that what is done heartbeat leaves every weight and statistic of a network as it is.
 
     Raises:
         EncoderMoved: one has changed.

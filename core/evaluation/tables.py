@@ -19,8 +19,8 @@ def class_table(task: Task, folds: Sequence[ScoredFold]) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = [
         {"gloss": gloss, "num_test": int(count)} for gloss, count in zip(task.glosses, counts, strict=True)
     ]
-    for name in folds[0].of_clips:
-        values = np.concatenate([fold.of_clips[name] for fold in folds])
+    for name in folds[0].per_clip:
+        values = np.concatenate([fold.per_clip[name] for fold in folds])
         sums = np.bincount(labels, values, minlength=len(task.glosses))
         for row, total in zip(rows, sums, strict=True):
             row[name] = float(total) / row["num_test"] if row["num_test"] else None

@@ -14,7 +14,7 @@ from core.specs.jobs import ClipSelection, EvaluateSpec
 
 
 @dataclass(frozen=True)
-class Source:
+class CorpusClips:
     """Some clips of one corpus."""
 
     corpus: PackedCorpus
@@ -38,19 +38,19 @@ class Task:
     `labels` (n,) are indices into `glosses`. Each side of a fold lies in one source.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[CorpusClips, ...]
     labels: Int64[np.ndarray, " n"]
     glosses: tuple[str, ...]
     folds: tuple[Fold, ...]
     transfer: Transfer | None = None
 
-    def located(self, positions: Int64[np.ndarray, " m"]) -> Source:
+    def located(self, positions: Int64[np.ndarray, " m"]) -> CorpusClips:
         """The clips at these positions, all of one source."""
         first = 0
         for source in self.sources:
             if len(positions) == 0 or positions.max() < first + len(source.clips):
                 assert (positions >= first).all(), "a side of a fold lies in one source"
-                return Source(source.corpus, source.clips[positions - first])
+                return CorpusClips(source.corpus, source.clips[positions - first])
             first += len(source.clips)
         raise IndexError(f"There is no position {positions.max()} among {first} clips.")
 
@@ -65,12 +65,12 @@ def task_of(spec: EvaluateSpec) -> Task:
     corpus = PackedCorpus.open(spec.corpus)
     chosen = labelled_clips(corpus, spec.clips)
     if spec.test_corpus is not None:
-        return _transfer(Source(corpus, chosen), PackedCorpus.open(spec.test_corpus), spec)
+        return _transfer(CorpusClips(corpus, chosen), PackedCorpus.open(spec.test_corpus), spec)
     folds = tuple(folds_of(corpus, chosen, spec))
     classes, labels = np.unique(corpus.labels[chosen], return_inverse=True)
     glosses = tuple(corpus.label_names[each] for each in classes)
     _check_glosses(glosses, f"of corpus {corpus.name!r} is selected")
-    return Task((Source(corpus, chosen),), labels.astype(np.int64), glosses, folds)
+    return Task((CorpusClips(corpus, chosen),), labels.astype(np.int64), glosses, folds)
 
 
 def labelled_clips(corpus: PackedCorpus, selection: ClipSelection) -> Int64[np.ndarray, " n"]:
@@ -89,9 +89,9 @@ def labelled_clips(corpus: PackedCorpus, selection: ClipSelection) -> Int64[np.n
     return chosen
 
 
-def _transfer(fitted: Source, test_corpus: PackedCorpus, spec: EvaluateSpec) -> Task:
+def _transfer(fitted: CorpusClips, test_corpus: PackedCorpus, spec: EvaluateSpec) -> Task:
     """Fit on one corpus, score on another, on the glosses that both name alike."""
-    tested = Source(test_corpus, labelled_clips(test_corpus, spec.test_clips))
+    tested = CorpusClips(test_corpus, labelled_clips(test_corpus, spec.test_clips))
     theirs, ours = set(_glosses(tested)), set(_glosses(fitted))
     shared = tuple(sorted(ours & theirs))
     if not shared:
@@ -106,7 +106,7 @@ def _transfer(fitted: Source, test_corpus: PackedCorpus, spec: EvaluateSpec) -> 
     return Task((fitted, tested), labels, shared, (_transfer_fold(fitted, tested, spec),), transfer)
 
 
-def _transfer_fold(fitted: Source, tested: Source, spec: EvaluateSpec) -> Fold:
+def _transfer_fold(fitted: CorpusClips, tested: CorpusClips, spec: EvaluateSpec) -> Fold:
     names = fitted.corpus.split_names
     in_val = fitted.corpus.splits[fitted.clips] == (names.index(VAL) if VAL in names else -1)
     train, val = divided(np.flatnonzero(~in_val), np.flatnonzero(in_val), spec)
@@ -119,17 +119,17 @@ def _transfer_fold(fitted: Source, tested: Source, spec: EvaluateSpec) -> Fold:
     return Fold(tested.corpus.name, train, test, val)
 
 
-def _glosses(source: Source) -> Iterator[str]:
+def _glosses(source: CorpusClips) -> Iterator[str]:
     return (source.corpus.label_names[each] for each in np.unique(source.corpus.labels[source.clips]))
 
 
-def _restricted(source: Source, glosses: tuple[str, ...]) -> Source:
+def _restricted(source: CorpusClips, glosses: tuple[str, ...]) -> CorpusClips:
     names = source.corpus.label_names
     wanted = [place for place, name in enumerate(names) if name in set(glosses)]
-    return Source(source.corpus, source.clips[np.isin(source.corpus.labels[source.clips], wanted)])
+    return CorpusClips(source.corpus, source.clips[np.isin(source.corpus.labels[source.clips], wanted)])
 
 
-def _labels(source: Source, glosses: tuple[str, ...]) -> Int64[np.ndarray, " n"]:
+def _labels(source: CorpusClips, glosses: tuple[str, ...]) -> Int64[np.ndarray, " n"]:
     place = {name: index for index, name in enumerate(glosses)}
     of_label = np.array([place.get(name, -1) for name in source.corpus.label_names], dtype=np.int64)
     return of_label[source.corpus.labels[source.clips]]

@@ -1,7 +1,8 @@
 """How the processes of the service log: lines for a person, or one JSON object a line.
 
 Each line says what it is about (request_id, job_id, attempt, worker), as far as that is known: `configure`
-and `tell` set it for a whole process, `about` for a request or a job. Standard logging does the rest.
+and `set_process_context` set it for a whole process, `about` for a request or a job.
+Standard logging does the rest.
 """
 
 import json
@@ -26,7 +27,7 @@ def configure(process: str, settings: Settings, **about: Any) -> None:
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it has a word to say at each look at /readyz
     sys.excepthook = lambda *error: logging.critical("This process ends by a fault.", exc_info=error)
-    tell(**about)
+    set_process_context(**about)
 
 
 def handler(process: str, settings: Settings, stream: TextIO) -> logging.Handler:
@@ -37,7 +38,7 @@ def handler(process: str, settings: Settings, stream: TextIO) -> logging.Handler
     return writing
 
 
-def tell(**about: Any) -> None:
+def set_process_context(**about: Any) -> None:
     """What all further lines of this process, from any of its threads, are about."""
     _of_process.update(about)
 

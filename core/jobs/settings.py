@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     """How long it is told what became of a webhook's message."""
     keep_idempotency_days: Annotated[float, Field(gt=0)] = 30.0
     """How long a creation that is repeated under its idempotency key makes nothing new."""
-    keep_audit_days: Annotated[float, Field(gt=0)] = 365.0
+    keep_audit_trail_days: Annotated[float, Field(gt=0)] = 365.0
     """How long entries of the audit trail are kept."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
     """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""

@@ -17,7 +17,7 @@ from core.kernels.autograd import differentiable
 from core.kernels.dropout import Dropout
 from core.kernels.library import NativeLibrary, runs_natively
 from core.kernels.native_norm_passes import NativePasses
-from core.kernels.norm_passes import Affine, Coefficients, Ending, NormPasses, Saved, Sums, offset_table
+from core.kernels.norm_passes import Affine, Coefficients, NormEpilogue, NormPasses, Saved, Sums, offset_table
 from core.kernels.plain_norm_passes import PlainPasses
 
 AllReduce = Callable[[Tensor], None]
@@ -84,7 +84,7 @@ def batch_norm(
 
     `moves`: the moments are the batch's own, so gradients flow through them; False for running statistics.
     """
-    ending = Ending(relu, dropout, residual is not None)
+    ending = NormEpilogue(relu, dropout, residual is not None)
     work = _Work(passes_for(x, native), eps, ending, all_reduce, moves, moments.count)
     return differentiable(
         _BatchNorm, x, offsets, weight, bias, residual, moments.mean, moments.variance, work
@@ -95,7 +95,7 @@ def batch_norm(
 class _Work:
     passes: NormPasses
     eps: float
-    ending: Ending
+    ending: NormEpilogue
     all_reduce: AllReduce | None
     moves: bool
     count: int

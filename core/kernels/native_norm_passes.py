@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.kernels.dropout import NativeDropout
 from core.kernels.library import NativeLibrary, NativeStructure
-from core.kernels.norm_passes import Affine, Backward, Ending, FindCoefficients, Saved, offset_table
+from core.kernels.norm_passes import Affine, Backward, FindCoefficients, NormEpilogue, Saved, offset_table
 
 
 class _Shape(NativeStructure):
@@ -28,14 +28,14 @@ class NativePasses:
         shift, square = sums / (x.shape[0] * x.shape[2])
         return x[0, :, 0].double() + offsets[0] + shift, (square - shift.square()).clamp(min=0)
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: Ending) -> Tensor:
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: NormEpilogue) -> Tensor:
         """See `NormPasses`."""
         y = torch.empty_like(x)
         read = (x, *(each.contiguous() for each in affine), _contiguous(residual))
         self.library.call("batch_norm_forward", x.dtype, *read, y, *self._settings(x, ending))
         return y
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: Ending) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: NormEpilogue) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
         read, settings = (dy.contiguous(), y, x, offsets, mean), self._settings(x, ending)
@@ -61,11 +61,11 @@ class NativePasses:
         ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
         affine, ending = (
             Affine(offset_table(offsets, x), ones, zeros),
-            Ending(relu, None, residual is not None),
+            NormEpilogue(relu, None, residual is not None),
         )
         return self.forward(x, affine, residual, ending)
 
-    def _settings(self, x: Tensor, ending: Ending) -> tuple[_Shape, NativeDropout, bool]:
+    def _settings(self, x: Tensor, ending: NormEpilogue) -> tuple[_Shape, NativeDropout, bool]:
         return _Shape(*x.shape), NativeDropout.of(ending.dropout), ending.relu
 
 

@@ -39,7 +39,7 @@ class Saved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ending:
+class NormEpilogue:
     """What follows the norm."""
 
     relu: bool
@@ -69,10 +69,10 @@ class NormPasses(Protocol):
     def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and biased variance (G, C) over nodes and rows."""
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: Ending) -> Tensor:
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: NormEpilogue) -> Tensor:
         """y = relu(dropout(scale * (x + offsets) + shift) + residual)."""
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: Ending) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: NormEpilogue) -> Backward:
         """Go back through y; calls `find` once, with the sums."""
 
     def node_sums(self, x: Tensor) -> Tensor:

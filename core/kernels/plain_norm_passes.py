@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.kernels.dropout import Dropout, keep_mask
-from core.kernels.norm_passes import Affine, Backward, Ending, FindCoefficients, Saved, wide
+from core.kernels.norm_passes import Affine, Backward, FindCoefficients, NormEpilogue, Saved, wide
 
 _SLAB = 1 << 19
 """Elements of a slab, about: 2 MiB of float32."""
@@ -28,7 +28,7 @@ class PlainPasses:
         shift, square = sums / (x.shape[0] * x.shape[2])
         return pivot + shift, (square - shift.square()).clamp(min=0)
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: Ending) -> Tensor:
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: NormEpilogue) -> Tensor:
         """See `NormPasses`. Offsets, shift and the scale of dropout are taken together beforehand."""
         offsets, scale, shift = affine
         shifts = (offsets[:, None] * scale + shift)[:, :, None] * ending.scale  # (V, G, 1, C)
@@ -42,7 +42,7 @@ class PlainPasses:
             done[nodes] = y.relu_() if ending.relu else y
         return done
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: Ending) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: NormEpilogue) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
         moves = (offsets[:, None] - mean)[:, :, None]  # (V, G, 1, C)

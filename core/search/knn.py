@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.search.neighbours import Meanwhile, nearest
+from core.search.neighbours import Heartbeat, nearest
 
 
 def knn_scores(
@@ -14,13 +14,13 @@ def knn_scores(
     num_classes: int,
     num_neighbours: int,
     temperature: float,
-    meanwhile: Meanwhile = lambda: None,
+    heartbeat: Heartbeat = lambda: None,
 ) -> Float[Tensor, "M C"]:
     """Return each test clip's votes by class; cosine similarity on features centred on the train mean.
 
-    At most all train clips are neighbours. `meanwhile` is called now and then.
+    At most all train clips are neighbours. `heartbeat` is called now and then.
     """
-    neighbours = nearest(test, train, num_neighbours=num_neighbours, meanwhile=meanwhile)
+    neighbours = nearest(test, train, num_neighbours=num_neighbours, heartbeat=heartbeat)
     ahead = neighbours.similarities[:, :1]  # the nearest weighs 1
     weights = ((neighbours.similarities - ahead) / temperature).exp()
     votes = weights.new_zeros(len(test), num_classes)

@@ -17,7 +17,7 @@ _QUERY_BLOCK = 1024
 """Rows compared at once: memory holds one block's similarities, however many clips there are."""
 
 
-Meanwhile = Callable[[], None]
+Heartbeat = Callable[[], None]
 """Called again and again during long work, to show life and to raise `Stopped` when asked to stop."""
 
 
@@ -38,17 +38,17 @@ def nearest(
     num_neighbours: int,
     query_block: int = _QUERY_BLOCK,
     gallery_block: int = _GALLERY_BLOCK,
-    meanwhile: Meanwhile = lambda: None,
+    heartbeat: Heartbeat = lambda: None,
 ) -> Neighbours:
     """Return each query's `num_neighbours` nearest gallery clips, or all N where they are fewer.
 
-    Runs where the queries are; the gallery is brought there block by block. Calls `meanwhile` before each
+    Runs where the queries are; the gallery is brought there block by block. Calls `heartbeat` before each
     block of the gallery.
     """
     centre = gallery.mean(dim=0).to(queries.device)
     best = [_none_yet(block) for block in queries.split(query_block)]
     for first, known in _unit_blocks(gallery, centre, gallery_block):
-        meanwhile()
+        heartbeat()
         for number, block in enumerate(queries.split(query_block)):
             found = _nearest_within(unit(block, centre) @ known.T, num_neighbours)
             found = Neighbours(found.similarities, found.places + first)

@@ -257,10 +257,10 @@ class EvaluateSpec(Closed):
         return self.protocol == "fine_tune" or self.features == "untrained" or fewer_labels
 
 
-class AuditSpec(Closed):
+class LeakAuditSpec(Closed):
     """Look for what makes scores on a corpus better than they are: copies, shared signers, posture."""
 
-    kind: Literal["audit"] = "audit"
+    kind: Literal["leak_audit"] = "leak_audit"
     corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     folds: Literal["split", "each_signer", "each_session", "random"] = "split"
@@ -280,6 +280,6 @@ class AuditSpec(Closed):
 
 
 JobSpec = Annotated[
-    ImportSpec | PretrainSpec | EvaluateSpec | ImportEncoderSpec | AuditSpec, Field(discriminator="kind")
+    ImportSpec | PretrainSpec | EvaluateSpec | ImportEncoderSpec | LeakAuditSpec, Field(discriminator="kind")
 ]
 """What a job is asked to do."""

@@ -33,7 +33,7 @@ class CheckpointKeeper:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Begin to save. A full disk costs this checkpoint, not the run: the next one may find room."""
-        self.tell(wait=True)
+        self.report_saved(wait=True)
         self._save(checkpoint)
 
     def save_last(self, checkpoint: Checkpoint) -> None:
@@ -42,19 +42,19 @@ class CheckpointKeeper:
         Raises:
             StorageError: the disk is full.
         """
-        self.tell(wait=True)
+        self.report_saved(wait=True)
         if checkpoint.step != self._told:
             self._save(checkpoint)
-            self._tell_of(self._saver.wait())
+            self._report(self._saver.wait())
 
-    def tell(self, *, wait: bool = False) -> None:
+    def report_saved(self, *, wait: bool = False) -> None:
         """Tell the observer of the checkpoint under way, if it is on disk or could not be written."""
         try:
-            self._tell_of(self._saver.wait() if wait else self._saver.finished())
+            self._report(self._saver.wait() if wait else self._saver.finished())
         except StorageError as error:
             self._observer.on_log(f"{error} Training goes on; the next checkpoint tries again.")
 
-    def _tell_of(self, saved: SavedCheckpoint | None) -> None:
+    def _report(self, saved: SavedCheckpoint | None) -> None:
         if saved is not None:
             self._told = saved.step
             self._observer.on_checkpoint(saved.path, step=saved.step)

@@ -74,7 +74,9 @@ class QualityMonitor:
                 for clips in (held_out.gallery, held_out.queries)
             )
 
-    def look(self, model: SpatialTemporalConsistency, *, step: int, observer: Observer) -> dict[str, float]:
+    def measure(
+        self, model: SpatialTemporalConsistency, *, step: int, observer: Observer
+    ) -> dict[str, float]:
         """The model's quality after `step` steps, told in a sentence; and another one if it has collapsed."""
         if step != self._step:
             self._step, self._latest = step, self.metrics(model)
@@ -86,7 +88,7 @@ class QualityMonitor:
     def result(self, model: SpatialTemporalConsistency, *, step: int, observer: Observer) -> dict[str, Any]:
         """What a run's result says: its last quality, and whether and why its embeddings have collapsed; None
         where the run was too short to tell."""
-        quality, reasons = self.look(model, step=step, observer=observer), self._collapse()
+        quality, reasons = self.measure(model, step=step, observer=observer), self._collapse()
         return {
             "quality": quality,
             "collapsed": bool(reasons) if self._settled else None,

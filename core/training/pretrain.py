@@ -118,7 +118,7 @@ class Pretraining:
         began, first = time.perf_counter(), self.state.step
         with CheckpointKeeper(folder, self.observer, run=None if keep_all else run) as keeper:
             while self.state.step < self.total_steps:
-                keeper.tell()
+                keeper.report_saved()
                 if self.ranks.any(self.observer.should_stop()):
                     self._save_last(keeper)
                     raise Stopped(
@@ -202,7 +202,7 @@ class Pretraining:
         if not math.isfinite(metrics["loss"]):
             raise diverged(f"The loss is {metrics['loss']} at step {self.state.step}", self.config)
         rates = {"learning_rate": self.rate, "samples_per_second": clips_per_second}
-        quality = self.monitor.look(**self._now()) if watched and self.monitor is not None else {}
+        quality = self.monitor.measure(**self._now()) if watched and self.monitor is not None else {}
         self.observer.on_step(self.state.step, {**metrics, **rates, **quality})
         return metrics
 

@@ -20,7 +20,7 @@ from core.program.frame import Launch
 from core.program.observer import Observer, parse_event
 from core.specs.jobs import PretrainSpec
 from core.training.process_group import RENDEZVOUS
-from core.training.rank_outcome import Event, Heard, is_failure, outcome
+from core.training.rank_outcome import Event, RankEvent, is_failure, outcome
 
 _TICK_SECONDS = 0.1
 _LAST_WORDS_SECONDS = 5.0
@@ -76,8 +76,8 @@ class _Ranks:
         self, command: Sequence[str], environments: Sequence[Mapping[str, str]], observer: Observer
     ) -> None:
         self._observer = observer
-        self._inbox: SimpleQueue[Heard] = SimpleQueue()
-        self._last_words: list[Heard] = []
+        self._inbox: SimpleQueue[RankEvent] = SimpleQueue()
+        self._last_words: list[RankEvent] = []
         self._asked_to_stop = False
         self._processes: list[subprocess.Popen[str]] = []
         try:
@@ -145,7 +145,7 @@ class _Ranks:
         with stream:
             for line in stream:
                 if (event := parse_event(line)) is not None:
-                    self._inbox.put(Heard(rank, event))
+                    self._inbox.put(RankEvent(rank, event))
                 else:  # some library printed it
                     sys.stderr.write(f"rank {rank}: {line}")
 

@@ -12,7 +12,7 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Heard:
+class RankEvent:
     """An event that a rank wrote."""
 
     rank: int
@@ -25,7 +25,7 @@ def is_failure(exit_code: int) -> bool:
 
 
 def outcome(
-    exit_codes: Mapping[int, int], last_words: Sequence[Heard], *, asked_to_stop: bool
+    exit_codes: Mapping[int, int], last_words: Sequence[RankEvent], *, asked_to_stop: bool
 ) -> dict[str, Any]:
     """Return the run's result.
 
@@ -55,7 +55,7 @@ def outcome(
     raise RankFailed("The ranks ended without a result.")
 
 
-def _of(kind: str, last_words: Sequence[Heard]) -> list[Heard]:
+def _of(kind: str, last_words: Sequence[RankEvent]) -> list[RankEvent]:
     return [heard for heard in last_words if heard.event["event"] == kind]
 
 

@@ -39,7 +39,7 @@ class StepViews:
         views, clips = self.config, self.order.batch(step)
         lengths = torch.from_numpy(self._lengths(clips))
         draws = [
-            draw_numbers(lengths, views, generator_for(self.order.seed, purpose, step)).of_clips(self.own)
+            draw_numbers(lengths, views, generator_for(self.order.seed, purpose, step)).select_clips(self.own)
             for purpose in self.purposes
         ]
         return make_views(self._clips(clips[self.own]), draws, views, native=self.native)

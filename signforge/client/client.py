@@ -131,7 +131,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         response = self._connection.request(
             "POST",
             "/v1/jobs",
-            params=_terms(priority, deadline_seconds),
+            params=_scheduling(priority, deadline_seconds),
             json=_validated(spec),
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
         )
@@ -175,7 +175,7 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         response = self._connection.request(
             "POST",
             f"/v1/jobs/{job_id}/retry",
-            params=_terms(priority, deadline_seconds),
+            params=_scheduling(priority, deadline_seconds),
             headers={"Idempotency-Key": str(uuid.uuid4())},
         )
         return Job.model_validate(response.json())
@@ -259,9 +259,9 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         return self._job(job_id, params={"wait": wait}, timeout=wait + 30, patient=True)
 
 
-def _terms(priority: int, deadline_seconds: float | None) -> dict[str, float]:
-    terms: dict[str, float] = {"priority": priority} if priority else {}
-    return terms if deadline_seconds is None else {**terms, "deadline_seconds": deadline_seconds}
+def _scheduling(priority: int, deadline_seconds: float | None) -> dict[str, float]:
+    scheduling: dict[str, float] = {"priority": priority} if priority else {}
+    return scheduling if deadline_seconds is None else {**scheduling, "deadline_seconds": deadline_seconds}
 
 
 def _validated(spec: Spec) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from signforge.client import lists
 from signforge.client.connection import Connection
-from signforge.client.models import Corpus, Encoder, Evaluation, Recipe
+from signforge.client.models import Corpus, Evaluation, Recipe, RegisteredEncoder
 
 
 class LibraryCalls:
@@ -35,15 +35,15 @@ class LibraryCalls:
         """Delete a checkpoint; an encoder taken from it stays."""
         self._connection.request("DELETE", f"/v1/checkpoints/{checkpoint_id}")
 
-    def encoders(self) -> list[Encoder]:
+    def encoders(self) -> list[RegisteredEncoder]:
         """All encoders, newest first."""
-        return list(lists.paged(self._connection, "/v1/encoders", Encoder))
+        return list(lists.paged(self._connection, "/v1/encoders", RegisteredEncoder))
 
-    def encoder(self, encoder: str) -> Encoder:
+    def encoder(self, encoder: str) -> RegisteredEncoder:
         """One encoder, by id or name (then its newest version), with its scores."""
-        return lists.one(self._connection, "/v1/encoders", encoder, Encoder, prefix="enc_")
+        return lists.one(self._connection, "/v1/encoders", encoder, RegisteredEncoder, prefix="enc_")
 
-    def delete_encoder(self, encoder: str) -> Encoder:
+    def delete_encoder(self, encoder: str) -> RegisteredEncoder:
         """Delete an encoder, by id or name (then its newest version); returns what it was."""
         found = self.encoder(encoder)
         self._connection.request("DELETE", f"/v1/encoders/{found.id}")

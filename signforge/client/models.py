@@ -116,7 +116,7 @@ class Evaluation(Reply):
     created_at: datetime
 
 
-class Encoder(Reply):
+class RegisteredEncoder(Reply):
     """A trained encoder that can be downloaded."""
 
     id: str

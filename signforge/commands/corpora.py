@@ -1,4 +1,4 @@
-"""`signforge corpora add | list | show | audit | delete`."""
+"""`signforge corpora add | list | show | leak-audit | delete`."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -8,7 +8,6 @@ import typer
 
 from signforge.client import Client
 from signforge.client.models import Job
-from signforge.commands.auditing import audit
 from signforge.commands.import_options import (
     AllowOverlap,
     DividedBy,
@@ -32,11 +31,12 @@ from signforge.commands.import_options import (
     WatchImport,
 )
 from signforge.commands.import_report import report_fields
+from signforge.commands.leak_audit import leak_audit
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import transfer_bar, watch_until_exit
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: clips packed for training and evaluation.")
-app.command()(audit)
+app.command()(leak_audit)
 
 
 @app.command()

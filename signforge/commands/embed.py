@@ -52,10 +52,10 @@ def embed(
                 raise source.nothing_usable()
     shape = (file.num_clips, ready.card.embedding_width)
     typer.echo(f"{out}: features {shape} float32, of {file.num_clips} clips.")
-    _tell(source.report)
+    _report(source.report)
 
 
-def _tell(report: "ReadReport") -> None:
+def _report(report: "ReadReport") -> None:
     """What was left out, and what had to be assumed."""
     if report.num_skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
 from signforge.client.models import Job
 from signforge.commands.evaluate_options import (
@@ -34,7 +35,6 @@ from signforge.commands.submit import (
     NotSigners,
     Signers,
     Splits,
-    Terms,
     Watch,
     overrides,
     selection,
@@ -97,5 +97,5 @@ def evaluate(
         evaluation = client.evaluation((job.result or {})["evaluation_id"])
         print_evaluation(evaluation, per_class=per_class)
 
-    terms = Terms(priority, deadline_seconds)
-    submit(spec, terms, dry_run=dry_run, watch=watch, as_json=as_json, show=show)
+    scheduling = SchedulingOptions(priority, deadline_seconds)
+    submit(spec, scheduling, dry_run=dry_run, watch=watch, as_json=as_json, show=show)

@@ -28,7 +28,7 @@ class Kind(StrEnum):
     PRETRAIN = "pretrain"
     EVALUATE = "evaluate"
     IMPORT_ENCODER = "import_encoder"
-    AUDIT = "audit"
+    LEAK_AUDIT = "leak_audit"
 
 
 def list_jobs(

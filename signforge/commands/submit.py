@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from core.errors import SpecError
+from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
 from signforge.client.client import Spec
 from signforge.client.models import Job
@@ -50,14 +50,6 @@ DryRun = Annotated[
 Watch = Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")]
 
 
-@dataclass(frozen=True)
-class Terms:
-    """How a job is run, as against what it does."""
-
-    priority: int
-    deadline_seconds: float | None
-
-
 @app.command()
 def pretrain(
     corpus: CorpusName,
@@ -87,7 +79,7 @@ def pretrain(
         "overrides": overrides(changes or []),
         "clips": clips,
     }
-    submit(spec, Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
+    submit(spec, SchedulingOptions(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
 
 
 @app.command(hidden=True)
@@ -100,7 +92,13 @@ def file(
     as_json: AsJson = False,
 ) -> None:
     """Submit the job that a JSON file describes, as `POST /v1/jobs` takes it."""
-    submit(_read(path), Terms(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
+    submit(
+        _read(path),
+        SchedulingOptions(priority, deadline_seconds),
+        dry_run=dry_run,
+        watch=watch,
+        as_json=as_json,
+    )
 
 
 def _print_result(_: Client, job: Job) -> None:
@@ -109,7 +107,7 @@ def _print_result(_: Client, job: Job) -> None:
 
 def submit(
     spec: Spec,
-    terms: Terms,
+    scheduling: SchedulingOptions,
     *,
     dry_run: bool,
     watch: bool,
@@ -121,7 +119,7 @@ def submit(
         if dry_run:
             _show_dry_run(client.dry_run(spec), as_json=as_json)
             return
-        job = client.submit(spec, priority=terms.priority, deadline_seconds=terms.deadline_seconds)
+        job = client.submit(spec, priority=scheduling.priority, deadline_seconds=scheduling.deadline_seconds)
         if job.waits_for:
             typer.echo(job.waits_for, err=True)
         if watch:

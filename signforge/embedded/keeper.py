@@ -20,7 +20,7 @@ class Keeper:
     pause: float = _FIRST_PAUSE_SECONDS
     start_again_at: float | None = None
 
-    def look(self, now: float) -> str | None:
+    def check(self, now: float) -> str | None:
         """Start the child if it is time to; returns what a person should be told, if anything."""
         if self.start_again_at is not None:
             return self._start_again(now) if now >= self.start_again_at else None
@@ -28,7 +28,7 @@ class Keeper:
             return None
         if now - self.started_at > _SETTLED_SECONDS:
             self.pause = _FIRST_PAUSE_SECONDS
-        return self._wait(now, self.obituary())
+        return self._wait(now, self.exit_report())
 
     def _start_again(self, now: float) -> str | None:
         try:
@@ -44,7 +44,7 @@ class Keeper:
         self.pause = min(self.pause * 2, _LONGEST_PAUSE_SECONDS)
         return notice
 
-    def obituary(self) -> str:
+    def exit_report(self) -> str:
         """How the child ended, and the end of its log."""
         code = self.child.exit_code
         how = (

@@ -88,7 +88,7 @@ class LocalService:
         if not self._inbox.num_stops:
             self._was_ready = True
             _write_address(self._settings, self._url)
-            self._tell(
+            self._print(
                 f"signforge is ready at {self._url}  (data in {self._settings.data_folder}, stop with Ctrl-C)"
             )
 
@@ -96,16 +96,16 @@ class LocalService:
         """Start again what stops, until asked to stop."""
         while not self._inbox.num_stops:
             for keeper in self._keepers:
-                notice = keeper.look(time.monotonic())
+                notice = keeper.check(time.monotonic())
                 if notice:
-                    self._tell(notice)
+                    self._print(notice)
             self._inbox.wait(_WATCH_SECONDS)
 
     def stop(self) -> None:
         """Stop in order: worker first, so that a running job is saved and queued again; broker last."""
         running = [keeper.child for keeper in reversed(self._keepers) if keeper.child.is_running]
         if self._was_ready:
-            self._tell("Stopping: a running job saves its state and is queued again. Ctrl-C again kills.")
+            self._print("Stopping: a running job saves its state and is queued again. Ctrl-C again kills.")
         enough = max(self._inbox.num_stops, 1)
         for child in running:
             patience = _STOP_SECONDS
@@ -116,23 +116,23 @@ class LocalService:
             while child.is_running and time.monotonic() < deadline and self._inbox.num_stops <= enough:
                 self._inbox.wait(_LOOK_SECONDS)
             if child.is_running:
-                self._tell(f"Killing the {child.name}.")
+                self._print(f"Killing the {child.name}.")
                 child.kill()
         address_file(self._settings).unlink(missing_ok=True)
         if self._was_ready:
-            self._tell("signforge has stopped.")
+            self._print("signforge has stopped.")
 
     def _begin(self, child: Child) -> None:
         child.start()
         self._keepers.append(Keeper(child, time.monotonic()))
 
-    def _await(self, name: str, look: Callable[[], str | None]) -> None:
+    def _await(self, name: str, find_lack: Callable[[], str | None]) -> None:
         """Wait until `look` finds nothing lacking, while every child lives."""
         deadline = time.monotonic() + _START_SECONDS
-        while not self._inbox.num_stops and (lack := look()):
+        while not self._inbox.num_stops and (lack := find_lack()):
             for keeper in self._keepers:
                 if not keeper.child.is_running:
-                    raise ServiceError(keeper.obituary())
+                    raise ServiceError(keeper.exit_report())
             if time.monotonic() > deadline:
                 raise ServiceError(
                     f"The {name} was not ready within {_START_SECONDS:g} s: {lack}. Its log is "
@@ -147,7 +147,7 @@ class LocalService:
     def _log(self, name: str) -> Path:
         return self._settings.data_folder / "logs" / f"{name}.log"
 
-    def _tell(self, sentence: str) -> None:
+    def _print(self, sentence: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone; stopping in order matters more
             self._say(sentence)
 

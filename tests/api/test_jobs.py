@@ -101,10 +101,10 @@ class TestSubmission:
 
     def test_an_audit_is_named_after_its_corpus(self, bench: Bench) -> None:
         corpus_id = bench.make_corpus()
-        body = {"kind": "audit", "corpus": "signs", "folds": "random"}
+        body = {"kind": "leak_audit", "corpus": "signs", "folds": "random"}
         job = bench.client.post("/v1/jobs", json=body).json()
-        assert (job["name"], job["spec"]["corpus"]) == (f"audit of {corpus_id}", corpus_id)
-        assert len(bench.client.get("/v1/jobs?kind=audit").json()["data"]) == 1
+        assert (job["name"], job["spec"]["corpus"]) == (f"leak audit of {corpus_id}", corpus_id)
+        assert len(bench.client.get("/v1/jobs?kind=leak_audit").json()["data"]) == 1
 
     def test_a_dry_run_says_what_would_be_and_leaves_nothing(self, bench: Bench) -> None:
         bench.make_corpus()
@@ -256,7 +256,7 @@ class TestRefusal:
             (pretrain(corpus="sings"), "/corpus", "Did you mean 'signs'?"),
             ({"kind": "pretrain"}, "/corpus", "missing"),
             ({"kind": "pretain", "corpus": "x"}, "/kind", "Did you mean 'pretrain'?"),
-            ({"corpus": "x"}, "/kind", "import, pretrain, evaluate, import_encoder, audit"),
+            ({"corpus": "x"}, "/kind", "import, pretrain, evaluate, import_encoder, leak_audit"),
             ({"kind": "evaluate", "corpus": "signs"}, "", "need `encoder`"),
             ({"kind": "evaluate", "corpus": "signs", "encoder": "x"}, "/encoder", "a pretraining job"),
             ({"kind": "evaluate", "corpus": "signs", "protocol": "svm"}, "/protocol", "got 'svm'"),
@@ -264,8 +264,12 @@ class TestRefusal:
             (transfer(test_clips={"splits": ["dev"]}), "/test_clips/splits/0", "train, test"),
             (transfer(fine_tune={"num_epoch": 3}), "/fine_tune/num_epoch", "Did you mean 'num_epochs'?"),
             (transfer(label_fraction=1.5), "/label_fraction", "got 1.5"),
-            ({"kind": "audit", "corpus": "signs", "folds": "rand"}, "/folds", "got 'rand'"),
-            ({"kind": "audit", "corpus": "signs", "clips": {"signers": ["adda"]}}, "/clips/signers/0", "ada"),
+            ({"kind": "leak_audit", "corpus": "signs", "folds": "rand"}, "/folds", "got 'rand'"),
+            (
+                {"kind": "leak_audit", "corpus": "signs", "clips": {"signers": ["adda"]}},
+                "/clips/signers/0",
+                "ada",
+            ),
             ({"kind": "import", "name": "a", "source": "upl_none"}, "/source", "upl_none"),
         ],
     )

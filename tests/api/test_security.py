@@ -94,7 +94,7 @@ def test_no_log_holds_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -
             text("CREATE TRIGGER no BEFORE INSERT ON api_keys BEGIN SELECT RAISE(ABORT, 'no'); END")
         )
     assert admin.post("/v1/api-keys", json={"owner": "ben"}).status_code == 500
-    told = admin.get("/v1/audit").text
+    told = admin.get("/v1/audit-trail").text
     assert len(caplog.records) > 50, "there is something to look through"
     assert "INSERT INTO api_keys" in caplog.text
     logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)

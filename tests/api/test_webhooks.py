@@ -142,7 +142,7 @@ def test_no_log_holds_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -
             text("CREATE TRIGGER no BEFORE UPDATE ON webhooks BEGIN SELECT RAISE(ABORT, 'no'); END")
         )
     assert bench.client.post(f"/v1/webhooks/{made['id']}/rotate").status_code == 500
-    told = caplog.text + bench.client_of("root", "admin").get("/v1/audit").text
+    told = caplog.text + bench.client_of("root", "admin").get("/v1/audit-trail").text
     assert "UPDATE webhooks SET secret" in told
     for secret in (made["secret"], rotated["secret"]):
         assert secret.removeprefix("whsec_") not in told

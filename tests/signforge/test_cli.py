@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from core.errors import SpecError
-from core.evaluation.leak_audit.audit import audit
+from core.evaluation.leak_audit.run import leak_audit
 from core.jobs.database import transaction
 from core.jobs.ledger import outcomes, reports
 from core.jobs.states import Reason
-from core.specs.jobs import AuditSpec
+from core.specs.jobs import LeakAuditSpec
 from signforge.cli import app
 from signforge.client.models import Progress
 from signforge.commands.submit import overrides
@@ -237,7 +237,7 @@ def test_what_cannot_be_imported_is_said_before_it_is_sent(
 
 
 def test_an_audit_that_cannot_be_made_is_a_line(invoke: Invoke) -> None:
-    refused = invoke("corpora", "audit", "signs", "--folds", "random", "--test-fraction", "1")
+    refused = invoke("corpora", "leak-audit", "signs", "--folds", "random", "--test-fraction", "1")
     assert refused.exit_code == 1
     assert refused.stderr == "Error: /test_fraction: Input should be less than 1 (got 1.0).\n"
 
@@ -355,8 +355,8 @@ def test_watching_keeps_json_apart(invoke: Invoke, api: RunningApi, corpus: str)
 
 
 def test_an_audit_is_followed_and_shown(invoke: Invoke, api: RunningApi, corpus: str, tmp_path: Path) -> None:
-    found = audit(AuditSpec(corpus=str(random_corpus(tmp_path / "corpus").path)))
-    words = ("corpora", "audit", "signs", "--exclude-label", "thanks")
+    found = leak_audit(LeakAuditSpec(corpus=str(random_corpus(tmp_path / "corpus").path)))
+    words = ("corpora", "leak-audit", "signs", "--exclude-label", "thanks")
     for told_as, more in (("text", ()), ("JSON", ("--json",))):
         with ThreadPoolExecutor() as pool:
             told = pool.submit(invoke, *words, *more)
@@ -365,11 +365,11 @@ def test_an_audit_is_followed_and_shown(invoke: Invoke, api: RunningApi, corpus:
             claim = api.claim()
             assert claim.spec["clips"]["exclude_labels"] == ["thanks"]
             with transaction(api.engine) as session:
-                outcomes.succeed_audit(session, claim.lease, result={"audit": found})
+                outcomes.succeed_leak_audit(session, claim.lease, result={"leak_audit": found})
             result = told.result(timeout=20)
         assert result.exit_code == 0, result.output
         if told_as == "JSON":
-            assert json.loads(result.stdout)["result"]["audit"] == found
+            assert json.loads(result.stdout)["result"]["leak_audit"] == found
         else:
             assert result.stdout.startswith("No alarm.\nNote: ")
             assert "train / test  16     8" in result.stdout

@@ -10,7 +10,8 @@ from core.jobs.ledger.fence import RetryPolicy
 from core.jobs.ledger.job_logs import read_log
 from core.jobs.ledger.leases import claim, reap
 from core.jobs.ledger.reports import checkpoints_of
-from core.jobs.ledger.submissions import Terms, retry
+from core.jobs.ledger.submissions import retry
+from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import State
 from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobRow, WorkerRow
@@ -105,7 +106,7 @@ def test_a_retry_goes_on_from_what_the_failed_job_saved(service: Service) -> Non
     assert service.job(job_id).state == State.FAILED
     with transaction(service.engine) as session:
         old = session.get_one(JobRow, job_id)
-        again = retry(session, old, Terms())
+        again = retry(session, old, SchedulingOptions())
         again.spec = {**old.spec, "overrides": {"steps": 20}}  # whatever was wrong is right now
     assert work(service) == 1
     assert service.job(again.id).state == State.SUCCEEDED

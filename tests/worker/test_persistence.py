@@ -6,7 +6,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.worker.attempt.test_reporter import Clock
-from worker.persistence import Backoff, insist
+from worker.persistence import Backoff, retry_while_database_away
 
 
 def missing(session: Session) -> int:
@@ -24,7 +24,7 @@ def test_it_insists_until_the_database_is_back(sqlite_engine: Engine) -> None:
             with sqlite_engine.begin() as connection:
                 connection.execute(text("CREATE TABLE late_table (id INTEGER)"))
 
-    assert insist(sqlite_engine, missing, within_seconds=60, pause=pause, clock=clock) == 0
+    assert retry_while_database_away(sqlite_engine, missing, within_seconds=60, pause=pause, clock=clock) == 0
     assert pauses == pytest.approx([0.2, 0.4, 0.8, 1.6])
 
 
@@ -35,7 +35,7 @@ def test_it_gives_up_in_time(sqlite_engine: Engine) -> None:
         clock.time += seconds
 
     with pytest.raises(OperationalError):
-        insist(sqlite_engine, missing, within_seconds=30, pause=pause, clock=clock)
+        retry_while_database_away(sqlite_engine, missing, within_seconds=30, pause=pause, clock=clock)
     assert clock.time - 1_000 < 40
 
 
@@ -44,7 +44,7 @@ def test_other_faults_are_not_borne(sqlite_engine: Engine) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        insist(sqlite_engine, broken, within_seconds=60, pause=lambda _: None)
+        retry_while_database_away(sqlite_engine, broken, within_seconds=60, pause=lambda _: None)
 
 
 def test_backoff_doubles_to_its_limit_and_starts_over() -> None:

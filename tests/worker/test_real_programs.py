@@ -8,7 +8,7 @@ from core.corpora.writing import write_corpus
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
 from core.specs.fine_tuning import FineTuneConfig
-from core.specs.jobs import AuditSpec, EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.jobs import EvaluateSpec, LeakAuditSpec, PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
 from tests.servers.service import Service
 
@@ -47,10 +47,10 @@ def test_a_killed_pretraining_ends_with_the_bytes_of_one_that_was_not(service: S
     assert result is not None
     assert 0 <= result["scores"]["top1"] <= 1
     assert (result["scores"]["num_train"], result["scores"]["num_test"]) == (8, 4)
-    audit = service.submit_spec(AuditSpec(corpus="cor_1", folds="each_signer"))
+    audit = service.submit_spec(LeakAuditSpec(corpus="cor_1", folds="each_signer"))
     result = service.wait_for_state(audit, "succeeded", within_seconds=90).result
     assert result is not None
-    assert [fold["num_train"] for fold in result["audit"]["folds"]] == [8, 8, 8]
+    assert [fold["num_train"] for fold in result["leak_audit"]["folds"]] == [8, 8, 8]
     _a_killed_fine_tuning_ends_with_the_scores_of_one_that_was_not(service, first.id)
     cancelled = service.submit_spec(spec)
     service.wait_for_step(cancelled, 5)

@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Heard:
+class ProgramEvent:
     """The program wrote an event."""
 
     event: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
+class StopRequest:
     """Somebody wants the program to stop."""
 
     asked: Asked
@@ -44,7 +44,7 @@ class Exited:
     exit_code: int
 
 
-Message = Heard | Told | Exited
+Message = ProgramEvent | StopRequest | Exited
 
 
 class Inbox:
@@ -99,7 +99,7 @@ class Execution:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if (event := parse_event(line)) is not None:
-                self._inbox.put(Heard(event))
+                self._inbox.put(ProgramEvent(event))
             else:
                 _log.info("The program printed: %s", line.rstrip())
 
@@ -120,8 +120,8 @@ def hear_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, Asked]) -
         with contextlib.suppress(OSError):
             for line in stream:
                 if line.strip() in commands:
-                    inbox.put(Told(commands[line.strip()]))
-        inbox.put(Told(Asked.DRAIN))
+                    inbox.put(StopRequest(commands[line.strip()]))
+        inbox.put(StopRequest(Asked.DRAIN))
 
     threading.Thread(target=listen, daemon=True).start()
 

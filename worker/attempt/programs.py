@@ -23,7 +23,7 @@ PROGRAMS: Mapping[str, str] = {
     "pretrain": "core.training.pretrain",
     "evaluate": "core.evaluation.evaluate",
     "import_encoder": "core.exchange.importing",
-    "audit": "core.evaluation.leak_audit.audit",
+    "leak_audit": "core.evaluation.leak_audit.run",
 }
 """Kind of job -> module that does it."""
 
@@ -75,7 +75,7 @@ def _evaluate(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, A
     return spec
 
 
-def _audit(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+def _leak_audit(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
     return {**claim.spec, "corpus": _corpus(engine, claim, store)}
 
 
@@ -108,5 +108,5 @@ _LOCAL: Mapping[str, Callable[[Engine, Claim, ArtifactStore], dict[str, Any]]] =
     "pretrain": _pretrain,
     "evaluate": _evaluate,
     "import_encoder": _import,
-    "audit": _audit,
+    "leak_audit": _leak_audit,
 }

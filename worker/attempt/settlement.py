@@ -16,7 +16,7 @@ from core.jobs.ledger.leases import Claim
 from core.jobs.ledger.reports import mark_checkpoints_deleted
 from core.jobs.states import Reason, State
 from core.jobs.storage.artifacts import ArtifactStore
-from worker.attempt.verdict import Ending, Fate, Verdict
+from worker.attempt.verdict import Fate, ProgramEnd, Verdict
 
 Write = Callable[[Session], State]
 
@@ -24,7 +24,7 @@ Write = Callable[[Session], State]
 def settlement(
     claim: Claim,
     verdict: Verdict,
-    ending: Ending,
+    ending: ProgramEnd,
     *,
     out: Path,
     store: ArtifactStore,
@@ -109,9 +109,9 @@ def _evaluated(claim: Claim, result: dict[str, Any], _out: Path, _store: Artifac
     return lambda session: outcomes.succeed_evaluate(session, claim.lease, result=scores)
 
 
-def _audited(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
-    found = {"audit": dict(result["audit"])}
-    return lambda session: outcomes.succeed_audit(session, claim.lease, result=found)
+def _leak_audited(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
+    found = {"leak_audit": dict(result["leak_audit"])}
+    return lambda session: outcomes.succeed_leak_audit(session, claim.lease, result=found)
 
 
 _SUCCESSES: dict[str, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Write]] = {
@@ -119,5 +119,5 @@ _SUCCESSES: dict[str, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Wri
     "pretrain": _pretrained,
     "evaluate": _evaluated,
     "import_encoder": _pretrained,
-    "audit": _audited,
+    "leak_audit": _leak_audited,
 }

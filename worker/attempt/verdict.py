@@ -38,7 +38,7 @@ class Asked(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ending:
+class ProgramEnd:
     """How a program ended: its exit code (negative: killed by that signal) and its last words."""
 
     exit_code: int
@@ -73,7 +73,7 @@ class Verdict:
     message: str = ""
 
 
-def judge(ending: Ending) -> Verdict:
+def judge(ending: ProgramEnd) -> Verdict:
     """Decide a job's fate. Work that is done counts, even if somebody asked to stop at the last moment."""
     if ending.asked == Asked.ABANDON:
         return Verdict(Fate.NOTHING)
@@ -92,7 +92,7 @@ def judge(ending: Ending) -> Verdict:
     return _refused(ending) if ending.exit_code == EXIT_REFUSED and ending.error else _crashed(ending)
 
 
-def _refused(ending: Ending) -> Verdict:
+def _refused(ending: ProgramEnd) -> Verdict:
     name, message = ending.error or ("", "")
     reason = Reason(name) if name in set(Reason) else Reason.USER_ERROR
     if reason == Reason.OUT_OF_MEMORY:  # of one rank of several
@@ -100,7 +100,7 @@ def _refused(ending: Ending) -> Verdict:
     return Verdict(Fate.RETRY if reason in RETRIED else Fate.FAILED, reason, message)
 
 
-def _crashed(ending: Ending) -> Verdict:
+def _crashed(ending: ProgramEnd) -> Verdict:
     if ending.error:
         name, message = ending.error
         if name == Reason.OUT_OF_MEMORY:

@@ -71,7 +71,7 @@ class Collection:
                 found[what] += min(more.num_files, 1)
                 freed += more
         finally:
-            _tell(found, freed)
+            _report(found, freed)
 
     def _run(self) -> None:
         try:
@@ -128,7 +128,7 @@ class Collection:
                 counters.add(session, amounts)
 
 
-def _tell(found: Counter[str], freed: Freed) -> None:
+def _report(found: Counter[str], freed: Freed) -> None:
     for trouble in freed.troubles:
         _log.warning("%s", trouble)
     if freed.num_files:

@@ -41,7 +41,7 @@ class Pruning:
 
     def _prune(self, session: Session) -> dict[str, int]:
         settings = self._settings
-        audited, delivered = settings.keep_audit_days, settings.keep_deliveries_days
+        audited, delivered = settings.keep_audit_trail_days, settings.keep_deliveries_days
         answered = timedelta(days=settings.keep_idempotency_days)
         return {
             "audit entries": audit_trail.prune(session, older_than=timedelta(days=audited)),

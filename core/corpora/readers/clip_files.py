@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.corpora.readers.checks.pixels import stated_size
-from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError
 from core.specs.jobs import SourceFormat
@@ -54,7 +54,7 @@ class ClipFormat:
     states_size: bool = True
 
 
-def open_clip(path: Path, layout: ClipFormat, options: ReadOptions, report: ReadReport) -> Source:
+def open_clip(path: Path, layout: ClipFormat, options: ReadOptions, report: ReadReport) -> OpenedSource:
     """A source of one file.
 
     Raises:
@@ -63,12 +63,12 @@ def open_clip(path: Path, layout: ClipFormat, options: ReadOptions, report: Read
     if layout.frames_apart:
         raise CorpusError(f"{path} is a single frame; {layout.format} is read of a folder of frames.")
     raw = layout.read(ClipFiles(path.stem, (path,)), options, report)
-    return Source(layout.format, 1, [RawClips((raw,))], options.profile, report)
+    return OpenedSource(layout.format, 1, [RawClips((raw,))], options.profile, report)
 
 
 def open_clips(
     clips: Sequence[ClipFiles], layout: ClipFormat, options: ReadOptions, report: ReadReport
-) -> Source:
+) -> OpenedSource:
     """A source of many clips; a damaged one is skipped and counted.
 
     Raises:
@@ -80,7 +80,7 @@ def open_clips(
         ClipsPiece(tuple(clips[first : first + _CLIPS_AT_ONCE]), layout, options)
         for first in range(0, len(clips), _CLIPS_AT_ONCE)
     ]
-    return Source(layout.format, len(clips), pieces, options.profile, report, separate_files=True)
+    return OpenedSource(layout.format, len(clips), pieces, options.profile, report, separate_files=True)
 
 
 @dataclass(frozen=True)

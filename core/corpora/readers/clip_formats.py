@@ -17,7 +17,7 @@ from core.corpora.readers.formats import (
     pose_pickle,
 )
 from core.corpora.readers.untrusted.json_file import is_json, read_json, shown
-from core.corpora.readers.untrusted.npz import NpzFile, is_npy, is_npz
+from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npy, is_npz
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
 from core.corpora.readers.untrusted.safe_pickle import is_pickle
 from core.errors import CorpusError
@@ -46,7 +46,7 @@ def clip_format_of(path: Path) -> ClipFormat | None:
 
 
 def _in_npz(path: Path) -> ClipFormat:
-    with NpzFile(path) as file, file.rows("keypoints") as rows:
+    with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
         of_mediapipe = rows.shape[1:] == (mediapipe_holistic.NUM_POINTS, 3)
     return mediapipe_holistic.LAYOUT if of_mediapipe else coco_wholebody.LAYOUT
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.corpora.readers.raw_clip import RawClip
-from core.corpora.readers.untrusted.npz import NpzFile, damage_named
+from core.corpora.readers.untrusted.npz import UntrustedNpz, damage_named
 from core.errors import CorpusError
 
 
@@ -21,7 +21,7 @@ class ClipColumns:
     splits: Sequence[str | None]
 
     @classmethod
-    def of(cls, file: NpzFile, num_clips: int) -> "ClipColumns":
+    def of(cls, file: UntrustedNpz, num_clips: int) -> "ClipColumns":
         """Read the optional arrays `names`, `labels`, `signer`, `session` and `split`.
 
         Each has one entry per clip: text, or integers into `class_names`, `signer_names`, `session_names` or
@@ -40,7 +40,7 @@ class ClipColumns:
             splits=_column(file, "split", "split_names", num_clips),
         )
 
-    def of_clips(self, clips: slice) -> "ClipColumns":
+    def select_clips(self, clips: slice) -> "ClipColumns":
         """The entries of some clips."""
         columns = (self.names, self.labels, self.signers, self.sessions, self.splits)
         return ClipColumns(*(column[clips] for column in columns))  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ class ClipColumns:
         )
 
 
-def _column(file: NpzFile, name: str, names_array: str | None, num_clips: int) -> Sequence[str | None]:
+def _column(file: UntrustedNpz, name: str, names_array: str | None, num_clips: int) -> Sequence[str | None]:
     if name not in file:
         return [None] * num_clips
     values = file.array(name)
@@ -87,7 +87,7 @@ def _column(file: NpzFile, name: str, names_array: str | None, num_clips: int) -
     return [texts[value] if value >= 0 else None for value in values.tolist()]
 
 
-def _texts(file: NpzFile, name: str, values: np.ndarray) -> list[str]:
+def _texts(file: UntrustedNpz, name: str, values: np.ndarray) -> list[str]:
     if values.ndim != 1 or values.dtype.kind not in "US":
         raise CorpusError(f"{file.path}: {name!r} must be a list of text; got {values.dtype} {values.shape}.")
     with damage_named(file.path, name):

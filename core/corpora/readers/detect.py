@@ -12,16 +12,16 @@ from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
 from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle
 from core.corpora.readers.labels_table import find_table
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.unmirrored import unmirrored
-from core.corpora.readers.untrusted.npz import NpzFile, is_npz
+from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
 AUTO = "auto"
-Opener = Callable[[Path, ReadOptions, ReadReport], Source]
-FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], Source]
+Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
+FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
 SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe's (.npz, <sign>/<take>/<frame>.npy, .json, "
     "asl-signs .parquet), .pose files, OpenPose's and MMPose's .json, pickles of plain arrays, each as a "
@@ -34,7 +34,7 @@ _LOOKED_AT = 20
 _SUFFIXES_NAMED = 5
 
 
-def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadReport) -> Source:
+def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadReport) -> OpenedSource:
     """Open a file or folder; `wanted` is a format's name, or `auto` to look and decide.
 
     Raises:
@@ -55,11 +55,11 @@ def holds_many(path: Path) -> bool:
     """Whether a file is an `.npz` of many clips."""
     if not is_npz(path):
         return False
-    with NpzFile(path) as file:
+    with UntrustedNpz(path) as file:
         return _is_many(file)
 
 
-def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
+def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
     if not path.is_file():
         raise CorpusError(f"There is no file or folder {path}.")
     if path.stat().st_size == 0:
@@ -73,7 +73,7 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
     return open_clip(path, layout, options, report)
 
 
-def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Source:
+def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
     there = files_below(folder)
     if there.left_out:
         left_out = told_left_out(there.left_out, folder)
@@ -84,7 +84,9 @@ def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Sour
     return opener(folder, there.files, options, report)
 
 
-def _open_clips(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def _open_clips(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """A folder of clips in files of their own, or of one file with all of them."""
     table = find_table(files)
     base = folder if table is None else table.path.parent
@@ -166,15 +168,15 @@ def _suffixes(files: Iterable[Path]) -> list[str]:
     return sorted({path.suffix or path.name for path in files})[:_SUFFIXES_NAMED]
 
 
-def _is_many(file: NpzFile) -> bool:
+def _is_many(file: UntrustedNpz) -> bool:
     if "keypoints" not in file or "offsets" in file:
         return "offsets" in file
     with file.rows("keypoints") as rows:
         return len(rows.shape) == 4 and "scores" not in file
 
 
-def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> Source:
-    with NpzFile(path) as file:
+def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
+    with UntrustedNpz(path) as file:
         of_coco = "offsets" in file
     return (coco_wholebody if of_coco else mediapipe_holistic).open_clips(path, options, report)
 

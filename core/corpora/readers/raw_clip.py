@@ -102,7 +102,7 @@ class RawClips:
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenedSource:
     """An opened source: its format, how many clips it announces, and its pieces, in order.
 
     `separate_files`: pieces are only read where they are sent, so that several processes gain something.

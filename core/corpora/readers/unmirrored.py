@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.corpora.readers.raw_clip import Piece, RawClip, Source, Unreadable
+from core.corpora.readers.raw_clip import OpenedSource, Piece, RawClip, Unreadable
 from core.corpora.source import ReadReport
 from core.pose.normalise import Video
 from core.pose.skeleton import PARTS_IN_A_MIRROR
 
 
-def unmirrored(source: Source) -> Source:
+def unmirrored(source: OpenedSource) -> OpenedSource:
     """The source with x as width - x in all clips, and hands and arms by the names of the other side."""
     return replace(source, pieces=map(UnmirroredPiece, source.pieces))
 

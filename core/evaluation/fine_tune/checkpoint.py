@@ -73,7 +73,7 @@ def circumstances(run: FineTuning) -> dict[str, Any]:
 
 def _packed(outcome: Outcome) -> list[tuple[str, Tensor]]:
     assert outcome.predicted is not None, "a classifier takes every clip for something"
-    parts = [(name, torch.from_numpy(values)) for name, values in outcome.of_clips.items()]
+    parts = [(name, torch.from_numpy(values)) for name, values in outcome.per_clip.items()]
     return [*parts, (_PREDICTED, torch.from_numpy(outcome.predicted))]
 
 

@@ -20,9 +20,9 @@ from core.evaluation.features import CLIPS_AT_ONCE
 from core.evaluation.fine_tune.classifier import SignClassifier, merged_scores, training_loss
 from core.evaluation.fine_tune.epoch_choice import BestEpoch, EpochChoice
 from core.evaluation.subject import unmoved
-from core.evaluation.task import Source
+from core.evaluation.task import CorpusClips
 from core.exchange.clip_encoder import ClipEncoder
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 from core.specs.fine_tuning import FineTuneConfig
 from core.training.data_order import DataOrder
 from core.training.engine import Engine
@@ -35,7 +35,7 @@ from core.training.step_views import StepViews
 class LabelledClips:
     """Clips of one corpus and their glosses' indices."""
 
-    source: Source
+    source: CorpusClips
     labels: Int64[np.ndarray, " n"]
 
 
@@ -138,12 +138,12 @@ class FineTuning:
             )
         return self.last_loss
 
-    def judge_epoch(self, meanwhile: Meanwhile) -> dict[str, float]:
+    def judge_epoch(self, heartbeat: Heartbeat) -> dict[str, float]:
         """At an epoch's end, score it on val, once, and return the numbers; none where there are none."""
         at_end = self.step == self.epoch * self.steps_per_epoch
         if self._val is None or not at_end or self._choice.num_judged >= self.epoch:
             return {}
-        scores = self.scores(self._val.source, meanwhile)
+        scores = self.scores(self._val.source, heartbeat)
         network = self.model.state_dict()
         return self._choice.judge(self.epoch, network, scores, self._val.labels, merge=self._config.merge)
 
@@ -154,7 +154,7 @@ class FineTuning:
         self.model.load_state_dict(self.best.network)
         return self.best.epoch
 
-    def scores(self, source: Source, meanwhile: Meanwhile) -> Float[Tensor, "M C"]:
+    def scores(self, source: CorpusClips, heartbeat: Heartbeat) -> Float[Tensor, "M C"]:
         """How much the centre view of each clip looks like each gloss; nothing of the network moves.
 
         Raises:
@@ -162,7 +162,7 @@ class FineTuning:
         """
         self.model.eval()
         with unmoved(self.model):
-            rows = [self._scored(batch) for batch in _batches(source, self._start, meanwhile)]
+            rows = [self._scored(batch) for batch in _batches(source, self._start, heartbeat)]
         self.model.train()
         return torch.cat(rows)
 
@@ -193,9 +193,9 @@ def batch_size(config: FineTuneConfig, num_clips: int) -> int:
     return min(config.batch_size, num_clips)
 
 
-def _batches(source: Source, start: ClipEncoder, meanwhile: Meanwhile) -> Iterator[ClipBatch]:
+def _batches(source: CorpusClips, start: ClipEncoder, heartbeat: Heartbeat) -> Iterator[ClipBatch]:
     for first in range(0, len(source.clips), CLIPS_AT_ONCE):
-        meanwhile()
+        heartbeat()
         indices = source.clips[first : first + CLIPS_AT_ONCE]
         ragged = source.corpus.gather(indices, max_frames=start.views.max_source_frames)
         yield ClipBatch.of(ragged, start.device)

@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, exact_copies, near_copies
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 
 _MOST_TOLD = 20
 """Names and examples listed; all are counted."""
@@ -37,12 +37,12 @@ class Comparison:
         test: Int64[np.ndarray, " M"],
         frames: MiddleFrames,
         copy_distance: float,
-        meanwhile: Meanwhile,
+        heartbeat: Heartbeat,
     ) -> "Comparison":
-        """Compare two sides; `frames` are those of all their clips. `meanwhile` is called now and then."""
+        """Compare two sides; `frames` are those of all their clips. `heartbeat` is called now and then."""
         exact = exact_copies(corpus, test, train)
         rest = np.setdiff1d(test, [copy.clip for copy in exact])
-        near = near_copies(corpus, rest, train, frames=frames, threshold=copy_distance, meanwhile=meanwhile)
+        near = near_copies(corpus, rest, train, frames=frames, threshold=copy_distance, heartbeat=heartbeat)
         return cls(name, train, test, exact, near, *_shared(corpus, train, test))
 
     def told(self, clip_name: Callable[[int], str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The frame in the middle of a copy is found again near the middle of its source, so a search for the most
 similar frames says which clips may be copies and by how many frames they are displaced. Those are laid over
 one another (`alignment`). Each clip is looked for as it is and as a mirror shows it.
-docs/audit.md has the distances of copies and of other takes.
+docs/explanation/leak-audit.md has the distances of copies and of other takes.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from core.evaluation.leak_audit.alignment import (
     standardised,
 )
 from core.pose.skeleton import NUM_JOINTS
-from core.search.neighbours import Meanwhile, nearest
+from core.search.neighbours import Heartbeat, nearest
 
 _REACH = 7
 """Frames on either side of a clip's middle in which its copy's middle is looked for."""
@@ -69,7 +69,7 @@ class MiddleFrames:
             displacements=np.concatenate([places for places, _ in found]),
         )
 
-    def of_clips(self, clips: Int64[np.ndarray, " n"]) -> "MiddleFrames":
+    def select_clips(self, clips: Int64[np.ndarray, " n"]) -> "MiddleFrames":
         """All frames of these clips."""
         return self._where(np.isin(self.owners, clips))
 
@@ -105,17 +105,17 @@ def near_copies(
     *,
     frames: MiddleFrames,
     threshold: float,
-    meanwhile: Meanwhile = lambda: None,
+    heartbeat: Heartbeat = lambda: None,
 ) -> list[Copy]:
     """The clips that lie within `threshold` of one in `sources`, with the nearest such.
 
-    `frames` are those of all these clips. `meanwhile` is called before each block of work.
+    `frames` are those of all these clips. `heartbeat` is called before each block of work.
     """
-    middles, gallery = frames.middles_of(clips), frames.of_clips(sources)
+    middles, gallery = frames.middles_of(clips), frames.select_clips(sources)
     copies = [
         copy
         for in_mirror in (False, True)
-        for copy in _nearest_sources(corpus, middles, gallery, in_mirror=in_mirror, meanwhile=meanwhile)
+        for copy in _nearest_sources(corpus, middles, gallery, in_mirror=in_mirror, heartbeat=heartbeat)
         if copy.distance <= threshold
     ]
     best: dict[int, Copy] = {}
@@ -130,15 +130,15 @@ def _nearest_sources(
     gallery: MiddleFrames,
     *,
     in_mirror: bool,
-    meanwhile: Meanwhile,
+    heartbeat: Heartbeat,
 ) -> Iterator[Copy]:
     """For each clip with a middle frame, the nearest clip of those that have a frame like it."""
     asked = middles.mirrored() if in_mirror else middles
-    alike = nearest(asked.frames, gallery.frames, num_neighbours=_FRAMES_LOOKED_AT, meanwhile=meanwhile)
+    alike = nearest(asked.frames, gallery.frames, num_neighbours=_FRAMES_LOOKED_AT, heartbeat=heartbeat)
     for clip, similarities, places in zip(
         middles.owners.tolist(), alike.similarities.numpy(), alike.places.numpy(), strict=True
     ):
-        meanwhile()
+        heartbeat()
         near = places[similarities >= _LEAST_SIMILAR]
         if len(near):
             yield _nearest_source(

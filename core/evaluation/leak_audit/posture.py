@@ -16,7 +16,7 @@ from core.evaluation.folds import Fold
 from core.evaluation.leak_audit.luck import Luck, Recordings, luck_of
 from core.evaluation.linear_probe import linear_scores
 from core.pose.skeleton import LEFT_ARM, NOSE, RIGHT_ARM
-from core.search.neighbours import Meanwhile
+from core.search.neighbours import Heartbeat
 
 _POINTS = (NOSE.start, LEFT_ARM.start, RIGHT_ARM.start)
 """Nose, left shoulder, right shoulder."""
@@ -59,7 +59,7 @@ def read(
     *,
     seed: int,
     level: float,
-    meanwhile: Meanwhile = lambda: None,
+    heartbeat: Heartbeat = lambda: None,
 ) -> Reading:
     """Fit both probes on each fold's train clips and ask them about its test clips.
 
@@ -69,8 +69,8 @@ def read(
     num_classes = int(labels.max()) + 1
     answers: dict[str, list[np.ndarray]] = {probe: [] for probe in (*PROBES, "majority")}
     for fold in folds:
-        meanwhile()
-        told = _answers(features, labels, fold, num_classes=num_classes, meanwhile=meanwhile)
+        heartbeat()
+        told = _answers(features, labels, fold, num_classes=num_classes, heartbeat=heartbeat)
         for probe, answer in told.items():
             answers[probe].append(answer)
     tested = np.concatenate([fold.test for fold in folds])
@@ -98,12 +98,12 @@ def _answers(
     fold: Fold,
     *,
     num_classes: int,
-    meanwhile: Meanwhile,
+    heartbeat: Heartbeat,
 ) -> dict[str, Int64[np.ndarray, " M"]]:
     train, test = features[fold.train], features[fold.test]
     train_labels = torch.from_numpy(labels[fold.train])
     logits = linear_scores(train, train_labels, test, num_classes=num_classes, l2_penalty=_L2_PENALTY)
-    voted = _voted(train, train_labels, test, num_classes=num_classes, meanwhile=meanwhile)
+    voted = _voted(train, train_labels, test, num_classes=num_classes, heartbeat=heartbeat)
     commonest = np.bincount(labels[fold.train]).argmax()
     return {
         "linear": logits.argmax(dim=1).numpy(),
@@ -118,7 +118,7 @@ def _voted(
     test: Float[Tensor, "M D"],
     *,
     num_classes: int,
-    meanwhile: Meanwhile,
+    heartbeat: Heartbeat,
 ) -> Int64[Tensor, " M"]:
     """The vote of the five nearest by Euclidean distance of standardised features; nearer ones decide a tie.
 
@@ -129,7 +129,7 @@ def _voted(
     count = min(_NUM_NEIGHBOURS, len(train))
     answers = []
     for block in ((test - mean) / deviation).split(_BLOCK):
-        meanwhile()
+        heartbeat()
         near = torch.cdist(block, known).topk(count, largest=False)
         votes = block.new_zeros(len(block), num_classes)
         weights = 1 + 1e-3 / (1 + near.values)

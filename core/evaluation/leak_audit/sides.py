@@ -11,10 +11,10 @@ from core.corpora.split_names import TRAIN
 from core.corpora.splits import ClipFacts, assign_splits
 from core.errors import SplitError
 from core.evaluation.folds import Fold, folds_of
-from core.specs.jobs import AuditSpec, EvaluateSpec, SplitConfig
+from core.specs.jobs import EvaluateSpec, LeakAuditSpec, SplitConfig
 
 
-def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec) -> list[Fold]:
+def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec) -> list[Fold]:
     """Divide the chosen clips as `spec.folds` says; of splits, every two are compared.
 
     Raises:
@@ -28,7 +28,7 @@ def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditS
     return folds_of(corpus, chosen, protocol)
 
 
-def trains_a_probe(fold: Fold, spec: AuditSpec) -> bool:
+def trains_a_probe(fold: Fold, spec: LeakAuditSpec) -> bool:
     """Whether the first side is what one would train on; of val and test, neither is."""
     return spec.folds != "split" or fold.name.startswith(f"{TRAIN} / ")
 
@@ -54,7 +54,7 @@ def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> l
     if len(filled) < 2:
         raise SplitError(
             f"The selected clips of corpus {corpus.name!r} are all in split "
-            f"{', '.join(repr(name) for name, _ in filled)}; an audit compares two. Audit with folds "
+            f"{', '.join(repr(name) for name, _ in filled)}; a leak audit compares two. Audit with folds "
             "'each_signer' or 'random', or import the corpus with a split."
         )
     return [
@@ -63,7 +63,7 @@ def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> l
     ]
 
 
-def _random(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec) -> Fold:
+def _random(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec) -> Fold:
     """What an import with split.by `random` would have done with these clips."""
     facts = ClipFacts(
         names=[corpus.clip_name(clip) for clip in chosen.tolist()],

@@ -1,4 +1,4 @@
-"""When an audit alarms, and what it says; docs/audit.md has the reasons and the numbers behind them."""
+"""The verdict of a leak audit: when it alarms and what it says. Reasons: docs/explanation/leak-audit.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

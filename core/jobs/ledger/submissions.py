@@ -12,19 +12,12 @@ from core.errors import ImpossibleTransition
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
 from core.jobs.ledger.fence import append_event, move
+from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, origins
 from core.jobs.tables.jobs import JobEventRow, JobMetricRow, JobRow, OutboxRow
 from core.specs.jobs import JobSpec
 
-
-@dataclass(frozen=True)
-class Terms:
-    """How a job is run, as against what it does."""
-
-    priority: int = 0
-    """Higher ones are claimed first."""
-    deadline_seconds: float | None = None
-    """From submission on; a job that has not ended by then is stopped and fails."""
+_USUAL = SchedulingOptions()
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,7 @@ def submit(
     owner: str,
     spec: JobSpec,
     resolved: dict[str, Any] | None,
-    terms: Terms = Terms(),
+    scheduling: SchedulingOptions = _USUAL,
     origin: Origin = Origin(),
 ) -> JobRow:
     """Queue a job: its row, first event and doorbell, in the caller's transaction.
@@ -50,10 +43,10 @@ def submit(
     `resolved` is the full configuration of a pretraining job, as JSON.
     """
     job = JobRow(owner=owner, kind=spec.kind, spec=spec.model_dump(mode="json"), resolved_spec=resolved)
-    return _queue(session, job, terms, origin)
+    return _queue(session, job, scheduling, origin)
 
 
-def retry(session: Session, job: JobRow, terms: Terms, origin: Origin = Origin()) -> JobRow:
+def retry(session: Session, job: JobRow, scheduling: SchedulingOptions, origin: Origin = Origin()) -> JobRow:
     """Queue the work of a final job again, as a new job that names the old one; returns the new one.
 
     If the old one failed or was cancelled, the new one goes on from its newest checkpoint. While a retry is
@@ -73,7 +66,7 @@ def retry(session: Session, job: JobRow, terms: Terms, origin: Origin = Origin()
     again = JobRow(
         owner=job.owner, kind=job.kind, spec=job.spec, resolved_spec=job.resolved_spec, retry_of=job.id
     )
-    return _queue(session, again, terms, origin)
+    return _queue(session, again, scheduling, origin)
 
 
 def cancel(session: Session, job: JobRow) -> JobRow:
@@ -172,15 +165,15 @@ def order_of_claims(load: Subquery) -> tuple[Any, ...]:
     return JobRow.priority.desc(), func.coalesce(load.c.held, 0), JobRow.created_at, JobRow.id
 
 
-def _queue(session: Session, job: JobRow, terms: Terms, origin: Origin) -> JobRow:
+def _queue(session: Session, job: JobRow, scheduling: SchedulingOptions, origin: Origin) -> JobRow:
     """Complete the row of a new job and queue it."""
     at = now(session)
     job.id, job.state = new_id("job"), State.QUEUED
-    job.priority, job.created_at, job.updated_at = terms.priority, at, at
+    job.priority, job.created_at, job.updated_at = scheduling.priority, at, at
     job.request_id, job.trace_parent = origin.request_id, origin.trace_parent
     job.version = job.last_event = job.attempt = job.charged_attempts = 0
-    if terms.deadline_seconds is not None:
-        job.deadline_at = at + timedelta(seconds=terms.deadline_seconds)
+    if scheduling.deadline_seconds is not None:
+        job.deadline_at = at + timedelta(seconds=scheduling.deadline_seconds)
     run = (job.resolved_spec or {}).get("run", {})
     job.num_devices = run["num_devices"] if isinstance(run.get("num_devices"), int) else 1
     job.device = "cuda" if run.get("device") == "cuda" else None

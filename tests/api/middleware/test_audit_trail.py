@@ -17,7 +17,7 @@ def admin(bench: Bench) -> httpx.Client:
 
 
 def trail(admin: httpx.Client, query: str = "") -> list[dict[str, Any]]:
-    data: list[dict[str, Any]] = admin.get(f"/v1/audit{query}").json()["data"]
+    data: list[dict[str, Any]] = admin.get(f"/v1/audit-trail{query}").json()["data"]
     return data
 
 
@@ -110,11 +110,11 @@ def test_a_trail_that_cannot_be_written_changes_no_answer(
 
 
 def test_it_is_for_administrators_and_comes_in_pages(bench: Bench, admin: httpx.Client) -> None:
-    assert bench.client.get("/v1/audit").status_code == 403
+    assert bench.client.get("/v1/audit-trail").status_code == 403
     for index in range(5):
         bench.client.post(f"/v1/jobs/job_{index}/cancel")
     bench.client_of("ben", "submit").post("/v1/jobs/job_9/pause")
-    assert [entry["resource"] for entry in _all(admin, "/v1/audit?limit=2&owner=ada")] == [
+    assert [entry["resource"] for entry in _all(admin, "/v1/audit-trail?limit=2&owner=ada")] == [
         f"/v1/jobs/job_{index}/cancel" for index in reversed(range(5))
     ]
     assert [entry["owner"] for entry in trail(admin, "?action=pause_job")] == ["ben"]
@@ -123,7 +123,7 @@ def test_it_is_for_administrators_and_comes_in_pages(bench: Bench, admin: httpx.
 def test_no_secret_and_no_body_is_in_it(bench: Bench, admin: httpx.Client) -> None:
     made = admin.post("/v1/api-keys", json={"owner": "ben", "name": "a-name-in-a-body"}).json()
     admin.post(f"/v1/api-keys/{made['id']}/rotate")
-    told = admin.get("/v1/audit").text
+    told = admin.get("/v1/audit-trail").text
     assert made["id"] in told
     for secret in (made["api_key"], made["api_key"].split("_")[2], "a-name-in-a-body", "grace"):
         assert secret not in told

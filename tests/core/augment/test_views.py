@@ -119,7 +119,7 @@ def test_a_clips_views_do_not_depend_on_how_the_batch_is_spread_over_ranks(
     for first in range(0, len(lengths), per_rank):
         mine = slice(first, first + per_rank)
         ours = clips_of(ragged(lengths), mine)
-        views = make_views(ours, [each.of_clips(mine) for each in draws], config)
+        views = make_views(ours, [each.select_clips(mine) for each in draws], config)
         for view, expected in zip(views, together, strict=True):
             assert torch.equal(view.points, expected.points[mine])
             assert torch.equal(view.hand_visible, expected.hand_visible[mine])
@@ -156,7 +156,7 @@ def test_native_views_do_not_depend_on_how_the_batch_is_spread_either(
     for first in range(0, len(lengths), per_rank):
         mine = slice(first, first + per_rank)
         ours = clips_of(ragged(lengths), mine)
-        (view,) = make_views(ours, [draws.of_clips(mine)], config, native=native)
+        (view,) = make_views(ours, [draws.select_clips(mine)], config, native=native)
         assert torch.equal(view.points, together.points[mine])
         assert torch.equal(view.hand_visible, together.hand_visible[mine])
 

@@ -7,17 +7,17 @@ from itertools import repeat
 
 import numpy as np
 
-from core.corpora.readers.raw_clip import RawClip, RawClips, Source
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport
 from core.pose.normalise import PROFILES
 
 
-def endless(num_frames: int = 2) -> Source:
+def endless(num_frames: int = 2) -> OpenedSource:
     keypoints = np.full((num_frames, 133, 3), 0.9)
     keypoints[:, :, :2] = np.linspace(200, 300, 133)[:, None]
     piece = RawClips((RawClip.of(keypoints, (640, 480), "again"),))
-    return Source("endless", 0, repeat(piece), PROFILES["wlasl"], ReadReport(), separate_files=True)
+    return OpenedSource("endless", 0, repeat(piece), PROFILES["wlasl"], ReadReport(), separate_files=True)
 
 
 def main() -> Iterator[None]:

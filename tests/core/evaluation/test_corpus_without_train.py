@@ -7,8 +7,8 @@ import pytest
 from core.corpora.packed import PackedCorpus
 from core.errors import SpecError, SplitError
 from core.evaluation.evaluate import evaluate
-from core.evaluation.leak_audit.audit import audit
-from core.specs.jobs import AuditSpec, EvaluateSpec, PretrainSpec
+from core.evaluation.leak_audit.run import leak_audit
+from core.specs.jobs import EvaluateSpec, LeakAuditSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.evaluation.making import packed, signed_clips
 
@@ -36,5 +36,5 @@ def test_who_wants_to_train_on_it_is_told(tested: PackedCorpus, tmp_path: Path) 
         pretrain(PretrainSpec(corpus=str(tested.path), recipe="smoke"), tmp_path)
     with pytest.raises(SplitError, match=f"0 train and 8 test clips; .*{there_are}.* as test_corpus"):
         evaluate(EvaluateSpec(corpus=str(tested.path), features="keypoints"))
-    with pytest.raises(SplitError, match="all in split 'test'; an audit compares two"):
-        audit(AuditSpec(corpus=str(tested.path)))
+    with pytest.raises(SplitError, match="all in split 'test'; a leak audit compares two"):
+        leak_audit(LeakAuditSpec(corpus=str(tested.path)))

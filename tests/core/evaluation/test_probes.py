@@ -33,7 +33,7 @@ def test_accuracy_is_counting(clips: int, classes: int, seed: int) -> None:
     scores, labels = random.random((clips, classes)), random.integers(0, classes, clips)
     by_hand = np.argsort(-scores, axis=1)
     found = classified(scores, labels)
-    ours = scores_of(found.of_clips, labels)
+    ours = scores_of(found.per_clip, labels)
     for k in (1, 5):
         hits = [label in row[:k] for row, label in zip(by_hand, labels, strict=True)]
         assert ours[f"top{k}"] == pytest.approx(np.mean(hits))

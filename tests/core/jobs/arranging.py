@@ -9,7 +9,8 @@ from core.jobs.database import now, reading, transaction
 from core.jobs.ledger.fence import RetryPolicy
 from core.jobs.ledger.leases import Claim, claim
 from core.jobs.ledger.reports import report_started
-from core.jobs.ledger.submissions import Terms, cancel, events_after, pause, submit
+from core.jobs.ledger.submissions import cancel, events_after, pause, submit
+from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import State
 from core.jobs.tables.jobs import JobEventRow, JobRow
 from core.specs.jobs import JobSpec, PretrainSpec
@@ -29,7 +30,13 @@ def queue(
 ) -> str:
     """A queued job's id."""
     with transaction(engine) as session:
-        return submit(session, owner=owner, spec=spec, resolved=resolved, terms=Terms(priority, deadline)).id
+        return submit(
+            session,
+            owner=owner,
+            spec=spec,
+            resolved=resolved,
+            scheduling=SchedulingOptions(priority, deadline),
+        ).id
 
 
 def hold(engine: Engine, *, state: State = State.RUNNING, spec: JobSpec = SPEC) -> Claim:

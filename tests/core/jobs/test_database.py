@@ -15,6 +15,7 @@ from core.jobs.database import alembic_config, is_current, migrate, now, reading
 from core.jobs.identifiers import new_id
 from core.jobs.tables.artifacts import CorpusRow, EvaluationRow, UploadRow
 from core.jobs.tables.base import Tables
+from core.jobs.tables.jobs import JobRow
 from tests.servers.starting import wait_for
 
 
@@ -60,6 +61,35 @@ def test_what_is_in_the_first_tables_survives(empty: Engine) -> None:
         assert session.get_one(CorpusRow, "cor_1").name == "signs"
     with transaction(empty) as session, pytest.raises(IntegrityError):
         session.execute(text("DELETE FROM corpora"))  # references are guarded again
+
+
+def test_an_old_audit_job_becomes_a_leak_audit_and_back(empty: Engine) -> None:
+    at = "'2026-01-01 00:00:00'"
+    with empty.begin() as connection:
+        command.upgrade(alembic_config(connection), "0007")
+        for job, kind, result in (
+            ("job_1", "audit", '{"audit": {"alarm": true}}'),
+            ("job_2", "pretrain", "null"),
+        ):
+            statement = text(
+                "INSERT INTO jobs (id, owner, kind, spec, result, state, priority, version, last_event,"
+                " attempt,"
+                " charged_attempts, num_devices, created_at, updated_at)"
+                f" VALUES (:job, 'ada', :kind, :spec, :result, 'succeeded', 0, 1, 1, 0, 0, 1, {at}, {at})"
+            )
+            spec = f'{{"kind": "{kind}", "corpus": "cor_1"}}'
+            connection.execute(statement, {"job": job, "kind": kind, "spec": spec, "result": result})
+    migrate(empty)
+    with reading(empty) as session:
+        job = session.get_one(JobRow, "job_1")
+        assert (job.kind, job.spec["kind"], job.spec["corpus"]) == ("leak_audit", "leak_audit", "cor_1")
+        assert job.result == {"leak_audit": {"alarm": True}}
+        assert session.get_one(JobRow, "job_2").kind == "pretrain"
+    with empty.begin() as connection:
+        command.downgrade(alembic_config(connection), "0007")
+        row = connection.execute(text("SELECT kind, result FROM jobs WHERE id = 'job_1'")).one()
+        assert row.kind == "audit"
+        assert "leak_audit" not in str(row.result)
 
 
 def test_several_may_migrate_at_once(empty: Engine) -> None:

@@ -80,7 +80,7 @@ def test_what_a_process_is_about_reaches_its_threads(
 ) -> None:
     monkeypatch.setattr(log_lines, "_of_process", {})
     lines = log("json")
-    log_lines.tell(job_id="job_9")
+    log_lines.set_process_context(job_id="job_9")
     thread = threading.Thread(target=logger.info, args=["It printed."])
     thread.start()
     thread.join()

@@ -6,12 +6,14 @@ import pytest
 
 from core.errors import RankFailed, Stopped
 from core.program.observer import parse_event
-from core.training.rank_outcome import Heard, outcome
+from core.training.rank_outcome import RankEvent, outcome
 
-DONE = Heard(0, {"event": "result", "sha256": "d", "steps": 3})
-FULL = Heard(1, {"event": "error", "reason": "storage_full", "message": "No room."})
-COMPLAINT = Heard(0, {"event": "error", "reason": "internal_error", "message": "Connection closed by peer."})
-STOPPED = Heard(1, {"event": "stopped", "message": "Stopped at step 4 of 9."})
+DONE = RankEvent(0, {"event": "result", "sha256": "d", "steps": 3})
+FULL = RankEvent(1, {"event": "error", "reason": "storage_full", "message": "No room."})
+COMPLAINT = RankEvent(
+    0, {"event": "error", "reason": "internal_error", "message": "Connection closed by peer."}
+)
+STOPPED = RankEvent(1, {"event": "stopped", "message": "Stopped at step 4 of 9."})
 
 
 def test_rank_0_returns_the_result() -> None:

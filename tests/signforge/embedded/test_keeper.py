@@ -21,13 +21,13 @@ def test_a_child_that_keeps_dying_is_started_at_growing_intervals(tmp_path: Path
     keeper, clock, pauses = Keeper(child, started_at=0.0), 0.0, []
     for _ in range(4):
         assert wait_until(lambda: not child.is_running, seconds=10)
-        notice, died_at, dead = keeper.look(clock), clock, child.process_id
+        notice, died_at, dead = keeper.check(clock), clock, child.process_id
         assert notice is not None
         assert "stopped with code 3" in notice
         assert "out of luck" in notice
         while child.process_id == dead:
             clock += 0.25
-            assert keeper.look(clock) is None, "told once"
+            assert keeper.check(clock) is None, "told once"
         pauses.append(clock - died_at)
     assert pauses == [0.5, 1.0, 2.0, 4.0]
     assert wait_until(lambda: not child.is_running, seconds=10)
@@ -38,7 +38,7 @@ def test_a_child_that_lived_long_is_started_soon(tmp_path: Path) -> None:
     child.start()
     assert wait_until(lambda: not child.is_running, seconds=10)
     keeper = Keeper(child, started_at=0.0, pause=16.0)
-    assert "in 0.5 s" in (keeper.look(1000.0) or "")
+    assert "in 0.5 s" in (keeper.check(1000.0) or "")
 
 
 def test_killing_a_child_kills_what_it_started(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.program.observer import parse_event
-from worker.attempt.execution import Inbox, Message, Told, hear_commands, tail
+from worker.attempt.execution import Inbox, Message, StopRequest, hear_commands, tail
 from worker.attempt.verdict import Asked
 
 
@@ -30,7 +30,7 @@ def test_commands_are_heard_and_the_end_of_input_means_drain() -> None:
     inbox = Inbox()
     hear_commands(io.StringIO("nonsense\n\ncancel\n"), inbox, {"cancel": Asked.CANCEL})
     heard: list[Message | None] = [inbox.get(5), inbox.get(5), inbox.get(0.01)]
-    assert heard == [Told(Asked.CANCEL), Told(Asked.DRAIN), None]
+    assert heard == [StopRequest(Asked.CANCEL), StopRequest(Asked.DRAIN), None]
 
 
 def test_the_end_of_a_log(tmp_path: Path) -> None:

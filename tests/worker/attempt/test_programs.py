@@ -11,7 +11,7 @@ from core.jobs.ledger.leases import Claim
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.folder_store import FolderStore
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, UploadRow
-from core.specs.jobs import AuditSpec, EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.recipes import resolve
 from tests.core.jobs.arranging import queue
 from worker.attempt.programs import PROGRAMS, DataMissing, local_spec
@@ -85,7 +85,7 @@ def test_corpus_and_encoder_become_folders(engine: Engine, store: ArtifactStore)
     both = localise(engine, store, EvaluateSpec(corpus="cor_1", test_corpus="cor_1", features="keypoints"))
     assert both["test_corpus"] == both["corpus"]
     assert EvaluateSpec.model_validate(local).protocol == "knn"
-    audited = localise(engine, store, AuditSpec(corpus="cor_1", folds="random"))
+    audited = localise(engine, store, LeakAuditSpec(corpus="cor_1", folds="random"))
     assert audited["corpus"] == str(store.corpus_folder("cor_1"))
 
 
@@ -101,7 +101,7 @@ def test_what_was_promised_at_submission_is_what_runs(engine: Engine, store: Art
     [
         ImportSpec(name="n", source="upl_none"),
         PretrainSpec(corpus="cor_none"),
-        AuditSpec(corpus="cor_none"),
+        LeakAuditSpec(corpus="cor_none"),
         EvaluateSpec(corpus="cor_1", encoder="enc_none"),
         EvaluateSpec(corpus="cor_1", test_corpus="cor_none", features="keypoints"),
     ],
@@ -118,4 +118,4 @@ def test_files_that_are_gone_are_missing_too(engine: Engine, store: ArtifactStor
 
 
 def test_every_kind_of_job_has_its_program(engine: Engine) -> None:
-    assert set(PROGRAMS) == {"import", "pretrain", "evaluate", "import_encoder", "audit"}
+    assert set(PROGRAMS) == {"import", "pretrain", "evaluate", "import_encoder", "leak_audit"}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.jobs.states import Reason
 from core.program.frame import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
-from worker.attempt.verdict import Asked, Ending, Fate, judge
+from worker.attempt.verdict import Asked, Fate, ProgramEnd, judge
 
 RESULT = {"steps": 3}
 
@@ -14,36 +14,40 @@ RESULT = {"steps": 3}
 @pytest.mark.parametrize(
     ("ending", "fate", "reason"),
     [
-        (Ending(EXIT_DONE, result=RESULT), Fate.SUCCEEDED, None),
-        (Ending(EXIT_DONE, asked=Asked.CANCEL, result=RESULT), Fate.SUCCEEDED, None),
-        (Ending(EXIT_DONE), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (Ending(EXIT_REFUSED, error=("user_error", "m")), Fate.FAILED, Reason.USER_ERROR),
-        (Ending(EXIT_REFUSED, error=("data_unusable", "m")), Fate.FAILED, Reason.DATA_UNUSABLE),
-        (Ending(EXIT_REFUSED, error=("something new", "m")), Fate.FAILED, Reason.USER_ERROR),
-        (Ending(EXIT_REFUSED, error=("storage_full", "m")), Fate.RETRY, Reason.STORAGE_FULL),
-        (Ending(EXIT_REFUSED, error=("storage_away", "m")), Fate.RETRY, Reason.STORAGE_AWAY),
-        (Ending(EXIT_REFUSED, error=("checkpoint_unusable", "m")), Fate.RETRY, Reason.CHECKPOINT_UNUSABLE),
-        (Ending(EXIT_REFUSED, error=("worker_lost", "m")), Fate.RETRY, Reason.WORKER_LOST),
-        (Ending(EXIT_REFUSED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),
-        (Ending(EXIT_REFUSED), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (Ending(EXIT_FAILED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),
-        (Ending(EXIT_REFUSED, error=("diverged", "m")), Fate.FAILED, Reason.DIVERGED),
-        (Ending(-9, memory_ran_out=True), Fate.FAILED, Reason.OUT_OF_MEMORY),
-        (Ending(-11, memory_ran_out=True), Fate.RETRY, Reason.WORKER_LOST),
-        (Ending(EXIT_STOPPED, asked=Asked.DEADLINE), Fate.FAILED, Reason.DEADLINE_EXCEEDED),
-        (Ending(EXIT_FAILED, error=("internal_error", "m")), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (Ending(EXIT_FAILED), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (Ending(-9), Fate.RETRY, Reason.WORKER_LOST),
-        (Ending(EXIT_STOPPED), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (Ending(EXIT_STOPPED, asked=Asked.CANCEL), Fate.CANCELLED, None),
-        (Ending(-9, asked=Asked.CANCEL), Fate.CANCELLED, None),
-        (Ending(EXIT_STOPPED, asked=Asked.PAUSE), Fate.PAUSED, None),
-        (Ending(EXIT_STOPPED, asked=Asked.DRAIN), Fate.DRAINED, Reason.DRAINED),
-        (Ending(-9, asked=Asked.DRAIN), Fate.DRAINED, Reason.DRAINED),
-        (Ending(-9, asked=Asked.STALL), Fate.RETRY, Reason.STALLED),
+        (ProgramEnd(EXIT_DONE, result=RESULT), Fate.SUCCEEDED, None),
+        (ProgramEnd(EXIT_DONE, asked=Asked.CANCEL, result=RESULT), Fate.SUCCEEDED, None),
+        (ProgramEnd(EXIT_DONE), Fate.RETRY, Reason.INTERNAL_ERROR),
+        (ProgramEnd(EXIT_REFUSED, error=("user_error", "m")), Fate.FAILED, Reason.USER_ERROR),
+        (ProgramEnd(EXIT_REFUSED, error=("data_unusable", "m")), Fate.FAILED, Reason.DATA_UNUSABLE),
+        (ProgramEnd(EXIT_REFUSED, error=("something new", "m")), Fate.FAILED, Reason.USER_ERROR),
+        (ProgramEnd(EXIT_REFUSED, error=("storage_full", "m")), Fate.RETRY, Reason.STORAGE_FULL),
+        (ProgramEnd(EXIT_REFUSED, error=("storage_away", "m")), Fate.RETRY, Reason.STORAGE_AWAY),
+        (
+            ProgramEnd(EXIT_REFUSED, error=("checkpoint_unusable", "m")),
+            Fate.RETRY,
+            Reason.CHECKPOINT_UNUSABLE,
+        ),
+        (ProgramEnd(EXIT_REFUSED, error=("worker_lost", "m")), Fate.RETRY, Reason.WORKER_LOST),
+        (ProgramEnd(EXIT_REFUSED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),
+        (ProgramEnd(EXIT_REFUSED), Fate.RETRY, Reason.INTERNAL_ERROR),
+        (ProgramEnd(EXIT_FAILED, error=("out_of_memory", "m")), Fate.FAILED, Reason.OUT_OF_MEMORY),
+        (ProgramEnd(EXIT_REFUSED, error=("diverged", "m")), Fate.FAILED, Reason.DIVERGED),
+        (ProgramEnd(-9, memory_ran_out=True), Fate.FAILED, Reason.OUT_OF_MEMORY),
+        (ProgramEnd(-11, memory_ran_out=True), Fate.RETRY, Reason.WORKER_LOST),
+        (ProgramEnd(EXIT_STOPPED, asked=Asked.DEADLINE), Fate.FAILED, Reason.DEADLINE_EXCEEDED),
+        (ProgramEnd(EXIT_FAILED, error=("internal_error", "m")), Fate.RETRY, Reason.INTERNAL_ERROR),
+        (ProgramEnd(EXIT_FAILED), Fate.RETRY, Reason.INTERNAL_ERROR),
+        (ProgramEnd(-9), Fate.RETRY, Reason.WORKER_LOST),
+        (ProgramEnd(EXIT_STOPPED), Fate.RETRY, Reason.INTERNAL_ERROR),
+        (ProgramEnd(EXIT_STOPPED, asked=Asked.CANCEL), Fate.CANCELLED, None),
+        (ProgramEnd(-9, asked=Asked.CANCEL), Fate.CANCELLED, None),
+        (ProgramEnd(EXIT_STOPPED, asked=Asked.PAUSE), Fate.PAUSED, None),
+        (ProgramEnd(EXIT_STOPPED, asked=Asked.DRAIN), Fate.DRAINED, Reason.DRAINED),
+        (ProgramEnd(-9, asked=Asked.DRAIN), Fate.DRAINED, Reason.DRAINED),
+        (ProgramEnd(-9, asked=Asked.STALL), Fate.RETRY, Reason.STALLED),
     ],
 )
-def test_the_fates(ending: Ending, fate: Fate, reason: Reason | None) -> None:
+def test_the_fates(ending: ProgramEnd, fate: Fate, reason: Reason | None) -> None:
     verdict = judge(ending)
     assert verdict.fate == fate
     assert reason is None or verdict.reason == reason
@@ -51,7 +55,7 @@ def test_the_fates(ending: Ending, fate: Fate, reason: Reason | None) -> None:
 
 @given(st.integers(-64, 255), st.booleans())
 def test_an_abandoned_job_is_not_written_about(exit_code: int, finished: bool) -> None:
-    ending = Ending(exit_code, asked=Asked.ABANDON, result=RESULT if finished else None)
+    ending = ProgramEnd(exit_code, asked=Asked.ABANDON, result=RESULT if finished else None)
     assert judge(ending).fate == Fate.NOTHING
 
 
@@ -59,12 +63,12 @@ def test_an_abandoned_job_is_not_written_about(exit_code: int, finished: bool) -
 def test_nothing_succeeds_without_a_result_and_a_clean_exit(
     exit_code: int, asked: Asked | None, finished: bool
 ) -> None:
-    verdict = judge(Ending(exit_code, asked=asked, result=RESULT if finished else None))
+    verdict = judge(ProgramEnd(exit_code, asked=asked, result=RESULT if finished else None))
     assert verdict.fate != Fate.SUCCEEDED or (exit_code == 0 and finished)
 
 
 def test_the_message_says_what_the_program_said() -> None:
-    assert judge(Ending(EXIT_REFUSED, error=("user_error", "Too few clips."))).message == "Too few clips."
-    assert "batch_size" in judge(Ending(EXIT_FAILED, error=("out_of_memory", "No memory."))).message
-    assert "SIGSEGV" in judge(Ending(-11)).message
-    assert "ValueError: x" in judge(Ending(EXIT_FAILED, log_tail="ValueError: x")).message
+    assert judge(ProgramEnd(EXIT_REFUSED, error=("user_error", "Too few clips."))).message == "Too few clips."
+    assert "batch_size" in judge(ProgramEnd(EXIT_FAILED, error=("out_of_memory", "No memory."))).message
+    assert "SIGSEGV" in judge(ProgramEnd(-11)).message
+    assert "ValueError: x" in judge(ProgramEnd(EXIT_FAILED, log_tail="ValueError: x")).message

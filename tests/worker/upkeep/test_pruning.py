@@ -15,7 +15,7 @@ from tests.worker.attempt.test_reporter import Clock
 from worker.reconciler import Reconciler
 from worker.upkeep.pruning import Pruning
 
-SETTINGS = Settings(keep_audit_days=10, keep_deliveries_days=5)
+SETTINGS = Settings(keep_audit_trail_days=10, keep_deliveries_days=5)
 
 
 def test_old_entries_and_messages_are_forgotten(sqlite_engine: Engine) -> None:

@@ -17,7 +17,7 @@ from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.clip_formats import clip_format_of
 from core.corpora.readers.formats import coco_wholebody, pose_pickle
 from core.corpora.readers.formats.pose_pickle import Pose
-from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError
 from core.specs.jobs import SourceFormat
@@ -32,7 +32,7 @@ def open_listed(
     files: Sequence[Path],
     options: ReadOptions,
     report: ReadReport,
-) -> Source:
+) -> OpenedSource:
     """A source of the listed clips that were asked for, each in a pose file of its own among `files`.
 
     Raises:
@@ -46,7 +46,7 @@ def open_listed(
         ListedPiece(tuple(found[first : first + _FILES_AT_ONCE]), options)
         for first in range(0, len(found), _FILES_AT_ONCE)
     ]
-    return Source(
+    return OpenedSource(
         format_name,
         len(wanted),
         pieces,

@@ -11,7 +11,7 @@ from core.corpora.readers.benchmarks import (
     uni_sign,
     wlasl,
 )
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
@@ -24,7 +24,7 @@ FORMATS = (
     uni_sign.FORMAT,
 )
 
-OpenFolder = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], Source]
+OpenFolder = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
 
 _READERS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign)
 

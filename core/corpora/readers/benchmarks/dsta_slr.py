@@ -17,7 +17,7 @@ from core.corpora.readers.benchmarks.clips import as_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import ListedClip, chosen, numbered_label
 from core.corpora.readers.checks.pixels import check_pixels
 from core.corpora.readers.formats.pose_pickle import Pose
-from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
 from core.corpora.readers.untrusted.npz import npy_rows
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -45,7 +45,9 @@ def is_layout(files: Sequence[Path]) -> bool:
     return any(_DATA.fullmatch(path.name) for path in files)
 
 
-def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def open_folder(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """The clips of all splits, read one after the other.
 
     Raises:
@@ -61,7 +63,7 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
         "Of each hand the pack has ten points and the wrist of the arm; the other eleven are not visible."
     )
     pieces = _pieces(listed, set(wanted), options)
-    return Source(FORMAT, len(wanted), pieces, options.profile, report, published_split=True)
+    return OpenedSource(FORMAT, len(wanted), pieces, options.profile, report, published_split=True)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Final
 from core.corpora.readers.benchmarks.annotations import MSASL, NAMES, MsaslEntry, read_annotations
 from core.corpora.readers.benchmarks.clips import open_listed
 from core.corpora.readers.benchmarks.listed_clips import ListedClip
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES, TEST, TRAIN, VAL
 from core.errors import CorpusError
@@ -31,7 +31,9 @@ def is_layout(files: Sequence[Path]) -> bool:
     return any(_LIST.fullmatch(path.name) for path in files)
 
 
-def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def open_folder(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """The annotated clips; those without a pose file are skipped and counted.
 
     Raises:

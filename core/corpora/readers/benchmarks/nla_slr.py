@@ -20,7 +20,7 @@ from core.corpora.readers.benchmarks.listed_clips import (
     without_repeats,
 )
 from core.corpora.readers.formats.pose_pickle import pose_of
-from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
@@ -41,7 +41,9 @@ def is_layout(files: Sequence[Path]) -> bool:
     return any(map(_is_list, files)) and any(map(_is_pack, files))
 
 
-def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def open_folder(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """The listed clips; those without keypoints are skipped and counted.
 
     Raises:
@@ -62,7 +64,9 @@ def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, repor
     return _source(wanted, poses, packs[0], options, report)
 
 
-def open_pack(path: Path, poses: Mapping[object, object], options: ReadOptions, report: ReadReport) -> Source:
+def open_pack(
+    path: Path, poses: Mapping[object, object], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """A pack alone: its clips have names, and nothing else."""
     clips = [ListedClip(str(name), ()) for name in poses]
     named = {str(name): pose for name, pose in poses.items()}
@@ -95,7 +99,7 @@ def _source(
     path: Path,
     options: ReadOptions,
     report: ReadReport,
-) -> Source:
+) -> OpenedSource:
     for clip in clips:
         if clip.name not in poses:
             skip_without_pose(clip, f"no keypoints in {path.name}", report)
@@ -104,7 +108,7 @@ def _source(
         PackPiece(tuple(found[first : first + _CLIPS_AT_ONCE]), poses, path, options)
         for first in range(0, len(found), _CLIPS_AT_ONCE)
     )
-    return Source(FORMAT, len(clips), pieces, options.profile, report, published_split=True)
+    return OpenedSource(FORMAT, len(clips), pieces, options.profile, report, published_split=True)
 
 
 def _is_pack(path: Path) -> bool:

@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 from core.corpora.readers.benchmarks import nla_slr
 from core.corpora.readers.formats.pose_pickle import FORMAT, KEYPOINTS, pose_of
-from core.corpora.readers.raw_clip import RawClips, ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, RawClips, ReadOptions
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -28,7 +28,7 @@ def holds_many(path: Path) -> bool:
     return False
 
 
-def open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
+def open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
     """A pickle of one clip, or of a pack such as NLA-SLR's.
 
     Raises:
@@ -38,7 +38,7 @@ def open_file(path: Path, options: ReadOptions, report: ReadReport) -> Source:
     if _is_table(value, path):
         return nla_slr.open_pack(path, value, options, report)
     raw = pose_of(value, path, report).as_clip(path.stem, options, report)
-    return Source(FORMAT, 1, [RawClips((raw,))], options.profile, report)
+    return OpenedSource(FORMAT, 1, [RawClips((raw,))], options.profile, report)
 
 
 def _is_table(value: object, path: Path) -> TypeGuard[dict[object, object]]:

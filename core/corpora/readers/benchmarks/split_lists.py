@@ -14,7 +14,7 @@ from core.corpora.readers.benchmarks.listed_clips import (
     ListedClip,
     numbered_label,
 )
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.untrusted.npz import damage_named
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
@@ -36,7 +36,9 @@ def is_layout(files: Sequence[Path]) -> bool:
     return any(_LIST.fullmatch(path.name) for path in files)
 
 
-def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def open_folder(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """The clips of the lists; those without a pose file are skipped and counted.
 
     Raises:

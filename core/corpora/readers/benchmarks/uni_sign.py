@@ -13,7 +13,7 @@ from pathlib import Path
 from core.corpora.readers.benchmarks.annotations import UNI_SIGN, UniSignEntry, checked
 from core.corpora.readers.benchmarks.clips import open_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import ListedClip
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
@@ -31,7 +31,9 @@ def is_layout(files: Sequence[Path]) -> bool:
     return any(_LABELS.fullmatch(path.name) or _is_pose(path) for path in files)
 
 
-def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def open_folder(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """The labelled clips, or where there are no labels, all pose files with the split of their folder.
 
     Raises:

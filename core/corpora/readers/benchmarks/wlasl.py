@@ -12,7 +12,7 @@ from typing import Final
 from core.corpora.readers.benchmarks.annotations import NSLT, WLASL, NsltEntry, WlaslGloss, read_annotations
 from core.corpora.readers.benchmarks.clips import open_listed
 from core.corpora.readers.benchmarks.listed_clips import ListedClip, numbered_label
-from core.corpora.readers.raw_clip import ReadOptions, Source
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.source import ReadReport
 from core.corpora.split_names import split_named
 from core.errors import CorpusError
@@ -31,7 +31,9 @@ def is_layout(files: Sequence[Path]) -> bool:
     return any(_GLOSSES.fullmatch(path.name) or _SUBSET.fullmatch(path.name) for path in files)
 
 
-def open_folder(folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport) -> Source:
+def open_folder(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
     """The annotated clips; those without a pose file are skipped and counted.
 
     Raises:

@@ -12,8 +12,8 @@ from core.corpora.readers.checks.people import most_confident
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
-from core.corpora.readers.raw_clip import RawClip, RawClips, ReadOptions, Source, Unreadable
-from core.corpora.readers.untrusted.npz import NpzFile, doubles
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
+from core.corpora.readers.untrusted.npz import UntrustedNpz, doubles
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
@@ -38,7 +38,7 @@ def read_keypoints(
     Raises:
         CorpusError: damaged, of another shape, or of a size that nobody states.
     """
-    with NpzFile(path) as file:
+    with UntrustedNpz(path) as file:
         keypoints = file.array("keypoints")
         if "scores" in file:
             keypoints = _scored(file, keypoints, report)
@@ -47,9 +47,9 @@ def read_keypoints(
         return keypoints, _image_sizes(file, options, 1)[0], _frame_rates(file, 1)[0]
 
 
-def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
+def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
     """A file with many clips one after the other: `keypoints` (F, 133, 3), `offsets` (N + 1), and columns."""
-    with NpzFile(path) as file:
+    with UntrustedNpz(path) as file:
         with file.rows("keypoints") as rows:
             num_frames = _checked(file, rows.shape, rows.dtype)
         offsets = _offsets(file, num_frames)
@@ -57,7 +57,7 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
         columns = ClipColumns.of(file, num_clips)
         sizes, rates = _image_sizes(file, options, num_clips), _frame_rates(file, num_clips)
     pieces = _pieces_of_rows(path, offsets, columns, sizes, rates)
-    return Source(FORMAT, num_clips, pieces, options.profile, report)
+    return OpenedSource(FORMAT, num_clips, pieces, options.profile, report)
 
 
 def _pieces_of_rows(
@@ -68,7 +68,7 @@ def _pieces_of_rows(
     rates: list[float | None],
 ) -> Iterator[RawClips]:
     """A zipped array is read from its start to its end, so this process reads it for all."""
-    with NpzFile(path) as file, file.rows("keypoints") as rows:
+    with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
         for first in range(0, len(sizes), _CLIPS_AT_ONCE):
             numbers = range(first, min(first + _CLIPS_AT_ONCE, len(sizes)))
             raws = (
@@ -89,7 +89,7 @@ def _in_pixels(raw: RawClip, path: Path) -> RawClip | Unreadable:
     return raw
 
 
-def _scored(file: NpzFile, keypoints: np.ndarray, report: ReadReport) -> np.ndarray:
+def _scored(file: UntrustedNpz, keypoints: np.ndarray, report: ReadReport) -> np.ndarray:
     """Positions (T, 133, 2) and scores (T, 133), of one person or of several (T, P, ...), as one array."""
     scores = file.array("scores")
     shape = keypoints.shape
@@ -108,7 +108,7 @@ def _scored(file: NpzFile, keypoints: np.ndarray, report: ReadReport) -> np.ndar
     return np.stack(chosen) if chosen else joined[:, 0]
 
 
-def _checked(file: NpzFile, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> int:
+def _checked(file: UntrustedNpz, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> int:
     if len(shape) != 3 or shape[1:] != (NUM_RAW_JOINTS, 3) or dtype.kind not in "fiu":
         raise CorpusError(
             f"{file.path}: 'keypoints' must be numbers of shape (frames, {NUM_RAW_JOINTS}, 3); "
@@ -117,7 +117,7 @@ def _checked(file: NpzFile, shape: tuple[int, ...], dtype: np.dtype[np.generic])
     return shape[0]
 
 
-def _offsets(file: NpzFile, num_frames: int) -> list[int]:
+def _offsets(file: UntrustedNpz, num_frames: int) -> list[int]:
     offsets = file.array("offsets")
     if offsets.ndim != 1 or len(offsets) < 1 or offsets.dtype.kind not in "iu":
         raise CorpusError(f"{file.path}: 'offsets' must be integers (clips + 1,); got {offsets.shape}.")
@@ -127,7 +127,7 @@ def _offsets(file: NpzFile, num_frames: int) -> list[int]:
     return values
 
 
-def _image_sizes(file: NpzFile, options: ReadOptions, num_clips: int) -> list[tuple[int, int]]:
+def _image_sizes(file: UntrustedNpz, options: ReadOptions, num_clips: int) -> list[tuple[int, int]]:
     """Each clip's (width, height): the file's, one for all or one each, else the options'."""
     if "width" not in file or "height" not in file:
         if options.image_size is None:
@@ -139,7 +139,7 @@ def _image_sizes(file: NpzFile, options: ReadOptions, num_clips: int) -> list[tu
     return list(zip(width, height, strict=True))
 
 
-def _sides(file: NpzFile, name: str, num_clips: int) -> list[int]:
+def _sides(file: UntrustedNpz, name: str, num_clips: int) -> list[int]:
     values = file.array(name)
     if values.shape not in ((), (1,), (num_clips,)) or values.dtype.kind not in "fiu":
         raise CorpusError(f"{file.path}: {name!r} must be one number of pixels, or one per clip.")
@@ -148,7 +148,7 @@ def _sides(file: NpzFile, name: str, num_clips: int) -> list[int]:
     return [round(value) for value in np.broadcast_to(values, num_clips).tolist()]
 
 
-def _frame_rates(file: NpzFile, num_clips: int) -> list[float | None]:
+def _frame_rates(file: UntrustedNpz, num_clips: int) -> list[float | None]:
     """Each clip's frames a second, where the file says: one number for all, or one each."""
     if "fps" not in file:
         return [None] * num_clips

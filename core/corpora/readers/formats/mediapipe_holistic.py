@@ -14,8 +14,8 @@ from core.corpora.readers.formats.mediapipe_points import (
     check_fractions,
     frame_size,
 )
-from core.corpora.readers.raw_clip import RawClip, ReadOptions, Source, Unreadable
-from core.corpora.readers.untrusted.npz import NpzFile, doubles
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.readers.untrusted.npz import UntrustedNpz, doubles
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.specs.jobs import SourceFormat
@@ -27,9 +27,9 @@ NUM_POINTS = 75
 _CLIPS_AT_ONCE = 32
 
 
-def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
+def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
     """A file with `keypoints` (N, T, 75, 3), and columns: x, y in fractions of the frame, confidence."""
-    with NpzFile(path) as file:
+    with UntrustedNpz(path) as file:
         with file.rows("keypoints") as rows:
             shape, dtype = rows.shape, rows.dtype
         if len(shape) != 4 or shape[2:] != (NUM_POINTS, 3) or dtype.kind not in "fiu":
@@ -39,13 +39,13 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> Source:
             )
         columns = ClipColumns.of(file, shape[0])
     pieces = _pieces_of_rows(path, shape[0], columns, frame_size(options, report))
-    return Source(FORMAT, shape[0], pieces, options.profile, report)
+    return OpenedSource(FORMAT, shape[0], pieces, options.profile, report)
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """A file with one clip: `keypoints` (T, 75, 3)."""
     (path,) = clip.files
-    with NpzFile(path) as file:
+    with UntrustedNpz(path) as file:
         points = file.array("keypoints")
     if points.ndim != 3 or points.shape[1:] != (NUM_POINTS, 3) or points.dtype.kind not in "fiu":
         raise CorpusError(
@@ -82,10 +82,10 @@ class PointsPiece:
 def _pieces_of_rows(
     path: Path, num_clips: int, columns: ClipColumns, size: tuple[int, int]
 ) -> Iterator[PointsPiece]:
-    with NpzFile(path) as file, file.rows("keypoints") as rows:
+    with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
         for first in range(0, num_clips, _CLIPS_AT_ONCE):
             last = min(first + _CLIPS_AT_ONCE, num_clips)
-            yield PointsPiece(path, rows.read(last - first), columns.of_clips(slice(first, last)), size)
+            yield PointsPiece(path, rows.read(last - first), columns.select_clips(slice(first, last)), size)
 
 
 def _as_coco(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

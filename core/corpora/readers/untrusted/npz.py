@@ -74,7 +74,7 @@ class ArrayRows:
         return np.ndarray(shape, dtype=self.dtype, buffer=data)
 
 
-class NpzFile:
+class UntrustedNpz:
     """The arrays of one `.npz` file; every fault is a CorpusError that names the file."""
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ class NpzFile:
             self._archive = zipfile.ZipFile(path)
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist())
 
-    def __enter__(self) -> "NpzFile":
+    def __enter__(self) -> "UntrustedNpz":
         return self
 
     def __exit__(

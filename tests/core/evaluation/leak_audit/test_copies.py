@@ -16,9 +16,9 @@ from core.pose.clip import Clip
 from core.pose.normalise import PROFILES, normalise
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
 from core.program.observer import SilentObserver
-from core.specs.jobs import AuditSpec, ImportSpec, SplitConfig
+from core.specs.jobs import ImportSpec, LeakAuditSpec, SplitConfig
 
-THRESHOLD = AuditSpec(corpus="any").copy_distance
+THRESHOLD = LeakAuditSpec(corpus="any").copy_distance
 NUM_COPIED = 60
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]

@@ -15,7 +15,6 @@ from core.jobs.database import open_database, reading, transaction
 from core.jobs.ledger.leases import claim
 from core.jobs.ledger.reports import Point, record_metrics
 from core.jobs.ledger.submissions import (
-    Terms,
     cancel,
     events_after,
     metrics_of,
@@ -25,6 +24,7 @@ from core.jobs.ledger.submissions import (
     retry,
     submit,
 )
+from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import FINAL, State
 from core.jobs.tables.jobs import JobRow, OutboxRow
 from tests.core.jobs.arranging import SPEC, claim_next, events, hold, job, queue, set_fields
@@ -102,8 +102,8 @@ def test_a_retry_is_a_new_job_that_names_the_old_one(engine: Engine, origin: Sta
     set_fields(engine, old, state=origin)
     with transaction(engine) as session:
         row = session.get_one(JobRow, old)
-        new = retry(session, row, Terms(priority=-3, deadline_seconds=60))
-        assert retry(session, row, Terms()).id == new.id != old
+        new = retry(session, row, SchedulingOptions(priority=-3, deadline_seconds=60))
+        assert retry(session, row, SchedulingOptions()).id == new.id != old
         assert (new.state, new.retry_of, new.spec, new.num_devices) == ("queued", old, row.spec, 2)
         assert (new.priority, new.owner, new.attempt) == (-3, row.owner, 0)
         assert new.deadline_at is not None
@@ -118,7 +118,7 @@ def test_what_has_not_ended_cannot_be_retried(engine: Engine, origin: State) -> 
     with transaction(engine) as session:
         row = session.get_one(JobRow, job_id)
         with pytest.raises(ImpossibleTransition, match=f"is {origin}"):
-            retry(session, row, Terms())
+            retry(session, row, SchedulingOptions())
         assert session.query(JobRow).count() == 1
 
 

@@ -14,11 +14,11 @@ from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.errors import SplitError, Stopped
 from core.evaluation.folds import Fold
-from core.evaluation.leak_audit.audit import audit
+from core.evaluation.leak_audit.run import leak_audit
 from core.evaluation.leak_audit.sides import merged
 from core.pose.clip import Clip
 from core.program.observer import SilentObserver
-from core.specs.jobs import AuditSpec, ClipSelection, ImportSpec, SplitConfig
+from core.specs.jobs import ClipSelection, ImportSpec, LeakAuditSpec, SplitConfig
 from tests.core.training.stopping import StopsAt
 
 TRUNK_FIRST = (42, 43, 46)
@@ -72,7 +72,7 @@ def packed(path: Path, clips: list[SourceClip], *, allow_overlap: bool = False) 
 def test_a_division_by_signer_is_quiet(tmp_path: Path) -> None:
     corpus = packed(tmp_path / "corpus", People().clips())
     for folds in ("split", "each_signer"):
-        found = audit(AuditSpec(corpus=corpus, folds=folds))
+        found = leak_audit(LeakAuditSpec(corpus=corpus, folds=folds))
         assert (found["alarm"], found["reasons"], found["notes"]) == (False, [], [])
         assert found["probes"]["keypoints"]["linear"] > 0.9, "the signs themselves are there to read"
         assert found["probes"]["keypoints"]["p_value"] < 0.05 < found["probes"]["posture"]["p_value"]
@@ -83,7 +83,11 @@ def test_a_division_by_signer_is_quiet(tmp_path: Path) -> None:
 def test_small_corpora_do_not_alarm_by_luck(tmp_path: Path) -> None:
     """People who move between signs, as those of signs.npz do, leave no trace on a signer left out."""
     alarms = [
-        audit(AuditSpec(corpus=packed(tmp_path / str(seed), People(moving=True, seed=seed, takes=3).clips())))
+        leak_audit(
+            LeakAuditSpec(
+                corpus=packed(tmp_path / str(seed), People(moving=True, seed=seed, takes=3).clips())
+            )
+        )
         for seed in range(8)
     ]
     assert not any(found["alarm"] for found in alarms)
@@ -91,11 +95,11 @@ def test_small_corpora_do_not_alarm_by_luck(tmp_path: Path) -> None:
 
 def test_a_random_split_of_people_who_move_alarms_at_posture(tmp_path: Path) -> None:
     clips = People(moving=True).clips()
-    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips), folds="random"))
+    found = leak_audit(LeakAuditSpec(corpus=packed(tmp_path / "corpus", clips), folds="random"))
     assert found["probes"]["posture"]["neighbours"] > 0.9
     assert any("Head and shoulders" in reason for reason in found["reasons"])
     nameless = [replace(clip, signer=None, session=None) for clip in clips]
-    found = audit(AuditSpec(corpus=packed(tmp_path / "nameless", nameless), folds="random"))
+    found = leak_audit(LeakAuditSpec(corpus=packed(tmp_path / "nameless", nameless), folds="random"))
     assert found["alarm"]
     (reason,) = found["reasons"]
     assert "Head and shoulders" in reason, "posture tells even where nobody is named"
@@ -112,7 +116,7 @@ def test_planted_copies_are_counted_and_named(tmp_path: Path) -> None:
         replace(test, clip=Clip.of(array), name=name, label=clips[7].label) for name, array in changed.items()
     ]
     corpus = packed(tmp_path / "corpus", clips + planted, allow_overlap=True)
-    found = audit(AuditSpec(corpus=corpus))
+    found = leak_audit(LeakAuditSpec(corpus=corpus))
     (fold,) = found["folds"]
     assert (fold["num_exact_copies"], fold["num_near_copies"]) == (1, 3)
     assert {copy["clip"]: copy["copy_of"] for copy in fold["copies"]} == dict.fromkeys(changed, clips[7].name)
@@ -126,14 +130,14 @@ def test_planted_copies_are_counted_and_named(tmp_path: Path) -> None:
 def test_signers_and_sessions_on_both_sides_are_named(tmp_path: Path) -> None:
     clips = People().clips()
     mixed = [replace(clip, split="test" if clip.name.endswith("-0") else "train") for clip in clips]
-    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", mixed, allow_overlap=True)))
+    found = leak_audit(LeakAuditSpec(corpus=packed(tmp_path / "corpus", mixed, allow_overlap=True)))
     assert "Signers on both sides: signer-0, signer-1, signer-2, signer-3." in found["reasons"]
     assert "Sessions on both sides: session-0, session-1, session-2, session-3." in found["reasons"]
 
 
 def test_a_session_is_one_signers(tmp_path: Path) -> None:
     clips = [replace(clip, session="monday") for clip in People().clips()]
-    assert not audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips)))["alarm"]
+    assert not leak_audit(LeakAuditSpec(corpus=packed(tmp_path / "corpus", clips)))["alarm"]
 
 
 def test_every_two_splits_are_compared_and_only_train_is_trained_on(tmp_path: Path) -> None:
@@ -141,7 +145,9 @@ def test_every_two_splits_are_compared_and_only_train_is_trained_on(tmp_path: Pa
     three = [replace(clip, split="val") if clip.signer == "signer-2" else clip for clip in clips]
     test = next(clip for clip in clips if clip.split == "test")
     leaked = replace(test, name="leaked", split="val", signer="signer-2", session=None)
-    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", [*three, leaked], allow_overlap=True)))
+    found = leak_audit(
+        LeakAuditSpec(corpus=packed(tmp_path / "corpus", [*three, leaked], allow_overlap=True))
+    )
     copies = {fold["name"]: fold["num_exact_copies"] for fold in found["folds"]}
     assert copies == {"train / test": 0, "train / val": 0, "test / val": 1}
 
@@ -154,7 +160,9 @@ def test_a_clip_that_is_on_three_sides_is_counted_once(tmp_path: Path) -> None:
         replace(clips[7], name=f"in {split}", split=split, signer=signer, session=None)
         for split, signer in here.items()
     ]
-    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", [*three, *twins], allow_overlap=True)))
+    found = leak_audit(
+        LeakAuditSpec(corpus=packed(tmp_path / "corpus", [*three, *twins], allow_overlap=True))
+    )
     copies = {fold["name"]: fold["num_exact_copies"] for fold in found["folds"]}
     assert copies == {"train / test": 1, "train / val": 1, "test / val": 1}
     assert found["reasons"] == ["2 of 62 clips are, byte for byte, copies of clips on the other side."]
@@ -166,7 +174,7 @@ def test_a_reason_counts_more_names_than_are_listed(tmp_path: Path) -> None:
         for person in range(30)
         for split, clip in zip(("train", "test"), People(seed=person, glosses=1).clips(), strict=False)
     ]
-    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips, allow_overlap=True)))
+    found = leak_audit(LeakAuditSpec(corpus=packed(tmp_path / "corpus", clips, allow_overlap=True)))
     (fold,) = found["folds"]
     assert (fold["num_shared_signers"], len(fold["shared_signers"])) == (30, 20)
     assert found["reasons"][0].endswith("person-03, person-04 and 25 more.")
@@ -174,14 +182,14 @@ def test_a_reason_counts_more_names_than_are_listed(tmp_path: Path) -> None:
 
 def test_without_labels_all_but_posture_is_audited(tmp_path: Path) -> None:
     clips = [replace(clip, label=None) for clip in People().clips()]
-    found = audit(AuditSpec(corpus=packed(tmp_path / "corpus", clips)))
+    found = leak_audit(LeakAuditSpec(corpus=packed(tmp_path / "corpus", clips)))
     assert found["probes"] is None
     assert "Posture was not probed" in found["notes"][0]
 
 
 def test_glosses_beyond_a_number_are_drawn(tmp_path: Path) -> None:
     corpus = packed(tmp_path / "corpus", People(glosses=12).clips())
-    found = audit(AuditSpec(corpus=corpus, probe_glosses=5))
+    found = leak_audit(LeakAuditSpec(corpus=corpus, probe_glosses=5))
     assert found["probes"]["num_glosses"] == 5
     assert "5 of 12 glosses" in found["notes"][0]
 
@@ -202,9 +210,9 @@ def test_of_many_signers_several_are_left_out_at_once() -> None:
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     corpus = packed(tmp_path / "corpus", People().clips())
     with pytest.raises(SplitError, match="all in split 'train'"):
-        audit(AuditSpec(corpus=corpus, clips=ClipSelection(splits=("train",))))
+        leak_audit(LeakAuditSpec(corpus=corpus, clips=ClipSelection(splits=("train",))))
     with pytest.raises(Stopped, match="auditing"):
-        audit(AuditSpec(corpus=corpus), observer=StopsAt(0))
+        leak_audit(LeakAuditSpec(corpus=corpus), observer=StopsAt(0))
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +224,9 @@ def signs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_random_split_of_real_signers_raises_the_alarm(signs: str) -> None:
-    found = audit(AuditSpec(corpus=signs, folds="random", clips=ClipSelection(exclude_labels=("-",))))
+    found = leak_audit(
+        LeakAuditSpec(corpus=signs, folds="random", clips=ClipSelection(exclude_labels=("-",)))
+    )
     assert found["alarm"]
     assert found["probes"]["posture"]["neighbours"] == pytest.approx(0.90, abs=0.04)
     assert any("Head and shoulders" in reason for reason in found["reasons"])
@@ -225,24 +235,24 @@ def test_a_random_split_of_real_signers_raises_the_alarm(signs: str) -> None:
 
 @pytest.mark.slow
 def test_leaving_a_real_signer_out_does_not(signs: str) -> None:
-    spec = AuditSpec(corpus=signs, folds="each_signer", clips=ClipSelection(exclude_labels=("-",)))
-    found = audit(spec)
+    spec = LeakAuditSpec(corpus=signs, folds="each_signer", clips=ClipSelection(exclude_labels=("-",)))
+    found = leak_audit(spec)
     assert (found["alarm"], found["reasons"]) == (False, [])
     posture = found["probes"]["posture"]
     assert posture["can_tell"]
     assert posture["p_value"] > 0.01
-    assert found == audit(spec), "an audit draws by its seed alone"
+    assert found == leak_audit(spec), "an audit draws by its seed alone"
 
 
 def test_the_program_writes_what_it_found(tmp_path: Path) -> None:
-    spec = AuditSpec(corpus=packed(tmp_path / "corpus", People().clips()))
+    spec = LeakAuditSpec(corpus=packed(tmp_path / "corpus", People().clips()))
     (tmp_path / "spec.json").write_text(spec.model_dump_json())
     command = [
         sys.executable,
         "-m",
-        "core.evaluation.leak_audit.audit",
+        "core.evaluation.leak_audit.run",
         "--spec",
         str(tmp_path / "spec.json"),
     ]
     subprocess.run([*command, "--out", str(tmp_path / "out")], check=True, timeout=120, capture_output=True)
-    assert json.loads((tmp_path / "out" / "result.json").read_text())["audit"] == audit(spec)
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["leak_audit"] == leak_audit(spec)

@@ -1,4 +1,4 @@
-"""`signforge corpora audit`: look for what makes scores on a corpus better than they are."""
+"""`signforge corpora leak-audit`: look for what makes scores on a corpus better than they are."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ class Sides(StrEnum):
     RANDOM = "random"
 
 
-def audit(
+def leak_audit(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A corpus' id or name.")],
     folds: Annotated[
         Sides,
@@ -30,7 +30,10 @@ def audit(
         float, typer.Option(min=0, max=1, help="Share that a random split tests.")
     ] = 0.2,
     copy_distance: Annotated[
-        float | None, typer.Option(min=0, help="Clips up to this distance are one recording (docs/audit.md).")
+        float | None,
+        typer.Option(
+            min=0, help="Clips up to this distance are one recording (docs/explanation/leak-audit.md)."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
     splits: Splits = None,
@@ -42,7 +45,7 @@ def audit(
 ) -> None:
     """Look for copies, signers and sessions on both sides, and for glosses that posture alone gives away."""
     spec = {
-        "kind": "audit",
+        "kind": "leak_audit",
         "corpus": corpus,
         "folds": folds.value,
         "test_fraction": test_fraction,
@@ -58,12 +61,12 @@ def audit(
     if as_json:
         print_json(job)
     elif watch:
-        show_audit((job.result or {})["audit"])
+        show_leak_audit((job.result or {})["leak_audit"])
     else:
         typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
 
 
-def show_audit(found: dict[str, Any]) -> None:
+def show_leak_audit(found: dict[str, Any]) -> None:
     """Print what an audit found: the verdict first, then the numbers behind it."""
     typer.echo("ALARM: scores on this division are inflated." if found["alarm"] else "No alarm.")
     for reason in found["reasons"]:

@@ -1,8 +1,8 @@
 """A leak audit: what stands on both sides of a division, and whether glosses show without any signing.
 
-    python -m core.evaluation.leak_audit.audit --spec FILE --out DIR
+    python -m core.evaluation.leak_audit.run --spec FILE --out DIR
 
-runs it without any service. docs/audit.md gives the reason for each rule.
+runs it without any service. docs/explanation/leak-audit.md gives the reason for each rule.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ from core.evaluation.leak_audit.sides import merged, sides_of, trains_a_probe
 from core.evaluation.leak_audit.verdict import LEVEL, verdict
 from core.program.frame import Launch, finish, main
 from core.program.observer import Observer, SilentObserver
-from core.search.neighbours import Meanwhile
-from core.specs.jobs import AuditSpec
+from core.search.neighbours import Heartbeat
+from core.specs.jobs import LeakAuditSpec
 
 _MOST_FOLDS_PROBED = 5
 """Of more, several signers or sessions are left out at once: linear probes take minutes on large corpora."""
@@ -31,7 +31,7 @@ _PROBES_READ = 2
 """Posture, and the keypoints beside it."""
 
 
-def audit(spec: AuditSpec, *, observer: Observer | None = None) -> dict[str, Any]:
+def leak_audit(spec: LeakAuditSpec, *, observer: Observer | None = None) -> dict[str, Any]:
     """Compare the sides that `spec` asks for; whether to be alarmed, why, and the numbers behind it.
 
     Raises:
@@ -56,7 +56,7 @@ def _compared(
     corpus: PackedCorpus,
     chosen: Int64[np.ndarray, " n"],
     folds: list[Fold],
-    spec: AuditSpec,
+    spec: LeakAuditSpec,
     observer: Observer,
 ) -> list[Comparison]:
     """What stands on both sides of each fold."""
@@ -72,7 +72,7 @@ def _compared(
                 test=chosen[fold.test],
                 frames=frames,
                 copy_distance=spec.copy_distance,
-                meanwhile=_heeding(observer, done - 1),
+                heartbeat=_heeding(observer, done - 1),
             )
         )
         observer.on_step(done, {})
@@ -83,7 +83,7 @@ def _probed(
     corpus: PackedCorpus,
     chosen: Int64[np.ndarray, " n"],
     folds: list[Fold],
-    spec: AuditSpec,
+    spec: LeakAuditSpec,
     observer: Observer,
 ) -> dict[str, Any] | None:
     """What posture alone and the keypoints tell of the glosses; None without two glosses to tell apart."""
@@ -108,7 +108,7 @@ def _probed(
             (corpus.signers[clips].astype(np.int64), corpus.sessions[clips].astype(np.int64)),
             seed=spec.seed,
             level=LEVEL,
-            meanwhile=_heeding(observer, done),
+            heartbeat=_heeding(observer, done),
         )
         told[name] = _told(reading)
         observer.on_step(done + 1, reading.scores)
@@ -122,7 +122,7 @@ def _probed(
 
 
 def _labelled(
-    corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: AuditSpec
+    corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec
 ) -> Int64[np.ndarray, " m"]:
     """Positions of the clips to probe: labelled, of at most `probe_glosses` glosses, drawn by the seed."""
     labels = corpus.labels[chosen]
@@ -153,7 +153,7 @@ def _told(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _heeding(observer: Observer, num_done: int) -> Meanwhile:
+def _heeding(observer: Observer, num_done: int) -> Heartbeat:
     """Stops in the middle of long work when asked to."""
 
     def heed() -> None:
@@ -164,10 +164,10 @@ def _heeding(observer: Observer, num_done: int) -> Meanwhile:
     return heed
 
 
-def run(launch: Launch[AuditSpec]) -> Mapping[str, object]:
+def run(launch: Launch[LeakAuditSpec]) -> Mapping[str, object]:
     """Audit a corpus' division for what leaks from one side to the other."""
-    return {"audit": audit(launch.spec, observer=launch.observer)}
+    return {"leak_audit": leak_audit(launch.spec, observer=launch.observer)}
 
 
 if __name__ == "__main__":
-    finish(main(run, AuditSpec))
+    finish(main(run, LeakAuditSpec))

@@ -14,7 +14,7 @@ from core.jobs.database import reading
 from core.jobs.tables.access import AuditEntryRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(tags=["audit trail"])
 AuditPage = Page[AuditEntryResponse]
 """One page of the trail."""
 
@@ -28,7 +28,7 @@ class AuditQuery(PageQuery):
     """Only this operation, by its id in the OpenAPI document."""
 
 
-@router.get("/audit")
+@router.get("/audit-trail")
 def list_audit_entries(
     request: Request,
     response: Response,

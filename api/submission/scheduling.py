@@ -1,16 +1,16 @@
-"""On which terms a job is to run: query parameters of every submission."""
+"""Scheduling options as query parameters: priority and deadline of a submission."""
 
 from typing import Annotated
 
 from fastapi import Depends, Query
 
 from api.auth import Scope, Submitter, allowed, forbidden
-from core.jobs.ledger.submissions import Terms
+from core.jobs.scheduling import SchedulingOptions
 
 _TEN_YEARS = 315_360_000.0
 
 
-def _terms(
+def _scheduling(
     caller: Submitter,
     priority: Annotated[
         int,
@@ -30,11 +30,11 @@ def _terms(
             "A retry goes on from there.",
         ),
     ] = None,
-) -> Terms:
+) -> SchedulingOptions:
     if priority > 0 and not allowed(caller.scopes, Scope.ADMIN):
         raise forbidden(caller.scopes, Scope.ADMIN, what=f"Priority {priority}, above 0,")
-    return Terms(priority, deadline_seconds)
+    return SchedulingOptions(priority, deadline_seconds)
 
 
-TermsOf = Annotated[Terms, Depends(_terms)]
-"""The terms that a request asks for."""
+SchedulingOf = Annotated[SchedulingOptions, Depends(_scheduling)]
+"""The scheduling options of a request."""
