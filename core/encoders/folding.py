@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.encoders.graph_conv import GraphBlock, GraphConvolution, NodeNorm
+from core.encoders.graph_block import GraphBlock, Widening
+from core.encoders.graph_conv import GraphConvolution
+from core.encoders.layers import LinearBeforeNorm
+from core.encoders.node_norm import NodeNorm, Unnormalised
 from core.encoders.part_network import PartNetwork
-from core.encoders.pass_context import PassContext
+from core.encoders.pass_context import DropoutPlace, PassContext
 from core.encoders.sign_encoder import SignEncoder
 from core.encoders.temporal_block import TemporalBlock
 from core.kernels.batch_norm import passes_for
-from core.kernels.dropout import Dropout
 
 
 class FoldedNorm(nn.Module):
@@ -24,19 +26,17 @@ class FoldedNorm(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "V G R C"],
+        x: Unnormalised,
         context: PassContext,
         *,
         relu: bool = False,
-        offsets: Float[Tensor, "V C"] | None = None,
-        dropout: Dropout | None = None,
+        dropout: DropoutPlace | None = None,
         residual: Float[Tensor, "V G R C"] | None = None,
-        left_out: Float[Tensor, " C"] | None = None,
     ) -> Float[Tensor, "V G R C"]:
         """Add the offsets and the residual and rectify, where asked to."""
-        assert dropout is None, "a folded encoder only embeds"
-        assert left_out is None, "in evaluation nothing is left out"
-        return passes_for(x, context.native).rectified(x, offsets, residual, relu=relu)
+        assert context.mask(dropout) is None, "a folded encoder only embeds"
+        assert x.left_out is None, "in evaluation no bias is left out"
+        return passes_for(x.rows, context.native).rectified(x.rows, x.offsets, residual, relu=relu)
 
 
 def folded(encoder: SignEncoder, *, dtype: torch.dtype | None = None) -> SignEncoder:
@@ -69,12 +69,12 @@ def _fold_graph_block(block: GraphBlock) -> None:
     convolution.shift = shift
     _fold(block.mix, block.mix_norm)
     block.graph_norm = block.mix_norm = FoldedNorm()  # type: ignore[assignment]
-    if isinstance(block.shortcut, nn.Sequential):
+    if isinstance(block.shortcut, Widening):
         widen, norm = block.shortcut
-        assert isinstance(widen, nn.Linear)
+        assert isinstance(widen, LinearBeforeNorm)
         assert isinstance(norm, NodeNorm)
         _fold(widen, norm)
-        block.shortcut = nn.Sequential(widen, FoldedNorm())
+        block.shortcut = Widening(widen, FoldedNorm())
 
 
 def _fold(layer: nn.Linear, norm: NodeNorm) -> None:

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
-from core.encoders.graph_conv import GraphBlock, NodeNorm
-from core.encoders.linear import in_precision, linear_before_norm
+from core.encoders.graph_block import GraphBlock
+from core.encoders.layers import LinearBeforeNorm, SubPartPooling
+from core.encoders.node_norm import NodeNorm, Unnormalised
 from core.encoders.pass_context import DropoutPlace, PassContext
 from core.encoders.temporal_block import TemporalBlock
-from core.kernels.sub_parts import SubParts, pool_sub_parts
 from core.pose.skeleton import PartSkeleton
 from core.specs.pretraining import EncoderConfig
 
@@ -25,7 +25,6 @@ class PartNetwork(nn.Module):
 
     def __init__(self, part: PartSkeleton, config: EncoderConfig) -> None:
         super().__init__()
-        self.sub_parts: SubParts = part.sub_parts
         self.input_norm = NodeNorm(part.num_joints * 2, eps=config.input_norm_eps)
         joint_widths = (2, *config.graph_block_widths)
         pooled_widths = (joint_widths[-1], *config.pooled_block_widths)
@@ -33,15 +32,17 @@ class PartNetwork(nn.Module):
             GraphBlock(a, b, joint_adjacency(part), dropout=config.graph_dropout, residual=index > 0)
             for index, (a, b) in enumerate(pairwise(joint_widths))
         )
+        self.joint_pooling = SubPartPooling(part.sub_parts)
         self.pooled_blocks = nn.ModuleList(
             GraphBlock(a, b, pooled_adjacency(part), dropout=config.graph_dropout, residual=True)
             for a, b in pairwise(pooled_widths)
         )
+        self.sub_part_pooling = SubPartPooling((tuple(range(len(part.sub_parts))),))
         self.joins_sub_parts = config.sub_part_readout == "joined"
         self.has_shortcut = config.coordinate_shortcut
         num_nodes = len(part.sub_parts) if self.joins_sub_parts else 1
         num_coordinates = 2 * part.num_joints if self.has_shortcut else 0
-        self.output = nn.Linear(num_nodes * pooled_widths[-1] + num_coordinates, config.feature_width)
+        self.output = LinearBeforeNorm(num_nodes * pooled_widths[-1] + num_coordinates, config.feature_width)
         self.output_norm = NodeNorm(config.feature_width)
         self.output_dropout = DropoutPlace(config.output_dropout)
         self.temporal_blocks = nn.ModuleList(
@@ -49,41 +50,38 @@ class PartNetwork(nn.Module):
         )
 
     def forward(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "G B T C"]:
-        """Return one feature per frame of each of G parts of one kind (both hands, or the trunk)."""
-        num_frames, native = points.shape[2], context.native
-        coordinates = nodes = self._nodes(points, context)
+        """Return one feature per frame of each of G parts of one kind: both hands, or the trunk.
+
+        Section III-A: spatial graph convolutions on joints, then on sub-parts; temporal convolutions.
+        """
+        joints = nodes = self._joints(points, context)  # (V, G, B*T, 2)
         for block in self.joint_blocks:
-            nodes = block(nodes, context, rows_per_clip=num_frames)
-        nodes = pool_sub_parts(nodes, self.sub_parts, native=native)  # (S, G, B*T, C)
+            nodes = block(nodes, context)  # (V, G, B*T, D)
+        nodes = self.joint_pooling(nodes, context)  # (S, G, B*T, D)
         for block in self.pooled_blocks:
-            nodes = block(nodes, context, rows_per_clip=num_frames)
-        rows = self._read_out(nodes, coordinates, context)  # (1, G, B*T, D)
-        dropout = self.output_dropout(context, rows_per_clip=num_frames)
-        rows, left_out = linear_before_norm(rows, self.output, context)
-        rows = self.output_norm(rows, context, relu=True, dropout=dropout, left_out=left_out)
+            nodes = block(nodes, context)
+        rows = self.output(self._read_out(nodes, joints, context), context)
+        rows = self.output_norm(rows, context, relu=True, dropout=self.output_dropout)  # (1, G, B*T, C)
         frames = rows[0].unflatten(1, points.shape[1:3])  # (G, B, T, C)
         for block in self.temporal_blocks:
             frames = block(frames, context)
         return frames
 
+    def _joints(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "V G R 2"]:
+        """Normalise every coordinate, in the weights' own precision, and turn joints outermost."""
+        rows = points.to(self.input_norm.weight.dtype).flatten(1, 2).flatten(2)[None]  # (1, G, B*T, V*2)
+        rows = self.input_norm(Unnormalised(rows.contiguous()), context)[0].unflatten(2, (-1, 2))
+        joints = rows.permute(2, 0, 1, 3).contiguous()  # (V, G, B*T, 2)
+        return joints if joints.dtype == torch.float32 else context.in_precision(joints)
+
     def _read_out(
-        self, nodes: Float[Tensor, "S G R C"], coordinates: Float[Tensor, "V G R 2"], context: PassContext
+        self, nodes: Float[Tensor, "S G R C"], joints: Float[Tensor, "V G R 2"], context: PassContext
     ) -> Float[Tensor, "1 G R D"]:
         """What becomes a frame's feature: the sub-parts' maximum, or all of them, and where joints are."""
-        if self.joins_sub_parts:
-            read = _side_by_side(nodes)
-        else:
-            read = pool_sub_parts(nodes, (tuple(range(len(nodes))),), native=context.native)
+        read = _side_by_side(nodes) if self.joins_sub_parts else self.sub_part_pooling(nodes, context)
         if self.has_shortcut:
-            read = torch.cat([read, _side_by_side(coordinates).to(read.dtype)], dim=-1)
+            read = torch.cat([read, _side_by_side(joints).to(read.dtype)], dim=-1)
         return read
-
-    def _nodes(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "V G R 2"]:
-        """Normalise every coordinate, in the points' own precision, and turn joints outermost."""
-        rows = points.flatten(1, 2).flatten(2)[None]  # (1, G, B*T, V*2)
-        rows = self.input_norm(rows.contiguous(), context)[0].unflatten(2, (-1, 2))  # (G, B*T, V, 2)
-        nodes = rows.permute(2, 0, 1, 3).contiguous()
-        return nodes if nodes.dtype == torch.float32 else in_precision(nodes, context)
 
 
 def _side_by_side(nodes: Float[Tensor, "V G R C"]) -> Float[Tensor, "1 G R D"]:

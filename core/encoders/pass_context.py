@@ -1,4 +1,4 @@
-"""What a pass through an encoder depends on besides its weights and its input."""
+"""What a pass through an encoder depends on besides weights and input: how it computes, what it drops."""
 
 from dataclasses import dataclass, replace
 
@@ -14,15 +14,28 @@ _PLACE_STRIDE = 0x632BE59BD9B4E019
 _PLACES_PER_NETWORK = 1 << 16
 
 
+class DropoutPlace(nn.Module):
+    """A place in a network where dropout happens; the encoder numbers its places.
+
+    `rows_per_frame`: rows that a frame of a clip has there, such as one for each attention head.
+    """
+
+    def __init__(self, probability: float, *, rows_per_frame: int = 1) -> None:
+        super().__init__()
+        self.probability = probability
+        self.rows_per_frame = rows_per_frame
+        self.place = 0
+
+
 @dataclass(frozen=True)
 class PassContext:
-    """How to compute, and which masks to draw.
+    """How a pass is computed: precision, kernels, dropout masks and batch statistics.
 
     `dtype`: of activations; None computes in the weights' own. `native`: the compiled kernels, or None for
     plain PyTorch. `seed`: int64 scalar tensor that dropout is drawn from; needed in training where any
     probability is above 0. `first_clip`: position of this rank's first clip in the step's whole batch.
     `all_reduce`: sums a tensor over the `num_ranks` ranks in place, so that batch statistics are those of
-    all; None leaves every rank its own.
+    all; None leaves every rank its own. `num_frames`: of each clip of the pass; the encoder sets it.
     """
 
     dtype: torch.dtype | None = None
@@ -31,6 +44,7 @@ class PassContext:
     first_clip: int = 0
     all_reduce: AllReduce | None = None
     num_ranks: int = 1
+    num_frames: int | None = None
 
     def for_network(self, index: int) -> "PassContext":
         """The same for another network of the step, with masks of its own."""
@@ -38,25 +52,22 @@ class PassContext:
             return self
         return replace(self, seed=_moved(self.seed, index * _PLACES_PER_NETWORK))
 
-    def dropout(self, probability: float, *, place: int, rows_per_clip: int) -> Dropout:
-        """Dropout at one place of a network, on rows of which `rows_per_clip` belong to each clip."""
-        assert self.seed is not None, "training with dropout needs PassContext.seed"
-        return Dropout(probability, _moved(self.seed, place), self.first_clip * rows_per_clip)
+    def for_clips(self, *, num_frames: int) -> "PassContext":
+        """The same for clips of `num_frames` frames."""
+        return replace(self, num_frames=num_frames)
 
+    def in_precision(self, x: Tensor) -> Tensor:
+        """`x` in the precision of the pass's activations."""
+        return x if self.dtype is None else x.to(self.dtype)
 
-class DropoutPlace(nn.Module):
-    """A place in a network where dropout happens; the encoder numbers its places."""
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-        self.place = 0
-
-    def forward(self, context: PassContext, *, rows_per_clip: int) -> Dropout | None:
-        """What to drop in this pass, or None."""
-        if not self.training or self.probability == 0:
+    def mask(self, place: DropoutPlace | None) -> Dropout | None:
+        """What is dropped at a place in this pass; None in evaluation, and where nothing is."""
+        if place is None or not place.training or place.probability == 0:
             return None
-        return context.dropout(self.probability, place=self.place, rows_per_clip=rows_per_clip)
+        assert self.seed is not None, "training with dropout needs PassContext.seed"
+        assert self.num_frames is not None, "training with dropout needs PassContext.num_frames"
+        first_row = self.first_clip * self.num_frames * place.rows_per_frame
+        return Dropout(place.probability, _moved(self.seed, place.place), first_row)
 
 
 def number_places(network: nn.Module) -> None:

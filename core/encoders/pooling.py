@@ -18,7 +18,11 @@ class AttentionPooling(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing."""
+        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing.
+
+        Computed in the precision of the weights.
+        """
+        tokens = tokens.to(self.score.weight.dtype)
         scores = self.score(tokens).flatten(1, 2)  # (B, N, 1)
         if visible is not None:
             scores = scores.masked_fill(~visible.flatten(1).unsqueeze(-1), _HIDDEN_SCORE)
@@ -41,7 +45,11 @@ class SegmentPooling(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing."""
+        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing.
+
+        Computed in the precision of the weights.
+        """
+        tokens = tokens.to(self.score.weight.dtype)
         shown = self._segments(tokens).unsqueeze(1)  # (S, 1, T)
         if visible is not None:
             shown = shown & visible.unsqueeze(1)  # (B, S, P, T)

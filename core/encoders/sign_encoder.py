@@ -44,22 +44,21 @@ class SignEncoder(nn.Module):
         hand_visible: Bool[Tensor, "B T 2"],
         context: PassContext = PassContext(),  # noqa: B008 - frozen
     ) -> Features:
-        """Encode joint or motion points; `hand_visible`: in which frames right and left hand count.
+        """Encode joint or motion points (section III-A); `hand_visible`: where right and left hand count.
 
         In training each hand has batch statistics of its own, the right first. Points may come in a finer
         precision than the weights have, so that motion is differenced before it is rounded. Features come in
         the weights' precision.
         """
-        exact = self.hand_pooling.score.weight.dtype
-        points = points.to(exact)
+        context = context.for_clips(num_frames=points.shape[1])
         hands = torch.stack([points[:, :, RIGHT_HAND], points[:, :, LEFT_HAND]])  # (2, B, T, 21, 2)
         hands = self.hand_network(hands, context)  # (2, B, T, C)
         trunk = self.trunk_network(points[None, :, :, TRUNK], context)[0]  # (B, T, C)
         related = self.hand_transformer(hands.permute(1, 2, 0, 3).flatten(2), context)  # (B, T, 2C)
         hand_tokens = torch.stack(related.chunk(2, dim=-1), dim=1)  # (B, 2, T, C), right then left
         trunk_tokens = self.trunk_transformer(trunk, context).unsqueeze(1)  # (B, 1, T, C)
-        hand_feature = self.hand_pooling(hand_tokens.to(exact), hand_visible.transpose(1, 2))
-        trunk_feature = self.trunk_pooling(trunk_tokens.to(exact))
+        hand_feature = self.hand_pooling(hand_tokens, hand_visible.transpose(1, 2))  # (B, C)
+        trunk_feature = self.trunk_pooling(trunk_tokens)  # (B, C)
         return Features(fused=hand_feature + trunk_feature, hand=hand_feature, trunk=trunk_feature)
 
 

@@ -7,10 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.encoders.linear import linear
+from core.encoders.layers import DotProductAttention, Linear, TokenNorm
 from core.encoders.pass_context import DropoutPlace, PassContext
-from core.kernels.attention import attention
-from core.kernels.layer_norm import add_layer_norm
 
 _NORM_EPS = 1e-12
 
@@ -22,58 +20,28 @@ class TransformerBlock(nn.Module):
         self, width: int, *, num_attention_heads: int, feed_forward_width: int, dropout: float
     ) -> None:
         super().__init__()
-        self.num_attention_heads = num_attention_heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.attended = nn.Linear(width, width)
-        self.attention_norm = nn.LayerNorm(width, eps=_NORM_EPS)
-        self.expand = nn.Linear(width, feed_forward_width)
-        self.contract = nn.Linear(feed_forward_width, width)
-        self.feed_forward_norm = nn.LayerNorm(width, eps=_NORM_EPS)
-        self.weight_dropout = DropoutPlace(dropout)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.attention = DotProductAttention(num_heads=num_attention_heads)
+        self.attended = Linear(width, width)
+        self.attention_norm = TokenNorm(width, eps=_NORM_EPS)
+        self.expand = Linear(width, feed_forward_width)
+        self.contract = Linear(feed_forward_width, width)
+        self.feed_forward_norm = TokenNorm(width, eps=_NORM_EPS)
+        self.weight_dropout = DropoutPlace(dropout, rows_per_frame=num_attention_heads)
         self.attended_dropout = DropoutPlace(dropout)
         self.feed_forward_dropout = DropoutPlace(dropout)
 
     def forward(self, tokens: Float[Tensor, "B T C"], context: PassContext) -> Float[Tensor, "B T C"]:
-        """Let every frame look at every frame."""
-        num_frames = tokens.shape[1]
-        attended = linear(self._attend(tokens, context), self.attended, context)
-        dropout = self.attended_dropout(context, rows_per_clip=num_frames)
-        tokens = add_layer_norm(
-            attended,
-            tokens,
-            self.attention_norm.weight,
-            self.attention_norm.bias,
-            eps=_NORM_EPS,
-            dropout=dropout,
-            native=context.native,
-        )
-        expanded = functional.gelu(linear(tokens, self.expand, context))
-        return add_layer_norm(
-            linear(expanded, self.contract, context),
-            tokens,
-            self.feed_forward_norm.weight,
-            self.feed_forward_norm.bias,
-            eps=_NORM_EPS,
-            dropout=self.feed_forward_dropout(context, rows_per_clip=num_frames),
-            native=context.native,
-        )
-
-    def _attend(self, tokens: Float[Tensor, "B T C"], context: PassContext) -> Float[Tensor, "B T C"]:
-        def heads(layer: nn.Linear) -> Tensor:
-            projected = linear(tokens, layer, context)
-            return projected.unflatten(-1, (self.num_attention_heads, -1)).transpose(1, 2)  # (B, H, T, C/H)
-
-        rows_per_clip = self.num_attention_heads * tokens.shape[1]
-        mixed = attention(
-            heads(self.query),
-            heads(self.key),
-            heads(self.value),
-            dropout=self.weight_dropout(context, rows_per_clip=rows_per_clip),
-            native=context.native,
-        )
-        return mixed.transpose(1, 2).flatten(2)  # (B, T, C)
+        """Let every frame look at every frame (section III-A)."""
+        query, key, value = (layer(tokens, context) for layer in (self.query, self.key, self.value))
+        mixed = self.attention(query, key, value, context, dropout=self.weight_dropout)
+        attended = self.attended(mixed, context)
+        tokens = self.attention_norm(attended, context, dropout=self.attended_dropout, residual=tokens)
+        expanded = functional.gelu(self.expand(tokens, context))
+        contracted = self.contract(expanded, context)
+        return self.feed_forward_norm(contracted, context, dropout=self.feed_forward_dropout, residual=tokens)
 
 
 class TemporalTransformer(nn.Module):
@@ -89,7 +57,7 @@ class TemporalTransformer(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.input_norm = nn.LayerNorm(width, eps=_NORM_EPS)
+        self.input_norm = TokenNorm(width, eps=_NORM_EPS)
         self.blocks = nn.ModuleList(
             TransformerBlock(
                 width,
@@ -101,9 +69,8 @@ class TemporalTransformer(nn.Module):
         )
 
     def forward(self, tokens: Float[Tensor, "B T C"], context: PassContext) -> Float[Tensor, "B T C"]:
-        """Relate frames to each other."""
-        norm = self.input_norm
-        tokens = add_layer_norm(tokens, None, norm.weight, norm.bias, eps=_NORM_EPS, native=context.native)
+        """Relate the T frames of each clip to each other (section III-A)."""
+        tokens = self.input_norm(tokens, context)
         for block in self.blocks:
             tokens = block(tokens, context)
         return tokens

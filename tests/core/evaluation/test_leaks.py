@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.augment.views import View
-from core.encoders.graph_conv import NodeNorm
+from core.encoders.node_norm import NodeNorm
 from core.errors import EncoderMoved, SplitError
 from core.evaluation.evaluate import evaluate
 from core.evaluation.subject import unmoved

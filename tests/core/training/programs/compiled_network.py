@@ -36,6 +36,7 @@ class Trunk(nn.Module):
 
     def forward(self, points: torch.Tensor, context: PassContext) -> torch.Tensor:
         """One feature a clip."""
+        context = context.for_clips(num_frames=points.shape[2])
         tokens = self.transformer(self.part(points, context)[0], context)
         return self.pooling(tokens.unsqueeze(1))
 

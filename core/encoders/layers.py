@@ -1,0 +1,145 @@
+"""Layers that take precision, kernels and dropout masks from the pass (paper, section III-A).
+
+A network's `forward` names the paper's steps. How a pass computes a step is decided here and in `node_norm`.
+Parameters have the names of the PyTorch layers, so checkpoints do not depend on these classes.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.encoders.node_norm import Unnormalised
+from core.encoders.pass_context import DropoutPlace, PassContext
+from core.kernels.attention import attention
+from core.kernels.autograd import differentiable
+from core.kernels.layer_norm import add_layer_norm
+from core.kernels.sub_parts import SubParts, pool_sub_parts
+from core.kernels.windows import frame_windows
+
+
+class Linear(nn.Linear):
+    """A linear layer in the precision of the pass."""
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "*N C"], context: PassContext
+    ) -> Float[Tensor, "*N D"]:
+        """Multiply by the weight and add the bias."""
+        x = context.in_precision(x)
+        return functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class LinearBeforeNorm(nn.Linear):
+    """A linear layer, or 1x1 convolution, whose output goes into a batch norm."""
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "V G R C"], context: PassContext
+    ) -> Unnormalised:
+        """Multiply by the weight.
+
+        In training the norm takes the bias away again: it is left out, and its gradient is zero. In
+        evaluation it counts, and is added.
+        """
+        x = context.in_precision(x)
+        weight = self.weight.to(x.dtype)
+        if not self.training:
+            return Unnormalised(functional.linear(x, weight, self.bias.to(x.dtype)))
+        y = differentiable(_WithoutGradient, functional.linear(x, weight), self.bias)
+        return Unnormalised(y, left_out=self.bias.detach())
+
+
+class _WithoutGradient(torch.autograd.Function):
+    """Hands on `y`; `parameter` takes part with a gradient of zero, so that weight decay still reaches it."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, parameter: Tensor) -> Tensor:
+        ctx.save_for_backward(parameter)
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (parameter,) = ctx.saved_tensors
+        return gradients[0], torch.zeros_like(parameter)
+
+
+class TemporalConvolution(nn.Conv1d):
+    """A convolution over the frames of a clip that keeps their number."""
+
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__(width, width, size, padding=size // 2)
+
+    def forward(  # type: ignore[override]
+        self, frames: Float[Tensor, "B T C"], context: PassContext
+    ) -> Float[Tensor, "B T C"]:
+        """One product of windows of k frames with the weight (D, C, k), laid out as (D, k C)."""
+        assert self.bias is not None
+        windows = frame_windows(frames, self.kernel_size[0], native=context.native)  # (B, T, k*C)
+        weight = self.weight.to(frames.dtype).transpose(1, 2).flatten(1)
+        return functional.linear(windows, weight, self.bias.to(frames.dtype))
+
+
+class TokenNorm(nn.LayerNorm):
+    """Layer norm of each token, with the dropout and the residual that come before it."""
+
+    def forward(  # type: ignore[override]
+        self,
+        branch: Float[Tensor, "B T C"],
+        context: PassContext,
+        *,
+        dropout: DropoutPlace | None = None,
+        residual: Float[Tensor, "B T C"] | None = None,
+    ) -> Float[Tensor, "B T C"]:
+        """norm(residual + dropout(branch)), dropout and residual where given."""
+        return add_layer_norm(
+            branch,
+            residual,
+            self.weight,
+            self.bias,
+            eps=self.eps,
+            dropout=context.mask(dropout),
+            native=context.native,
+        )
+
+
+class DotProductAttention(nn.Module):
+    """Scaled dot-product attention of several heads."""
+
+    def __init__(self, *, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+
+    def forward(
+        self,
+        query: Float[Tensor, "B T C"],
+        key: Float[Tensor, "B T C"],
+        value: Float[Tensor, "B T C"],
+        context: PassContext,
+        *,
+        dropout: DropoutPlace | None = None,
+    ) -> Float[Tensor, "B T C"]:
+        """dropout(softmax(q k^T / sqrt(C/H))) v in each of H heads; their outputs side by side."""
+        mixed = attention(
+            self._heads(query),
+            self._heads(key),
+            self._heads(value),
+            dropout=context.mask(dropout),
+            native=context.native,
+        )
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _heads(self, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B H T D"]:
+        return tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class SubPartPooling(nn.Module):
+    """Each channel's maximum over the nodes of each sub-part, such as the joints of a finger."""
+
+    def __init__(self, sub_parts: SubParts) -> None:
+        super().__init__()
+        self.sub_parts = sub_parts
+
+    def forward(self, nodes: Float[Tensor, "V *N C"], context: PassContext) -> Float[Tensor, "S *N C"]:
+        """Pool V nodes into S sub-parts."""
+        return pool_sub_parts(nodes, self.sub_parts, native=context.native)
