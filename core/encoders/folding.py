@@ -92,7 +92,7 @@ def _scale_and_shift(norm: NodeNorm) -> tuple[Float[Tensor, " C"], Float[Tensor,
 
 def _round_weights(encoder: SignEncoder, dtype: torch.dtype) -> None:
     """Round once what would be rounded at every use, but not where the encoder computes exactly."""
-    exact = [encoder.hand_pooling.score, encoder.trunk_pooling.score]
+    exact = [*encoder.hand_pooling.modules(), *encoder.trunk_pooling.modules()]
     for network in (encoder.hand_network, encoder.trunk_network):
         first = network.joint_blocks[0]
         assert isinstance(first, GraphBlock)

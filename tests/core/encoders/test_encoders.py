@@ -127,6 +127,18 @@ def test_a_folded_encoder_computes_the_same(encoder: SignEncoder, engine: str) -
         torch.testing.assert_close(getattr(features, space), getattr(expected, space), rtol=1e-4, atol=1e-5)
 
 
+def test_a_folded_encoder_computes_nearly_the_same_in_bf16(encoder: SignEncoder) -> None:
+    points, visible = clips(4)
+    encoder.train()(points, visible, PassContext(seed=torch.tensor(1)))
+    with torch.inference_mode():
+        expected = encoder.eval()(points, visible)
+        rounded = folded(encoder, dtype=torch.bfloat16)
+        features = rounded(points, visible, PassContext(dtype=torch.bfloat16))
+    for space in ("fused", "hand", "trunk"):
+        similar = torch.cosine_similarity(getattr(features, space), getattr(expected, space))
+        assert similar.min() > 0.99, space
+
+
 def test_native_kernels_train_the_repaired_network_alike() -> None:
     points, visible = clips(4)
     gradients = []
