@@ -1,6 +1,7 @@
 """Types of fields, and the frozen, closed model, of which every configuration and specification is made."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
@@ -52,3 +53,18 @@ class Closed(BaseModel):
         allow_inf_nan=False,
         ser_json_inf_nan="null",
     )
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Marks a field that changes views at random; at `off` it changes nothing."""
+
+    off: float
+
+
+@dataclass(frozen=True)
+class NotAugmentation:
+    """Marks a field of a view that by itself changes nothing at random."""
+
+
+NOT_AUGMENTATION = NotAugmentation()

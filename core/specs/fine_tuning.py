@@ -64,17 +64,14 @@ class FineTuneConfig(Closed):
         )
 
     def views(self, pretrained: ViewConfig) -> ViewConfig:
-        """How training clips are cut: no spatial augmentation, and as long as the encoder is used to."""
-        return pretrained.model_copy(
+        """How training clips are cut: of augmentations only the crop and the hand swap of fine-tuning.
+
+        Views are as long as the encoder is used to.
+        """
+        return pretrained.without_augmentation().model_copy(
             update={
                 "crop_fraction_min": self.crop_fraction_min,
-                "crop_fraction_max": 1.0,
                 "min_crop_frames": self.min_crop_frames,
-                "spatial_probability": 0.0,
                 "hand_swap_probability": self.hand_swap_probability,
-                "trunk_scale_range": 0.0,
-                "trunk_shift_range": 0.0,
-                "rotation_range": 0.0,
-                "scale_range": 0.0,
             }
         )

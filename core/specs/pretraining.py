@@ -8,54 +8,65 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.specs.fields import Closed, Fraction, Name, Positive, Real, Switch, Whole
+from core.specs.fields import (
+    NOT_AUGMENTATION,
+    Augmentation,
+    Closed,
+    Fraction,
+    Name,
+    Positive,
+    Real,
+    Switch,
+    Whole,
+)
 from core.specs.run import RunConfig
 
 
 class ViewConfig(Closed):
     """How a view (an augmented copy) of a clip is drawn (paper, section III-B)."""
 
-    num_frames: Positive = 64
+    # Every field is marked `Augmentation` or `NOT_AUGMENTATION`, which `without_augmentation` goes by.
+    num_frames: Annotated[Positive, NOT_AUGMENTATION] = 64
     """Frames of a view after the temporal resize."""
-    max_source_frames: Positive = 300
+    max_source_frames: Annotated[Positive, NOT_AUGMENTATION] = 300
     """Frames of a clip beyond this are not looked at."""
-    crop_fraction_min: Annotated[Real, Field(gt=0, le=1)] = 0.1
+    crop_fraction_min: Annotated[Real, Field(gt=0, le=1), Augmentation(off=1.0)] = 0.1
     """Least share of a clip's frames that a temporal crop keeps."""
-    crop_fraction_max: Annotated[Real, Field(gt=0, le=1)] = 1.0
+    crop_fraction_max: Annotated[Real, Field(gt=0, le=1), Augmentation(off=1.0)] = 1.0
     """Largest share of a clip's frames that a temporal crop keeps."""
-    min_crop_frames: Positive = 32
+    min_crop_frames: Annotated[Positive, NOT_AUGMENTATION] = 32
     """A crop keeps at least this many frames, where the clip has them."""
-    spatial_probability: Fraction = 1.0
+    spatial_probability: Annotated[Fraction, Augmentation(off=0.0)] = 1.0
     """How often a view gets a spatial augmentation at all."""
-    occlusion_probability: Fraction = 0.5
+    occlusion_probability: Annotated[Fraction, NOT_AUGMENTATION] = 0.5
     """How often the spatial augmentation is joint corruption; otherwise it is a shear."""
-    num_occluded_joints: Annotated[Whole, Field(ge=0, le=49)] = 25
+    num_occluded_joints: Annotated[Whole, Field(ge=0, le=49), NOT_AUGMENTATION] = 25
     """Joints corrupted together, for the whole view."""
-    occlusion_zero_probability: Fraction = 0.5
+    occlusion_zero_probability: Annotated[Fraction, NOT_AUGMENTATION] = 0.5
     """How often corrupted joints are zeroed; otherwise a random matrix multiplies them."""
-    occlusion_matrix_range: Annotated[Real, Field(ge=0)] = 1.0
+    occlusion_matrix_range: Annotated[Real, Field(ge=0), NOT_AUGMENTATION] = 1.0
     """That matrix's entries are uniform in plus or minus this."""
-    shear_range: Annotated[Real, Field(ge=0)] = 1.0
+    shear_range: Annotated[Real, Field(ge=0), NOT_AUGMENTATION] = 1.0
     """Shear coefficients are uniform in plus or minus this."""
-    rotation_range: Annotated[Real, Field(ge=0)] = 0.0
+    rotation_range: Annotated[Real, Field(ge=0), Augmentation(off=0.0)] = 0.0
     """Every view is turned by an angle uniform in plus or minus this, in radians. The paper's text says that
     views are rotated; the released code turns none."""
-    scale_range: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    scale_range: Annotated[Real, Field(ge=0, lt=1), Augmentation(off=0.0)] = 0.0
     """Every view is scaled by a factor uniform in 1 plus or minus this. As for rotation."""
-    parts_move_apart: Switch = False
+    parts_move_apart: Annotated[Switch, NOT_AUGMENTATION] = False
     """Each hand and the trunk draw a rotation and a scale of their own, instead of one for all."""
-    spatial_centre: Literal["corner", "centre"] = "corner"
+    spatial_centre: Annotated[Literal["corner", "centre"], NOT_AUGMENTATION] = "corner"
     """What stays in its place when points are multiplied by matrices: the corner of the image and of a hand's
     crop, as in the released code, or their centre. Missing and zeroed joints are at (0, 0) either way."""
-    hand_swap_probability: Fraction = 0.5
+    hand_swap_probability: Annotated[Fraction, Augmentation(off=0.0)] = 0.5
     """How often right and left hand change places."""
-    hand_swap_mirrors_trunk: Switch = False
+    hand_swap_mirrors_trunk: Annotated[Switch, NOT_AUGMENTATION] = False
     """A swap also mirrors the trunk, which makes a left-handed signer of a right-handed one. The released
     code leaves the trunk as it is."""
-    trunk_scale_range: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    trunk_scale_range: Annotated[Real, Field(ge=0, lt=1), Augmentation(off=0.0)] = 0.0
     """The trunk is scaled about the image centre by a factor uniform in 1 plus or minus this. Not in the
     paper: it hides who is signing where, which would otherwise tell two clips apart too easily."""
-    trunk_shift_range: Annotated[Real, Field(ge=0)] = 0.0
+    trunk_shift_range: Annotated[Real, Field(ge=0), Augmentation(off=0.0)] = 0.0
     """The trunk is shifted by this share of the image at most, along each axis. Not in the paper."""
 
     @model_validator(mode="after")
@@ -66,6 +77,13 @@ class ViewConfig(Closed):
                 f"crop_fraction_max {self.crop_fraction_max}"
             )
         return self
+
+    def without_augmentation(self) -> "ViewConfig":
+        """The same views with nothing drawn: whole clips, points where they are, hands as they are."""
+        fields = type(self).model_fields.items()
+        marks = [(name, mark) for name, field in fields for mark in field.metadata]
+        off = {name: mark.off for name, mark in marks if isinstance(mark, Augmentation)}
+        return self.model_copy(update=off)
 
 
 class EncoderConfig(Closed):

@@ -85,8 +85,46 @@ view_configs = st.builds(
 )
 
 
+STRONG = {
+    "num_frames": st.integers(1, 20),
+    "max_source_frames": st.integers(1, 50),
+    "crop_fraction_min": st.floats(0.1, 0.5),
+    "crop_fraction_max": st.floats(0.5, 1.0),
+    "min_crop_frames": st.integers(1, 40),
+    "spatial_probability": st.floats(0.5, 1.0),
+    "occlusion_probability": st.floats(0.0, 1.0),
+    "num_occluded_joints": st.integers(1, 49),
+    "occlusion_zero_probability": st.floats(0.0, 1.0),
+    "occlusion_matrix_range": st.floats(0.1, 1.0),
+    "shear_range": st.floats(0.1, 1.0),
+    "rotation_range": st.floats(0.1, 3.0),
+    "scale_range": st.floats(0.1, 0.9),
+    "parts_move_apart": st.booleans(),
+    "spatial_centre": st.sampled_from(["corner", "centre"]),
+    "hand_swap_probability": st.floats(0.5, 1.0),
+    "hand_swap_mirrors_trunk": st.booleans(),
+    "trunk_scale_range": st.floats(0.1, 0.9),
+    "trunk_shift_range": st.floats(0.1, 0.5),
+}
+"""Every field, each augmentation switched on."""
+
+
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+@given(lengths_of_clips, st.builds(ViewConfig, **STRONG), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=60)
+def test_without_augmentation_a_view_is_the_whole_clip(
+    lengths: list[int], config: ViewConfig, seed: int
+) -> None:
+    assert STRONG.keys() == ViewConfig.model_fields.keys(), "a new field belongs into STRONG"
+    batch, plain = batch_of(lengths), config.without_augmentation()
+    whole = TemporalCrop(torch.zeros_like(batch.lengths), batch.lengths.clamp(max=config.max_source_frames))
+    expected = cut_view(batch, whole, num_frames=config.num_frames)
+    view = draw_view(batch, plain, seeded(seed))
+    torch.testing.assert_close(view.points, expected.points, atol=1e-5, rtol=0)
+    assert torch.equal(view.hand_visible, expected.hand_visible)
 
 
 @given(lengths_of_clips, view_configs, st.integers(0, 2**31))
