@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
+from core.specs.faults import fault_sentence, json_pointer
 from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, LeakAuditSpec, PretrainSpec
 
 SPEC_TYPES: Mapping[str, type[BaseModel]] = {
@@ -19,7 +20,6 @@ SPEC_TYPES: Mapping[str, type[BaseModel]] = {
     "import_encoder": ImportEncoderSpec,
     "leak_audit": LeakAuditSpec,
 }
-_LONGEST_VALUE = 80
 
 
 class Fault(BaseModel):
@@ -64,7 +64,10 @@ def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:
     if model is not None:
         path = path[1:]
     return Fault(
-        location=location, pointer=_pointer(path), detail=_detail(found, model or body_type, path), code=code
+        location=location,
+        pointer=json_pointer(path),
+        detail=_detail(found, model or body_type, path),
+        code=code,
     )
 
 
@@ -79,10 +82,6 @@ def _where(loc: Sequence[str | int]) -> tuple[str, tuple[str | int, ...]]:
     if loc and loc[0] in ("body", "query", "path", "header"):
         return str(loc[0]), tuple(loc[1:])
     return "body", tuple(loc)
-
-
-def _pointer(path: Sequence[str | int]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def _kind_detail(found: Mapping[str, Any]) -> str:
@@ -100,18 +99,9 @@ def _detail(found: Mapping[str, Any], model: object, path: Sequence[str | int]) 
         fields = _fields_at(model, path[:-1])
         hint = near(str(path[-1]), fields) if fields else ""
         return f"There is no field {str(path[-1])!r}.{hint}"
-    message = str(found["msg"]).removeprefix("Value error, ")
     if found["type"] == "missing":
-        return f"{_pointer(path) or 'The body'} is missing."
-    value = found.get("input")
-    if isinstance(value, str | int | float | bool):
-        message = f"{message} (got {_short(value)})"
-    return f"{_pointer(path)}: {message}." if path else f"{message.rstrip('.')}."
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+        return f"{json_pointer(path) or 'The body'} is missing."
+    return fault_sentence(found, at=json_pointer(path))
 
 
 def _fields_at(model: object, path: Sequence[str | int]) -> list[str]:

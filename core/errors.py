@@ -24,6 +24,8 @@ SignforgeError
 └── Stopped                the run was asked to stop and has saved its state
 """
 
+import errno
+
 
 class SignforgeError(Exception):
     """Anything signforge raises on purpose."""
@@ -116,6 +118,11 @@ class StorageError(SignforgeError):
     """The disk is full or refuses to be written."""
 
     reason = "storage_full"
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the system refused a write because the disk is full or the user's quota is used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class StorageAway(StorageError):  # noqa: N818 - what it says is the fault

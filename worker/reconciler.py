@@ -29,9 +29,10 @@ from core.jobs.ledger.leases import expire, reap
 from core.jobs.settings import Settings
 from core.jobs.states import State
 from core.jobs.storage.stores import open_store
+from core.program.backoff import Backoff
 from core.program.observer import StopSwitch
 from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
-from worker.persistence import DATABASE_AWAY, Backoff
+from worker.persistence import DATABASE_AWAY
 from worker.tasks import HEARTBEAT_SECONDS
 from worker.upkeep.garbage_collection import Collection
 from worker.upkeep.pruning import Pruning

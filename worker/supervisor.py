@@ -6,7 +6,6 @@ standard input, a line each: `cancel`, `pause`, `drain` or `abandon`; the end of
 death of its parent mean `drain`. It exits 0 when the last write is made, 1 when it could not be.
 """
 
-import errno
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from core.errors import LeaseLost, SignforgeError
+from core.errors import LeaseLost, SignforgeError, is_disk_full
 from core.jobs import log_lines
 from core.jobs.database import open_database, reading, transaction
 from core.jobs.ledger.fence import Lease, RetryPolicy
@@ -95,8 +94,7 @@ class Supervisor:
             self._settle(Verdict(fate, reason, str(error)), ProgramEnd(exit_code=0))
             return
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = Reason.STORAGE_FULL if full else Reason.INTERNAL_ERROR
+            reason = Reason.STORAGE_FULL if is_disk_full(error) else Reason.INTERNAL_ERROR
             self._settle(Verdict(Fate.RETRY, reason, f"Cannot start: {error}."), ProgramEnd(exit_code=0))
             return
         try:

@@ -68,7 +68,7 @@ def retry_job(
         if (gone := missing(session, job.spec)) is not None:
             detail = f"Job {job_id} cannot be retried: {gone}, which it needs, has been deleted."
             raise Problem(409, "deleted", detail)
-        return retry(session, job, scheduling, _origin(service)).id
+        return retry(session, job, scheduling, _origin()).id
 
     asked = f"retry {job_id} {scheduling}"
     created = create_once(
@@ -131,13 +131,13 @@ def queue(
         spec=prepared.spec,
         resolved=prepared.resolved,
         scheduling=scheduling,
-        origin=_origin(service),
+        origin=_origin(),
     )
 
 
-def _origin(service: Service) -> Origin:
+def _origin() -> Origin:
     """The request at hand."""
-    return Origin(log_lines.current("request_id"), current_trace_parent(service.settings))
+    return Origin(log_lines.current("request_id"), current_trace_parent())
 
 
 def _estimate(session: Session, job: JobRow) -> EstimateResponse | None:

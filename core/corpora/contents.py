@@ -1,12 +1,13 @@
 """What makes two clips one: digests of their points, whatever names and corpora the clips are in."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
+from core.program.heartbeat import Heartbeat
 
 _AT_ONCE = 256
 """Clips digested between two signs of life."""
@@ -19,13 +20,13 @@ def content_of(corpus: PackedCorpus, clip: int) -> bytes:
 
 
 def contents_of(
-    corpus: PackedCorpus, clips: Int64[np.ndarray, " n"], meanwhile: Callable[[], None] = lambda: None
+    corpus: PackedCorpus, clips: Int64[np.ndarray, " n"], heartbeat: Heartbeat = lambda: None
 ) -> list[bytes]:
-    """Those of these clips, in their order; reads every clip once, and calls `meanwhile` now and then."""
+    """Those of these clips, in their order; reads every clip once, and calls `heartbeat` now and then."""
     digests = []
     for number, clip in enumerate(clips.tolist()):
         if number % _AT_ONCE == 0:
-            meanwhile()
+            heartbeat()
         digests.append(content_of(corpus, clip))
     return digests
 

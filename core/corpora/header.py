@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_JOINTS
+from core.specs.faults import fault_sentence
 from core.specs.fields import Closed, Name
 
 HEADER_FILE = "corpus.json"
@@ -100,10 +101,9 @@ def read_header(folder: Path) -> CorpusHeader:
     except OSError as error:
         raise CorpusError(f"Cannot read {path}: {error.strerror}.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = "/".join(map(str, first["loc"])) or "the file"
         raise CorpusError(
-            f"{path} is damaged or of another version than {FORMAT_VERSION}: {where}: {first['msg']}."
+            f"{path} is damaged or of another version than {FORMAT_VERSION}. "
+            f"{fault_sentence(error.errors()[0])}"
         ) from None
     missing = sorted(set(header.layout()) - set(header.arrays))
     if missing:

@@ -19,12 +19,14 @@ from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.source_digest import SourceDigest
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
-from core.errors import CorpusError, Stopped
+from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 from core.program import frame
 from core.program.available_cores import available_cores
+from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer
 from core.specs.jobs import ImportSpec
+from core.specs.saved_settings import with_defaults_for_new_settings
 
 CORPUS_FOLDER = "corpus"
 
@@ -32,6 +34,8 @@ CLIPS_WORTH_A_PROCESS = 1000
 """A process takes about as long to start as this many clips take to read."""
 
 _UNPACKED_PREFIX = ".unpacked-"
+_LEFT_OUT = {"kind": "import", "source": "any"}
+"""Fields of a specification that a corpus does not note, with stand-ins for them."""
 _BEATS_SHOWN = 256
 _NAMED = 5
 
@@ -101,7 +105,7 @@ def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[
     return {
         "file": Path(spec.source).name,
         "sha256": digest.wait(_Pulse(observer).beat),
-        "options": spec.model_dump(mode="json", exclude={"kind", "source"}),
+        "options": spec.model_dump(mode="json", exclude=set(_LEFT_OUT)),
     }
 
 
@@ -149,7 +153,7 @@ def _watched(opened: OpenedSource, clips: Iterable[SourceClip], observer: Observ
     interval = max(1, opened.num_clips // 100)
     told = 0
     for clip in clips:
-        _heed(observer)
+        stop_if_requested(observer, doing="importing")
         signers.add(clip.signer)
         yield clip
         done = report.clips_read + report.num_skipped
@@ -178,37 +182,28 @@ def _note_signers_alike(names: Sequence[str], report: ReadReport) -> None:
 
 
 class _Pulse:
-    """Heeds a wish to stop at every beat, and shows at some that the program is alive."""
+    """Stops at a beat where that is requested, and shows at some that the program is alive."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer, self._beats = observer, 0
 
     def beat(self) -> None:
         """One more file or chunk."""
-        _heed(self._observer)
+        stop_if_requested(self._observer, doing="importing")
         self._beats += 1
         if self._beats % _BEATS_SHOWN == 0:
             self._observer.on_step(self._beats, {})
 
 
-def _heed(observer: Observer) -> None:
-    if observer.should_stop():
-        raise Stopped("The import was asked to stop; it starts afresh when run again.")
-
-
 def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:
     corpus = PackedCorpus.open(path)
     found = dict(corpus.header.provenance)
-    found["options"] = _in_todays_terms(found.get("options"))
+    found["options"] = with_defaults_for_new_settings(
+        found.get("options"), ImportSpec, placeholders=_LEFT_OUT
+    )
     if {key: found.get(key) for key in origin} != origin:
         raise CorpusError(f"{path} holds another corpus, {corpus.name!r}; choose another folder.")
     return corpus
-
-
-def _in_todays_terms(options: object) -> object:
-    """An earlier version's options: one that did not exist then has its default, which means the same."""
-    defaults = ImportSpec(name="any", source="any").model_dump(mode="json", exclude={"kind", "source"})
-    return {**defaults, **options} if isinstance(options, dict) else options
 
 
 def _describe(corpus: PackedCorpus) -> dict[str, object]:

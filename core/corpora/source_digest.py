@@ -2,13 +2,13 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from core.corpora.folder_files import files_below
+from core.program.heartbeat import Heartbeat
 
 _CHUNK_BYTES = 1 << 20
 _LOOK_SECONDS = 0.1
@@ -36,8 +36,8 @@ class SourceDigest:
         """Whether nobody has to wait for it."""
         return self._digest.done()
 
-    def wait(self, heartbeat: Callable[[], None]) -> str:
-        """Return the digest once it is known; until then call `meanwhile` again and again.
+    def wait(self, heartbeat: Heartbeat) -> str:
+        """Return the digest once it is known; until then call `heartbeat` again and again.
 
         Raises:
             OSError: the source cannot be read.

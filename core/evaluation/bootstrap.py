@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from core.evaluation.outcome import weighted_scores
-from core.search.neighbours import Heartbeat
+from core.program.heartbeat import Heartbeat
 
 NUM_RESAMPLES = 1000
 LEVEL = 0.95

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.errors import Stopped
 from core.evaluation.fine_tune.folds import FineTuneFolds
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, remarks_on_labels, train_facts
@@ -26,8 +25,8 @@ from core.evaluation.report import Scored, report
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task, task_of
 from core.program.frame import Launch, finish, main
+from core.program.heartbeat import heartbeat
 from core.program.observer import Observer, SilentObserver
-from core.search.neighbours import Heartbeat
 from core.specs.jobs import EvaluateSpec
 
 
@@ -55,7 +54,7 @@ def evaluate(
     task = task_of(spec)
     seeds = range(spec.seed, spec.seed + spec.num_seeds)
     observer.on_phase("checking", total_steps=1)
-    checking = _heeding(observer, 0, "checking clips")
+    checking = heartbeat(observer, doing="checking clips")
     contents = task_contents(task, checking)
     if not spec.allow_identical_clips:
         refuse_identical(task, contents)
@@ -100,22 +99,11 @@ def _probed(
                 train=train,
                 test=fold.test,
                 num_classes=len(task.glosses),
-                heartbeat=_heeding(observer, done, "probing"),
+                heartbeat=heartbeat(observer, doing="probing", num_done=done),
             )
             outcomes[-1].append(result.with_facts(train_facts(train, task.labels, spec)))
             observer.on_step(done + 1, scores_of(result.per_clip, task.labels[fold.test]))
     return outcomes
-
-
-def _heeding(observer: Observer, num_done: int, doing: str) -> Heartbeat:
-    """Shows life in the middle of a step, and stops there when asked to."""
-
-    def heed() -> None:
-        if observer.should_stop():
-            raise Stopped(f"Stopped while {doing}; nothing was written.")
-        observer.on_step(num_done, {})
-
-    return heed
 
 
 def _caveats(

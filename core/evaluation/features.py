@@ -8,9 +8,9 @@ from torch import Tensor
 from core.augment.temporal import centre_crop, resize_points
 from core.augment.views import ClipBatch
 from core.corpora.packed import PackedCorpus
-from core.errors import Stopped
 from core.exchange.clip_encoder import ClipEncoder
 from core.pose.skeleton import HANDS, LEFT_SHOULDER, RIGHT_SHOULDER, TRUNK
+from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer
 
 CLIPS_AT_ONCE = 64
@@ -29,8 +29,7 @@ def encoder_features(
     observer.on_phase("embedding", total_steps=len(indices))
     rows = []
     for first in range(0, len(indices), CLIPS_AT_ONCE):
-        if observer.should_stop():
-            raise Stopped("Stopped while embedding; nothing was written.")
+        stop_if_requested(observer, doing="embedding")
         batch = corpus.gather(
             indices[first : first + CLIPS_AT_ONCE], max_frames=model.views.max_source_frames
         )

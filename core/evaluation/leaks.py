@@ -10,7 +10,7 @@ from core.corpora.contents import contents_of
 from core.errors import SplitError
 from core.evaluation.folds import Fold
 from core.evaluation.task import Task
-from core.search.neighbours import Heartbeat
+from core.program.heartbeat import Heartbeat
 
 _COMPARED = {
     "shared_signers": ("train", "test"),

@@ -8,8 +8,8 @@ from core.corpora.packed import PackedCorpus
 from core.evaluation.task import Task
 from core.exchange.card import EncoderCard
 from core.exchange.weights import LoadedEncoder
+from core.program.heartbeat import Heartbeat
 from core.program.observer import Observer
-from core.search.neighbours import Heartbeat
 
 
 class Lineage:

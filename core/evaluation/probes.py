@@ -9,8 +9,8 @@ from core.evaluation.accuracy import ranked
 from core.evaluation.linear_probe import linear_scores
 from core.evaluation.outcome import Outcome
 from core.evaluation.retrieval import answers
+from core.program.heartbeat import Heartbeat
 from core.search.knn import knn_scores
-from core.search.neighbours import Heartbeat
 from core.specs.jobs import EvaluateSpec
 
 

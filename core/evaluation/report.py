@@ -11,7 +11,7 @@ from core.evaluation.folds import Fold
 from core.evaluation.outcome import Outcome, averaged, scores_of
 from core.evaluation.tables import class_table, confusions
 from core.evaluation.task import Task
-from core.search.neighbours import Heartbeat
+from core.program.heartbeat import Heartbeat
 from core.training.randomness import derived_seed
 
 

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from core.errors import SplitError
-from core.search.neighbours import Heartbeat, unit
+from core.program.heartbeat import Heartbeat
+from core.search.neighbours import unit
 
 _SIMILARITIES = 2**25
 """Similarities in memory at once; a block of queries holds as many queries as this allows."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.corpora.paths_as_sent import paths_as_sent
 from core.encoders.footprint import count_parameters
-from core.errors import EncoderError, SpecError, Stopped
+from core.errors import EncoderError, SpecError
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.graph import random_view
@@ -21,6 +21,7 @@ from core.exchange.released_encoder import few, left_over
 from core.exchange.released_file import ReleasedFile, model_of, read_released
 from core.exchange.weights import save_encoder
 from core.program.frame import Launch, finish, main
+from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer, SilentObserver
 from core.specs.jobs import ImportEncoderSpec
 from core.specs.pretraining import PretrainConfig
@@ -54,10 +55,10 @@ def import_encoder(
     observer.on_phase("importing", total_steps=_PHASES)
     with paths_as_sent(source):
         file = read_released(source)
-        _heed(observer, 1)
+        _step_done(observer, 1)
         model = model_of(file, ClipEncoder(_config(file, source)))
         _check_embedding(model, source)
-    _heed(observer, 2)
+    _step_done(observer, 2)
     released = _released_card(file, model, source, observer)
     digest = save_encoder(out / ENCODER_FOLDER, model, _card(spec, file, model, released))
     observer.on_step(_PHASES, {})
@@ -135,10 +136,9 @@ def _card(
     )
 
 
-def _heed(observer: Observer, num_done: int) -> None:
+def _step_done(observer: Observer, num_done: int) -> None:
     observer.on_step(num_done, {})
-    if observer.should_stop():
-        raise Stopped("The import was asked to stop; it starts afresh when run again.")
+    stop_if_requested(observer, doing="importing")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.released_encoder import encoder_from_released, encoder_to_released, few
 from core.exchange.weights import LoadedEncoder
+from core.specs.faults import fault_sentence
 from core.specs.pretraining import EncoderConfig
 
 _CARD = "signforge_card"
@@ -234,6 +235,5 @@ def _card(path: Path, text: object) -> EncoderCard | None:
     try:
         return EncoderCard.model_validate_json(text if isinstance(text, str) else "")
     except ValidationError as error:
-        raise EncoderError(
-            f"{path}: its signforge card cannot be read: {error.errors()[0]['msg']}."
-        ) from None
+        fault = fault_sentence(error.errors()[0])
+        raise EncoderError(f"{path}: its signforge card cannot be read. {fault}") from None

@@ -17,6 +17,7 @@ from safetensors.torch import save
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
+from core.specs.faults import fault_sentence
 
 WEIGHTS = "encoder.safetensors"
 CARD = "card.json"
@@ -112,5 +113,6 @@ def _read_card(file: Path, text: str | None) -> EncoderCard:
     except ValidationError as error:
         version = json.loads(text).get("format_version") if text.startswith("{") else None
         raise EncoderError(
-            f"{file}: its card (format {version}) cannot be read by this version: {error.errors()[0]['msg']}."
+            f"{file}: its card (format {version}) cannot be read by this version. "
+            f"{fault_sentence(error.errors()[0])}"
         ) from None

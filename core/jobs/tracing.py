@@ -1,45 +1,74 @@
-"""OpenTelemetry traces of what happens to a job where `otel_endpoint` is set; else nothing, no import even.
+"""OpenTelemetry traces of what happens to a job, where `otel_endpoint` is set.
+
+Without it OpenTelemetry's own tracer that does nothing takes their place, and its SDK is not imported.
 
 A process has a `Tracing`. Spans of different processes become one trace by W3C Trace Context: each is started
 below a `traceparent` that came from the one before.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import NoOpTracer, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import Span as OtelSpan
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from core.errors import UserError
 from core.jobs.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Span as OtelSpan
 
+_W3C = TraceContextTextMapPropagator()
 _EXPORT_SECONDS = 3.0
 """How long a collector that does not answer may hold up the end of a process."""
 
 
-class Span(Protocol):
-    """Something that lasts."""
+class Span:
+    """Something that lasts, by OpenTelemetry's own span."""
+
+    def __init__(self, span: OtelSpan) -> None:
+        self._span = span
 
     @property
     def trace_parent(self) -> str | None:
-        """What makes another span, of whichever process, a child of this one."""
+        """What makes another span, of any process, a child of this one; None where nothing is traced."""
+        return _trace_parent(set_span_in_context(self._span))
 
     def note(self, name: str, **attributes: Any) -> None:
         """Something happened at this moment."""
+        self._span.add_event(name, _named(attributes))
 
     def end(self, *, failed: bool | None = None, message: str = "", **attributes: Any) -> None:
         """It is over; None if it neither failed nor did what was asked."""
+        self._span.set_attributes(_named(attributes))
+        if failed is not None:
+            self._span.set_status(Status(StatusCode.ERROR, message) if failed else Status(StatusCode.OK))
+        self._span.end()
 
 
-class Tracing(Protocol):
-    """Makes the spans of one process."""
+class Tracing:
+    """Makes the spans of one process; without a provider they are OpenTelemetry's that do nothing."""
+
+    def __init__(self, provider: "TracerProvider | None" = None) -> None:
+        self._provider = provider
+        self._tracer: Tracer = NoOpTracer() if provider is None else provider.get_tracer("signforge")
 
     def span(self, name: str, *, parent: str | None, began_ns: int | None = None, **attributes: Any) -> Span:
         """Start a span below `parent`, now or at `began_ns` nanoseconds since 1970."""
+        above = _W3C.extract({"traceparent": parent} if parent else {}, Context())
+        named = _named(attributes)
+        return Span(self._tracer.start_span(name, context=above, start_time=began_ns, attributes=named))
 
     def close(self) -> None:
         """Send what has ended, or give up after a few seconds."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+
+UNTRACED = Tracing()
+"""For processes that nobody traces."""
 
 
 def open_tracing(settings: Settings, process: str) -> Tracing:
@@ -48,8 +77,7 @@ def open_tracing(settings: Settings, process: str) -> Tracing:
     Raises:
         UserError: there is an endpoint, but OpenTelemetry is not installed.
     """
-    provider = tracer_provider(settings, process)
-    return UNTRACED if provider is None else _Traced(provider)
+    return Tracing(tracer_provider(settings, process))
 
 
 def tracer_provider(settings: Settings, process: str) -> "TracerProvider | None":
@@ -77,78 +105,14 @@ def tracer_provider(settings: Settings, process: str) -> "TracerProvider | None"
     return provider
 
 
-def current_trace_parent(settings: Settings) -> str | None:
-    """The `traceparent` of the span that the web framework has open here."""
-    return _trace_parent_of(None) if settings.otel_endpoint else None
+def current_trace_parent() -> str | None:
+    """The `traceparent` of the span that the web framework has open here; None where nothing is traced."""
+    return _trace_parent(None)
 
 
-class _Untraced:
-    """Makes spans of which nobody hears, and is one."""
-
-    trace_parent = None
-
-    def span(self, name: str, *, parent: str | None, began_ns: int | None = None, **attributes: Any) -> Span:
-        return self
-
-    def note(self, name: str, **attributes: Any) -> None:
-        pass
-
-    def end(self, *, failed: bool | None = None, message: str = "", **attributes: Any) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-UNTRACED: Tracing = _Untraced()
-"""What `open_tracing` returns where there is no endpoint."""
-
-
-class _Traced:
-    """Spans of an OpenTelemetry provider."""
-
-    def __init__(self, provider: "TracerProvider") -> None:
-        self._provider = provider
-        self._tracer = provider.get_tracer("signforge")
-
-    def span(self, name: str, *, parent: str | None, began_ns: int | None = None, **attributes: Any) -> Span:
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-        above = TraceContextTextMapPropagator().extract({"traceparent": parent} if parent else {})
-        named = _named(attributes)
-        return _TracedSpan(
-            self._tracer.start_span(name, context=above, start_time=began_ns, attributes=named)
-        )
-
-    def close(self) -> None:
-        self._provider.shutdown()
-
-
-class _TracedSpan:
-    def __init__(self, span: "OtelSpan") -> None:
-        self._span = span
-        self.trace_parent = _trace_parent_of(span)
-
-    def note(self, name: str, **attributes: Any) -> None:
-        self._span.add_event(name, _named(attributes))
-
-    def end(self, *, failed: bool | None = None, message: str = "", **attributes: Any) -> None:
-        from opentelemetry.trace import Status, StatusCode
-
-        self._span.set_attributes(_named(attributes))
-        if failed is not None:
-            self._span.set_status(Status(StatusCode.ERROR, message) if failed else Status(StatusCode.OK))
-        self._span.end()
-
-
-def _trace_parent_of(span: "OtelSpan | None") -> str | None:
-    """Of a span, or of the one that is current."""
-    from opentelemetry.trace import set_span_in_context
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
+def _trace_parent(context: Context | None) -> str | None:
     carrier: dict[str, str] = {}
-    context = None if span is None else set_span_in_context(span)
-    TraceContextTextMapPropagator().inject(carrier, context)
+    _W3C.inject(carrier, context)
     return carrier.get("traceparent")
 
 

@@ -7,7 +7,6 @@ program writes JSON lines on standard output for a supervisor; without, lines fo
 import argparse
 import atexit
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -19,8 +18,9 @@ from typing import Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from core.errors import SignforgeError, SpecError, Stopped, StorageError
+from core.errors import SignforgeError, SpecError, Stopped, StorageError, is_disk_full
 from core.program.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
+from core.specs.faults import fault_sentence
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -95,8 +95,8 @@ def read_spec(path: Path, spec_type: type[SpecT]) -> SpecT:
     except OSError as error:
         raise SpecError(f"Cannot read the specification {path}: {error.strerror}.") from None
     except ValidationError as error:
-        faults = "; ".join(f"/{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SpecError(f"The specification {path} does not fit: {faults}") from None
+        faults = " ".join(map(fault_sentence, error.errors()))
+        raise SpecError(f"The specification {path} does not fit. {faults}") from None
 
 
 def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
@@ -124,7 +124,7 @@ def _report(observer: JsonLinesObserver, error: Exception) -> int:
 
 def _as_ours(error: Exception) -> Exception:
     """A full disk speaks through many libraries; give it one name."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return StorageError(f"The disk is full: {error}. Free some space, then retry the job.")
     return error
 

@@ -3,7 +3,8 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.search.neighbours import Heartbeat, nearest
+from core.program.heartbeat import Heartbeat
+from core.search.neighbours import nearest
 
 
 def knn_scores(

@@ -4,7 +4,7 @@ Similarity is the cosine of features centred on the gallery's mean, so that what
 nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,13 +12,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from core.program.heartbeat import Heartbeat
+
 _GALLERY_BLOCK = 8192
 _QUERY_BLOCK = 1024
 """Rows compared at once: memory holds one block's similarities, however many clips there are."""
-
-
-Heartbeat = Callable[[], None]
-"""Called again and again during long work, to show life and to raise `Stopped` when asked to stop."""
 
 
 class Neighbours(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.errors import SpecError
+from core.specs.faults import fault_sentence, json_pointer
 from core.specs.jobs import PretrainSpec
 from core.specs.pretraining import (
     ContrastConfig,
@@ -193,10 +194,8 @@ def resolve(spec: PretrainSpec) -> PretrainConfig:
         return PretrainConfig.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
-        pointer = "/overrides" + "".join(f"/{part}" for part in first["loc"])
-        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
-        message = f"{pointer}: {first['msg'].removeprefix('Value error, ')}{got}."
-        raise SpecError(message, pointer=pointer) from None
+        pointer = f"/overrides{json_pointer(first['loc'])}"
+        raise SpecError(fault_sentence(first, at=pointer), pointer=pointer) from None
 
 
 def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str) -> dict[str, Any]:

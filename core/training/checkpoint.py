@@ -5,7 +5,6 @@ and digests, then the folder is renamed into place and its parent fsynced. A rea
 everything.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from core.errors import CheckpointError, StorageError
+from core.errors import CheckpointError, StorageError, is_disk_full
 from core.training.tensor_file import WrittenFile, write_tensors
 
 MANIFEST = "manifest.json"
@@ -151,7 +150,7 @@ def _full_disk_is_named(staging: Path) -> Iterator[None]:
         yield
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise StorageError(
                 f"No room for a checkpoint in {staging.parent}: {error}. Free some space or raise the quota; "
                 "earlier checkpoints are untouched."

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from core.program.frame import Launch
+from core.program.lifeline import tied_module
 from core.program.observer import Observer, parse_event
 from core.specs.jobs import PretrainSpec
 from core.training.process_group import RENDEZVOUS
@@ -46,7 +47,7 @@ def launch_ranks(
             arguments += ["--resume", str(launch.resume)]
         if launch.keep_all:
             arguments.append("--keep-all-checkpoints")
-        command = [sys.executable, "-m", "core.program.lifeline", str(os.getpid()), module, *arguments]
+        command = tied_module(module, *arguments)
         environments = [
             rank_environment(rank, num_ranks, rendezvous=Path(folder) / "meeting", num_threads=num_threads)
             for rank in range(num_ranks)

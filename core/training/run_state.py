@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from core.contrast.stc import SpatialTemporalConsistency
 from core.errors import CheckpointError
 from core.specs.pretraining import PretrainConfig
+from core.specs.saved_settings import with_defaults_for_new_settings
 from core.training.checkpoint import Checkpoint
 from core.training.engine import Engine
 from core.training.optimisers import optimiser_for, optimiser_memory, restore_memory
@@ -50,7 +49,8 @@ class RunState:
         Raises:
             CheckpointError: it belongs to a run of another configuration or corpus.
         """
-        found = list(fact_differences(_in_todays_terms(checkpoint.facts), self.facts))
+        config = with_defaults_for_new_settings(checkpoint.facts.get("config"), PretrainConfig)
+        found = list(fact_differences({**checkpoint.facts, "config": config}, self.facts))
         if found:
             raise CheckpointError(
                 f"The checkpoint of step {checkpoint.step} belongs to another run "
@@ -78,15 +78,6 @@ def other_circumstances(facts: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     if before is None or before == now:
         return []
     return [f"It was saved with {before}, this is {now}: the end will be close, not the same bytes."]
-
-
-def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the defaults of settings that did not exist yet: so a run survives an update of the program."""
-    try:
-        config = PretrainConfig.model_validate(facts.get("config"))
-    except ValidationError:
-        return facts
-    return {**facts, "config": config.model_dump(mode="json")}
 
 
 def fact_differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -5,12 +5,8 @@ them in order. On Linux the kernel sends a child SIGTERM when its parent dies, h
 """
 
 import contextlib
-import ctypes
-import functools
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +14,8 @@ from pathlib import Path
 import psutil
 
 from core.errors import StorageError
+from core.program.lifeline import tied_program
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _LOG_BYTES_KEPT = 2**24
 _TAIL_LINES = 12
 _LOOK_SECONDS = 0.05
@@ -49,13 +44,12 @@ class Child:
             _turn_over(self.log)
             with self.log.open("ab") as stream:
                 self._process = subprocess.Popen(
-                    self._arguments,
+                    tied_program(*self._arguments),
                     stdin=subprocess.DEVNULL,
                     stdout=stream,
                     stderr=subprocess.STDOUT,
                     env=self._environment,
                     start_new_session=True,
-                    preexec_fn=functools.partial(_die_with, os.getpid()) if _LIBC else None,
                 )
         except OSError as error:
             raise StorageError(f"Cannot start the {self.name} with its log {self.log}: {error}.") from None
@@ -111,14 +105,6 @@ def _family(process_id: int) -> list[psutil.Process]:
         head = psutil.Process(process_id)
         return [head, *head.children(recursive=True)]
     return []
-
-
-def _die_with(parent: int) -> None:
-    """Between fork and exec, in the child: ask the kernel for SIGTERM when the parent dies."""
-    assert _LIBC is not None
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked
-        os._exit(1)
 
 
 def _turn_over(log: Path) -> None:

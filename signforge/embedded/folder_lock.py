@@ -1,52 +1,53 @@
 """One service per data folder: a lock that the kernel lets go of when its holder dies."""
 
-import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from filelock import FileLock, Timeout
 
 from core.errors import StorageError
 from signforge.client.errors import ServiceError
 
+_LONGEST_PROCESS_ID = 32
 
-class FolderLock:
-    """Context manager that holds a data folder for this process.
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a data folder for this process. Its lock file names the holder and stays when that ends.
 
     Raises:
         ServiceError: another process holds it.
         StorageError: the folder cannot be made or written.
     """
+    path = folder / "lock"
+    lock = FileLock(path, blocking=False, mode=0o600, preserve_lock_file=True, on_acquired=_note_holder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise ServiceError(
+            f"A signforge service (process {_holder(path)}) already runs on the data folder {folder}. "
+            "Stop it first, or choose another folder with --data or SIGNFORGE_DATA_FOLDER."
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            f"Cannot use the data folder {folder}: {error.strerror}. Choose another with --data or "
+            "SIGNFORGE_DATA_FOLDER."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._descriptor = -1
 
-    def __enter__(self) -> Self:
-        path = self._folder / "lock"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StorageError(
-                f"Cannot use the data folder {self._folder}: {error.strerror}. Choose another with --data or "
-                "SIGNFORGE_DATA_FOLDER."
-            ) from None
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._descriptor, 32).decode().strip() or "unknown"
-            os.close(self._descriptor)
-            raise ServiceError(
-                f"A signforge service (process {holder}) already runs on the data folder {self._folder}. "
-                "Stop it first, or choose another folder with --data or SIGNFORGE_DATA_FOLDER."
-            ) from None
-        os.truncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())
-        return self
+def _note_holder(descriptor: int) -> None:
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # The file stays: removing it would let a third process lock a new one while a second waits on this.
-        os.close(self._descriptor)
+
+def _holder(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8")[:_LONGEST_PROCESS_ID].strip() or "unknown"
+    return "unknown"

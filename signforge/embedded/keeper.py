@@ -3,6 +3,7 @@
 import dataclasses
 
 from core.errors import SignforgeError
+from core.program.backoff import exponential_wait
 from signforge.embedded.children import Child
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -13,11 +14,12 @@ _SETTLED_SECONDS = 60.0
 
 @dataclasses.dataclass
 class Keeper:
-    """Keeps one child running, with growing pauses while it keeps dying. Times are monotonic seconds."""
+    """Keeps one child running, with exponential backoff while it keeps dying. Times are monotonic seconds."""
 
     child: Child
     started_at: float
-    pause: float = _FIRST_PAUSE_SECONDS
+    failures: int = 0
+    """Deaths and failed starts in a row."""
     start_again_at: float | None = None
 
     def check(self, now: float) -> str | None:
@@ -27,7 +29,7 @@ class Keeper:
         if self.child.is_running:
             return None
         if now - self.started_at > _SETTLED_SECONDS:
-            self.pause = _FIRST_PAUSE_SECONDS
+            self.failures = 0
         return self._wait(now, self.exit_report())
 
     def _start_again(self, now: float) -> str | None:
@@ -39,10 +41,12 @@ class Keeper:
         return None
 
     def _wait(self, now: float, why: str) -> str:
-        notice = f"{why}\nStarting it again in {self.pause:g} s."
-        self.start_again_at = now + self.pause
-        self.pause = min(self.pause * 2, _LONGEST_PAUSE_SECONDS)
-        return notice
+        self.failures += 1
+        pause = exponential_wait(
+            self.failures, first_seconds=_FIRST_PAUSE_SECONDS, longest_seconds=_LONGEST_PAUSE_SECONDS
+        )
+        self.start_again_at = now + pause
+        return f"{why}\nStarting it again in {pause:g} s."
 
     def exit_report(self) -> str:
         """How the child ended, and the end of its log."""

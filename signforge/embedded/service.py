@@ -16,7 +16,7 @@ from signforge.client.address import address_file, url_of
 from signforge.client.errors import ServiceError
 from signforge.embedded import broker
 from signforge.embedded.children import Child
-from signforge.embedded.folder_lock import FolderLock
+from signforge.embedded.folder_lock import folder_lock
 from signforge.embedded.keeper import Keeper
 from signforge.embedded.signals import SignalInbox
 from worker.drain import WINDING_UP_SECONDS
@@ -38,7 +38,7 @@ def run(settings: Settings, say: Say) -> int:
         StorageError: the data folder cannot be used.
     """
     settings = settings.model_copy(update={"data_folder": settings.data_folder.absolute()})
-    with FolderLock(settings.data_folder), SignalInbox() as inbox:
+    with folder_lock(settings.data_folder), SignalInbox() as inbox:
         settings = settings.model_copy(update={"port": _listenable_port(settings)})
         service = LocalService(settings, inbox, say)
         try:

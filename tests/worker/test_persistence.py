@@ -6,7 +6,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.worker.attempt.test_reporter import Clock
-from worker.persistence import Backoff, retry_while_database_away
+from worker.persistence import retry_while_database_away
 
 
 def missing(session: Session) -> int:
@@ -45,19 +45,3 @@ def test_other_faults_are_not_borne(sqlite_engine: Engine) -> None:
 
     with pytest.raises(ZeroDivisionError):
         retry_while_database_away(sqlite_engine, broken, within_seconds=60, pause=lambda _: None)
-
-
-def test_backoff_doubles_to_its_limit_and_starts_over() -> None:
-    clock = Clock()
-    backoff = Backoff(clock)
-    waits = []
-    for _ in range(7):
-        backoff.failed()
-        assert not backoff.due
-        waits.append(backoff.remaining)
-        clock.time += backoff.remaining
-        assert backoff.due
-    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
-    backoff.worked()
-    backoff.failed()
-    assert backoff.remaining == pytest.approx(0.2)

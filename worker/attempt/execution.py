@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
 from core.program.allocator import tuned_environment
+from core.program.lifeline import tied_module
 from core.program.observer import parse_event
 from worker.attempt.verdict import Asked
 from worker.processes import MARK, end_all
@@ -69,7 +69,7 @@ class Execution:
     """A running program module. Make it on the main thread: the program dies with that thread."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, mark: str, inbox: Inbox) -> None:
-        command = [sys.executable, "-m", "core.program.lifeline", str(os.getpid()), module, *arguments]
+        command = tied_module(module, *arguments)
         self._mark, self._inbox = mark, inbox
         with log.open("ab") as errors:
             self._process = subprocess.Popen(

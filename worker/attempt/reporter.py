@@ -22,11 +22,12 @@ from core.jobs.ledger.reports import (
     report_started,
 )
 from core.jobs.storage.artifacts import ArtifactStore
+from core.program.backoff import Backoff
 from worker.attempt.checkpoint_retention import Keeping, commit, let_go
 from worker.attempt.checkpoint_uploads import Deliveries, Delivery
 from worker.attempt.program_log import ProgramLog
 from worker.attempt.progress import Progress
-from worker.persistence import DATABASE_AWAY, Backoff
+from worker.persistence import DATABASE_AWAY
 
 FLUSH_SECONDS = 1.0
 """Reports are written at most this often; a checkpoint is written at once."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from core.errors import CheckpointError
@@ -14,6 +13,7 @@ from core.evaluation.outcome import Outcome
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task
 from core.specs.jobs import ClipSelection, EvaluateSpec
+from core.specs.saved_settings import with_defaults_for_new_settings
 from core.training.checkpoint import Checkpoint, load_checkpoint
 from core.training.run_state import fact_differences
 
@@ -56,7 +56,7 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[Checkpoint
         CheckpointError: it is damaged, or belongs to another evaluation.
     """
     checkpoint = load_checkpoint(path)
-    differences = list(fact_differences(_in_todays_terms(checkpoint.facts), identity))
+    differences = list(fact_differences({**checkpoint.facts, "spec": _spec_of(checkpoint.facts)}, identity))
     if differences:
         raise CheckpointError(
             f"The checkpoint of step {checkpoint.step} belongs to another evaluation "
@@ -85,18 +85,10 @@ def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any])
     return Outcome(parts, parts.pop(_PREDICTED), about)
 
 
-def _in_todays_terms(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the defaults of settings that did not exist when it was saved."""
-    try:
-        spec = _with_places(facts.get("spec", {}))
-    except ValidationError:
-        return facts
-    return {**facts, "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE))}
-
-
-def _with_places(saved: Mapping[str, Any]) -> EvaluateSpec:
-    """Something stands in for each place that was not saved and that a specification cannot do without."""
-    places = {"corpus": "-", "encoder": "-"}
-    if ClipSelection.model_validate(saved.get("test_clips", {})) != ClipSelection():
-        places["test_corpus"] = "-"
-    return EvaluateSpec.model_validate({**places, **saved})
+def _spec_of(facts: Mapping[str, Any]) -> Any:
+    """The specification of a checkpoint, with the defaults of settings that did not exist then."""
+    saved = facts.get("spec", {})
+    test_clips = with_defaults_for_new_settings(saved.get("test_clips", {}), ClipSelection)
+    selects = test_clips != ClipSelection().model_dump(mode="json")
+    places = {"corpus": "-", "encoder": "-", "test_corpus": "-" if selects else None}
+    return with_defaults_for_new_settings(saved, EvaluateSpec, placeholders=places)

@@ -127,7 +127,7 @@ class FineTuneFolds:
         """Train to the end, choose an epoch, and only then look at the fold's test clips."""
         self._train(run)
         epoch = run.choose()
-        scores = run.scores(self._task.located(fold.test), lambda: self._heed(run))
+        scores = run.scores(self._task.located(fold.test), lambda: self._heartbeat(run))
         outcome = classified(scores.numpy(), self._task.labels[fold.test])
         facts = train_facts(self._train_clips(fold, seed), self._task.labels, self._spec)
         more = {
@@ -143,26 +143,26 @@ class FineTuneFolds:
     def _train(self, run: FineTuning) -> None:
         every = self._spec.fine_tune.checkpoint_every_epochs * run.steps_per_epoch
         while True:
-            judged = run.judge_epoch(lambda: self._heed(run))
+            judged = run.judge_epoch(lambda: self._heartbeat(run))
             if judged:
                 self._observer.on_step(self._steps_before + run.step, judged)
             if self._keeper is not None and run.step and run.step % every == 0:
                 self._keeper.save(self._checkpoint(run))
             if run.step == run.total_steps:
                 return
-            self._stop_if_asked(run)
+            self._stop_if_requested(run)
             loss = run.take_step()
             metrics = {}
             if run.step % _LOG_EVERY_STEPS == 0 or run.step % run.steps_per_epoch == 0:
                 metrics = {"loss": run.note_loss(loss), "learning_rate": run.rate}
             self._observer.on_step(self._steps_before + run.step, metrics)
 
-    def _heed(self, run: FineTuning) -> None:
+    def _heartbeat(self, run: FineTuning) -> None:
         """Show life in the middle of scoring, and stop when asked to."""
-        self._stop_if_asked(run)
+        self._stop_if_requested(run)
         self._observer.on_step(self._steps_before + run.step, {})
 
-    def _stop_if_asked(self, run: FineTuning) -> None:
+    def _stop_if_requested(self, run: FineTuning) -> None:
         step = self._steps_before + run.step
         if self._observer.should_stop():
             if self._keeper is not None:

@@ -22,7 +22,7 @@ from core.evaluation.fine_tune.epoch_choice import BestEpoch, EpochChoice
 from core.evaluation.subject import unmoved
 from core.evaluation.task import CorpusClips
 from core.exchange.clip_encoder import ClipEncoder
-from core.search.neighbours import Heartbeat
+from core.program.heartbeat import Heartbeat
 from core.specs.fine_tuning import FineTuneConfig
 from core.training.data_order import DataOrder
 from core.training.engine import Engine

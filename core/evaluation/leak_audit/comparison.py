@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, exact_copies, near_copies
-from core.search.neighbours import Heartbeat
+from core.program.heartbeat import Heartbeat
 
 _MOST_TOLD = 20
 """Names and examples listed; all are counted."""

@@ -24,7 +24,8 @@ from core.evaluation.leak_audit.alignment import (
     standardised,
 )
 from core.pose.skeleton import NUM_JOINTS
-from core.search.neighbours import Heartbeat, nearest
+from core.program.heartbeat import Heartbeat
+from core.search.neighbours import nearest
 
 _REACH = 7
 """Frames on either side of a clip's middle in which its copy's middle is looked for."""

@@ -16,7 +16,7 @@ from core.evaluation.folds import Fold
 from core.evaluation.leak_audit.luck import Luck, Recordings, luck_of
 from core.evaluation.linear_probe import linear_scores
 from core.pose.skeleton import LEFT_ARM, NOSE, RIGHT_ARM
-from core.search.neighbours import Heartbeat
+from core.program.heartbeat import Heartbeat
 
 _POINTS = (NOSE.start, LEFT_ARM.start, RIGHT_ARM.start)
 """Nose, left shoulder, right shoulder."""

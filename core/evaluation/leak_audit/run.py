@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
-from core.errors import Stopped
 from core.evaluation.features import keypoint_features
 from core.evaluation.folds import Fold
 from core.evaluation.leak_audit.comparison import Comparison, named
@@ -21,8 +20,8 @@ from core.evaluation.leak_audit.posture import PROBES, Reading, posture_features
 from core.evaluation.leak_audit.sides import merged, sides_of, trains_a_probe
 from core.evaluation.leak_audit.verdict import LEVEL, verdict
 from core.program.frame import Launch, finish, main
+from core.program.heartbeat import heartbeat
 from core.program.observer import Observer, SilentObserver
-from core.search.neighbours import Heartbeat
 from core.specs.jobs import LeakAuditSpec
 
 _MOST_FOLDS_PROBED = 5
@@ -72,7 +71,7 @@ def _compared(
                 test=chosen[fold.test],
                 frames=frames,
                 copy_distance=spec.copy_distance,
-                heartbeat=_heeding(observer, done - 1),
+                heartbeat=heartbeat(observer, doing="auditing", num_done=done - 1),
             )
         )
         observer.on_step(done, {})
@@ -108,7 +107,7 @@ def _probed(
             (corpus.signers[clips].astype(np.int64), corpus.sessions[clips].astype(np.int64)),
             seed=spec.seed,
             level=LEVEL,
-            heartbeat=_heeding(observer, done),
+            heartbeat=heartbeat(observer, doing="auditing", num_done=done),
         )
         told[name] = _told(reading)
         observer.on_step(done + 1, reading.scores)
@@ -151,17 +150,6 @@ def _told(reading: Reading) -> dict[str, Any]:
         "num_recordings": luck.num_recordings,
         "can_tell": luck.can_tell,
     }
-
-
-def _heeding(observer: Observer, num_done: int) -> Heartbeat:
-    """Stops in the middle of long work when asked to."""
-
-    def heed() -> None:
-        if observer.should_stop():
-            raise Stopped("Stopped while auditing; nothing was written.")
-        observer.on_step(num_done, {})
-
-    return heed
 
 
 def run(launch: Launch[LeakAuditSpec]) -> Mapping[str, object]:

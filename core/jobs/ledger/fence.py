@@ -17,6 +17,7 @@ from core.jobs.database import now, storable
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, may
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow, OutboxRow
 from core.jobs.webhooks.notifying import notify
+from core.program.backoff import exponential_wait
 
 EventType = Literal["state", "progress", "metric", "checkpoint", "log"]
 _LONGEST_BACKOFF_SECONDS = 300.0
@@ -40,9 +41,10 @@ class RetryPolicy:
 
     def wait(self, charged_attempts: int) -> timedelta:
         """The wait after that many charged attempts: doubling, at most five minutes."""
-        return timedelta(
-            seconds=min(self.backoff_seconds * 2 ** (charged_attempts - 1), _LONGEST_BACKOFF_SECONDS)
+        seconds = exponential_wait(
+            charged_attempts, first_seconds=self.backoff_seconds, longest_seconds=_LONGEST_BACKOFF_SECONDS
         )
+        return timedelta(seconds=seconds)
 
 
 def held(session: Session, lease: Lease, *, states: Iterable[State] = HELD) -> JobRow:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.database import now
 from core.jobs.tables.jobs import JobRow, OutboxRow
+from core.program.backoff import exponential_wait
 
 LONGEST_WAIT_SECONDS = 60.0
 """Doorbells are rung again at least this often."""
@@ -27,7 +28,7 @@ def rung(session: Session, job_id: str, *, ring_again_seconds: float) -> None:
     row = session.get(OutboxRow, job_id, with_for_update=True)
     if row is None:
         return
-    wait = min(ring_again_seconds * 2.0 ** min(row.rings, 16), LONGEST_WAIT_SECONDS)
     row.rings += 1
+    wait = exponential_wait(row.rings, first_seconds=ring_again_seconds, longest_seconds=LONGEST_WAIT_SECONDS)
     row.ring_at = now(session) + timedelta(seconds=wait)
     session.flush()

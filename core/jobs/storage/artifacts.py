@@ -5,7 +5,6 @@ knows local paths only, so each store has a local folder as well, in which every
 attempts write, and there lies what was fetched.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from core.errors import StorageError, TooLarge
+from core.errors import StorageError, TooLarge, is_disk_full
 from core.jobs.storage.clearing import Entry, Freed
 from core.jobs.storage.manifests import FileDigest
 
@@ -275,7 +274,7 @@ def naming_a_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise StorageError(
                 "The disk of the artifact folder is full; free some space, then retry."
             ) from error

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.jobs.database import now, storable
 from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
 from core.jobs.webhooks.notifying import TEST, DeliveryState
+from core.program.backoff import exponential_wait
 
 OUT_OF_SIGHT_SECONDS = 120.0
 """Longer than any sending may take."""
@@ -118,8 +119,11 @@ def wait_after(attempts: int, random: Random) -> timedelta:
     """How long a message waits after so many attempts: about 5 s, then three times as long each time, at most
     a day; up to a quarter less or more, so that those which failed together do not come back together.
     """
-    seconds = _FIRST_WAIT_SECONDS * _GROWTH ** min(attempts - 1, 20) * random.uniform(0.75, 1.25)
-    return timedelta(seconds=min(seconds, _LONGEST_WAIT_SECONDS))
+    first = _FIRST_WAIT_SECONDS * random.uniform(0.75, 1.25)
+    seconds = exponential_wait(
+        attempts, first_seconds=first, longest_seconds=_LONGEST_WAIT_SECONDS, growth=_GROWTH
+    )
+    return timedelta(seconds=seconds)
 
 
 def _postpone(row: WebhookDeliveryRow, at: datetime, patience: timedelta, random: Random) -> None:

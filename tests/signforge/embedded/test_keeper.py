@@ -37,7 +37,7 @@ def test_a_child_that_lived_long_is_started_soon(tmp_path: Path) -> None:
     child = _child(tmp_path, "pass")
     child.start()
     assert wait_until(lambda: not child.is_running, seconds=10)
-    keeper = Keeper(child, started_at=0.0, pause=16.0)
+    keeper = Keeper(child, started_at=0.0, failures=6)
     assert "in 0.5 s" in (keeper.check(1000.0) or "")
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, NonNegativeInt, TypeAdapter, ValidationError
 
 from core.corpora.readers.untrusted.npz import damage_named
 from core.errors import CorpusError
+from core.specs.faults import fault_sentence
 
 MAX_JSON_BYTES = 2**28
 
@@ -86,7 +87,7 @@ def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
     try:
         return kind.validate_json(data)
     except ValidationError as error:
-        raise CorpusError(f"{path} {_fault(error)}") from None
+        raise _not_as_published(path, error) from None
 
 
 def checked(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
@@ -98,10 +99,8 @@ def checked(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        raise CorpusError(f"{path} {_fault(error)}") from None
+        raise _not_as_published(path, error) from None
 
 
-def _fault(error: ValidationError) -> str:
-    found = error.errors(include_url=False)[0]
-    place = "/".join(map(str, found["loc"])) or "its beginning"
-    return f"is not as annotations are published: at {place}, {found['msg'][:200]}."
+def _not_as_published(path: Path, error: ValidationError) -> CorpusError:
+    return CorpusError(f"{path} is not as annotations are published. {fault_sentence(error.errors()[0])}")

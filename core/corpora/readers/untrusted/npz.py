@@ -4,7 +4,6 @@ Pickled objects are refused, sizes are checked before memory is taken, and a lar
 row without unpacking it first.
 """
 
-import errno
 import lzma
 import math
 import struct
@@ -21,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from core.errors import CorpusError
+from core.errors import CorpusError, is_disk_full
 
 MAX_ARRAY_BYTES = 4 * 2**30
 """Largest array read into memory in one piece."""
@@ -159,7 +158,7 @@ def damage_named(path: Path, part: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise  # the disk's fault, not the file's
         raise CorpusError(f"Cannot read {where}: {error.strerror or error}.") from None
     except _DAMAGE as error:

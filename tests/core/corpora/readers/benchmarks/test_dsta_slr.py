@@ -113,11 +113,11 @@ def test_the_folder_says_whose_thresholds_count(pack: Path) -> None:
             (["a", "b"], [0, 1]),
             "for each of the 3 clips of train_data_joint.npy; it has 2 names and 2 numbers",
         ),
-        ((["a", "b", "c"], [0, 1, -1]), r"train_label\.pkl is not as annotations are published: at 2"),
-        ((["a", "b", "c"], ["x", "y", "z"]), "at 0, Input should be a valid integer"),
+        ((["a", "b", "c"], [0, 1, -1]), r"train_label\.pkl is not as annotations are published\. /2: "),
+        ((["a", "b", "c"], ["x", "y", "z"]), "/0: Input should be a valid integer"),
         ({"a": 0}, r"train_label\.pkl must hold \(names of clips, class numbers\)"),
         (([1, 2, 3], [0, 1, 0]), r"train_label\.pkl is not as annotations are published"),
-        ((["a", "b", "c"], [[0], [1, 2], 3]), "at 0, Input should be a valid integer"),
+        ((["a", "b", "c"], [[0], [1, 2], 3]), "/0: Input should be a valid integer"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(pack: Path, write: Write, label: object, message: str) -> None:

@@ -107,7 +107,7 @@ def test_its_thresholds_are_msasls(annotations: Path, write: Write, videos: list
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (LIST, '[{"label": "book"}]', "at 0/label"),
+        (LIST, '[{"label": "book"}]', "/0/label"),
         (LIST, "[]", "No clip is listed"),
         ("MSASL_test.json", "[]", "are both MS-ASL's test list; keep one"),
         ("MSASL_classes.json", "{}", r"MSASL_classes\.json is not as annotations are published"),

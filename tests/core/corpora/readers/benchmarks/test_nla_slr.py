@@ -156,7 +156,7 @@ def test_a_dev_list_that_repeats_the_test_list_is_named(pack: Path, write: Write
     [
         (PACK, [1, 2], "must hold a dict from clips' names to keypoints; got a list"),
         ("train.pkl", {"05237": "book"}, r"train\.pkl is not as annotations are published"),
-        ("train.pkl", [{"name": "05237"}], "at 0/label, Field required"),
+        ("train.pkl", [{"name": "05237"}], "/0/label: Field required"),
     ],
 )
 def test_packs_and_lists_that_are_none_are_refused(

@@ -1,0 +1,76 @@
+"""Faults that pydantic finds, as sentences: the field, what is wrong, the value."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from core.specs.faults import fault_sentence, json_pointer
+
+
+class Part(BaseModel):
+    size: Annotated[int, Field(ge=1)] = 1
+    names: tuple[str, ...] = ()
+    other: str | None = None
+
+    @field_validator("other")
+    @classmethod
+    def _is_known(cls, other: str | None) -> str | None:
+        if other == "unknown":
+            raise ValueError("there is none; name another.")
+        return other
+
+    @model_validator(mode="after")
+    def _fit(self) -> "Part":
+        if self.size > 2 and not self.names:
+            raise ValueError("more than 2 need `names`")
+        return self
+
+
+class Whole(BaseModel):
+    part: Part
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"part": {"size": 0}}, "/part/size: Input should be greater than or equal to 1 (got 0)."),
+        (
+            {"part": {"other": "unknown"}},
+            "/part/other: there is none; name another (got 'unknown').",
+        ),
+        ({"part": {"size": 3}}, "/part: more than 2 need `names`."),
+        ({"part": {"names": [1]}}, "/part/names/0: Input should be a valid string (got 1)."),
+        ({"part": {"size": None}}, "/part/size: Input should be a valid integer (got None)."),
+        ({}, "/part: Field required."),
+    ],
+)
+def test_a_fault_names_its_field_and_the_value(document: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Whole.model_validate(document)
+    (found,) = caught.value.errors()
+    assert fault_sentence(found) == sentence
+
+
+def test_the_place_may_be_named_otherwise() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Whole.model_validate({"part": {"size": 0}})
+    (found,) = caught.value.errors()
+    assert fault_sentence(found, at="SIZE").startswith("SIZE: Input should")
+    assert fault_sentence(found, at="").startswith("Input should")
+
+
+def test_a_long_value_is_shortened_and_a_document_that_is_no_json_is_not_repeated() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Whole.model_validate({"part": {"size": "9" * 100_000 + "x"}})
+    assert len(fault_sentence(caught.value.errors()[0])) < 250
+    with pytest.raises(ValidationError) as caught:
+        Whole.model_validate_json('{"part": ')
+    sentence = fault_sentence(caught.value.errors()[0])
+    assert sentence.startswith("Invalid JSON")
+    assert "got" not in sentence
+
+
+def test_a_pointer_escapes_what_would_divide_it() -> None:
+    assert json_pointer(()) == ""
+    assert json_pointer(("a/b", 0, "c~d")) == "/a~1b/0/c~0d"
