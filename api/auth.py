@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -16,6 +15,7 @@ from api.problems import Problem
 from api.service import Service, ServiceOf
 from core.jobs.database import now, reading, transaction
 from core.jobs.keys import check, note_use, use_is_due
+from core.jobs.scopes import Scope
 
 _log = logging.getLogger("signforge.api")
 
@@ -23,14 +23,6 @@ _WHERE = (
     "`signforge up` leaves its first API key in the file `api_key` of its data folder "
     "(SIGNFORGE_DATA_FOLDER), and `signforge keys create` makes more."
 )
-
-
-class Scope(StrEnum):
-    """What an API key allows; each one allows what stands before it."""
-
-    READ = "read"
-    SUBMIT = "submit"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.auth import Scope
 from core.jobs.database import cannot_be_used, migrate, open_database, transaction
 from core.jobs.keys import create_api_key
+from core.jobs.scopes import Scope
 from core.jobs.settings import Settings
 
 

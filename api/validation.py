@@ -10,16 +10,8 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
+from core.jobs.kinds import KINDS
 from core.specs.faults import fault_sentence, json_pointer
-from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, LeakAuditSpec, PretrainSpec
-
-SPEC_TYPES: Mapping[str, type[BaseModel]] = {
-    "import": ImportSpec,
-    "pretrain": PretrainSpec,
-    "evaluate": EvaluateSpec,
-    "import_encoder": ImportEncoderSpec,
-    "leak_audit": LeakAuditSpec,
-}
 
 
 class Fault(BaseModel):
@@ -60,15 +52,11 @@ def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:
         return Fault(location=location, pointer="", detail=detail, code=code)
     if code.startswith("union_tag"):
         return Fault(location=location, pointer="/kind", detail=_kind_detail(found), code=code)
-    model = SPEC_TYPES.get(str(path[0])) if path and location == "body" else None
-    if model is not None:
-        path = path[1:]
-    return Fault(
-        location=location,
-        pointer=json_pointer(path),
-        detail=_detail(found, model or body_type, path),
-        code=code,
-    )
+    kind = KINDS.get(str(path[0])) if path and location == "body" else None
+    if kind is not None:
+        path, body_type = path[1:], kind.spec_type
+    detail = _detail(found, body_type, path)
+    return Fault(location=location, pointer=json_pointer(path), detail=detail, code=code)
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -87,11 +75,11 @@ def _where(loc: Sequence[str | int]) -> tuple[str, tuple[str | int, ...]]:
 def _kind_detail(found: Mapping[str, Any]) -> str:
     if found["type"] == "union_tag_not_found":
         return f"The body does not say what kind of job it asks for: set `kind`. {_kinds()}"
-    return f"There is no kind of job {found['ctx']['tag']!r}.{near(found['ctx']['tag'], SPEC_TYPES)}"
+    return f"There is no kind of job {found['ctx']['tag']!r}.{near(found['ctx']['tag'], KINDS)}"
 
 
 def _kinds() -> str:
-    return f"There are: {', '.join(SPEC_TYPES)}."
+    return f"There are: {', '.join(KINDS)}."
 
 
 def _detail(found: Mapping[str, Any], model: object, path: Sequence[str | int]) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from core.errors import LeaseLost, SignforgeError, is_disk_full
 from core.jobs import log_lines
 from core.jobs.database import open_database, reading, transaction
+from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
 from core.jobs.ledger.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
@@ -35,9 +36,9 @@ from worker.attempt import journal
 from worker.attempt.checkpoint_retention import Keeping
 from worker.attempt.checkpoints import Resume, choose, unrecorded
 from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, hear_commands, tail
+from worker.attempt.local_spec import local_spec
 from worker.attempt.memory import kills_for_want_of_memory
 from worker.attempt.program_log import NAME, ProgramLog, store_rest
-from worker.attempt.programs import PROGRAMS, local_spec
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
 from worker.attempt.trace import PARENT, AttemptTrace
@@ -252,8 +253,11 @@ class Supervisor:
                 raise LeaseLost(f"StopRequest to abandon {self._claim.job_id}.")
 
 
-def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) -> int:
-    """Supervise the attempt that `arguments` name; returns the exit code."""
+def main(arguments: Sequence[str], *, programs: Mapping[str, str] | None = None) -> int:
+    """Supervise the attempt that `arguments` name; returns the exit code.
+
+    `programs` are the modules to start by kind of job, if not the registered ones.
+    """
     die_with_parent(signal.SIGTERM, parent=os.getppid())
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -275,7 +279,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] = PROGRAMS) ->
                 engine=engine,
                 store=open_store(settings),
                 settings=settings,
-                programs=programs,
+                programs=registered_programs() if programs is None else programs,
                 inbox=inbox,
                 trace=trace,
             ).run()

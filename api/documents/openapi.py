@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
+from api.documents.examples import job_examples
 from api.problems import MEDIA_TYPE
 from api.validation import Fault
 
@@ -49,12 +50,12 @@ class ProblemResponse(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Let every operation of the document say how it fails."""
+    """Let every operation of the document say how it fails, and the submission of jobs give examples."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = with_problems(generate())
+            app.openapi_schema = with_examples(with_problems(generate()))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -78,6 +79,13 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
             operation["responses"]["default"] = failure
             for parameter in operation.get("parameters", []):
                 parameter["schema"] = _never_null(parameter["schema"])
+    return document
+
+
+def with_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """Add an example body of each kind of job."""
+    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]
+    body["content"]["application/json"]["examples"] = job_examples()
     return document
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs import counters
 from core.jobs.database import now
+from core.jobs.kinds import KINDS
 from core.jobs.states import HELD, State
 from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.tables.jobs import JobAttemptRow, JobLogRow, JobRow, OutboxRow, WorkerRow
@@ -33,7 +34,7 @@ def families(session: Session, *, lease_seconds: float) -> Iterator[Metric]:
 def _jobs(session: Session) -> Iterator[Metric]:
     counted = select(JobRow.state, JobRow.kind, func.count()).group_by(JobRow.state, JobRow.kind)
     counts = {(state, kind): count for state, kind, count in session.execute(counted)}
-    kinds = {kind for _, kind in counts} | {"import", "pretrain", "evaluate", "import_encoder", "leak_audit"}
+    kinds = {kind for _, kind in counts} | set(KINDS)
     states = [(state.value, kind) for state in State for kind in sorted(kinds)]
     yield _gauge(
         "signforge_jobs",

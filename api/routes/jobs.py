@@ -1,7 +1,7 @@
 """Jobs: submit, list, read, wait, cancel, pause, resume; their attempts, checkpoints and numbers."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from anyio import current_time, sleep, to_thread
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from api.auth import Caller, Reader, Submitter
 from api.conditional import names
 from api.deleting import delete_row, remove_files
-from api.documents.examples import JOB_EXAMPLES
 from api.event_stream import POLL_SECONDS
+from api.kind_types import KindFilter, SubmittedSpec
 from api.ownership import owned, owned_checkpoint
 from api.paging import LARGEST_NUMBER, PageQuery, link_next, page_of
 from api.problems import not_found
@@ -37,7 +37,6 @@ from core.jobs.ledger.reports import checkpoints_of
 from core.jobs.states import FINAL, State
 from core.jobs.tables.jobs import JobAttemptRow, JobMetricRow, JobRow
 from core.specs.fields import Name
-from core.specs.jobs import JobSpec
 
 router = APIRouter(tags=["jobs"])
 _LONGEST_WAIT_SECONDS = 60.0
@@ -48,7 +47,7 @@ class JobQuery(PageQuery):
 
     state: State | None = None
     """Only jobs in this state."""
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "leak_audit"] | None = None
+    kind: KindFilter | None = None
     """Only jobs of this kind."""
 
 
@@ -57,7 +56,7 @@ class JobQuery(PageQuery):
 )
 def submit_job(
     response: Response,
-    spec: Annotated[JobSpec, Body(openapi_examples=JOB_EXAMPLES)],
+    spec: Annotated[SubmittedSpec, Body()],
     caller: Submitter,
     service: ServiceOf,
     scheduling: SchedulingOf,

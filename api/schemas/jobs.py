@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import Any, Literal, Self
 
+from api.kind_types import KindName
 from api.schemas.base import Sent
+from core.jobs.job_kind import Artifact
+from core.jobs.kinds import title_of
 from core.jobs.states import FINAL, Reason, State
 from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
@@ -14,7 +17,7 @@ class JobResponse(Sent):
 
     id: str
     """`job_...`"""
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "leak_audit"]
+    kind: KindName
     """What kind of job it is."""
     name: str
     """The corpus or encoder it makes; for an evaluation, what is scored
@@ -66,7 +69,7 @@ class JobResponse(Sent):
         fields = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
         return cls(
             **fields,
-            name=_name_of(row.spec),
+            name=title_of(row.kind, row.spec),
             queue_position=queue_position,
             waits_for=waits_for,
             links=_links(row),
@@ -91,7 +94,7 @@ class EstimateResponse(Sent):
 class DryRunResponse(Sent):
     """What a submission would have made; nothing was."""
 
-    kind: Literal["import", "pretrain", "evaluate", "import_encoder", "leak_audit"]
+    kind: KindName
     """What kind of job it would be."""
     spec: dict[str, Any]
     """The specification, with names replaced by ids."""
@@ -226,15 +229,6 @@ def attempt_of(row: JobAttemptRow) -> AttemptResponse:
     return AttemptResponse.model_validate(row)
 
 
-def _name_of(spec: dict[str, Any]) -> str:
-    if "name" in spec:
-        return str(spec["name"])
-    if spec["kind"] == "leak_audit":
-        return f"leak audit of {spec['corpus']}"
-    scored = spec["encoder"] if spec["features"] == "encoder" else spec["features"]
-    return f"{spec['protocol']} of {scored}"
-
-
 def _links(row: JobRow) -> dict[str, str]:
     here = f"/v1/jobs/{row.id}"
     links = {
@@ -248,9 +242,9 @@ def _links(row: JobRow) -> dict[str, str]:
     if row.retry_of:
         links["retry_of"] = f"/v1/jobs/{row.retry_of}"
     result = row.result or {}
-    for noun, folder in (("corpus", "corpora"), ("encoder", "encoders"), ("evaluation", "evaluations")):
-        if identifier := result.get(f"{noun}_id"):
-            links[noun] = f"/v1/{folder}/{identifier}"
+    for artifact in Artifact:
+        if identifier := result.get(f"{artifact.noun}_id"):
+            links[artifact.noun] = f"/v1/{artifact.value}/{identifier}"
     if "encoder" in links:
         links["download"] = f"{links['encoder']}/download"
     return links

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, Field
 
-from api.auth import Scope
 from api.schemas.base import GraceSeconds, Sent
+from core.jobs.scopes import Scope
 from core.specs.fields import Closed, Name
 
 

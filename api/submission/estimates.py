@@ -17,14 +17,14 @@ _LOOKED_AT = 100
 """Earlier runs to compare with."""
 
 
-def estimate(session: Session, spec: PretrainSpec, resolved: dict[str, Any]) -> EstimateResponse:
+def estimate(session: Session, job: JobRow) -> EstimateResponse:
     """Estimate a prepared run: sizes from its configuration, time from an earlier run of the same kind."""
-    config = PretrainConfig.model_validate(resolved)
+    config = PretrainConfig.model_validate(job.resolved_spec)
     found = footprint(config)
-    num_clips = _num_clips(session, spec)
+    num_clips = _num_clips(session, PretrainSpec.model_validate(job.spec))
     run = config.run
     num_steps = None if num_clips is None else num_clips // run.batch_size * run.num_epochs
-    speed = _clips_per_second(session, resolved)
+    speed = _clips_per_second(session, job)
     seconds = None if speed is None or num_steps is None else num_steps * run.batch_size / speed
     return EstimateResponse(
         num_parameters=found.num_parameters,
@@ -45,12 +45,13 @@ def _num_clips(session: Session, spec: PretrainSpec) -> int | None:
     return sum(counts[split] for split in clips.splits) if clips.splits else sum(counts.values())
 
 
-def _clips_per_second(session: Session, resolved: dict[str, Any]) -> float | None:
+def _clips_per_second(session: Session, job: JobRow) -> float | None:
     """The speed of the newest run that trained the same network in the same way, whoever's it was."""
-    done = select(JobRow).where(JobRow.kind == "pretrain", JobRow.state == State.SUCCEEDED)
-    for job in session.scalars(done.order_by(JobRow.created_at.desc()).limit(_LOOKED_AT)):
-        metrics = (job.progress or {}).get("metrics", {})
-        if _way(job.resolved_spec or {}) == _way(resolved) and metrics.get("samples_per_second"):
+    way = _way(job.resolved_spec or {})
+    done = select(JobRow).where(JobRow.kind == job.kind, JobRow.state == State.SUCCEEDED)
+    for earlier in session.scalars(done.order_by(JobRow.created_at.desc()).limit(_LOOKED_AT)):
+        metrics = (earlier.progress or {}).get("metrics", {})
+        if _way(earlier.resolved_spec or {}) == way and metrics.get("samples_per_second"):
             return float(metrics["samples_per_second"])
     return None
 

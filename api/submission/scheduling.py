@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from api.auth import Scope, Submitter, allowed, forbidden
+from api.auth import Submitter, allowed, forbidden
 from core.jobs.scheduling import SchedulingOptions
+from core.jobs.scopes import Scope
 
 _TEN_YEARS = 315_360_000.0
 

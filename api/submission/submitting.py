@@ -1,6 +1,8 @@
 """Turning a prepared specification into a job, once; shared by `/v1/jobs` and `/v1/corpora`."""
 
 import logging
+import pkgutil
+from collections.abc import Callable
 
 from fastapi import Response
 from sqlalchemy.orm import Session
@@ -11,12 +13,12 @@ from api.ownership import owned
 from api.problems import Problem
 from api.schemas.jobs import DryRunResponse, EstimateResponse, JobResponse
 from api.service import Service
-from api.submission.estimates import estimate
 from api.submission.idempotency import Created, create_once
 from api.submission.preparation import prepare
 from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
+from core.jobs.kinds import find
 from core.jobs.ledger.submissions import Origin, queue_position, retry, submit
 from core.jobs.quotas import Quotas, admit
 from core.jobs.scheduling import SchedulingOptions
@@ -24,7 +26,7 @@ from core.jobs.states import State
 from core.jobs.tables.jobs import JobRow
 from core.jobs.tracing import current_trace_parent
 from core.jobs.workers import lack
-from core.specs.jobs import JobSpec, PretrainSpec
+from core.specs.jobs import JobSpec
 
 _USUAL = SchedulingOptions()
 _log = logging.getLogger("signforge.api")
@@ -141,6 +143,8 @@ def _origin() -> Origin:
 
 
 def _estimate(session: Session, job: JobRow) -> EstimateResponse | None:
-    if job.resolved_spec is None:
+    resolution = find(job.kind).resolution
+    if resolution is None or resolution.estimate is None:
         return None
-    return estimate(session, PretrainSpec.model_validate(job.spec), job.resolved_spec)
+    estimate: Callable[[Session, JobRow], EstimateResponse] = pkgutil.resolve_name(resolution.estimate)
+    return estimate(session, job)

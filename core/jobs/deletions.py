@@ -12,17 +12,13 @@ from sqlalchemy.orm import Session
 
 from core.errors import InUse
 from core.jobs.database import now
+from core.jobs.job_kind import Artifact
+from core.jobs.kinds import fields_referring_to
 from core.jobs.states import FINAL
-from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
+from core.jobs.tables.artifacts import ROW_TYPES, CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.tables.jobs import JobRow
 
 DeletableT = TypeVar("DeletableT", UploadRow, CorpusRow, EncoderRow, CheckpointRow)
-_FIELDS: dict[type[Any], tuple[str, ...]] = {
-    UploadRow: ("source",),
-    CorpusRow: ("corpus", "test_corpus"),
-    EncoderRow: ("encoder",),
-}
-"""The fields of a specification that name such a thing."""
 _MOST_TOLD = 20
 
 
@@ -47,10 +43,11 @@ def delete(session: Session, row: DeletableT) -> None:
 
 def missing(session: Session, spec: dict[str, Any]) -> str | None:
     """The id of something that `spec` names and that has been deleted; the rest stays until the commit."""
-    for row_type, field in ((row_type, field) for row_type, fields in _FIELDS.items() for field in fields):
-        row = session.get(row_type, str(spec.get(field)), with_for_update=KEEP)
-        if row is not None and row.deleted_at is not None:
-            return str(row.id)
+    for artifact, row_type in ROW_TYPES.items():
+        for field in fields_referring_to(artifact):
+            row = session.get(row_type, str(spec.get(field)), with_for_update=KEEP)
+            if isinstance(row, UploadRow | CorpusRow | EncoderRow) and row.deleted_at is not None:
+                return str(row.id)
     return None
 
 
@@ -61,7 +58,8 @@ KEEP = {"read": True, "key_share": True}
 def _jobs_that_need(session: Session, row: UploadRow | CorpusRow | EncoderRow | CheckpointRow) -> list[str]:
     if isinstance(row, CheckpointRow):
         return _unfinished_heirs(session, row.job_id)
-    names_it = or_(*(JobRow.spec[field].as_string() == row.id for field in _FIELDS[type(row)]))
+    fields = fields_referring_to(Artifact(row.__tablename__))
+    names_it = or_(*(JobRow.spec[field].as_string() == row.id for field in fields))
     these = select(JobRow.id).where(JobRow.owner == row.owner, _unfinished(), names_it)
     return list(session.scalars(these.order_by(JobRow.id)))
 

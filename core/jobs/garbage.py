@@ -13,21 +13,16 @@ from sqlalchemy.orm import Session
 from core.jobs import counters
 from core.jobs.counters import COLLECTION_BEGAN
 from core.jobs.database import lock_name
+from core.jobs.job_kind import Artifact
+from core.jobs.kinds import makers
 from core.jobs.states import FINAL, HELD
 from core.jobs.storage.clearing import Entry
 from core.jobs.tables.access import ApiKeyRow
-from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
+from core.jobs.tables.artifacts import ROW_TYPES, CheckpointRow
 from core.jobs.tables.jobs import JobRow
 
-_TABLES: dict[str, type[UploadRow | CorpusRow | EncoderRow]] = {
-    "uploads": UploadRow,
-    "corpora": CorpusRow,
-    "encoders": EncoderRow,
-}
-FOLDERS = tuple(_TABLES)
+FOLDERS = tuple(artifact.value for artifact in ROW_TYPES)
 """Where artifacts lie that have rows of their own."""
-_MAKERS = {"corpora": ("import",), "encoders": ("pretrain", "import_encoder")}
-"""The kinds of job that put things there."""
 _MOST_AT_ONCE = 100
 
 
@@ -78,8 +73,9 @@ def orphans(
     began = session.scalar(select(func.min(ApiKeyRow.created_at)))
     if began is None:
         return []
-    busy_since = _busy_since(session, _MAKERS.get(folder, ()))
-    table = _TABLES[folder]
+    artifact = Artifact(folder)
+    busy_since = _busy_since(session, makers(artifact))
+    table = ROW_TYPES[artifact]
     needed = or_(table.deleted_at.is_(None), table.deleted_at > before)
     known = {_entry_of(location) for location in session.scalars(select(table.location).where(needed))}
     until = before if busy_since is None else min(before, busy_since)

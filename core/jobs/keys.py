@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal, get_args
 
 from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
@@ -14,10 +13,9 @@ from sqlalchemy.orm import Session
 from core.errors import KeyNotRotatable, UserError
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
+from core.jobs.scopes import Scope
 from core.jobs.tables.access import ApiKeyRow
 
-Scope = Literal["read", "submit", "admin"]
-SCOPES: frozenset[str] = frozenset(get_args(Scope))
 USE_NOTED_EVERY_SECONDS = 60.0
 """How exact `last_used_at` is: most uses of an API key write nothing."""
 _TOKEN = re.compile(r"(sf_[0-9A-Za-z]+_)[0-9A-Za-z]+")
@@ -38,8 +36,8 @@ def create_api_key(
         UserError: a scope that does not exist, or none.
     """
     wanted = sorted(set(scopes))
-    if not wanted or not SCOPES.issuperset(wanted):
-        raise UserError(f"Scopes {wanted} are not among {sorted(SCOPES)}; give at least one of these.")
+    if not wanted or not set(Scope).issuperset(wanted):
+        raise UserError(f"Scopes {wanted} are not among {', '.join(Scope)}; give at least one of these.")
     api_key_id, secret = new_id("key"), secrets.token_hex(32)
     session.add(
         ApiKeyRow(

@@ -11,7 +11,6 @@ frame, so that every step is one pass over contiguous numbers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -28,6 +27,7 @@ from core.pose.skeleton import (
     RIGHT_HAND,
     TRUNK,
 )
+from core.specs.jobs import ProfileName
 
 NUM_RAW_JOINTS = 133
 """Keypoints of COCO-WholeBody."""
@@ -35,8 +35,6 @@ MAX_FRAMES = 150
 """A video of more frames is subsampled."""
 LARGEST_COORDINATE = 1e6
 """A keypoint farther out, in pixels, is a detector's accident and counts as missing."""
-
-ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
 
 _VISIBLE_CONFIDENCE = 0.5
 _MIRROR_ZERO = 255 / 256

@@ -1,6 +1,7 @@
 """Job specifications: one frozen, closed, torch-free type per kind of job.
 
-The same object is the HTTP body, the job record and, resolved, the checkpoint's metadata.
+The same object is the HTTP body, the job record and, resolved, the checkpoint's metadata. What the service
+does with each kind is declared in `core/jobs/kinds.py`.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -46,11 +47,25 @@ SourceFormat = Literal[
 WantedFormat = Literal["auto", SourceFormat]
 """A layout that a source must have; `auto` looks and decides."""
 
+# Choices that the command line offers too; the fields that take them explain them.
+SplitBy = Literal["given", "signer", "session", "random"]
+ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
+Features = Literal["encoder", "untrained", "keypoints"]
+Protocol = Literal["knn", "linear", "retrieval", "fine_tune"]
+Folds = Literal["split", "each_signer", "each_session"]
+AuditedFolds = Literal[Folds, "random"]
+
+
+class JobSpec(Closed):
+    """What a job is asked to do; each kind of job has a subclass with its own `kind`."""
+
+    kind: str
+
 
 class SplitConfig(Closed):
     """How clips are divided into train and test."""
 
-    by: Literal["given", "signer", "session", "random"] = "given"
+    by: SplitBy = "given"
     """`given`: as the source says (all `train` where it says nothing); `signer`, `session`: whole signers
     or sessions go to test; `random`: stratified by label."""
     test: tuple[Name, ...] = ()
@@ -73,7 +88,7 @@ class SplitConfig(Closed):
         return self
 
 
-class ImportSpec(Closed):
+class ImportSpec(JobSpec):
     """Read pose files, normalise them and pack them into a corpus."""
 
     kind: Literal["import"] = "import"
@@ -83,7 +98,7 @@ class ImportSpec(Closed):
     """An upload's id (`upl_...`), or a file or folder below a configured corpus root."""
     format: WantedFormat = "auto"
     """How the source is laid out; `auto` looks and decides."""
-    profile: Literal["wlasl", "msasl", "slr500", "nmfs_csl"] | None = None
+    profile: ProfileName | None = None
     """Whose confidence thresholds normalisation uses; without it those of the benchmark that the source is
     from, and of WLASL where it is from none."""
     image_width: Positive | None = None
@@ -127,7 +142,7 @@ class ImportSpec(Closed):
         return self
 
 
-class ImportEncoderSpec(Closed):
+class ImportEncoderSpec(JobSpec):
     """Make an encoder of a checkpoint that the paper's released code wrote."""
 
     kind: Literal["import_encoder"] = "import_encoder"
@@ -151,7 +166,7 @@ class ClipSelection(Closed):
     """Not these glosses."""
 
 
-class PretrainSpec(Closed):
+class PretrainSpec(JobSpec):
     """Pretrain an encoder on a corpus; labels are not looked at."""
 
     kind: Literal["pretrain"] = "pretrain"
@@ -167,7 +182,7 @@ class PretrainSpec(Closed):
     """Clips to learn from."""
 
 
-class EvaluateSpec(Closed):
+class EvaluateSpec(JobSpec):
     """Score features on a labelled corpus with a probe that changes nothing but itself, or fine-tune a copy
     of the encoder on it (docs/protocols.md)."""
 
@@ -176,14 +191,14 @@ class EvaluateSpec(Closed):
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     encoder: Reference | None = None
     """An encoder's id (`enc_...`) or name; without the service, a path. Not needed for `keypoints`."""
-    features: Literal["encoder", "untrained", "keypoints"] = "encoder"
+    features: Features = "encoder"
     """`encoder`: its features; `untrained`: those of the same network with fresh weights; `keypoints`: the
     resampled pose itself. The latter two are baselines."""
-    protocol: Literal["knn", "linear", "retrieval", "fine_tune"] = "knn"
+    protocol: Protocol = "knn"
     """`knn`: weighted k-nearest neighbours; `linear`: logistic regression on frozen features; `retrieval`:
     each test clip searches the train clips for its own gloss (recall at 1, 5, 10; mean average precision);
     `fine_tune`: a copy of the whole encoder is trained with a classifier, anew for each fold and seed."""
-    folds: Literal["split", "each_signer", "each_session"] = "split"
+    folds: Folds = "split"
     """`split`: fit on `train`, score on `test`; the others leave one signer or session out in turn."""
     clips: ClipSelection = ClipSelection()
     """Clips that take part."""
@@ -257,13 +272,13 @@ class EvaluateSpec(Closed):
         return self.protocol == "fine_tune" or self.features == "untrained" or fewer_labels
 
 
-class LeakAuditSpec(Closed):
+class LeakAuditSpec(JobSpec):
     """Look for what makes scores on a corpus better than they are: copies, shared signers, posture."""
 
     kind: Literal["leak_audit"] = "leak_audit"
     corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
-    folds: Literal["split", "each_signer", "each_session", "random"] = "split"
+    folds: AuditedFolds = "split"
     """What stands on the two sides: `split`: the corpus' splits, every two of them; `each_signer` and
     `each_session`: one left out in turn, and the others; `random`: what a random split would do."""
     test_fraction: ProperFraction = 0.2
@@ -277,9 +292,3 @@ class LeakAuditSpec(Closed):
     """Of more glosses, so many are drawn to probe posture on."""
     seed: Seed = 0
     """Seed of the random split and of what is drawn."""
-
-
-JobSpec = Annotated[
-    ImportSpec | PretrainSpec | EvaluateSpec | ImportEncoderSpec | LeakAuditSpec, Field(discriminator="kind")
-]
-"""What a job is asked to do."""

@@ -198,6 +198,12 @@ def resolve(spec: PretrainSpec) -> PretrainConfig:
         raise SpecError(fault_sentence(first, at=pointer), pointer=pointer) from None
 
 
+def spell_out(spec: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec` with every field of `resolved` as an override, so that later changes of its recipe do not
+    reach it."""
+    return {**spec, "overrides": {field: value for field, value in resolved.items() if field != "recipe"}}
+
+
 def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str) -> dict[str, Any]:
     merged = dict(values)
     for field, value in overrides.items():

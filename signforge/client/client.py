@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from core.errors import SpecError, StorageError
+from core.jobs.kinds import IMPORT, IMPORT_ENCODER, spec_adapter
 from core.specs.jobs import JobSpec, SplitConfig
 from signforge.client import job_logs, lists
 from signforge.client.address import find_address
@@ -31,7 +32,6 @@ Spec = JobSpec | Mapping[str, Any]
 
 _CHUNK_BYTES = 2**20
 _LONG_POLL_SECONDS = 20.0
-_spec_adapter: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 
 
 class Client(LibraryCalls, Administration, WebhookCalls):
@@ -95,7 +95,13 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         `options` are the further fields of `ImportSpec`: format, profile, image_width, image_height, and what
         to do with a benchmark.
         """
-        body = {"kind": "import", "source": source, "name": name, "split": split or SplitConfig(), **options}
+        body = {
+            "kind": IMPORT.name,
+            "source": source,
+            "name": name,
+            "split": split or SplitConfig(),
+            **options,
+        }
         return self.submit(body)
 
     def add_corpus(
@@ -108,12 +114,20 @@ class Client(LibraryCalls, Administration, WebhookCalls):
         **options: Any,
     ) -> Job:
         """Upload a file or folder and ask for a corpus made of it; returns the import job."""
-        body = {"kind": "import", "source": "upl_", "name": name, "split": split or SplitConfig(), **options}
+        body = {
+            "kind": IMPORT.name,
+            "source": "upl_",
+            "name": name,
+            "split": split or SplitConfig(),
+            **options,
+        }
         return self._submit_upload(path, body, on_bytes)
 
     def add_encoder(self, path: str | Path, *, name: str, on_bytes: OnBytes | None = None) -> Job:
         """Upload a checkpoint of the paper's released code and ask for an encoder made of it."""
-        return self._submit_upload(path, {"kind": "import_encoder", "source": "upl_", "name": name}, on_bytes)
+        return self._submit_upload(
+            path, {"kind": IMPORT_ENCODER.name, "source": "upl_", "name": name}, on_bytes
+        )
 
     def submit(
         self,
@@ -266,7 +280,7 @@ def _scheduling(priority: int, deadline_seconds: float | None) -> dict[str, floa
 
 def _validated(spec: Spec) -> dict[str, Any]:
     try:
-        checked = _spec_adapter.validate_python(spec)
+        checked = spec_adapter().validate_python(spec)
     except ValidationError as error:
         first = error.errors()[0]
         # The first part of a location is the kind of job, which is not part of the document.

@@ -22,7 +22,6 @@ from signforge.commands.import_options import (
     OnServer,
     OverrideImageSize,
     Source,
-    SplitBy,
     SplitSeed,
     TestFraction,
     TestGroups,
@@ -44,7 +43,7 @@ def add(
     source: Source,
     name: NewName = "",
     on_server: OnServer = False,
-    split_by: DividedBy = SplitBy.GIVEN,
+    split_by: DividedBy = "given",
     test: TestGroups = None,
     test_fraction: TestFraction = 0.2,
     split_seed: SplitSeed = 0,
@@ -64,7 +63,7 @@ def add(
 ) -> None:
     """Send pose files and have them normalised and packed into a corpus."""
     split = {
-        "by": split_by.value,
+        "by": split_by,
         "test": tuple(test or ()),
         "test_fraction": test_fraction,
         "seed": split_seed,
@@ -74,7 +73,7 @@ def add(
         "name": name or PurePath(source).name.split(".")[0],
         "split": split,
         "format": source_format,
-        "profile": profile.value if profile else None,
+        "profile": profile,
         "image_width": image_width,
         "image_height": image_height,
         "override_image_size": override_image_size,

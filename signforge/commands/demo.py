@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from core.pose.synthetic.recording import (
     names_of,
     save_npz,
 )
-from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.jobs import EvaluateSpec, Features, PretrainSpec, Protocol, SplitConfig
 from core.specs.recipes import find_recipe
 from signforge.client import Client
 from signforge.client.errors import ServiceError
@@ -34,9 +34,6 @@ from signforge.commands.terminal import output
 from signforge.commands.watching import watch_job
 from signforge.embedded.children import Child, wait_until
 from signforge.encoder import load_encoder, read_clips
-
-Features = Literal["keypoints", "untrained", "encoder"]
-Protocol = Literal["knn", "linear"]
 
 CORPUS = "made-up-signers"
 NUM_NEW_SIGNERS = 2

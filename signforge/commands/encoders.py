@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from core.jobs.kinds import IMPORT_ENCODER
 from signforge.client import Client
 from signforge.client.models import Evaluation
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table, size
@@ -83,7 +84,7 @@ def import_encoder(
     """Make an encoder of a released checkpoint; its weights are read, nothing in it is run."""
     with Client() as client:
         if on_server:
-            job = client.submit({"kind": "import_encoder", "source": source, "name": name})
+            job = client.submit({"kind": IMPORT_ENCODER.name, "source": source, "name": name})
         else:
             with transfer_bar("uploading") as on_bytes:
                 job = client.add_encoder(source, name=name, on_bytes=on_bytes)

@@ -2,22 +2,20 @@
 
 from typing import Any
 
+from core.jobs.kinds import EVALUATE
 from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
 from signforge.client.models import Job
 from signforge.commands.evaluate_options import (
     AllowIdenticalClips,
     EveryGloss,
-    Features,
     FineTuneChanges,
-    Folds,
     LabelFraction,
     LabelsPerGloss,
     MaybeEncoder,
     NumNeighbours,
     NumSeeds,
     PerClass,
-    Protocol,
     ScoredBy,
     ScoredFeatures,
     ScoredOn,
@@ -46,9 +44,9 @@ from signforge.commands.terminal import AsJson
 def evaluate(
     corpus: CorpusName,
     encoder: MaybeEncoder = None,
-    features: ScoredFeatures = Features.ENCODER,
-    protocol: ScoredBy = Protocol.KNN,
-    folds: ScoredOn = Folds.SPLIT,
+    features: ScoredFeatures = "encoder",
+    protocol: ScoredBy = "knn",
+    folds: ScoredOn = "split",
     test_corpus: TestCorpus = None,
     test_splits: TestSplits = None,
     train_on_val: TrainOnVal = False,
@@ -73,12 +71,12 @@ def evaluate(
 ) -> None:
     """Score features on a labelled corpus: probes on frozen features, retrieval, or fine-tuning."""
     spec: dict[str, Any] = {
-        "kind": "evaluate",
+        "kind": EVALUATE.name,
         "corpus": corpus,
         "encoder": encoder,
-        "features": features.value,
-        "protocol": protocol.value,
-        "folds": folds.value,
+        "features": features,
+        "protocol": protocol,
+        "folds": folds,
         "clips": selection(splits, signers, exclude_signers, exclude_labels),
         "test_corpus": test_corpus,
         "test_clips": selection(test_splits, None, None, None),

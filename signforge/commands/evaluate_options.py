@@ -1,35 +1,10 @@
 """The options of `signforge evaluate`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-
-class Features(StrEnum):
-    """What is scored."""
-
-    ENCODER = "encoder"
-    UNTRAINED = "untrained"
-    KEYPOINTS = "keypoints"
-
-
-class Protocol(StrEnum):
-    """How it is scored."""
-
-    KNN = "knn"
-    LINEAR = "linear"
-    RETRIEVAL = "retrieval"
-    FINE_TUNE = "fine_tune"
-
-
-class Folds(StrEnum):
-    """On what it is scored."""
-
-    SPLIT = "split"
-    EACH_SIGNER = "each_signer"
-    EACH_SESSION = "each_session"
-
+from core.specs.jobs import Features, Folds, Protocol
 
 MaybeEncoder = Annotated[str | None, typer.Option(help="An encoder's id or name.")]
 ScoredFeatures = Annotated[Features, typer.Option(help="What is scored.")]

@@ -1,30 +1,10 @@
 """The options of `signforge corpora add`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from core.specs.jobs import WantedFormat
-
-
-class SplitBy(StrEnum):
-    """How clips are divided into train and test."""
-
-    GIVEN = "given"
-    SIGNER = "signer"
-    SESSION = "session"
-    RANDOM = "random"
-
-
-class Profile(StrEnum):
-    """Whose confidence thresholds normalisation uses."""
-
-    WLASL = "wlasl"
-    MSASL = "msasl"
-    SLR500 = "slr500"
-    NMFS_CSL = "nmfs_csl"
-
+from core.specs.jobs import ProfileName, SplitBy, WantedFormat
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus; without it, the file's own.")]
@@ -42,7 +22,7 @@ AllowOverlap = Annotated[
 ]
 Format = Annotated[WantedFormat, typer.Option("--format", help="Its layout.")]
 Thresholds = Annotated[
-    Profile | None, typer.Option(help="Confidence thresholds; without it, the benchmark's own.")
+    ProfileName | None, typer.Option(help="Confidence thresholds; without it, the benchmark's own.")
 ]
 ImageWidth = Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")]
 ImageHeight = Annotated[int | None, typer.Option(min=1, help="Pixels, where it does not say.")]

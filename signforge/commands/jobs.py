@@ -1,10 +1,11 @@
 """`signforge jobs`, `show`, `watch`, `logs`, `cancel`, `pause`, `resume` and `retry`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from core.errors import SpecError
+from core.jobs.kinds import KINDS, find
 from core.jobs.states import State
 from signforge.client import Client
 from signforge.client.models import Job
@@ -21,19 +22,25 @@ Deadline = Annotated[
 ]
 
 
-class Kind(StrEnum):
-    """Kinds of job."""
+def _registered_kind(name: str) -> str:
+    """Check the name of a kind against the registry, as it is when the command runs."""
+    try:
+        return find(name).name
+    except SpecError as error:
+        raise typer.BadParameter(str(error)) from None
 
-    IMPORT = "import"
-    PRETRAIN = "pretrain"
-    EVALUATE = "evaluate"
-    IMPORT_ENCODER = "import_encoder"
-    LEAK_AUDIT = "leak_audit"
+
+OfKind = Annotated[
+    str | None,
+    typer.Option(
+        "--kind", metavar=f"<{'|'.join(KINDS)}>", parser=_registered_kind, help="Only jobs of this kind."
+    ),
+]
 
 
 def list_jobs(
     state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only jobs of this kind.")] = None,
+    kind: OfKind = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
     as_json: AsJson = False,
 ) -> None:

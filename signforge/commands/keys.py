@@ -1,11 +1,11 @@
 """`signforge keys create | list | rotate | revoke`: API keys of the service."""
 
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from core.jobs.scopes import Scope
 from signforge.client import Client
 from signforge.client.models import ApiKey
 from signforge.commands.terminal import AsJson, print_json, print_table
@@ -15,14 +15,6 @@ _LONGEST_GRACE_DAYS = 30
 ApiKeyId = Annotated[str, typer.Argument(metavar="ID", help="An API key's id.")]
 
 app = typer.Typer(no_args_is_help=True, help="API keys: who may use the service, and for what.")
-
-
-class Scope(StrEnum):
-    """What an API key allows."""
-
-    READ = "read"
-    SUBMIT = "submit"
-    ADMIN = "admin"
 
 
 @app.command()

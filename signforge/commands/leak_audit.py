@@ -1,31 +1,23 @@
 """`signforge corpora leak-audit`: look for what makes scores on a corpus better than they are."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from core.jobs.kinds import LEAK_AUDIT
+from core.specs.jobs import AuditedFolds
 from signforge.client import Client
 from signforge.commands.submit import NotLabels, NotSigners, Signers, Splits, selection
 from signforge.commands.terminal import AsJson, print_json, print_table
 from signforge.commands.watching import watch_until_exit
 
 
-class Sides(StrEnum):
-    """What stands on the two sides of an audit."""
-
-    SPLIT = "split"
-    EACH_SIGNER = "each_signer"
-    EACH_SESSION = "each_session"
-    RANDOM = "random"
-
-
 def leak_audit(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A corpus' id or name.")],
     folds: Annotated[
-        Sides,
+        AuditedFolds,
         typer.Option(help="Its own splits, one signer or session left out, or what a random split would do."),
-    ] = Sides.SPLIT,
+    ] = "split",
     test_fraction: Annotated[
         float, typer.Option(min=0, max=1, help="Share that a random split tests.")
     ] = 0.2,
@@ -45,9 +37,9 @@ def leak_audit(
 ) -> None:
     """Look for copies, signers and sessions on both sides, and for glosses that posture alone gives away."""
     spec = {
-        "kind": "leak_audit",
+        "kind": LEAK_AUDIT.name,
         "corpus": corpus,
-        "folds": folds.value,
+        "folds": folds,
         "test_fraction": test_fraction,
         "seed": seed,
         "clips": selection(splits, signers, exclude_signers, exclude_labels),

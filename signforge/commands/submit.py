@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from core.errors import SpecError
+from core.jobs.kinds import PRETRAIN
 from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
 from signforge.client.client import Spec
@@ -72,7 +73,7 @@ def pretrain(
     """Pretrain an encoder on a corpus; only its split `train` unless --split says otherwise."""
     clips = selection(splits or ["train"], signers, exclude_signers, exclude_labels)
     spec = {
-        "kind": "pretrain",
+        "kind": PRETRAIN.name,
         "name": name,
         "corpus": corpus,
         "recipe": recipe,

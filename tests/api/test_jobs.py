@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.documents.examples import JOB_EXAMPLES
+from api.documents.examples import job_examples
 from core.encoders.footprint import footprint
 from core.jobs.database import transaction
 from core.jobs.ledger.outcomes import (
@@ -63,7 +63,7 @@ class TestSubmission:
         upload = bench.client.post("/v1/uploads?filename=a.npz", content=b"poses").json()
         corpus_id = bench.make_corpus("my-signs")
         bench.make_encoder(corpus_id, name="my-encoder")
-        for example in JOB_EXAMPLES.values():
+        for example in job_examples().values():
             body = dict(example["value"])
             if body["kind"].startswith("import"):
                 body |= {"source": upload["id"], "name": "another"}

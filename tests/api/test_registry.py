@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from api.auth import Scope
 from core.jobs.database import transaction
-from core.jobs.keys import SCOPES
 from core.jobs.ledger.outcomes import fail, succeed_evaluate
 from core.jobs.states import Reason
 from core.jobs.workers import Capacity, heartbeat, set_job
@@ -107,9 +105,6 @@ def test_a_worker_tells_its_job_to_its_owner_only(bench: Bench) -> None:
 
 
 class TestApiKeys:
-    def test_scopes_are_those_of_the_ledger(self) -> None:
-        assert {scope.value for scope in Scope} == SCOPES
-
     def test_a_key_is_made_used_listed_and_revoked(self, bench: Bench) -> None:
         admin = bench.client_of("root", "admin")
         answer = admin.post("/v1/api-keys", json={"owner": "ben"})

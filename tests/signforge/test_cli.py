@@ -365,7 +365,7 @@ def test_an_audit_is_followed_and_shown(invoke: Invoke, api: RunningApi, corpus:
             claim = api.claim()
             assert claim.spec["clips"]["exclude_labels"] == ["thanks"]
             with transaction(api.engine) as session:
-                outcomes.succeed_leak_audit(session, claim.lease, result={"leak_audit": found})
+                outcomes.succeed(session, claim.lease, result={"leak_audit": found})
             result = told.result(timeout=20)
         assert result.exit_code == 0, result.output
         if told_as == "JSON":

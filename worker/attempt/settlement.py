@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from core.errors import EncoderError, SignforgeError, StorageError
 from core.jobs.identifiers import new_id
+from core.jobs.job_kind import Artifact
+from core.jobs.kinds import KINDS
 from core.jobs.ledger import outcomes
 from core.jobs.ledger.fence import RetryPolicy
 from core.jobs.ledger.leases import Claim
@@ -72,14 +74,14 @@ def _success(
 ) -> Write:
     """A result that does not hold what it promises is our fault, and a fault is tried again."""
     try:
-        return _SUCCESSES[claim.kind](claim, result, out, store)
+        return _SUCCESSES[KINDS[claim.kind].makes](claim, result, out, store)
     except (SignforgeError, OSError, ValueError, KeyError) as error:
         reason = Reason(error.reason) if isinstance(error, StorageError) else Reason.INTERNAL_ERROR
         message = f"The program's result cannot be used: {error!r}."
         return _back_to_the_queue(claim, Verdict(Fate.RETRY, reason, message), policy, None)
 
 
-def _imported(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
+def _with_corpus(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
     corpus_id, source = new_id("cor"), out / str(result["corpus"])
     size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
     location = store.location_of(store.corpus_folder(corpus_id))
@@ -89,7 +91,7 @@ def _imported(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactSt
     )
 
 
-def _pretrained(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
+def _with_encoder(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
     encoder_id = new_id("enc")
     source, location = out / str(result["encoder"]), store.location_of(store.encoder_folder(encoder_id))
     weights = source / "encoder.safetensors"
@@ -104,20 +106,19 @@ def _pretrained(claim: Claim, result: dict[str, Any], out: Path, store: Artifact
     return lambda session: outcomes.succeed_pretrain(session, claim.lease, encoder=encoder, result=result)
 
 
-def _evaluated(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
+def _with_evaluation(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
     scores = {"scores": dict(result["scores"])}
     return lambda session: outcomes.succeed_evaluate(session, claim.lease, result=scores)
 
 
-def _leak_audited(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
-    found = {"leak_audit": dict(result["leak_audit"])}
-    return lambda session: outcomes.succeed_leak_audit(session, claim.lease, result=found)
+def _with_result_alone(claim: Claim, result: dict[str, Any], _out: Path, _store: ArtifactStore) -> Write:
+    return lambda session: outcomes.succeed(session, claim.lease, result=result)
 
 
-_SUCCESSES: dict[str, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Write]] = {
-    "import": _imported,
-    "pretrain": _pretrained,
-    "evaluate": _evaluated,
-    "import_encoder": _pretrained,
-    "leak_audit": _leak_audited,
+_SUCCESSES: Mapping[Artifact | None, Callable[[Claim, dict[str, Any], Path, ArtifactStore], Write]] = {
+    Artifact.CORPUS: _with_corpus,
+    Artifact.ENCODER: _with_encoder,
+    Artifact.EVALUATION: _with_evaluation,
+    None: _with_result_alone,
 }
+"""By what a kind of job makes."""

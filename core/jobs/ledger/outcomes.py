@@ -142,8 +142,8 @@ def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any
     return _succeed(session, job, {"evaluation_id": evaluation_id, **told})
 
 
-def succeed_leak_audit(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
-    """End the job with what was found."""
+def succeed(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
+    """End a job that makes nothing but its result."""
     job = held(session, lease)
     return _stop(session, job) if _asked_to_stop(job) else _succeed(session, job, dict(result))
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.jobs.job_kind import Artifact
 from core.jobs.tables.base import Tables
 from core.jobs.tables.jobs import JobRow
 
@@ -101,6 +102,11 @@ class EncoderRow(Tables):
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 
+
+ROW_TYPES: Mapping[Artifact, type[UploadRow | CorpusRow | EncoderRow]] = {
+    Artifact(row_type.__tablename__): row_type for row_type in (UploadRow, CorpusRow, EncoderRow)
+}
+"""The tables whose rows specifications refer to; each row has files."""
 
 _SCORE_TABLES = frozenset({"per_class", "confusions"})
 

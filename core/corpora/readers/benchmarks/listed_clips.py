@@ -8,7 +8,8 @@ from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.source import ReadReport
 from core.corpora.split_names import TRAIN
 from core.errors import CorpusError
-from core.pose.normalise import PROFILES, NormalisationProfile, ProfileName
+from core.pose.normalise import PROFILES, NormalisationProfile
+from core.specs.jobs import ProfileName
 
 NO_POSE = "no pose"
 """Why a clip is skipped that is listed, but has no keypoints."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from core.errors import SignforgeError
 from core.jobs.database import transaction
 from core.jobs.ledger.leases import Claim
 from core.jobs.storage.artifacts import ArtifactStore
@@ -14,7 +15,8 @@ from core.jobs.tables.artifacts import CorpusRow, EncoderRow, UploadRow
 from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.recipes import resolve
 from tests.core.jobs.arranging import queue
-from worker.attempt.programs import PROGRAMS, DataMissing, local_spec
+from worker.attempt.local_spec import DataMissing, local_spec
+from worker.attempt.verdict import RETRIED
 
 
 @pytest.fixture
@@ -117,5 +119,8 @@ def test_files_that_are_gone_are_missing_too(engine: Engine, store: ArtifactStor
         localise(engine, store, PretrainSpec(corpus="cor_1"))
 
 
-def test_every_kind_of_job_has_its_program(engine: Engine) -> None:
-    assert set(PROGRAMS) == {"import", "pretrain", "evaluate", "import_encoder", "leak_audit"}
+def test_a_kind_of_job_this_worker_has_not_heard_of_is_named(engine: Engine, store: ArtifactStore) -> None:
+    spec = PretrainSpec(corpus="cor_1")
+    with pytest.raises(SignforgeError, match=r"'distil'.*Update the worker") as refused:
+        localise(engine, store, spec, kind="distil")
+    assert refused.value.reason in RETRIED  # another worker may know it

@@ -1,0 +1,138 @@
+"""The declaration of one kind of job: what the API, the workers and the command line must know about it.
+
+Free of torch and SQLAlchemy, because clients import it; tables are named by `Artifact`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.specs.jobs import JobSpec
+
+
+class Artifact(StrEnum):
+    """What jobs use and make. The value names its table, its folder in the artifact store and its URLs."""
+
+    UPLOAD = "uploads"
+    CORPUS = "corpora"
+    ENCODER = "encoders"
+    EVALUATION = "evaluations"
+
+    @property
+    def noun(self) -> str:
+        """What one of them is called."""
+        return self.name.lower()
+
+
+_FIELDS_OF_MAKERS: Mapping[Artifact | None, frozenset[str]] = {
+    None: frozenset(),
+    Artifact.CORPUS: frozenset({"name"}),
+    Artifact.ENCODER: frozenset({"name"}),
+    Artifact.EVALUATION: frozenset({"corpus", "features", "protocol", "folds"}),
+}
+"""What kinds of job can make, and the fields that such a row takes from the specification."""
+
+
+@dataclass(frozen=True)
+class RefersTo:
+    """What a field of a specification refers to; the row cannot be deleted until the job has ended.
+
+    A user gives an id or, of a corpus or encoder, a name. The job record holds the id, the program gets a
+    local path. A field that refers to an upload may hold a path below a corpus root instead.
+    """
+
+    to: Artifact
+    clips: str | None = None
+    """The field that selects clips of the corpus."""
+    shares_glosses_with: str | None = None
+    """The field of another corpus; the two must have a gloss in common."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """How a specification that names a recipe becomes a full configuration, stored beside it."""
+
+    resolve: Callable[[Any], BaseModel]
+    """Specification -> configuration."""
+    spell_out: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+    """Specification and stored configuration, as JSON -> the specification that the program gets."""
+    estimate: str | None = None
+    """`module:function` of the API that estimates the cost of a run from its `JobRow`."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A specification shown in the OpenAPI document; the tests submit it."""
+
+    summary: str
+    fields: Mapping[str, Any]
+    """The specification without its kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobKind:
+    """A kind of job.
+
+    Raises:
+        ValueError: the declaration does not fit the specification's fields.
+    """
+
+    spec_type: type[JobSpec]
+    program: str
+    """The module that does it: `python -m MODULE --spec FILE --out DIR` (core/program/frame.py)."""
+    noun: str
+    """What such a job is called: `leak audit`."""
+    makes: Artifact | None = None
+    """What a success adds besides the job's result."""
+    references: Mapping[str, RefersTo] = field(default_factory=dict)
+    """Fields that refer to rows."""
+    resolution: Resolution | None = None
+    """For specifications that name a recipe."""
+    title: Callable[[Mapping[str, Any]], str] | None = None
+    """How lists call a job of a given stored specification, where neither a name nor a reference will do."""
+    examples: Mapping[str, Example] = field(default_factory=dict)
+    """By a name that is unique among all kinds."""
+
+    def __post_init__(self) -> None:
+        if self.makes not in _FIELDS_OF_MAKERS:
+            raise ValueError(
+                f"A job of kind {self.name!r} cannot make any {self.makes}; set `makes` to None."
+            )
+        named = {field for reference in self.references.values() for field in _other_fields(reference)}
+        needed = {*self.references, *named, *_FIELDS_OF_MAKERS[self.makes]}
+        if lacking := sorted(needed - set(self.spec_type.model_fields)):
+            raise ValueError(
+                f"{self.spec_type.__name__} has no field {', '.join(lacking)}, which the declaration of "
+                f"kind {self.name!r} needs; add it, or change `references` or `makes`."
+            )
+
+    @property
+    def name(self) -> str:
+        """The `kind` of its specifications."""
+        name = self.spec_type.model_fields["kind"].default
+        if not isinstance(name, str):
+            raise ValueError(
+                f"{self.spec_type.__name__}.kind has no default; declare it as `kind: Literal[NAME] = NAME`."
+            )
+        return name
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its specifications have a name."""
+        return "name" in self.spec_type.model_fields
+
+    def title_of(self, spec: Mapping[str, Any]) -> str:
+        """What lists call a job of that stored specification."""
+        if self.title is not None:
+            return self.title(spec)
+        if self.is_named:
+            return str(spec["name"])
+        referred_to = next((spec[field] for field in self.references if spec.get(field)), None)
+        return self.noun if referred_to is None else f"{self.noun} of {referred_to}"
+
+
+def _other_fields(reference: RefersTo) -> list[str]:
+    return [field for field in (reference.clips, reference.shares_glosses_with) if field is not None]

@@ -1,0 +1,93 @@
+"""How a stored specification becomes the one that a program gets.
+
+A stored specification names corpora, encoders and uploads by id; a program knows paths only.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from core.errors import ArtifactError, SignforgeError
+from core.jobs.database import reading
+from core.jobs.job_kind import Artifact, JobKind, RefersTo
+from core.jobs.kinds import KINDS
+from core.jobs.ledger.leases import Claim
+from core.jobs.storage.artifacts import ArtifactStore
+from core.jobs.storage.manifests import FileDigest
+from core.jobs.tables.artifacts import ROW_TYPES, CorpusRow, EncoderRow, UploadRow
+
+
+class DataMissing(SignforgeError):  # noqa: N818 - what it says is the fault
+    """Something a job needs is not there (any more)."""
+
+    reason = "data_missing"
+
+
+def local_spec(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
+    """The specification of a job with local paths for ids, and with its resolved recipe spelt out.
+
+    What is not at its local path yet is fetched, while no transaction is open.
+
+    Raises:
+        DataMissing: a corpus, encoder or upload has no row, or its files are gone or damaged.
+        StorageError: the store does not answer, or there is no room.
+        SignforgeError: this worker does not know the kind of job.
+    """
+    kind = _kind_of(claim)
+    spec = {
+        **claim.spec,
+        **{
+            field: _local_path(engine, store, reference, str(value))
+            for field, reference in kind.references.items()
+            if (value := claim.spec.get(field)) is not None
+        },
+    }
+    if kind.resolution is None or claim.resolved is None:
+        return spec
+    return kind.resolution.spell_out(spec, claim.resolved)
+
+
+def _kind_of(claim: Claim) -> JobKind:
+    """A newer API may queue what this worker has not heard of; another worker may have."""
+    if claim.kind not in KINDS:
+        raise SignforgeError(
+            f"This worker knows no kind of job {claim.kind!r}, only {', '.join(KINDS)}. Update the worker."
+        )
+    return KINDS[claim.kind]
+
+
+def _local_path(engine: Engine, store: ArtifactStore, reference: RefersTo, named: str) -> str:
+    if reference.to == Artifact.UPLOAD and not named.startswith("upl_"):
+        return named  # a path below a corpus root
+    try:
+        with reading(engine) as session:
+            row = session.get(ROW_TYPES[reference.to], named)
+        if row is None:
+            raise ArtifactError("There is no record of it.")
+        return _FETCH[reference.to](store, row)
+    except ArtifactError as error:
+        raise DataMissing(
+            f"{reference.to.noun.capitalize()} {named} is not there (any more): {error} Submit the job again "
+            "with one that is."
+        ) from error
+
+
+def _upload(store: ArtifactStore, row: UploadRow) -> str:
+    return str(store.fetch_file(row.location, FileDigest(row.size_bytes, row.sha256)))
+
+
+def _corpus(store: ArtifactStore, row: CorpusRow) -> str:
+    return str(store.fetch_folder(row.location))
+
+
+def _encoder(store: ArtifactStore, row: EncoderRow) -> str:
+    weights = {"encoder.safetensors": FileDigest(row.size_bytes, row.sha256)}
+    return str(store.fetch_folder(row.location, weights))
+
+
+_FETCH: Mapping[Artifact, Callable[[ArtifactStore, Any], str]] = {
+    Artifact.UPLOAD: _upload,
+    Artifact.CORPUS: _corpus,
+    Artifact.ENCODER: _encoder,
+}
