@@ -19,7 +19,8 @@ def main() -> None:
     """Read the newest scores of each kind and write the SVG."""
     with Client() as client:
         scores = {
-            (found.features, found.protocol): found.scores["top1"] for found in reversed(client.evaluations())
+            (found.features, found.protocol): found.scores["top1"]
+            for found in reversed(client.evaluations.list())
         }
     Path(sys.argv[1]).write_text(drawing(scores))
 

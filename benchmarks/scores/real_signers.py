@@ -29,8 +29,8 @@ def main() -> None:
     options = arguments()
     excluded = tuple(options.exclude_label)
     with Client() as client:
-        signers = client.corpus(options.corpus).summary["signer_names"]
-        encoders = {signer: client.submit(pretraining(options, signer, excluded)) for signer in signers}
+        signers = client.corpora.get(options.corpus).summary["signer_names"]
+        encoders = {signer: client.jobs.submit(pretraining(options, signer, excluded)) for signer in signers}
         for job in encoders.values():
             finished(client, job)
         scores = {
@@ -78,12 +78,12 @@ def scored(
         folds="each_signer",
         clips=ClipSelection(exclude_labels=excluded),
     )
-    result: Any = finished(client, client.submit(spec)).result
+    result: Any = finished(client, client.jobs.submit(spec)).result
     return next(float(fold["top1"]) for fold in result["scores"]["folds"] if fold["name"] == signer)
 
 
 def finished(client: Client, job: Job) -> Job:
-    job = client.wait(job.id, timeout=WAIT_SECONDS)
+    job = client.jobs.wait(job.id, timeout=WAIT_SECONDS)
     if not job.has_succeeded:
         sys.exit(f"{job.id} {job.state}: {job.status_message}")
     return job

@@ -1,29 +1,26 @@
 """One HTTP connection to the service: problems become exceptions, broken connections are tried again."""
 
-import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
+from core.errors import UserError
 from signforge.client.address import Address
+from signforge.client.backoff import Backoff, Sleep, retry_after
 from signforge.client.errors import BUSY, ConnectionFailed, Unavailable, problem_of
 
-Sleep = Callable[[float], None]
 AWAY = (httpx.TransportError, Unavailable)
-"""What a service that may come back leaves one with."""
+"""The errors of a service that may come back."""
 
-_WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0)
-"""Before the second, third ... try of a request that is safe to repeat."""
-PATIENT_WAITS_SECONDS = (*_WAITS_SECONDS, *itertools.repeat(_WAITS_SECONDS[-1], 28))
-"""The same for whoever has waited for hours already: a minute in all, long enough for a restart."""
-_LONGEST_RETRY_AFTER_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _TIMEOUT = httpx.Timeout(60.0, connect=_CONNECT_SECONDS)
-_REFUSED_SECONDS = 1.0
-"""Where nobody listens, longer waits than this are not worth a person's time."""
+_LONGEST_WAIT_REFUSED_SECONDS = 0.5
+"""A single call that is refused a connection gives up before it would wait longer than this."""
 
 
 class Connection:
@@ -69,20 +66,20 @@ class Connection:
         """
         if timeout is not None:
             options["timeout"] = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
-        for wait in _waits_before_giving_up(repeatable, patient):
+        backoff = self._backoff(repeatable=repeatable, patient=patient)
+        while True:
             try:
                 response = self._http.request(
                     method, path, content=content() if content is not None else None, **options
                 )
             except httpx.TransportError as error:
                 refused = isinstance(error, httpx.ConnectError) and not patient
-                if wait is None or (refused and wait >= _REFUSED_SECONDS):
-                    raise self.failure(error) from None
-                self.sleep(wait)
+                if backoff.wait(at_most=_LONGEST_WAIT_REFUSED_SECONDS if refused else math.inf):
+                    continue
+                raise self.failure(error) from None
+            if response.status_code in BUSY and backoff.wait(seconds=retry_after(response)):
                 continue
-            if response.status_code not in BUSY or wait is None:
-                break
-            self.sleep(retry_after(response, wait))
+            break
         if response.is_error:
             raise problem_of(response)
         return response
@@ -132,22 +129,19 @@ class Connection:
         cause = str(error) or type(error).__name__
         return ConnectionFailed(f"No signforge service answers at {url} ({cause}). {advice}")
 
-
-def _waits_before_giving_up(repeatable: bool, patient: bool) -> tuple[float | None, ...]:
-    if not repeatable:
-        return (None,)
-    return (*(PATIENT_WAITS_SECONDS if patient else _WAITS_SECONDS), None)
-
-
-def waits() -> Iterator[float]:
-    """Seconds to wait before each further try, without end."""
-    return itertools.chain(_WAITS_SECONDS, itertools.repeat(_WAITS_SECONDS[-1]))
+    def _backoff(self, *, repeatable: bool, patient: bool) -> Backoff:
+        if not repeatable:
+            return Backoff.none(self.sleep)
+        return Backoff.patient(self.sleep) if patient else Backoff.brief(self.sleep)
 
 
-def retry_after(response: httpx.Response, otherwise: float) -> float:
-    """Seconds that the service asks to wait, within reason."""
-    try:
-        seconds = float(response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return otherwise
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_SECONDS)
+def path_of(*parts: str) -> str:
+    """The path of something below `/v1`; each part is quoted, so that an id cannot lead elsewhere.
+
+    Raises:
+        UserError: a part is empty or made of dots, which no id is.
+    """
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise UserError(f"{part!r} is not an id.")
+    return "/".join(("/v1", *(quote(part, safe="", errors="surrogateescape") for part in parts)))

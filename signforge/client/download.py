@@ -8,15 +8,14 @@ from pathlib import Path
 import httpx
 
 from core.errors import EncoderError, StorageError
-from signforge.client.connection import AWAY, PATIENT_WAITS_SECONDS, Connection, waits
+from signforge.client.backoff import Backoff
+from signforge.client.connection import AWAY, Connection
 
 OnBytes = Callable[[int, int | None], None]
 """Told the bytes on disk and the bytes in all, where known."""
 
 _CHUNK_BYTES = 2**18
 _SILENCE_SECONDS = 60.0
-_TRIES = len(PATIENT_WAITS_SECONDS)
-"""Connections in a row that bring nothing, in about a minute, before it gives up."""
 
 
 def fetch(
@@ -55,7 +54,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _fill(connection: Connection, path: str, part: Path, *, sha256: str, on_bytes: OnBytes) -> None:
-    pauses, idle = waits(), 0
+    backoff = Backoff.patient(connection.sleep)
     while True:
         before = _size(part)
         try:
@@ -64,10 +63,10 @@ def _fill(connection: Connection, path: str, part: Path, *, sha256: str, on_byte
                     _write(answer, part, on_bytes=on_bytes)
             return
         except AWAY as error:
-            idle, pauses = (0, waits()) if _size(part) > before else (idle + 1, pauses)
-            if idle >= _TRIES:
+            if _size(part) > before:
+                backoff.reset()
+            if not backoff.wait():
                 raise connection.failure(error) from None
-        connection.sleep(next(pauses))
 
 
 def _range(done: int, sha256: str) -> dict[str, str]:

@@ -2,46 +2,23 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
-from signforge.client.connection import AWAY, Connection, waits
-from signforge.client.models import EVENT_TYPES, Event, StateEvent, event_adapter
+import httpx
+from httpx_sse import EventSource, SSEError
+
+from signforge.client.backoff import Backoff
+from signforge.client.connection import AWAY, Connection
+from signforge.client.errors import ConnectionFailed
+from signforge.client.event_models import EVENT_TYPES, Event, StateEvent, event_adapter
 
 _SILENCE_SECONDS = 45.0
 """The service sends a heartbeat every 15 seconds; three missed ones mean the connection is dead."""
 _PATIENCE_SECONDS = 60.0
-"""How long a service may be away, say for a restart, before a watcher gives up."""
+"""How long a service may be away, say for a restart, before the call gives up."""
 
 
-@dataclass(frozen=True)
-class ServerSentEvent:
-    """One event as the wire carries it."""
-
-    type: str
-    data: str
-    id: str | None
-
-
-def parse(lines: Iterable[str]) -> Iterator[ServerSentEvent]:
-    """Group the lines of a `text/event-stream` into events; comments and unfinished events are dropped."""
-    fields: dict[str, str] = {}
-    data: list[str] = []
-    for line in lines:
-        if not line:
-            if data:
-                yield ServerSentEvent(fields.get("event", "message"), "\n".join(data), fields.get("id"))
-            fields, data = {}, []
-            continue
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            data.append(value)
-        elif name:
-            fields[name] = value
-
-
-def follow(
+def follow_events(
     connection: Connection,
     path: str,
     *,
@@ -55,28 +32,41 @@ def follow(
 
     Raises:
         ApiError: the service answered with a problem.
-        ConnectionFailed: it was away for longer than a minute.
+        ConnectionFailed: it was away for longer than a minute, or sends something other than events.
     """
-    away_since: float | None = None
-    pauses = waits()
+    backoff = Backoff.patient(connection.sleep, max_seconds=_PATIENCE_SECONDS, clock=clock)
     while True:
         try:
             for event in _one_stream(connection, path, after=after):
-                away_since, pauses = None, waits()  # it answers, even if the job is silent
+                backoff.reset()  # the service answers, even if the job is silent
                 if event is None:
                     continue
                 after = event.sequence
                 yield event
                 if isinstance(event, StateEvent) and event.is_final:
                     return
+        except SSEError as error:
+            raise ConnectionFailed(f"{connection.address.url} sends no events: {error}.") from None
         except AWAY as error:
-            away_since = clock() if away_since is None else away_since
-            if clock() - away_since > _PATIENCE_SECONDS:
+            if not backoff.wait():
                 raise connection.failure(error) from None
         else:
             if is_over():
                 return
-        connection.sleep(next(pauses))
+            backoff.wait()
+
+
+def read_events(response: httpx.Response) -> Iterator[Event]:
+    """The typed events in one answer; heartbeats, unknown types and an unfinished event are left out.
+
+    Raises:
+        SSEError: the answer is not an event stream.
+    """
+    for message in EventSource(response).iter_sse():
+        if message.event in EVENT_TYPES:
+            yield event_adapter.validate_python(
+                {"type": message.event, "sequence": message.id, "data": json.loads(message.data)}
+            )
 
 
 def _one_stream(connection: Connection, path: str, *, after: int) -> Iterator[Event | None]:
@@ -86,9 +76,5 @@ def _one_stream(connection: Connection, path: str, *, after: int) -> Iterator[Ev
         headers["Last-Event-ID"] = str(after)
     with connection.stream(path, headers=headers, timeout=_SILENCE_SECONDS) as response:
         yield None
-        for message in parse(response.iter_lines()):
-            if message.type in EVENT_TYPES and message.id is not None:
-                data = json.loads(message.data)
-                yield event_adapter.validate_python(
-                    {"type": message.type, "sequence": message.id, "data": data}
-                )
+        if response.status_code != httpx.codes.NO_CONTENT:  # which says that there are no more
+            yield from read_events(response)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from signforge.client.connection import Connection
+from signforge.client.connection import Connection, path_of
 from signforge.client.lists import given
 from signforge.client.models import LogPage
 
@@ -46,5 +46,5 @@ def followed(
 
 def _page(connection: Connection, job_id: str, attempt: int | None, offset: int) -> LogPage:
     params = {"offset": offset, **given(attempt=attempt)}
-    answer = connection.request("GET", f"/v1/jobs/{job_id}/logs", params=params, patient=True)
+    answer = connection.request("GET", path_of("jobs", job_id, "logs"), params=params, patient=True)
     return LogPage.model_validate(answer.json())

@@ -1,9 +1,9 @@
 """What the service answers, as the client hands it out: frozen; fields it does not know are ignored."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -59,6 +59,44 @@ class Job(Reply):
     def has_succeeded(self) -> bool:
         """Whether the job has ended well."""
         return self.state == "succeeded"
+
+
+class Attempt(Reply):
+    """One worker's try at a job; `outcome` is None while it goes on."""
+
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    message: str | None = None
+
+
+class Checkpoint(Reply):
+    """A committed checkpoint: a state from which its job can continue."""
+
+    id: str
+    job_id: str
+    attempt: int
+    step: int
+    size_bytes: int
+    pinned: bool
+    manifest: dict[str, Any] = Field(default_factory=dict)
+    created_at: datetime
+
+
+class Worker(Reply):
+    """A worker and its devices; `job_id` is the job it runs, if that is yours."""
+
+    name: str
+    host: str
+    process_id: int
+    busy: bool
+    job_id: str | None = None
+    seen_at: datetime
+    device: str
+    num_devices: int
+    capabilities: dict[str, Any] = Field(default_factory=dict)
 
 
 class LogPiece(Reply):
@@ -190,86 +228,3 @@ class WebhookDelivery(Reply):
     created_at: datetime
     next_at: datetime | None = None
     delivered_at: datetime | None = None
-
-
-class StateChange(Reply):
-    """What a `state` event says."""
-
-    origin: Annotated[str | None, Field(alias="from")] = None
-    target: Annotated[str, Field(alias="to")]
-    reason: str | None = None
-    message: str | None = None
-    attempt: int | None = None
-
-
-class StepMetrics(Reply):
-    """What a `metric` event says."""
-
-    step: int
-    metrics: dict[str, float | None]
-
-
-class CommittedCheckpoint(Reply):
-    """What a `checkpoint` event says."""
-
-    id: str
-    step: int
-    size_bytes: int | None = None
-
-
-class LogLine(Reply):
-    """What a `log` event says."""
-
-    message: str
-
-
-class StateEvent(Reply):
-    """The job changed its state."""
-
-    type: Literal["state"] = "state"
-    sequence: int
-    data: StateChange
-
-    @property
-    def is_final(self) -> bool:
-        """Whether this is the job's last state."""
-        return self.data.target in FINAL_STATES
-
-
-class ProgressEvent(Reply):
-    """The job got further."""
-
-    type: Literal["progress"] = "progress"
-    sequence: int
-    data: Progress
-
-
-class MetricEvent(Reply):
-    """The job reported numbers."""
-
-    type: Literal["metric"] = "metric"
-    sequence: int
-    data: StepMetrics
-
-
-class CheckpointEvent(Reply):
-    """The job committed a checkpoint."""
-
-    type: Literal["checkpoint"] = "checkpoint"
-    sequence: int
-    data: CommittedCheckpoint
-
-
-class LogEvent(Reply):
-    """The job says something in words."""
-
-    type: Literal["log"] = "log"
-    sequence: int
-    data: LogLine
-
-
-Event = StateEvent | ProgressEvent | MetricEvent | CheckpointEvent | LogEvent
-"""Something that happened to a job."""
-
-event_adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
-EVENT_TYPES = frozenset({"state", "progress", "metric", "checkpoint", "log"})

@@ -97,16 +97,16 @@ def add(
 def _sent(client: Client, source: str, *, on_server: bool, options: Mapping[str, Any]) -> Job:
     """The import's job; what is not on the server yet is uploaded."""
     if on_server:
-        return client.import_corpus(source, **options)
+        return client.corpora.import_path(source, **options)
     with transfer_bar("uploading") as on_bytes:
-        return client.add_corpus(Path(source), on_bytes=on_bytes, **options)
+        return client.corpora.add(Path(source), on_bytes=on_bytes, **options)
 
 
 @app.command(name="list")
 def list_corpora(as_json: AsJson = False) -> None:
     """List corpora, newest first."""
     with Client() as client:
-        corpora = client.corpora()
+        corpora = client.corpora.list()
     if as_json:
         print_json(corpora)
         return
@@ -134,7 +134,7 @@ def show(
 ) -> None:
     """Show one corpus."""
     with Client() as client:
-        found = client.corpus(corpus)
+        found = client.corpora.get(corpus)
     if as_json:
         print_json(found)
         return
@@ -157,7 +157,7 @@ def delete(
 ) -> None:
     """Delete a corpus and free its name; encoders and scores made with it stay."""
     with Client() as client:
-        found = client.delete_corpus(corpus)
+        found = client.corpora.delete(corpus)
     typer.echo(f"{found.id} ({found.name}) is deleted.")
 
 

@@ -95,7 +95,7 @@ def run_demo(folder: Path, size: DemoSize) -> None:
             for features in _FEATURES
             for protocol in _PROTOCOLS
         }
-        encoder = client.download_encoder(encoder_id, folder)
+        encoder = client.encoders.download(encoder_id, folder)
     features = _embed_one_clip(encoder, config, folder / "one_clip.npz")
     _head(
         console, f"Top-1 on signers never seen in training: {size.signs} signs, chance {1 / size.signs:.2f}"
@@ -121,7 +121,7 @@ class _Stage:
         """Upload and import; the new signers go to test, whole."""
         _head(self.console, f"Upload and import; test signers: {', '.join(new_signers)}")
         split = SplitConfig(by="signer", test=new_signers)
-        self._finish(self.client.add_corpus(recordings, name=CORPUS, split=split))
+        self._finish(self.client.corpora.add(recordings, name=CORPUS, split=split))
 
     def pretrain(self, size: DemoSize) -> str:
         """Pretrain on the train split, without looking at labels; returns the encoder's id."""
@@ -133,13 +133,13 @@ class _Stage:
             "batch_size": min(recipe.batch_size, size.num_training_clips),
         }
         spec = PretrainSpec(name="demo-encoder", corpus=CORPUS, recipe=_RECIPE, overrides={"run": run})
-        return str(self._finish(self.client.submit(spec))["encoder_id"])
+        return str(self._finish(self.client.jobs.submit(spec))["encoder_id"])
 
     def evaluate(self, encoder_id: str, features: Features, protocol: Protocol) -> float:
         """Score features on the new signers; returns top-1."""
         _head(self.console, f"Evaluate on new signers: {_FEATURES[features]}, {_PROTOCOLS[protocol]}")
         spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=features, protocol=protocol)
-        return float(self._finish(self.client.submit(spec))["scores"]["top1"])
+        return float(self._finish(self.client.jobs.submit(spec))["scores"]["top1"])
 
     def _finish(self, job: Job) -> dict[str, Any]:
         job = watch_job(self.client, job.id, self.console)

@@ -24,7 +24,7 @@ EncoderName = Annotated[str, typer.Argument(metavar="ENCODER", help="An encoder'
 def list_encoders(as_json: AsJson = False) -> None:
     """List encoders, newest first."""
     with Client() as client:
-        encoders = client.encoders()
+        encoders = client.encoders.list()
     if as_json:
         print_json(encoders)
         return
@@ -49,7 +49,7 @@ def list_encoders(as_json: AsJson = False) -> None:
 def show(encoder: EncoderName, as_json: AsJson = False) -> None:
     """Show one encoder with its card and scores."""
     with Client() as client:
-        found = client.encoder(encoder)
+        found = client.encoders.get(encoder)
     if as_json:
         print_json(found)
         return
@@ -84,10 +84,10 @@ def import_encoder(
     """Make an encoder of a released checkpoint; its weights are read, nothing in it is run."""
     with Client() as client:
         if on_server:
-            job = client.submit({"kind": IMPORT_ENCODER.name, "source": source, "name": name})
+            job = client.jobs.submit({"kind": IMPORT_ENCODER.name, "source": source, "name": name})
         else:
             with transfer_bar("uploading") as on_bytes:
-                job = client.add_encoder(source, name=name, on_bytes=on_bytes)
+                job = client.encoders.add(source, name=name, on_bytes=on_bytes)
         if watch:
             typer.echo(f"Submitted {job.id}.", err=True)
             job = watch_until_exit(client, job.id, aside=as_json)
@@ -106,7 +106,7 @@ def download(
 ) -> None:
     """Download an encoder and verify it; a broken download is gone on with."""
     with Client() as client, transfer_bar("downloading") as on_bytes:
-        target = client.download_encoder(encoder, path, on_bytes=on_bytes)
+        target = client.encoders.download(encoder, path, on_bytes=on_bytes)
     typer.echo(str(target))
 
 
@@ -114,7 +114,7 @@ def download(
 def delete(encoder: EncoderName) -> None:
     """Delete an encoder (of a name, the newest version); its scores stay."""
     with Client() as client:
-        found = client.delete_encoder(encoder)
+        found = client.encoders.delete(encoder)
     typer.echo(f"{found.id} ({found.name}, version {found.version}) is deleted.")
 
 

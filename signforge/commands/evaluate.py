@@ -92,7 +92,7 @@ def evaluate(
     }
 
     def show(client: Client, job: Job) -> None:
-        evaluation = client.evaluation((job.result or {})["evaluation_id"])
+        evaluation = client.evaluations.get((job.result or {})["evaluation_id"])
         print_evaluation(evaluation, per_class=per_class)
 
     scheduling = SchedulingOptions(priority, deadline_seconds)

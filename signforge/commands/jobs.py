@@ -46,7 +46,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with Client() as client:
-        jobs = client.jobs(state=state, kind=kind, limit=limit)
+        jobs = client.jobs.list(state=state, kind=kind, limit=limit)
     if as_json:
         print_json(jobs)
         return
@@ -60,7 +60,7 @@ def list_jobs(
 def show(job_id: JobId, as_json: AsJson = False) -> None:
     """Show one job: what was asked, where it stands, what came of it."""
     with Client() as client:
-        job = client.job(job_id)
+        job = client.jobs.get(job_id)
     if as_json:
         print_json(job)
         return
@@ -100,7 +100,7 @@ def logs(
     """Print what a job's program wrote to standard error. Ctrl-C stops printing, not the job."""
     shown = None
     with Client() as client:
-        for page in client.logs(job_id, attempt=attempt, follow=follow):
+        for page in client.jobs.logs(job_id, attempt=attempt, follow=follow):
             if shown is not None and page.attempt != shown:
                 typer.echo(f"Attempt {page.attempt} begins.", err=True)
             shown = page.attempt
@@ -113,28 +113,28 @@ def logs(
 def cancel(job_id: JobId) -> None:
     """Ask a job to stop."""
     with Client() as client:
-        job = client.cancel(job_id)
+        job = client.jobs.cancel(job_id)
     typer.echo(f"{job.id} is {job.state}.")
 
 
 def pause(job_id: JobId) -> None:
     """Have a running job save its state and free its worker."""
     with Client() as client:
-        job = client.pause(job_id)
+        job = client.jobs.pause(job_id)
     typer.echo(f"{job.id} is {job.state}. `signforge resume {job.id}` goes on with it.")
 
 
 def resume(job_id: JobId) -> None:
     """Queue a paused job again; it goes on where it stopped."""
     with Client() as client:
-        job = client.resume(job_id)
+        job = client.jobs.resume(job_id)
     typer.echo(f"{job.id} is {job.state}.")
 
 
 def retry(job_id: JobId, priority: Priority = 0, deadline_seconds: Deadline = None) -> None:
     """Do the work of a job that has ended again, from its last checkpoint if it did not succeed."""
     with Client() as client:
-        job = client.retry(job_id, priority=priority, deadline_seconds=deadline_seconds)
+        job = client.jobs.retry(job_id, priority=priority, deadline_seconds=deadline_seconds)
     typer.echo(f"{job.id} is {job.state}. `signforge watch {job.id}` follows it.")
 
 

@@ -33,7 +33,7 @@ def create(
     wanted = tuple(scope.value for scope in scopes or (Scope.READ, Scope.SUBMIT))
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with Client() as client:
-        api_key = client.create_api_key(owner, scopes=wanted, name=name, expires_at=expires_at)
+        api_key = client.api_keys.create(owner, scopes=wanted, name=name, expires_at=expires_at)
     _show_once(api_key, as_json=as_json)
 
 
@@ -41,7 +41,7 @@ def create(
 def list_keys(as_json: AsJson = False) -> None:
     """List API keys, without their secrets."""
     with Client() as client:
-        api_keys = client.api_keys()
+        api_keys = client.api_keys.list()
     if as_json:
         print_json(api_keys)
         return
@@ -74,7 +74,7 @@ def rotate(
 ) -> None:
     """Put a new API key in the place of one, and print it, this once."""
     with Client() as client:
-        api_key = client.rotate_api_key(api_key_id, grace_seconds=grace_days * _SECONDS_PER_DAY)
+        api_key = client.api_keys.rotate(api_key_id, grace_seconds=grace_days * _SECONDS_PER_DAY)
     _show_once(api_key, as_json=as_json)
 
 
@@ -82,7 +82,7 @@ def rotate(
 def revoke(api_key_id: ApiKeyId) -> None:
     """Make an API key useless at once."""
     with Client() as client:
-        client.revoke_api_key(api_key_id)
+        client.api_keys.revoke(api_key_id)
     typer.echo(f"{api_key_id} is revoked.")
 
 

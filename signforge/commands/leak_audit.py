@@ -46,7 +46,7 @@ def leak_audit(
         **({} if copy_distance is None else {"copy_distance": copy_distance}),
     }
     with Client() as client:
-        job = client.submit(spec)
+        job = client.jobs.submit(spec)
         if watch:
             typer.echo(f"Submitted {job.id}.", err=True)
             job = watch_until_exit(client, job.id, aside=True)

@@ -17,7 +17,7 @@ def recipes(
 ) -> None:
     """List the recipes a pretraining may start from, or show one with every field that --set may change."""
     with Client() as client:
-        found = client.recipes()
+        found = client.recipes.list()
     if name is not None:
         found = [_named(name, found)]
     if as_json:

@@ -28,7 +28,7 @@ def scores(
 ) -> None:
     """Show the scores of an evaluation."""
     with Client() as client:
-        found = client.evaluation(_evaluation_id(client, evaluation))
+        found = client.evaluations.get(_evaluation_id(client, evaluation))
     if as_json:
         print_json(found)
     else:
@@ -71,7 +71,7 @@ def _print_confusions(found: Mapping[str, Any]) -> None:
 def _evaluation_id(client: Client, wanted: str) -> str:
     if not wanted.startswith("job_"):
         return wanted
-    made = (client.job(wanted).result or {}).get("evaluation_id")
+    made = (client.jobs.get(wanted).result or {}).get("evaluation_id")
     if made is None:
         raise UserError(f"Job {wanted} has made no evaluation; `signforge show {wanted}` says why.")
     return str(made)

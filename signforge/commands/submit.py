@@ -13,8 +13,8 @@ from core.errors import SpecError
 from core.jobs.kinds import PRETRAIN
 from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
-from signforge.client.client import Spec
 from signforge.client.models import Job
+from signforge.client.specifications import Spec
 from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.terminal import AsJson, print_fields, print_json
 from signforge.commands.watching import watch_until_exit
@@ -118,9 +118,11 @@ def submit(
     """Submit a job, say its id, and follow it where asked to; `show` prints what came of it."""
     with Client() as client:
         if dry_run:
-            _show_dry_run(client.dry_run(spec), as_json=as_json)
+            _show_dry_run(client.jobs.dry_run(spec), as_json=as_json)
             return
-        job = client.submit(spec, priority=scheduling.priority, deadline_seconds=scheduling.deadline_seconds)
+        job = client.jobs.submit(
+            spec, priority=scheduling.priority, deadline_seconds=scheduling.deadline_seconds
+        )
         if job.waits_for:
             typer.echo(job.waits_for, err=True)
         if watch:

@@ -11,16 +11,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from signforge.client import Client
 from signforge.client.download import OnBytes
-from signforge.client.models import (
+from signforge.client.event_models import (
     CheckpointEvent,
     Event,
-    Job,
     LogEvent,
     MetricEvent,
     ProgressEvent,
     StateEvent,
     StepMetrics,
 )
+from signforge.client.models import Job
 from signforge.client.models import Progress as JobProgress
 from signforge.commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, output, text
 
@@ -53,9 +53,9 @@ def watch_job(client: Client, job_id: str, console: Console) -> Job:
     """Print a job's events as they happen and return the job at its end."""
     view = BarView(console) if console.is_terminal else LineView(console)
     with view.shown():
-        for event in client.watch(job_id):
+        for event in client.jobs.events(job_id):
             view.show(event)
-    return client.job(job_id)
+    return client.jobs.get(job_id)
 
 
 @contextmanager

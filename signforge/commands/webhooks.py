@@ -21,14 +21,14 @@ def add(
 ) -> None:
     """Have a URL told of every state change of your jobs, and print the secret that signs, this once."""
     with Client() as client:
-        _show_once(client.create_webhook(url), as_json=as_json)
+        _show_once(client.webhooks.create(url), as_json=as_json)
 
 
 @app.command(name="list")
 def list_webhooks(as_json: AsJson = False) -> None:
     """List webhooks, without their secrets."""
     with Client() as client:
-        webhooks = client.webhooks()
+        webhooks = client.webhooks.list()
     if as_json:
         print_json(webhooks)
         return
@@ -46,7 +46,7 @@ def list_webhooks(as_json: AsJson = False) -> None:
 def test(webhook_id: WebhookId) -> None:
     """Have a test message sent; one that arrives enables a disabled webhook again."""
     with Client() as client:
-        message = client.test_webhook(webhook_id)
+        message = client.webhooks.test(webhook_id)
     typer.echo(f"{message.id} is on its way. `signforge webhooks log {webhook_id}` tells what came of it.")
 
 
@@ -58,7 +58,7 @@ def log(
 ) -> None:
     """List a webhook's messages and what became of them, newest first."""
     with Client() as client:
-        messages = client.webhook_deliveries(webhook_id, limit=limit)
+        messages = client.webhooks.deliveries(webhook_id, limit=limit)
     if as_json:
         print_json(messages)
         return
@@ -91,7 +91,7 @@ def rotate(
 ) -> None:
     """Give a webhook a new secret and print it, this once."""
     with Client() as client:
-        webhook = client.rotate_webhook_secret(webhook_id, grace_seconds=grace_days * _SECONDS_PER_DAY)
+        webhook = client.webhooks.rotate_secret(webhook_id, grace_seconds=grace_days * _SECONDS_PER_DAY)
     _show_once(webhook, as_json=as_json)
 
 
@@ -99,7 +99,7 @@ def rotate(
 def delete(webhook_id: WebhookId) -> None:
     """Delete a webhook with its log."""
     with Client() as client:
-        client.delete_webhook(webhook_id)
+        client.webhooks.delete(webhook_id)
     typer.echo(f"{webhook_id} is deleted.")
 
 

@@ -89,7 +89,7 @@ class Owner:
 
     def _look(self, receipt: Receipt) -> Job | None:
         try:
-            return self._client.job(receipt.job_id)
+            return self._client.jobs.get(receipt.job_id)
         except _REFUSED as error:
             self._note(error)
             return None
@@ -98,7 +98,7 @@ class Owner:
         self._wish = self._wish or self._plan.next_wish()
         key = f"job {len(self.receipts)}"
         try:
-            job = self._client.submit(self._spec_of[self._wish.seed], idempotency_key=key)
+            job = self._client.jobs.submit(self._spec_of[self._wish.seed], idempotency_key=key)
         except _REFUSED as error:
             self._note(error)
             return
@@ -113,7 +113,7 @@ class Owner:
 
     def _watch(self, receipt: Receipt) -> None:
         try:
-            for event in self._client.watch(receipt.job_id):
+            for event in self._client.jobs.events(receipt.job_id):
                 receipt.watched.append(event.sequence)
         except _REFUSED as error:
             receipt.complaint = str(error)
@@ -122,12 +122,12 @@ class Owner:
         with contextlib.suppress(*_REFUSED):  # 409: it has just ended, or is on its way
             if receipt.wish.then == "cancel":
                 receipt.cancel_asked = True  # even if the answer is lost
-                self._client.cancel(job.id)
+                self._client.jobs.cancel(job.id)
             elif receipt.wish.then == "pause" and job.id not in self._paused and job.state == "running":
-                self._client.pause(job.id)
+                self._client.jobs.pause(job.id)
                 self._paused.add(job.id)
             elif job.state == "paused":
-                self._client.resume(job.id)
+                self._client.jobs.resume(job.id)
 
     def _note(self, error: Exception) -> None:
         if isinstance(error, ApiError) and error.status not in (429, 503):

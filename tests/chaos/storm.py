@@ -146,7 +146,7 @@ def _undisturbed_runs(world: World, num_seeds: int, say: Say) -> dict[int, Undis
         return False
 
     wait_for(ready, within_seconds=60, what="the service's start")
-    job = client.wait(client.add_corpus(poses, name=_CORPUS).id, timeout=120)
+    job = client.jobs.wait(client.corpora.add(poses, name=_CORPUS).id, timeout=120)
     assert job.has_succeeded, job.status_message
     assert job.result is not None
     corpus = world.store.corpus_folder(str(job.result["corpus_id"]))

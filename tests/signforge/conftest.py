@@ -94,7 +94,7 @@ def corpus(api: RunningApi, tmp_path: Path) -> str:
     source = tmp_path / "poses.npz"
     source.write_bytes(b"poses")
     with api.client() as client:
-        client.add_corpus(source, name="signs")
+        client.corpora.add(source, name="signs")
     claim = api.claim()
     corpus_id = new_id("cor")
     result = {
@@ -124,7 +124,9 @@ def make_encoder(api: RunningApi, corpus: str) -> Callable[[bytes], str]:
 
     def make(content: bytes) -> str:
         with api.client() as client:
-            client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke", "name": "signs-encoder"})
+            client.jobs.submit(
+                {"kind": "pretrain", "corpus": corpus, "recipe": "smoke", "name": "signs-encoder"}
+            )
         claim, encoder_id = api.claim(), new_id("enc")
         store = open_store(api.settings)
         folder = store.encoder_folder(encoder_id)

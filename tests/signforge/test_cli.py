@@ -55,7 +55,7 @@ def test_a_dry_run_tells_the_cost_and_queues_nothing(invoke: Invoke, api: Runnin
     assert "step memory bytes" in result.stdout
     assert json.loads(invoke(*words, "--json").stdout)["estimate"]["num_parameters"] > 0
     with api.client() as client:
-        assert client.jobs(kind="pretrain") == []
+        assert client.jobs.list(kind="pretrain") == []
 
 
 def test_a_checkpoint_is_sent_and_an_encoder_asked_for(
@@ -68,7 +68,7 @@ def test_a_checkpoint_is_sent_and_an_encoder_asked_for(
     assert sent.exit_code == 0, sent.output
     assert "Submitted job_" in sent.stdout
     with api.client() as client:
-        (job,) = client.jobs(kind="import_encoder")
+        (job,) = client.jobs.list(kind="import_encoder")
     assert (job.name, job.spec["source"][:4]) == ("theirs", "upl_")
     assert json.loads(invoke(*words, "--json").stdout)["kind"] == "import_encoder"
     refused = invoke(*words, "--on-server")
@@ -79,7 +79,7 @@ def test_a_checkpoint_is_sent_and_an_encoder_asked_for(
 def test_terms_pause_resume_and_retry(invoke: Invoke, api: RunningApi, corpus: str) -> None:
     invoke("submit", "pretrain", "--corpus", "signs", "--priority", "-5", "--deadline", "60")
     with api.client() as client:
-        (job,) = client.jobs(kind="pretrain")
+        (job,) = client.jobs.list(kind="pretrain")
         assert job.priority == -5
         assert job.deadline_at is not None
         early = invoke("retry", job.id)
@@ -89,7 +89,7 @@ def test_terms_pause_resume_and_retry(invoke: Invoke, api: RunningApi, corpus: s
         assert invoke("resume", job.id).exit_code == 0, "it is queued already"
         invoke("cancel", job.id)
         assert invoke("retry", job.id).exit_code == 0
-        (newest, _) = client.jobs(kind="pretrain")
+        (newest, _) = client.jobs.list(kind="pretrain")
         assert newest.retry_of == job.id
         assert "waits for" in invoke("show", newest.id).stdout
 
@@ -101,7 +101,7 @@ def test_submit_pretrain_says_what_it_is_told(invoke: Invoke, api: RunningApi, c
     )
     assert result.exit_code == 0, result.output
     with api.client() as client:
-        (job,) = client.jobs(kind="pretrain")
+        (job,) = client.jobs.list(kind="pretrain")
     assert job.id in result.stdout
     assert job.name == "mine"
     assert job.spec["corpus"] == corpus
@@ -159,12 +159,12 @@ def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
     invoke: Invoke, api: RunningApi, corpus: str
 ) -> None:
     with api.client() as client:
-        job = client.submit({"kind": "evaluate", "corpus": corpus, "features": "keypoints"})
+        job = client.jobs.submit({"kind": "evaluate", "corpus": corpus, "features": "keypoints"})
         assert "has made no evaluation" in invoke("scores", job.id).stderr
         with transaction(api.engine) as session:
             outcomes.succeed_evaluate(session, api.claim().lease, result={"scores": SCORES})
-        (evaluation,) = client.evaluations(corpus=corpus)
-        assert client.evaluation(evaluation.id).scores == SCORES
+        (evaluation,) = client.evaluations.list(corpus=corpus)
+        assert client.evaluations.get(evaluation.id).scores == SCORES
     brief = invoke("scores", evaluation.id).stdout
     assert "interval over signers" in " ".join(brief.split())
     assert "0.375 to 0.625" in brief
@@ -233,7 +233,7 @@ def test_what_cannot_be_imported_is_said_before_it_is_sent(
     assert message in refused.stderr
     assert "Traceback" not in refused.output
     with api.client() as client:
-        assert client.jobs() == []
+        assert client.jobs.list() == []
 
 
 def test_an_audit_that_cannot_be_made_is_a_line(invoke: Invoke) -> None:
@@ -320,7 +320,7 @@ def test_watch_ends_with_the_job_and_tells_of_its_failure(
     invoke: Invoke, api: RunningApi, corpus: str
 ) -> None:
     with api.client() as client:
-        job_id = client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+        job_id = client.jobs.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
     lease = api.claim().lease
     progress = {"phase": "training", "step": 4, "total_steps": 9, "metrics": {"loss": 0.25}}
     with transaction(api.engine) as session:
@@ -345,7 +345,7 @@ def test_watching_keeps_json_apart(invoke: Invoke, api: RunningApi, corpus: str)
             invoke, "submit", "evaluate", "--corpus", corpus, "--features", "keypoints", "--watch", "--json"
         )
         with api.client() as client:
-            assert wait_until(lambda: bool(client.jobs(kind="evaluate")), seconds=10)
+            assert wait_until(lambda: bool(client.jobs.list(kind="evaluate")), seconds=10)
         claim = api.claim()
         with transaction(api.engine) as session:
             outcomes.succeed_evaluate(session, claim.lease, result={"scores": {"top1": 0.25}})
@@ -361,7 +361,7 @@ def test_an_audit_is_followed_and_shown(invoke: Invoke, api: RunningApi, corpus:
         with ThreadPoolExecutor() as pool:
             told = pool.submit(invoke, *words, *more)
             with api.client() as client:
-                assert wait_until(lambda: bool(client.jobs(state="queued")), seconds=10)
+                assert wait_until(lambda: bool(client.jobs.list(state="queued")), seconds=10)
             claim = api.claim()
             assert claim.spec["clips"]["exclude_labels"] == ["thanks"]
             with transaction(api.engine) as session:
@@ -378,7 +378,7 @@ def test_an_audit_is_followed_and_shown(invoke: Invoke, api: RunningApi, corpus:
 
 def test_cancel_says_the_state(invoke: Invoke, api: RunningApi, corpus: str) -> None:
     with api.client() as client:
-        job_id = client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+        job_id = client.jobs.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
     assert f"{job_id} is cancelled" in invoke("cancel", job_id).stdout
     assert "cancelled" in invoke("show", job_id).stdout
 
@@ -390,8 +390,8 @@ def test_corpora_and_encoders_are_deleted_by_name(
     told = invoke("encoders", "delete", "signs-encoder")
     assert f"{second} (signs-encoder, version 2) is deleted" in told.stdout
     with api.client() as client:
-        assert [found.id for found in client.encoders()] == [first]
-        job = client.submit({"kind": "evaluate", "corpus": "signs", "encoder": "signs-encoder"})
+        assert [found.id for found in client.encoders.list()] == [first]
+        job = client.jobs.submit({"kind": "evaluate", "corpus": "signs", "encoder": "signs-encoder"})
     refused = invoke("corpora", "delete", "signs")
     assert refused.exit_code == 1
     assert job.id in refused.stderr

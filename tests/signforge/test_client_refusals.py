@@ -21,6 +21,6 @@ def test_a_slip_is_named_without_repeating_the_whole_specification(
     body: dict[str, object], said: str
 ) -> None:
     with Client("http://127.0.0.1:1", api_key="none") as client, pytest.raises(SpecError) as refused:
-        client.submit(body)
+        client.jobs.submit(body)
     assert str(refused.value).startswith(said)
     assert "{" not in str(refused.value)

@@ -49,7 +49,7 @@ def test_a_download_from_storage_goes_on_where_it_broke_off_and_no_key_goes_ther
     storage.cut(UNHURT, 1_000_000, UNHURT, 700_000)  # the service looks before each redirect
     told: list[int] = []
     with Client(api.url, api.api_key, sleep=lambda seconds: None) as client:
-        path = client.download_encoder(encoder_id, tmp_path, on_bytes=lambda done, total: told.append(done))
+        path = client.encoders.download(encoder_id, tmp_path, on_bytes=lambda done, total: told.append(done))
     assert storage.num_cuts_left == 0
     assert path.read_bytes() == CONTENT
     assert told == sorted(told), "no byte was fetched twice"
@@ -65,10 +65,10 @@ def test_a_finished_part_is_not_asked_of_the_storage(
 ) -> None:
     encoder_id = make_encoder(b"weights")
     with api.client() as client:
-        sha256 = client.encoder(encoder_id).sha256
+        sha256 = client.encoders.get(encoder_id).sha256
         (tmp_path / f"e.safetensors.{sha256[:12]}.part").write_bytes(b"weights")
         storage.cut()
-        assert client.download_encoder(encoder_id, tmp_path / "e.safetensors").read_bytes() == b"weights"
+        assert client.encoders.download(encoder_id, tmp_path / "e.safetensors").read_bytes() == b"weights"
     assert b"GET /" not in storage.heard
 
 
@@ -78,7 +78,7 @@ def test_what_the_storage_altered_is_thrown_away(
     encoder_id = make_encoder(b"weights")
     obstore.put(s3.objects(bucket), f"encoders/{encoder_id}/encoder.safetensors", b"wrights")
     with api.client() as client, pytest.raises(EncoderError, match="sha256"):
-        client.download_encoder(encoder_id, tmp_path)
+        client.encoders.download(encoder_id, tmp_path)
     assert list(tmp_path.glob("*.safetensors*")) == []
 
 
@@ -89,5 +89,5 @@ def test_a_storage_that_the_client_cannot_reach_is_named(
     storage.cut(*[UNHURT, 0] * 40)
     unreachable = pytest.raises(ConnectionFailed, match=r"object storage at 127.*REDIRECT_DOWNLOADS=false")
     with Client(api.url, api.api_key, sleep=lambda seconds: None) as client, unreachable:
-        client.download_encoder(encoder_id, tmp_path)
+        client.encoders.download(encoder_id, tmp_path)
     storage.cut()

@@ -14,7 +14,7 @@ from core.jobs.tables.jobs import JobRow
 from core.specs.jobs import ImportSpec
 from signforge.client import Client
 from signforge.client.errors import Unavailable
-from signforge.client.models import StateEvent
+from signforge.client.event_models import StateEvent
 from tests.servers.postgres import Postgres
 from tests.signforge.conftest import listening_api
 
@@ -61,7 +61,7 @@ def outage(tmp_path: Path) -> Iterator[Outage]:
 
 def test_a_watcher_sees_every_event_once(outage: Outage) -> None:
     with outage.client(outage.sleep) as client:
-        events = client.watch(outage.job_id)
+        events = client.jobs.events(outage.job_id)
         seen = [next(events)]
         outage.begin()
         seen += events
@@ -78,14 +78,14 @@ def test_following_a_log_goes_on(outage: Outage) -> None:
         outage.sleep(seconds)
 
     with outage.client(sleep) as client:
-        assert list(client.logs(outage.job_id, follow=True)) == []
+        assert list(client.jobs.logs(outage.job_id, follow=True)) == []
         assert outage.tries >= _TRIES_MEANWHILE
-        assert client.job(outage.job_id).state == "cancelled"
+        assert client.jobs.get(outage.job_id).state == "cancelled"
 
 
 def test_a_single_question_gives_up_soon(outage: Outage) -> None:
     pauses: list[float] = []
     outage.begin()
     with outage.client(pauses.append) as client, pytest.raises(Unavailable, match="database"):
-        client.job(outage.job_id)
+        client.jobs.get(outage.job_id)
     assert len(pauses) < _TRIES_MEANWHILE

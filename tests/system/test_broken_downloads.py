@@ -43,7 +43,7 @@ def test_200_megabytes_arrive_whole_through_50_cuts(api: Api, tmp_path: Path) ->
         Client(proxy.url, api.api_key, sleep=lambda seconds: None) as client,
     ):
         began = time.monotonic()
-        target = client.download_encoder(
+        target = client.encoders.download(
             "large", tmp_path / "mine.safetensors", on_bytes=lambda done, total: told.append(done)
         )
         assert time.monotonic() - began < WITHIN_SECONDS

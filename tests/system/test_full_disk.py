@@ -11,7 +11,8 @@ import pytest
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs.jobs import PretrainSpec
 from signforge import Client
-from signforge.client.models import CheckpointEvent, Job, LogEvent
+from signforge.client.event_models import CheckpointEvent, LogEvent
+from signforge.client.models import Job
 from tests.servers.small_disk import can_mount, on_small_disk
 from tests.system.running_service import RunningService
 
@@ -32,10 +33,10 @@ def test_a_job_outlives_a_full_disk_with_the_same_bytes(tmp_path: Path) -> None:
         RunningService(tmp_path / "data", inside=small_disk, **settings) as service,
         service.client() as client,
     ):
-        _finished(client, client.add_corpus(poses, name="signs"))
-        job = client.submit(_pretraining())
+        _finished(client, client.corpora.add(poses, name="signs"))
+        job = client.jobs.submit(_pretraining())
         saved, complained = 0, ""
-        for event in client.watch(job.id):
+        for event in client.jobs.events(job.id):
             saved += isinstance(event, CheckpointEvent)
             if isinstance(event, LogEvent) and "No room" in event.data.message:
                 complained = event.data.message
@@ -44,8 +45,10 @@ def test_a_job_outlives_a_full_disk_with_the_same_bytes(tmp_path: Path) -> None:
         assert "Free some space" in complained
         _enlarge(service.process_id, artifacts)
         disturbed = _finished(client, job)
-        undisturbed = _finished(client, client.submit(_pretraining()))
-        digests = {client.encoder(str(each.result["encoder_id"])).sha256 for each in (disturbed, undisturbed)}  # type: ignore[index]
+        undisturbed = _finished(client, client.jobs.submit(_pretraining()))
+        digests = {
+            client.encoders.get(str(each.result["encoder_id"])).sha256 for each in (disturbed, undisturbed)
+        }  # type: ignore[index]
         assert len(digests) == 1
 
 
@@ -60,6 +63,6 @@ def _pretraining() -> PretrainSpec:
 
 
 def _finished(client: Client, job: Job) -> Job:
-    job = client.wait(job.id, timeout=120)
+    job = client.jobs.wait(job.id, timeout=120)
     assert job.has_succeeded, f"{job.state}: {job.status_message}"
     return job

@@ -45,19 +45,19 @@ def test_from_a_file_to_scores_and_back(
         assert done.exit_code == 0, done.output
         shown = CliRunner().invoke(app, ["encoders", "show", "theirs"]).stdout
         assert "epoch.pth.tar" in shown
-        found = client.encoder("theirs")
+        found = client.encoders.get("theirs")
         assert (found.corpus_id, found.card["released"]["epoch"]) == (None, 3)
 
-        refused = client.wait(client.add_encoder(broken, name="broken").id, timeout=JOB_SECONDS)
+        refused = client.jobs.wait(client.encoders.add(broken, name="broken").id, timeout=JOB_SECONDS)
         assert (refused.state, refused.status_reason) == ("failed", "data_unusable")
         assert "cut short or damaged" in str(refused.status_message)
 
-        corpus = client.add_corpus(poses, name="signs", split=SplitConfig(by="signer", test_fraction=0.5))
-        assert client.wait(corpus.id, timeout=JOB_SECONDS).has_succeeded
-        scored = client.submit(EvaluateSpec(corpus="signs", encoder="theirs", num_neighbours=1))
-        scored = client.wait(scored.id, timeout=JOB_SECONDS)
+        corpus = client.corpora.add(poses, name="signs", split=SplitConfig(by="signer", test_fraction=0.5))
+        assert client.jobs.wait(corpus.id, timeout=JOB_SECONDS).has_succeeded
+        scored = client.jobs.submit(EvaluateSpec(corpus="signs", encoder="theirs", num_neighbours=1))
+        scored = client.jobs.wait(scored.id, timeout=JOB_SECONDS)
         assert scored.has_succeeded, scored.status_message
-        path = client.download_encoder(found.id, tmp_path)
+        path = client.encoders.download(found.id, tmp_path)
     clips = read_clips(poses)
     np.testing.assert_array_equal(
         load_encoder(path).embed(clips), load_encoder(tmp_path / "encoder").embed(clips)

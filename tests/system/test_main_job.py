@@ -11,7 +11,8 @@ from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
 from signforge import Client, load_encoder, read_clips
 from signforge.client.download import file_sha256
-from signforge.client.models import CheckpointEvent, Job, MetricEvent, StateEvent
+from signforge.client.event_models import CheckpointEvent, MetricEvent, StateEvent
+from signforge.client.models import Job
 from tests.servers.postgres import postgres
 from tests.servers.s3 import S3Server
 from tests.system.running_service import RunningService, none_left
@@ -45,19 +46,19 @@ def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path, settings: dict[str, str]) -> None:
     with RunningService(tmp_path / "data", **settings) as service, service.client() as client:
         _make_corpus(client, poses)
-        summary = client.corpus("signs").summary
+        summary = client.corpora.get("signs").summary
         assert summary["num_clips"] == POSES.num_clips
         assert summary["split_counts"] == {"train": 30, "test": 10}
 
-        job = client.submit(_pretraining(num_epochs=2, name="signs-encoder"))
-        events = list(client.watch(job.id))
+        job = client.jobs.submit(_pretraining(num_epochs=2, name="signs-encoder"))
+        events = list(client.jobs.events(job.id))
         states = [event.data.target for event in events if isinstance(event, StateEvent)]
         assert states == ["queued", "starting", "running", "succeeded"]
         assert any(isinstance(event, CheckpointEvent) for event in events)
         told = {
             event.data.step: event.data.metrics["loss"] for event in events if isinstance(event, MetricEvent)
         }
-        losses = {metric.step: metric.value for metric in client.metrics(job.id, name="loss")}
+        losses = {metric.step: metric.value for metric in client.jobs.metrics(job.id, name="loss")}
         assert list(losses) == [1, 2, 3, 4, 5, 6]
         assert told
         assert told.items() <= losses.items()
@@ -65,13 +66,13 @@ def test_from_poses_to_an_encoder_in_use(poses: Path, tmp_path: Path, settings: 
 
         for features in ("keypoints", "untrained", "encoder"):
             spec = EvaluateSpec(corpus="signs", encoder="signs-encoder", features=features, num_neighbours=3)
-            scores = _finished(client, client.submit(spec)).result["scores"]  # type: ignore[index]
+            scores = _finished(client, client.jobs.submit(spec)).result["scores"]  # type: ignore[index]
             assert (scores["num_train"], scores["num_test"], scores["num_classes"]) == (30, 10, 5)
             assert 0 <= scores["top1"] <= scores["top5"] <= 1
-        found = client.encoder("signs-encoder")
+        found = client.encoders.get("signs-encoder")
         assert {evaluation.features for evaluation in found.evaluations} >= {"untrained", "encoder"}
 
-        path = client.download_encoder(found.id, tmp_path)
+        path = client.encoders.download(found.id, tmp_path)
         assert (tmp_path / "data" / "signforge.db").exists() == ("database_url" not in settings)
         processes = service.processes()
         assert service.stop() == 0
@@ -92,9 +93,9 @@ def test_a_service_stopped_in_the_middle_ends_with_the_same_bytes(poses: Path, t
     spec = _pretraining(num_epochs=6, name="twice")
     with RunningService(tmp_path / "data") as service, service.client() as client:
         _make_corpus(client, poses)
-        unbroken = _finished(client, client.submit(spec))
-        broken = client.submit(spec)
-        for event in client.watch(broken.id):
+        unbroken = _finished(client, client.jobs.submit(spec))
+        broken = client.jobs.submit(spec)
+        for event in client.jobs.events(broken.id):
             if isinstance(event, CheckpointEvent):
                 break
         processes = service.processes()
@@ -104,7 +105,7 @@ def test_a_service_stopped_in_the_middle_ends_with_the_same_bytes(poses: Path, t
     with RunningService(tmp_path / "data") as service, service.client() as client:
         resumed = _finished(client, broken)
         assert resumed.attempt == 2
-        first, second = client.encoders()[::-1]
+        first, second = client.encoders.list()[::-1]
         assert (first.job_id, second.job_id) == (unbroken.id, resumed.id)
         assert (first.version, second.version) == (1, 2)
         assert first.sha256 == second.sha256
@@ -113,8 +114,8 @@ def test_a_service_stopped_in_the_middle_ends_with_the_same_bytes(poses: Path, t
 def test_a_second_signal_kills_a_running_job_and_all_else(poses: Path, tmp_path: Path) -> None:
     with RunningService(tmp_path / "data") as service, service.client() as client:
         _make_corpus(client, poses)
-        job = client.submit(_pretraining(num_epochs=1000, name="long"))
-        for event in client.watch(job.id):
+        job = client.jobs.submit(_pretraining(num_epochs=1000, name="long"))
+        for event in client.jobs.events(job.id):
             if isinstance(event, CheckpointEvent):
                 break
         processes = service.processes()
@@ -132,10 +133,10 @@ def _pretraining(*, num_epochs: int, name: str) -> PretrainSpec:
 
 def _make_corpus(client: Client, poses: Path) -> None:
     split = SplitConfig(by="signer", test=(NEW_SIGNER,))
-    _finished(client, client.add_corpus(poses, name="signs", split=split))
+    _finished(client, client.corpora.add(poses, name="signs", split=split))
 
 
 def _finished(client: Client, job: Job) -> Job:
-    job = client.wait(job.id, timeout=JOB_SECONDS)
+    job = client.jobs.wait(job.id, timeout=JOB_SECONDS)
     assert job.has_succeeded, f"{job.state}: {job.status_message}"
     return job

@@ -31,7 +31,7 @@ def write(api: RunningApi, lease: Lease, raw: bytes, *, offset: int = 0) -> None
 
 def submit(api: RunningApi, corpus: str) -> str:
     with api.client() as client:
-        return client.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+        return client.jobs.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
 
 
 def requeue(api: RunningApi, lease: Lease) -> None:

@@ -19,7 +19,7 @@ def test_it_starts_is_found_and_stops_without_a_trace(
     with RunningService(tmp_path / "data") as service:
         monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", str(service.folder))
         with Client() as client:
-            assert client.jobs() == []
+            assert client.jobs.list() == []
         assert (service.folder / "api_key").stat().st_mode & 0o777 == 0o600
         processes = service.processes()
         assert len(processes) >= 5
@@ -30,7 +30,7 @@ def test_it_starts_is_found_and_stops_without_a_trace(
         assert f"process {processes[0].pid}" in told
         assert "--data" in told
         with Client() as client:
-            assert client.jobs() == []
+            assert client.jobs.list() == []
 
         assert service.stop() == 0
         assert none_left(processes)
@@ -45,7 +45,7 @@ def test_an_api_key_outlives_a_restart_and_a_lost_one_is_replaced(tmp_path: Path
         assert (folder / "api_key").read_text() == first
     (folder / "api_key").unlink()
     with RunningService(folder) as service, service.client() as client:
-        assert len(client.api_keys()) == 2
+        assert len(client.api_keys.list()) == 2
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_dies_is_started_again(tmp_path: Path) -> None:
 
         def answers() -> bool:
             try:
-                return client.jobs() == []
+                return client.jobs.list() == []
             except ConnectionFailed:
                 return False
 
@@ -105,7 +105,7 @@ def test_nothing_outlives_a_service_that_was_killed(tmp_path: Path) -> None:
         processes[0].kill()
         assert none_left(processes)
     with RunningService(tmp_path / "data") as service, service.client() as client:
-        assert client.jobs() == []
+        assert client.jobs.list() == []
 
 
 def _words(process: psutil.Process) -> list[str]:
