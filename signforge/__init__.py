@@ -6,6 +6,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from signforge.installation import refuse_hidden_folders, require
+
 if TYPE_CHECKING:
     from signforge.client import ApiError, Client, ConnectionFailed, WaitTimedOut
     from signforge.encoder import Encoder, load_encoder, read_clips
@@ -19,6 +21,9 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for: the service starts sooner without all of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    refuse_hidden_folders()
+    if name in _IN_ENCODER:
+        require("worker", "numpy", "safetensors", "torch", what=f"`signforge.{name}`")
     home = "signforge.encoder" if name in _IN_ENCODER else "signforge.client"
     value: object = getattr(importlib.import_module(home), name)
     globals()[name] = value

@@ -1,8 +1,13 @@
 """The command line: `signforge up`, `signforge submit`, `signforge watch` and the rest."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from signforge.commands import (
+    bootstrap,
+    cluster,
     corpora,
     embed,
     encoders,
@@ -26,6 +31,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"signforge {version('signforge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(service.up)
 app.command()(service.demo)
 app.add_typer(corpora.app, name="corpora")
@@ -47,7 +70,10 @@ app.command()(embed.embed)
 app.command()(export.export)
 app.command()(recipes.recipes)
 app.add_typer(webhooks.app, name="webhooks")
+keys.app.command()(bootstrap.bootstrap)
 app.add_typer(keys.app, name="keys")
+for part in (cluster.api, cluster.reconciler, cluster.worker, cluster.health):
+    app.command(rich_help_panel=cluster.PANEL)(part)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core.errors import UserError
 from core.specs.fields import Precision
 from core.specs.jobs import WantedFormat
+from signforge.installation import require
 
 if TYPE_CHECKING:
     from core.corpora.source import ReadReport
@@ -35,6 +36,7 @@ def embed(
     precision: Annotated[Precision, typer.Option(help="bf16 is faster where the device can.")] = "fp32",
 ) -> None:
     """Embed pose files with a downloaded encoder, however many: a batch of clips is in memory at a time."""
+    require("worker", "numpy", "safetensors", "torch", what="`signforge embed`")
     from signforge.encoder import load_encoder  # the other commands start sooner without torch
     from signforge.feature_files import feature_file
     from signforge.pose_source import open_poses

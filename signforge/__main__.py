@@ -1,0 +1,20 @@
+"""The entry point of the command `signforge`, and of `python -m signforge`."""
+
+import sys
+
+from signforge.installation import InstallationError, refuse_hidden_folders
+
+
+def main() -> None:
+    """Run the command line, once it is clear that its modules are ours."""
+    try:
+        refuse_hidden_folders()
+    except InstallationError as error:
+        sys.exit(f"Error: {error}")
+    from signforge.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

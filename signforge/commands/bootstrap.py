@@ -1,0 +1,45 @@
+"""`signforge keys bootstrap`: the first API key of a cluster, written straight into its database."""
+
+from typing import Annotated
+
+import typer
+
+from signforge.client.address import read_settings
+from signforge.client.errors import ServiceError
+from signforge.commands.keys import Scope
+from signforge.installation import require
+
+
+def bootstrap(
+    owner: Annotated[
+        str, typer.Argument(metavar="OWNER", help="Whose key; owners see only their own things.")
+    ],
+    scopes: Annotated[
+        list[Scope] | None, typer.Option("--scope", help="What it allows (repeatable); admin.")
+    ] = None,
+) -> None:
+    """Make the first API key, in the database itself (SIGNFORGE_DATABASE_URL), and print it, this once.
+
+    For a cluster that has no key yet; `signforge keys create` makes further ones through the API.
+    """
+    require("api", "alembic", "sqlalchemy", "uuid_utils", what="`signforge keys bootstrap`")
+    typer.echo(_create(owner, [scope.value for scope in scopes or [Scope.ADMIN]]))
+
+
+def _create(owner: str, scopes: list[str]) -> str:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from core.jobs.database import cannot_be_used, migrate, open_database, transaction
+    from core.jobs.keys import create_api_key
+
+    url = read_settings().resolved_database_url
+    try:
+        engine = open_database(url)
+        try:
+            migrate(engine)
+            with transaction(engine) as session:
+                return create_api_key(session, owner=owner, scopes=scopes)
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, OSError) as error:
+        raise ServiceError(cannot_be_used(url, error)) from None

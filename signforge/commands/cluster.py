@@ -1,0 +1,56 @@
+"""`signforge api | reconciler | worker | health`: the parts of a cluster, each run by a process of its own.
+
+Settings come from the environment (`SIGNFORGE_...`).
+"""
+
+from enum import StrEnum
+
+import typer
+
+from signforge.installation import require
+
+PANEL = "Run the parts of a cluster"
+_DATABASE = ("alembic", "sqlalchemy", "uuid_utils")
+
+
+class Part(StrEnum):
+    """A part of a cluster that runs in a process of its own."""
+
+    API = "api"
+    RECONCILER = "reconciler"
+    WORKER = "worker"
+
+
+def api() -> None:
+    """Serve the HTTP API at SIGNFORGE_HOST and SIGNFORGE_PORT. Any number may run."""
+    require("api", "fastapi", "uvicorn", "celery", *_DATABASE, what="`signforge api`")
+    from api.main import main
+
+    main()
+
+
+def reconciler() -> None:
+    """Requeue the jobs of lost workers, deliver webhooks and remove unused files. Run one; two are safe."""
+    require("api", "celery", "httpcore", "obstore", *_DATABASE, what="`signforge reconciler`")
+    from worker.reconciler import main
+
+    raise typer.Exit(main())
+
+
+def worker() -> None:
+    """Run jobs on the devices that CUDA_VISIBLE_DEVICES leaves, or on the CPU. Run one for each GPU."""
+    require("worker", "celery", "torch", "obstore", *_DATABASE, what="`signforge worker`")
+    from worker.main import main
+
+    raise typer.Exit(main())
+
+
+def health(part: Part) -> None:
+    """Exit with 0 if this machine's PART is at work, else with 1 and the reason: for health checks."""
+    require("api", "celery", *_DATABASE, what="`signforge health`")
+    from signforge.commands.health import fault_of
+
+    fault = fault_of(part.value)
+    if fault:
+        typer.echo(fault, err=True)
+        raise typer.Exit(1)

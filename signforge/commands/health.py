@@ -1,0 +1,59 @@
+"""Whether a part of a cluster is at work, as a container's health check asks."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.jobs import counters
+from core.jobs.database import cannot_be_used, now, open_database, reading
+from core.jobs.settings import Settings
+from core.jobs.tables.jobs import WorkerRow
+from core.jobs.workers import STILL_HEARD_OF_SECONDS
+from signforge.client.address import read_settings, url_of
+from worker.app import worker_name
+
+_ANSWER_SECONDS = 5.0
+
+
+def fault_of(part: Literal["api", "reconciler", "worker"]) -> str | None:
+    """What is wrong with the part that the settings of the environment describe; None if it is at work."""
+    settings = read_settings()
+    if part == "api":
+        return _fault_of_api(settings)
+    try:
+        seen_seconds_ago = _silence_of(part, settings)
+    except (SQLAlchemyError, OSError) as error:
+        return cannot_be_used(settings.resolved_database_url, error)
+    if seen_seconds_ago is None:
+        return f"The {part} has written nothing to the database yet."
+    if seen_seconds_ago > STILL_HEARD_OF_SECONDS:
+        limit = f"the limit is {STILL_HEARD_OF_SECONDS:g} s"
+        return f"The {part} last wrote to the database {seen_seconds_ago:.0f} s ago; {limit}."
+    return None
+
+
+def _fault_of_api(settings: Settings) -> str | None:
+    url = f"{url_of(settings.host, settings.port)}/healthz"
+    try:
+        answer = httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False)
+    except httpx.TransportError as error:
+        return f"The API does not answer at {url}: {error}"
+    return None if answer.is_success else f"The API answers {answer.status_code} at {url}."
+
+
+def _silence_of(part: Literal["reconciler", "worker"], settings: Settings) -> float | None:
+    """For how many seconds a part has written nothing; None: it never has."""
+    engine = open_database(settings.resolved_database_url)
+    try:
+        with reading(engine) as session:
+            if part == "worker":
+                row = session.get(WorkerRow, worker_name(settings))
+                seen_at = row.seen_at if row else None
+            else:
+                seconds = counters.values(session).get(counters.RECONCILER_SEEN)
+                seen_at = None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+            return None if seen_at is None else (now(session) - seen_at).total_seconds()
+    finally:
+        engine.dispose()

@@ -1,0 +1,56 @@
+"""What this installation lacks for what is asked of it, said in one line with the command that helps."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+Extra = Literal["api", "worker", "all"]
+
+_PACKAGE = Path(__file__).parent
+_FOLDERS = ("core", "api", "worker")
+
+
+class InstallationError(ImportError):
+    """Packages are missing, or a folder of the user's hides modules of ours."""
+
+
+def require(extra: Extra, *modules: str, what: str) -> None:
+    """Check that the third-party `modules` that `what` imports are there; `extra` brings them.
+
+    Raises:
+        InstallationError: some are missing.
+    """
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise InstallationError(
+            f"{what} needs packages that are not installed ({', '.join(missing)}). "
+            f"Install them: pip install 'signforge[{extra}]'"
+        )
+
+
+def refuse_hidden_folders() -> None:
+    """Check that `core`, `api` and `worker` are ours, where the checkout itself is installed.
+
+    An installed wheel has them below `signforge`, where nothing can hide them.
+
+    Raises:
+        InstallationError: Python finds another folder or file by that name first.
+    """
+    if (_PACKAGE / "core").is_dir():
+        return
+    for name in _FOLDERS:
+        found = _place_of(name)
+        if found is not None and found != (_PACKAGE.parent / name).resolve():
+            raise InstallationError(
+                f"{found} hides signforge's own `{name}`, because signforge is installed as a checkout "
+                f"(pip install --editable). Rename it, or install a copy: pip install {_PACKAGE.parent}"
+            )
+
+
+def _place_of(name: str) -> Path | None:
+    """The folder or file that `import name` finds."""
+    spec = find_spec(name)
+    if spec is None:
+        return None
+    folders = list(spec.submodule_search_locations or ())
+    return Path(folders[0] if folders else str(spec.origin)).resolve()
