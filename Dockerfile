@@ -1,34 +1,42 @@
 # Two images from one file. `api` holds the API and the reconciler and has no torch; `worker` trains.
 #   docker build --target api -t signforge-api .
 #   docker build --target worker -t signforge-worker .
-# With --build-arg OTEL=1 both can send traces.
-FROM python:3.11-slim AS source
-WORKDIR /app
-RUN useradd --create-home --uid 10001 signforge && mkdir /artifacts && chown signforge /artifacts
-COPY requirements-api.txt requirements-otel.txt requirements.txt pyproject.toml README.md LICENSE ./
-
-FROM source AS api
-ARG OTEL=""
-RUN pip install --no-cache-dir -r requirements-api.txt ${OTEL:+-r requirements-otel.txt}
+# With --build-arg OTEL=1 both can send traces. Both run as a user without rights and hold no secret: passwords
+# and keys come by environment variables when a container starts.
+FROM python:3.11-slim AS wheel
+WORKDIR /source
+COPY pyproject.toml setup.py MANIFEST.in README.md LICENSE ./
 COPY core core
 COPY api api
 COPY worker worker
-RUN pip install --no-cache-dir --no-deps .
-USER signforge
-ENV SIGNFORGE_HOST=0.0.0.0 SIGNFORGE_ARTIFACTS=/artifacts
-EXPOSE 8765
-HEALTHCHECK CMD python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:8765/healthz')"
-CMD ["python", "-m", "api.main"]
+COPY signforge signforge
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 
-FROM source AS worker
+FROM python:3.11-slim AS base
+RUN useradd --create-home --uid 10001 signforge && mkdir /artifacts && chown signforge /artifacts
+COPY requirements-api.txt requirements-otel.txt requirements.txt /pins/
+WORKDIR /home/signforge
+ENV SIGNFORGE_ARTIFACTS=/artifacts
+
+FROM base AS api
+ARG OTEL=""
+RUN pip install --no-cache-dir -r /pins/requirements-api.txt ${OTEL:+-r /pins/requirements-otel.txt}
+COPY --from=wheel /dist /dist
+RUN set -- /dist/*.whl && pip install --no-cache-dir -c /pins/requirements-api.txt "$1[api]"
+USER signforge
+ENV SIGNFORGE_HOST=0.0.0.0
+EXPOSE 8765
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s CMD ["signforge", "health", "api"]
+CMD ["signforge", "api"]
+
+FROM base AS worker
 # The native kernels are built at first use, and torch.compile calls a C++ compiler.
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 ARG OTEL=""
-RUN pip install --no-cache-dir -r requirements.txt ${OTEL:+-r requirements-otel.txt}
-COPY core core
-COPY worker worker
-RUN pip install --no-cache-dir --no-deps .
+RUN pip install --no-cache-dir -r /pins/requirements.txt ${OTEL:+-r /pins/requirements-otel.txt}
+COPY --from=wheel /dist /dist
+RUN set -- /dist/*.whl && pip install --no-cache-dir -c /pins/requirements.txt "$1[worker]"
 USER signforge
-ENV SIGNFORGE_ARTIFACTS=/artifacts
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "worker.main"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["signforge", "health", "worker"]
+CMD ["signforge", "worker"]
