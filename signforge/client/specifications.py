@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from core.errors import SpecError
 from core.jobs.kinds import spec_adapter
+from core.specs.faults import fault_sentence, json_pointer
 from core.specs.jobs import JobSpec
 
 Spec = JobSpec | Mapping[str, Any]
@@ -23,10 +24,7 @@ def checked(spec: Spec) -> dict[str, Any]:
         return spec_adapter().validate_python(spec).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]
-        # The first part of a location is the kind of job, which is not part of the document.
-        pointer = "".join(f"/{part}" for part in first["loc"][1:])
-        # Fields that do not go together have no place of their own; a kind that is none has one.
-        place = pointer or ("" if first["type"] == "value_error" else "/kind")
-        message = first["msg"].removeprefix("Value error, ")
-        got = "" if isinstance(first["input"], Mapping) else f" (got {first['input']!r})"
-        raise SpecError(f"{place}: {message}{got}.".removeprefix(": "), pointer=pointer) from None
+        path = first["loc"][1:]  # it begins with the kind of job, which is not part of the document
+        unknown_kind = not path and first["type"] != "value_error"
+        place = "/kind" if unknown_kind else json_pointer(path)
+        raise SpecError(fault_sentence(first, at=place), pointer=json_pointer(path)) from None
