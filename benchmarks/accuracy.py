@@ -1,14 +1,18 @@
-"""What each recipe, repair and part of the loss is worth on signers left out, of pretraining too.
+"""Ablation study: accuracy of each recipe, repair and loss part on held-out signers.
 
     python benchmarks/accuracy.py results.jsonl --source ../shared/data/signs/signs.npz --exclude-label -
-    python benchmarks/accuracy.py results.jsonl --synthetic          # made-up signers instead
-    python benchmarks/accuracy.py results.jsonl --table              # what there is, as Markdown
+    python benchmarks/accuracy.py results.jsonl --synthetic          # synthetic signers
+    python benchmarks/accuracy.py results.jsonl --table              # print existing results as Markdown
 
-For each row, seed and signer (the first three of a corpus): pretrain on the others' clips without labels
-(seeded, from nothing), then fit on the others with all, 5 and 1 labels a gloss, and score on that signer. A
-trial is one line of the results; what is there already, to the last setting, is not done again, so an ended
-run goes on. A trial takes one to two minutes of a core, with fine-tuning four to six; all groups and three
-seeds take about five hours on two; it says how much is left.
+A trial holds out one signer (of the first three of a corpus), for each row and seed:
+
+1. Pretrain from scratch on the other signers' clips, without labels.
+2. Fit on the other signers, with all, 5 and 1 labels per gloss.
+3. Score on the held-out signer.
+
+Each trial is one line of the results. A trial with a result for exactly the same settings is skipped, so an
+interrupted run can be resumed. A trial takes one to two minutes of one core, or four to six with fine-tuning.
+All groups with three seeds take about five hours on two cores. The remaining time is printed.
 """
 
 import argparse
@@ -40,7 +44,7 @@ _MOST_SIGNERS = 3
 
 
 def main() -> None:
-    """Take the trials that are missing, then print the tables."""
+    """Run the missing trials, then print the tables."""
     options = _options()
     try:
         results = Results(options.results) if options.table else _taken(options)
@@ -59,7 +63,7 @@ def _taken(options: argparse.Namespace) -> Results:
 
 
 def _baselines(corpus: str, options: argparse.Namespace, results: Results) -> None:
-    """What learns nothing; a representation has to beat it."""
+    """Score the baselines without learned features."""
     for seed in range(options.seeds):
         for signer in _signers(corpus):
             keys = {name: f"{name} {signer} {options.exclude_label} {seed}" for name in BASELINES}
@@ -72,7 +76,7 @@ def _baselines(corpus: str, options: argparse.Namespace, results: Results) -> No
 
 
 def _missing(corpus: str, options: argparse.Namespace, results: Results) -> Iterator[Trial]:
-    """Trials without a result; all rows under a seed come before the next seed."""
+    """Yield trials without a result, ordered by seed, then row, then signer."""
     for seed in range(options.seeds):
         for row in rows():
             if row.group not in options.groups or (options.rows and row.name not in options.rows):
@@ -93,8 +97,8 @@ def _take(trials: list[Trial], options: argparse.Namespace, results: Results) ->
             result = future.result()
             results.add(result)
             left = (time.perf_counter() - began) / done * (len(trials) - done)
-            told = {name: result[name] for name in ("row", "signer", "seed", "knn", "linear_5", "seconds")}
-            print(f"{done}/{len(trials)} {told}; {left / 3600:.1f} h left", file=sys.stderr, flush=True)
+            shown = {name: result[name] for name in ("row", "signer", "seed", "knn", "linear_5", "seconds")}
+            print(f"{done}/{len(trials)} {shown}; {left / 3600:.1f} h left", file=sys.stderr, flush=True)
 
 
 def _corpus(folder: Path, options: argparse.Namespace) -> str:
@@ -114,24 +118,26 @@ def _corpus(folder: Path, options: argparse.Namespace) -> str:
 
 
 def _signers(corpus: str) -> tuple[str, ...]:
-    """The first few signers are left out in turn."""
+    """Return the signers that are held out in turn."""
     return PackedCorpus.open(corpus).signer_names[:_MOST_SIGNERS]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     groups = list(dict.fromkeys(row.group for row in rows()))
-    parser.add_argument("results", type=Path, help="where results are kept, a line a trial")
+    parser.add_argument("results", type=Path, help="file of results, one line per trial")
     parser.add_argument("--source", type=Path, help="recordings with glosses and signers")
-    parser.add_argument("--synthetic", action="store_true", help="made-up signers instead of recordings")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="use synthetic signers instead of recordings"
+    )
     parser.add_argument("--exclude-label", action="append", default=[])
     parser.add_argument("--groups", nargs="+", choices=groups, default=groups)
     parser.add_argument(
-        "--rows", nargs="+", choices=[row.name for row in rows()], metavar="ROW", help="only these"
+        "--rows", nargs="+", choices=[row.name for row in rows()], metavar="ROW", help="run only these rows"
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="only print what there is")
+    parser.add_argument("--table", action="store_true", help="only print existing results")
     options = parser.parse_args()
     if not (options.table or options.synthetic or options.source):
         parser.error("give --source FILE, --synthetic or --table")

@@ -1,9 +1,9 @@
-"""What it is worth to have glibc keep memory and use huge pages: the native step of `stc` with both settings.
+"""Benchmark glibc allocator settings: native step of `stc` with and without kept memory and huge pages.
 
     python benchmarks/allocation.py [--batch 16] [--rounds 3]
 
-The same step in two processes that take turns, one with glibc's own settings, one with those that signforge
-gives its training processes (`core/program/allocator.py`).
+Two processes alternate with the same step. One has glibc's default settings. The other has the settings of
+signforge's training processes (`core/program/allocator.py`).
 """
 
 import argparse

@@ -1,13 +1,14 @@
-"""Time that training loses to a checkpoint of the full-size state: saved at once, and in the background.
+"""Benchmark the training time lost to a checkpoint: synchronous and background saving of the full-size state.
 
-    python benchmarks/checkpoint.py                       # a step of `stc` is measured too
-    python benchmarks/checkpoint.py --step-seconds 0.25   # or given, as it is on another device
+    python benchmarks/checkpoint.py                       # also measures a step of `stc`
+    python benchmarks/checkpoint.py --step-seconds 0.25   # step time of another device
 
-The state is that of the recipe `stc`: four encoders, queues and momentum, 1.25 GB; at most two copies of it
-lie below TMPDIR. At once, the loop loses the whole of `save_checkpoint`. In the background it loses the copy
-of the state, and what the writing thread takes from the work beside it: so the same work (matrix products on
-all cores, for several times as long as a save) is timed alone and with a save begun at its start, in turn; a
-save that is not done by then is waited for. Prints medians, and what they are of 500 steps.
+The state is that of the recipe `stc`: four encoders, queues and momentum, 1.25 GB. At most two copies of it
+are below TMPDIR. Synchronous saving costs the whole time of `save_checkpoint`. Background saving costs the
+copy of the state, and the cores used by the writing thread. To measure both, the same work (matrix products
+on all cores, several times as long as a save) is timed alone and with a save started at its beginning, in
+alternation. If the save takes longer than the work, the time until it ends is included. Prints medians, and
+their fraction of 500 steps.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from core.training.checkpoint import Checkpoint, save_checkpoint
 INTERVAL, ROUNDS = 500, 5
 """Steps between checkpoints; rounds."""
 WORK_SAVES = 5.0
-"""The work beside a save lasts as long as this many saves at once."""
+"""Duration of the concurrent work, in synchronous saves."""
 
 
 def main() -> None:
@@ -73,11 +74,14 @@ def full_size_state() -> Checkpoint:
 def require_room(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < num_bytes:
-        sys.exit(f"{num_bytes / 1e9:.1f} GB wanted below TMPDIR ({folder}), {free / 1e9:.1f} GB free.")
+        sys.exit(
+            f"TMPDIR ({folder}) has {free / 1e9:.1f} GB free, but {num_bytes / 1e9:.1f} GB are needed. Set "
+            "TMPDIR to a larger disk."
+        )
 
 
 def time_lost(folder: Path, state: Checkpoint, rounds: int) -> tuple[dict[str, float], float]:
-    """Median seconds lost to a save, by how it is done, and the part of the background's that is copying."""
+    """Return the median seconds lost to a save, by method, and the seconds of copying in the background."""
     at_once = timed(lambda: save_checkpoint(folder, state))
     work = products(seconds=WORK_SAVES * at_once())
     copying: list[float] = []
@@ -102,7 +106,7 @@ def time_lost(folder: Path, state: Checkpoint, rounds: int) -> tuple[dict[str, f
 
 
 def products(*, seconds: float) -> Callable[[], None]:
-    """Work on all cores that takes about `seconds`: always the same number of matrix products."""
+    """Make work on all cores of about `seconds`: a fixed number of matrix products."""
     left = torch.randn(1024, 1024)
     began = time.perf_counter()
     for _ in range(20):

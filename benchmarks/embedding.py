@@ -1,10 +1,10 @@
-"""Embedding clips with one full-size encoder, against a literal implementation of the method.
+"""Benchmark embedding with one full-size encoder, compared with a literal implementation of the method.
 
     python benchmarks/embedding.py [--batch 64] [--rounds 5] [--sides 'native bf16' ...]
 
-All sides embed the same views with the joint stream's encoder, in evaluation mode, taking turns; each is a
-process of its own with the same allocator settings and number of threads. `onnx` is the exported file (of
-both streams, so its rate is counted twice) in ONNX Runtime, to be compared with `eager`.
+All sides embed the same views with the joint stream's encoder in evaluation mode, in alternation. Each side
+is a separate process with the same allocator settings and number of threads. `onnx` is the exported file in
+ONNX Runtime, to be compared with `eager`. It has both streams, so its rate is counted twice.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from core.specs.recipes import find_recipe
 from core.training.engine import Engine
 
 GFLOP_PER_CLIP = 13.05
-"""One stream's forward pass, as the method states it."""
+"""Operations of one stream's forward pass, as stated by the method."""
 BASELINE = "literal"
 SETTINGS = {
     "eager fp32": ("eager", "fp32"),
@@ -42,7 +42,7 @@ UNFOLDED, ONNX = "eager, not folded", "onnx"
 
 
 def main() -> None:
-    """Measure and print, or be a side."""
+    """Measure and print, or run as a side."""
     options = _options()
     torch.set_num_threads(options.threads)
     if options.side:
@@ -93,7 +93,7 @@ def _prepared(side: str, batch: int, threads: int) -> Callable[[], object]:
 
 
 def _onnx(encoder: ClipEncoder, view: View, threads: int) -> Callable[[], object]:
-    """Half the views through both streams: as many passes as one stream makes of all."""
+    """Embed half of the views with both streams: as many passes as one stream for all views."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "encoder.onnx"
         write_graph(encoder, path)

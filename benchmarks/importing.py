@@ -1,12 +1,15 @@
-"""Raw keypoints to a packed corpus: the import program against a loop over videos and frames.
+"""Benchmark the import of raw keypoints to a packed corpus, compared with a loop over videos and frames.
 
     python benchmarks/importing.py
 
-All sides begin with raw COCO-WholeBody keypoints on disk and end with a packed corpus on disk. Theirs reads a
-pickled file a video, normalises it frame by frame (`literal_data.py`) and writes the corpus with our own
-writer, for a part of the videos; ours reads an .npz a video or one of them all, and takes the source's digest
-too. The start of processes is part of what is measured, so several pay for large sources only; a source in
-one file is always read by a thread of the importing process.
+All sides start with raw COCO-WholeBody keypoints on disk and end with a packed corpus on disk.
+
+* The loop reads one pickle per video, normalises it frame by frame (`literal_data.py`), and writes the corpus
+  with signforge's writer, for a part of the videos.
+* signforge reads one .npz per video, or one .npz of all videos, and also computes the source's digest.
+
+Process start-up is included, so several processes are only faster for large sources. A source in one file is
+always read by a thread of the importing process.
 """
 
 import pickle
@@ -54,7 +57,7 @@ def main() -> None:
 
 
 def import_of(num_videos: int, folder: Path, work: Callable[[Path], object]) -> Side:
-    """A turn: seconds a video of one import into a fresh folder."""
+    """Make a side that returns the seconds per video of one import into a new folder."""
 
     def turn() -> float:
         out = folder / "out"
@@ -69,7 +72,7 @@ def import_of(num_videos: int, folder: Path, work: Callable[[Path], object]) -> 
 
 
 def written(videos: list[RawVideo], folder: Path) -> dict[str, Path]:
-    """The same videos three times: a pickled file each, an .npz each, one .npz of all."""
+    """Write the videos in three formats: one pickle each, one .npz each, one .npz of all."""
     (folder / "pickles").mkdir()
     for number, (keypoints, width, height) in enumerate(videos):
         pickled = folder / "pickles" / f"{number:05d}.pickle"
@@ -95,7 +98,10 @@ def looped(pickles: Path, out: Path) -> PackedCorpus:
 
 
 def frame_by_frame(files: Sequence[Path]) -> Iterator[SourceClip]:
-    from literal_data import Video, normalised_frame_by_frame  # loads torch, which reading processes need not
+    from literal_data import (
+        Video,
+        normalised_frame_by_frame,
+    )  # imports torch, which reader processes do not need
 
     for file in files:
         video = Video(*pickle.loads(file.read_bytes()))  # noqa: S301 - our own file

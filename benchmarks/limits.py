@@ -1,9 +1,9 @@
-"""What this machine can do at best: matrix products in fp32 and bf16, and copying.
+"""Measure this machine's peak performance: matrix products in fp32 and bf16, and memory bandwidth.
 
     python benchmarks/limits.py [--threads N]
 
-Other benchmarks measure the same in their own run and print the fraction of it that they reach. A limit is
-the best of several repetitions (and shapes), because whatever disturbs a repetition makes it slower.
+Other benchmarks measure the same limits in their own run, and print the fraction of the limit they reach. A
+limit is the best of several repetitions and shapes, because disturbances only make a repetition slower.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from measuring import table
 
 Shape = tuple[int, int, int]
 SHAPES: tuple[Shape, ...] = ((2048, 2048, 2048), (4096, 4096, 1024), (16384, 512, 512), (16384, 1024, 1024))
-"""(rows, columns, depth) of the products tried: square ones, and tall ones like the encoder's."""
+"""(rows, columns, depth) of the products: square ones, and tall ones like the encoder's."""
 CUDA_SHAPES: tuple[Shape, ...] = (*SHAPES, (8192, 8192, 8192))
 COPY_BYTES = 512 * 1024 * 1024
-"""Far beyond any cache."""
+"""Much larger than any cache."""
 SECONDS = 0.5
-"""Spent on each shape."""
+"""Measuring time per shape."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The best of the machine: floating-point operations a second."""
+    """Peak performance: floating-point operations a second."""
 
     fp32_flops: float
     bf16_flops: float
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measured_limits(device: torch.device | None = None) -> Limits:
-    """Measure the limits of a device (the CPU where None) with the present number of threads."""
+    """Measure the limits of a device (None: CPU) with the current number of threads."""
     device = device or torch.device("cpu")
     best = {
         dtype: max(product_flops(shape, dtype, device) for shape in shapes_for(device))
@@ -62,7 +62,7 @@ def shapes_for(device: torch.device) -> tuple[Shape, ...]:
 
 
 def product_flops(shape: Shape, dtype: torch.dtype, device: torch.device) -> float:
-    """Operations a second of a matrix product, a multiplication and an addition counted as two."""
+    """Return the operations a second of a matrix product; a multiply-add counts as two."""
     rows, columns, depth = shape
     left = torch.randn(rows, depth, device=device).to(dtype)
     right = torch.randn(depth, columns, device=device).to(dtype)
@@ -71,14 +71,14 @@ def product_flops(shape: Shape, dtype: torch.dtype, device: torch.device) -> flo
 
 
 def copy_bytes(device: torch.device) -> float:
-    """Bytes a second of a large copy, reading and writing both counted."""
+    """Return the bytes a second of a large copy; reading and writing both count."""
     source = torch.ones(COPY_BYTES // 4, device=device)
     target = torch.empty_like(source)
     return 2 * COPY_BYTES / best_seconds(lambda: target.copy_(source), device)
 
 
 def best_seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The quickest of as many repetitions as fit into `SECONDS`, at least three, after a warm-up."""
+    """Return the shortest time of at least three repetitions within `SECONDS`, after a warm-up."""
     work()
     taken: list[float] = []
     while len(taken) < 3 or sum(taken) < SECONDS:

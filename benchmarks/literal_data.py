@@ -1,10 +1,10 @@
-"""The data path as a research repository writes it: a video, a frame, a sample at a time.
+"""Reference data path in the style of a research repository: one video, frame and sample at a time.
 
-Word for word after the method's description (paper, sections III-A and III-B): a loader reads a raw video
-from its own file, normalises it in a loop over frames, and cuts two views of it; a batch is a stack of such
-samples. Nothing is slow on purpose: within a frame the 21 points of a hand are handled together, a view is
-resized by one call and transformed by one product. The yardstick of `views.py` and `importing.py`; tests hold
-its normalisation and its resize to the released code's own outputs.
+It follows the paper literally (sections III-A and III-B). A loader reads a raw video from its own file,
+normalises it in a loop over frames, and cuts two views. A batch is a stack of such samples. Nothing is slow
+on purpose: the 21 points of a hand are processed together, and a view is resized by one call and transformed
+by one product. It is the baseline of `views.py` and `importing.py`. Tests compare its normalisation and
+resizing with outputs of the released code.
 """
 
 import pickle
@@ -26,7 +26,7 @@ MAX_FRAMES = 150
 Box = tuple[float, float, float]
 """Corner x, corner y, side, in pixels."""
 Sample = tuple[torch.Tensor, torch.Tensor]
-"""A view: points (T, 49, 2) and in which frames the right and left hand count (T, 2)."""
+"""A view: points (T, 49, 2), and visibility of right and left hand by frame (T, 2)."""
 
 
 class Video(NamedTuple):
@@ -38,25 +38,25 @@ class Video(NamedTuple):
 
 
 class LiteralLoader:
-    """Makes a training sample of a video's file, a pickled `Video` or tuple alike: two views of it."""
+    """Makes a training sample, two views, from a video's file (a pickled `Video` or tuple)."""
 
     def __init__(self, files: Sequence[Path], profile: NormalisationProfile, config: ViewConfig) -> None:
         self.files, self.profile, self.config = files, profile, config
         self.random = np.random.default_rng(0)
 
     def __getitem__(self, index: int) -> list[Sample]:
-        """Read, normalise, and cut two views."""
+        """Read and normalise a video, and cut two views."""
         video = Video(*pickle.loads(self.files[index].read_bytes()))  # noqa: S301 - our own file
         points, visible, _ = normalised_frame_by_frame(video, self.profile)
         return [one_view(points, visible, self.config, self.random) for _ in range(2)]
 
     def batch(self, indices: Iterable[int]) -> list[Sample]:
-        """A batch of each of the two views, as a loader collates them."""
+        """Return a batch of each of the two views, collated as by a data loader."""
         return collated([self[int(index)] for index in indices])
 
 
 def collated(samples: Sequence[Sequence[Sample]]) -> list[Sample]:
-    """Stack samples of two views to two batches."""
+    """Stack samples of two views into two batches."""
     views = zip(*samples, strict=True)
     return [(torch.stack([p for p, _ in view]), torch.stack([v for _, v in view])) for view in views]
 
@@ -64,7 +64,7 @@ def collated(samples: Sequence[Sequence[Sample]]) -> list[Sample]:
 def normalised_frame_by_frame(
     video: Video, profile: NormalisationProfile
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Points (T, 49, 2), visibility (T, 49), and the raw frames they come from."""
+    """Return points (T, 49, 2), visibility (T, 49), and the indices of the raw frames."""
     num_frames = len(video.keypoints)
     stride = 1 if num_frames <= MAX_FRAMES else max(2, -(-num_frames // MAX_FRAMES))
     points, visible, kept = [], [], []
@@ -87,7 +87,7 @@ def normalised_frame_by_frame(
 
 
 def hand_box(hand: np.ndarray, arm: np.ndarray, video: Video, profile: NormalisationProfile) -> Box | None:
-    """The square that a hand is cropped with: around its points, else beyond its wrist, else none."""
+    """Return a hand's crop box: around its points, else extrapolated from the arm, else None."""
     sure = hand[hand[:, 2] > 0.1, :2]
     if len(sure) >= 10:
         return box_of_points(sure, video)
@@ -98,7 +98,7 @@ def hand_box(hand: np.ndarray, arm: np.ndarray, video: Video, profile: Normalisa
 
 
 def box_of_points(sure: np.ndarray, video: Video) -> Box:
-    """A square 2.2 times the points' bounding box, shifted into the image."""
+    """Return a square 2.2 times the points' bounding box, shifted into the image."""
     (left, top), (right, bottom) = sure.min(axis=0), sure.max(axis=0)
     side = float(round(2.2 * max(right - left, bottom - top)))
     side = max(min(side, min(video.width, video.height) - 1), 1)
@@ -108,7 +108,7 @@ def box_of_points(sure: np.ndarray, video: Video) -> Box:
 
 
 def box_of_arm(arm: np.ndarray, video: Video) -> Box:
-    """A square beyond the wrist, as long as the arm suggests, cut where the image ends."""
+    """Return a square beyond the wrist, with a side estimated from the arm, clipped to the image."""
     shoulder, elbow, wrist = arm
     side = 1.1 * max(np.linalg.norm(wrist - elbow), 0.9 * np.linalg.norm(elbow - shoulder))
     x, y = np.maximum(wrist + 0.33 * (wrist - elbow) - side / 2, 0)
@@ -118,7 +118,7 @@ def box_of_arm(arm: np.ndarray, video: Video) -> Box:
 def cropped_hand(
     hand: np.ndarray, box: Box | None, profile: NormalisationProfile
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A hand's points in fractions of its box, the unsure ones at (0, 0); and which are visible."""
+    """Return a hand's points in fractions of its box, (0, 0) for low confidence, and their visibility."""
     if box is None:
         return np.zeros((21, 2)), np.zeros(21, dtype=bool)
     x, y, side = box
@@ -130,7 +130,7 @@ def cropped_hand(
 def one_view(
     points: np.ndarray, visible: np.ndarray, config: ViewConfig, random: np.random.Generator
 ) -> Sample:
-    """Crop, resize, augment once and perhaps swap the hands of one sample."""
+    """Crop, resize, augment and randomly swap the hands of one sample."""
     frames = min(len(points), config.max_source_frames)
     ratio = random.uniform(config.crop_fraction_min, config.crop_fraction_max)
     length = min(max(int(frames * ratio), config.min_crop_frames), frames)
@@ -146,14 +146,14 @@ def one_view(
 
 
 def resized(crop: np.ndarray, num_frames: int) -> np.ndarray:
-    """A crop (L, 49, 2) stretched or shrunk to (num_frames, 49, 2)."""
+    """Resize a crop (L, 49, 2) to (num_frames, 49, 2)."""
     series = torch.from_numpy(crop.reshape(len(crop), -1).T.copy())[None]  # (1, 98, L)
     frames = functional.interpolate(series, size=num_frames, mode="linear", align_corners=False)[0]
     return frames.numpy().T.reshape(num_frames, 49, 2)
 
 
 def augmented(view: np.ndarray, config: ViewConfig, random: np.random.Generator) -> np.ndarray:
-    """Joint corruption or shear, at even odds, the same in all frames."""
+    """Apply joint corruption or shear with equal probability, the same in all frames."""
     if random.random() >= config.occlusion_probability:
         a, b = random.uniform(-config.shear_range, config.shear_range, 2)
         return view @ np.array([[1, a], [b, 1]]).T

@@ -1,7 +1,7 @@
-"""How this folder measures: sides take turns in one run, and what counts is the ratio within a turn.
+"""Interleaved benchmarking: sides alternate in one run, and are compared by their ratio within each round.
 
-A side is a function that does its work once and returns the seconds it took. It may live in this process
-(`timed`) or in a process of its own (`sides.SideProcess`), which has its own memory and allocator.
+A side is a function that does its work once and returns the seconds taken. It may run in this process
+(`timed`) or in a separate process (`sides.SideProcess`), with its own memory and allocator.
 """
 
 import math
@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Side = Callable[[], float]
-"""Does a side's work once and returns the seconds it took."""
+"""Does a side's work once and returns the seconds taken."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Least, median and largest of some numbers."""
+    """Minimum, median and maximum of some numbers."""
 
     least: float
     median: float
@@ -31,9 +31,10 @@ class Spread:
 
 
 def median_interval(numbers: Sequence[float]) -> tuple[float, float]:
-    """Two of the numbers that have the true median between them in 95 cases of 100 or more, whatever their
-    distribution: it lies below the k-th least as often as fewer than k of n coins fall on heads. Of fewer
-    than six numbers, the least and the largest.
+    """Return the distribution-free 95 % confidence interval of the median, from order statistics.
+
+    The true median lies below the k-th smallest number with the probability that fewer than k of n fair coins
+    show heads. For fewer than six numbers, return the minimum and the maximum.
     """
     ordered, count = sorted(numbers), len(numbers)
     below, rank = 0.0, 0
@@ -44,7 +45,7 @@ def median_interval(numbers: Sequence[float]) -> tuple[float, float]:
 
 
 def timed(work: Callable[[], object]) -> Side:
-    """Make a side of work done in this process."""
+    """Make a side that does `work` in this process."""
 
     def side() -> float:
         began = time.perf_counter()
@@ -55,9 +56,9 @@ def timed(work: Callable[[], object]) -> Side:
 
 
 def interleaved(sides: Mapping[str, Side], *, rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Each side's seconds in each round, the sides taking turns: A B C A B C ...
+    """Run the sides in alternation (A B C A B C ...), and return each side's seconds by round.
 
-    The first `warm_up` rounds are not kept.
+    The first `warm_up` rounds are discarded.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(warm_up + rounds):
@@ -67,7 +68,7 @@ def interleaved(sides: Mapping[str, Side], *, rounds: int, warm_up: int = 1) -> 
 
 
 def speedup(baseline: Sequence[float], side: Sequence[float]) -> Spread:
-    """How many times faster `side` was than `baseline`, round by round."""
+    """Return the speed-up of `side` over `baseline`, by round."""
     return Spread.of([slow / fast for slow, fast in zip(baseline, side, strict=True)])
 
 
@@ -79,9 +80,9 @@ def comparison(
     unit: str,
     more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> str:
-    """A line a side: median rate, and how many times faster than `baseline` (least .. largest of the rounds).
+    """Return a table with one line per side: median rate, and speed-up over `baseline` (minimum .. maximum).
 
-    `amount` of `unit` is what a side does in a round; `more` adds columns: heading -> side -> cell.
+    A side processes `amount` of `unit` in a round. `more` adds columns: heading -> side -> cell.
     """
     columns = more or {}
     rows = [
@@ -97,7 +98,7 @@ def comparison(
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows aligned under their header; the first column to the left, the others to the right."""
+    """Format a table; the first column is aligned to the left, the others to the right."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(

@@ -1,12 +1,13 @@
-"""Steps of the same batch on one rank and on two that talk over gloo, on one machine.
+"""Benchmark data-parallel training: one rank and two ranks with gloo, same batch, on one machine.
 
     python benchmarks/ranks.py                  # recipe `stc`, batch 16
     python benchmarks/ranks.py --recipe smoke   # quickly
 
-Every side is a short real run; sides take turns, and a run's number is its median step. The two silent
-processes do what two ranks do and say nothing to each other, at the same time, so what two ranks need beyond
-that is talk: gradients, batch statistics, keys, and waiting for the slower one. One machine's cores are
-shared, so two ranks cannot be twice as fast as one with as many threads; they show what talking costs.
+Each side is a short real run, and its result is the median step. Sides alternate. The two silent processes do
+the work of two ranks at the same time, without communication. So the additional time of two ranks is
+communication: gradients, batch statistics, keys, and waiting for the slower rank. The ranks share the cores
+of one machine, so two ranks cannot be twice as fast as one rank with the same number of threads. The
+benchmark shows the cost of communication.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from core.training.pretrain import pretrain
 from core.training.rank_launcher import launch_ranks
 
 STEPS, SKIP = 6, 2
-"""Steps of a run, and how many of them are not counted."""
+"""Steps of a run, and first steps that are discarded."""
 ALONE, BOTH, TALKING, OWN, SILENT = (
     "1 rank, 1 thread",
     "1 rank, 2 threads",
@@ -44,7 +45,7 @@ ALONE, BOTH, TALKING, OWN, SILENT = (
 def main() -> None:
     """Measure and print."""
     options = arguments()
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where the silent ranks find their program
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # so that silent ranks can import their module
     with (
         tempfile.TemporaryDirectory(prefix="signforge-bench-") as folder,
         synthetic_corpus(Path(folder), 20 * options.batch) as corpus,
@@ -92,7 +93,7 @@ def two_ranks(spec: PretrainSpec, module: str) -> float:
 
 
 def median_step(clock: Clock) -> float:
-    """Ranks take a few more steps before a stop reaches them; those are not counted."""
+    """Return the median step. Steps after the stop request are discarded."""
     return statistics.median(end - begin for begin, end in pairwise(clock.times[SKIP:STEPS]))
 
 

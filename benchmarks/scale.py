@@ -1,11 +1,11 @@
-"""What grows with the corpus: opening, memory, batches, training steps, selecting, nearest neighbours.
+"""Benchmark scaling with corpus size: opening, memory, batches, training steps, selection, kNN.
 
     python benchmarks/scale.py                      # 1 thousand to 1 million clips
     python benchmarks/scale.py --clips 1000 10000   # quicker
 
-Writes packed corpora of synthetic clips of 8 frames (3.5 GB for a million) below TMPDIR, all of them at once,
-and removes them; a size for which the disk has no room twice over is left out and said. Prints medians, on
-one thread. Sizes take turns, so that "x smallest" is a ratio within one run.
+Writes packed corpora of synthetic clips of 8 frames (3.5 GB for a million clips) below TMPDIR, all at the
+same time, and removes them. A size is skipped with a message if less than twice its space is free. Prints
+medians, on one thread. Sizes alternate, so "x smallest" is a ratio within one run.
 """
 
 import argparse
@@ -37,7 +37,7 @@ CHOSEN = ClipSelection(splits=("train",), exclude_labels=("gloss-0007",))
 
 
 def main() -> None:
-    """Write the corpora, then measure one thing after another on all of them."""
+    """Write the corpora, then measure each operation on all of them."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="signforge-scale-") as folder, ExitStack() as stack:
         sizes = sorted(clips for clips in set(arguments().clips) if has_room(Path(folder), clips))
@@ -62,12 +62,12 @@ def arguments() -> argparse.Namespace:
 def has_room(folder: Path, clips: int) -> bool:
     needed, free = 2 * clips * CLIP_BYTES, shutil.disk_usage(folder).free
     if needed > free:
-        print(f"{clips} clips are left out: {needed / 1e9:.1f} GB wanted, {free / 1e9:.1f} GB free in TMPDIR")
+        print(f"{clips} clips skipped: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free in TMPDIR")
     return needed <= free
 
 
 def measure(what: str, sides: Mapping[int, Side], rounds: int) -> None:
-    """Let the sizes take turns and print their medians in milliseconds, and as ratios to the smallest."""
+    """Measure the sizes in alternation; print medians in milliseconds and ratios to the smallest size."""
     seconds = interleaved(sides, rounds=rounds, warm_up=int(rounds > 1))
     smallest = seconds[min(seconds)]
     ratios = {
@@ -94,7 +94,7 @@ def memory_of_opening(path: Path) -> int:
 
 
 def views_of(corpus: PackedCorpus) -> Side:
-    """A step's input: clips drawn from all over the corpus, gathered, and both views of them."""
+    """Make a side for a step's input: gather random clips of the corpus and make both views."""
     random = np.random.default_rng(0)
 
     def two_views() -> tuple[View, ...]:
@@ -107,7 +107,7 @@ def views_of(corpus: PackedCorpus) -> Side:
 
 
 def neighbours_of(clips: int) -> Side:
-    """kNN among features of all clips, made before the clock starts and dropped after it stops."""
+    """Make a side for kNN among features of all clips; making the features is not timed."""
 
     def search() -> float:
         generator = torch.Generator().manual_seed(0)

@@ -1,10 +1,10 @@
-"""What a service on one machine bears: submissions, polls, listeners, claims, and what training pays for it.
+"""Load test of a service on one machine: submissions, polls, event streams, claims, and cost for training.
 
-    python benchmarks/service_load.py                                      # everything, on both databases
-    python benchmarks/service_load.py --parts claims --databases sqlite    # one thing
+    python benchmarks/service_load.py                                      # all parts, on both databases
+    python benchmarks/service_load.py --parts claims --databases sqlite    # one part
 
-Starts real processes on the loopback (API, Valkey, reconciler, worker, PostgreSQL) with their data below
-TMPDIR, and removes it. The load comes from this machine as well: what is printed is for both ends together.
+Starts real processes on the loopback interface (API, Valkey, reconciler, worker, PostgreSQL) with their data
+below TMPDIR, and removes it. The load is generated on the same machine, so results include its cost.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the servers are those of the tests
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # to import the tests' servers
 
 from load.cancelling import cancels
 from load.claims import claims
@@ -35,7 +35,7 @@ DATABASES = ("sqlite", "postgresql")
 
 
 def main() -> None:
-    """Measure the wanted parts on the wanted databases and print a line for each number."""
+    """Measure the selected parts on the selected databases and print one line per result."""
     options = arguments()
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start", flush=True)
     for part in options.parts:

@@ -1,4 +1,4 @@
-"""A few steps of a real pretraining run, timed from outside."""
+"""Time the steps of a short real pretraining run with an observer."""
 
 import statistics
 import tempfile
@@ -15,7 +15,7 @@ from core.training.pretrain import pretrain
 
 
 def step_seconds(corpus: Path, *, recipe: str, batch_size: int, steps: int, skip: int) -> float:
-    """The median step of a run of `steps` steps, its first `skip` left out; what it writes is removed."""
+    """Return the median step of a run of `steps` steps without the first `skip`; its output is removed."""
     run = {"batch_size": batch_size, "log_every_steps": 1}
     spec = PretrainSpec(corpus=str(corpus), recipe=recipe, overrides={"run": run})
     clock = Clock(steps)
@@ -25,7 +25,7 @@ def step_seconds(corpus: Path, *, recipe: str, batch_size: int, steps: int, skip
 
 
 class Clock(SilentObserver):
-    """Notes when each step was reported, and stops the run after `steps` of them."""
+    """Records the time of each step, and stops the run after `steps` steps."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

@@ -1,8 +1,8 @@
-"""A side of a benchmark in a process of its own: its own memory, allocator and environment.
+"""Run a side of a benchmark in a separate process, with its own memory, allocator and environment.
 
-The process is the benchmark's own program, called with `--side NAME`: it prepares, then does its work once
-for every line on its input and answers each with a line of JSON. Several such processes take turns, each
-idle while another works:
+The process is the benchmark's own program, started with `--side NAME`. It prepares, then does its work once
+for each input line, and answers each with a line of JSON. Several such processes alternate; all others are
+idle:
 
     if options.side:
         serve(SIDES[options.side])  # name -> a function that prepares and returns the work
@@ -28,13 +28,13 @@ MIB = 1024 * 1024
 
 
 class SideProcess:
-    """Starts `python program --side name *arguments` and, called, has it do its work once.
+    """Starts `python program --side name *arguments`; a call makes it do its work once.
 
-    `environment` is added to this process' own. A call returns seconds, measured over there. Afterwards
-    `peak_bytes` tells the most memory that was ever resident in a round, with what is kept between rounds.
+    `environment` is added to the environment of this process. A call returns seconds, measured by the side.
+    `peak_bytes` is the peak resident memory of all rounds.
 
     Raises:
-        RuntimeError: the process ended instead of answering; its own message is on standard error.
+        RuntimeError: the process ended without an answer; its own message is on standard error.
     """
 
     def __init__(
@@ -82,20 +82,23 @@ class SideProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"The side {self.name!r} ended with status {self._process.wait()}.")
+            raise RuntimeError(
+                f"The process of side {self.name!r} ended with status {self._process.wait()}. See its "
+                "message on standard error."
+            )
         return dict(json.loads(line))
 
 
 def serve(prepare: Callable[[], Callable[[], object]]) -> None:
-    """Be a side: prepare, then do the work once for each line of input, until there is none.
+    """Run as a side: prepare, then do the work once for each line of input, until end of file.
 
-    What the work prints goes to standard error; the answers have standard output to themselves.
+    Output of the work goes to standard error, because standard output is used for answers.
     """
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         work = prepare()
         _answer(answers, 0.0, resident_bytes())
-        forget_peak()
+        reset_peak()
         for _ in sys.stdin:
             began = time.perf_counter()
             work()
@@ -103,17 +106,17 @@ def serve(prepare: Callable[[], Callable[[], object]]) -> None:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is resident now; 0 where the system does not tell."""
+    """Return the current resident memory of this process; 0 if the system does not report it."""
     return _status_bytes("VmRSS") or 0
 
 
 def peak_bytes() -> int:
-    """The most that was resident since the start or the last `forget_peak`."""
+    """Return the peak resident memory since the start or the last `reset_peak`."""
     return _status_bytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def forget_peak() -> None:
-    """Begin the peak anew from what is resident now, where the system can (Linux)."""
+def reset_peak() -> None:
+    """Reset the peak to the current resident memory, if the system supports it (Linux)."""
     if _CLEAR_PEAK.exists():
         _CLEAR_PEAK.write_text("5")
 

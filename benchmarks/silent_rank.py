@@ -1,6 +1,6 @@
-"""A rank of a pretraining run that does its share and never talks to the others. It learns nothing sensible.
+"""A rank of a pretraining run without communication, as a baseline for ranks.py.
 
-A side of ranks.py: what is left of a rank when communication costs nothing.
+It does one rank's share of the work, and its model is not usable.
 """
 
 import os
@@ -14,7 +14,7 @@ from core.training.process_group import RankPlace, SingleRank
 
 
 def run_silently(launch: Launch[PretrainSpec]) -> Mapping[str, object] | None:
-    """Pretrain on one rank's share of each batch."""
+    """Pretrain on one rank's share of each batch, without communication."""
     place = RankPlace.of_environment(os.environ)
     assert place is not None, "ranks.py starts this"
     ranks = SingleRank()

@@ -1,11 +1,13 @@
-"""One training step of the full-size recipe, against a literal implementation of the method.
+"""Benchmark a training step of the full-size recipe, compared with a literal implementation of the method.
 
     python benchmarks/step.py [--batches 16 32] [--rounds 3] [--sides eager compiled native ...]
 
-Each side is a process of its own; all have the same allocator settings, the same number of threads and the
-same views. They take turns, the literal one first in every round. A batch size's table tells clips a second,
-how many times the literal side's, the fraction of this run's own bf16 (or fp32) product limit that the
-method's 103.8 GFLOP a clip amount to, and the most memory that was resident.
+Each side is a separate process. All have the same allocator settings, number of threads and views. They
+alternate, and the literal one is first in each round. The table of a batch size has:
+
+* clips a second, and the speed-up over the literal side;
+* the fraction of this run's bf16 (or fp32) matrix product limit, at the method's 103.8 GFLOP per clip;
+* the peak resident memory.
 """
 
 import argparse
@@ -29,7 +31,7 @@ from core.training.process_group import SingleRank
 from core.training.run_state import RunState
 
 GFLOP_PER_CLIP = 103.8
-"""Two query and two key passes of both streams, and the query's backward, as the method states them."""
+"""Operations of two query and two key passes of both streams, and the query's backward pass."""
 SETTINGS = {
     "eager fp32": ("eager", "fp32"),
     "eager": ("eager", "bf16"),
@@ -41,7 +43,7 @@ BASELINE = "literal"
 
 
 def main() -> None:
-    """Measure and print, or be a side."""
+    """Measure and print, or run as a side."""
     options = _options()
     torch.set_num_threads(options.threads)
     if options.side:
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def _compare(batch: int, options: argparse.Namespace, limits: Limits) -> None:
-    """Pair each side with the literal one, so that no more than two of them are in memory at once."""
+    """Compare each side with the literal one, with at most two of them in memory at the same time."""
     for name in options.sides:
         arguments = ["--batches", str(batch), "--threads", str(options.threads)]
         environment = tuned_environment()
@@ -77,14 +79,14 @@ def _compare(batch: int, options: argparse.Namespace, limits: Limits) -> None:
 
 
 def _fraction(side: str, batch: int, seconds: Sequence[float], limits: Limits) -> float:
-    """Share of the product limit in the side's precision."""
+    """Return the fraction of the matrix product limit in the side's precision."""
     precision = SETTINGS[side][1] if side in SETTINGS else "fp32"
     limit = limits.bf16_flops if precision == "bf16" else limits.fp32_flops
     return batch * GFLOP_PER_CLIP * 1e9 / statistics.median(seconds) / limit
 
 
 def _prepared(side: str, batch: int) -> Callable[[], object]:
-    """A function that takes one more step."""
+    """Return a function that takes one step."""
     torch.manual_seed(0)
     views = _views(batch)
     config = find_recipe("stc").config

@@ -1,4 +1,4 @@
-"""Packed corpora of any number of synthetic clips, written at the speed of the disk."""
+"""Write packed corpora of any number of synthetic clips quickly, for benchmarks."""
 
 import json
 import shutil
@@ -20,13 +20,13 @@ from core.corpora.header import (
 FRAMES, GLOSSES, SIGNERS = 8, 1000, 50
 """Frames of a clip; glosses and signers of a corpus."""
 CLIP_BYTES = FRAMES * 49 * 9
-"""Of points and visibility, which is nearly all."""
+"""Bytes of a clip's points and visibility, which are nearly all of its size."""
 _BLOCK = 8192
 
 
 @contextmanager
 def synthetic_corpus(folder: Path, clips: int) -> Iterator[Path]:
-    """A packed corpus below `folder`, removed afterwards."""
+    """Write a packed corpus below `folder`, and remove it afterwards."""
     path = folder / f"{clips}_clips"
     try:
         write_quickly(path, clips)
@@ -36,7 +36,7 @@ def synthetic_corpus(folder: Path, clips: int) -> Iterator[Path]:
 
 
 def write_quickly(path: Path, clips: int) -> None:
-    """Write the packed format without making clips: a block of random frames, again and again."""
+    """Write the packed format by repeating one block of random frames."""
     path.mkdir()
     random, rows = np.random.default_rng(0), min(_BLOCK, clips) * FRAMES
     names = np.char.add(b"clip-", np.arange(clips).astype("S8"))

@@ -1,4 +1,4 @@
-"""Raw keypoints to measure with: hands and body that move as smoothly as people's, some hands lost."""
+"""Synthetic raw keypoints for benchmarks: smooth random motion of hands and body, with some hands lost."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ RawVideo = tuple[np.ndarray, int, int]
 
 
 def synthetic_videos(count: int, *, seed: int = 0) -> list[RawVideo]:
-    """Videos of 40 to 110 frames, COCO-WholeBody keypoints in float32."""
+    """Make videos of 40 to 110 frames, COCO-WholeBody keypoints in float32."""
     random = np.random.default_rng(seed)
     return [_video(int(random.integers(40, 111)), random) for _ in range(count)]
 

@@ -1,12 +1,15 @@
-"""Two augmented views of each clip of a batch: from a packed corpus, all at once, against a loader's samples.
+"""Benchmark making two augmented views of a batch: batched from a packed corpus, compared with a data loader.
 
     python benchmarks/views.py
 
-All sides crop, resize, augment and swap with the same odds, at the `stc` size, on one thread, with the memory
-allocator as training sets it: ours, from the memory-mapped corpus to both views, in plain torch and with the
-native kernel; a literal loader, from raw keypoints in a file a video (`literal_data.py`); and the same loader
-where all clips are normalised and in memory already. In a turn each side makes batches for about as long as
-the others.
+All sides crop, resize, augment and swap with the same probabilities, at the size of `stc`, on one thread,
+with the allocator settings of training:
+
+* signforge, from the memory-mapped corpus to both views, in plain torch and with the native kernel;
+* a literal loader, from raw keypoints in one file per video (`literal_data.py`);
+* the same loader with all clips normalised and in memory.
+
+In each round, all sides make batches for about the same time.
 """
 
 import os
@@ -44,7 +47,7 @@ CPU = torch.device("cpu")
 
 def main() -> None:
     """Measure and print."""
-    if tuned := tuned_environment():  # read by the C library when a process starts
+    if tuned := tuned_environment():  # read by the C library at process start
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **tuned})  # noqa: S606
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +69,7 @@ def main() -> None:
 
 
 def batches_of(side: Callable[[np.ndarray], object], num_batches: int) -> Side:
-    """A turn: mean seconds of some batches of random clips."""
+    """Make a side that returns the mean seconds of several batches of random clips."""
     random = np.random.default_rng(0)
 
     def turn() -> float:

@@ -64,8 +64,8 @@ def open_poses(
     if profile is not None and profile not in profiles:
         raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
     options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
-    with _unpacked(Path(path)) as (folder, shown):
-        report = ReadReport(shown=shown)
+    with _unpacked(Path(path)) as (folder, display):
+        report = ReadReport(display=display)
         source = open_source(folder, source_format, options, report)
         with closing(read_clips(source, processes=1)) as clips:
             yield PoseSource(Path(path), source.num_clips, clips, report)
@@ -82,5 +82,5 @@ def _unpacked(path: Path) -> Iterator[tuple[Path, Callable[[str], str]]]:
         return
     with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
         unpack(path, Path(folder), limits=UnpackLimits())
-        with paths_as_sent(path, Path(folder)) as shown:
-            yield Path(folder), shown
+        with paths_as_sent(path, Path(folder)) as display:
+            yield Path(folder), display

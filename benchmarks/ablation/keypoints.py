@@ -1,8 +1,9 @@
-"""Baselines that learn nothing: raw keypoints by neighbours and by logistic regression, as strong as we know.
+"""Baselines without learned features: raw keypoints with kNN and logistic regression.
 
-Much of what a view's hand swap teaches is that left-handed signing is the same sign. A mirrored copy of every
-labelled clip gives raw keypoints that knowledge for nothing. Neighbours gain from standardised coordinates
-(by the gallery's mean and deviation); logistic regression always has them.
+The baselines are made as strong as possible. The hand swap of views teaches an encoder that left-handed
+signing is the same sign. A mirrored copy of each labelled clip gives raw keypoints the same information. kNN
+improves with standardised coordinates (by the gallery's mean and deviation); logistic regression always
+standardises.
 """
 
 import statistics
@@ -14,7 +15,7 @@ import torch
 from ablation.trials import LABEL_COUNTS, LABEL_DRAWS, NUM_NEIGHBOURS, Scores
 from jaxtyping import Int64
 
-from core.augment.exchange import exchanged_joints
+from core.augment.hand_swap import swap_joints
 from core.corpora.packed import PackedCorpus, RaggedBatch
 from core.evaluation.features import keypoint_features
 from core.evaluation.label_draw import labelled
@@ -30,7 +31,7 @@ BASELINES = tuple(f"{name}{scale}" for name in _NAMES.values() for scale in ("",
 def baselines(
     corpus: str, signer: str, excluded: tuple[str, ...], *, seed: int
 ) -> Iterator[tuple[str, Scores]]:
-    """Each baseline's scores on the signer left out; labels are drawn as for a row's seed."""
+    """Yield each baseline's scores on the held-out signer; labels are drawn as for a row's seed."""
     opened = PackedCorpus.open(corpus)
     for mirrored, name in _NAMES.items():
         keypoints = Keypoints(opened, signer, excluded, mirrored=mirrored)
@@ -39,18 +40,18 @@ def baselines(
 
 
 class Mirrored(PackedCorpus):
-    """A corpus seen in a mirror: hands change places, the trunk is reflected and its arms change places."""
+    """A mirrored corpus: hands are swapped, the trunk is reflected and its arms are swapped."""
 
     def gather(self, *chosen: object, **options: object) -> RaggedBatch:
-        """Mirrored clips."""
+        """Copy several clips and mirror them."""
         batch = super().gather(*chosen, **options)  # type: ignore[arg-type]
-        points = exchanged_joints(torch.from_numpy(batch.points), mirror_trunk=True)
+        points = swap_joints(torch.from_numpy(batch.points), mirror_trunk=True)
         points[:, TRUNK, 0] = 1 - points[:, TRUNK, 0]
         return RaggedBatch(points.numpy(), batch.visible, batch.lengths)
 
 
 class Keypoints:
-    """Keypoints of the others' clips, of their mirrored copies if asked for, and of the signer left out."""
+    """Keypoints of the train signers' clips, optionally with mirrored copies, and of the held-out signer."""
 
     def __init__(
         self, corpus: PackedCorpus, signer: str, excluded: tuple[str, ...], *, mirrored: bool
@@ -67,7 +68,7 @@ class Keypoints:
         self._num_classes = len(corpus.label_names)
 
     def neighbours(self, seed: int, *, standardised: bool) -> Scores:
-        """kNN with all labels, 5 and 1; with one label a gloss, the nearest clip decides."""
+        """Score kNN with all labels, 5 and 1; with one label per gloss, only the nearest clip is used."""
         fields = {"protocol": "knn", "num_neighbours": NUM_NEIGHBOURS}
         scores = {"knn": self._top1(fields, draw=0, standardised=standardised)}
         for name, count in LABEL_COUNTS.items():
@@ -77,7 +78,7 @@ class Keypoints:
         return scores
 
     def regression(self, seed: int) -> Scores:
-        """Logistic regression; `paired`: on the very labels that fine-tuning with this seed draws."""
+        """Score logistic regression; `paired`: on the same labels that fine-tuning with this seed draws."""
         scores = {"linear_all": self._top1({"protocol": "linear"}, draw=0)}
         for name, count in LABEL_COUNTS.items():
             if count is not None:
@@ -87,7 +88,7 @@ class Keypoints:
         return scores
 
     def _mean(self, fields: Mapping[str, Any], seed: int, **options: bool) -> float:
-        """Over the draws of labels that a row of this seed has, too."""
+        """Return the mean over the draws of labels that a row of this seed uses."""
         draws = range(seed * LABEL_DRAWS, (seed + 1) * LABEL_DRAWS)
         return statistics.fmean(self._top1(fields, draw=draw, **options) for draw in draws)
 
@@ -102,7 +103,7 @@ class Keypoints:
         return float(found.per_clip["top1"].mean())
 
     def _train(self, drawn: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
-        """What is drawn is labelled, and so are its copies."""
+        """Return the indices of the drawn clips and of their mirrored copies."""
         return np.concatenate([start + drawn for start in self._starts])
 
     def _scaled(self, train: Int64[np.ndarray, " m"]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Where trials' results are kept: a line each, so that an ended run goes on where it was."""
+"""Results of trials in a JSON Lines file, so that an interrupted run can be resumed."""
 
 import json
 from collections.abc import Mapping
@@ -11,32 +11,32 @@ Result = Mapping[str, Any]
 
 
 class ResultsError(UserError):
-    """The file holds results of another corpus; means over both would say nothing."""
+    """The file holds results of another corpus, which must not be averaged with these."""
 
 
 class Results:
     """The results of one corpus in a file of JSON lines."""
 
     def __init__(self, path: Path, corpus: str | None = None) -> None:
-        """Read the file, if it is there; a last line that was cut while it was written is taken away.
+        """Read the file, if it exists; an incomplete last line is removed.
 
         Raises:
-            ResultsError: it holds results of another corpus than the one of digest `corpus`.
+            ResultsError: the file holds results of another corpus than the one with digest `corpus`.
         """
         self._path, self._corpus = path, corpus
         self.all: list[Result] = _whole_lines(path) if path.exists() else []
         others = {result["corpus"] for result in self.all} - {corpus}
         if corpus is not None and others:
             raise ResultsError(
-                f"{path} holds results of corpus {', '.join(sorted(others))}, these are of {corpus}; "
-                "give another file for them."
+                f"{path} holds results of corpus {', '.join(sorted(others))}, but this run is on corpus "
+                f"{corpus}. Use another results file."
             )
 
     def __contains__(self, key: str) -> bool:
         return any(result["key"] == key for result in self.all)
 
     def add(self, result: Result) -> None:
-        """Keep a result, numbers to four places."""
+        """Append a result, with numbers rounded to four decimals."""
         rounded = {name: _rounded(value) for name, value in {**result, "corpus": self._corpus}.items()}
         with self._path.open("a") as file:
             file.write(json.dumps(rounded) + "\n")

@@ -1,4 +1,4 @@
-"""The rows of the tables: recipes at one small size, and what is changed in them, one thing at a time."""
+"""Rows of the ablation tables: recipes at one small size, each with one change."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -41,8 +41,8 @@ SIZE: Overrides = {
         "monitor_every_steps": None,
     },
 }
-"""Widths, lengths and schedule that every recipe gets here, so that rows differ in what they say. The key
-encoder's momentum is part of the schedule: at 0.999 it would hardly move in a few hundred steps."""
+"""Widths, lengths and schedule of all recipes here, so that rows differ only in the named change. The key
+encoder's momentum is part of the schedule: at 0.999 it would hardly change in a few hundred steps."""
 
 REPAIRS: Mapping[str, Overrides] = {
     "input norm eps 1e-5": {"encoder": {"input_norm_eps": 1e-5}},
@@ -68,7 +68,7 @@ REPAIRS: Mapping[str, Overrides] = {
     },
     "hand swap mirrors the trunk": {"views": {"hand_swap_mirrors_trunk": True}},
 }
-"""One fault of the released recipe each; together they are the recipe `signforge`."""
+"""Each repairs one fault of the released recipe; together they are the recipe `signforge`."""
 
 PARTS: Mapping[str, Overrides] = {
     "contrast only": {"contrast": {"consistency_weight": 0.0, "transfer_weight": 0.0}},
@@ -112,12 +112,12 @@ CHOICES: Mapping[str, Overrides] = {
     "no warm-up": {"optimiser": {"warmup_steps": 0}},
     "key momentum 0.999": {"contrast": {"key_momentum": 0.999}},
 }
-"""What is no repair but a choice: size, steps, rates, temperature, queue."""
+"""Hyperparameters that are not repairs: size, steps, learning rate, temperature, queue."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: a recipe with changes; `pretrained` is False for a network that starts from nothing."""
+    """One row: a recipe with changes; `pretrained` is False for a randomly initialised network."""
 
     name: str
     group: str
@@ -127,7 +127,7 @@ class Row:
 
 
 def merged(*layers: Mapping[str, Any]) -> Overrides:
-    """Nested fields of all layers; later ones win."""
+    """Merge nested fields of all layers; later layers override earlier ones."""
     result: Overrides = {}
     for layer in layers:
         for name, value in layer.items():
@@ -137,7 +137,7 @@ def merged(*layers: Mapping[str, Any]) -> Overrides:
 
 
 def rows() -> list[Row]:
-    """All rows, in the order of the tables."""
+    """Return all rows, in the order of the tables."""
     ours = merged(SIZE, *REPAIRS.values())
     return [
         Row("from scratch", "recipes", "stc", ours, pretrained=False),

@@ -1,6 +1,6 @@
-"""Results as Markdown: means over signers and seeds, with the deviation over seeds of a row's mean.
+"""Format results as Markdown: means over signers and seeds, with the standard deviation over seeds.
 
-A seed counts once all signers have been left out in turn.
+A seed is included only if all its held-out signers have results.
 """
 
 import statistics
@@ -25,7 +25,7 @@ _COLUMNS = {
 
 
 def tables(results: Sequence[Result], order: Sequence[str]) -> str:
-    """One table for each group of rows, in their order."""
+    """Return one table for each group of rows, in order."""
     groups: dict[str, list[str]] = {}
     for name in sorted({result["row"] for result in results}, key=order.index):
         group = next(result["group"] for result in results if result["row"] == name)
@@ -52,7 +52,7 @@ def _table(group: str, names: Sequence[str], results: Sequence[Result]) -> str:
 
 
 def _whole_seeds(results: Sequence[Result], signers: Sequence[str]) -> tuple[list[Result], list[int]]:
-    """The results of seeds that have been taken for every signer; signers differ more than seeds do."""
+    """Return the results of seeds with all signers, because signers differ more than seeds."""
     taken = {(result["seed"], result["signer"]) for result in results}
     seeds = sorted(
         seed
@@ -68,7 +68,7 @@ def _mean(results: Iterable[Result], score: str, **where: Any) -> str:
 
 
 def _with_deviation(results: Sequence[Result], score: str, seeds: Sequence[int]) -> str:
-    """The mean over signers and seeds; the deviation is of the mean over signers, between seeds."""
+    """Return the mean over signers and seeds ± the deviation over seeds of the mean over signers."""
     of_seeds = [
         statistics.fmean(values)
         for seed in seeds

@@ -1,4 +1,4 @@
-"""One trial: pretrain without labels and without a signer, then score on that signer."""
+"""A trial of the ablation: pretrain without labels and without one signer, then score on that signer."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ _FINE_TUNING: Mapping[str, Any] = {"min_crop_frames": 8, "checkpoint_every_epoch
 
 @dataclass(frozen=True)
 class Trial:
-    """A row for one signer left out and one seed, on a corpus."""
+    """A row for one held-out signer and one seed, on a corpus."""
 
     row: Row
     corpus: str
@@ -38,8 +38,10 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """What it is: every setting of the pretraining, and what is asked of the probes (not their defaults).
-        A result is used again only for the same."""
+        """Digest of all settings of pretraining and of the options for probes (without their defaults).
+
+        A result is reused only for the same key.
+        """
         facts = {
             "corpus": PackedCorpus.open(self.corpus).digest,
             "config": resolve(self._pretraining()).model_dump(mode="json", exclude={"recipe"}),
@@ -52,7 +54,7 @@ class Trial:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def run(self) -> dict[str, Any]:
-        """Take it; on one thread, so that several can run beside each other."""
+        """Run the trial on one thread, so that several can run in parallel."""
         torch.set_num_threads(1)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="signforge-trial-") as folder:
@@ -74,7 +76,7 @@ class Trial:
     def _pretraining(self) -> PretrainSpec:
         run = {**self.row.overrides["run"], "seed": self.seed}
         if not self.row.pretrained:
-            run["num_epochs"] = 1  # only for the file; its weights are not used
+            run["num_epochs"] = 1  # only to write the file; its weights are not used
         return PretrainSpec(
             corpus=self.corpus,
             recipe=self.row.recipe,
@@ -98,7 +100,7 @@ class Trial:
 def frozen_scores(
     corpus: str, signer: str, excluded: tuple[str, ...], *, seed: int, **subject: Any
 ) -> Scores:
-    """kNN with all labels, and logistic regression with few: the mean of several draws of which."""
+    """Score kNN with all labels, and logistic regression with all and few labels (mean of several draws)."""
     scores = {"knn": top1(corpus, signer, excluded, num_neighbours=NUM_NEIGHBOURS, seed=seed, **subject)}
     for name, count in LABEL_COUNTS.items():
         scores[f"linear_{name}"] = top1(
@@ -109,7 +111,7 @@ def frozen_scores(
 
 
 def top1(corpus: str, signer: str, excluded: tuple[str, ...], **fields: Any) -> float:
-    """Top-1 on all clips of a signer, of what is fitted on the others' labels."""
+    """Return the top-1 accuracy on all clips of a signer, fitted on the other signers' labels."""
     spec = EvaluateSpec(
         corpus=corpus,
         clips=ClipSelection(exclude_signers=(signer,), exclude_labels=excluded),

@@ -1,6 +1,6 @@
-"""The method's encoder of one stream with its projection heads, under the released checkpoints' names.
+"""Literal implementation of one stream's encoder with its projection heads, with released tensor names.
 
-"Body" in a name is the trunk: the released checkpoints call it so.
+"Body" in a name is the trunk, as in the released checkpoints.
 """
 
 import torch
@@ -15,7 +15,7 @@ from .transformer import Transformer
 
 
 class Embed(nn.Module):
-    """The two part networks; the hands' is called once for each hand."""
+    """The two part networks; the hand network is called once for each hand."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Projection(nn.Module):
         self.body_fc = _head(config)
 
     def pool(self, hands: Tensor, trunk: Tensor, visible: Tensor) -> dict[str, Tensor]:
-        """Features by space; `visible` (N, T, 2) says in which frames right and left hand count."""
+        """Return features by space; `visible` (N, T, 2) is the visibility of right and left hand by frame."""
         right, left = hands.chunk(2, dim=-1)
         tokens = torch.cat([right, left], dim=1)  # (N, 2T, C)
         hidden = ~torch.cat([visible[..., 0], visible[..., 1]], dim=1)  # (N, 2T)
@@ -57,7 +57,7 @@ class Projection(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Points (N, T, 49, 2) and hand visibility (N, T, 2) to unit embeddings by space."""
+    """Encoder from points (N, T, 49, 2) and hand visibility (N, T, 2) to unit embeddings by space."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Encoder(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def features(self, points: Tensor, visible: Tensor) -> dict[str, Tensor]:
-        """Fused, hand and trunk features, (N, C) each, before the heads."""
+        """Return fused, hand and trunk features, (N, C) each, before the heads."""
         right, left, trunk = self.embed(points)
         hands = self.GCN_Tran_Hand(torch.cat([right, left], dim=-1))
         return self.proj.pool(hands, self.GCN_Tran_Body(trunk), visible)

@@ -1,4 +1,4 @@
-"""The method's two kinds of loss, on similarities to the queues."""
+"""Literal implementation of both losses, on similarities to the key queues."""
 
 import torch
 from torch import Tensor
@@ -11,13 +11,13 @@ BySpace = dict[str, Tensor]
 
 
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy of finding the positive (N, 1) before the negatives (N, K)."""
+    """Return the cross-entropy of the positive (N, 1) against the negatives (N, K)."""
     logits = torch.cat([positives, negatives], dim=1) / temperature
     return functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
 def neighbour_divergence(teacher: Tensor, student: Tensor, config: NeighbourConfig) -> Tensor:
-    """KL(teacher || student) over the past samples the teacher is most similar to; both (N, K)."""
+    """Return KL(teacher || student) over the teacher's most similar past samples; both (N, K)."""
     nearest, indices = torch.topk(teacher, config.num_neighbours, dim=1)
     target = functional.softmax(nearest / config.teacher_temperature, dim=1)
     guess = functional.log_softmax(torch.gather(student, 1, indices) / config.student_temperature, dim=1)

@@ -1,7 +1,7 @@
-"""The method's part network as a research repository writes it: (N, C, T, V), 1x1 convolutions, dense graphs.
+"""Literal implementation of the part network: (N, C, T, V), 1x1 convolutions, dense graphs.
 
-Modules carry the released checkpoints' names, so that released weights load as they are. Independent of
-`core.encoders`, except for the numbers in the adjacency matrices.
+Modules have the names of the released checkpoints, so that released weights load unchanged. Independent of
+`core.encoders`, except for the values of the adjacency matrices.
 """
 
 from itertools import pairwise
@@ -82,7 +82,7 @@ class TemporalBlock(nn.Module):
 
 
 class PartNetwork(nn.Module):
-    """One part's points (N, 2, T, V) to one feature a frame (N, C, T)."""
+    """Network from one part's points (N, 2, T, V) to one feature per frame (N, C, T)."""
 
     A: Tensor
     A_pool: Tensor

@@ -1,7 +1,7 @@
-"""The method's model and training step, literally: what our speed is measured against.
+"""Literal implementation of the STC model and training step: the baseline of the speed benchmarks.
 
-fp32, eager, one call of a part network per part, queues as columns, the momentum update parameter by
-parameter, a plain optimiser. `tests/golden/test_literal.py` holds it to the released code's numbers.
+fp32, eager, one call of a part network per part, queues as columns, momentum update parameter by parameter,
+plain optimiser. `tests/golden/test_literal.py` compares it with numbers of the released code.
 """
 
 import copy
@@ -19,7 +19,7 @@ from .losses import BySpace, info_nce, neighbour_divergence
 
 ByStream = dict[str, BySpace]
 STREAMS = {"joint": "", "motion": "_motion"}
-"""For each stream, what the names of its encoders and queues end with."""
+"""Suffix of the names of each stream's encoders and queues."""
 QUEUES = {"fused": "queue", "hand": "queue_hand", "trunk": "queue_body"}
 
 
@@ -51,13 +51,13 @@ class LiteralSTC(nn.Module):
         return losses
 
     def encoder(self, role: str, stream: str) -> Encoder:
-        """The query (`q`) or key (`k`) encoder of a stream."""
+        """Return the query (`q`) or key (`k`) encoder of a stream."""
         encoder = self.get_submodule(f"encoder_{role}{STREAMS[stream]}")
         assert isinstance(encoder, Encoder)
         return encoder
 
     def past_keys(self, stream: str, space: str) -> Tensor:
-        """Past keys of a stream's space, as columns (D, K)."""
+        """Return past keys of a stream's space, as columns (D, K)."""
         return self.get_buffer(QUEUES[space] + STREAMS[stream])
 
     def _embed(self, role: str, stream: str, points: Tensor, visible: Tensor) -> BySpace:
@@ -119,7 +119,7 @@ class LiteralSTC(nn.Module):
 
 
 def literal_optimiser(model: LiteralSTC, config: OptimiserConfig) -> torch.optim.SGD:
-    """Plain SGD on the query encoders."""
+    """Return plain SGD on the query encoders."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.SGD(
         trained, lr=config.learning_rate, momentum=config.sgd_momentum, weight_decay=config.weight_decay
@@ -127,7 +127,7 @@ def literal_optimiser(model: LiteralSTC, config: OptimiserConfig) -> torch.optim
 
 
 def literal_step(model: LiteralSTC, optimiser: torch.optim.Optimizer, views: tuple[View, View]) -> float:
-    """One training step on a query and a key view; returns the loss."""
+    """Take one training step on a query and a key view; return the loss."""
     query, key = views
     model.train()
     losses = model(query.points, query.hand_visible, key.points, key.hand_visible)
@@ -140,14 +140,14 @@ def literal_step(model: LiteralSTC, optimiser: torch.optim.Optimizer, views: tup
 
 @torch.no_grad()
 def literal_features(model: LiteralSTC, stream: str, points: Tensor, visible: Tensor) -> BySpace:
-    """Fused, hand and trunk features (N, C) of one query encoder in evaluation mode.
+    """Return fused, hand and trunk features (N, C) of one query encoder in evaluation mode.
 
-    `points` (N, T, 49, 2) are the clip's own, for the motion stream too.
+    `points` (N, T, 49, 2) are the clip's points, also for the motion stream.
     """
     encoder = model.encoder("q", stream).eval()
     return encoder.features(stream_points(encoder, stream, points), visible)
 
 
 def stream_points(encoder: Encoder, stream: str, points: Tensor) -> Tensor:
-    """What a stream's encoder sees: the points or their motion, differenced before it is rounded."""
+    """Return the input of a stream's encoder: the points, or their motion (computed before rounding)."""
     return (motion(points) if stream == "motion" else points).to(encoder.proj.weight_hand.weight.dtype)

@@ -1,4 +1,4 @@
-"""The method's transformer over frames, with attention spelled out and the released checkpoints' names."""
+"""Literal implementation of the transformer over frames, with explicit attention and released names."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class LayerNorm(nn.Module):
-    """Layer norm whose weight and bias are called gamma and beta."""
+    """Layer norm with weight and bias named gamma and beta."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

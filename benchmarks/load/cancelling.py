@@ -1,4 +1,4 @@
-"""How soon a training that is asked to stop has stopped, with its checkpoint saved."""
+"""Measure the time from cancelling a training job to its end, including saving the checkpoint."""
 
 import time
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ JOBS = 9
 
 
 def cancels(stage: Stage) -> list[tuple[str, str]]:
-    """From the request to `cancelled`, which is said when no process of the job is left."""
+    """Measure from the request to the state `cancelled`, which is set after all processes have ended."""
     with ExitStack() as stack:
         stage.start_worker(stack)
         wait_for_idle_worker(stage)

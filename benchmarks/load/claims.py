@@ -1,4 +1,4 @@
-"""Sixty claimants on a long queue: how many jobs a second find a worker, and that none finds two."""
+"""Measure claims per second of sixty concurrent workers on a long queue, and check for double claims."""
 
 import statistics
 import threading
@@ -20,7 +20,7 @@ _BLOCK = 1000
 
 
 def claims(stage: Stage) -> list[tuple[str, str]]:
-    """Each claimant has a connection of its own, as workers have, and claims a few jobs."""
+    """Measure claims; each claimant has its own database connection, like a worker, and claims a few jobs."""
     _fill(stage)
     url = stage.api.settings.resolved_database_url
     taken: list[str] = []
@@ -59,7 +59,7 @@ def claims(stage: Stage) -> list[tuple[str, str]]:
 
 
 def _fill(stage: Stage) -> None:
-    """Queue the jobs, and have PostgreSQL count them, as it would by itself within a minute."""
+    """Queue the jobs and run ANALYZE in PostgreSQL, which autovacuum would do within a minute."""
     for first in range(0, QUEUED, _BLOCK):
         with transaction(stage.api.engine) as session:
             for number in range(first, first + _BLOCK):
@@ -71,7 +71,7 @@ def _fill(stage: Stage) -> None:
 
 
 def _unevenness(stage: Stage) -> int:
-    """Jobs that the owner with the most holds more than the one with the fewest."""
+    """Return the difference between the largest and the smallest number of jobs of an owner."""
     held = select(func.count()).where(JobRow.state == State.STARTING).group_by(JobRow.owner)
     with reading(stage.api.engine) as session:
         counts = session.scalars(held).all()

@@ -1,4 +1,4 @@
-"""Tiny pretrainings for the load: submitted over HTTP, looked at in the database."""
+"""Small pretraining jobs for the load test: submitted over HTTP, monitored in the database."""
 
 import http.client
 import json
@@ -46,7 +46,7 @@ def state_of(stage: Stage, job_id: str) -> str:
 
 
 def rate_of(stage: Stage, job_id: str) -> float | None:
-    """Clips per second since the job's first step, as it last reported it."""
+    """Return the last reported clips per second since the job's first step."""
     rate = select(JobMetricRow.value).filter_by(job_id=job_id, name="samples_per_second")
     with reading(stage.api.engine) as session:
         return session.scalars(rate.order_by(JobMetricRow.step.desc())).first()

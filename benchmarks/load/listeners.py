@@ -1,4 +1,4 @@
-"""A thousand listeners on one job: who gets what, and how late."""
+"""Measure event delivery to a thousand listeners of one job: completeness and latency."""
 
 import asyncio
 import statistics
@@ -18,7 +18,7 @@ _WITHIN_SECONDS = 120
 
 
 def listeners(stage: Stage) -> list[tuple[str, str]]:
-    """All listen from the start; events come twice a second, as from a training; the last ends the job."""
+    """Measure latency: all listeners connect first, then there are two events a second until the job ends."""
     job_id, lease = _running_job(stage)
     heard, said = asyncio.run(asyncio.wait_for(_listen(stage, job_id, lease), _WITHIN_SECONDS))
     sequences = list(range(1, max(said) + 1))
@@ -40,7 +40,7 @@ def listeners(stage: Stage) -> list[tuple[str, str]]:
 def _running_job(stage: Stage) -> tuple[str, Lease]:
     with transaction(stage.api.engine) as session:
         job = submit(session, owner=OWNER, spec=PretrainSpec(corpus=CORPUS), resolved=None)
-        job.priority = 100  # before whatever else is queued
+        job.priority = 100  # before all other queued jobs
         session.flush()
         claim = leases.claim(session, "hand", 600.0)
         assert claim is not None
@@ -52,7 +52,7 @@ def _running_job(stage: Stage) -> tuple[str, Lease]:
 async def _listen(
     stage: Stage, job_id: str, lease: Lease
 ) -> tuple[list[list[tuple[int, float]]], dict[int, float]]:
-    """What each listener heard and when, and when each event was committed."""
+    """Return the events and times of each listener, and the commit time of each event."""
     ready = [asyncio.Event() for _ in range(LISTENERS)]
     slots = asyncio.Semaphore(50)
     heard = [asyncio.create_task(_listener(stage, job_id, each, slots)) for each in ready]

@@ -1,4 +1,4 @@
-"""Submissions and status polls per second, from several connections at a time."""
+"""Measure submissions and status polls per second over several concurrent connections."""
 
 import http.client
 import json
@@ -21,15 +21,15 @@ Ask = Callable[[http.client.HTTPConnection, int], int]
 
 
 def submissions(stage: Stage) -> list[tuple[str, str]]:
-    """New jobs, each with an idempotency key; then the same requests again, which make none."""
+    """Measure new jobs with idempotency keys, then repetitions of the same requests, which add no jobs."""
     body = json.dumps({"kind": "pretrain", "corpus": CORPUS, "recipe": "smoke"})
 
     def ask(connection: http.client.HTTPConnection, number: int) -> int:
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"load-{number}"}
         return _send(stage, connection, "POST", "/v1/jobs", body, headers)
 
-    first = _hammer(stage, ask, SUBMISSIONS, status=201)
-    again = _hammer(stage, ask, SUBMISSIONS, status=201)
+    first = _send_all(stage, ask, SUBMISSIONS, status=201)
+    again = _send_all(stage, ask, SUBMISSIONS, status=201)
     with reading(stage.api.engine) as session:
         kept = session.scalar(select(func.count()).where(JobRow.state == "queued"))
     assert kept == SUBMISSIONS, f"{kept} jobs of {SUBMISSIONS} submissions"
@@ -37,7 +37,7 @@ def submissions(stage: Stage) -> list[tuple[str, str]]:
 
 
 def polls(stage: Stage) -> list[tuple[str, str]]:
-    """Looks at queued jobs, one after another; each look also finds out the job's place in line."""
+    """Measure status polls of queued jobs; each poll also computes the job's queue position."""
     with transaction(stage.api.engine) as session:
         spec = PretrainSpec(corpus=CORPUS)
         ids = [submit(session, owner=OWNER, spec=spec, resolved=None).id for _ in range(QUEUED)]
@@ -45,7 +45,7 @@ def polls(stage: Stage) -> list[tuple[str, str]]:
     def look(connection: http.client.HTTPConnection, number: int) -> int:
         return _send(stage, connection, "GET", f"/v1/jobs/{ids[number % len(ids)]}")
 
-    return [(f"status polls, {QUEUED} queued", _hammer(stage, look, POLLS, status=200))]
+    return [(f"status polls, {QUEUED} queued", _send_all(stage, look, POLLS, status=200))]
 
 
 def _send(
@@ -63,8 +63,8 @@ def _send(
     return answer.status
 
 
-def _hammer(stage: Stage, ask: Ask, count: int, *, status: int) -> str:
-    """Send `count` requests over some connections; says how many a second and how long one takes."""
+def _send_all(stage: Stage, ask: Ask, count: int, *, status: int) -> str:
+    """Send `count` requests over several connections; return requests per second and median latency."""
     seconds: list[float] = []
     wrong: list[int] = []
 

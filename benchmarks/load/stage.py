@@ -1,4 +1,4 @@
-"""A service of real processes to put a load on: API, broker, reconciler and worker, on either database."""
+"""Start a service of real processes for the load test: API, broker, reconciler, worker and database."""
 
 import resource
 import shutil
@@ -23,11 +23,11 @@ from tests.servers.valkey import Valkey
 
 CORPUS, CLIPS = "cor_load", 640
 _MOST_FILES = 4096
-"""A thousand listeners need a file descriptor each, at both ends."""
+"""File descriptor limit: a thousand listeners need one each, on both ends."""
 
 
 class Stage:
-    """An API process with a corpus to name in jobs; the rest of the service when it is asked for."""
+    """An API process with a corpus for jobs; `start_worker` starts the other processes."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder, self._settings = folder, settings
@@ -35,7 +35,7 @@ class Stage:
         self._add_corpus()
 
     def start_worker(self, stack: ExitStack) -> None:
-        """Start broker, reconciler and worker; they end with `stack`."""
+        """Start broker, reconciler and worker; they are killed when `stack` closes."""
         broker = Valkey(self.folder, self.api.settings.broker_socket)
         stack.callback(broker.kill)
         values = {"data_folder": str(self.folder), **self._settings}
@@ -74,7 +74,7 @@ class Stage:
 
 @contextmanager
 def stage(database: str) -> Iterator[Stage]:
-    """A new service on a new database, `sqlite` or `postgresql`; nothing of it is left afterwards."""
+    """Start a new service on a new database, `sqlite` or `postgresql`; everything is removed afterwards."""
     _allow_files()
     folder = Path(tempfile.mkdtemp(prefix="sfload"))
     with ExitStack() as stack:
@@ -93,7 +93,7 @@ def _allow_files() -> None:
 
 
 def _end(process_id: int) -> None:
-    """Kill a process that we started, with its children."""
+    """Kill a process started here and its children."""
     head = psutil.Process(process_id)
     family = [*head.children(recursive=True), head]
     for process in family:

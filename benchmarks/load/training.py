@@ -1,4 +1,4 @@
-"""A real, tiny pretraining in the service: how soon it begins, and what the service costs it."""
+"""Measure a small pretraining job in the service: time to the first step, and overhead of the service."""
 
 import json
 import os
@@ -35,23 +35,23 @@ from load.stage import CORPUS, Stage
 from tests.servers.starting import wait_for
 
 JOBS, ROUNDS, FEWEST_ROUNDS = 5, 14, 3
-"""Rounds of `overhead`: as many as fit into ENOUGH_SECONDS, on a busy machine fewer."""
+"""Rounds of `overhead`: at most ROUNDS, and fewer (at least FEWEST_ROUNDS) after ENOUGH_SECONDS."""
 ENOUGH_SECONDS, WINDOW_SECONDS = 250.0, 30.0
 
 
 def first_step(stage: Stage) -> list[tuple[str, str]]:
-    """From the request on an idle worker to the report of the first step, and where the time goes."""
+    """Measure from the request, with an idle worker, to the report of the first step, by phase."""
     with ExitStack() as stack:
         stage.start_worker(stack)
         wait_for_idle_worker(stage)
         waits = [_first_step(stage) for _ in range(JOBS)]
-    to_claim, to_sign, to_step = (Spread.of(column) for column in zip(*waits, strict=True))
-    parts = f"claimed after {to_claim:.2f} s, first sign of life after {to_sign:.2f} s"
+    to_claim, to_running, to_step = (Spread.of(column) for column in zip(*waits, strict=True))
+    parts = f"claimed after {to_claim:.2f} s, running after {to_running:.2f} s"
     return [(f"submission to first step, {JOBS} jobs", f"{to_step:.2f} s; {parts}")]
 
 
 def overhead(stage: Stage) -> list[tuple[str, str]]:
-    """Clips per second of the training loop under the service and of the same program alone, in turns."""
+    """Compare clips per second of training in the service and of the same program alone, in alternation."""
     overrides = overrides_of(num_epochs=5, log_every_steps=10)
     pairs: list[tuple[float, float]] = []
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def overhead(stage: Stage) -> list[tuple[str, str]]:
         while len(pairs) < FEWEST_ROUNDS or (
             len(pairs) < ROUNDS and time.monotonic() - began < ENOUGH_SECONDS
         ):
-            pairs.append((_bare(stage, overrides), _served(stage, overrides)))
+            pairs.append((_standalone(stage, overrides), _in_service(stage, overrides)))
         service, program = _cores_used(stage)
     costs = [100 * (bare / served - 1) for bare, served in pairs]
     least, most = median_interval(costs)
@@ -69,7 +69,7 @@ def overhead(stage: Stage) -> list[tuple[str, str]]:
     found = f"{Spread.of(costs):.1f} %; {served:.0f} clips/s against {bare:.0f}"
     return [
         (f"cost of the service to training, {len(pairs)} rounds", found),
-        ("the same, where its median lies in 95 cases of 100", f"{least:.1f} .. {most:.1f} %"),
+        ("the same, 95 % confidence interval of the median", f"{least:.1f} .. {most:.1f} %"),
         (
             f"the same in processor time, {WINDOW_SECONDS:.0f} s of steps",
             f"{100 * service / program:.1f} %; {service:.3f} cores against {program:.2f}",
@@ -78,9 +78,9 @@ def overhead(stage: Stage) -> list[tuple[str, str]]:
 
 
 def _cores_used(stage: Stage) -> tuple[float, float]:
-    """Cores that all processes of the service use while a job takes its steps, and that its program uses.
+    """Return the cores used by all processes of the service during training, and by the training program.
 
-    Unlike a rate, what the service uses hardly depends on what else the machine does.
+    Unlike a rate, processor time hardly depends on other load on the machine.
     """
     job_id = submit_job(stage, overrides_of(num_epochs=1000, log_every_steps=10))
     wait_for(lambda: rate_of(stage, job_id), within_seconds=WITHIN_SECONDS, what="the first steps")
@@ -96,7 +96,7 @@ def _cores_used(stage: Stage) -> tuple[float, float]:
 
 
 def _processor_seconds() -> tuple[float, float]:
-    """Of the service's processes and of the training program, which all are our descendants."""
+    """Return the processor time of the service's processes and of the training program, all descendants."""
     service = program = 0.0
     for process in psutil.Process().children(recursive=True):
         used = process.cpu_times()
@@ -108,7 +108,7 @@ def _processor_seconds() -> tuple[float, float]:
 
 
 def _first_step(stage: Stage) -> tuple[float, float, float]:
-    """Seconds from the request to the claim, to the program's first sign of life, and to its first step."""
+    """Return seconds from the request to the states `starting` and `running`, and to the first step."""
     asked = time.time()
     job_id = submit_job(stage, overrides_of(num_epochs=1, log_every_steps=1))
 
@@ -123,7 +123,7 @@ def _first_step(stage: Stage) -> tuple[float, float, float]:
     return seen["starting"] - asked, seen["running"] - asked, seen["metric"] - asked
 
 
-def _served(stage: Stage, overrides: dict[str, Any]) -> float:
+def _in_service(stage: Stage, overrides: dict[str, Any]) -> float:
     job_id = submit_job(stage, overrides)
     wait_until_final(stage, job_id)
     rate = rate_of(stage, job_id)
@@ -131,8 +131,8 @@ def _served(stage: Stage, overrides: dict[str, Any]) -> float:
     return rate
 
 
-def _bare(stage: Stage, overrides: dict[str, Any]) -> float:
-    """The same program, specification and environment, with nobody at the other end."""
+def _standalone(stage: Stage, overrides: dict[str, Any]) -> float:
+    """Run the same program, specification and environment without the service."""
     path = str(stage.api.store.corpus_folder(CORPUS))
     spec = PretrainSpec(corpus=path, recipe="smoke", overrides=overrides)
     resolve(spec)

@@ -1,11 +1,11 @@
-"""How far copies lie from their sources, and other takes from each other: an audit's threshold is from this.
+"""Measure distances of near-duplicate clips and of other takes, to choose the leak audit's threshold.
 
     echo '{"kind": "import", "name": "signs", "source": "../shared/data/signs/signs.npz",
            "image_width": 640, "image_height": 480}' > import.json
     python -m core.corpora.importing --spec import.json --out signs
     python benchmarks/scores/copy_distances.py signs/corpus
 
-Takes the folder of a packed corpus with named signers. Copies are made of clips of it, by a seed.
+Takes the folder of a packed corpus with named signers. Copies are made from random clips of it (`--seed`).
 """
 
 import argparse
@@ -56,7 +56,7 @@ def noise(deviation: float) -> Change:
 
 
 def at_rate(factor: float) -> Change:
-    """As many times the frames, in between the old ones; what either neighbour lacks is lacking."""
+    """Resample to `factor` times the frames linearly; points with a missing neighbour are missing."""
 
     def change(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
         moments = np.linspace(0, len(points) - 1, round(len(points) * factor))
@@ -96,7 +96,7 @@ CHANGES: Mapping[str, Change] = {
 def of_copies(
     corpus: PackedCorpus, sources: np.ndarray, change: Change, random: np.random.Generator
 ) -> np.ndarray:
-    """Distances of changed copies, among all clips of the corpus, of those that found their own source."""
+    """Return distances of changed copies to their source, for copies whose nearest clip is the source."""
     with tempfile.TemporaryDirectory() as folder:
         clips = [corpus.clip(index) for index in range(len(corpus))]
         clips += [Clip.of(change(corpus.clip(index).points, random)) for index in sources.tolist()]
@@ -109,9 +109,9 @@ def of_copies(
 
 
 def of_takes(corpus: PackedCorpus) -> dict[str, np.ndarray]:
-    """Distances to the nearest clip of the same signer, and of other signers; infinite beyond comparing.
+    """Return distances to the nearest clip of the same signer and of other signers; infinite if not found.
 
-    Of one signer, each half of the takes is searched for in the other.
+    For the same signer, each half of the takes is compared with the other half.
     """
     own, others = [], []
     for signer in range(len(corpus.signer_names)):
@@ -133,7 +133,7 @@ def nearest_of(corpus: PackedCorpus, clips: np.ndarray, sources: np.ndarray) -> 
 
 
 def row(distances: np.ndarray, num_clips: int, threshold: float) -> list[str]:
-    """Quantiles over all clips; one that was not found lies infinitely far away."""
+    """Return quantiles over all clips; clips that were not found have an infinite distance."""
     known = np.concatenate([distances, np.full(num_clips - len(distances), np.inf)])
     quantiles = np.quantile(known, [0, 0.5, 0.99, 1], method="higher")
     within = f"{(known <= threshold).mean():.3f}"

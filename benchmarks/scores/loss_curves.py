@@ -1,9 +1,9 @@
-"""The loss of one run computed in several ways, drawn on one plot.
+"""Plot loss curves of the same run with several engines and precisions.
 
     python benchmarks/scores/loss_curves.py docs/loss_curves.svg [--steps 200] [--recipe smoke]
 
-All modes train on the same synthetic signers from the same seed: the same weights to begin with, the same
-batches, views and dropout masks. Prints the mean loss of the last tenth of the steps of each.
+All modes train on the same synthetic signers from the same seed: the same initial weights, batches, views and
+dropout masks. Prints the mean loss of the last tenth of the steps of each mode.
 """
 
 import argparse
@@ -33,7 +33,7 @@ WIDTH, HEIGHT, MARGIN = 720, 360, 48
 
 
 class Losses(SilentObserver):
-    """Keeps each step's loss and stops after `steps` of them."""
+    """Records the loss of each step and stops after `steps` steps."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
@@ -73,7 +73,7 @@ def _losses(folder: Path, mode: str, options: argparse.Namespace) -> list[float]
 
 
 def drawing(curves: Mapping[str, Sequence[float]]) -> str:
-    """An SVG with a line and a name for each curve."""
+    """Return an SVG with a line and a name for each curve."""
     highest, lowest = (pick(pick(losses) for losses in curves.values()) for pick in (max, min))
     steps = max(map(len, curves.values()))
 

@@ -1,12 +1,12 @@
-"""Whether speed is paid for with quality: smoke-sized pretraining in fp32, in bf16 and with native kernels.
+"""Compare accuracy of precisions and engines: `smoke` pretraining in fp32, in bf16 and with native kernels.
 
     python benchmarks/scores/precision.py                          # synthetic signers
-    python benchmarks/scores/precision.py --source signs.npz       # recordings, each signer left out
+    python benchmarks/scores/precision.py --source signs.npz       # recordings, each signer held out
 
-Every mode pretrains from the same seeds; an encoder is scored by kNN on clips of signers that the probe has
-not seen, with labels of the others. Recordings are pretrained on without labels, all signers together. Prints
-each mode's mean accuracy with its 95 % interval (Student's t over seeds), and of its difference to fp32
-from the same seed.
+All modes pretrain from the same seeds. An encoder is scored by kNN on clips of held-out signers, with labels
+of the other signers. Recordings are pretrained on without labels, with all signers. Prints each mode's mean
+accuracy and its difference to fp32 from the same seed, both with 95 % confidence intervals (Student's t over
+seeds).
 """
 
 import argparse
@@ -34,7 +34,7 @@ MODES = {
 }
 BASELINE = "eager fp32"
 T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-"""Student's t that 97.5 % lie below, by degrees of freedom."""
+"""97.5 % quantiles of Student's t, by degrees of freedom."""
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _corpus(folder: Path, source: Path | None) -> tuple[Path, dict[str, object]]:
-    """A packed corpus, and what its evaluation asks for beside corpus and encoder."""
+    """Make a packed corpus; return its path and the options of its evaluation."""
     split, size = SplitConfig(), {"image_width": 640, "image_height": 480}
     evaluation: dict[str, object] = {"folds": "each_signer", "clips": ClipSelection(exclude_labels=("-",))}
     if source is None:
@@ -81,7 +81,7 @@ def _score(corpus: Path, evaluation: dict[str, object], mode: str, seed: int, ou
 
 
 def _interval(numbers: Sequence[float]) -> str:
-    """Mean and half of the 95 % interval."""
+    """Format the mean and half of the 95 % confidence interval."""
     half = T_975[len(numbers) - 1] * statistics.stdev(numbers) / math.sqrt(len(numbers))
     return f"{statistics.mean(numbers):+.3f} +- {half:.3f}"
 

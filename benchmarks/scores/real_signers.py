@@ -1,4 +1,4 @@
-"""Every signer left out in turn, of pretraining too: a table of baselines and encoders on unseen people.
+"""Leave-one-signer-out evaluation, including pretraining: table of baselines and encoders on unseen signers.
 
     signforge up &
     signforge corpora add ../shared/data/signs/signs.npz --image-width 640 --image-height 480
@@ -25,7 +25,7 @@ PROTOCOLS = ("knn", "linear")
 
 
 def main() -> None:
-    """Submit everything, wait, and print the table."""
+    """Submit all jobs, wait for them, and print the table."""
     options = arguments()
     excluded = tuple(options.exclude_label)
     with Client() as client:
@@ -69,7 +69,7 @@ def scored(
     signer: str,
     excluded: tuple[str, ...],
 ) -> float:
-    """Top-1 on `signer`, with the encoder that never saw that signer."""
+    """Return the top-1 accuracy on `signer`, with the encoder pretrained without that signer."""
     spec = EvaluateSpec(
         corpus=options.corpus,
         encoder=f"without-{signer}",

@@ -1,4 +1,4 @@
-"""Joint corruption: some joints, for the whole view, are zeroed or moved by a random matrix."""
+"""Joint corruption: some joints are zeroed or multiplied by a random matrix, in all frames of a view."""
 
 import torch
 from jaxtyping import Bool, Float32
@@ -16,7 +16,7 @@ def draw_joints(num_clips: int, config: ViewConfig, generator: torch.Generator) 
 
 
 def draw_matrices(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float32[Tensor, "B 2 2"]:
-    """Draw what multiplies the chosen joints: a matrix of zeros, or one with uniform entries."""
+    """Draw the matrix that multiplies the chosen joints: zeros, or uniform entries."""
     matrices = torch.rand(num_clips, 2, 2, generator=generator) * 2 - 1
     zeroed = torch.rand(num_clips, generator=generator) < config.occlusion_zero_probability
     return torch.where(zeroed[:, None, None], 0.0, matrices * config.occlusion_matrix_range)

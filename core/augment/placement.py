@@ -1,6 +1,6 @@
-"""Where and how large a signer stands in the image: moved and scaled, for trunk joints only.
+"""Placement augmentation: random position and size of the signer in the image, for trunk joints only.
 
-Hands are in coordinates of their own crop, which know neither.
+Hands are in coordinates of their own crop, which do not depend on the placement.
 """
 
 import torch
@@ -12,7 +12,7 @@ from core.pose.skeleton import NUM_JOINTS, TRUNK
 from core.specs.pretraining import ViewConfig
 
 CENTRE = 0.5
-"""Of the image, and of a hand's crop, along each axis."""
+"""Centre of the image, and of a hand's crop, along each axis."""
 
 
 def draw_placement(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float32[Tensor, "B 3"]:
@@ -23,7 +23,7 @@ def draw_placement(num_clips: int, config: ViewConfig, generator: torch.Generato
 
 
 def placed_before(maps: PlaneMaps, placement: Float32[Tensor, "B 3"]) -> PlaneMaps:
-    """First scale the trunk about the image centre and shift it, then `maps`."""
+    """Compose maps: scale the trunk about the image centre, shift it, then apply `maps`."""
     num_clips = len(placement)
     scale, shift = torch.ones(num_clips, NUM_JOINTS, 1), torch.zeros(num_clips, NUM_JOINTS, 2)
     factor, move = placement[:, None, :1], placement[:, None, 1:]  # (B, 1, 1 or 2)

@@ -1,4 +1,4 @@
-"""A view's one spatial augmentation: joint corruption, shear or none."""
+"""Spatial augmentation of a view: joint corruption, shear or none."""
 
 import torch
 from jaxtyping import Float32
@@ -17,9 +17,10 @@ def draw_shear(num_clips: int, config: ViewConfig, generator: torch.Generator) -
 
 
 def draw_spatial(num_clips: int, config: ViewConfig, generator: torch.Generator) -> PlaneMaps:
-    """Draw each clip's one spatial augmentation, as a linear map for each of its 49 joints.
+    """Draw each clip's spatial augmentation, as a linear map for each of its 49 joints.
 
-    Draws for all three are always made, so that one clip's luck never shifts another's.
+    The numbers of all three kinds are always drawn, so that the kind chosen for a clip does not change the
+    numbers of other clips.
     """
     kind = torch.rand(2, num_clips, 1, generator=generator)
     augmented = kind[0] < config.spatial_probability

@@ -1,4 +1,4 @@
-"""A view's rotation and scale: one for all joints, or one for each hand and the trunk."""
+"""Rotation and scale augmentation: one for all joints, or one each for both hands and the trunk."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from core.specs.pretraining import ViewConfig
 _PARTS = (RIGHT_HAND, LEFT_HAND, TRUNK)
 
 
-def draw_turns(num_clips: int, config: ViewConfig, generator: torch.Generator) -> PlaneMaps:
+def draw_rotation_and_scale(num_clips: int, config: ViewConfig, generator: torch.Generator) -> PlaneMaps:
     """Draw an angle and a factor for each clip, or for each of its parts, as maps of its 49 joints."""
     spread = torch.tensor([config.rotation_range, config.scale_range])
     drawn = (torch.rand(num_clips, len(_PARTS), 2, generator=generator) * 2 - 1) * spread
@@ -24,7 +24,7 @@ def draw_turns(num_clips: int, config: ViewConfig, generator: torch.Generator) -
     )
 
 
-def _for_joints(of_parts: Tensor) -> Tensor:
-    """From (B, 3, 2), one row a part, to (B, 49, 2), one row a joint."""
+def _for_joints(per_part: Tensor) -> Tensor:
+    """Expand (B, 3, 2), one row per part, to (B, 49, 2), one row per joint."""
     repeats = torch.tensor([part.stop - part.start for part in _PARTS])
-    return of_parts.repeat_interleave(repeats, dim=1)
+    return per_part.repeat_interleave(repeats, dim=1)

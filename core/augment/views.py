@@ -1,7 +1,8 @@
-"""Views: augmented copies of whole batches of clips (paper, section III-B).
+"""Make views: augmented copies of whole batches of clips (paper, section III-B).
 
-A view is drawn on the CPU from a seeded generator, a handful of numbers a clip, then made on the training
-device: each frame is read once and mapped once. It is a pure function of clips and generator.
+A view's random parameters are drawn on the CPU from a seeded generator, a few numbers per clip. The view is
+then computed on the training device, and reads and maps each frame once. It depends only on clips and
+generator.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from core.augment.draws import ViewDraws
-from core.augment.exchange import exchanged_joints
+from core.augment.hand_swap import swap_joints
 from core.augment.temporal import TemporalCrop, pick_frames, resize_points
 from core.corpora.packed import RaggedBatch
 from core.kernels.library import NativeLibrary, runs_natively
@@ -23,7 +24,7 @@ from core.specs.pretraining import ViewConfig
 
 @dataclass(frozen=True)
 class View:
-    """A batch of views: points (B, T, 49, 2), and in which frames the right and left hand count (B, T, 2)."""
+    """A batch of views: points (B, T, 49, 2), and visibility of right and left hand by frame (B, T, 2)."""
 
     points: Float[Tensor, "B T 49 2"]
     hand_visible: Bool[Tensor, "B T 2"]
@@ -31,7 +32,7 @@ class View:
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips of different lengths end to end on one device; clip b begins at row offsets[b]."""
+    """Concatenated clips of different lengths on one device; clip b begins at row offsets[b]."""
 
     points: Float[Tensor, "F 49 2"]
     hand_visible: Bool[Tensor, "F 2"]
@@ -40,7 +41,7 @@ class ClipBatch:
 
     @classmethod
     def of(cls, batch: RaggedBatch, device: torch.device) -> "ClipBatch":
-        """Move a corpus' batch to `device`; a hand counts in a frame where any of its points is visible."""
+        """Copy a corpus' batch to `device`; a hand is visible in a frame if any of its points is."""
         lengths = torch.from_numpy(batch.lengths)
         starts_of_parts = (RIGHT_HAND.start, LEFT_HAND.start, TRUNK.start)
         any_visible = np.logical_or.reduceat(batch.visible, starts_of_parts, axis=1)  # (F, 3)
@@ -53,12 +54,12 @@ class ClipBatch:
         return on_cpu.to(device)
 
     def to(self, device: torch.device) -> "ClipBatch":
-        """The same on a device; copied without waiting where it is pinned."""
+        """Copy to a device, asynchronously from pinned memory."""
         fields = (self.points, self.hand_visible, self.offsets, self.lengths)
         return ClipBatch(*(each.to(device, non_blocking=True) for each in fields))
 
     def pinned(self) -> "ClipBatch":
-        """The same in memory that a CUDA device copies from by itself."""
+        """Copy to pinned memory, for asynchronous copies to a CUDA device."""
         fields = (self.points, self.hand_visible, self.offsets, self.lengths)
         return ClipBatch(*(each.pin_memory() for each in fields))
 
@@ -72,23 +73,23 @@ def make_views(
 ) -> tuple[View, ...]:
     """Make one view of the clips for each element of `draws`, on the clips' device.
 
-    The released code's order: crop and resize, place, augment, exchange hands. All but the first are one map
-    of the plane per joint, and a clip whose hands change places is read from a copy where they have.
+    The order is that of the released code: crop and resize, place, augment, swap hands. All steps after the
+    first are one map of the plane per joint. A clip with swapped hands is read from a swapped copy.
     """
     mirror_trunk = config.hand_swap_mirrors_trunk
     if runs_natively(batch.points, native):
         assert native is not None
         return tuple(
-            _made_natively(batch, each, native, num_frames=config.num_frames, mirror_trunk=mirror_trunk)
+            _make_natively(batch, each, native, num_frames=config.num_frames, mirror_trunk=mirror_trunk)
             for each in draws
         )
     both_ways = _both_ways(batch, mirror_trunk=mirror_trunk)
     on_device = (each.to(batch.points.device) for each in draws)
-    return tuple(_made(both_ways, each, num_frames=config.num_frames) for each in on_device)
+    return tuple(_make(both_ways, each, num_frames=config.num_frames) for each in on_device)
 
 
 def cut_view(batch: ClipBatch, crop: TemporalCrop, *, num_frames: int) -> View:
-    """The view that a temporal crop alone makes."""
+    """Make a view with a temporal crop only, without other augmentation."""
     crop = crop.to(batch.points.device)
     return View(
         points=resize_points(batch.points, batch.offsets, crop, num_frames=num_frames),
@@ -97,35 +98,35 @@ def cut_view(batch: ClipBatch, crop: TemporalCrop, *, num_frames: int) -> View:
 
 
 def _both_ways(batch: ClipBatch, *, mirror_trunk: bool) -> ClipBatch:
-    """All frames as they are, then all of them with exchanged joints."""
-    exchanged = exchanged_joints(batch.points, mirror_trunk=mirror_trunk)
+    """Concatenate all frames and a copy of them with swapped joints."""
+    swapped = swap_joints(batch.points, mirror_trunk=mirror_trunk)
     return ClipBatch(
-        points=torch.cat([batch.points, exchanged]),
+        points=torch.cat([batch.points, swapped]),
         hand_visible=torch.cat([batch.hand_visible, batch.hand_visible.flip(1)]),
         offsets=batch.offsets,
         lengths=batch.lengths,
     )
 
 
-def _made(both_ways: ClipBatch, draws: ViewDraws, *, num_frames: int) -> View:
+def _make(both_ways: ClipBatch, draws: ViewDraws, *, num_frames: int) -> View:
     half = len(both_ways.points) // 2
-    offsets = both_ways.offsets + half * draws.exchanged
+    offsets = both_ways.offsets + half * draws.swapped
     shown = ClipBatch(both_ways.points, both_ways.hand_visible, offsets, both_ways.lengths)
     view = cut_view(shown, draws.crop, num_frames=num_frames)
     return View(draws.maps.apply_(view.points), view.hand_visible)
 
 
-def _made_natively(
+def _make_natively(
     batch: ClipBatch, draws: ViewDraws, native: NativeLibrary, *, num_frames: int, mirror_trunk: bool
 ) -> View:
-    """The same view by one kernel, which reads and writes every frame once."""
+    """Make the same view with one native kernel, which reads and writes each frame once."""
     num_clips, maps = len(batch.lengths), draws.maps.each(Tensor.contiguous)
     points = torch.empty(num_clips, num_frames, NUM_JOINTS, 2)
     hand_visible = torch.empty(num_clips, num_frames, 2, dtype=torch.bool)
-    source = exchanged_joints(torch.arange(NUM_JOINTS).unsqueeze(0), mirror_trunk=mirror_trunk)
+    source = swap_joints(torch.arange(NUM_JOINTS).unsqueeze(0), mirror_trunk=mirror_trunk)
     native.call(
         "views", points.dtype, batch.points, batch.hand_visible, batch.offsets + draws.crop.starts,
-        draws.crop.lengths.contiguous(), draws.exchanged.contiguous(), source, maps.straight, maps.crossed,
+        draws.crop.lengths.contiguous(), draws.swapped.contiguous(), source, maps.straight, maps.crossed,
         maps.shift, points, hand_visible, num_clips, num_frames,
     )  # fmt: skip
     return View(points, hand_visible)

@@ -1,4 +1,4 @@
-"""What makes two clips one: digests of their points, whatever names and corpora the clips are in."""
+"""Content digests of clips, to find identical clips under other names or in other corpora."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,29 +9,31 @@ from jaxtyping import Int64
 from core.corpora.packed import PackedCorpus
 from core.program.heartbeat import Heartbeat
 
-_AT_ONCE = 256
-"""Clips digested between two signs of life."""
+_CLIPS_PER_HEARTBEAT = 256
+"""Clips digested between two heartbeats."""
 
 
-def content_of(corpus: PackedCorpus, clip: int) -> bytes:
-    """SHA-256 of a clip's points, equal only where they are."""
+def clip_digest(corpus: PackedCorpus, clip: int) -> bytes:
+    """Return the SHA-256 of a clip's points; clips with the same digest have the same points."""
     frames = corpus.points[corpus.offsets[clip] : corpus.offsets[clip + 1]]
     return hashlib.sha256(np.ascontiguousarray(frames).data).digest()
 
 
-def contents_of(
+def clip_digests(
     corpus: PackedCorpus, clips: Int64[np.ndarray, " n"], heartbeat: Heartbeat = lambda: None
 ) -> list[bytes]:
-    """Those of these clips, in their order; reads every clip once, and calls `heartbeat` now and then."""
+    """Return the digests of `clips`, in order. Reads each clip once and calls `heartbeat` regularly."""
     digests = []
     for number, clip in enumerate(clips.tolist()):
-        if number % _AT_ONCE == 0:
+        if number % _CLIPS_PER_HEARTBEAT == 0:
             heartbeat()
-        digests.append(content_of(corpus, clip))
+        digests.append(clip_digest(corpus, clip))
     return digests
 
 
-def shortened(contents: Sequence[bytes]) -> Int64[np.ndarray, " n"]:
-    """The first eight bytes of each digest, as a number. That two of a million clips and a million others
-    are mistaken for one has a chance of one in 18 million."""
+def short_digests(contents: Sequence[bytes]) -> Int64[np.ndarray, " n"]:
+    """Return the first eight bytes of each digest as an integer.
+
+    Between one million clips and another million, the probability of a collision is one in 18 million.
+    """
     return np.frombuffer(b"".join(content[:8] for content in contents), dtype="<i8").astype(np.int64)

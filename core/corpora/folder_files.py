@@ -1,4 +1,4 @@
-"""The files of a folder that a stranger made, so that nobody waits for a pipe or goes round in links."""
+"""List the files of an untrusted folder, without opening pipes or following links to folders."""
 
 import os
 from collections.abc import Sequence
@@ -10,10 +10,9 @@ _NUM_NAMED = 5
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """Regular files (or links to one) below a folder, each folder's together, and what there is besides.
+    """The regular files below a folder (or links to one), grouped by folder, and the entries left out.
 
-    `left_out` are links to folders or to nothing, folders that may not be read, and whatever is neither file
-    nor folder: pipes, devices, and links to these.
+    `left_out` are links to folders, broken links, unreadable folders, pipes, devices, and links to these.
     """
 
     files: list[Path]
@@ -21,7 +20,7 @@ class FolderFiles:
 
 
 def files_below(folder: Path) -> FolderFiles:
-    """All that lies below a folder, without hidden files and folders and what macOS adds."""
+    """List all files below a folder, except hidden ones and the `__MACOSX` folder."""
     found = FolderFiles([], [])
 
     def leave_out(error: OSError) -> None:
@@ -35,11 +34,11 @@ def files_below(folder: Path) -> FolderFiles:
     return found
 
 
-def told_left_out(left_out: Sequence[Path], folder: Path) -> str:
-    """A sentence that counts and names what was left out."""
+def describe_left_out(left_out: Sequence[Path], folder: Path) -> str:
+    """Return a message with the number of entries left out and the first names."""
     named = ", ".join(repr(str(path.relative_to(folder))) for path in left_out[:_NUM_NAMED])
     more = f" and {len(left_out) - _NUM_NAMED} more" if len(left_out) > _NUM_NAMED else ""
     return (
-        f"{len(left_out)} entries were left out: {named}{more}. Links are followed to files, not to folders "
-        "or to nothing; pipes, devices and folders that may not be opened are not read."
+        f"{len(left_out)} entries were left out: {named}{more}. Links to folders, broken links, pipes, "
+        "devices and folders without read permission are not read."
     )

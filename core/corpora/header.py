@@ -32,20 +32,20 @@ class ArrayEntry(Closed):
 
 
 class CorpusHeader(Closed):
-    """All that a packed corpus says about itself."""
+    """Header of a packed corpus: sizes, names, digests and provenance."""
 
     format: Literal["signforge corpus"] = "signforge corpus"
-    """What this file is."""
+    """File type marker."""
     version: Literal[1] = 1
     """Version of the layout."""
     name: Name
     """Name of the corpus."""
     num_clips: Count
-    """Clips."""
+    """Number of clips."""
     num_frames: Count
-    """Frames of all clips together."""
+    """Total number of frames of all clips."""
     name_width: Count
-    """Bytes a clip's name may take, in UTF-8."""
+    """Largest length of a clip's name, in bytes of UTF-8."""
     label_names: tuple[str, ...]
     """Glosses; `labels` are indices into these."""
     signer_names: tuple[str, ...]
@@ -57,16 +57,16 @@ class CorpusHeader(Closed):
     arrays: dict[ArrayName, ArrayEntry]
     """The array files, `<name>.npy` each."""
     digest: Sha256
-    """Identity of the content: the arrays' digests and the names."""
+    """Digest of the content: the arrays' digests and the names."""
     provenance: dict[str, Any]
-    """Where it comes from: source format, file, its digest, import options, report."""
+    """Origin of the corpus: source format, file, its digest, import options, report."""
 
     def layout(self) -> dict[ArrayName, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Type and shape that each array must have."""
         return array_layout(self.num_clips, self.num_frames, self.name_width)
 
     def computed_digest(self) -> str:
-        """What `digest` must be for these names and array digests."""
+        """Compute the `digest` of these names and array digests."""
         names = (self.label_names, self.signer_names, self.session_names, self.split_names)
         return content_digest(self.arrays, names)
 
@@ -91,7 +91,7 @@ def read_header(folder: Path) -> CorpusHeader:
     """Read a packed corpus' header.
 
     Raises:
-        CorpusError: there is none, it is damaged, or of a version this program does not know.
+        CorpusError: there is no header, it is damaged, or its version is not supported.
     """
     path = folder / HEADER_FILE
     try:
@@ -102,23 +102,22 @@ def read_header(folder: Path) -> CorpusHeader:
         raise CorpusError(f"Cannot read {path}: {error.strerror}.") from None
     except ValidationError as error:
         raise CorpusError(
-            f"{path} is damaged or of another version than {FORMAT_VERSION}. "
-            f"{fault_sentence(error.errors()[0])}"
+            f"{path} is damaged or not of version {FORMAT_VERSION}. {fault_sentence(error.errors()[0])}"
         ) from None
     missing = sorted(set(header.layout()) - set(header.arrays))
     if missing:
-        raise CorpusError(f"{path} is damaged: it lists no array {', '.join(missing)}.")
+        raise CorpusError(f"{path} is damaged: it does not list the arrays {', '.join(missing)}.")
     return header
 
 
 def content_digest(arrays: Mapping[ArrayName, ArrayEntry], name_lists: Iterable[tuple[str, ...]]) -> str:
-    """SHA-256 over the arrays' digests and the label, signer, session and split names, in this order."""
+    """Return the SHA-256 over the arrays' digests and the label, signer, session and split names."""
     entries = {array: arrays[array].sha256 for array in sorted(arrays)}
     content = json.dumps([entries, list(name_lists)], ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

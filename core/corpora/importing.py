@@ -1,4 +1,4 @@
-"""The import program: read pose files, normalise them, pack them into a corpus.
+"""Import pose files: read them, normalise the keypoints and write a packed corpus.
 
 `python -m core.corpora.importing --spec FILE --out DIR` writes the corpus to `DIR/corpus`.
 """
@@ -35,8 +35,8 @@ CLIPS_WORTH_A_PROCESS = 1000
 
 _UNPACKED_PREFIX = ".unpacked-"
 _LEFT_OUT = {"kind": "import", "source": "any"}
-"""Fields of a specification that a corpus does not note, with stand-ins for them."""
-_BEATS_SHOWN = 256
+"""Fields of a specification that a corpus does not keep, with placeholders."""
+_BEATS_PER_STEP = 256
 _NAMED = 5
 
 
@@ -48,16 +48,16 @@ def import_corpus(
     limits: UnpackLimits | None = None,
     processes: int = 1,
 ) -> dict[str, object]:
-    """Make `out/corpus` of the file, archive or folder `spec.source`, and describe it.
+    """Import the file, archive or folder `spec.source` into `out/corpus`, and return a summary.
 
-    A corpus that an earlier, interrupted run of the same import left complete is kept as it is. Up to
-    `processes` processes read a large source (see `core.corpora.reading`); the corpus is the same to the last
-    bit.
+    A complete corpus from an earlier, interrupted run of the same import is reused. Up to `processes`
+    processes read a large source (see `core.corpora.reading`). The corpus is byte-identical for any number
+    of processes.
 
     Raises:
-        CorpusError: the source is damaged, of no known format, or without any usable clip.
-        SplitError: the split leaks, or one made here leaves a side empty.
-        Stopped: the observer asked to.
+        CorpusError: the source is damaged, its format is not supported, or it has no usable clip.
+        SplitError: the split leaks, or a split made here leaves one side empty.
+        Stopped: the observer requested a stop.
     """
     source, options = Path(spec.source), _read_options(spec)
     if not source.exists():
@@ -67,18 +67,18 @@ def import_corpus(
     with (
         SourceDigest(source) as digest,
         TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working,
-        paths_as_sent(source, Path(working)) as shown,
+        paths_as_sent(source, Path(working)) as display,
     ):
         if path.exists():
             return _describe(_same_import(path, _origin(spec, digest, observer)))
-        report = ReadReport(shown=shown)
+        report = ReadReport(display=display)
         folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
         opened = open_source(folder, spec.format, options, report)
         processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
         with closing(read_clips(opened, processes=processes)) as clips:
             corpus = write_corpus(
                 path,
-                _watched(opened, clips, observer),
+                _with_progress(opened, clips, observer),
                 name=spec.name,
                 split=spec.split,
                 published_split=opened.published_split,
@@ -99,7 +99,7 @@ def run(launch: frame.Launch[ImportSpec]) -> Mapping[str, object]:
 
 
 def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[str, object]:
-    """What the corpus is made of, once that is known, and how."""
+    """Return the source's name and digest and the import options. Waits for the digest."""
     if not digest.is_known:
         observer.on_phase("hashing", total_steps=0)
     return {
@@ -132,7 +132,7 @@ def _image_size(spec: ImportSpec) -> tuple[int, int] | None:
 
 
 def _remove_leftovers(out: Path) -> None:
-    """Remove what a killed run left in its own folder."""
+    """Remove the temporary folders of a killed run."""
     for pattern in (f".{CORPUS_FOLDER}.*{PARTIAL_SUFFIX}", f"{_UNPACKED_PREFIX}*"):
         for leftover in out.glob(pattern):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -146,52 +146,54 @@ def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Obser
     return working
 
 
-def _watched(opened: OpenedSource, clips: Iterable[SourceClip], observer: Observer) -> Iterator[SourceClip]:
-    """The source's clips, with progress told at every hundredth, and an error where there are none."""
+def _with_progress(
+    opened: OpenedSource, clips: Iterable[SourceClip], observer: Observer
+) -> Iterator[SourceClip]:
+    """Yield the source's clips and report progress at every hundredth; raise an error if there are none."""
     report, signers = opened.report, set[str | None]()
     observer.on_phase("reading", total_steps=opened.num_clips)
     interval = max(1, opened.num_clips // 100)
-    told = 0
+    reported = 0
     for clip in clips:
         stop_if_requested(observer, doing="importing")
         signers.add(clip.signer)
         yield clip
         done = report.clips_read + report.num_skipped
-        if done - told >= interval:
-            told = done
+        if done - reported >= interval:
+            reported = done
             observer.on_step(done, {})
     if report.clips_read == 0:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items()) or "it is empty"
         raise CorpusError(
-            f"No clip of the {opened.format} source can be used: {reasons}. "
-            + (f"For example {report.examples[0]}" if report.examples else "")
+            f"No clip of the {opened.format} source can be used. Clips skipped, by reason: {reasons}. "
+            + (f"Example: {report.examples[0]}" if report.examples else "")
         )
-    _note_signers_alike(sorted(name for name in signers if name), report)
+    _note_similar_signers(sorted(name for name in signers if name), report)
     observer.on_step(report.clips_read + report.num_skipped, {})
 
 
-def _note_signers_alike(names: Sequence[str], report: ReadReport) -> None:
+def _note_similar_signers(names: Sequence[str], report: ReadReport) -> None:
     alike: dict[str, list[str]] = {name.casefold(): [] for name in names}
     for name in names:
         alike[name.casefold()].append(repr(name))
-    if doubtful := [" and ".join(same) for same in alike.values() if len(same) > 1]:
+    if similar := [" and ".join(same) for same in alike.values() if len(same) > 1]:
         report.note(
-            "Signers that differ only in capitals count as different people: "
-            f"{'; '.join(doubtful[:_NAMED])}. Name them alike if they are the same."
+            "Signer names that differ only in upper and lower case are imported as different signers: "
+            f"{'; '.join(similar[:_NAMED])}. If they are the same person, use one spelling."
         )
 
 
 class _Pulse:
-    """Stops at a beat where that is requested, and shows at some that the program is alive."""
+    """Checks for a stop request at every beat, and sends a heartbeat every `_BEATS_PER_STEP` beats."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer, self._beats = observer, 0
 
     def beat(self) -> None:
-        """One more file or chunk."""
+        """Count one more file or chunk."""
         stop_if_requested(self._observer, doing="importing")
         self._beats += 1
-        if self._beats % _BEATS_SHOWN == 0:
+        if self._beats % _BEATS_PER_STEP == 0:
             self._observer.on_step(self._beats, {})
 
 
@@ -202,7 +204,7 @@ def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:
         found.get("options"), ImportSpec, placeholders=_LEFT_OUT
     )
     if {key: found.get(key) for key in origin} != origin:
-        raise CorpusError(f"{path} holds another corpus, {corpus.name!r}; choose another folder.")
+        raise CorpusError(f"{path} already holds another corpus, {corpus.name!r}. Choose another folder.")
     return corpus
 
 

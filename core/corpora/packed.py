@@ -1,7 +1,7 @@
-"""A packed corpus: a folder of memory-mapped arrays that any number of processes read at once.
+"""Packed corpus: a folder of memory-mapped arrays that many processes can read at the same time.
 
-Opening reads a small header and maps the files; the data comes in when it is touched, and the operating
-system's page cache shares it between processes.
+Opening reads a small header and maps the files. Data is loaded on first access, and the operating system's
+page cache shares it between processes.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from core.specs.jobs import ClipSelection
 
 @dataclass(frozen=True)
 class RaggedBatch:
-    """Clips of different lengths, one after the other: `lengths` (B,) sum to F, the frames of all."""
+    """Clips of different lengths, concatenated: `lengths` (B,) sum to F, the number of all frames."""
 
     points: Float32[np.ndarray, "F 49 2"]
     visible: Bool[np.ndarray, "F 49"]
@@ -34,9 +34,9 @@ class RaggedBatch:
 
 
 class PackedCorpus:
-    """Clips with labels, signers, sessions and splits, as `core.corpora.writing` wrote them.
+    """Clips with labels, signers, sessions and splits, written by `core.corpora.writing`.
 
-    Arrays are read-only and lie on disk: `points` (F, 49, 2), `visible` (F, 49), `offsets` (N + 1,) into
+    Arrays are read-only and memory-mapped: `points` (F, 49, 2), `visible` (F, 49), `offsets` (N + 1,) into
     their frames, `labels`, `signers`, `sessions` (N,), -1 where unknown, and `splits` (N,).
     """
 
@@ -57,12 +57,12 @@ class PackedCorpus:
         """Map a corpus folder without reading its data.
 
         Raises:
-            CorpusError: not a corpus, or a file is missing, cut short or of the wrong kind; it is named.
+            CorpusError: not a corpus, or the named file is missing, truncated or of the wrong type.
         """
         folder = Path(path)
         header = read_header(folder)
         arrays = {
-            array: _mapped(folder / f"{array}.npy", dtype, shape, header.arrays[array].num_bytes)
+            array: _map_array(folder / f"{array}.npy", dtype, shape, header.arrays[array].num_bytes)
             for array, (dtype, shape) in header.layout().items()
         }
         first, last = int(arrays["offsets"][0]), int(arrays["offsets"][-1])
@@ -81,17 +81,17 @@ class PackedCorpus:
 
     @property
     def name(self) -> str:
-        """The corpus' name."""
+        """Name of the corpus."""
         return self.header.name
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its content."""
+        """SHA-256 of the content."""
         return self.header.digest
 
     @property
     def num_frames(self) -> int:
-        """Frames of all clips together."""
+        """Total number of frames of all clips."""
         return self.header.num_frames
 
     @property
@@ -116,25 +116,25 @@ class PackedCorpus:
 
     @property
     def split_counts(self) -> dict[str, int]:
-        """Clips of each split; `train` is always among them, and may have none."""
+        """Number of clips of each split; `train` is always listed, even with 0 clips."""
         return {name: int((self.splits == index).sum()) for index, name in enumerate(self.split_names)}
 
     @property
-    def told_splits(self) -> str:
-        """The splits and their sizes, for a message."""
+    def splits_summary(self) -> str:
+        """The splits and their sizes, as text for a message."""
         return ", ".join(f"{name!r} ({count} clips)" for name, count in self.split_counts.items())
 
     @cached_property
     def lengths(self) -> Int64[np.ndarray, " N"]:
-        """Frames of each clip."""
+        """Number of frames of each clip."""
         return np.diff(self.offsets)
 
     def clip_name(self, index: int) -> str:
-        """A clip's name in its source."""
+        """Return a clip's name in its source."""
         return bytes(self._names[index]).decode(errors="replace")
 
     def clip(self, index: int) -> Clip:
-        """One clip, copied out of the corpus."""
+        """Return a copy of one clip."""
         index = range(len(self))[index]
         frames = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         return Clip.of(np.array(self.points[frames]), np.array(self.visible[frames]))
@@ -142,7 +142,7 @@ class PackedCorpus:
     def gather(
         self, indices: Int64[np.ndarray, " B"] | Sequence[int], *, max_frames: int | None = None
     ) -> RaggedBatch:
-        """Copy clips out of the corpus, the first `max_frames` frames of each."""
+        """Copy several clips, at most the first `max_frames` frames of each."""
         chosen = np.asarray(indices, dtype=np.int64)
         starts = self.offsets[:-1][chosen]
         lengths = self.offsets[1:][chosen] - starts
@@ -154,53 +154,54 @@ class PackedCorpus:
         return RaggedBatch(self.points.take(frames, axis=0), self.visible.take(frames, axis=0), lengths)
 
     def select(self, selection: ClipSelection) -> Int64[np.ndarray, " n"]:
-        """Indices of the clips that a selection asks for, ascending.
+        """Return the indices of the selected clips, ascending.
 
         Raises:
-            SpecError: it names a split, signer or label that this corpus does not have, or leaves no clip.
+            SpecError: the selection names a split, signer or label that the corpus does not have, or it
+                leaves no clip.
         """
         kept = np.ones(len(self), dtype=np.bool_)
         if selection.splits:
-            kept &= self._among(selection.splits, "splits", self.split_names, self.splits)
+            kept &= self._matching(selection.splits, "splits", self.split_names, self.splits)
         if selection.signers:
-            kept &= self._among(selection.signers, "signers", self.signer_names, self.signers)
-        kept &= ~self._among(selection.exclude_signers, "exclude_signers", self.signer_names, self.signers)
-        kept &= ~self._among(selection.exclude_labels, "exclude_labels", self.label_names, self.labels)
+            kept &= self._matching(selection.signers, "signers", self.signer_names, self.signers)
+        kept &= ~self._matching(selection.exclude_signers, "exclude_signers", self.signer_names, self.signers)
+        kept &= ~self._matching(selection.exclude_labels, "exclude_labels", self.label_names, self.labels)
         if not kept.any():
             raise SpecError(
-                f"No clip of corpus {self.name!r} is selected; its splits are {self.told_splits}. Widen "
-                "`clips`, or import the corpus with another split.",
+                f"`clips` selects no clip of corpus {self.name!r}. Its splits are {self.splits_summary}. "
+                "Widen `clips`, or import the corpus with another split.",
                 pointer="/clips",
             )
         return np.flatnonzero(kept)
 
     def verify(self) -> None:
-        """Read everything and compare with the digests; slow on a large corpus.
+        """Read all files and compare them with the digests. Slow for a large corpus.
 
         Raises:
-            CorpusError: a file's content is not what was written; it is named.
+            CorpusError: the content of the named file has changed since it was written.
         """
         for array, entry in self.header.arrays.items():
             path = self.path / f"{array}.npy"
             if file_digest(path) != entry.sha256:
-                raise CorpusError(f"{path} is damaged: its digest is not the one in the header.")
+                raise CorpusError(f"{path} is damaged: its digest does not match the header.")
         if self.header.computed_digest() != self.digest:
             raise CorpusError(f"{self.path}: the header's digest does not match its own names and arrays.")
 
-    def _among(
+    def _matching(
         self, wanted: tuple[str, ...], field: str, known: tuple[str, ...], values: np.ndarray
     ) -> Bool[np.ndarray, " N"]:
         unknown = [name for name in wanted if name not in known]
         if unknown:
             raise SpecError(
-                f"{field}: corpus {self.name!r} has no {', '.join(map(repr, unknown))}; "
-                f"it has {', '.join(map(repr, known)) or 'none'}.",
+                f"{field}: corpus {self.name!r} has no {', '.join(map(repr, unknown))}. "
+                f"It has {', '.join(map(repr, known)) or 'none'}.",
                 pointer=f"/clips/{field}",
             )
         return np.isin(values, [known.index(name) for name in wanted])
 
 
-def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], num_bytes: int) -> np.ndarray:
+def _map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], num_bytes: int) -> np.ndarray:
     try:
         size = path.stat().st_size
         if size != num_bytes:

@@ -1,4 +1,4 @@
-"""Paths in messages as whoever sent a source knows them, not where it lies here for a while."""
+"""Replace temporary server paths in messages by the paths that the user sent."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +9,10 @@ from core.errors import UserError
 
 @contextmanager
 def paths_as_sent(source: Path, unpacked: Path | None = None) -> Iterator[Callable[[str], str]]:
-    """Have errors name files as they are called in `source`, whose content lies in `unpacked` if it is an
-    archive: from inside the archive, else from the source's own name on. Yields what does so to any text.
+    """Replace paths in the messages of a `UserError`, and yield the function that replaces them in any text.
+
+    For an archive, `unpacked` is the folder with its content, and files get their path inside the archive.
+    Otherwise paths start with the name of `source`.
     """
 
     def shown(text: str) -> str:

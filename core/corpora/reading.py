@@ -1,7 +1,7 @@
-"""Reading a source while the corpus is written, in a thread or in several processes: the same, only sooner.
+"""Read a source in parallel with writing the corpus, in a thread or in several processes.
 
-A source is a row of pieces. They go to the processes in order and come back in order, a few at a time, so
-memory stays bounded and nothing depends on who was quickest.
+A source is a sequence of pieces. A few pieces at a time are submitted in order, and results are taken in
+order. Memory stays bounded, and the result does not depend on the processes' speed.
 """
 
 import os
@@ -18,43 +18,45 @@ from core.corpora.source import ReadReport, SourceClip
 from core.pose.normalise import NormalisationProfile
 
 _PIECES_PER_PROCESS = 2
-"""Pieces under way: one being read, one waiting."""
+"""Pieces submitted per process: one being read, one waiting."""
 
 PieceRead = tuple[list[SourceClip], ReadReport]
 
 
 def read_clips(source: OpenedSource, *, processes: int) -> Generator[SourceClip, None, None]:
-    """The source's usable clips, in order; the others are counted in its report.
+    """Yield the source's usable clips in order, and count the skipped ones in its report.
 
-    A source in separate files is read by up to `processes` processes, any other one in a thread. Close the
-    generator (or exhaust it) to end them. They also end when this process does, however it does. The calling
-    program must guard its main (`if __name__ == "__main__"`).
+    Up to `processes` processes read a source of separate files; a thread reads any other source. Close or
+    exhaust the generator to end them. They also end when this process ends for any reason, even a kill. The
+    calling program must guard its main (`if __name__ == "__main__"`).
 
     Raises:
-        CorpusError: the source turns out to be damaged.
+        CorpusError: the source is damaged.
         MemoryError: one of the processes was killed.
     """
     processes = processes if source.separate_files else 1
-    pool = _pool_of(processes)
+    pool = _make_pool(processes)
     try:
-        for clips, report in _in_order(pool, source, processes * _PIECES_PER_PROCESS):
+        for clips, report in _read_in_order(pool, source, processes * _PIECES_PER_PROCESS):
             source.report.add(report)
             yield from clips
     except BrokenProcessPool:
-        raise MemoryError("A process that read clips was killed, most likely for want of memory.") from None
+        raise MemoryError(
+            "A process that read clips was killed, most likely because memory ran out."
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)  # waits until every process has ended
 
 
-def _pool_of(processes: int) -> Executor:
-    """One process of its own would only have to be sent everything: a thread reads while this one writes."""
+def _make_pool(processes: int) -> Executor:
+    """Make the executor. For one process use a thread, which saves sending the clips between processes."""
     if processes == 1:
         return ThreadPoolExecutor(1, thread_name_prefix="reading")
-    context = get_context("spawn")  # a fork would take over locks that this process' threads hold
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare)
+    context = get_context("spawn")  # a fork would copy locks that this process' threads hold
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_init_process)
 
 
-def _in_order(pool: Executor, source: OpenedSource, num_under_way: int) -> Iterator[PieceRead]:
+def _read_in_order(pool: Executor, source: OpenedSource, num_under_way: int) -> Iterator[PieceRead]:
     under_way: deque[Future[PieceRead]] = deque()
     for piece in source.pieces:
         under_way.append(pool.submit(_read_piece, piece, source.profile))
@@ -69,8 +71,8 @@ def _read_piece(piece: Piece, profile: NormalisationProfile) -> PieceRead:
     return list(normalised(piece, profile, report)), report
 
 
-def _prepare() -> None:
-    """In a new process: end with the one that started it, and leave Ctrl-C to it."""
+def _init_process() -> None:
+    """Set up a reader process: ignore Ctrl-C, which the parent handles, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

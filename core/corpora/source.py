@@ -1,4 +1,4 @@
-"""What a reader of a source format hands on, and the account it keeps of what it left out."""
+"""Output of a format reader: normalised clips, and the import report with skipped clips and notes."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,14 +8,14 @@ from statistics import median
 from core.pose.clip import Clip
 
 NUM_EXAMPLES = 20
-"""Skipped clips that a report names; it counts them all."""
+"""Skipped clips that a report names as examples; all are counted."""
 NUM_RATES = 12
-"""Frame rates that a report lists, the commonest; it counts the others together."""
+"""Most common frame rates that a report lists; the others are summed up as `others`."""
 
 
 @dataclass(frozen=True)
 class SourceClip:
-    """A normalised clip and what its source says about it; None where it says nothing."""
+    """A normalised clip and its metadata; None where the source does not state a value."""
 
     clip: Clip
     name: str
@@ -27,31 +27,34 @@ class SourceClip:
 
 @dataclass
 class Tally:
-    """How many clips a note is about, and what is said of the first of them.
+    """How many clips a note is true of, and an example, the first of them.
 
-    It is told where these are at least `least`, and twice as many as those `against` it.
+    The note is reported if `count` is at least `min_count` and at least twice the clips `against` it.
     """
 
     count: int
     example: str
     against: int = 0
-    least: int = 1
+    min_count: int = 1
 
     @property
-    def is_told(self) -> bool:
-        """Whether the note is worth a word."""
-        return self.count >= max(self.least, 2 * self.against)
+    def is_reported(self) -> bool:
+        """Whether the note is reported."""
+        return self.count >= max(self.min_count, 2 * self.against)
 
 
 @dataclass
 class ReadReport:
-    """What was read, what was left out and why, and what had to be assumed.
+    """Import report: clips and frames read and skipped, reasons, and assumptions made.
 
-    `frames_subsampled` fell to the stride of long videos, `frames_without_hands` showed neither hand,
-    `frames_missing` are not in the source by its own numbers; of `frames_of_several_people` one person was
-    read. `lengths` are the frames that each clip that was read has in its source, `seconds` the durations of
-    those whose frame rate the source tells. `tallies` are notes on some of the clips. `shown` changes how
-    what is told calls files.
+    * `frames_subsampled`: frames dropped by the stride of long videos.
+    * `frames_without_hands`: frames dropped because neither hand is visible.
+    * `frames_missing`: gaps in the source's own frame numbers.
+    * `frames_of_several_people`: frames with several people, of which one was read.
+    * `lengths`: for each clip read, its number of frames in the source.
+    * `seconds`: durations of the clips whose frame rate the source states.
+    * `tallies`: notes that are true of some of the clips.
+    * `display`: function applied to all texts, to replace file paths.
     """
 
     clips_read: int = 0
@@ -67,41 +70,41 @@ class ReadReport:
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    shown: Callable[[str], str] = str
+    display: Callable[[str], str] = str
 
     def skip(self, name: str, reason: str, detail: str = "") -> None:
-        """Count a clip that cannot be used, and remember the first few."""
+        """Count a clip that cannot be used, and keep the first ones as examples."""
         self.skipped[reason] += 1
         if len(self.examples) < NUM_EXAMPLES:
-            self.examples.append(self._told(f"{name}: {detail or reason}"))
+            self.examples.append(self._display_text(f"{name}: {detail or reason}"))
 
     def measure(self, num_frames: int, frame_rate: float | None) -> None:
-        """Count the frames of a clip that was read, and its duration where its frame rate is known."""
+        """Count the frames of a clip that was read, and its duration if its frame rate is known."""
         self.lengths.append(num_frames)
         if frame_rate is not None:
             self.frame_rates[round(frame_rate, 3)] += 1
             self.seconds.append(num_frames / frame_rate)
 
     def note(self, sentence: str) -> None:
-        """Say, once, what had to be assumed or was left aside."""
-        if (told := self._told(sentence)) not in self.notes:
-            self.notes.append(told)
+        """Add a note on an assumption made or data ignored, unless the report has it already."""
+        if (text := self._display_text(sentence)) not in self.notes:
+            self.notes.append(text)
 
     def tally(self, note: str, example: str) -> None:
-        """Count a clip of which `note` is true, a sentence with `{count}` and `{example}`."""
-        self._add_tally(note, Tally(1, self._told(example)))
+        """Count a clip for `note`, a sentence with the placeholders `{count}` and `{example}`."""
+        self._add_tally(note, Tally(1, self._display_text(example)))
 
-    def vote(self, note: str, example: str, *, holds: bool, least: int = 1) -> None:
-        """Count a clip for or against a `note` that is told where it `holds` of most, and of `least`."""
-        self._add_tally(note, Tally(int(holds), self._told(example), int(not holds), least))
+    def vote(self, note: str, example: str, *, holds: bool, min_count: int = 1) -> None:
+        """Count a clip for or against `note`, which is reported by the rule of `Tally`."""
+        self._add_tally(note, Tally(int(holds), self._display_text(example), int(not holds), min_count))
 
     def all_notes(self) -> list[str]:
-        """What was assumed or left aside, and what some of the clips have in common."""
-        told = {note: tally for note, tally in self.tallies.items() if tally.is_told}
-        return [*self.notes, *(note.format(**vars(tally)) for note, tally in told.items())]
+        """Return the notes, followed by the reported tallies."""
+        reported = {note: tally for note, tally in self.tallies.items() if tally.is_reported}
+        return [*self.notes, *(note.format(**vars(tally)) for note, tally in reported.items())]
 
     def add(self, later: "ReadReport") -> None:
-        """Take in the report of the clips that come next."""
+        """Add the report of the following clips."""
         self.clips_read += later.clips_read
         self.frames_kept += later.frames_kept
         self.frames_subsampled += later.frames_subsampled
@@ -112,7 +115,7 @@ class ReadReport:
         self.seconds.extend(later.seconds)
         self.frame_rates.update(later.frame_rates)
         self.skipped.update(later.skipped)
-        self.examples.extend(map(self._told, later.examples[: NUM_EXAMPLES - len(self.examples)]))
+        self.examples.extend(map(self._display_text, later.examples[: NUM_EXAMPLES - len(self.examples)]))
         for sentence in later.notes:
             self.note(sentence)
         for note, tally in later.tallies.items():
@@ -120,11 +123,11 @@ class ReadReport:
 
     @property
     def num_skipped(self) -> int:
-        """Clips left out, for any reason."""
+        """Number of clips skipped, for any reason."""
         return sum(self.skipped.values())
 
     def as_json(self) -> dict[str, object]:
-        """The report as JSON."""
+        """Return the report as a JSON object."""
         return {
             "clips_read": self.clips_read,
             "clips_skipped": self.num_skipped,
@@ -141,18 +144,18 @@ class ReadReport:
             "notes": self.all_notes(),
         }
 
-    def _told(self, sentence: str) -> str:
-        """File names may hold bytes that are no text; JSON may not."""
-        return self.shown(sentence).encode(errors="replace").decode()
+    def _display_text(self, sentence: str) -> str:
+        """Apply `display`, and replace undecodable bytes of file names, which JSON cannot hold."""
+        return self.display(sentence).encode(errors="replace").decode()
 
     def _add_tally(self, note: str, more: Tally) -> None:
-        found = self.tallies.setdefault(note, Tally(0, more.example, least=more.least))
+        found = self.tallies.setdefault(note, Tally(0, more.example, min_count=more.min_count))
         found.example = found.example if found.count else more.example
         found.count += more.count
         found.against += more.against
 
     def _rates(self) -> dict[str, int]:
-        """Clips by frame rate."""
+        """Number of clips by frame rate."""
         commonest = sorted(self.frame_rates.most_common(NUM_RATES))
         rates = {f"{rate:g}": count for rate, count in commonest}
         others = self.frame_rates.total() - sum(rates.values())
@@ -161,7 +164,7 @@ class ReadReport:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:
-    """Total, least, median and greatest of what is known of the clips; None of nothing."""
+    """Total, minimum, median and maximum of the known values; None if there are none."""
     if not values:
         return None
     numbers = {

@@ -1,4 +1,4 @@
-"""The digest of what is imported, taken in a thread beside the reading: both read the whole source."""
+"""Compute the SHA-256 of the import source in a thread, in parallel with reading it."""
 
 import hashlib
 import threading
@@ -11,14 +11,14 @@ from core.corpora.folder_files import files_below
 from core.program.heartbeat import Heartbeat
 
 _CHUNK_BYTES = 1 << 20
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 class SourceDigest:
-    """SHA-256 of a file, or of a folder's file names and contents. To be left as a context, which ends it."""
+    """SHA-256 of a file, or of a folder's file names and contents. A context manager; exit cancels it."""
 
     def __init__(self, source: Path) -> None:
-        self._source, self._given_up = source, threading.Event()
+        self._source, self._cancelled = source, threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="digest")
 
     def __enter__(self) -> Self:
@@ -28,21 +28,21 @@ class SourceDigest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._given_up.set()
+        self._cancelled.set()
         self._pool.shutdown()
 
     @property
     def is_known(self) -> bool:
-        """Whether nobody has to wait for it."""
+        """Whether the digest is complete."""
         return self._digest.done()
 
     def wait(self, heartbeat: Heartbeat) -> str:
-        """Return the digest once it is known; until then call `heartbeat` again and again.
+        """Wait for the digest and return it; call `heartbeat` every `_POLL_SECONDS` until then.
 
         Raises:
             OSError: the source cannot be read.
         """
-        while not wait([self._digest], timeout=_LOOK_SECONDS).done:
+        while not wait([self._digest], timeout=_POLL_SECONDS).done:
             heartbeat()
         return self._digest.result()
 
@@ -51,7 +51,7 @@ class SourceDigest:
             return self._of_file(self._source)
         digest = hashlib.sha256()
         for path in files_below(self._source).files:
-            if self._given_up.is_set():
+            if self._cancelled.is_set():
                 break
             name = str(path.relative_to(self._source)).encode(errors="surrogateescape")
             digest.update(name + b"\0" + self._of_file(path).encode() + b"\n")
@@ -60,6 +60,6 @@ class SourceDigest:
     def _of_file(self, path: Path) -> str:
         digest = hashlib.sha256()
         with path.open("rb") as stream:
-            while not self._given_up.is_set() and (chunk := stream.read(_CHUNK_BYTES)):
+            while not self._cancelled.is_set() and (chunk := stream.read(_CHUNK_BYTES)):
                 digest.update(chunk)
         return digest.hexdigest()

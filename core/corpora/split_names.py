@@ -1,4 +1,4 @@
-"""What sources call their splits, and what these are called here."""
+"""Split names of sources, and the canonical names train, val and test."""
 
 TRAIN, VAL, TEST = "train", "val", "test"
 
@@ -13,9 +13,9 @@ SPLIT_NAMES = {
     "test": TEST,
     "testing": TEST,
 }
-"""In small letters."""
+"""Canonical name by the source's name in lower case."""
 
 
-def split_named(name: str) -> str:
-    """Our name of a split, whatever its capitals; a split of another name keeps it."""
+def canonical_split_name(name: str) -> str:
+    """Return the canonical name of a split, ignoring case; unknown names are returned unchanged."""
     return SPLIT_NAMES.get(name.casefold(), name)

@@ -1,4 +1,4 @@
-"""Dividing clips into splits, and refusing a division that leaks."""
+"""Assign clips to train, val and test splits, and reject splits that leak."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from core.specs.jobs import SplitConfig
 MAX_SPLITS = 127
 
 _REMOVED_FIRST = (VAL, TRAIN, TEST)
-"""Of two splits that share clips, the one that scores suffer least without."""
+"""Of two splits that share clips, the first one here should lose them, as this affects scores least."""
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What a split is decided on, one entry per clip.
+    """Clip metadata that a split is based on, one entry per clip.
 
-    `labels`, `signers` and `sessions` (N,) are indices, -1 where unknown; `given` the source's own split or
-    None; `contents` a digest of the clip's points, equal only where the points are.
+    `labels`, `signers` and `sessions` (N,) are indices, -1 where unknown. `given` is the source's own split
+    or None. `contents` is a digest of the clip's points.
     """
 
     names: Sequence[str]
@@ -37,21 +37,21 @@ class ClipFacts:
 
 @dataclass(frozen=True)
 class Split:
-    """`splits` (N,) are indices into `names`; `train` is always index 0."""
+    """The split of each clip: `splits` (N,) are indices into `names`; `train` is always index 0."""
 
     splits: Int8[np.ndarray, " N"]
     names: tuple[str, ...]
 
 
 def assign_splits(facts: ClipFacts, config: SplitConfig, *, published: bool = False) -> Split:
-    """Divide clips as `config` asks, and check that nothing stands on two sides.
+    """Assign clips to splits by `config`, and check that no signer and no identical clip is in two splits.
 
-    A given split that is `published`, a benchmark's own, may share signers: its scores are compared with
-    others' on it. Identical clips it may not share. A given split may be without train clips: a test set for
-    what was trained on another corpus.
+    A given split that is `published` (a benchmark's own) may share signers, because published scores are
+    measured on it. It may not share identical clips. A given split may have no train clips: it is then a
+    test set for encoders trained on another corpus.
 
     Raises:
-        SplitError: unknown names, an empty side of a split made here, or one signer or identical clip in two
+        SplitError: unknown names, an empty side of a split made here, or a signer or identical clip in two
             splits without `allow_overlap`.
     """
     if config.by == "given":
@@ -66,7 +66,9 @@ def assign_splits(facts: ClipFacts, config: SplitConfig, *, published: bool = Fa
 
 
 def check_overlap(facts: ClipFacts, split: Split, *, signers: bool = True) -> None:
-    """Refuse a split with one clip, or (where `signers` count) one of several signers, in two splits.
+    """Reject a split that has identical clips in two splits, or (if `signers`) a signer in two splits.
+
+    A corpus with only one signer is not checked for signers.
 
     Raises:
         SplitError: names the signer or the clips.
@@ -77,34 +79,33 @@ def check_overlap(facts: ClipFacts, split: Split, *, signers: bool = True) -> No
             if signer >= 0 and first_split.setdefault(signer, side) != side:
                 both = f"{split.names[first_split[signer]]!r} and {split.names[side]!r}"
                 raise SplitError(
-                    f"Signer {facts.signer_names[signer]!r} is in both {both}: scores would "
-                    "reward knowing the signer. Split by signer, or set split.allow_overlap "
-                    "(--allow-overlap)."
+                    f"Signer {facts.signer_names[signer]!r} is in both {both}, so scores would be too high "
+                    "for new signers. Split by signer, or set split.allow_overlap (--allow-overlap)."
                 )
     first_clip: dict[bytes, int] = {}
     for index, content in enumerate(facts.contents):
         twin = first_clip.setdefault(content, index)
         if split.splits[twin] != split.splits[index]:
             raise SplitError(
-                f"{_told_twins(facts, split, twin, index)}, or set split.allow_overlap (--allow-overlap)."
+                f"{_describe_duplicates(facts, split, twin, index)}, or set split.allow_overlap "
+                "(--allow-overlap)."
             )
 
 
-def _told_twins(facts: ClipFacts, split: Split, first: int, second: int) -> str:
-    """What is wrong with two identical clips in two splits, and what to remove."""
+def _describe_duplicates(facts: ClipFacts, split: Split, first: int, second: int) -> str:
+    """Describe two identical clips in two splits, and what to remove."""
     name, other_name = facts.names[first], facts.names[second]
     sides = tuple(split.names[split.splits[clip]] for clip in (first, second))
     both = f"{sides[0]!r} and {sides[1]!r}"
     if name != other_name:
-        return f"Clips {name!r} and {other_name!r} are identical but in {both}. Remove one of them"
+        return f"Clips {name!r} and {other_name!r} are identical, but in splits {both}. Remove one of them"
     side, other = sorted(sides, key=_REMOVED_FIRST.index) if set(sides) <= set(_REMOVED_FIRST) else sides
     contents, others = _contents_of(facts, split, side), set(_contents_of(facts, split, other))
     shared = sum(content in others for content in contents)
-    called = " (it may be called dev)" if side == VAL else ""
+    called = " (it may be named dev)" if side == VAL else ""
     return (
-        f"Clip {name!r} is in both {both}; {shared} of the {len(contents)} clips of {side!r} are in "
-        f"{other!r} too. Remove these from the list or file of {side!r}{called}, or all of it if it repeats "
-        "the other"
+        f"Clip {name!r} is in both {both}. {shared} of the {len(contents)} clips of {side!r} are also in "
+        f"{other!r}. Remove them from the list or file of {side!r}{called}, remove that list if it is a copy"
     )
 
 
@@ -117,7 +118,7 @@ def _as_given(facts: ClipFacts) -> Split:
     said = sorted({name for name in facts.given if name is not None} - {TRAIN})
     names = (TRAIN, *said)
     if len(names) > MAX_SPLITS:
-        raise SplitError(f"The source names {len(names)} splits; at most {MAX_SPLITS} are possible.")
+        raise SplitError(f"The source has {len(names)} splits; at most {MAX_SPLITS} are supported.")
     index = {name: position for position, name in enumerate(names)}
     return Split(np.array([index[name or TRAIN] for name in facts.given], dtype=np.int8), names)
 
@@ -134,7 +135,7 @@ def _in_two(in_test: np.ndarray, config: SplitConfig) -> Split:
 
 
 def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
-    """Whole signers or sessions in test: the named ones, or a seeded draw."""
+    """Put whole signers or sessions in test: the named ones, or a random choice by the seed."""
     by_signer = config.by == "signer"
     values, names = (
         (facts.signers, facts.signer_names) if by_signer else (facts.sessions, facts.session_names)
@@ -142,15 +143,15 @@ def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
     unknown = int((values < 0).sum())
     if unknown and not config.allow_overlap:
         raise SplitError(
-            f"{unknown} of {len(values)} clips name no {config.by}, so a split by {config.by} "
-            "cannot place them. Name it in the source, or set split.allow_overlap (--allow-overlap) to "
-            "train on them."
+            f"{unknown} of {len(values)} clips have no {config.by}, so they cannot be split by {config.by}. "
+            f"Add the {config.by} in the source, or set split.allow_overlap (--allow-overlap) to put these "
+            "clips in train."
         )
     missing = [name for name in config.test if name not in names]
     if missing:
         raise SplitError(
-            f"split.test (--test) names {', '.join(map(repr, missing))}, but the corpus' {config.by}s are "
-            f"{', '.join(map(repr, names)) or 'not named'}."
+            f"split.test (--test) names {', '.join(map(repr, missing))}, which the corpus does not have. Its "
+            f"{config.by}s are {', '.join(map(repr, names)) or 'unknown'}."
         )
     if config.test:
         chosen = np.array([names.index(name) for name in config.test])
@@ -170,7 +171,7 @@ def _drawn(groups: Int[np.ndarray, " G"], config: SplitConfig) -> Int[np.ndarray
 
 
 def _random_test(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
-    """A share of each label's clips, at least one and not all of them; identical clips go together."""
+    """Put a fraction of each label's clips in test, at least 1 but not all; keep identical clips together."""
     _, first, group = np.unique(np.array(facts.contents), return_index=True, return_inverse=True)
     labels = facts.labels[first]  # (groups,)
     generator = np.random.default_rng(config.seed)

@@ -1,4 +1,4 @@
-"""Writing a packed corpus: clip by clip, in bounded memory, and all at once or not at all."""
+"""Write a packed corpus clip by clip, in bounded memory and atomically."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ MAX_NAME_BYTES = 255
 PARTIAL_SUFFIX = ".partial"
 
 Provenance = Mapping[str, object] | Callable[[], Mapping[str, object]]
-"""What to write about the corpus' origin; a function is asked once all clips are written."""
+"""The origin of the corpus, written to its header; a function is called after all clips are written."""
 
 _NPY_HEADER_BYTES = 128
 
@@ -45,16 +45,16 @@ def write_corpus(
 ) -> PackedCorpus:
     """Write clips as a packed corpus at `path` and open it.
 
-    Everything goes into a hidden folder beside `path` that is renamed when complete and on disk, so `path`
-    is never half a corpus. Labels, signers and sessions are numbered in the order of their names. A
-    `published_split` is a benchmark's own (see `core.corpora.splits`).
+    All files are written to a hidden folder beside `path`, synced to disk, and the folder is then renamed.
+    So `path` never holds an incomplete corpus. Labels, signers and sessions are numbered in the order of
+    their names. A `published_split` is a benchmark's own (see `core.corpora.splits`).
 
     Raises:
-        CorpusError: no clips, or something lies at `path` already.
-        SplitError: the split leaks, or one made here leaves a side empty.
+        CorpusError: there are no clips, or `path` exists already.
+        SplitError: the split leaks, or a split made here leaves one side empty.
     """
     if path.exists():
-        raise CorpusError(f"{path} exists already; choose another place or remove it.")
+        raise CorpusError(f"{path} already exists. Choose another path, or remove it.")
     partial = path.with_name(f".{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
     partial.mkdir(parents=True)
     try:
@@ -68,8 +68,8 @@ def write_corpus(
 
 
 @dataclass
-class _Gathered:
-    """What is kept in memory of each clip: everything but its frames."""
+class _ClipRecords:
+    """Metadata of all clips, kept in memory; frames are written to disk."""
 
     names: list[bytes] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
@@ -81,10 +81,10 @@ class _Gathered:
 
     def add(self, source: SourceClip, frames: bytes) -> None:
         self.names.append(source.name.encode(errors="replace")[-MAX_NAME_BYTES:])
-        self.labels.append(_writable(source.label))
-        self.signers.append(_writable(source.signer))
-        self.sessions.append(_writable(source.session))
-        self.splits.append(_writable(source.split))
+        self.labels.append(_encodable(source.label))
+        self.signers.append(_encodable(source.signer))
+        self.sessions.append(_encodable(source.session))
+        self.splits.append(_encodable(source.split))
         self.lengths.append(len(source.clip))
         self.contents.append(hashlib.sha256(frames).digest())
 
@@ -99,7 +99,7 @@ def _write(
 ) -> None:
     gathered = _stream_frames(folder, clips)
     if not gathered.lengths:
-        raise CorpusError(f"Corpus {name!r} would have no clips.")
+        raise CorpusError(f"Corpus {name!r} would have no clips. Check that the source has usable clips.")
     facts = _facts(gathered)
     divided = assign_splits(facts, split, published=published_split)
     name_width = _write_clip_arrays(folder, gathered, facts, divided)
@@ -123,7 +123,7 @@ def _write(
     _sync(folder)
 
 
-def _facts(gathered: _Gathered) -> ClipFacts:
+def _facts(gathered: _ClipRecords) -> ClipFacts:
     label_names, labels = _numbered(gathered.labels)
     signer_names, signers = _numbered(gathered.signers)
     session_names, sessions = _numbered(gathered.sessions)
@@ -140,8 +140,8 @@ def _facts(gathered: _Gathered) -> ClipFacts:
     )
 
 
-def _write_clip_arrays(folder: Path, gathered: _Gathered, facts: ClipFacts, divided: Split) -> int:
-    """Write the arrays that have one entry per clip; return the width of the names."""
+def _write_clip_arrays(folder: Path, gathered: _ClipRecords, facts: ClipFacts, divided: Split) -> int:
+    """Write the arrays that have one entry per clip; return the width of the names in bytes."""
     names = np.array(gathered.names, dtype=f"S{max(map(len, gathered.names)) or 1}")
     arrays = {
         "offsets": np.concatenate([[0], np.cumsum(gathered.lengths)]).astype("<i8"),
@@ -158,9 +158,9 @@ def _write_clip_arrays(folder: Path, gathered: _Gathered, facts: ClipFacts, divi
     return names.dtype.itemsize
 
 
-def _stream_frames(folder: Path, clips: Iterable[SourceClip]) -> _Gathered:
-    """Append each clip's frames to the two big arrays, whose headers are written last."""
-    gathered = _Gathered()
+def _stream_frames(folder: Path, clips: Iterable[SourceClip]) -> _ClipRecords:
+    """Append each clip's frames to `points` and `visible`, whose headers are written last."""
+    gathered = _ClipRecords()
     points_path, visible_path = folder / "points.npy", folder / "visible.npy"
     with points_path.open("wb") as points, visible_path.open("wb") as visible:
         points.seek(_NPY_HEADER_BYTES)
@@ -184,7 +184,7 @@ def _numbered(values: list[str | None]) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _write_npy_header(stream: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """A .npy header (version 1.0) of fixed length, so that it can be written after the data."""
+    """Write a .npy header (version 1.0) of fixed length, so that it can be written after the data."""
     fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     length = _NPY_HEADER_BYTES - len(np.lib.format.magic(1, 0)) - 2
     text = repr(fields).encode().ljust(length - 1) + b"\n"
@@ -192,8 +192,8 @@ def _write_npy_header(stream: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, 
     stream.write(np.lib.format.magic(1, 0) + length.to_bytes(2, "little") + text)
 
 
-def _writable(name: str | None) -> str | None:
-    """A name as UTF-8 can hold it; file names on disk need not be."""
+def _encodable(name: str | None) -> str | None:
+    """Replace what UTF-8 cannot encode, which file names on disk may hold."""
     return None if name is None else name.encode(errors="replace").decode()
 
 
@@ -203,7 +203,7 @@ def _synced_entry(path: Path) -> ArrayEntry:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on disk."""
+    """Sync a file, or a folder's list of files, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

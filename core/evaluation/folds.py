@@ -75,8 +75,8 @@ def _fold(
     if len(train) == 0 or len(test) == 0:
         raise SplitError(
             f"Fold {name!r} of corpus {corpus.name!r} has {len(train)} train and "
-            f"{len(test)} test clips; both are needed. The corpus' splits are {corpus.told_splits}. Import "
-            "it with another split (by signer, say), evaluate with folds 'each_signer', or fit on another "
-            "corpus and score on this one as test_corpus."
+            f"{len(test)} test clips; both are needed. The corpus' splits are {corpus.splits_summary}. "
+            "Import it with another split (by signer, say), evaluate with folds 'each_signer', or fit on "
+            "another corpus and score on this one as test_corpus."
         )
     return Fold(name, train, test, _nobody() if val is None else val)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from core.corpora.contents import contents_of
+from core.corpora.contents import clip_digests
 from core.errors import SplitError
 from core.evaluation.folds import Fold
 from core.evaluation.task import Task
@@ -32,7 +32,7 @@ _REMARKS = {
 def task_contents(task: Task, heartbeat: Heartbeat) -> list[bytes]:
     """A digest of each clip's points, equal only where the points are; reads every clip once."""
     return [
-        digest for source in task.sources for digest in contents_of(source.corpus, source.clips, heartbeat)
+        digest for source in task.sources for digest in clip_digests(source.corpus, source.clips, heartbeat)
     ]
 
 

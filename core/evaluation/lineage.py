@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from core.corpora.contents import contents_of, shortened
+from core.corpora.contents import clip_digests, short_digests
 from core.corpora.packed import PackedCorpus
 from core.evaluation.task import Task
 from core.exchange.card import EncoderCard
@@ -62,7 +62,7 @@ class Lineage:
     def _looked_up(self, corpus: PackedCorpus) -> Bool[np.ndarray, " n"] | None:
         assert self._encoder is not None, "asked only of one that has learned"
         if self._encoder.pretrained_clips is not None:
-            clips = shortened(contents_of(corpus, np.arange(len(corpus)), self._heartbeat))
+            clips = short_digests(clip_digests(corpus, np.arange(len(corpus)), self._heartbeat))
             return np.isin(clips, self._encoder.pretrained_clips)
         card = self._encoder.card
         if card.corpus is None or card.spec is None or card.corpus.digest != corpus.digest:

@@ -1,4 +1,4 @@
-"""The card of an encoder: what it is, what it was made from, and how to feed it."""
+"""Model card of an encoder: its configuration, its origin and its input format."""
 
 from typing import Literal
 
@@ -13,58 +13,59 @@ class CorpusCard(Closed):
     """The corpus an encoder was pretrained on."""
 
     name: str
-    """Its name."""
+    """Name of the corpus."""
     digest: str
-    """SHA-256 of its content."""
+    """SHA-256 of the corpus' content."""
     num_clips: int
-    """Clips that were selected from it."""
+    """Number of clips selected for pretraining."""
 
 
 class ReleasedCard(Closed):
-    """The file of the paper's released naming that an encoder was imported from."""
+    """The checkpoint of the paper's released code that an encoder was imported from."""
 
     file: str
-    """Its name."""
+    """Name of the file."""
     sha256: str
-    """Digest of its content, in hexadecimal."""
+    """Digest of the file's content, in hexadecimal."""
     epoch: int | None
-    """Epochs of training that it names."""
+    """Number of training epochs stated in the file."""
     left_out: dict[str, int]
-    """Tensors that an encoder has no use for, counted by kind: `heads`, `key_networks`, `queues`, `unused`
-    (the released code makes them and never calls them) and `unknown`."""
+    """Number of tensors that are not part of an encoder, by kind: `heads`, `key_networks`, `queues`, `unused`
+    (created by the released code but never used) and `unknown`."""
 
 
 class EncoderCard(Closed):
-    """Everything needed to load an encoder and to know where it comes from. Holds no time of day, so that
-    the same run makes the same bytes."""
+    """Everything needed to load an encoder and to trace its origin.
+
+    A card holds no timestamps, so that runs are byte-reproducible.
+    """
 
     format_version: Literal[1, 2] = 2
-    """Of this card and the tensors beside it; from 2 on, digests of the clips it was pretrained on may be
-    among them."""
+    """Format version of the card and the tensors. Version 2 may include digests of the pretraining clips."""
     name: str
-    """The encoder's name."""
+    """Name of the encoder."""
     spec: PretrainSpec | None = None
-    """What was asked; null where it was trained by other code."""
+    """The pretraining job's specification; null if other code trained the encoder."""
     config: PretrainConfig
-    """The recipe with its overrides, resolved. Where other code trained it, `views` and `encoder` are what
-    the network needs, and the rest says nothing about its training."""
+    """The recipe with all overrides applied. If other code trained the encoder, only `views` and `encoder`
+    are meaningful; they describe the network."""
     corpus: CorpusCard | None = None
-    """What it learned from; null where that is not known."""
+    """The pretraining corpus; null if unknown."""
     step: int | None = None
-    """Optimiser steps taken; null where that is not known."""
+    """Number of optimiser steps; null if unknown."""
     released: ReleasedCard | None = Field(default=None, exclude_if=lambda released: released is None)
-    """The file it was imported from; absent where it was pretrained here, so that such a card is what it was
-    before encoders could be imported."""
+    """The file that the encoder was imported from; absent if it was pretrained here. So cards of pretrained
+    encoders are unchanged since before imports existed."""
     embedding_width: int
-    """Width D of what `embed` returns."""
+    """Width D of the embeddings that `embed` returns."""
     signforge_version: str
-    """Of the code that trained or imported it."""
+    """Version of signforge that trained or imported the encoder."""
     torch_version: str
-    """Of the library that trained or imported it."""
+    """Version of PyTorch that trained or imported the encoder."""
 
     @model_validator(mode="after")
-    def _origin_is_told(self) -> "EncoderCard":
-        told = [part is not None for part in (self.spec, self.corpus, self.step)]
-        if not all(told) and (any(told) or self.released is None):
-            raise ValueError("a card tells spec, corpus and step together, or the released file instead")
+    def _has_origin(self) -> "EncoderCard":
+        known = [part is not None for part in (self.spec, self.corpus, self.step)]
+        if not all(known) and (any(known) or self.released is None):
+            raise ValueError("a card must have spec, corpus and step together, or the released file instead")
         return self

@@ -1,4 +1,4 @@
-"""What users download: both streams' encoders, from clips to one embedding each."""
+"""The downloadable encoder: networks of both streams, which map each clip to one embedding."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,11 +19,11 @@ from core.pose.streams import streams
 from core.specs.pretraining import PretrainConfig
 
 CENTRE_FRACTION = 0.95
-"""Share of a clip that is looked at when nothing is drawn (the released code's test crop)."""
+"""Fraction of a clip's frames in the centre crop, used for embedding (the released code's test crop)."""
 
 
 class ClipEncoder(nn.Module):
-    """Joint and motion encoders side by side, always in evaluation mode when they embed."""
+    """Joint and motion encoders. Embedding requires evaluation mode."""
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class ClipEncoder(nn.Module):
         }
 
     def for_inference(self, context: PassContext) -> "ClipEncoder":
-        """A copy with its batch norms folded away that computes as `context` says; only to embed with."""
+        """Return a copy for embedding, with folded batch norms, that computes with `context`."""
         ready = ClipEncoder.__new__(ClipEncoder)
         nn.Module.__init__(ready)
         ready.config, ready.views, ready.embedding_width = self.config, self.views, self.embedding_width
@@ -56,22 +56,22 @@ class ClipEncoder(nn.Module):
 
     @torch.inference_mode()
     def embed_batch(self, batch: ClipBatch) -> Float[Tensor, "B D"]:
-        """Embed clips: the embeddings of their centre views."""
+        """Embed the centre views of clips."""
         return self.embed_view(self.centre_view(batch))
 
     def centre_view(self, batch: ClipBatch) -> View:
-        """What is looked at of each clip when nothing is drawn: its middle, resized to `views.num_frames`."""
+        """Return the centre view: the middle of each clip, resized to `views.num_frames`."""
         crop = centre_crop(batch.lengths, fraction=CENTRE_FRACTION, max_frames=self.views.max_source_frames)
         return cut_view(batch, crop, num_frames=self.views.num_frames)
 
     def embed_view(self, view: View) -> Float[Tensor, "B D"]:
-        """Fused, hand and trunk features of both streams, each of unit length, concatenated."""
+        """Concatenate fused, hand and trunk features of all streams, each of unit length."""
         assert not self.training, "embeddings come from evaluation mode"
         pieces = [piece for each in self(view).values() for piece in (each.fused, each.hand, each.trunk)]
         return torch.cat([functional.normalize(piece, dim=1) for piece in pieces], dim=1)
 
     def embed(self, clips: Sequence[Clip], *, batch_size: int = 64) -> Float32[np.ndarray, "N D"]:
-        """Embed clips given one by one; returns one row per clip, in order."""
+        """Embed a sequence of clips; returns one row per clip, in order."""
         rows = [self.embed_batch(ClipBatch.of(batch, self.device)) for batch in _batches(clips, batch_size)]
         return (
             torch.cat(rows).float().cpu().numpy()
@@ -81,7 +81,7 @@ class ClipEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.parameters()).device
 
 

@@ -1,7 +1,7 @@
-"""What an encoder computes as one function of plain tensors, and views to try it on: for every export alike.
+"""Encoder graph shared by all exports: a function of plain tensors, and test views to verify an export.
 
-The graph takes what `ClipEncoder.centre_view` makes of clips: `points` (B, T, 49, 2) float32 and
-`hand_visible` (B, T, 2) bool, right hand first. It returns `embedding` (B, D). Batch and frames are free.
+The graph takes the result of `ClipEncoder.centre_view`: `points` (B, T, 49, 2) float32 and `hand_visible`
+(B, T, 2) bool, right hand first. It returns `embedding` (B, D). B and T are dynamic axes.
 """
 
 import os
@@ -22,11 +22,11 @@ from core.pose.skeleton import NUM_JOINTS
 
 POINTS, HAND_VISIBLE, EMBEDDING = "points", "hand_visible", "embedding"
 LARGEST_DIFFERENCE = 1e-4
-"""Between an exported encoder's embedding and PyTorch's, of values that are at most 1."""
+"""Maximum absolute difference of an exported encoder's embedding to PyTorch's; values are at most 1."""
 
 
 class EncoderGraph(nn.Module):
-    """A copy of the encoder, its batch norms folded away, computed by plain PyTorch."""
+    """A copy of the encoder with folded batch norms, computed by plain PyTorch."""
 
     def __init__(self, model: ClipEncoder) -> None:
         super().__init__()
@@ -40,20 +40,20 @@ class EncoderGraph(nn.Module):
 
 
 def example(model: ClipEncoder) -> tuple[tuple[Tensor, Tensor], dict[str, Any]]:
-    """Arguments to trace an `EncoderGraph` with, and which of their axes are free."""
+    """Return example arguments for tracing an `EncoderGraph`, and their dynamic axes."""
     view = random_view(3, model.views.num_frames, seed=0)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("frames")}
     return (view.points, view.hand_visible), {POINTS: free, HAND_VISIBLE: free}
 
 
 def trial_views(num_frames: int) -> list[View]:
-    """Views of several sizes, one clip and one frame among them, on which an export is compared."""
+    """Return views of several sizes to verify an export, with one clip and one frame among them."""
     sizes = ((1, num_frames), (5, num_frames), (2, num_frames + 3), (3, 1), (4, 2), (1, 2 * num_frames))
     return [random_view(clips, frames, seed) for seed, (clips, frames) in enumerate(sizes)]
 
 
 def random_view(clips: int, frames: int, seed: int) -> View:
-    """A view of points and hands drawn from `seed`."""
+    """Draw random points and visible hands from `seed`."""
     generator = torch.Generator().manual_seed(seed)
     return View(
         points=torch.rand(clips, frames, NUM_JOINTS, 2, generator=generator),
@@ -69,23 +69,25 @@ def write_checked(
     write: Callable[[ClipEncoder, Path], None],
     compare: Callable[[ClipEncoder, Path], float],
 ) -> float:
-    """Let `write` make the file, keep it at `path` if it computes what PyTorch does, and return the largest
-    difference that `compare` saw.
+    """Write an export with `write`, verify it with `compare`, and return the largest difference to PyTorch.
+
+    The file is moved to `path` only if it passes.
 
     Raises:
-        EncoderError: they differ by more than `LARGEST_DIFFERENCE`; nothing is written.
+        EncoderError: the difference is above `LARGEST_DIFFERENCE`; nothing is written.
         OSError: `path` cannot be written.
     """
     model = encoder.model.cpu()
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
-        partial.touch()  # a place that cannot be written is known before the work
+        partial.touch()  # fail early if the folder cannot be written
         write(model, partial)
         difference = compare(model, partial)
         if not difference <= LARGEST_DIFFERENCE:
             raise EncoderError(
-                f"The {what} file of encoder {encoder.card.name!r} does not compute what PyTorch does: the "
-                f"largest difference is {difference:.2g}, the limit {LARGEST_DIFFERENCE:g}. It was not kept."
+                f"The {what} file of encoder {encoder.card.name!r} computes other embeddings than PyTorch: "
+                f"the largest difference is {difference:.2g}, the limit {LARGEST_DIFFERENCE:g}. No file was "
+                "written."
             )
         os.replace(partial, path)
     finally:

@@ -1,4 +1,4 @@
-"""The import program for encoders: a checkpoint of the paper's released code becomes an encoder of ours.
+"""Import an encoder from a checkpoint of the paper's released code.
 
 `python -m core.exchange.importing --spec FILE --out DIR` writes the encoder to `DIR/encoder`.
 """
@@ -17,7 +17,7 @@ from core.errors import EncoderError, SpecError
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.graph import random_view
-from core.exchange.released_encoder import few, left_over
+from core.exchange.released_encoder import first_names, unused_tensors
 from core.exchange.released_file import ReleasedFile, model_of, read_released
 from core.exchange.weights import save_encoder
 from core.program.frame import Launch, finish, main
@@ -29,25 +29,26 @@ from core.specs.recipes import find_recipe
 
 ENCODER_FOLDER = "encoder"
 RECIPE = "stc"
-"""Whose network the released checkpoints hold, at its full widths."""
+"""The recipe whose network the released checkpoints hold, with its full widths."""
 _PHASES = 3
 _TRIAL_CLIPS, _TRIAL_FRAMES = 2, 16
-_MOST_FRAMES = 4096
-"""Frames of a view in which an import believes a card: a minute and more of video, recipes have 64."""
+_MAX_FRAMES = 4096
+"""Maximum frames of a view in a card: more than a minute of video; recipes have 64."""
 _FP32_BYTES = 4
 
 
 def import_encoder(
     spec: ImportEncoderSpec, out: Path, *, observer: Observer | None = None
 ) -> dict[str, object]:
-    """Make `out/encoder` of the released checkpoint `spec.source`, and say what was left out of it.
+    """Import the released checkpoint `spec.source` to `out/encoder`, and return a summary.
 
-    A file that we exported tells its configuration and lineage; any other one is taken for the recipe `stc`.
+    A file exported by signforge holds its configuration and lineage. Any other file is assumed to have the
+    network of the recipe `stc`.
 
     Raises:
-        EncoderError: the file is damaged, asks for more than tensors, or does not hold this network.
-        SpecError: there is no file.
-        Stopped: the observer asked to.
+        EncoderError: the file is damaged, holds more than tensors, or holds another network.
+        SpecError: the file does not exist.
+        Stopped: the observer requested a stop.
     """
     observer, source = observer or SilentObserver(), Path(spec.source)
     if not source.is_file():
@@ -66,13 +67,15 @@ def import_encoder(
 
 
 def run(launch: Launch[ImportEncoderSpec]) -> Mapping[str, object]:
-    """Make an encoder of a checkpoint that the paper's released code wrote."""
+    """Import an encoder from a checkpoint of the paper's released code."""
     return import_encoder(launch.spec, launch.out, observer=launch.observer)
 
 
 def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
-    """What the file's card says, if the file could hold such a network's weights, and its views are of a
-    length that memory bears."""
+    """Return the configuration in the file's card, or the recipe's.
+
+    A card is rejected if the file is too small for its network, or if its views are too long for memory.
+    """
     if file.card is None:
         return find_recipe(RECIPE).config
     config = file.card.config
@@ -80,40 +83,43 @@ def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
     held = _bytes_held(file.state) // _FP32_BYTES
     if described > held:
         raise EncoderError(
-            f"{source}: its card describes a network of {described} parameters a stream, but it holds {held} "
-            "numbers in all; it is not what an export wrote."
+            f"{source}: its card describes a network of {described} parameters per stream, but the file "
+            f"holds only {held} numbers in all. Export the encoder again."
         )
-    if config.views.num_frames > _MOST_FRAMES:
+    if config.views.num_frames > _MAX_FRAMES:
         raise EncoderError(
-            f"{source}: its card describes views of {config.views.num_frames} frames, and every clip would "
-            f"be resized to as many; the most that is imported is {_MOST_FRAMES}."
+            f"{source}: its card describes views of {config.views.num_frames} frames, to which every clip "
+            f"would be resized; the limit is {_MAX_FRAMES}."
         )
     return config
 
 
 def _bytes_held(state: Mapping[str, Tensor]) -> int:
-    """Bytes behind the tensors: many may share some, and a tensor may repeat its own."""
+    """Return the size of the tensors' storage; shared and repeated (expanded) memory is counted once."""
     storages = (tensor.untyped_storage() for tensor in state.values())
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 @torch.inference_mode()
 def _check_embedding(model: ClipEncoder, source: Path) -> None:
-    """Weights may be finite and yet give features that are not."""
+    """Check that embeddings are finite, because finite weights do not guarantee it."""
     if not torch.isfinite(model.embed_view(random_view(_TRIAL_CLIPS, _TRIAL_FRAMES, seed=0))).all():
-        raise EncoderError(f"{source} gives features that are not finite; its weights are spoilt.")
+        raise EncoderError(
+            f"{source} gives embeddings with NaN or infinite values, so its weights are invalid. Import "
+            "another checkpoint."
+        )
 
 
 def _released_card(file: ReleasedFile, model: ClipEncoder, source: Path, observer: Observer) -> ReleasedCard:
-    over = left_over(file.state, model.state_dict())
-    if "unknown" in over:
+    unused = unused_tensors(file.state, model.state_dict())
+    if "unknown" in unused:
         observer.on_log(
-            f"{len(over['unknown'])} tensors of no known name were left out: {few(over['unknown'])}. "
-            "If they belong to the network, this encoder is not what the file holds."
+            f"{len(unused['unknown'])} tensors with unknown names were left out: "
+            f"{first_names(unused['unknown'])}. If they belong to the network, this encoder is incomplete."
         )
-    counts = {kind: len(names) for kind, names in over.items()}
-    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
-    observer.on_log(f"{len(file.state)} tensors read; not part of an encoder: {told or 'none'}.")
+    counts = {kind: len(names) for kind, names in unused.items()}
+    summary = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    observer.on_log(f"{len(file.state)} tensors read; not part of an encoder: {summary or 'none'}.")
     with source.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return ReleasedCard(file=source.name, sha256=digest, epoch=file.epoch, left_out=counts)

@@ -1,6 +1,6 @@
-"""An encoder as an ONNX file, for runtimes other than PyTorch.
+"""Export an encoder to ONNX, for runtimes other than PyTorch.
 
-What it computes is said in `core.exchange.graph`.
+Inputs and outputs are described in `core.exchange.graph`.
 """
 
 import logging
@@ -31,11 +31,10 @@ __all__ = ["LARGEST_DIFFERENCE", "OnnxEncoder", "export_onnx", "largest_differen
 
 
 def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
-    """Write the encoder to `path`, having compared what the file computes with PyTorch; return the largest
-    difference seen.
+    """Export the encoder to `path`, verify its embeddings, and return the largest difference to PyTorch.
 
     Raises:
-        EncoderError: they differ by more than `LARGEST_DIFFERENCE`; nothing is written.
+        EncoderError: the difference is above `LARGEST_DIFFERENCE`; nothing is written.
         OSError: `path` cannot be written.
     """
     metadata = {"signforge_card": encoder.card.model_dump_json()}
@@ -49,7 +48,7 @@ def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
 
 
 def write_graph(model: ClipEncoder, path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Write what `model` computes, unchecked; `metadata` goes into the file."""
+    """Write the graph of `model` without verifying it; `metadata` is stored in the file."""
     arguments, free = example(model)
     with _quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
@@ -67,10 +66,10 @@ def write_graph(model: ClipEncoder, path: Path, *, metadata: Mapping[str, str] |
 
 
 class OnnxEncoder:
-    """An exported encoder in ONNX Runtime, on the CPU; `num_threads` 0 lets the runtime choose."""
+    """An exported encoder in ONNX Runtime on the CPU; with `num_threads` 0 the runtime chooses."""
 
     def __init__(self, path: Path | str, *, num_threads: int = 0) -> None:
-        import onnxruntime  # not needed to train or to embed
+        import onnxruntime  # only needed to run ONNX files
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
@@ -85,19 +84,19 @@ class OnnxEncoder:
 
 
 def largest_difference(model: ClipEncoder, path: Path) -> float:
-    """Between the embeddings of an ONNX file and of `model`, over views of several sizes."""
+    """Return the largest difference between embeddings of an ONNX file and of `model`, over several sizes."""
     exported = OnnxEncoder(path)
     views = trial_views(model.views.num_frames)
     with torch.no_grad():
         differences = [
             np.abs(exported.embed_view(view) - model.embed_view(view).numpy()).max() for view in views
         ]
-    return float(np.max(differences))  # not a number, if any is
+    return float(np.max(differences))  # NaN if any difference is NaN
 
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """The exporter remarks on packages it could use and on its own deprecations; neither is the user's."""
+    """Silence the exporter's notes on optional packages and on its own deprecations."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
-"""The names of an encoder's tensors in the paper's released checkpoints.
+"""Map tensor names of an encoder to names in the paper's released checkpoints.
 
-Their files hold `encoder_q.` (joint) and `encoder_q_motion.` (motion), and more that an encoder has no use
-for (see `core.exchange.released_encoder`). They keep channels in convolutions with trailing axes of length 1;
-ours are linear layers.
+Released files hold `encoder_q.` (joint), `encoder_q_motion.` (motion), and tensors that are not part of an
+encoder (see `core.exchange.released_encoder`). They use convolutions, with trailing axes of length 1, where
+this project uses linear layers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ _GAMMA_BETA = {"weight": "gamma", "bias": "beta"}
 
 
 def encoder_names(names: Iterable[str]) -> dict[str, str]:
-    """Map each name in a `core.exchange.clip_encoder.ClipEncoder` to theirs; a part has its graphs once."""
+    """Map each name in a `ClipEncoder` to its released name; all blocks of a part share one graph."""
     return {
         name: f"{_NETWORKS[stream]}.{_inside_network(rest)}"
         for name in names

@@ -1,7 +1,7 @@
-"""Files of the paper's released naming: `.pth.tar`, in truth a zip of a pickle and of tensors.
+"""Read and write checkpoints of the paper's released code: `.pth.tar`, a zip file written by torch.save.
 
-They hold `epoch`, `state_dict` and, where training may go on from them, `optimizer`. Only weights are ever
-read of them: PyTorch's restricted unpickler makes tensors and plain containers, and runs nothing.
+They hold `epoch`, `state_dict` and, for resuming training, `optimizer`. Only weights are read. PyTorch's
+restricted unpickler builds tensors and plain containers, and runs no code.
 """
 
 import os
@@ -20,13 +20,13 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.released_encoder import encoder_from_released, encoder_to_released, few
+from core.exchange.released_encoder import encoder_from_released, encoder_to_released, first_names
 from core.exchange.weights import LoadedEncoder
 from core.specs.faults import fault_sentence
 from core.specs.pretraining import EncoderConfig
 
 _CARD = "signforge_card"
-_REPAIRS = (
+_RELEASED_ONLY = (
     "input_norm_eps",
     "streams",
     "motion_difference",
@@ -37,22 +37,22 @@ _REPAIRS = (
     "coordinate_shortcut",
     "num_time_segments",
 )
-"""Settings of a network in which only the released value can be exported."""
+"""Network settings for which only the released value can be exported."""
 _DEPTHS = ("graph_block_widths", "pooled_block_widths", "num_temporal_blocks", "num_transformer_blocks")
-"""Settings of how many blocks there are."""
+"""Settings for numbers of blocks."""
 _PARALLEL = "module."
-"""What stands before every name where several devices trained."""
+"""Prefix of every name after training on several devices (DataParallel)."""
 _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-"""How a file of PyTorch before 1.6 begins."""
+"""First bytes of a file of PyTorch before 1.6."""
 _LARGEST_PICKLE = 64 * 2**20
-"""Bytes of a pickle without its tensors; a released one has a few hundred thousand."""
+"""Maximum bytes of a pickle without its tensors; a released one has a few hundred thousand."""
 _LARGEST_EPOCH = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class ReleasedFile:
-    """What an encoder may be made of: tensors by released name, the epoch, and our card if it has one."""
+    """Content of a released file: tensors by released name, the epoch, and the signforge card if any."""
 
     state: Mapping[str, Tensor]
     epoch: int | None
@@ -60,12 +60,13 @@ class ReleasedFile:
 
 
 def read_released(path: Path) -> ReleasedFile:
-    """Read the weights of a released file, into memory: where tensors stay on disk, PyTorch does not compare
-    what they claim with the bytes that are there.
+    """Load the weights of a released file into memory.
+
+    Memory mapping is off, because PyTorch then does not check the tensors' sizes against the file.
 
     Raises:
-        EncoderError: not such a file, damaged, in the format of PyTorch before 1.6, or its pickle asks for
-            more than tensors and containers.
+        EncoderError: not such a file, damaged, in the format of PyTorch before 1.6, or its pickle holds more
+            than tensors and containers.
         OSError: it cannot be read.
     """
     _check_archive(path)
@@ -73,27 +74,27 @@ def read_released(path: Path) -> ReleasedFile:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # a hostile pickle can make the unpickler raise anything
+    except Exception as error:  # a malicious pickle can make the unpickler raise any exception
         raise EncoderError(_why_unreadable(path, error)) from None
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
-        raise EncoderError(f"{path} holds no `state_dict`; a released checkpoint has one beside its `epoch`.")
+        raise EncoderError(f"{path} is not a released checkpoint: it must be a dict with a `state_dict`.")
     epoch = content.get("epoch")
     if epoch is not None and type(epoch) is not int:
-        raise EncoderError(f"{path}: its `epoch` is no whole number but {type(epoch).__name__}.")
+        raise EncoderError(f"{path}: its `epoch` must be an integer; got {type(epoch).__name__}.")
     if epoch is not None and not 0 <= epoch <= _LARGEST_EPOCH:
-        raise EncoderError(f"{path}: its `epoch` must be 0 to {_LARGEST_EPOCH}.")
+        raise EncoderError(f"{path}: its `epoch` must be from 0 to {_LARGEST_EPOCH}.")
     return ReleasedFile(_state(path, content["state_dict"]), epoch, _card(path, content.get(_CARD)))
 
 
 def export_released(encoder: LoadedEncoder, path: Path) -> int:
-    """Write the encoder to `path` under the released names, read it back, and return how many tensors it has.
+    """Export the encoder to `path` with released names, read it back, and return its number of tensors.
 
-    It holds `epoch` and, in `state_dict`, both query encoders with their graphs; an encoder has no projection
-    heads, key networks, queues and optimiser any more. Our card lies beside them.
+    The file holds `epoch`, the signforge card and, in `state_dict`, both query encoders with their graphs. An
+    encoder has no projection heads, key networks, queues and optimiser.
 
     Raises:
-        EncoderError: what is read back is not the encoder bit for bit, has a graph for each block, or is a
-            network that the released code does not know; nothing is written.
+        EncoderError: the file read back differs from the encoder, blocks have different graphs, or the
+            released code does not support the network; nothing is written.
         OSError: `path` cannot be written.
     """
     _check_expressible(encoder.card)
@@ -110,7 +111,8 @@ def export_released(encoder: LoadedEncoder, path: Path) -> int:
         restored = encoder_from_released(read_released(partial).state, ours)
         if not all(torch.equal(restored[name], tensor) for name, tensor in ours.items()):
             raise EncoderError(
-                f"{path} does not read back as encoder {card.name!r} bit for bit; it was not kept."
+                f"{path}: the exported file is not bit-identical to encoder {card.name!r}. No file was "
+                "written."
             )
         os.replace(partial, path)
     finally:
@@ -119,10 +121,10 @@ def export_released(encoder: LoadedEncoder, path: Path) -> int:
 
 
 def other_depths(card: EncoderCard) -> list[str]:
-    """Settings of which the encoder has another number of blocks than the released code builds.
+    """Return the settings in which the encoder's number of blocks differs from the released code's.
 
-    That code has names for them, but would have to build as many: it leaves blocks that it does not find in a
-    file as they were drawn.
+    The released code must be changed to build the same number of blocks. Otherwise
+    blocks that are missing in the file keep their random initial values.
     """
     settings, released = card.config.encoder, EncoderConfig()
     return [name for name in _DEPTHS if _depth(settings, name) != _depth(released, name)]
@@ -134,88 +136,91 @@ def _depth(settings: EncoderConfig, name: str) -> int:
 
 
 def model_of(file: ReleasedFile, model: ClipEncoder) -> ClipEncoder:
-    """`model` with the file's weights, ready to embed.
+    """Load the file's weights into `model` and set it to evaluation mode.
 
     Raises:
-        EncoderError: they do not fit, or are not finite.
+        EncoderError: the weights do not match the model, or are not finite.
     """
     model.load_state_dict(encoder_from_released(file.state, model.state_dict()))
     return model.eval()
 
 
 def _check_expressible(card: EncoderCard) -> None:
-    """Refuse a network that the released code would compute otherwise, or has no names for."""
+    """Reject a network that the released code would compute differently, or has no names for."""
     settings, released = card.config.encoder, EncoderConfig()
-    others = [name for name in _REPAIRS if getattr(settings, name) != getattr(released, name)]
+    others = [name for name in _RELEASED_ONLY if getattr(settings, name) != getattr(released, name)]
     if others:
         raise EncoderError(
-            f"Encoder {card.name!r} has settings that the released code does not know: {', '.join(others)}. "
-            "Export it as ONNX or torch.export instead."
+            f"Encoder {card.name!r} has settings that the released code does not support: "
+            f"{', '.join(others)}. Export it as ONNX or torch.export instead."
         )
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what PyTorch would read with less care, or would read although it is damaged."""
+    """Reject files that PyTorch would read with fewer checks, or would read although they are damaged."""
     with path.open("rb") as file:
         start = file.read(len(_LEGACY))
     if not (start.startswith(_ZIP) and zipfile.is_zipfile(path)):
-        raise EncoderError(_what_else(path, start))
+        raise EncoderError(_why_not_torch_save(path, start))
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
             if packed:
                 raise EncoderError(
-                    f"{path} has compressed members ({few(packed)}), which PyTorch never writes."
+                    f"{path} has compressed members ({first_names(packed)}), so it was not written by "
+                    "torch.save."
                 )
             pickles = [member for member in members if member.filename.endswith(".pkl")]
             if sum(member.file_size for member in pickles) > _LARGEST_PICKLE:
                 raise EncoderError(
-                    f"{path} has a pickle of more than {_LARGEST_PICKLE} bytes without its tensors."
+                    f"{path} has a pickle above the limit of {_LARGEST_PICKLE} bytes (tensors not counted)."
                 )
             damaged = archive.testzip()
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise EncoderError(f"{path} is damaged: {error}.") from None
     if damaged is not None:
-        raise EncoderError(f"{path} is damaged: the bytes of {damaged!r} do not have their checksum.")
+        raise EncoderError(f"{path} is damaged: the checksum of {damaged!r} does not match.")
 
 
-def _what_else(path: Path, start: bytes) -> str:
+def _why_not_torch_save(path: Path, start: bytes) -> str:
     if start.startswith(_ZIP):
-        return f"{path} is cut short or damaged: its table of contents is missing at the end."
+        return f"{path} is truncated or damaged: the zip directory at its end is missing."
     if start == _LEGACY:
         return (
-            f"{path} is in PyTorch's format before 1.6, which has no checksums. It becomes the newer one by "
+            f"{path} is in PyTorch's format before 1.6, which has no checksums. Convert it with "
             "torch.save(torch.load(OLD, weights_only=True), NEW)."
         )
     if start.startswith(b"\x80"):
-        return f"{path} is a bare pickle, not a file of torch.save; it is not read."
+        return f"{path} is a plain pickle, not a file of torch.save. Only files of torch.save are imported."
     if tarfile.is_tarfile(path):
         return (
-            f"{path} is a tar archive. Released checkpoints are called .pth.tar but are files of torch.save."
+            f"{path} is a tar archive. Released checkpoints are named .pth.tar, but are files of torch.save."
         )
-    return f"{path} is no file of torch.save."
+    return f"{path} is not a file of torch.save."
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    """PyTorch's own words advise to read the file without restriction."""
+    """Explain the error without PyTorch's message, which advises to load the file without restrictions."""
     try:
         foreign = sorted(get_unsafe_globals_in_checkpoint(path))
     except Exception:
         foreign = []
     if foreign:
-        asked = few([repr(name) for name in foreign])
-        return f"{path} is refused: its pickle asks for {asked}; weights need no such thing."
-    return f"{path} cannot be read as weights: it is damaged, or holds more ({type(error).__name__})."
+        objects = first_names([repr(name) for name in foreign])
+        return f"{path} is rejected: its pickle uses {objects}, which is not allowed in a file of weights."
+    return f"{path} cannot be read as weights: it is damaged, or holds other data ({type(error).__name__})."
 
 
 def _state(path: Path, found: dict[Any, Any]) -> dict[str, Tensor]:
     foreign = [repr(name) for name, value in found.items() if not _is_plain_tensor(name, value)]
     if foreign:
-        raise EncoderError(f"{path}: entries of its `state_dict` are no plain tensors: {few(foreign)}.")
+        raise EncoderError(
+            f"{path}: entries of its `state_dict` are not plain tensors: {first_names(foreign)}."
+        )
     state = {name.removeprefix(_PARALLEL): tensor for name, tensor in found.items()}
     if len(state) < len(found):
-        raise EncoderError(f"{path} holds some names both with and without {_PARALLEL!r} in front.")
+        raise EncoderError(f"{path} holds some names both with and without the prefix {_PARALLEL!r}.")
     return state
 
 

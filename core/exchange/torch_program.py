@@ -1,6 +1,6 @@
-"""An encoder as a program of torch.export: PyTorch alone runs it, without signforge.
+"""Export an encoder as a torch.export program, which runs with PyTorch alone, without signforge.
 
-What it computes is said in `core.exchange.graph`.
+Inputs and outputs are described in `core.exchange.graph`.
 """
 
 import subprocess
@@ -16,9 +16,9 @@ from core.exchange.graph import EncoderGraph, example, trial_views, write_checke
 from core.exchange.weights import LoadedEncoder
 
 CARD = "signforge_card.json"
-"""The card's name among the file's extra files."""
+"""Name of the card among the file's extra files."""
 
-_FOREIGN = """
+_RUN_WITHOUT_SIGNFORGE = """
 import sys
 import torch
 
@@ -29,15 +29,16 @@ ours = {name.split(".")[0] for name in sys.modules} & {"core", "signforge"}
 assert not ours, f"the program needs {ours}"
 torch.save(found, sys.argv[3])
 """
-"""Whoever has PyTorch and no signforge."""
+"""Script that runs the file in a process with PyTorch and without signforge."""
 
 
 def export_program(encoder: LoadedEncoder, path: Path) -> float:
-    """Write the encoder to `path`, having compared what another process computes from the file, without
-    signforge, with what PyTorch does here; return the largest difference seen.
+    """Export the encoder to `path`, verify its embeddings, and return the largest difference to PyTorch.
+
+    The file is verified in another process, without signforge.
 
     Raises:
-        EncoderError: they differ by more than `LARGEST_DIFFERENCE`, or the file cannot be run; nothing is
+        EncoderError: the difference is above `LARGEST_DIFFERENCE`, or the file cannot be run; nothing is
             written.
         OSError: `path` cannot be written.
     """
@@ -52,30 +53,29 @@ def export_program(encoder: LoadedEncoder, path: Path) -> float:
 
 
 def write_program(model: ClipEncoder, path: Path, *, card: str) -> None:
-    """Write what `model` computes, unchecked, with its card."""
+    """Write the program of `model` with its card, without verifying it."""
     arguments, free = example(model)
     with torch.no_grad():
         program = torch.export.export(
             EncoderGraph(model).eval(),
             arguments,
             dynamic_shapes=free,
-            prefer_deferred_runtime_asserts_over_guards=True,  # what holds for every size is left to the call
+            prefer_deferred_runtime_asserts_over_guards=True,  # check sizes at run time, not when tracing
         )
     torch.export.save(program, path, extra_files={CARD: card})
 
 
 def largest_difference(model: ClipEncoder, path: Path) -> float:
-    """Between the embeddings of a file, run in a process of its own, and of `model`, over views of several
-    sizes.
+    """Return the largest difference between embeddings of a file, run in its own process, and of `model`.
 
     Raises:
-        EncoderError: the file cannot be run there.
+        EncoderError: the file cannot be run.
     """
     views = trial_views(model.views.num_frames)
     with tempfile.TemporaryDirectory(prefix="signforge-") as folder:
         given, found = Path(folder, "given.pt"), Path(folder, "found.pt")
         torch.save([(view.points, view.hand_visible) for view in views], given)
-        command = [sys.executable, "-c", _FOREIGN, str(path.absolute()), str(given), str(found)]
+        command = [sys.executable, "-c", _RUN_WITHOUT_SIGNFORGE, str(path.absolute()), str(given), str(found)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip() or "it was killed").splitlines()[-1]
@@ -86,4 +86,4 @@ def largest_difference(model: ClipEncoder, path: Path) -> float:
             (theirs - model.embed_view(view)).abs().max()
             for theirs, view in zip(computed, views, strict=True)
         ]
-    return torch.stack(differences).max().item()  # not a number, if any is
+    return torch.stack(differences).max().item()  # NaN if any difference is NaN

@@ -1,4 +1,4 @@
-"""An encoder on disk: safetensors with its card, both in one file, and the card again beside it to read."""
+"""Save and load an encoder: a safetensors file with the card in its metadata, and a copy of the card."""
 
 import hashlib
 import json
@@ -22,15 +22,14 @@ from core.specs.faults import fault_sentence
 WEIGHTS = "encoder.safetensors"
 CARD = "card.json"
 _PRETRAINED_CLIPS = "pretrained_clips"
-"""The tensor of `LoadedEncoder.pretrained_clips`; no part of the network."""
+"""Name of the tensor for `LoadedEncoder.pretrained_clips`, which is not part of the network."""
 
 
 @dataclass(frozen=True)
 class LoadedEncoder:
-    """A network ready to embed, its card, and the clips it was pretrained on.
+    """A network in evaluation mode, its card, and digests of the clips it was pretrained on.
 
-    `pretrained_clips` are their digests (`core.corpora.contents`), shortened, ascending; None where the file
-    has none.
+    `pretrained_clips` are short digests (`core.corpora.contents`), ascending; None if the file has none.
     """
 
     model: ClipEncoder
@@ -45,7 +44,7 @@ def save_encoder(
     *,
     pretrained_clips: Int64[np.ndarray, " N"] | None = None,
 ) -> str:
-    """Write encoder.safetensors (the card in its metadata) and card.json; return the former's SHA-256."""
+    """Write encoder.safetensors (the card in its metadata) and card.json; return the SHA-256 of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     text = card.model_dump_json(indent=1)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -61,10 +60,10 @@ def save_encoder(
 
 
 def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> LoadedEncoder:
-    """Load an encoder from its file, or from the folder it lies in.
+    """Load an encoder from its file or its folder.
 
     Raises:
-        EncoderError: not an encoder of ours, damaged, or of a newer format.
+        EncoderError: not a signforge encoder, damaged, or of a newer format.
     """
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     try:
@@ -79,7 +78,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise EncoderError(
-            f"{file}: its tensors do not fit its card: {str(error).splitlines()[-1].strip()}"
+            f"{file}: its tensors do not match its card: {str(error).splitlines()[-1].strip()}"
         ) from None
     return LoadedEncoder(model.to(device).eval(), card, None if clips is None else clips.numpy())
 
@@ -87,14 +86,14 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
 def _why_unreadable(file: Path, error: Exception) -> str:
     if _is_checkpoint(file):
         return (
-            f"{file} is a checkpoint of PyTorch, not a downloaded encoder. If it is of the released code, "
-            f"`signforge encoders import {file} --name NAME` makes an encoder of it, to download."
+            f"{file} is a PyTorch checkpoint, not a downloaded encoder. If it comes from the released code, "
+            f"import it with `signforge encoders import {file} --name NAME`, then download the encoder."
         )
     return f"{file} is not a readable encoder: {error}."
 
 
 def _is_checkpoint(file: Path) -> bool:
-    """Whether torch.save wrote it: a zip around a pickle, or before PyTorch 1.6 a pickle."""
+    """Whether torch.save wrote the file: a zip with a pickle, or before PyTorch 1.6 a pickle."""
     try:
         with file.open("rb") as content:
             if content.read(2) == b"\x80\x02":
@@ -107,12 +106,12 @@ def _is_checkpoint(file: Path) -> bool:
 
 def _read_card(file: Path, text: str | None) -> EncoderCard:
     if text is None:
-        raise EncoderError(f"{file} has no signforge card in its metadata; it is not an encoder of ours.")
+        raise EncoderError(f"{file} is not a signforge encoder: it has no signforge card in its metadata.")
     try:
         return EncoderCard.model_validate_json(text)
     except ValidationError as error:
         version = json.loads(text).get("format_version") if text.startswith("{") else None
         raise EncoderError(
-            f"{file}: its card (format {version}) cannot be read by this version. "
+            f"{file}: this version of signforge cannot read its card (format {version}). "
             f"{fault_sentence(error.errors()[0])}"
         ) from None

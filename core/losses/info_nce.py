@@ -9,9 +9,9 @@ from torch.nn import functional
 def info_nce(
     positives: Float[Tensor, " B"], negatives: Float[Tensor, "B K"], *, temperature: float
 ) -> Float[Tensor, ""]:
-    """Return the mean cross-entropy of finding each query's own key among it and all negatives.
+    """Return the mean cross-entropy of classifying each query's own key against all negatives.
 
-    `positives` are the queries' cosine similarities to their own keys, `negatives` those to the queue.
+    `positives` are the queries' cosine similarities to their own keys, `negatives` those to the key queue.
     """
     logits = torch.cat([positives.unsqueeze(1), negatives], dim=1) / temperature  # (B, 1 + K)
     positive_index = torch.zeros(len(logits), dtype=torch.long, device=logits.device)

@@ -1,4 +1,4 @@
-"""Joint-motion knowledge transfer between the streams (paper, section III-D; L_KT)."""
+"""Knowledge transfer between joint and motion stream (paper, section III-D; L_KT)."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,9 +10,9 @@ from core.specs.pretraining import NeighbourConfig
 def knowledge_transfer(
     queries: dict[str, Float[Tensor, "B K"]], keys: dict[str, Float[Tensor, "B K"]], config: NeighbourConfig
 ) -> Float[Tensor, ""]:
-    """Return both directions' sum: the joint key teaches the motion query, and the motion key the joint's.
+    """Return the sum of both directions: the joint key teaches the motion query, and vice versa.
 
-    `queries` and `keys` hold, for `joint` and `motion`, fused similarities to that stream's queue.
+    `queries` and `keys` hold, for `joint` and `motion`, fused similarities to that stream's key queue.
     """
     return neighbour_divergence(keys["joint"], queries["motion"], config) + neighbour_divergence(
         keys["motion"], queries["joint"], config

@@ -1,4 +1,4 @@
-"""Agreement about who the nearest past samples are: what consistency and transfer have in common."""
+"""KL divergence over nearest past samples, used by consistency and knowledge transfer."""
 
 from jaxtyping import Float
 from torch import Tensor

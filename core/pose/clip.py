@@ -13,8 +13,8 @@ from core.pose.skeleton import NUM_JOINTS
 class Clip:
     """Normalised points and visibility of one pose sequence.
 
-    `points` (T, 49, 2) float32: hands in their crop's coordinates, the trunk in fractions of the image, as
-    `core.pose.normalise` leaves them. `visible` (T, 49) bool: True where the detector was sure.
+    `points` (T, 49, 2) float32: hands in coordinates of their crop, the trunk in fractions of the image, as
+    returned by `core.pose.normalise`. `visible` (T, 49) bool: True if the confidence was high enough.
     """
 
     points: Float32[np.ndarray, "T 49 2"]
@@ -22,7 +22,7 @@ class Clip:
 
     @classmethod
     def of(cls, points: np.ndarray, visible: np.ndarray | None = None) -> "Clip":
-        """Check and convert arrays; without `visible`, a point counts as visible where it is not (0, 0).
+        """Check and convert arrays; without `visible`, every point other than (0, 0) is visible.
 
         Raises:
             PoseError: wrong shape, no frames, or a value that is not finite.
@@ -30,16 +30,18 @@ class Clip:
         points = np.ascontiguousarray(points, dtype=np.float32)
         if points.ndim != 3 or points.shape[1:] != (NUM_JOINTS, 2):
             raise PoseError(
-                f"A clip's points must be (frames, {NUM_JOINTS}, 2); got {points.shape}. "
-                "Raw detector output goes through a reader first."
+                f"A clip's points must have the shape (frames, {NUM_JOINTS}, 2); got {points.shape}. "
+                "Convert raw keypoints with a reader first."
             )
         if len(points) == 0:
-            raise PoseError("A clip needs at least 1 frame; got 0.")
+            raise PoseError("A clip must have at least 1 frame; got 0.")
         if not np.isfinite(points).all():
-            raise PoseError(f"A clip's points must be finite; {int((~np.isfinite(points)).sum())} are not.")
+            raise PoseError(
+                f"A clip's points must be finite; {int((~np.isfinite(points)).sum())} values are not."
+            )
         seen = (points != 0).any(-1) if visible is None else np.ascontiguousarray(visible, dtype=np.bool_)
         if seen.shape != points.shape[:2]:
-            raise PoseError(f"Visibility must be {points.shape[:2]}; got {seen.shape}.")
+            raise PoseError(f"`visible` must have the shape {points.shape[:2]}; got {seen.shape}.")
         return cls(points, seen)
 
     def __len__(self) -> int:

@@ -1,15 +1,15 @@
-"""The square that each hand is cropped by (paper, section III-A): around its points, else beyond its wrist.
+"""Crop box of each hand (paper, section III-A): around its points, or else extrapolated from the arm.
 
-Arrays end with the frame axis, so that every step is one pass over contiguous numbers.
+The frame axis is last, so that every step is one pass over contiguous numbers.
 """
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 POINT_CONFIDENCE = 0.1
-"""A point of more confidence counts for the box."""
+"""Points with a confidence above this define the box."""
 MIN_POINTS = 10
-"""A hand with fewer such points is looked for at the end of its arm."""
+"""With fewer such points, the box is extrapolated from the arm."""
 
 _SCALE = 2.2
 _MARGIN_PIXELS = 50
@@ -23,7 +23,7 @@ def hand_boxes(
     arm_confidence: float,
     wrist_above_margin: bool,
 ) -> tuple[Float64[np.ndarray, "3 n"], Bool[np.ndarray, " n"]]:
-    """Each frame's crop box (corner x, corner y, side), and which frames have one; the others' is any.
+    """Return each frame's crop box (corner x, corner y, side), and which frames have a valid one.
 
     `hand` and `arm` (shoulder, elbow, wrist) are x, y and confidence; `image` is width and height.
     """
@@ -43,13 +43,16 @@ def hand_boxes(
 def _box_of_points(
     points: Float64[np.ndarray, "21 2 n"], sure: Bool[np.ndarray, "21 n"], image: Float64[np.ndarray, "2 n"]
 ) -> Float64[np.ndarray, "3 n"]:
-    """A square 2.2 times the sure points' bounding box, shifted into the image; meaningless without any."""
+    """Return a square 2.2 times the confident points' bounding box, shifted into the image.
+
+    It is meaningless for frames without confident points.
+    """
     low = np.where(sure[:, None], points, np.inf).min(axis=0)  # (2, n)
     high = np.where(sure[:, None], points, -np.inf).max(axis=0)
-    anyone = np.isfinite(low)
-    low, high = np.where(anyone, low, 0.0), np.where(anyone, high, 0.0)
+    has_points = np.isfinite(low)
+    low, high = np.where(has_points, low, 0.0), np.where(has_points, high, 0.0)
     side = np.rint(_SCALE * (high - low).max(axis=0))
-    side = np.clip(side, 1.0, image.min(axis=0) - 1)  # a hand of one place still gets a box to divide by
+    side = np.clip(side, 1.0, image.min(axis=0) - 1)  # at least 1, to avoid division by zero
     corner = np.rint((low + high) / 2 - side / 2)
     corner = np.clip(corner, 0.0, image - 1 - side)
     return np.concatenate([corner, side[None]])
@@ -58,7 +61,7 @@ def _box_of_points(
 def _box_of_arm(
     arm: Float64[np.ndarray, "3 3 n"], image: Float64[np.ndarray, "2 n"]
 ) -> Float64[np.ndarray, "3 n"]:
-    """A square beyond the wrist, as long as the arm suggests, cut where the image ends."""
+    """Return a square beyond the wrist, with a side estimated from the arm, clipped to the image."""
     shoulder, elbow, wrist = arm[:, :2]
     forearm = np.linalg.norm(wrist - elbow, axis=0)
     upper_arm = np.linalg.norm(elbow - shoulder, axis=0)

@@ -1,12 +1,15 @@
-"""From raw COCO-WholeBody keypoints in pixels to a clip (paper, section III-A).
+"""Normalise raw COCO-WholeBody keypoints in pixels to a clip (paper, section III-A).
 
-Each hand is cropped by a square box and expressed in that box, the left one mirrored so that both share one
-graph network; the trunk is expressed in fractions of the image. Frames without either hand are dropped, long
-videos subsampled first. The rounding and the order of the steps are those that reproduce the released data
-code's outputs.
+* Videos of more than 150 frames are subsampled.
+* Each hand is expressed in coordinates of its square crop box.
+* The left hand is mirrored, so that both hands share one graph network.
+* The trunk is expressed in fractions of the image.
+* Frames without a hand are dropped.
 
-Frames know nothing of each other, so those of many videos are handled as one array. Its last axis is the
-frame, so that every step is one pass over contiguous numbers.
+Rounding and order of the steps reproduce the outputs of the released data code.
+
+Frames are independent, so frames of many videos are processed as one array. Its last axis is the frame, so
+that every step is one pass over contiguous numbers.
 """
 
 from collections.abc import Sequence
@@ -30,11 +33,11 @@ from core.pose.skeleton import (
 from core.specs.jobs import ProfileName
 
 NUM_RAW_JOINTS = 133
-"""Keypoints of COCO-WholeBody."""
+"""Number of COCO-WholeBody keypoints."""
 MAX_FRAMES = 150
-"""A video of more frames is subsampled."""
+"""Videos of more frames are subsampled."""
 LARGEST_COORDINATE = 1e6
-"""A keypoint farther out, in pixels, is a detector's accident and counts as missing."""
+"""Maximum coordinate in pixels; a keypoint farther out is a detector error and counts as missing."""
 
 _VISIBLE_CONFIDENCE = 0.5
 _MIRROR_ZERO = 255 / 256
@@ -43,11 +46,11 @@ _JOINTS = np.array(COCO_WHOLEBODY_JOINTS)
 
 @dataclass(frozen=True)
 class NormalisationProfile:
-    """A benchmark's confidence thresholds.
+    """Confidence thresholds of a benchmark.
 
-    `arm_confidence`: shoulder, elbow and wrist need this much before a hand is extrapolated from them.
-    `hand_point_confidence`: a hand point below it becomes (0, 0). `wrist_above_margin`: extrapolate only
-    where the wrist lies more than 50 pixels above the image's lower edge.
+    * `arm_confidence`: minimum confidence of shoulder, elbow and wrist to extrapolate a hand from them.
+    * `hand_point_confidence`: a hand point below it is set to (0, 0).
+    * `wrist_above_margin`: extrapolate only if the wrist is more than 50 pixels above the image's lower edge.
     """
 
     name: ProfileName
@@ -61,7 +64,7 @@ PROFILES: dict[ProfileName, NormalisationProfile] = {
     for profile in (
         NormalisationProfile("wlasl", 0.8, 0.5, True),
         NormalisationProfile("msasl", 0.8, 0.5, True),
-        # 0.4 is stated for SLR500's hand points, but its golden outputs have all below 0.5 at (0, 0).
+        # 0.4 is stated for SLR500's hand points, but all below 0.5 are (0, 0) in its reference outputs.
         NormalisationProfile("slr500", 0.5, 0.5, False),
         NormalisationProfile("nmfs_csl", 0.5, 0.5, True),
     )
@@ -71,7 +74,7 @@ PROFILES: dict[ProfileName, NormalisationProfile] = {
 
 @dataclass(frozen=True)
 class Video:
-    """What normalisation reads of a raw video: every `stride`-th frame's 49 joints (T, 49, 3), in pixels."""
+    """Input of the normalisation: 49 joints (T, 49, 3) in pixels of every `stride`-th frame of a video."""
 
     joints: np.ndarray
     width: int
@@ -80,7 +83,7 @@ class Video:
 
     @classmethod
     def of(cls, keypoints: np.ndarray, *, width: int, height: int) -> "Video":
-        """Take it from keypoints (n, 133, 3): x and y in pixels (y down), confidence in [0, 1].
+        """Select and subsample keypoints (n, 133, 3): x and y in pixels (y down), confidence in [0, 1].
 
         Raises:
             PoseError: wrong shape, not real numbers, or an image below 2 x 2 pixels.
@@ -95,7 +98,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Normalised:
-    """A clip, and for each of its frames the index of the raw frame it came from."""
+    """A clip, and for each of its frames the index of the raw frame."""
 
     clip: Clip
     kept_frames: Int64[np.ndarray, " T"]
@@ -104,7 +107,7 @@ class Normalised:
 def normalise(keypoints: np.ndarray, *, width: int, height: int, profile: NormalisationProfile) -> Normalised:
     """Normalise a video's raw keypoints (n, 133, 3): x and y in pixels (y down), confidence in [0, 1].
 
-    A keypoint that is not finite, or absurdly far out, counts as missing (confidence 0, position (0, 0)).
+    A keypoint that is not finite, or above `LARGEST_COORDINATE`, is missing (confidence 0, position (0, 0)).
 
     Raises:
         PoseError: wrong shape, an image below 2 x 2 pixels, or no frame with a hand.
@@ -116,7 +119,7 @@ def normalise(keypoints: np.ndarray, *, width: int, height: int, profile: Normal
 
 
 def normalise_videos(videos: Sequence[Video], profile: NormalisationProfile) -> list[Normalised | PoseError]:
-    """Normalise many videos at once, each as if alone; for one without hands, the error that says so."""
+    """Normalise many videos at once, independently; return a PoseError for a video without hands."""
     lengths = np.array([len(video) for video in videos])
     planes = _cleaned(videos, lengths)
     image = np.repeat([(video.width, video.height) for video in videos], lengths, axis=0).T  # (2, n)
@@ -135,28 +138,30 @@ def normalise_videos(videos: Sequence[Video], profile: NormalisationProfile) -> 
 
 
 def subsample_stride(num_frames: int) -> int:
-    """Every how many frames a video is read: 1 up to 150 frames, else max(2, ceil(n / 150))."""
+    """Return the stride for subsampling a video: 1 up to 150 frames, else max(2, ceil(n / 150))."""
     return 1 if num_frames <= MAX_FRAMES else max(2, -(-num_frames // MAX_FRAMES))
 
 
 def _check(keypoints: np.ndarray, width: int, height: int) -> None:
     if keypoints.ndim != 3 or keypoints.shape[1:] != (NUM_RAW_JOINTS, 3):
-        raise PoseError(f"Raw keypoints must be (frames, {NUM_RAW_JOINTS}, 3); got {keypoints.shape}.")
+        raise PoseError(
+            f"Raw keypoints must have the shape (frames, {NUM_RAW_JOINTS}, 3); got {keypoints.shape}."
+        )
     if keypoints.dtype.kind not in "fiu":
         raise PoseError(f"Raw keypoints must be real numbers; got {keypoints.dtype}.")
     if min(width, height) < 2:
-        raise PoseError(f"An image must be at least 2 x 2 pixels; got {width} x {height}.")
+        raise PoseError(f"The image must be at least 2 x 2 pixels; got {width} x {height}.")
 
 
 def _without_hands(video: Video, profile: NormalisationProfile) -> PoseError:
     return PoseError(
-        f"A clip without hands: none of its {len(video)} frames has {MIN_POINTS} points of a hand "
-        f"above confidence {POINT_CONFIDENCE}, or an arm above {profile.arm_confidence}."
+        f"The clip has no visible hands: none of its {len(video)} frames has {MIN_POINTS} points of a hand "
+        f"above confidence {POINT_CONFIDENCE}, or an arm of at least {profile.arm_confidence}."
     )
 
 
 def _cleaned(videos: Sequence[Video], lengths: Int64[np.ndarray, " N"]) -> Float64[np.ndarray, "49 3 n"]:
-    """All videos' joints, frames last; zeros where a keypoint is not finite or absurdly far out."""
+    """Return all videos' joints, frames last; zeros for keypoints that are not finite or too far out."""
     planes = np.empty((NUM_JOINTS, 3, int(lengths.sum())))
     last = 0
     for video in videos:
@@ -171,7 +176,7 @@ def _cleaned(videos: Sequence[Video], lengths: Int64[np.ndarray, " N"]) -> Float
 def _normalised_frames(
     planes: Float64[np.ndarray, "49 3 n"], image: Float64[np.ndarray, "2 n"], profile: NormalisationProfile
 ) -> tuple[Float32[np.ndarray, "n 49 2"], Bool[np.ndarray, "n 49"], Bool[np.ndarray, " n"]]:
-    """Every frame's points and visibility, and which frames show a hand."""
+    """Return each frame's points and visibility, and which frames show a hand."""
     points = np.empty((NUM_JOINTS, 2, planes.shape[2]), dtype=np.float32)
     visible = planes[:, 2] > _VISIBLE_CONFIDENCE
     points[TRUNK] = planes[TRUNK, :2] / image
@@ -194,12 +199,12 @@ def _normalised_frames(
 def _in_box(
     hand: Float64[np.ndarray, "21 3 n"], boxes: Float64[np.ndarray, "3 n"], profile: NormalisationProfile
 ) -> Float64[np.ndarray, "21 2 n"]:
-    """The hand's points in fractions of its box; those of too little confidence at (0, 0)."""
+    """Return the hand's points in fractions of its box, (0, 0) for points with too little confidence."""
     points = np.maximum((hand[:, :2] - boxes[:2]) / boxes[2], 0.0)
     return np.where(hand[:, 2:] < profile.hand_point_confidence, 0.0, points)
 
 
 def _mirrored(points: Float64[np.ndarray, "21 2 n"]) -> Float64[np.ndarray, "21 2 n"]:
-    """x -> 1 - x, whatever lands at 255/256 or beyond back at 0, where the zeroed points belong."""
+    """Mirror x -> 1 - x. Results of 255/256 and above become 0, so that zeroed points stay at 0."""
     mirrored = 1.0 - points[:, 0]
     return np.stack([np.where(mirrored >= _MIRROR_ZERO, 0.0, mirrored), points[:, 1]], axis=1)

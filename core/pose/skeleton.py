@@ -1,4 +1,4 @@
-"""The 49 points of a clip and the facts about each part, written down once.
+"""Skeleton of a clip: the 49 joints, their parts, and the graph of each part.
 
 Canonical order, on disk and in memory: right hand 0..20, left hand 21..41, trunk 42..48. A hand is wrist,
 thumb 1-4, index 1-4, middle 1-4, ring 1-4, little 1-4; the trunk is nose, then left shoulder, elbow, wrist,
@@ -16,11 +16,11 @@ LEFT_HAND = slice(21, 42)
 HANDS = slice(0, 42)
 TRUNK = slice(42, 49)
 NOSE, LEFT_ARM, RIGHT_ARM = slice(42, 43), slice(43, 46), slice(46, 49)
-"""The trunk's own parts."""
-PARTS_IN_A_MIRROR = (LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM)
-"""For the parts in their order, the ones that a mirror shows in their places."""
+"""The parts of the trunk."""
+MIRRORED_PARTS = (LEFT_HAND, RIGHT_HAND, NOSE, RIGHT_ARM, LEFT_ARM)
+"""For each part, in order, the part that takes its place in a mirror image."""
 LEFT_SHOULDER, RIGHT_SHOULDER = 1, 4
-"""Places among the trunk's joints."""
+"""Indices among the trunk's joints."""
 
 COCO_WHOLEBODY_JOINTS = (*range(112, 133), *range(91, 112), 0, 5, 7, 9, 6, 8, 10)
 """For each of the 49 joints, its index among COCO-WholeBody's 133."""
@@ -30,13 +30,15 @@ Link = tuple[int, int]
 
 @dataclass(frozen=True)
 class PartSkeleton:
-    """One part's graph: a tree of joints, symmetric links across it, and the sub-parts it is pooled into.
+    """Graph of one part: a tree of joints, symmetric links, and the sub-parts it is pooled into.
 
-    `child_links` are (child, parent) pairs, a parent being nearer the centre. `sub_parts` lists the joints of
-    each node of the pooled graph, whose own links are `pooled_child_links` and `pooled_symmetric_links`.
-    `pooled_centre` is the pooled node that distances are counted from, or None where the released code
-    counts none (every pooled node at distance 0). The released pooled trunk links nose and right arm to the
-    left arm, not both arms to the nose.
+    * `child_links`: (child, parent) pairs; the parent is nearer to the centre.
+    * `sub_parts`: joints of each node of the pooled graph.
+    * `pooled_child_links`, `pooled_symmetric_links`: links of the pooled graph.
+    * `pooled_centre`: pooled node from which distances are counted. None: all distances are 0, as in the
+      released code.
+
+    The released pooled trunk links nose and right arm to the left arm, not both arms to the nose.
     """
 
     name: Literal["hand", "trunk"]
@@ -93,4 +95,4 @@ _POOLED_NOSE = 2
 REPAIRED_TRUNK_PART = replace(
     TRUNK_PART, pooled_centre=_POOLED_NOSE, pooled_child_links=((0, _POOLED_NOSE), (1, _POOLED_NOSE))
 )
-"""The trunk whose pooled graph links both arms to the nose; see `EncoderConfig.pooled_trunk_graph`."""
+"""The trunk with a pooled graph that links both arms to the nose; see `EncoderConfig.pooled_trunk_graph`."""

@@ -1,4 +1,4 @@
-"""The two streams of a pose sequence: joint (the points themselves) and motion (paper, section III-A)."""
+"""Joint and motion streams of a pose sequence (paper, section III-A)."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,15 +11,15 @@ STREAMS = ("joint", "motion")
 
 _CROP_CENTRE = 0.5
 _NARROWEST_SHOULDERS = 0.02
-"""Of the image. Narrower ones were not detected, or are joints that a view has hidden."""
+"""Minimum shoulder width as a fraction of the image; narrower shoulders were not detected or are occluded."""
 
 
 def streams(
     points: Float[Tensor, "B T 49 2"], hand_visible: Bool[Tensor, "B T 2"], config: EncoderConfig
 ) -> dict[str, Float[Tensor, "B T 49 2"]]:
-    """The streams of `config.streams`, by name, as its settings want the points to be seen.
+    """Return the streams of `config.streams` by name, with the settings of `config` applied.
 
-    `hand_visible`: in which frames right and left hand count.
+    `hand_visible`: frames in which the right and the left hand are visible.
     """
     masked = config.missing_hands == "masked"
     if config.trunk_origin == "shoulders":
@@ -37,22 +37,21 @@ def streams(
 
 
 def motion(points: Float[Tensor, "B T V C"], *, backward: bool = False) -> Float[Tensor, "B T V C"]:
-    """Forward difference in time: m_t = x_{t+1} - x_t, the last frame 0; `backward`: m_t = x_t - x_{t-1}, the
-    first frame 0.
+    """Return the forward difference in time, m_t = x_{t+1} - x_t, with the last frame 0.
 
-    The paper takes the backward difference; the released code, which made the published checkpoints, the
-    forward one.
+    With `backward`: m_t = x_t - x_{t-1}, with the first frame 0. The paper uses the backward difference. The
+    released code, which made the published checkpoints, uses the forward difference.
     """
     if backward:
         return points - torch.cat([points[:, :1], points], dim=1)[:, :-1]
-    # a slice of T - 1 frames would keep exported graphs from taking T = 2
+    # With a slice of T - 1 frames, exported graphs could not take T = 2.
     return torch.cat([points, points[:, -1:]], dim=1)[:, 1:] - points
 
 
 def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]:
-    """The trunk about the middle of its shoulders, in shoulder widths; both are means over the frames.
+    """Centre the trunk on the middle of its shoulders and scale it to shoulder widths, both frame means.
 
-    A trunk without shoulders stays as it is.
+    A trunk without shoulders is unchanged.
     """
     left, right = trunk[:, :, LEFT_SHOULDER], trunk[:, :, RIGHT_SHOULDER]  # (B, T, 2)
     middle = ((left + right) / 2).mean(dim=1)  # (B, 2)
@@ -65,14 +64,14 @@ def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]
 def _hands_shown(
     points: Float[Tensor, "B T 49 2"], shown: Bool[Tensor, "B T 2"], *, centre: float = 0.0
 ) -> Float[Tensor, "B T 49 2"]:
-    """Hands about their centre, 0 where they are not shown."""
+    """Centre the hands, and set them to 0 in frames where they are not shown."""
     weights = shown.to(points.dtype).repeat_interleave(NUM_HAND_JOINTS, dim=2)  # (B, T, 42)
     hands = (points[:, :, HANDS] - centre) * weights.unsqueeze(-1)
     return torch.cat([hands, points[:, :, TRUNK]], dim=2)
 
 
 def _stays(hand_visible: Bool[Tensor, "B T 2"], *, backward: bool) -> Bool[Tensor, "B T 2"]:
-    """Frames whose motion is between two frames that have the hand."""
+    """Return the frames whose motion is between two frames with the hand visible."""
     never = torch.zeros_like(hand_visible[:, :1])
     if backward:
         return torch.cat([never, hand_visible], dim=1)[:, :-1] & hand_visible

@@ -17,12 +17,12 @@ def knn_scores(
     temperature: float,
     heartbeat: Heartbeat = lambda: None,
 ) -> Float[Tensor, "M C"]:
-    """Return each test clip's votes by class; cosine similarity on features centred on the train mean.
+    """Return each test clip's votes by class, from cosine similarity of features centred on the train mean.
 
-    At most all train clips are neighbours. `heartbeat` is called now and then.
+    `num_neighbours` is limited to the number of train clips. `heartbeat` is called regularly.
     """
     neighbours = nearest(test, train, num_neighbours=num_neighbours, heartbeat=heartbeat)
-    ahead = neighbours.similarities[:, :1]  # the nearest weighs 1
-    weights = ((neighbours.similarities - ahead) / temperature).exp()
+    highest = neighbours.similarities[:, :1]  # the nearest neighbour has weight 1
+    weights = ((neighbours.similarities - highest) / temperature).exp()
     votes = weights.new_zeros(len(test), num_classes)
     return votes.scatter_add_(1, train_labels.to(votes.device)[neighbours.places], weights)

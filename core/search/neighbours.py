@@ -1,7 +1,6 @@
-"""Which clips of a gallery are most like a query, found block by block in both.
+"""Exact nearest-neighbour search by cosine similarity, in blocks of queries and gallery.
 
-Similarity is the cosine of features centred on the gallery's mean, so that what all clips share counts for
-nothing.
+Features are centred on the gallery's mean, so that the component common to all clips is ignored.
 """
 
 from collections.abc import Iterator
@@ -16,13 +15,13 @@ from core.program.heartbeat import Heartbeat
 
 _GALLERY_BLOCK = 8192
 _QUERY_BLOCK = 1024
-"""Rows compared at once: memory holds one block's similarities, however many clips there are."""
+"""Rows compared at once. Memory holds the similarities of one block only."""
 
 
 class Neighbours(NamedTuple):
-    """The K most similar gallery clips of each query, best first, as similarities and places.
+    """The K most similar gallery clips of each query, best first, as similarities and indices (`places`).
 
-    Of equally similar clips the earlier one is nearer, so the answer does not depend on the blocks.
+    Ties are resolved in favour of the lower index, so the result does not depend on the block sizes.
     """
 
     similarities: Float[Tensor, "M K"]
@@ -38,13 +37,13 @@ def nearest(
     gallery_block: int = _GALLERY_BLOCK,
     heartbeat: Heartbeat = lambda: None,
 ) -> Neighbours:
-    """Return each query's `num_neighbours` nearest gallery clips, or all N where they are fewer.
+    """Return each query's `num_neighbours` nearest gallery clips, at most all N.
 
-    Runs where the queries are; the gallery is brought there block by block. Calls `heartbeat` before each
+    Runs on the queries' device; the gallery is copied there block by block. Calls `heartbeat` before each
     block of the gallery.
     """
     centre = gallery.mean(dim=0).to(queries.device)
-    best = [_none_yet(block) for block in queries.split(query_block)]
+    best = [_no_neighbours(block) for block in queries.split(query_block)]
     for first, known in _unit_blocks(gallery, centre, gallery_block):
         heartbeat()
         for number, block in enumerate(queries.split(query_block)):
@@ -55,7 +54,7 @@ def nearest(
 
 
 def unit(features: Float[Tensor, "N D"], centre: Float[Tensor, " D"]) -> Float[Tensor, "N D"]:
-    """Features seen from `centre`, each of length 1 (or 0, at the centre itself)."""
+    """Subtract `centre` from the features and scale each to length 1 (0 for a feature at the centre)."""
     return functional.normalize(features - centre, dim=1)
 
 
@@ -66,12 +65,12 @@ def _unit_blocks(
         yield first, unit(gallery[first : first + block].to(centre.device), centre)
 
 
-def _none_yet(queries: Float[Tensor, "M D"]) -> Neighbours:
+def _no_neighbours(queries: Float[Tensor, "M D"]) -> Neighbours:
     return Neighbours(queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0).long())
 
 
 def _nearest_within(similarities: Float[Tensor, "M n"], count: int) -> Neighbours:
-    """The `count` best of each row, their places ascending; a tie at the end goes to the earlier places."""
+    """Return the `count` best of each row, indices ascending; a tie at the end goes to the lower indices."""
     count, width = min(count, similarities.shape[1]), similarities.shape[1]
     top = similarities.topk(min(count + 1, width), dim=1)
     places = top.indices[:, :count]
@@ -85,7 +84,7 @@ def _nearest_within(similarities: Float[Tensor, "M n"], count: int) -> Neighbour
 
 
 def _merged(best: Neighbours, found: Neighbours, count: int) -> Neighbours:
-    """The `count` best of both; `best` holds earlier places than `found`, and so wins ties."""
+    """Return the `count` best of both; `best` has lower indices than `found`, so it wins ties."""
     similarities = torch.cat([best.similarities, found.similarities], dim=1)
     places = torch.cat([best.places, found.places], dim=1)
     ranked = similarities.sort(dim=1, descending=True, stable=True)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.corpora.contents import contents_of, shortened
+from core.corpora.contents import clip_digests, short_digests
 from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.card import CorpusCard
@@ -153,7 +153,7 @@ class Pretraining:
             config=self.config,
             corpus=corpus,
             step=self.state.step,
-            pretrained_clips=shortened(contents_of(self.corpus, self.order.clips)),
+            pretrained_clips=short_digests(clip_digests(self.corpus, self.order.clips)),
         )
         seen = self.monitor.result(**self._now()) if self.monitor is not None else {}
         return {"encoder": "encoder", "sha256": digest, **result, **seen}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.corpora.folder_files import files_below, told_left_out
+from core.corpora.folder_files import describe_left_out, files_below
 from core.errors import CorpusError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def as_one_file(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         raise CorpusError(f"There is no file or folder {path}.")
     found = files_below(path)
-    left_out = told_left_out(found.left_out, path) if found.left_out else ""
+    left_out = describe_left_out(found.left_out, path) if found.left_out else ""
     if not found.files:
         raise CorpusError(f"The folder {path} has no files in it. {left_out}".rstrip())
     if left_out:

@@ -10,12 +10,12 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
     report.frames_missing = 3
     report.measure(50, 25.0)
     report.measure(30, 30.0)
-    report.skip("tea/3", "unreadable", "tea/3.pose is damaged: it promises 8 bytes, but there are 4.")
+    report.skip("tea/3", "unreadable", "tea/3.pose is damaged: its header states 8 bytes, but it has 4.")
     report.note("No frame size given.")
     assert report_fields(report.as_json()) == [
         ("clips read", "2 (1 skipped)"),
         ("skipped because", "unreadable: 1"),
-        ("for example", "tea/3: tea/3.pose is damaged: it promises 8 bytes, but there are 4."),
+        ("for example", "tea/3: tea/3.pose is damaged: its header states 8 bytes, but it has 4."),
         ("frames kept", "70 (10 without hands)"),
         ("several people", "in 4 frames; one was read"),
         ("missing frames", "3 between others; the gaps were closed"),

@@ -47,11 +47,11 @@ def test_every_format_from_the_shell(
             assert ("unknown: 1" if seconds is None else seconds) in result.stdout
             assert "frames per clip" in CliRunner().invoke(app, ["corpora", "show", name]).stdout
         for source, options, message in (
-            (cut, (), "is damaged: it promises"),
+            (cut, (), "is damaged: its header states"),
             (
                 wlasl,
                 ("--classes", "300"),
-                "benchmark_classes (--classes) is 300, but the source has 100 classes",
+                "benchmark_classes (--classes) is 300, but the source has only 100 classes",
             ),
             (formats / "openpose_json", (), "set image_width and image_height"),
             (formats / "pose_format", ("--format", "mp_data"), "is pose_format, not mp_data"),

@@ -50,7 +50,7 @@ def test_from_a_file_to_scores_and_back(
 
         refused = client.jobs.wait(client.encoders.add(broken, name="broken").id, timeout=JOB_SECONDS)
         assert (refused.state, refused.status_reason) == ("failed", "data_unusable")
-        assert "cut short or damaged" in str(refused.status_message)
+        assert "truncated or damaged" in str(refused.status_message)
 
         corpus = client.corpora.add(poses, name="signs", split=SplitConfig(by="signer", test_fraction=0.5))
         assert client.jobs.wait(corpus.id, timeout=JOB_SECONDS).has_succeeded

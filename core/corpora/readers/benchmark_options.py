@@ -1,11 +1,11 @@
-"""What an import may ask of a benchmark: fewer classes, fewer clips, and what released loaders do."""
+"""Import options for benchmarks: subset of classes, excluded clips, and behaviour of released loaders."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """How a benchmark is read; the defaults take it as it is. Fields as in `core.specs.jobs.ImportSpec`."""
+    """Options for reading a benchmark; the defaults read all of it. Fields as in `ImportSpec`."""
 
     classes: int | None = None
     exclude_clips: tuple[str, ...] = ()

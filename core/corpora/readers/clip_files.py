@@ -1,4 +1,4 @@
-"""Clips that lie in files of their own: a file each, or a row of files with a frame each."""
+"""Read sources with separate files for each clip: one file per clip, or one file per frame."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _CLIPS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class ClipFiles:
-    """The files of a clip, in any order, and what their place or a table says about it."""
+    """The files of a clip, in any order, and its metadata from folder names or a table."""
 
     name: str
     files: tuple[Path, ...]
@@ -26,13 +26,13 @@ class ClipFiles:
 
 
 ReadClip = Callable[[ClipFiles, ReadOptions, ReadReport], RawClip]
-"""Reads one clip's keypoints, or raises a CorpusError that names the file at fault."""
+"""Reads one clip's keypoints, or raises a CorpusError that names the invalid file."""
 GroupFiles = Callable[[Path, Sequence[Path]], list[ClipFiles]]
-"""Finds the clips among a folder's files."""
+"""Groups a folder's files into clips."""
 
 
-def a_file_each(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
-    """Files `<sign>/<clip>.*` or `<clip>.*`, a clip each; the sign is the name of the file's folder."""
+def one_clip_per_file(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
+    """Make a clip of each file `<sign>/<clip>.*` or `<clip>.*`; the sign is the name of the file's folder."""
     clips = []
     for path in files:
         inside = path.relative_to(folder).with_suffix("")
@@ -42,26 +42,28 @@ def a_file_each(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 
 @dataclass(frozen=True)
 class ClipFormat:
-    """A layout of clips in files of their own: how they are found and read.
+    """A format with separate files for each clip: how clips are grouped and read.
 
-    `frames_apart`: a file holds a frame, not a clip. `states_size`: files may tell the size of their frames.
+    `frames_apart`: each file holds one frame, not a clip. `states_size`: files may state the frame size.
     """
 
     format: SourceFormat
     read: ReadClip
-    group: GroupFiles = a_file_each
+    group: GroupFiles = one_clip_per_file
     frames_apart: bool = False
     states_size: bool = True
 
 
 def open_clip(path: Path, layout: ClipFormat, options: ReadOptions, report: ReadReport) -> OpenedSource:
-    """A source of one file.
+    """Open a source of one file.
 
     Raises:
-        CorpusError: damage (which in a folder is skipped), or the file is a single frame.
+        CorpusError: the file is damaged (in a folder such a clip is skipped), or it is a single frame.
     """
     if layout.frames_apart:
-        raise CorpusError(f"{path} is a single frame; {layout.format} is read of a folder of frames.")
+        raise CorpusError(
+            f"{path} is a single frame. To import {layout.format}, give a folder with the frames of a clip."
+        )
     raw = layout.read(ClipFiles(path.stem, (path,)), options, report)
     return OpenedSource(layout.format, 1, [RawClips((raw,))], options.profile, report)
 
@@ -69,10 +71,10 @@ def open_clip(path: Path, layout: ClipFormat, options: ReadOptions, report: Read
 def open_clips(
     clips: Sequence[ClipFiles], layout: ClipFormat, options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """A source of many clips; a damaged one is skipped and counted.
+    """Open a source of many clips; damaged ones are skipped and counted.
 
     Raises:
-        CorpusError: nobody tells the size of frames.
+        CorpusError: the frame size is neither in the files nor in the options.
     """
     if not layout.states_size:
         stated_size(clips[0].files[0], options.image_size)
@@ -85,14 +87,14 @@ def open_clips(
 
 @dataclass(frozen=True)
 class ClipsPiece:
-    """A few clips, to be read where they are sent."""
+    """A few clips, read in the process that receives the piece."""
 
     clips: tuple[ClipFiles, ...]
     layout: ClipFormat
     options: ReadOptions
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """The clips; one with a damaged file is one that cannot be read."""
+        """Yield the clips; `Unreadable` for a damaged one."""
         for clip in self.clips:
             seen = ReadReport()
             try:

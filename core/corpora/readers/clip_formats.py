@@ -1,4 +1,4 @@
-"""All layouts of a clip in a file of its own, and which of them a file has, told by its content."""
+"""All formats with separate files for each clip, and detection of a file's format from its content."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +16,14 @@ from core.corpora.readers.formats import (
     pose_files,
     pose_pickle,
 )
-from core.corpora.readers.untrusted.json_file import is_json, read_json, shown
+from core.corpora.readers.untrusted.json_file import is_json, preview, read_json
 from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npy, is_npz
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
 from core.corpora.readers.untrusted.safe_pickle import is_pickle
 from core.errors import CorpusError
 
 SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet", ".pkl", ".pickle")
-"""Endings of the files that are looked at in a folder."""
+"""Endings of the files that may hold keypoints."""
 
 _OF_JSON = (
     (openpose_json.fits, openpose_json.LAYOUT),
@@ -37,12 +37,12 @@ _OF_PARQUET = (
 
 
 def clip_format_of(path: Path) -> ClipFormat | None:
-    """The layout of a file with a clip or a frame in it; None where it is of no kind that is read.
+    """Return the format of a file that holds a clip or a frame; None if its file type is not supported.
 
     Raises:
-        CorpusError: it is of such a kind, but damaged, or about something else.
+        CorpusError: the file type is supported, but the file is damaged or holds other data.
     """
-    return next((look(path) for is_kind, look in _KINDS if is_kind(path)), None)
+    return next((detect(path) for is_kind, detect in _KINDS if is_kind(path)), None)
 
 
 def _in_npz(path: Path) -> ClipFormat:
@@ -56,8 +56,9 @@ def _in_json(path: Path) -> ClipFormat:
     layout = next((layout for fits, layout in _OF_JSON if fits(document)), None)
     if layout is None:
         raise CorpusError(
-            f"{path} is JSON, but neither a frame of OpenPose ('people'), nor predictions of MMPose "
-            f"('instance_info'), nor a list of MediaPipe results ('poseLandmarks'); it is {shown(document)}."
+            f"{path} is JSON of an unknown kind: expected an OpenPose frame ('people'), MMPose predictions "
+            "('instance_info') or a list of MediaPipe results ('poseLandmarks'); got "
+            f"{preview(document)}."
         )
     return layout
 
@@ -67,7 +68,7 @@ def _in_parquet(path: Path) -> ClipFormat:
     layout = next((layout for columns, layout in _OF_PARQUET if columns <= set(names)), None)
     if layout is None:
         raise CorpusError(
-            f"{path} is Parquet, but has neither the columns {', '.join(sorted(asl_signs.COLUMNS))} nor "
+            f"{path} is Parquet, but must have the columns {', '.join(sorted(asl_signs.COLUMNS))}, or "
             f"{', '.join(sorted(coco_parquet.COLUMNS))}; it has {', '.join(names) or 'none'}."
         )
     return layout

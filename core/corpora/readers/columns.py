@@ -1,4 +1,4 @@
-"""What an `.npz` of many clips says about each of them: name, label, signer, session, split."""
+"""Read per-clip metadata from an `.npz` of many clips: name, label, signer, session, split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.corpora.readers.raw_clip import RawClip
-from core.corpora.readers.untrusted.npz import UntrustedNpz, damage_named
+from core.corpora.readers.untrusted.npz import UntrustedNpz, as_corpus_error
 from core.errors import CorpusError
 
 
 @dataclass(frozen=True)
 class ClipColumns:
-    """One entry per clip; None where the file says nothing, but a clip without a name gets its number."""
+    """One entry per clip, None where unknown; a clip without a name is named by its number."""
 
     names: Sequence[str]
     labels: Sequence[str | None]
@@ -28,7 +28,7 @@ class ClipColumns:
         `split_names`; -1 or an empty text means unknown.
 
         Raises:
-            CorpusError: an array of another length or kind, or an integer with no name.
+            CorpusError: an array has the wrong length or type, or an integer has no name.
         """
         return cls(
             names=[
@@ -41,7 +41,7 @@ class ClipColumns:
         )
 
     def select_clips(self, clips: slice) -> "ClipColumns":
-        """The entries of some clips."""
+        """Return the entries of some clips."""
         columns = (self.names, self.labels, self.signers, self.sessions, self.splits)
         return ClipColumns(*(column[clips] for column in columns))  # type: ignore[arg-type]
 
@@ -52,7 +52,7 @@ class ClipColumns:
         image_size: tuple[int, int],
         frame_rate: float | None = None,
     ) -> RawClip:
-        """Clip `index` with these keypoints."""
+        """Make clip `index` with these keypoints."""
         return RawClip.of(
             keypoints,
             image_size,
@@ -71,7 +71,7 @@ def _column(file: UntrustedNpz, name: str, names_array: str | None, num_clips: i
     values = file.array(name)
     if values.shape != (num_clips,):
         raise CorpusError(
-            f"{file.path}: {name!r} must have one entry per clip, ({num_clips},); got {values.shape}."
+            f"{file.path}: {name!r} must have one entry per clip, shape ({num_clips},); got {values.shape}."
         )
     if values.dtype.kind in "US":
         return [text or None for text in _texts(file, name, values)]
@@ -82,7 +82,8 @@ def _column(file: UntrustedNpz, name: str, names_array: str | None, num_clips: i
     texts = _texts(file, names_array, file.array(names_array))
     if len(values) and values.max() >= len(texts):
         raise CorpusError(
-            f"{file.path}: {name!r} goes up to {values.max()}, but {names_array!r} has {len(texts)} names."
+            f"{file.path}: {name!r} has values up to {values.max()}, but {names_array!r} has only "
+            f"{len(texts)} names."
         )
     return [texts[value] if value >= 0 else None for value in values.tolist()]
 
@@ -90,5 +91,5 @@ def _column(file: UntrustedNpz, name: str, names_array: str | None, num_clips: i
 def _texts(file: UntrustedNpz, name: str, values: np.ndarray) -> list[str]:
     if values.ndim != 1 or values.dtype.kind not in "US":
         raise CorpusError(f"{file.path}: {name!r} must be a list of text; got {values.dtype} {values.shape}.")
-    with damage_named(file.path, name):
+    with as_corpus_error(file.path, name):
         return [text.decode() if isinstance(text, bytes) else str(text) for text in values.tolist()]

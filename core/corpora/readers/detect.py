@@ -1,9 +1,9 @@
-"""Telling source formats apart, and opening a source with the reader that fits."""
+"""Detect the format of a source and open it with the matching reader."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from core.corpora.folder_files import files_below, told_left_out
+from core.corpora.folder_files import describe_left_out, files_below
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.benchmarks import pose_packs
 from core.corpora.readers.benchmarks.detection import FORMATS as BENCHMARK_FORMATS
@@ -23,30 +23,33 @@ AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
 FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
 SUPPORTED = (
-    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe's (.npz, <sign>/<take>/<frame>.npy, .json, "
-    "asl-signs .parquet), .pose files, OpenPose's and MMPose's .json, pickles of plain arrays, each as a "
+    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, <sign>/<take>/<frame>.npy, .json, "
+    "asl-signs .parquet), .pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a "
     "file or as a folder <sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these "
     "(docs/formats.md)"
 )
 
-_LOOKED_AT = 20
-"""Files of one ending that are opened to tell what their folder holds."""
-_SUFFIXES_NAMED = 5
+_MAX_INSPECTED = 20
+"""Files of each ending that are opened to detect a folder's format."""
+_MAX_SUFFIXES_NAMED = 5
 
 
 def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadReport) -> OpenedSource:
-    """Open a file or folder; `wanted` is a format's name, or `auto` to look and decide.
+    """Open a file or folder; `wanted` is a format's name, or `auto` to detect it.
 
     Raises:
-        CorpusError: unknown or ambiguous, damaged, or not of the format that was asked for.
+        CorpusError: the format is unknown, ambiguous or not the `wanted` one, or the source is damaged.
     """
     source = (_open_folder if path.is_dir() else _open_file)(path, options, report)
     if wanted not in (AUTO, source.format):
-        raise CorpusError(f"{path} is {source.format}, not {wanted}; set format (--format) to 'auto'.")
+        raise CorpusError(
+            f"{path} has the format {source.format}, not {wanted}. Set format (--format) to 'auto'."
+        )
     if source.format not in BENCHMARK_FORMATS and options.benchmark != BenchmarkOptions():
         raise CorpusError(
-            f"{path} is {source.format}, no benchmark: benchmark_classes, exclude_clips, "
-            "exclude_train_positions, drop_last_frame and override_image_size do not apply to it."
+            f"{path} has the format {source.format}, which is not a benchmark. Remove the options "
+            "benchmark_classes, exclude_clips, exclude_train_positions, drop_last_frame and "
+            "override_image_size; they apply only to benchmarks."
         )
     return unmirrored(source) if options.unmirror_frames else source
 
@@ -69,16 +72,16 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
         return opener(path, options, report)
     layout = clip_format_of(path)
     if layout is None:
-        raise CorpusError(f"{path} is nothing this program can read, or is damaged. It reads {SUPPORTED}.")
+        raise CorpusError(f"{path} has no supported format, or is damaged. Supported formats: {SUPPORTED}.")
     return open_clip(path, layout, options, report)
 
 
 def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
     there = files_below(folder)
     if there.left_out:
-        left_out = told_left_out(there.left_out, folder)
+        left_out = describe_left_out(there.left_out, folder)
         if not there.files:
-            raise CorpusError(f"The folder {folder} has no files in it. {left_out}")
+            raise CorpusError(f"The folder {folder} has no readable files. {left_out}")
         report.note(left_out)
     opener = next((found for find in FOLDER_LAYOUTS if (found := find(folder, there.files))), _open_clips)
     return opener(folder, there.files, options, report)
@@ -87,10 +90,10 @@ def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Open
 def _open_clips(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """A folder of clips in files of their own, or of one file with all of them."""
+    """Open a folder with separate files for each clip, or with one file of many clips."""
     table = find_table(files)
     base = folder if table is None else table.path.parent
-    layout, read = _held(base, [path for path in files if path.is_relative_to(base)])
+    layout, read = _find_clips(base, [path for path in files if path.is_relative_to(base)])
     if layout is None:
         _note_others(files, read, report)
         return _open_file(read[0], options, report)
@@ -99,14 +102,14 @@ def _open_clips(
     return open_clips(clips if table is None else table.applied(clips, report), layout, options, report)
 
 
-def _held(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[Path]]:
-    """The layout of a folder's clips, and their files; no layout where one file holds them all."""
+def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[Path]]:
+    """Return the format of a folder's clips and their files; no format if one file holds all clips."""
     found: dict[str, tuple[ClipFormat | None, list[Path]]] = {}
     faults: list[CorpusError] = []
     for suffix in SUFFIXES:
         of_suffix = [path for path in files if path.suffix == suffix]
         if suffix in PICKLE_SUFFIXES and (found or len(of_suffix) == 1):
-            if (held := _held_in_pickles(of_suffix, faults)) is not None:
+            if (held := _find_clips_in_pickles(of_suffix, faults)) is not None:
                 found[suffix] = held
         elif len(of_suffix) == 1 and holds_many(of_suffix[0]):
             found[suffix] = None, of_suffix
@@ -115,18 +118,18 @@ def _held(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[
     if len(found) > 1:
         first, second = (f"{held[1][0].name}" for held in list(found.values())[:2])
         raise CorpusError(
-            f"{folder} holds both {first} and {second}, clips of two formats; import them apart."
+            f"{folder} holds clips of two formats, {first} and {second}. Import each format separately."
         )
     if not found:
-        raise faults[0] if faults else _nothing_in(folder, files)
+        raise faults[0] if faults else _no_pose_files(folder, files)
     return next(iter(found.values()))
 
 
-def _held_in_pickles(
+def _find_clips_in_pickles(
     files: list[Path], faults: list[CorpusError]
 ) -> tuple[ClipFormat | None, list[Path]] | None:
-    """What pickles hold, as `_held` tells it; None where the first of them hold no keypoints."""
-    for path in files[:_LOOKED_AT]:
+    """Like `_find_clips`, for pickles; None if the first ones hold no keypoints."""
+    for path in files[:_MAX_INSPECTED]:
         try:
             is_pack = pose_packs.holds_many(path) and len(files) == 1
         except CorpusError as error:
@@ -136,16 +139,16 @@ def _held_in_pickles(
     return None
 
 
-def _nothing_in(folder: Path, files: Sequence[Path]) -> CorpusError:
+def _no_pose_files(folder: Path, files: Sequence[Path]) -> CorpusError:
     there = ", ".join(_suffixes(files)) or "none"
     return CorpusError(
-        f"{folder} has no pose files ({len(files)} others: {there}). This program reads {SUPPORTED}."
+        f"{folder} has no pose files ({len(files)} other files: {there}). Supported formats: {SUPPORTED}."
     )
 
 
 def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat | None:
-    """The layout of the first file that has one; why others have none is added to `faults`."""
-    for path in files[:_LOOKED_AT]:
+    """Return the format of the first file that has one; errors of the others are added to `faults`."""
+    for path in files[:_MAX_INSPECTED]:
         try:
             layout = clip_format_of(path)
         except CorpusError as error:
@@ -153,7 +156,7 @@ def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat |
             continue
         if layout is not None:
             return layout
-        faults.append(CorpusError(f"{path} is nothing this program can read, or is damaged."))
+        faults.append(CorpusError(f"{path} has no supported format, or is damaged."))
     return None
 
 
@@ -164,8 +167,8 @@ def _note_others(files: Sequence[Path], read: Sequence[Path], report: ReadReport
 
 
 def _suffixes(files: Iterable[Path]) -> list[str]:
-    """Some of their endings, or names where they have none."""
-    return sorted({path.suffix or path.name for path in files})[:_SUFFIXES_NAMED]
+    """Return the first few endings, or the names of files without one."""
+    return sorted({path.suffix or path.name for path in files})[:_MAX_SUFFIXES_NAMED]
 
 
 def _is_many(file: UntrustedNpz) -> bool:
@@ -185,7 +188,7 @@ FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = (
     (holds_many, _open_many),
     (is_pickle, pose_packs.open_file),
 )
-"""Files of many clips: how one is recognised, and what opens it."""
+"""Formats with many clips in one file: how a file is detected, and the function that opens it."""
 FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (benchmark_reader,)
-"""Layouts of whole folders: each looks at the files and tells what opens them, or None. Any other folder is
-one of clips."""
+"""Formats of whole folders: each returns the function that opens the folder, or None if it does not match.
+If none matches, the folder has separate files for each clip."""

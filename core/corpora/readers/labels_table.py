@@ -1,4 +1,4 @@
-"""A table beside the clips of a folder that says who signs what: `labels.csv`, or Kaggle's `train.csv`."""
+"""Read labels, signers, sessions and splits of clips from `labels.csv` or Kaggle's `train.csv`."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core.corpora.readers.clip_files import ClipFiles
-from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
@@ -20,35 +20,35 @@ _COLUMNS = {
     "session": ("session",),
     "split": ("split",),
 }
-"""What a column may be called."""
+"""Accepted column names."""
 _POSE_SUFFIXES = {".npy", ".npz", ".parquet", ".pose", ".json", ".pkl", ".pickle"}
 _VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 _SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES
-"""Endings that a clip's name may have in the table: the file's, or that of the video it was made of."""
+"""Endings that a clip's name may have in the table: those of pose files and of videos."""
 _NUM_NAMED = 5
 _LONGEST_HEADER = 2**12
 
 
 @dataclass(frozen=True)
 class LabelsTable:
-    """Rows by clip name."""
+    """The table's rows by clip name."""
 
     path: Path
     rows: dict[str, ClipFiles]
 
     def applied(self, clips: Sequence[ClipFiles], report: ReadReport) -> list[ClipFiles]:
-        """The clips with what the table says of each; what is only on one side is noted in the report.
+        """Add the table's metadata to the clips; clips without a row and rows without a clip are reported.
 
         Raises:
-            CorpusError: two clips fit one row, or no clip fits any.
+            CorpusError: two clips match one row, or no clip matches any row.
         """
         used: dict[str, str] = {}
-        told = [self._told(clip, used) for clip in clips]
+        labelled = [self._labelled(clip, used) for clip in clips]
         if not used:
             raise CorpusError(
-                f"{self.path} names none of the clips beside it. It names {_some([*self.rows]) or 'none'}; "
-                f"the clips are {_some([clip.name for clip in clips])}. Write their paths from the table's "
-                "folder, or remove the table."
+                f"{self.path} lists none of the clips in its folder. It lists "
+                f"{_some([*self.rows]) or 'none'}; the clips are {_some([clip.name for clip in clips])}. In "
+                "the table, write paths relative to its folder, or remove the table."
             )
         known = set(used.values())
         without = [clip.name for clip in clips if clip.name not in known]
@@ -56,45 +56,47 @@ class LabelsTable:
         if without:
             report.note(f"{len(without)} clips are not in {self.path.name}: {_some(without)}.")
         if missing:
-            report.note(f"{len(missing)} names of {self.path.name} have no clip: {_some(missing)}.")
-        return told
+            report.note(f"{len(missing)} names in {self.path.name} have no clip: {_some(missing)}.")
+        return labelled
 
-    def _told(self, clip: ClipFiles, used: dict[str, str]) -> ClipFiles:
+    def _labelled(self, clip: ClipFiles, used: dict[str, str]) -> ClipFiles:
         inside = PurePosixPath(clip.name)
         key = next((key for key in (str(inside), inside.name) if key in self.rows), None)
         if key is None:
             return replace(clip, label=None)
         if used.setdefault(key, clip.name) != clip.name:
             raise CorpusError(
-                f"{self.path}: {key!r} may be {used[key]!r} or {clip.name!r}; give the whole path."
+                f"{self.path}: {key!r} is ambiguous: it matches {used[key]!r} and {clip.name!r}. Write the "
+                "whole path."
             )
         row = self.rows[key]
         return replace(clip, label=row.label, signer=row.signer, session=row.session, split=row.split)
 
 
 def find_table(files: Sequence[Path]) -> LabelsTable | None:
-    """The table among a folder's files, if there is one; clip names are paths from where it lies.
+    """Find and read the table among a folder's files, if there is one; clip names are relative to its folder.
 
     Raises:
-        CorpusError: there are several, or it is damaged, without names, or says two things of one clip.
+        CorpusError: there are several tables, or the table is damaged, has no names, or has two different
+            rows for a clip.
     """
     tables = [path for path in files if path.name == OUR_TABLE or _is_kaggles(path)]
     if not tables:
         return None
     if len(tables) > 1:
-        raise CorpusError(f"{tables[0]} and {tables[1]} both tell labels; keep one of them.")
+        raise CorpusError(f"{tables[0]} and {tables[1]} are both tables of labels. Keep one of them.")
     (path,) = tables
     if path.stat().st_size > MAX_TABLE_BYTES:
-        raise CorpusError(f"{path} has more than {MAX_TABLE_BYTES} bytes.")
+        raise CorpusError(f"{path} has {path.stat().st_size} bytes; the limit is {MAX_TABLE_BYTES} bytes.")
     rows: dict[str, ClipFiles] = {}
     for row in _rows(path):
         if rows.setdefault(row.name, row) != row:
-            raise CorpusError(f"{path} says two things of {row.name!r}.")
+            raise CorpusError(f"{path} has two different rows for {row.name!r}. Keep one of them.")
     return LabelsTable(path, rows)
 
 
 def _rows(path: Path) -> Iterator[ClipFiles]:
-    with damage_named(path), path.open(encoding="utf-8-sig", newline="") as stream:
+    with as_corpus_error(path), path.open(encoding="utf-8-sig", newline="") as stream:
         try:
             reader = csv.DictReader(stream, strict=True)
             reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
@@ -103,31 +105,33 @@ def _rows(path: Path) -> Iterator[ClipFiles]:
                 facts = {fact: (row[column] or "").strip() or None for fact, column in names.items()}
                 name = facts.pop("name")
                 if name is None:
-                    raise CorpusError(f"{path}, line {reader.line_num}: the clip has no name.")
+                    raise CorpusError(f"{path}, line {reader.line_num}: the name is empty.")
                 yield ClipFiles(_clip_name(name), (), **facts)
         except csv.Error as error:
             raise CorpusError(f"{path} is damaged after line {reader.line_num}: {error}.") from None
 
 
 def _is_kaggles(path: Path) -> bool:
-    """Whether a file is the list of sequences of asl-signs; other data sets have a `train.csv` too."""
+    """Whether a file is the list of sequences of asl-signs; other data sets also have a `train.csv`."""
     if path.name != KAGGLES_TABLE:
         return False
-    with damage_named(path), path.open("rb") as stream:
+    with as_corpus_error(path), path.open("rb") as stream:
         header = stream.readline(_LONGEST_HEADER).decode(errors="replace").strip().split(",")
     return {"path", "sign"} <= set(header)
 
 
 def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
-    """Which column tells what."""
+    """Return the table's column for each kind of metadata."""
     found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
-            f"{path} must have a column 'name'; it has {', '.join(map(repr, header)) or 'none'}."
+            f"{path} must have a column 'name'; its columns are {', '.join(map(repr, header)) or 'none'}."
         )
     doubled = next((names for names in found.values() if len(names) > 1), None)
     if doubled:
-        raise CorpusError(f"{path} has columns {' and '.join(map(repr, doubled))}, which mean the same.")
+        raise CorpusError(
+            f"{path} has the columns {' and '.join(map(repr, doubled))}, which mean the same. Keep one."
+        )
     return {fact: names[0] for fact, names in found.items() if names}
 
 

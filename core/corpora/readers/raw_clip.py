@@ -1,4 +1,4 @@
-"""The step all readers share: from a source's raw keypoints to normalised clips, or reasons to skip them."""
+"""Shared step of all readers: normalise raw keypoints to clips, or skip a clip and report the reason."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from core.corpora.readers.checks.confidences import note_unbounded
 from core.corpora.readers.checks.frame_fit import note_misfit
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.source import ReadReport, SourceClip
-from core.corpora.split_names import split_named
+from core.corpora.split_names import canonical_split_name
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
 
@@ -19,22 +19,22 @@ NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
 NO_FRAMES = "no frames"
 
-SLOWEST, FASTEST = 1, 1000
-"""Frames a second, below and above which a stated frame rate is taken for a mistake."""
+MIN_FRAME_RATE, MAX_FRAME_RATE = 1, 1000
+"""Range of plausible frame rates, in frames a second; a rate outside is ignored."""
 
 _FRAMES_AT_ONCE = 2048
-"""Frames normalised together: enough to hide the price of calls, and of waits for the interpreter's lock."""
+"""Frames normalised together: enough to amortise the overhead of calls and of waits for the GIL."""
 
-_LOOKS = (note_misfit, note_unbounded, note_sides)
-"""What is looked at in every clip, whatever its format, to note what may be wrong with it."""
+_CLIP_CHECKS = (note_misfit, note_unbounded, note_sides)
+"""Plausibility checks of every clip, for all formats."""
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How sources are read: thresholds, and the (width, height) of frames where the source is silent.
+    """Options for reading a source: thresholds, and the frames' (width, height) if the source has none.
 
-    A benchmark's own thresholds take the place of those that nobody stated. `unmirror_frames` undoes what was
-    done to frames before points were looked for in them.
+    If no profile is stated, a benchmark's own thresholds are used. `unmirror_frames` undoes mirroring of the
+    frames before pose estimation.
     """
 
     profile: NormalisationProfile
@@ -46,7 +46,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class RawClip:
-    """A video's joints, how many frames it had, and what the source says about it."""
+    """A video's joints, its number of frames in the source, and its metadata."""
 
     video: Video
     num_frames: int
@@ -66,46 +66,46 @@ class RawClip:
         *facts: str | None,
         frame_rate: float | None = None,
     ) -> "RawClip":
-        """Take what is needed of COCO-WholeBody keypoints (n, 133, 3) in pixels.
+        """Make a clip from COCO-WholeBody keypoints (n, 133, 3) in pixels.
 
-        `facts` are label, signer, session and split; an impossible `frame_rate` (frames a second) is unknown.
+        `facts` are label, signer, session and split. An implausible `frame_rate` (in Hz) is ignored.
         """
         width, height = image_size
         video = Video.of(keypoints, width=width, height=height)
-        return cls(video, len(keypoints), name, *facts, frame_rate=_possible(frame_rate))
+        return cls(video, len(keypoints), name, *facts, frame_rate=_plausible_rate(frame_rate))
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A clip that is there but cannot be read, and why."""
+    """A clip that cannot be read, and the reason."""
 
     name: str
     detail: str
 
 
 class Piece(Protocol):
-    """A few clips of a source, or where to find them: small to send to another process."""
+    """A few clips of a source, or their location: small enough to send to another process."""
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """Its clips, in order; what has to be assumed is noted in the report."""
+        """Yield the clips in order; assumptions are noted in the report."""
 
 
 @dataclass(frozen=True)
 class RawClips:
-    """A piece whose clips are in memory already."""
+    """A piece whose clips are already in memory."""
 
     clips: tuple[RawClip | Unreadable, ...]
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """The clips."""
+        """Iterate over the clips."""
         return iter(self.clips)
 
 
 @dataclass(frozen=True)
 class OpenedSource:
-    """An opened source: its format, how many clips it announces, and its pieces, in order.
+    """An opened source: its format, its stated number of clips, and its pieces in order.
 
-    `separate_files`: pieces are only read where they are sent, so that several processes gain something.
+    `separate_files`: each process reads its pieces from disk itself, so several processes are faster.
     `published_split`: the clips' splits are a benchmark's own.
     """
 
@@ -119,7 +119,7 @@ class OpenedSource:
 
 
 def normalised(piece: Piece, profile: NormalisationProfile, report: ReadReport) -> Iterator[SourceClip]:
-    """Normalise a piece's clips, several at a time; those without frames or hands are skipped and counted."""
+    """Normalise a piece's clips in batches; clips without frames or hands are skipped and counted."""
     waiting: list[RawClip | Unreadable] = []
     num_frames = 0
     for raw in piece.read(report):
@@ -142,8 +142,8 @@ def _normalised_together(
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
-            for look in _LOOKS:
-                look(raw.name, raw.video, report)
+            for check in _CLIP_CHECKS:
+                check(raw.name, raw.video, report)
             yield from _counted(raw, next(results), report)
 
 
@@ -157,21 +157,23 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read
     report.frames_without_hands += num_read - num_kept
-    label, signer, session, split = (_plain(fact) for fact in (raw.label, raw.signer, raw.session, raw.split))
+    label, signer, session, split = (
+        _stripped(fact) for fact in (raw.label, raw.signer, raw.session, raw.split)
+    )
     yield SourceClip(result.clip, raw.name, label, signer, session, _split(split, report))
 
 
-def _plain(fact: str | None) -> str | None:
-    """Without spaces around it; of nothing else, unknown."""
+def _stripped(fact: str | None) -> str | None:
+    """Strip spaces; None for an empty text."""
     return (fact or "").strip() or None
 
 
 def _split(given: str | None, report: ReadReport) -> str | None:
-    if given is None or (ours := split_named(given)) == given:
+    if given is None or (ours := canonical_split_name(given)) == given:
         return given
-    report.note(f"The split {given!r} is called {ours!r} here.")
+    report.note(f"The split {given!r} was renamed to {ours!r}.")
     return ours
 
 
-def _possible(frame_rate: float | None) -> float | None:
-    return frame_rate if frame_rate is not None and SLOWEST <= frame_rate <= FASTEST else None
+def _plausible_rate(frame_rate: float | None) -> float | None:
+    return frame_rate if frame_rate is not None and MIN_FRAME_RATE <= frame_rate <= MAX_FRAME_RATE else None

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from core.pose.skeleton import LEFT_HAND, PARTS_IN_A_MIRROR, RIGHT_HAND, TRUNK
+from core.pose.skeleton import LEFT_HAND, MIRRORED_PARTS, RIGHT_HAND, TRUNK
 
 _PARTS = (RIGHT_HAND, LEFT_HAND, TRUNK)
-_MIRRORED = np.r_[PARTS_IN_A_MIRROR]
+_MIRRORED = np.r_[MIRRORED_PARTS]
 _LEAST_OVERLAP = 0.6
 """Share of the longer clip's frames that the other must reach."""
 _LEAST_SHARED = 0.5

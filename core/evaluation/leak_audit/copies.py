@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from core.corpora.contents import content_of
+from core.corpora.contents import clip_digest
 from core.corpora.packed import PackedCorpus
 from core.evaluation.leak_audit.alignment import (
     distance_at,
@@ -94,8 +94,8 @@ def exact_copies(
     """The clips whose points are, byte for byte, those of one in `sources`, with the first such."""
     known: dict[bytes, int] = {}
     for source in sources.tolist():
-        known.setdefault(content_of(corpus, source), source)
-    found = ((clip, known.get(content_of(corpus, clip))) for clip in clips.tolist())
+        known.setdefault(clip_digest(corpus, source), source)
+    found = ((clip, known.get(clip_digest(corpus, clip))) for clip in clips.tolist())
     return [Copy(clip, source, 0.0) for clip, source in found if source is not None]
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int64
 
-from core.corpora.contents import contents_of
+from core.corpora.contents import clip_digests
 from core.corpora.packed import PackedCorpus
 from core.corpora.split_names import TRAIN
 from core.corpora.splits import ClipFacts, assign_splits
@@ -71,7 +71,7 @@ def _random(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAud
         signers=corpus.signers[chosen],
         sessions=corpus.sessions[chosen],
         given=[None] * len(chosen),
-        contents=contents_of(corpus, chosen),
+        contents=clip_digests(corpus, chosen),
         label_names=corpus.label_names,
         signer_names=corpus.signer_names,
         session_names=corpus.session_names,

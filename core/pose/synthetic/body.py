@@ -1,6 +1,6 @@
-"""A whole body in space, in COCO-WholeBody's 133 points, from what its hands do.
+"""Synthetic body: the 133 COCO-WholeBody points in 3D from the motion of the hands.
 
-Lengths are in shoulder widths from the middle of the shoulders; x right, y down, z away from the camera.
+Lengths are in shoulder widths from the middle of the shoulders. x is right, y down, z away from the camera.
 """
 
 import numpy as np
@@ -38,9 +38,9 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 def body_joints(motion: HandMotion, takes: Takes, signers: Signers) -> NDArray[np.float64]:
-    """Return the 133 points (F, 133, 3); the wrist of each hand is the wrist of its arm."""
+    """Return the 133 points (F, 133, 3); each hand's wrist equals its arm's wrist."""
     take, time = takes.concatenated_frames()
-    signer = takes.roll.signer[take]
+    signer = takes.schedule.signer[take]
     dominant, other = (_arm_and_hand(motion, signers, signer, which) for which in range(2))
     left_handed = signers.left_handed[signer][:, None, None]
     right = np.where(left_handed, other, dominant)
@@ -59,7 +59,7 @@ def body_joints(motion: HandMotion, takes: Takes, signers: Signers) -> NDArray[n
 def _arm_and_hand(
     motion: HandMotion, signers: Signers, signer: NDArray[np.int64], which: int
 ) -> NDArray[np.float64]:
-    """Return shoulder, elbow, wrist and the hand's 21 points (F, 24, 3), as of a right arm."""
+    """Return shoulder, elbow, wrist and the hand's 21 points (F, 24, 3), as a right arm."""
     size, turns = signers.hand_size[signer], motion.turns[:, which]
     hand = hand_joints(motion.angles[:, which], turns, size)
     fingers = turned(np.array([0.0, -HAND_CENTRE, 0.0]) * size[:, None], turns)

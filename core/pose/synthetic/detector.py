@@ -1,4 +1,4 @@
-"""A pose detector that is as unsure as a real one: it looks through a camera, and adds its own faults."""
+"""Simulated pose detector: camera projection, noise, confidences and lost hands."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +17,25 @@ from core.pose.synthetic.takes import Takes
 Floats = NDArray[np.float64]
 
 _PERSPECTIVE = 0.10
-"""What is one shoulder width nearer looks this much larger."""
+"""Relative increase in size per shoulder width nearer to the camera."""
 _HAND_CONFIDENCE = 0.84
 _CONFIDENCE_PER_JOINT = 0.012
-"""Finger tips are seen worse than knuckles."""
+"""Decrease of confidence per joint, from knuckle to finger tip."""
 _CONFIDENCE_NOISE = 0.05
 _BLUR = 0.9
-"""Confidence lost per shoulder width a frame."""
+"""Decrease of confidence per speed in shoulder widths per frame."""
 _MOST_BLUR = 0.22
 _OUTSIDE_CONFIDENCE = 0.25
 _LOST_CONFIDENCE = 0.08
 _NOISE = 0.013
-"""Standard deviation of a sure point, in shoulder widths."""
+"""Standard deviation of a confident point, in shoulder widths."""
 _LOST_NOISE = 0.25
 
 
 def project(joints: Floats, takes: Takes, cameras: Cameras) -> Floats:
-    """Return where the camera of each take's session sees the points (F, 133, 3): pixels (F, 133, 2)."""
+    """Project points (F, 133, 3) with the camera of each take's session: pixels (F, 133, 2)."""
     take, _ = takes.concatenated_frames()
-    session = takes.roll.signer[take], takes.roll.session[take]
+    session = takes.schedule.signer[take], takes.schedule.session[take]
     yaw, roll = cameras.yaw[session][:, None], cameras.roll[session][:, None]
     across = joints[..., 0] * np.cos(yaw) + joints[..., 2] * np.sin(yaw)
     depth = joints[..., 2] * np.cos(yaw) - joints[..., 0] * np.sin(yaw)
@@ -48,14 +48,14 @@ def project(joints: Floats, takes: Takes, cameras: Cameras) -> Floats:
 def detect(
     pixels: Floats, takes: Takes, *, signers: Signers, cameras: Cameras, seed: int, size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Return what a detector makes of the true points: (F, 133, 3) pixels and confidence.
+    """Return simulated detector output for the true points: (F, 133, 3) pixels and confidence.
 
-    A point outside the image of `size` (width, height) is put on its edge with little confidence. In a span
-    where a hand is lost its points are scattered near the wrist, with next to none.
+    A point outside the image of `size` (width, height) is moved to its edge, with low confidence. In a span
+    where a hand is lost, its points are scattered near their true positions, with almost no confidence.
     """
     take, time = takes.concatenated_frames()
     noise = _noise(takes, seed)
-    scale = cameras.scale[takes.roll.signer[take], takes.roll.session[take]]
+    scale = cameras.scale[takes.schedule.signer[take], takes.schedule.session[take]]
     confidence = _confidence(pixels, takes, take, time, signers, scale) + _CONFIDENCE_NOISE * noise[..., 2]
     unsure = 1 + 3 * np.clip(0.9 - confidence, 0, 1)
     sigma = (_NOISE * scale)[:, None] * unsure
@@ -69,10 +69,10 @@ def detect(
 
 
 def _noise(takes: Takes, seed: int) -> NDArray[np.float32]:
-    """Return standard normal numbers (F, 133, 3), each take's from a generator of its own."""
+    """Return standard normal numbers (F, 133, 3), with a separate generator for each take."""
     noise = [
         generator_for(Draw.NOISE, index, seed=seed).standard_normal((frames, NUM_POINTS, 3), np.float32)
-        for index, frames in zip(takes.roll.index, takes.num_frames, strict=True)
+        for index, frames in zip(takes.schedule.index, takes.num_frames, strict=True)
     ]
     return np.concatenate(noise)
 
@@ -98,7 +98,7 @@ def _confidence(
 def _lost(
     takes: Takes, take: NDArray[np.int64], time: Floats, signers: Signers
 ) -> list[tuple[slice, NDArray[np.bool_]]]:
-    """Return, for each hand's points, the frames (F,) in which the detector has lost it."""
+    """Return, for each hand's points, the frames (F,) in which the detector loses the hand."""
     lost: list[tuple[slice, NDArray[np.bool_]]] = []
     for points, which in _hands(takes, take, signers):
         since, until = takes.lost_from[take, which], takes.lost_until[take, which]
@@ -108,8 +108,8 @@ def _lost(
 
 
 def _hands(takes: Takes, take: NDArray[np.int64], signers: Signers) -> list[tuple[slice, NDArray[np.int64]]]:
-    """Return each hand's points, and whether (F,) it is the dominant (0) or the other (1) one."""
-    left_handed = signers.left_handed[takes.roll.signer[take]].astype(np.int64)
+    """Return each hand's points, and per frame (F,) whether it is the dominant (0) or the other (1) hand."""
+    left_handed = signers.left_handed[takes.schedule.signer[take]].astype(np.int64)
     return [(RIGHT_HAND_POINTS, left_handed), (LEFT_HAND_POINTS, 1 - left_handed)]
 
 

@@ -1,4 +1,4 @@
-"""Where random numbers come from: each thing that is drawn has a generator of its own."""
+"""Seeded random generators: a separate one for each kind of draw."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Draw(IntEnum):
-    """What is drawn; each has streams of its own."""
+    """Kinds of random draws; each has its own generators."""
 
     LEXICON = 1
     SIGNER = 2
@@ -16,5 +16,5 @@ class Draw(IntEnum):
 
 
 def generator_for(draw: Draw, *numbers: int, seed: int) -> np.random.Generator:
-    """Return the generator of `draw` for the thing that `numbers` name; the same for the same arguments."""
+    """Return the generator of `draw` for the item with index `numbers`; deterministic in all arguments."""
     return np.random.default_rng((seed, int(draw), *(int(number) for number in numbers)))

@@ -1,7 +1,8 @@
-"""A kinematic hand: finger angles and three turns of the wrist give 21 points in space.
+"""Kinematic hand model: 21 points in 3D from finger angles and three rotations of the wrist.
 
-Axes are the image's: x right, y down, z away from the camera. A hand that is not turned is a right hand held
-up, palm to the camera: fingers along -y, thumb towards +x, palm towards -z. A left hand is its mirror image.
+Axes are those of the image: x right, y down, z away from the camera. Without rotation, it is a right hand
+held up with the palm to the camera: fingers along -y, thumb towards +x, palm towards -z. A left hand is its
+mirror image.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,10 @@ from core.pose.skeleton import NUM_HAND_JOINTS
 
 NUM_FINGERS = 5
 NUM_ANGLES = 4
-"""Of each finger, from thumb to little finger: spread, then flexion of its three joints."""
+"""Angles per finger, from thumb to little finger: spread, then flexion of its three joints."""
 
 HAND_CENTRE = 0.45
-"""How far along the hand, from wrist to the tip of the middle finger, its location is measured."""
+"""Reference point of a hand's location, as a fraction from wrist to the tip of the middle finger."""
 
 _ROOTS = np.array(
     [[0.13, -0.12, -0.03], [0.14, -0.47, 0.0], [0.02, -0.48, 0.0], [-0.09, -0.45, 0.0], [-0.18, -0.40, 0.0]]
@@ -26,7 +27,7 @@ _BONES = np.array(
     [[0.22, 0.17, 0.14], [0.23, 0.14, 0.11], [0.25, 0.16, 0.11], [0.23, 0.15, 0.11], [0.18, 0.11, 0.10]]
 )
 _ACROSS = np.array([0.7, 0.0, 0.0, 0.0, 0.0])
-"""Fingers bend straight towards the palm; the thumb bends across it as well."""
+"""Fraction of flexion across the palm: fingers bend towards the palm, the thumb also across it."""
 _TO_PALM = np.sqrt(1 - _ACROSS**2)
 
 Digit = Literal["straight", "bent", "curved", "round", "claw", "closed"]
@@ -51,7 +52,7 @@ _TOGETHER = (2.0, 0.0, -1.0, -3.0)
 
 
 def handshape(thumb: Thumb, digits: tuple[Digit, ...], *, apart: bool = False) -> NDArray[np.float64]:
-    """Return the angles (5, 4) in radians of a handshape: its thumb, and its four other digits."""
+    """Return the angles (5, 4) in radians of a handshape: its thumb and its four fingers."""
     spreads = _APART if apart else _TOGETHER
     fingers = [(spread, *_DIGITS[digit]) for spread, digit in zip(spreads, digits, strict=True)]
     return np.deg2rad(np.array([_THUMBS[thumb], *fingers]))
@@ -62,8 +63,8 @@ def hand_joints(
 ) -> NDArray[np.float64]:
     """Return the 21 points (..., 21, 3) of a right hand whose wrist is the origin.
 
-    `angles` (..., 5, 4) are the fingers' in radians; `turns` (..., 3) are those of `turned`; `size` (...) is
-    the length of the straight hand, and the unit of the result.
+    `angles` (..., 5, 4) are the fingers' angles in radians. `turns` (..., 3) are the rotations of `turned`.
+    `size` (...) is the length of the straight hand, and defines the unit of the result.
     """
     joints = np.zeros((*angles.shape[:-2], NUM_HAND_JOINTS, 3))
     fingers = joints[..., 1:, :].reshape(*angles.shape[:-1], 4, 3)
@@ -74,10 +75,10 @@ def hand_joints(
 
 
 def turned(points: NDArray[np.float64], turns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn points (..., 3) by the angles (..., 3) in radians: twist, then tilt, then roll.
+    """Rotate points (..., 3) by the angles (..., 3) in radians: twist, then tilt, then roll.
 
-    Twist is about the finger axis (pronation), tilt brings the fingers towards the camera, roll turns them in
-    the image plane, clockwise. All three are elementwise, so a result does not depend on its batch.
+    Twist is about the finger axis (pronation). Tilt moves the fingers towards the camera. Roll turns them
+    clockwise in the image plane. All three are elementwise, so a result does not depend on its batch.
     """
     cosine, sine = np.cos(turns), np.sin(turns)
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
@@ -88,7 +89,7 @@ def turned(points: NDArray[np.float64], turns: NDArray[np.float64]) -> NDArray[n
 
 
 def _bone_vectors(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each finger's three bones (..., 5, 3, 3): they bend in one plane, one angle upon the other."""
+    """Return each finger's three bones (..., 5, 3, 3); they bend in one plane with cumulative angles."""
     flexion = np.cumsum(angles[..., 1:], axis=-1)
     spread = angles[..., :1]
     along, aside = _BONES * np.cos(flexion), _BONES * np.sin(flexion)

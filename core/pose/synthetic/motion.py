@@ -1,7 +1,7 @@
-"""From takes to what both hands do in every frame.
+"""Synthetic hand motion: location, rotation and finger angles of both hands in each frame.
 
-Both hands are described as if they were right hands: the left one is mirrored when the body is put together.
-Axis H is the dominant hand, then the other; F counts the frames of all takes one after the other.
+Both hands are described as right hands; `core.pose.synthetic.body` mirrors the left one. Axis H is the
+dominant hand, then the other. Axis F is the concatenated frames of all takes.
 """
 
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ Floats = NDArray[np.float64]
 _RELAXED = handshape("along", ("curved",) * 4)
 _REST_TURNS = np.deg2rad([120.0, 20.0, 140.0])
 _CHEST = np.array([0.0, 0.4, -0.3])
-"""What a signer's reach is measured from."""
+"""Origin of a signer's reach."""
 _WANDER = 0.02
 _WANDER_FRAMES = 23.0
 _LAG_FRAMES = np.array([0.0, 1.5])
-"""The other hand is a little late."""
+"""Delay of the dominant and of the other hand."""
 _LAXEST = 0.4
 
 
 @dataclass(frozen=True)
 class HandMotion:
-    """What the hands do, frame by frame."""
+    """Motion of the hands, frame by frame."""
 
     location: Floats
     """(F, H, 3) in shoulder widths from the middle of the shoulders; -x is the hand's own side."""
@@ -41,15 +41,17 @@ class HandMotion:
 
 
 def hand_motion(takes: Takes, *, signs: SignTable, signers: Signers) -> HandMotion:
-    """Return what the hands do in every frame: rest, rise, make the sign, sink, rest."""
+    """Return the motion of the hands in each frame: rest, raising, stroke, lowering, rest."""
     take, time = takes.concatenated_frames()
-    sign, signer = takes.roll.sign[take], takes.roll.signer[take]
+    sign, signer = takes.schedule.sign[take], takes.schedule.signer[take]
     raised, stroke = _phases(takes, take, time)
     raised[:, 1] *= signs.hands[sign] != ONE_HAND
     progress = _progress(stroke, signs.repeats[sign], signs.hands[sign] == ALTERNATING)
 
     amplitude = (signers.amplitude[signer] * takes.amplitude[take])[:, None, None]
-    location = _place(takes, signs, signers)[take] + amplitude * _way(signs, sign, progress, stroke)
+    location = _movement_centre(takes, signs, signers)[take] + amplitude * _displacement(
+        signs, sign, progress, stroke
+    )
     location = _blend(signers.rest_location[signer][:, None], location, raised)
     turns = _between(signs.turns[sign], progress) + signers.turn_habit[signer][:, None]
     angles = _between(signs.angles[sign], progress)
@@ -61,7 +63,7 @@ def hand_motion(takes: Takes, *, signs: SignTable, signers: Signers) -> HandMoti
 
 
 def _phases(takes: Takes, take: NDArray[np.int64], time: Floats) -> tuple[Floats, Floats]:
-    """Return how far each hand is raised (F, H), and how much of its stroke is over (F, H), both 0 to 1."""
+    """Return how far each hand is raised (F, H), and the progress of its stroke (F, H), both 0 to 1."""
     rest, raising, stroke, lowering = (takes.boundaries[take, phase, None] for phase in range(4))
     late = time[:, None] - _LAG_FRAMES
     raised = _smooth((late - rest) / (raising - rest)) * (1 - _smooth((late - stroke) / (lowering - stroke)))
@@ -70,22 +72,22 @@ def _phases(takes: Takes, take: NDArray[np.int64], time: Floats) -> tuple[Floats
 
 
 def _progress(stroke: Floats, repeats: NDArray[np.int64], alternating: NDArray[np.bool_]) -> Floats:
-    """Return how far the hands are from the sign's start (0) to its end (1); there and back if repeated."""
+    """Return the hands' position from the sign's start (0) to its end (1); back and forth if repeated."""
     to_and_fro = 0.5 - 0.5 * np.cos(2 * np.pi * repeats[:, None] * stroke)
     progress = np.where(repeats[:, None] == 1, _smooth(stroke), to_and_fro)
     progress[alternating, 1] = 1 - progress[alternating, 1]
     return progress
 
 
-def _place(takes: Takes, signs: SignTable, signers: Signers) -> Floats:
-    """Return where a take's movement is centred (B, H, 3)."""
-    sign, signer = takes.roll.sign, takes.roll.signer
+def _movement_centre(takes: Takes, signs: SignTable, signers: Signers) -> Floats:
+    """Return the centre of each take's movement (B, H, 3)."""
+    sign, signer = takes.schedule.sign, takes.schedule.signer
     reached = signers.reach[signer][:, None, None] * (signs.location[sign] - _CHEST)
     return _CHEST + reached + signers.location_habit[signer][:, None] + takes.location_offset
 
 
-def _way(signs: SignTable, sign: NDArray[np.int64], progress: Floats, stroke: Floats) -> Floats:
-    """Return how far the hands are (F, H, 3) from the centre of their movement."""
+def _displacement(signs: SignTable, sign: NDArray[np.int64], progress: Floats, stroke: Floats) -> Floats:
+    """Return the hands' displacement (F, H, 3) from the centre of their movement."""
     half_turn_ahead = (signs.hands[sign] == ALTERNATING)[:, None] * np.array([0.0, np.pi])
     turn = 2 * np.pi * signs.repeats[sign][:, None] * stroke + half_turn_ahead
     line, none = progress - 0.5, np.zeros_like(progress)
@@ -107,7 +109,7 @@ def _wander(phase: Floats, time: Floats) -> Floats:
 
 
 def _firmness(takes: Takes, signers: Signers) -> Floats:
-    return 1 - np.clip(signers.laxness[takes.roll.signer] + takes.laxness, 0, _LAXEST)[:, None]
+    return 1 - np.clip(signers.laxness[takes.schedule.signer] + takes.laxness, 0, _LAXEST)[:, None]
 
 
 def _between(start_and_end: Floats, progress: Floats) -> Floats:
@@ -120,6 +122,6 @@ def _blend(start: Floats, end: Floats, share: Floats) -> Floats:
 
 
 def _smooth(share: Floats) -> Floats:
-    """Ease in and out."""
+    """Smoothstep: ease in and out."""
     inside = np.clip(share, 0, 1)
     return inside * inside * (3 - 2 * inside)

@@ -1,7 +1,7 @@
-"""Synthetic recordings: raw detector output of made-up signers making made-up signs, for demos and tests.
+"""Generate synthetic recordings for demos and tests: simulated pose detector output of synthetic signers.
 
-They come in the layout of real recordings (COCO-WholeBody, pixels and confidence) and go through the same
-import. Clip i of a configuration depends only on its seed and i, so any number can be made in bounded memory.
+They have the layout of real recordings (COCO-WholeBody, pixels and confidence) and use the same import. Clip
+i depends only on the seed and i, so any number of clips can be generated in bounded memory.
 """
 
 from collections.abc import Iterator
@@ -19,38 +19,38 @@ from core.pose.synthetic.motion import hand_motion
 from core.pose.synthetic.sign_table import SignTable, sign_table
 from core.pose.synthetic.signers import Cameras, Signers, draw_signers
 from core.pose.synthetic.signs import Sign, draw_lexicon
-from core.pose.synthetic.takes import Roll, Takes, draw_takes
+from core.pose.synthetic.takes import Schedule, Takes, draw_takes
 from core.specs.fields import Closed, Positive, Seed
 
 WIDTH = 640
 HEIGHT = 480
 _BATCH = 64
-"""Clips made at a time: enough to amortise NumPy's calls, few enough to stay in the processor's cache."""
+"""Clips per batch: enough to amortise NumPy's calls, few enough to fit the processor's cache."""
 
 
 class SyntheticConfig(Closed):
-    """How many signs, signers and takes; which ones is the seed's business."""
+    """Size of a synthetic corpus, and the seed for its content."""
 
     num_signs: Positive = 20
-    """Signs of the lexicon, about half of them minimal pairs of another."""
+    """Number of signs in the lexicon. About half are minimal pairs of another sign."""
     num_signers: Positive = 8
-    """Signers; every fourth is left-handed."""
+    """Number of signers. Every fourth is left-handed."""
     takes_per_sign: Positive = 5
-    """Takes of each sign by each signer."""
+    """Number of takes of each sign by each signer."""
     sessions_per_signer: Positive = 2
-    """Sessions that a signer's takes are spread over; the camera moves a little between them."""
+    """Number of sessions of each signer. The camera moves a little between sessions."""
     seed: Seed = 0
-    """Decides everything else. The first signs, signers and takes stay the same when there are more."""
+    """Random seed for everything else. Larger numbers do not change the first signs, signers and takes."""
 
     @property
     def num_clips(self) -> int:
-        """Clips in all: every signer makes every sign equally often."""
+        """Total number of clips: signs x signers x takes."""
         return self.num_signs * self.num_signers * self.takes_per_sign
 
 
 @dataclass(frozen=True)
 class SyntheticNames:
-    """What the numbers in a recording stand for."""
+    """Names of the classes, signers and sessions in a recording, by index."""
 
     classes: tuple[str, ...]
     signers: tuple[str, ...]
@@ -90,21 +90,21 @@ class SyntheticRecordings:
 
 
 def generate(config: SyntheticConfig) -> SyntheticRecordings:
-    """Make all clips of `config` at once."""
-    studio = _Studio.of(config)
+    """Generate all clips of `config` at once."""
+    setup = _Setup.of(config)
     offsets = np.zeros(config.num_clips + 1, dtype=np.int64)
-    batches = [studio.takes(start, config.num_clips) for start in range(0, config.num_clips, _BATCH)]
+    batches = [setup.takes(start, config.num_clips) for start in range(0, config.num_clips, _BATCH)]
     np.cumsum(np.concatenate([takes.num_frames for takes in batches]), out=offsets[1:])
     keypoints = np.empty((offsets[-1], NUM_POINTS, 3), dtype=np.float32)
     for start, takes in zip(range(0, config.num_clips, _BATCH), batches, strict=True):
-        keypoints[offsets[start] : offsets[start + len(takes.num_frames)]] = studio.record(takes)
-    roll, names = _roll(config, np.arange(config.num_clips)), names_of(config)
+        keypoints[offsets[start] : offsets[start + len(takes.num_frames)]] = setup.record(takes)
+    schedule, names = _schedule(config, np.arange(config.num_clips)), names_of(config)
     return SyntheticRecordings(
         keypoints=keypoints,
         offsets=offsets,
-        labels=roll.sign,
-        signer=roll.signer,
-        session=roll.signer * config.sessions_per_signer + roll.session,
+        labels=schedule.sign,
+        signer=schedule.signer,
+        session=schedule.signer * config.sessions_per_signer + schedule.session,
         class_names=names.classes,
         signer_names=names.signers,
         session_names=names.sessions,
@@ -114,17 +114,17 @@ def generate(config: SyntheticConfig) -> SyntheticRecordings:
 def generate_clips(
     config: SyntheticConfig, *, start: int = 0, stop: int | None = None
 ) -> Iterator[SyntheticClip]:
-    """Make clips `start` to `stop` (all by default) one after the other, in bounded memory.
+    """Generate clips `start` to `stop` (default: all) one by one, in bounded memory.
 
-    They equal those of `generate`, whatever `start` and `stop` are.
+    They equal those of `generate` for any `start` and `stop`.
     """
-    studio = _Studio.of(config)
+    setup = _Setup.of(config)
     stop = config.num_clips if stop is None else min(stop, config.num_clips)
     for first in range(start, stop, _BATCH):
-        takes = studio.takes(first, stop)
-        clips = np.split(studio.record(takes), np.cumsum(takes.num_frames)[:-1])
+        takes = setup.takes(first, stop)
+        clips = np.split(setup.record(takes), np.cumsum(takes.num_frames)[:-1])
         for clip, label, signer, session in zip(
-            clips, takes.roll.sign, takes.roll.signer, takes.roll.session, strict=True
+            clips, takes.schedule.sign, takes.schedule.signer, takes.schedule.session, strict=True
         ):
             place = int(signer) * config.sessions_per_signer + int(session)
             yield SyntheticClip(clip, int(label), int(signer), place)
@@ -140,15 +140,17 @@ def names_of(config: SyntheticConfig) -> SyntheticNames:
 
 
 def save_npz(recordings: SyntheticRecordings, path: Path, *, dtype: type[np.floating] = np.float32) -> None:
-    """Write `recordings` in the layout of many COCO-WholeBody clips in one file; the same bytes every time.
+    """Save `recordings` as one file of many COCO-WholeBody clips. The output is byte-reproducible.
 
-    `dtype` float16 halves the file and rounds coordinates to a quarter of a pixel, or half from 512 on.
+    `dtype` float16 halves the file size. It rounds coordinates to 0.25 pixels, or to 0.5 pixels from 512 on.
 
     Raises:
         UserError: `path` does not end in `.npz`, which NumPy would append.
     """
     if path.suffix != ".npz":
-        raise UserError(f"Recordings are saved as .npz; got {path.name!r}. Name the file {path.stem}.npz.")
+        raise UserError(
+            f"The file name of recordings must end in .npz; got {path.name!r}. Use {path.stem}.npz."
+        )
     np.savez(
         path,
         keypoints=recordings.keypoints.astype(dtype, copy=False),
@@ -165,8 +167,8 @@ def save_npz(recordings: SyntheticRecordings, path: Path, *, dtype: type[np.floa
 
 
 @dataclass(frozen=True)
-class _Studio:
-    """What stays the same from take to take."""
+class _Setup:
+    """Everything that is constant across takes."""
 
     config: SyntheticConfig
     signs: SignTable
@@ -174,7 +176,7 @@ class _Studio:
     cameras: Cameras
 
     @classmethod
-    def of(cls, config: SyntheticConfig) -> "_Studio":
+    def of(cls, config: SyntheticConfig) -> "_Setup":
         signers, cameras = draw_signers(
             config.num_signers,
             num_sessions=config.sessions_per_signer,
@@ -185,14 +187,14 @@ class _Studio:
         return cls(config, sign_table(draw_lexicon(config.num_signs, seed=config.seed)), signers, cameras)
 
     def takes(self, start: int, stop: int) -> Takes:
-        """Draw one batch of takes from `start` on, none from `stop` on."""
-        roll = _roll(self.config, np.arange(start, min(start + _BATCH, stop)))
+        """Draw one batch of takes, from `start` to at most `stop` (excluded)."""
+        schedule = _schedule(self.config, np.arange(start, min(start + _BATCH, stop)))
         return draw_takes(
-            roll, signs=self.signs, signers=self.signers, cameras=self.cameras, seed=self.config.seed
+            schedule, signs=self.signs, signers=self.signers, cameras=self.cameras, seed=self.config.seed
         )
 
     def record(self, takes: Takes) -> NDArray[np.float32]:
-        """Return the detector's output (F, 133, 3) of all takes, one after the other."""
+        """Return the detector's output (F, 133, 3) of all takes, concatenated."""
         motion = hand_motion(takes, signs=self.signs, signers=self.signers)
         pixels = project(body_joints(motion, takes, self.signers), takes, self.cameras)
         return detect(
@@ -205,11 +207,11 @@ class _Studio:
         )
 
 
-def _roll(config: SyntheticConfig, index: NDArray[np.int64]) -> Roll:
-    """Say who makes what in clip `index`: signs change fastest, then signers, then takes."""
+def _schedule(config: SyntheticConfig, index: NDArray[np.int64]) -> Schedule:
+    """Return sign, signer and session of each clip; signs change fastest, then signers, then takes."""
     rounds = index // config.num_signs
     take = rounds // config.num_signers
-    return Roll(
+    return Schedule(
         index=index,
         sign=index % config.num_signs,
         signer=rounds % config.num_signers,

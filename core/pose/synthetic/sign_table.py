@@ -1,4 +1,4 @@
-"""A lexicon as columns of numbers, for whole batches of takes at a time."""
+"""A lexicon of synthetic signs as arrays, for batch processing of takes."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ from core.pose.synthetic.signs import (
 )
 
 _REPEAT_SECONDS = 0.7
-"""A repeated movement is made faster than a single one."""
+"""Factor on the duration of each repetition: repeated movements are faster."""
 _APART = -0.22
-"""Two hands at one place stand this far aside, each to its own side."""
+"""Maximum x of each hand in two-handed signs, so that the hands do not overlap."""
 _GROUND = np.array([0.05, 0.22, 0.0])
-"""Where a passive hand is, from the hand that acts upon it."""
+"""Offset of a passive hand from the dominant hand."""
 _GROUND_HIGHEST = 0.40
 _GROUND_SHAPE = "flat"
 _GROUND_ORIENTATION = "across-palm-up"
@@ -30,7 +30,7 @@ _GROUND_ORIENTATION = "across-palm-up"
 
 @dataclass(frozen=True)
 class SignTable:
-    """N signs as columns; axis H is the dominant hand, then the other, both as right hands."""
+    """N signs as arrays; axis H is the dominant hand, then the other, both as right hands."""
 
     angles: NDArray[np.float64]
     """(N, H, start or end, 5, 4) radians."""
@@ -43,19 +43,19 @@ class SignTable:
     normal: NDArray[np.float64]
     """(N, 3) unit vectors across the direction, in the plane of the movement."""
     width: NDArray[np.float64]
-    """(N, H) shoulder widths; 0 where the hand stays."""
+    """(N, H) shoulder widths; 0 if the hand does not move."""
     path: NDArray[np.int64]
     """(N,) position in `PATHS`."""
     repeats: NDArray[np.int64]
-    """(N,)"""
+    """(N,) number of repetitions."""
     hands: NDArray[np.int64]
     """(N,) position in `HANDS`."""
     seconds: NDArray[np.float64]
-    """(N,) that the movement takes."""
+    """(N,) duration of the movement."""
 
 
 def sign_table(lexicon: tuple[Sign, ...]) -> SignTable:
-    """Look up every parameter of every sign."""
+    """Convert a lexicon to a table."""
     hands = np.array([HANDS.index(sign.hands) for sign in lexicon])
     repeats = np.array([sign.repeats for sign in lexicon])
     direction = np.array([DIRECTIONS[sign.direction] for sign in lexicon], dtype=np.float64)

@@ -1,6 +1,6 @@
-"""Signers: body, handedness, habits, and where each session's camera stands.
+"""Synthetic signers: body, handedness, habits, and the camera of each session.
 
-A signer depends only on the seed and their number, so a larger cast begins with the smaller one.
+A signer depends only on the seed and the signer's index. So more signers do not change the first ones.
 """
 
 from dataclasses import dataclass
@@ -16,32 +16,32 @@ _FRAME_RATES = (25.0, 30.0)
 
 @dataclass(frozen=True)
 class Signers:
-    """Traits of N signers as columns; lengths in shoulder widths, angles in radians."""
+    """Traits of N signers as arrays; lengths in shoulder widths, angles in radians."""
 
     left_handed: NDArray[np.bool_]
-    """(N,) the dominant hand is the left one; every fourth signer's."""
+    """(N,) whether the left hand is dominant; true for every fourth signer."""
     head_height: NDArray[np.float64]
-    """(N,) of the nose over the shoulders."""
+    """(N,) height of the nose above the shoulders."""
     upper_arm: NDArray[np.float64]
-    """(N,)"""
+    """(N,) length."""
     forearm: NDArray[np.float64]
-    """(N,)"""
+    """(N,) length."""
     hand_size: NDArray[np.float64]
-    """(N,) from wrist to the tip of the middle finger."""
+    """(N,) length from wrist to the tip of the middle finger."""
     slowness: NDArray[np.float64]
     """(N,) factor on durations."""
     amplitude: NDArray[np.float64]
     """(N,) factor on the width of movements."""
     reach: NDArray[np.float64]
-    """(N,) factor on how far from the chest locations are."""
+    """(N,) factor on the distance of locations from the chest."""
     location_habit: NDArray[np.float64]
     """(N, 3) added to every location."""
     turn_habit: NDArray[np.float64]
     """(N, 3) added to every orientation."""
     laxness: NDArray[np.float64]
-    """(N,) how much all fingers bend towards a relaxed hand, 0 to 1."""
+    """(N,) fraction by which all fingers are blended towards a relaxed hand, 0 to 1."""
     rest_location: NDArray[np.float64]
-    """(N, 3) where an idle hand lies."""
+    """(N, 3) location of an idle hand."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Cameras:
     roll: NDArray[np.float64]
     """Radians."""
     yaw: NDArray[np.float64]
-    """Radians that the signer is turned from the camera."""
+    """Radians, rotation of the signer relative to the camera."""
     frame_rate: NDArray[np.float64]
     """Frames a second."""
 
@@ -96,7 +96,7 @@ def _traits(generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
 def _cameras(
     generator: np.random.Generator, num_sessions: int, width: int, height: int
 ) -> dict[str, NDArray[np.float64]]:
-    """A signer's sessions resemble each other: same room and habits, the chair moved a little."""
+    """Draw a signer's cameras; they differ little between sessions."""
     scale, roll, yaw = generator.uniform((0.19, -3, -14), (0.29, 3, 14))
     place = generator.uniform((0.40, 0.34), (0.60, 0.48))
     frame_rate = generator.choice(_FRAME_RATES)

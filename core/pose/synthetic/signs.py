@@ -1,8 +1,7 @@
-"""A lexicon of made-up signs, each a combination of the four classic parameters of sign phonology:
-handshape, location, movement and orientation (Stokoe 1960; orientation after Battison 1978).
+"""Lexicon of synthetic signs, built from handshape, location, movement and orientation.
 
-Many signs are drawn as *minimal pairs*: another sign with one parameter changed. So no single parameter
-tells all signs apart.
+These are the classic parameters of sign phonology (Stokoe 1960; orientation after Battison 1978). Many signs
+are *minimal pairs*: another sign with one parameter changed. So no single parameter identifies every sign.
 """
 
 from collections.abc import Mapping
@@ -59,7 +58,7 @@ LOCATIONS: Mapping[str, tuple[float, float, float]] = {
     "side": (-0.88, 0.40, -0.45),
     "belly": (-0.10, 0.98, -0.38),
 }
-"""Where the hand is, from the middle of the shoulders, in shoulder widths; -x is the hand's own side."""
+"""Location of the hand from the middle of the shoulders, in shoulder widths; -x is the hand's own side."""
 
 PATHS: Mapping[str, tuple[float, float]] = {
     "hold": (0.65, 0.00),
@@ -68,7 +67,7 @@ PATHS: Mapping[str, tuple[float, float]] = {
     "circle": (0.95, 0.42),
     "zigzag": (1.15, 0.60),
 }
-"""Shape of the hand's way: seconds it takes once, and its width in shoulder widths."""
+"""Path of the hand by shape: duration of one repetition in seconds, and width in shoulder widths."""
 
 _HALF = 0.5**0.5
 DIRECTIONS: Mapping[str, tuple[float, float, float]] = {
@@ -80,7 +79,7 @@ DIRECTIONS: Mapping[str, tuple[float, float, float]] = {
     "up-across": (_HALF, -_HALF, 0),
     "down-outward": (-_HALF, _HALF, 0),
 }
-"""Where the way leads."""
+"""Direction of the path."""
 
 ORIENTATIONS: Mapping[str, tuple[float, float, float]] = {
     "up-palm-out": (0, 0, 0),
@@ -94,10 +93,10 @@ ORIENTATIONS: Mapping[str, tuple[float, float, float]] = {
     "slanted-palm-in": (180, 15, 45),
     "down-palm-in": (180, 0, 165),
 }
-"""Twist, tilt and roll of the hand, in degrees, and what they amount to: where fingers and palm point."""
+"""Twist, tilt and roll of the hand in degrees; names state the directions of fingers and palm."""
 
 HANDS = ("one", "both", "alternating", "passive")
-"""One hand; both doing the same, together or in turns; or the other hand a ground for the first."""
+"""One hand; both hands with the same movement, in phase or alternating; or a passive other hand as base."""
 _HANDS_ODDS = (0.5, 0.2, 0.1, 0.2)
 _REPEATS = (1, 2)
 _REPEATS_ODDS = (0.6, 0.4)
@@ -150,7 +149,7 @@ def _fresh_sign(generator: np.random.Generator) -> Sign:
 
 
 def _minimal_pair(sign: Sign, generator: np.random.Generator) -> Sign:
-    """Draw one parameter of `sign` anew."""
+    """Replace one parameter of `sign` by a random one."""
     match generator.integers(5):
         case 0:
             start_shape, end_shape = _shapes(generator)
@@ -169,7 +168,7 @@ def _minimal_pair(sign: Sign, generator: np.random.Generator) -> Sign:
 
 
 def _canonical(sign: Sign) -> Sign:
-    """Write signs that look the same in the same way."""
+    """Return the canonical form, so that signs that look the same are equal."""
     if sign.path == "zigzag":
         return replace(sign, repeats=1)
     if sign.path != "hold":

@@ -1,6 +1,6 @@
-"""Takes: what is different each time the same signer makes the same sign.
+"""Takes: random variation between recordings of the same sign by the same signer.
 
-Every draw of take i comes from generators seeded by (seed, i), so any take can be made without the others.
+All draws of take i come from generators seeded by (seed, i), so each take can be generated independently.
 """
 
 from dataclasses import dataclass
@@ -19,32 +19,32 @@ _NUM_UNIFORM = 40
 _NUM_NORMAL = 20
 _NUM_ACCENT = 7
 _SPAN_ODDS = (0.35, 0.12)
-"""Odds that a hand is lost once, and once more."""
+"""Probabilities of a first and of a second span in which the detector loses a hand."""
 _SPAN_FRAMES = (2, 9)
 
 
 @dataclass(frozen=True)
-class Roll:
-    """Who makes what: columns over B takes."""
+class Schedule:
+    """Sign, signer and session of B takes, as arrays."""
 
     index: NDArray[np.int64]
     sign: NDArray[np.int64]
     signer: NDArray[np.int64]
     session: NDArray[np.int64]
-    """Of this signer: 0 .. sessions per signer - 1."""
+    """Session of this signer, from 0 to sessions per signer - 1."""
 
 
 @dataclass(frozen=True)
 class Takes:
-    """Columns over B takes; axis H is the dominant hand, then the other."""
+    """Properties of B takes, as arrays; axis H is the dominant hand, then the other."""
 
-    roll: Roll
+    schedule: Schedule
     boundaries: NDArray[np.float64]
-    """(B, 5) frames at which rest, raising, stroke, lowering and rest end."""
+    """(B, 5) end frames of rest, raising, stroke, lowering and rest."""
     num_frames: NDArray[np.int64]
     """(B,) from 30 to 80."""
     warp: NDArray[np.float64]
-    """(B,) power that bends the time of the stroke."""
+    """(B,) exponent of the time warp of the stroke."""
     amplitude: NDArray[np.float64]
     """(B,) factor on the width of the movement."""
     location_offset: NDArray[np.float64]
@@ -54,30 +54,32 @@ class Takes:
     laxness: NDArray[np.float64]
     """(B,) added to the signer's."""
     wander_phase: NDArray[np.float64]
-    """(B, H + 1, 3) radians, of the slow wander of both hands and of the body."""
+    """(B, H + 1, 3) radians, phases of the slow drift of both hands and of the body."""
     confidence_offset: NDArray[np.float64]
-    """(B, H) a hand that the detector sees well or badly throughout."""
+    """(B, H) added to a hand's confidence in the whole take."""
     lost_from: NDArray[np.float64]
     """(B, H, 2) first frames of the spans in which the detector loses a hand."""
     lost_until: NDArray[np.float64]
-    """(B, H, 2) the frames after them; equal to `lost_from` for no span."""
+    """(B, H, 2) end frames (excluded) of these spans; equal to `lost_from` if there is no span."""
 
     def concatenated_frames(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return, for every frame of all takes one after the other, its take's position and its time."""
+        """Return the take index and the time of each frame, for the concatenated frames of all takes."""
         take = np.repeat(np.arange(len(self.num_frames)), self.num_frames)
         starts = np.cumsum(self.num_frames) - self.num_frames
         return take, (np.arange(len(take)) - starts[take]).astype(np.float64)
 
 
-def draw_takes(roll: Roll, *, signs: SignTable, signers: Signers, cameras: Cameras, seed: int) -> Takes:
-    """Draw everything about the takes of `roll` but the detector's noise."""
-    uniform, normal, accent = _draws(roll, seed)
-    boundaries = _boundaries(roll, uniform[:, :6], signs, signers, cameras)
+def draw_takes(
+    schedule: Schedule, *, signs: SignTable, signers: Signers, cameras: Cameras, seed: int
+) -> Takes:
+    """Draw all random properties of the takes in `schedule`, except the detector's noise."""
+    uniform, normal, accent = _draws(schedule, seed)
+    boundaries = _boundaries(schedule, uniform[:, :6], signs, signers, cameras)
     num_frames = np.rint(boundaries[:, -1]).astype(np.int64)
     lost_from, lost_until = _lost_spans(uniform[:, 16:28].reshape(-1, 2, 2, 3), num_frames)
     own = normal[:, :12].reshape(-1, 2, 2, 3)
     return Takes(
-        roll=roll,
+        schedule=schedule,
         boundaries=boundaries,
         num_frames=num_frames,
         warp=np.exp(0.15 * normal[:, 12]),
@@ -92,12 +94,16 @@ def draw_takes(roll: Roll, *, signs: SignTable, signers: Signers, cameras: Camer
     )
 
 
-def _draws(roll: Roll, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the takes' uniform and normal numbers, and those that a signer's takes of a sign share."""
-    uniform = np.empty((len(roll.index), _NUM_UNIFORM))
-    normal = np.empty((len(roll.index), _NUM_NORMAL))
-    accent = np.empty((len(roll.index), _NUM_ACCENT))
-    for row, (index, sign, signer) in enumerate(zip(roll.index, roll.sign, roll.signer, strict=True)):
+def _draws(
+    schedule: Schedule, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return each take's uniform and normal numbers, and those shared by all takes of a sign by a signer."""
+    uniform = np.empty((len(schedule.index), _NUM_UNIFORM))
+    normal = np.empty((len(schedule.index), _NUM_NORMAL))
+    accent = np.empty((len(schedule.index), _NUM_ACCENT))
+    for row, (index, sign, signer) in enumerate(
+        zip(schedule.index, schedule.sign, schedule.signer, strict=True)
+    ):
         generator = generator_for(Draw.TAKE, index, seed=seed)
         uniform[row] = generator.random(_NUM_UNIFORM)
         normal[row] = generator.standard_normal(_NUM_NORMAL)
@@ -106,15 +112,15 @@ def _draws(roll: Roll, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def _boundaries(
-    roll: Roll, uniform: NDArray[np.float64], signs: SignTable, signers: Signers, cameras: Cameras
+    schedule: Schedule, uniform: NDArray[np.float64], signs: SignTable, signers: Signers, cameras: Cameras
 ) -> NDArray[np.float64]:
-    """Return when each phase ends, in frames, all stretched alike where a take would be too short or long."""
-    stroke = signs.seconds[roll.sign] * (0.8 + 0.4 * uniform[:, 5])
+    """Return the end of each phase in frames; takes that are too short or long are scaled to the limits."""
+    stroke = signs.seconds[schedule.sign] * (0.8 + 0.4 * uniform[:, 5])
     low, high = np.array([(0.05, 0.22, 0, 0.20, 0.05), (0.35, 0.40, 0, 0.40, 0.45)])
     seconds = low + (high - low) * uniform[:, :5]
     seconds[:, 2] = stroke
-    seconds[:, 1:4] *= signers.slowness[roll.signer][:, None]
-    ends = np.cumsum(seconds, axis=1) * cameras.frame_rate[roll.signer, roll.session][:, None]
+    seconds[:, 1:4] *= signers.slowness[schedule.signer][:, None]
+    ends = np.cumsum(seconds, axis=1) * cameras.frame_rate[schedule.signer, schedule.session][:, None]
     return ends * np.clip(1.0, MIN_FRAMES / ends[:, -1], MAX_FRAMES / ends[:, -1])[:, None]
 
 

@@ -14,7 +14,7 @@ from core.augment.placement import draw_placement, placed_before
 from core.augment.plane_maps import PlaneMaps
 from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
-from core.augment.turning import draw_turns
+from core.augment.turning import draw_rotation_and_scale
 from core.augment.views import ClipBatch, View, cut_view, make_views
 from core.corpora.packed import RaggedBatch
 from core.kernels.library import NativeLibrary, native_library
@@ -137,7 +137,7 @@ def test_a_view_is_its_steps_one_after_the_other(lengths: list[int], config: Vie
     placement = draw_placement(num_clips, config, generator)
     cut = cut_view(batch, crop, num_frames=config.num_frames)
     points = reference.transformed(reference.placed(cut.points, placement), matrices)
-    points = reference.exchanged(points, swapped, mirror_trunk=config.hand_swap_mirrors_trunk)
+    points = reference.swapped(points, swapped, mirror_trunk=config.hand_swap_mirrors_trunk)
     hand_visible = torch.where(swapped[:, None, None], cut.hand_visible.flip(2), cut.hand_visible)
 
     view = draw_view(batch, config, seeded(seed))
@@ -249,9 +249,7 @@ def test_odds_are_those_of_the_configuration() -> None:
     same_for_all = (matrices == matrices[:, :1]).all(dim=(1, 2, 3)).float().mean()  # type: ignore[call-overload]
     assert untouched.item() == pytest.approx(0.4, abs=0.03)
     assert same_for_all.item() == pytest.approx(0.4 + 0.6 * 0.75, abs=0.03)
-    exchanged = draw_numbers(
-        torch.full((4000,), 9), ViewConfig(hand_swap_probability=0.3), seeded(0)
-    ).exchanged
+    exchanged = draw_numbers(torch.full((4000,), 9), ViewConfig(hand_swap_probability=0.3), seeded(0)).swapped
     assert exchanged.float().mean().item() == pytest.approx(0.3, abs=0.03)
 
 
@@ -299,13 +297,13 @@ def test_placement_moves_only_the_trunk_and_keeps_its_shape() -> None:
 def test_turns_keep_angles_and_ratios_and_each_parts_are_its_own() -> None:
     config = ViewConfig(rotation_range=0.5, scale_range=0.2)
     points = torch.rand(20, 1, 49, 2)
-    together = draw_turns(20, config, seeded(0)).about(0.5).apply_(points.clone())
+    together = draw_rotation_and_scale(20, config, seeded(0)).about(0.5).apply_(points.clone())
     before, after = ((each - each[:, :, :1]).norm(dim=-1)[:, 0, 1:] for each in (points, together))
     factors = after / before  # (B, 48)
     assert (factors - 1).abs().max() <= 0.2 + 1e-4
     torch.testing.assert_close(factors, factors[:, :1].expand(-1, 48), rtol=1e-3, atol=1e-4)
     apart = config.model_copy(update={"parts_move_apart": True})
-    moved = draw_turns(20, apart, seeded(0)).about(0.5).apply_(points.clone())
+    moved = draw_rotation_and_scale(20, apart, seeded(0)).about(0.5).apply_(points.clone())
     torch.testing.assert_close(moved[:, :, :21], together[:, :, :21])
     assert not torch.allclose(moved[:, :, 21:42], together[:, :, 21:42])
 

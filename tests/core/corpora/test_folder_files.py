@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.corpora.folder_files import files_below, told_left_out
+from core.corpora.folder_files import describe_left_out, files_below
 from core.corpora.readers.untrusted.unpack import UnpackLimits, unpack
 from core.corpora.source_digest import SourceDigest
 from core.errors import CorpusError
@@ -51,10 +51,14 @@ def test_an_upload_holds_the_same(folder: Path, caplog: pytest.LogCaptureFixture
 def test_a_folder_of_nothing_but_such_things_says_what_they_are(folder: Path) -> None:
     for name in ("a.pose", "c.pose"):
         (folder / name).unlink()
-    with pytest.raises(CorpusError, match=r"clips has no files in it\. 4 entries were left out: 'loop', 'b"):
+    with pytest.raises(
+        CorpusError, match=r"clips has no readable files\. 4 entries were left out: 'loop', 'b"
+    ):
         read(folder)
     with (
-        pytest.raises(CorpusError, match=r"clips has no files in it\. 4 entries were left out: 'loop', 'b"),
+        pytest.raises(
+            CorpusError, match=r"clips has no readable files\. 4 entries were left out: 'loop', 'b"
+        ),
         as_one_file(folder),
     ):
         pass
@@ -69,5 +73,5 @@ def test_files_come_folder_by_folder(tmp_path: Path) -> None:
 
 
 def test_of_many_a_few_are_named(tmp_path: Path) -> None:
-    sentence = told_left_out([tmp_path / str(number) for number in range(7)], tmp_path)
+    sentence = describe_left_out([tmp_path / str(number) for number in range(7)], tmp_path)
     assert sentence.startswith("7 entries were left out: '0', '1', '2', '3', '4' and 2 more.")

@@ -90,7 +90,7 @@ def test_signers_that_differ_in_capitals_alone_are_named(tmp_path: Path, out: Pa
     report = import_corpus(spec(path), out, SilentObserver())["report"]
     assert PackedCorpus.open(out / "corpus").signer_names == ("Ann", "ann", "ben")
     assert isinstance(report, dict)
-    assert "different people: 'Ann' and 'ann'. Name them alike" in report["notes"][-1]
+    assert "different signers: 'Ann' and 'ann'. If they are the same person" in report["notes"][-1]
 
 
 def test_test_clips_alone_are_a_corpus(tmp_path: Path, out: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_archive_is_unpacked_and_cleared_away(shared_data: Path, tmp_path: Pa
 
 def test_an_archive_above_the_limits_is_refused(signs: Path, tmp_path: Path, out: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "upload"), "zip", signs.parent, signs.name)
-    with pytest.raises(CorpusError, match="unpacks to more than 100 bytes"):
+    with pytest.raises(CorpusError, match="has more than 100 bytes when unpacked"):
         import_corpus(spec(Path(archive)), out, SilentObserver(), limits=UnpackLimits(max_bytes=100))
     assert list(out.iterdir()) == []
 
@@ -167,7 +167,7 @@ def test_a_source_without_hands_says_how_many_and_why(tmp_path: Path, out: Path)
         width=640,
         height=480,
     )
-    with pytest.raises(CorpusError, match=r"2 no hands, 1 no frames\. For example 000000: A clip"):
+    with pytest.raises(CorpusError, match=r"2 no hands, 1 no frames\. Example: 000000: The clip"):
         import_corpus(spec(tmp_path / "idle.npz"), out, SilentObserver())
     assert list(out.iterdir()) == []
 

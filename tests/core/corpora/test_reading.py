@@ -111,7 +111,7 @@ def test_damage_found_by_a_process_is_raised_here() -> None:
 
 
 @pytest.mark.system
-def test_a_killed_process_is_told_apart_from_damage() -> None:
+def test_a_killed_process_is_a_memory_error_not_damage() -> None:
     clips = read_clips(endless(), processes=2)
     next(clips)
     multiprocessing.active_children()[0].kill()

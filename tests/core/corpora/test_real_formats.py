@@ -98,7 +98,7 @@ def test_a_table_decides_labels_signers_and_splits(tmp_path: Path) -> None:
     assert corpus.splits.tolist() == [0, 1, 0, 0]
     assert report["notes"] == [
         "1 clips are not in labels.csv: 3.",
-        "1 names of labels.csv have no clip: 9.",
+        "1 names in labels.csv have no clip: 9.",
     ]
 
 

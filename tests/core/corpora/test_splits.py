@@ -44,7 +44,7 @@ def config(**fields: Any) -> SplitConfig:
 many_labels = st.lists(st.integers(-1, 3), min_size=8, max_size=60)
 
 
-def test_with_nothing_said_all_is_train() -> None:
+def test_clips_without_a_given_split_are_train() -> None:
     split = assign_splits(facts(3), SplitConfig())
     assert split.names == ("train",)
     assert split.splits.tolist() == [0, 0, 0]
@@ -130,7 +130,9 @@ def test_a_given_split_with_a_signer_on_both_sides_is_refused() -> None:
 
 def test_one_clip_under_two_names_on_both_sides_is_refused() -> None:
     known = facts(3, contents=[7, 8, 7], given_splits=["train", "train", "val"])
-    with pytest.raises(SplitError, match="'clip 0' and 'clip 2' are identical but in 'train' and 'val'"):
+    with pytest.raises(
+        SplitError, match="'clip 0' and 'clip 2' are identical, but in splits 'train' and 'val'"
+    ):
         assign_splits(known, SplitConfig())
     assign_splits(known, config(allow_overlap=True))
 
@@ -140,15 +142,15 @@ def test_one_clip_under_two_names_on_both_sides_is_refused() -> None:
     [
         (
             ["test", "val", "train", "val"],
-            "Clip 'a' is in both 'test' and 'val'; 1 of the 2 clips of 'val' are in 'test' too. Remove these "
-            r"from the list or file of 'val' \(it may be called dev\), or all of it if it repeats the other",
+            "Clip 'a' is in both 'test' and 'val'. 1 of the 2 clips of 'val' are also in 'test'. Remove them "
+            r"from the list or file of 'val' \(it may be named dev\), remove that list if it is a copy",
         ),
         (
             ["test", "train", "test", "train"],
-            "in both 'test' and 'train'; 1 of the 2 clips of 'train' are in 'test' too. Remove these from "
-            "the list or file of 'train', or all",
+            "in both 'test' and 'train'. 1 of the 2 clips of 'train' are also in 'test'. Remove them from "
+            "the list or file of 'train', remove that list",
         ),
-        (["a", "b", "b", "b"], "Clip 'a' is in both 'a' and 'b'; 1 of the 1 clips of 'a' are in 'b' too"),
+        (["a", "b", "b", "b"], "Clip 'a' is in both 'a' and 'b'. 1 of the 1 clips of 'a' are also in 'b'"),
     ],
 )
 def test_one_clip_of_one_name_on_both_sides_is_refused(given_splits: list[str | None], message: str) -> None:
@@ -185,7 +187,7 @@ def test_random_of_a_single_clip_leaves_test_empty() -> None:
 
 def test_clips_of_unknown_signers_cannot_be_split_by_signer() -> None:
     known = facts(3, signers=[0, 1, -1])
-    with pytest.raises(SplitError, match="1 of 3 clips name no signer"):
+    with pytest.raises(SplitError, match="1 of 3 clips have no signer"):
         assign_splits(known, config(by="signer", test=["signer 1"]))
     allowed = config(by="signer", test=["signer 1"], allow_overlap=True)
     assert assign_splits(known, allowed).splits.tolist() == [0, 1, 0]

@@ -99,7 +99,7 @@ def test_a_corpus_without_clips_is_refused(make_corpus: CorpusMaker) -> None:
 
 
 def test_nothing_is_overwritten(corpus: PackedCorpus) -> None:
-    with pytest.raises(CorpusError, match="exists already"):
+    with pytest.raises(CorpusError, match="already exists"):
         write_corpus(corpus.path, three_signers(), name="x", split=SplitConfig(), provenance={})
     corpus.verify()
 

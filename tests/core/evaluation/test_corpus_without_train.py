@@ -32,7 +32,7 @@ def test_it_can_be_scored_on_from_another_corpus(tested: PackedCorpus, tmp_path:
 
 def test_who_wants_to_train_on_it_is_told(tested: PackedCorpus, tmp_path: Path) -> None:
     there_are = r"splits are 'train' \(0 clips\), 'test' \(8 clips\)"
-    with pytest.raises(SpecError, match=f"No clip of corpus 'tested' is selected; its {there_are}"):
+    with pytest.raises(SpecError, match=f"`clips` selects no clip of corpus 'tested'. Its {there_are}"):
         pretrain(PretrainSpec(corpus=str(tested.path), recipe="smoke"), tmp_path)
     with pytest.raises(SplitError, match=f"0 train and 8 test clips; .*{there_are}.* as test_corpus"):
         evaluate(EvaluateSpec(corpus=str(tested.path), features="keypoints"))

@@ -171,7 +171,7 @@ def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_p
             EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=one_signer, folds="each_signer")
         )
     nobody = ClipSelection(signers=("nobody",))
-    with pytest.raises(SpecError, match=r"has no 'nobody'; it has 'signer-0'"):
+    with pytest.raises(SpecError, match=r"has no 'nobody'\. It has 'signer-0'"):
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=nobody))
 
 

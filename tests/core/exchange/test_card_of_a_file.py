@@ -49,7 +49,7 @@ def test_a_number_that_is_there_often_is_held_once(
 ) -> None:
     held = sum(each.numel() for each in torch.load(checkpoint, weights_only=True)["state_dict"].values())
     with pytest.raises(
-        EncoderError, match=r"describes a network of \d{10,} .* holds (\d+) numbers"
+        EncoderError, match=r"describes a network of \d{10,} .* holds only (\d+) numbers"
     ) as refused:
         imported(
             checkpoint, state=padding, change=lambda config: config["encoder"].update(feature_width=80_000)
@@ -62,9 +62,7 @@ def test_views_of_more_frames_than_memory_bears_are_refused(checkpoint: Path) ->
     def lengthen(config: Any) -> None:
         config["views"]["num_frames"] = 10**9
 
-    with pytest.raises(
-        EncoderError, match=r"views of 1000000000 frames.*; the most that is imported is 4096"
-    ):
+    with pytest.raises(EncoderError, match=r"views of 1000000000 frames.*; the limit is 4096"):
         imported(checkpoint, state={}, change=lengthen)
     assert not (checkpoint.parent / "out").exists()
 

@@ -161,7 +161,7 @@ def test_a_card_of_a_network_larger_than_the_file_is_refused_before_memory_is_ta
         card["config"]["encoder"]["feature_width"] = 2**24
         content["signforge_card"] = json.dumps(card)
 
-    with pytest.raises(EncoderError, match=r"describes a network of \d{15,} parameters a stream"):
+    with pytest.raises(EncoderError, match=r"describes a network of \d{15,} parameters per stream"):
         imported(changed(checkpoint, change), tmp_path)
 
 
@@ -171,10 +171,10 @@ TENSOR = "encoder_q.proj.weight_body.weight"
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda c: c.pop("state_dict"), "no `state_dict`"),
-        (lambda c: c.update(epoch="3"), "`epoch` is no whole number but str"),
-        (lambda c: c.update(epoch=-1), "`epoch` must be 0 to 2147483647"),
-        (lambda c: c.update(epoch=2**31), "`epoch` must be 0 to 2147483647"),
+        (lambda c: c.pop("state_dict"), "with a `state_dict`"),
+        (lambda c: c.update(epoch="3"), "`epoch` must be an integer; got str"),
+        (lambda c: c.update(epoch=-1), "`epoch` must be from 0 to 2147483647"),
+        (lambda c: c.update(epoch=2**31), "`epoch` must be from 0 to 2147483647"),
         (lambda c: c.update(epoch=10**5000), "cannot be read as weights"),
         (lambda c: c.update(signforge_card="{}"), "card cannot be read"),
         (lambda c: c["state_dict"].pop(TENSOR), f"lacks 1 of the 384 tensors of an encoder: {TENSOR}"),
@@ -192,13 +192,13 @@ TENSOR = "encoder_q.proj.weight_body.weight"
         ),
         (
             lambda c: c["state_dict"].update({TENSOR: torch.full((1, 16), torch.nan)}),
-            f"1 tensors with values that are not finite: {TENSOR}",
+            f"1 tensors with NaN or infinite values: {TENSOR}",
         ),
-        (lambda c: c["state_dict"].update({TENSOR: [0.0]}), "no plain tensors: 'encoder_q"),
-        (lambda c: c["state_dict"].update({3: torch.zeros(1)}), "no plain tensors: 3"),
+        (lambda c: c["state_dict"].update({TENSOR: [0.0]}), "not plain tensors: 'encoder_q"),
+        (lambda c: c["state_dict"].update({3: torch.zeros(1)}), "not plain tensors: 3"),
         (
             lambda c: c["state_dict"].update({TENSOR: torch.zeros(1, 16).to_sparse()}),
-            "no plain tensors: 'encoder_q",
+            "not plain tensors: 'encoder_q",
         ),
         (lambda c: c["state_dict"].update({f"module.{TENSOR}": torch.zeros(1, 16)}), "both with and without"),
         (
@@ -232,7 +232,7 @@ def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(
     traces = tmp_path / "traces"
     hostile = changed(checkpoint, lambda content: content.update(epoch=Malice(traces)))
     with pytest.raises(
-        EncoderError, match=r"refused: its pickle asks for .*Path.*weights need no such thing"
+        EncoderError, match=r"rejected: its pickle uses .*Path.*not allowed in a file of weights"
     ):
         read_released(hostile)
     assert not traces.exists()
@@ -291,14 +291,14 @@ def of_other_files(path: Path) -> bytes:
     [
         (tar_of, "is a tar archive"),
         (legacy, r"format before 1\.6.*weights_only=True"),
-        (flipped, "do not have their checksum"),
+        (flipped, "checksum of .* does not match"),
         (compressed, "has compressed members"),
-        (swollen, "has a pickle of more than 67108864 bytes"),
+        (swollen, "has a pickle above the limit of 67108864 bytes"),
         (of_other_files, "cannot be read as weights"),
-        (lambda path: path.read_bytes()[:-1000], "is cut short or damaged"),
-        (lambda path: pickle.dumps({"state_dict": {}}), "is a bare pickle"),
-        (lambda path: b"", "is no file of torch.save"),
-        (lambda path: json.dumps({"state_dict": {}}).encode(), "is no file of torch.save"),
+        (lambda path: path.read_bytes()[:-1000], "is truncated or damaged"),
+        (lambda path: pickle.dumps({"state_dict": {}}), "is a plain pickle"),
+        (lambda path: b"", "is not a file of torch.save"),
+        (lambda path: json.dumps({"state_dict": {}}).encode(), "is not a file of torch.save"),
     ],
 )
 def test_what_is_no_whole_file_of_its_kind_is_refused(
@@ -322,7 +322,7 @@ def test_a_tensor_that_claims_more_than_its_bytes_is_refused(checkpoint: Path, t
         imported(path, tmp_path)
 
 
-def test_no_file_and_a_wish_to_stop(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_stop_request(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"There is no file .*nothing\.pth\.tar"):
         imported(tmp_path / "nothing.pth.tar", tmp_path)
     with pytest.raises(Stopped):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.corpora.contents import contents_of, shortened
+from core.corpora.contents import clip_digests, short_digests
 from core.corpora.packed import PackedCorpus
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
@@ -35,7 +35,7 @@ def some_clips(*lengths: int) -> list[Clip]:
     return [Clip.of(random.random((length, 49, 2)), random.random((length, 49)) < 0.5) for length in lengths]
 
 
-def test_file_and_folder_load_the_same_and_the_card_tells_the_lineage(folder: Path) -> None:
+def test_file_and_folder_load_the_same_and_the_card_has_the_lineage(folder: Path) -> None:
     by_folder, by_file = load_encoder(folder), load_encoder(folder / "encoder.safetensors")
     assert by_folder.card == by_file.card
     assert (by_folder.card.name, by_folder.card.corpus.name, by_folder.card.step) == ("mine", "random", 12)
@@ -65,7 +65,8 @@ def test_the_clips_it_was_pretrained_on_lie_beside_the_network(folder: Path, tmp
     corpus = PackedCorpus.open(folder.parent / "corpus")
     train = corpus.select(ClipSelection(splits=("train",)))
     assert loaded.pretrained_clips is not None
-    np.testing.assert_array_equal(loaded.pretrained_clips, np.sort(shortened(contents_of(corpus, train))))
+    digests = short_digests(clip_digests(corpus, train))
+    np.testing.assert_array_equal(loaded.pretrained_clips, np.sort(digests))
     save_encoder(
         tmp_path, loaded.model, loaded.card, pretrained_clips=loaded.pretrained_clips[::-1].repeat(2)
     )
@@ -111,7 +112,5 @@ def test_what_is_not_a_whole_encoder_is_refused(folder: Path, tmp_path: Path, ki
 def test_a_checkpoint_is_sent_to_the_import(tmp_path: Path, as_zip: bool) -> None:
     path = tmp_path / "theirs.pth.tar"
     torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=as_zip)
-    with pytest.raises(
-        EncoderError, match=f"`signforge encoders import {path} --name NAME` makes an encoder"
-    ):
+    with pytest.raises(EncoderError, match=f"`signforge encoders import {path} --name NAME`, then download"):
         load_encoder(path)

@@ -1,11 +1,11 @@
-"""Official annotations of WLASL and MS-ASL, and the lists of NLA-SLR and Uni-Sign, as checked records."""
+"""Annotation files of WLASL and MS-ASL and lists of NLA-SLR and Uni-Sign, as validated records."""
 
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, NonNegativeInt, TypeAdapter, ValidationError
 
-from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
 from core.specs.faults import fault_sentence
 
@@ -23,21 +23,21 @@ class WlaslInstance(BaseModel):
 
 
 class WlaslGloss(BaseModel):
-    """A gloss in `WLASL_v0.3.json`; its place in the file is its number."""
+    """A gloss in `WLASL_v0.3.json`; its position in the file is its class number."""
 
     gloss: str
     instances: list[WlaslInstance]
 
 
 class NsltEntry(BaseModel):
-    """A video in `nslt_<classes>.json`: its split, and class, first and last frame."""
+    """A video in `nslt_<classes>.json`: its split, and its class, first frame and last frame."""
 
     subset: str
     action: tuple[NonNegativeInt, int, int]
 
 
 class MsaslEntry(BaseModel):
-    """A sign in `MSASL_<split>.json`: a stretch of a video."""
+    """A sign in `MSASL_<split>.json`: a segment of a video."""
 
     label: NonNegativeInt
     text: str
@@ -75,14 +75,14 @@ UNI_SIGN = TypeAdapter(dict[str | int, UniSignEntry])
 
 
 def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
-    """An annotation file in JSON.
+    """Read an annotation file in JSON.
 
     Raises:
-        CorpusError: unreadable, too large, or not as the benchmark publishes it.
+        CorpusError: unreadable, too large, or not in the benchmark's published format.
     """
-    with damage_named(path):
+    with as_corpus_error(path):
         if (num_bytes := path.stat().st_size) > MAX_JSON_BYTES:
-            raise CorpusError(f"{path} has {num_bytes} bytes; annotations are read up to {MAX_JSON_BYTES}.")
+            raise CorpusError(f"{path} has {num_bytes} bytes; the limit is {MAX_JSON_BYTES} bytes.")
         data = path.read_bytes()
     try:
         return kind.validate_json(data)
@@ -90,11 +90,11 @@ def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
         raise _not_as_published(path, error) from None
 
 
-def checked(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
-    """The records in a pickle's value; `path` is named in errors.
+def validate_records(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
+    """Validate the records in a pickle's value; `path` is named in errors.
 
     Raises:
-        CorpusError: they are others.
+        CorpusError: the records have another format.
     """
     try:
         return kind.validate_python(value)
@@ -103,4 +103,6 @@ def checked(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
 
 
 def _not_as_published(path: Path, error: ValidationError) -> CorpusError:
-    return CorpusError(f"{path} is not as annotations are published. {fault_sentence(error.errors()[0])}")
+    return CorpusError(
+        f"{path} does not have the published annotation format. {fault_sentence(error.errors()[0])}"
+    )

@@ -1,4 +1,4 @@
-"""Which class a list's number means: lists count from 0 or from 1, and files of classes' names do, too."""
+"""Map class numbers of lists to class names; both lists and name files may count from 0 or from 1."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,58 +11,59 @@ from core.errors import CorpusError
 _NUMBERED = re.compile(r"(\d{1,9})[\s,]+(.+)")
 
 Line = tuple[str, int | None]
-"""A clip's place in a list, and its class number, None where the line has none."""
+"""A clip's path in a list, and its class number, None if the line has none."""
 
 
 @dataclass(frozen=True)
 class ClassNames:
-    """Names of classes by their numbers; `are_stated` where the file writes the numbers itself."""
+    """Class names by number; `are_stated` if the file has the numbers itself."""
 
     names: Mapping[int, str]
     are_stated: bool
 
     @classmethod
     def of(cls, lines: Sequence[str]) -> "ClassNames":
-        """The names of `<number> <name>` lines, or where one line is none, of names alone, from 0."""
+        """Parse lines `<number> <name>`; if any line has another form, all are names, numbered from 0."""
         found = [_NUMBERED.fullmatch(line) for line in lines]
         numbered = {int(match[1]): match[2].strip() for match in found if match}
         return cls(numbered, True) if all(found) else cls(dict(enumerate(lines)), False)
 
 
 def first_number(lines: Sequence[Line], classes: ClassNames, report: ReadReport) -> int:
-    """What the lists call the first of the named classes: 0, 1, or its number in the names' file.
+    """Return the lists' number of the first named class: 0, 1, or its number in the name file.
 
-    Where several fit, folders that are called as classes decide, else the stated numbers; the report says so.
+    If several are possible, folders named like classes decide, or else the stated numbers. The report notes
+    the choice.
 
     Raises:
-        CorpusError: several fit, and nothing decides.
+        CorpusError: several are possible, and neither folders nor stated numbers decide.
     """
-    fitting = _fitting({number for _, number in lines if number is not None}, classes)
+    fitting = _possible_first_numbers({number for _, number in lines if number is not None}, classes)
     if len(fitting) == 1:
         return fitting[0]
-    if (first := _as_folders_tell(lines, classes, fitting)) is not None:
-        report.note(f"Class numbers of the lists begin with {first}, as the folders of their clips tell.")
+    if (first := _first_number_by_folders(lines, classes, fitting)) is not None:
+        report.note(f"Class numbers in the lists start at {first}, according to the names of clip folders.")
         return first
     if not classes.are_stated:
         raise CorpusError(
-            f"Nothing tells whether the lists' class numbers count from 0 or from 1: neither 0 nor "
-            f"{len(classes.names)} occurs, and the {len(classes.names)} classes' names have no numbers. Put "
-            "its number before each name in classInd.txt."
+            f"The lists' class numbers are ambiguous: they may count from 0 or from 1. Neither 0 nor "
+            f"{len(classes.names)} occurs, and the {len(classes.names)} class names have no numbers. In "
+            "classInd.txt, write the number before each name."
         )
     report.note(
-        "Class numbers of the lists were taken for those before the classes' names: neither the first nor "
-        "the last class has a clip that would tell."
+        "Class numbers in the lists were assumed to be those before the class names. This could not be "
+        "checked: the first or the last class has no clip."
     )
     return min(classes.names)
 
 
 def class_of(number: int, first: int, classes: ClassNames) -> str | None:
-    """The name of the class that the lists call `number`, if it has one."""
+    """Return the name of class `number` of the lists, or None."""
     return classes.names.get(number - first + min(classes.names, default=0))
 
 
-def _fitting(numbers: set[int], classes: ClassNames) -> list[int]:
-    """What the lists may call the first class, so that no number is beyond the names; one where none fits."""
+def _possible_first_numbers(numbers: set[int], classes: ClassNames) -> list[int]:
+    """Return first numbers for which no class number exceeds the names; a default if there is none."""
     if not numbers or 0 in numbers:
         return [0]
     lowest, highest = min(classes.names, default=1), max(classes.names, default=0)
@@ -75,8 +76,10 @@ def _fitting(numbers: set[int], classes: ClassNames) -> list[int]:
     return fitting or [min(lowest, 1) if classes.are_stated else 1]
 
 
-def _as_folders_tell(lines: Sequence[Line], classes: ClassNames, choices: Sequence[int]) -> int | None:
-    """The choice by which most clips lie in folders called as their classes; None where none is better."""
+def _first_number_by_folders(
+    lines: Sequence[Line], classes: ClassNames, choices: Sequence[int]
+) -> int | None:
+    """Return the choice for which most clips are in folders named like their class; None for a tie."""
     agreeing = {
         first: sum(
             _plain(PurePath(place).parent.name) == _plain(class_of(number, first, classes) or "")
@@ -91,5 +94,5 @@ def _as_folders_tell(lines: Sequence[Line], classes: ClassNames, choices: Sequen
 
 
 def _plain(name: str) -> str:
-    """A class's name without what folders' names change."""
+    """Normalise case and punctuation of a class name, to compare it with folder names."""
     return re.sub(r"[\W_]+", " ", name.casefold())

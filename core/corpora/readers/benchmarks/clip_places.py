@@ -1,4 +1,4 @@
-"""Finding the pose file, or the folder of frames, of every clip that a benchmark lists."""
+"""Find the pose file, or the folder of frames, of each clip in a benchmark's lists."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
@@ -9,7 +9,7 @@ from core.errors import CorpusError
 
 _MOST_PARTS = 4
 _FRAME_SUFFIXES = (".json", ".npy")
-"""Of files that may each be one frame of the clip that their folder is."""
+"""Endings of files that may be single frames; their folder is then the clip."""
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 _NO_POSES = (*_VIDEOS, ".txt", ".csv", ".md", ".jpg", ".png", ".zip", "")
 _POSES = (*_FRAME_SUFFIXES, ".npz", ".pkl", ".pickle", ".pose", ".parquet")
@@ -19,34 +19,36 @@ Found = tuple[ListedClip, Path]
 _Key = tuple[str, ...]
 
 
-def with_pose_files(
+def match_pose_files(
     clips: Sequence[ListedClip],
     wanted: Iterable[ListedClip],
     folder: Path,
     files: Iterable[Path],
     report: ReadReport,
 ) -> list[Found]:
-    """The wanted ones of the clips whose pose file is among `files`; those without are skipped and counted.
+    """Return the wanted clips with their pose file among `files`; clips without one are skipped and counted.
 
-    A clip's file is called as one of its `places`, whatever the endings; folders that lead to it may be left
-    out, the same for all clips. Pose files of no listed clip are mentioned in the report.
+    A clip's file has the name of one of its `places`, with any ending. Leading folders may be missing, the
+    same number for all clips. Pose files of unlisted clips are noted in the report.
 
     Raises:
-        CorpusError: not one clip has a pose file, or a wanted one has several.
+        CorpusError: no clip has a pose file, or a wanted clip has several.
     """
     wanted = set(wanted)
     keys = {path: _key(path.relative_to(folder)) for path in _candidates(folder, files)}
-    place, dropped, paths = max(_ways(clips, keys), key=lambda way: sum(map(bool, way[2])))
+    place, dropped, paths = max(_search_variants(clips, keys), key=lambda way: sum(map(bool, way[2])))
     if not any(paths):
         raise CorpusError(_none_found(clips, folder, keys))
     found = []
     for clip, every in zip(clips, paths, strict=True):
         if clip not in wanted:
             continue
-        wanted.remove(clip)  # lists may have it twice
+        wanted.remove(clip)  # a list may have the clip twice
         choices = _without_own_frames(every)
         if len(choices) > 1:
-            raise CorpusError(f"{choices[0]} and {choices[1]} could both be the pose of clip {clip.name!r}.")
+            raise CorpusError(
+                f"{choices[0]} and {choices[1]} both match clip {clip.name!r}. Remove or rename one of them."
+            )
         if choices:
             found.append((clip, choices[0]))
         else:
@@ -56,26 +58,26 @@ def with_pose_files(
     return found
 
 
-def frames_of(folder: Path) -> tuple[Path, ...]:
-    """The files of a folder that is one clip."""
+def frame_files(folder: Path) -> tuple[Path, ...]:
+    """List the frame files of a clip's folder."""
     return tuple(
         path for path in sorted(folder.iterdir()) if path.suffix in _FRAME_SUFFIXES and path.is_file()
     )
 
 
 def note_unlisted(names: Sequence[str], report: ReadReport) -> None:
-    """Mention keypoints that belong to no listed clip."""
+    """Report keypoints that belong to no listed clip."""
     if names:
         report.note(
-            f"{len(names)} poses are of no listed clip and were not read (for example "
+            f"{len(names)} poses belong to no listed clip and were not read (for example "
             f"{', '.join(names[:_NAMED])})."
         )
 
 
-def _ways(
+def _search_variants(
     clips: Sequence[ListedClip], keys: dict[Path, _Key]
 ) -> Iterable[tuple[int, int, list[Sequence[Path]]]]:
-    """Each way to look for clips: which place, without how many leading folders; and what it finds."""
+    """Yield each way to search: index into `places`, number of dropped leading folders, and files found."""
     index: dict[_Key, list[Path]] = {}
     for path, key in keys.items():
         for start in range(max(0, len(key) - _MOST_PARTS), len(key)):
@@ -89,12 +91,12 @@ def _ways(
 
 
 def _without_own_frames(choices: Sequence[Path]) -> list[Path]:
-    """Without files in a folder that is a choice itself: they are of its clip."""
+    """Remove frame files in a folder that is a choice itself: they are frames of that clip."""
     return [path for path in choices if path.suffix not in _FRAME_SUFFIXES or path.parent not in choices]
 
 
 def _candidates(folder: Path, files: Iterable[Path]) -> Iterable[Path]:
-    """Files that may hold a clip, and folders that may be one."""
+    """Yield files that may hold a clip, and folders whose frames may be a clip."""
     folders: dict[Path, None] = {}
     for path in files:
         if path.suffix.lower() in _NO_POSES:
@@ -106,7 +108,7 @@ def _candidates(folder: Path, files: Iterable[Path]) -> Iterable[Path]:
 
 
 def _key(path: PurePath) -> _Key:
-    """A path's parts without the endings of pose file and video, so that a/b.mp4 finds a/b.pkl."""
+    """Return a path's parts without endings of pose files and videos, so that a/b.mp4 matches a/b.pkl."""
     name = path.name
     for suffix in (*_POSES, *_VIDEOS):
         name = name.removesuffix(suffix)
@@ -126,6 +128,6 @@ def _none_found(clips: Sequence[ListedClip], folder: Path, keys: dict[Path, _Key
     looked_for = " or ".join(clips[0].places) if clips else "nothing"
     there = ", ".join(str(path.relative_to(folder)) for path in list(keys)[:_NAMED]) or "none"
     return (
-        f"None of the {len(clips)} listed clips has a pose file below {folder}: looked for {looked_for}, "
-        f"with any ending; the pose files there are {there}."
+        f"None of the {len(clips)} listed clips has a pose file below {folder}. Searched for {looked_for}, "
+        f"with any ending. The pose files there are {there}."
     )

@@ -1,16 +1,16 @@
-"""Reading the clips that a benchmark lists, whatever format their pose files have."""
+"""Read the clips of a benchmark's lists, from pose files of any supported format."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from core.corpora.readers.benchmarks.clip_places import Found, frames_of, with_pose_files
+from core.corpora.readers.benchmarks.clip_places import Found, frame_files, match_pose_files
 from core.corpora.readers.benchmarks.listed_clips import (
     ListedClip,
     check_labels,
-    chosen,
     note_shared_signers,
     profile_named,
+    select_clips,
     without_repeats,
 )
 from core.corpora.readers.clip_files import ClipFiles
@@ -33,14 +33,14 @@ def open_listed(
     options: ReadOptions,
     report: ReadReport,
 ) -> OpenedSource:
-    """A source of the listed clips that were asked for, each in a pose file of its own among `files`.
+    """Open a source of the selected listed clips, each with its own pose file among `files`.
 
     Raises:
-        CorpusError: not one of them has a pose file, one has two labels, or more was asked for than there is.
+        CorpusError: no clip has a pose file, a clip has two labels, or a selected class or clip is missing.
     """
     check_labels(clips, options.benchmark)
-    wanted = without_repeats(chosen(clips, options.benchmark, report), report)
-    found = with_pose_files(clips, wanted, folder, files, report)
+    wanted = without_repeats(select_clips(clips, options.benchmark, report), report)
+    found = match_pose_files(clips, wanted, folder, files, report)
     note_shared_signers([clip for clip, _ in found], report)
     pieces = [
         ListedPiece(tuple(found[first : first + _FILES_AT_ONCE]), options)
@@ -58,36 +58,36 @@ def open_listed(
 
 
 def with_profile(options: ReadOptions, folder: Path, inside: Path, report: ReadReport) -> ReadOptions:
-    """The options, with the thresholds of the benchmark that folders name where none were asked for.
+    """If no profile is stated, use the thresholds of the benchmark that a folder name mentions.
 
     `inside` is a file or folder below the source's `folder`.
     """
     if options.profile_is_stated:
         return options
-    outside = () if folder.name.startswith(".") else (folder.name,)  # where an archive was unpacked
+    outside = () if folder.name.startswith(".") else (folder.name,)  # hidden: a temporary unpacking folder
     named = str(PurePath(*outside, inside.relative_to(folder)))
     if (profile := profile_named(named)) is None:
         report.note(
-            f"Nothing names the benchmark: the thresholds of {options.profile.name} were used; set profile "
-            "(--profile) for others."
+            f"The benchmark could not be identified, so the thresholds of {options.profile.name} were used. "
+            "For other thresholds set profile (--profile)."
         )
         return options
     report.note(
-        f"The thresholds of {profile.name} were used, as {named!r} names it; set profile "
-        "(--profile) for others."
+        f"The thresholds of {profile.name} were used, because of the name {named!r}. For other thresholds "
+        "set profile (--profile)."
     )
     return replace(options, profile=profile)
 
 
 @dataclass(frozen=True)
 class ListedPiece:
-    """Some listed clips and their pose files."""
+    """A few listed clips and their pose files."""
 
     found: tuple[Found, ...]
     options: ReadOptions
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """The clips; one whose file is damaged is one that cannot be read."""
+        """Yield the clips; `Unreadable` for a damaged file."""
         for clip, path in self.found:
             try:
                 yield read_clip(path, clip, self.options, report)
@@ -96,29 +96,29 @@ class ListedPiece:
 
 
 def read_clip(path: Path, clip: ListedClip, options: ReadOptions, report: ReadReport) -> RawClip:
-    """The one clip of a file or of a folder of frames, of any format, under its listed name.
+    """Read the clip of a file or of a folder of frames, in any format, and give it its listed name.
 
     Raises:
-        CorpusError: it cannot be read, or the options cannot be heeded in its format.
-        PoseError: its keypoints are none.
+        CorpusError: it cannot be read, or its format does not support the options.
+        PoseError: its keypoints are invalid.
     """
     options = replace(options, image_size=options.image_size or clip.image_size)
-    files = frames_of(path) if path.is_dir() else (path,)
+    files = frame_files(path) if path.is_dir() else (path,)
     layout = clip_format_of(files[0])
     if layout is None or (not path.is_dir() if layout.frames_apart else len(files) > 1):
-        raise CorpusError(f"{path} is no pose of one clip, or is damaged.")
+        raise CorpusError(f"{path} is not a pose file of one clip, or is damaged.")
     if layout == coco_wholebody.LAYOUT:
         keypoints, size, rate = coco_wholebody.read_keypoints(path, options, report)
-        return as_listed(Pose(keypoints, size, frame_rate=rate).as_clip(clip.name, options, report), clip)
-    asked = options.benchmark
-    if layout != pose_pickle.LAYOUT and (asked.drop_last_frame or asked.override_image_size):
+        return apply_listing(Pose(keypoints, size, frame_rate=rate).as_clip(clip.name, options, report), clip)
+    benchmark = options.benchmark
+    if layout != pose_pickle.LAYOUT and (benchmark.drop_last_frame or benchmark.override_image_size):
         raise CorpusError(
-            f"{path} is no pickle or .npz: drop_last_frame (--drop-last-frame) and "
-            "override_image_size (--override-image-size) need one."
+            f"{path} is not a pickle or .npz file. drop_last_frame (--drop-last-frame) and "
+            "override_image_size (--override-image-size) work only with these."
         )
-    return as_listed(layout.read(ClipFiles(clip.name, files), options, report), clip)
+    return apply_listing(layout.read(ClipFiles(clip.name, files), options, report), clip)
 
 
-def as_listed(raw: RawClip, clip: ListedClip) -> RawClip:
-    """A clip with what its list says about it."""
+def apply_listing(raw: RawClip, clip: ListedClip) -> RawClip:
+    """Set a clip's label, signer and split from its list."""
     return replace(raw, label=clip.label, signer=clip.signer, split=clip.split)

@@ -1,4 +1,4 @@
-"""Recognising benchmarks' folders, by the files that only they have."""
+"""Detect a benchmark's folder by its characteristic files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,11 +30,13 @@ _READERS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign)
 
 
 def benchmark_reader(folder: Path, files: Sequence[Path]) -> OpenFolder | None:
-    """What opens a folder of these files, if it is a benchmark's.
+    """Return the function that opens a benchmark's folder; None for other folders.
 
     Raises:
-        CorpusError: it is that of several benchmarks.
+        CorpusError: the folder belongs to several benchmarks.
     """
     if wlasl.is_layout(files) and msasl.is_layout(files):
-        raise CorpusError(f"{folder} has the annotations of both WLASL and MS-ASL; import them apart.")
+        raise CorpusError(
+            f"{folder} has the annotations of both WLASL and MS-ASL. Import each benchmark separately."
+        )
     return next((reader.open_folder for reader in _READERS if reader.is_layout(files)), None)

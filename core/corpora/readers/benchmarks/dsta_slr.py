@@ -1,8 +1,8 @@
 """Reader of DSTA-SLR's packs: `<split>_data_joint.npy` (N, 3, T, 27, 1) beside `<split>_label.pkl`.
 
-The 27 joints are SAM-SLR's choice among COCO-WholeBody's: nose, shoulders, elbows and wrists, and ten points
-of each hand; the other eleven are missing. Clips are padded to T frames with their own beginning, or with
-zeros; the padding is cut off.
+The 27 joints are SAM-SLR's selection from COCO-WholeBody: nose, shoulders, elbows and wrists, and ten points
+of each hand. The other eleven points of each hand are missing. Clips are padded to T frames by repeating them
+from their first frame, or with zeros; the padding is removed.
 """
 
 import re
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.corpora.readers.benchmarks.annotations import NAMES, NUMBERS, checked
-from core.corpora.readers.benchmarks.clips import as_listed, with_profile
-from core.corpora.readers.benchmarks.listed_clips import ListedClip, chosen, numbered_label
+from core.corpora.readers.benchmarks.annotations import NAMES, NUMBERS, validate_records
+from core.corpora.readers.benchmarks.clips import apply_listing, with_profile
+from core.corpora.readers.benchmarks.listed_clips import ListedClip, numbered_label, select_clips
 from core.corpora.readers.checks.pixels import check_pixels
 from core.corpora.readers.formats.pose_pickle import Pose
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
@@ -37,7 +37,7 @@ JOINTS = (
 _DATA = re.compile(r"(train|val|dev|test)_data_joint\.npy")
 _CLIPS_AT_ONCE = 32
 _LONGEST_PADDED = 1000
-"""Frames of the longest clip in which repetitions are looked for; packs have 150."""
+"""Maximum length of a clip searched for repetitions, in frames; packs have 150."""
 
 
 def is_layout(files: Sequence[Path]) -> bool:
@@ -48,19 +48,22 @@ def is_layout(files: Sequence[Path]) -> bool:
 def open_folder(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """The clips of all splits, read one after the other.
+    """Open the clips of all splits, in order.
 
     Raises:
-        CorpusError: arrays of another shape, labels that do not fit them, or packs in several folders.
+        CorpusError: arrays of the wrong shape, labels that do not match them, or packs in several folders.
     """
     packs = [path for path in files if _DATA.fullmatch(path.name)]
     if len({path.parent for path in packs}) > 1:
-        raise CorpusError(f"{packs[0]} and {packs[-1]} are of different packs; import each folder apart.")
+        raise CorpusError(
+            f"{packs[0]} and {packs[-1]} belong to different packs. Import each folder separately."
+        )
     listed = {path: _listed(path, split) for path, split in _splits(packs, report).items()}
-    wanted = chosen([clip for clips in listed.values() for clip in clips], options.benchmark, report)
+    wanted = select_clips([clip for clips in listed.values() for clip in clips], options.benchmark, report)
     options = with_profile(options, folder, packs[0].parent, report)
     report.note(
-        "Of each hand the pack has ten points and the wrist of the arm; the other eleven are not visible."
+        "The pack has ten points of each hand, and the arm's wrist. The other eleven points of each hand are "
+        "marked as not visible."
     )
     pieces = _pieces(listed, set(wanted), options)
     return OpenedSource(FORMAT, len(wanted), pieces, options.profile, report, published_split=True)
@@ -68,7 +71,7 @@ def open_folder(
 
 @dataclass(frozen=True)
 class PackPiece:
-    """Some clips' joints (K, 3, T, 27, 1) as they are in the file `path`."""
+    """Joints of a few clips (K, 3, T, 27, 1), unchanged from the file `path`."""
 
     clips: tuple[ListedClip, ...]
     joints: np.ndarray
@@ -76,17 +79,17 @@ class PackPiece:
     options: ReadOptions
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """The clips, without padding, as COCO-WholeBody keypoints."""
+        """Yield the clips as COCO-WholeBody keypoints, without padding."""
         for clip, joints in zip(self.clips, self.joints[..., 0].transpose(0, 2, 3, 1), strict=True):
-            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+            with np.errstate(invalid="ignore"):  # no warning for a signalling NaN
                 frames = _without_padding(joints)  # (T, 27, 3)
                 pose = Pose(_keypoints(frames))
             if len(frames) < len(joints):
-                report.note(f"Padding was cut off: clips had been filled up to {len(joints)} frames.")
+                report.note(f"Padding was removed: clips were padded to {len(joints)} frames.")
             try:
                 with np.errstate(invalid="ignore"):
                     check_pixels(pose.keypoints, self.path)
-                yield as_listed(pose.as_clip(clip.name, self.options, report), clip)
+                yield apply_listing(pose.as_clip(clip.name, self.options, report), clip)
             except (CorpusError, PoseError) as error:
                 yield Unreadable(clip.name, str(error))
 
@@ -104,14 +107,14 @@ def _pieces(
 
 
 def _splits(packs: Sequence[Path], report: ReadReport) -> dict[Path, str]:
-    """Each array's split: what its name says, but `test` for `val_*` in a folder that has no `test_*`."""
+    """Return each array's split: the one in its name, but `test` for `val_*` if there is no `test_*`."""
     splits = {path: SPLIT_NAMES[_split_name(path)] for path in packs}
     if TEST in splits.values() or VAL not in splits.values():
         return splits
     tested = ", ".join(path.name for path, split in splits.items() if split == VAL)
     report.note(
-        f"There is no test_data_joint.npy, so the clips of {tested} are the split {TEST!r}: scores of "
-        f"DSTA-SLR are measured on them. To have them as {VAL!r}, put the test clips' files beside them."
+        f"There is no test_data_joint.npy, so the clips of {tested} are the split {TEST!r}, on which "
+        f"DSTA-SLR's scores are measured. To import them as {VAL!r}, add the files of the test clips."
     )
     return {path: TEST if split == VAL else split for path, split in splits.items()}
 
@@ -121,19 +124,22 @@ def _split_name(path: Path) -> str:
 
 
 def _listed(path: Path, split: str) -> list[ListedClip]:
-    """What the labels beside an array say, one clip for each of its rows."""
+    """Read an array's label file, with one clip for each row of the array."""
     with npy_rows(path) as rows:
         shape, kind = rows.shape, rows.dtype.kind
     if len(shape) != 5 or (shape[1], *shape[3:]) != (3, len(JOINTS), 1) or kind != "f":
-        raise CorpusError(f"{path} must hold numbers (clips, 3, frames, {len(JOINTS)}, 1); got {shape}.")
+        raise CorpusError(
+            f"{path} must hold floating-point numbers of shape (clips, 3, frames, {len(JOINTS)}, 1); got "
+            f"{shape}."
+        )
     label_path = path.with_name(f"{_split_name(path)}_label.pkl")
     if not label_path.is_file():
-        raise CorpusError(f"There is no {label_path.name} beside {path}.")
+        raise CorpusError(f"{label_path.name} is missing beside {path}.")
     value = load_pickle(label_path)
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise CorpusError(f"{label_path} must hold (names of clips, class numbers).")
-    names = checked(value[0], NAMES, label_path)
-    numbers = checked(
+        raise CorpusError(f"{label_path} must hold a pair (clip names, class numbers).")
+    names = validate_records(value[0], NAMES, label_path)
+    numbers = validate_records(
         np.ravel(value[1]).tolist() if isinstance(value[1], np.ndarray) else value[1], NUMBERS, label_path
     )
     if not len(names) == len(numbers) == shape[0]:
@@ -148,16 +154,16 @@ def _listed(path: Path, split: str) -> list[ListedClip]:
 
 
 def _keypoints(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, 27, 3) as COCO-WholeBody keypoints (T, 133, 3), zeros where the pack has nothing."""
+    """Convert frames (T, 27, 3) to COCO-WholeBody keypoints (T, 133, 3), zeros for missing points."""
     keypoints = np.zeros((len(frames), NUM_RAW_JOINTS, 3))
     keypoints[:, JOINTS] = frames
     return keypoints
 
 
 def _without_padding(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, 27, 3) without zeros at the end, and without the repetitions of their beginning."""
-    lively = np.flatnonzero(frames.any(axis=(1, 2)))
-    frames = frames[: lively[-1] + 1] if len(lively) else frames[:0]
+    """Remove zero frames at the end of frames (T, 27, 3), and repetitions of the clip."""
+    nonzero = np.flatnonzero(frames.any(axis=(1, 2)))
+    frames = frames[: nonzero[-1] + 1] if len(nonzero) else frames[:0]
     if len(frames) > _LONGEST_PADDED:
         return frames
     for length in np.flatnonzero((frames[1:] == frames[:1]).all(axis=(1, 2))) + 1:

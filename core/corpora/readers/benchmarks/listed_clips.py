@@ -1,4 +1,4 @@
-"""What a benchmark's lists say about its clips, and which of them an import asked for."""
+"""Clips of a benchmark's lists, and the selection of those to import."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from core.pose.normalise import PROFILES, NormalisationProfile
 from core.specs.jobs import ProfileName
 
 NO_POSE = "no pose"
-"""Why a clip is skipped that is listed, but has no keypoints."""
+"""Reason for skipping a listed clip without keypoints."""
 
 _NAMED = 5
 _PROFILE_NAMES: tuple[tuple[str, ProfileName], ...] = (
@@ -26,9 +26,9 @@ _PROFILE_NAMES: tuple[tuple[str, ProfileName], ...] = (
 
 @dataclass(frozen=True)
 class ListedClip:
-    """A clip of a list. `places` are names its keypoints may have, `class_index` its gloss' number from 0.
+    """A clip of a list. `places` are possible paths of its keypoints, `class_index` its class number from 0.
 
-    `image_size` (width, height) is the video's in pixels, None where the list does not say.
+    `image_size` is the video's (width, height) in pixels, None if the list does not state it.
     """
 
     name: str
@@ -40,25 +40,31 @@ class ListedClip:
     image_size: tuple[int, int] | None = None
 
 
-def chosen(clips: Sequence[ListedClip], options: BenchmarkOptions, report: ReadReport) -> list[ListedClip]:
-    """The clips of the first `options.classes` classes, without those to leave out.
+def select_clips(
+    clips: Sequence[ListedClip], options: BenchmarkOptions, report: ReadReport
+) -> list[ListedClip]:
+    """Select the clips of the first `options.classes` classes, without excluded clips.
 
     Raises:
-        CorpusError: fewer classes than asked for, a clip to leave out that is not there, or nothing left.
+        CorpusError: there are fewer classes, an excluded clip is not listed, or no clip is left.
     """
     kept = _of_first_classes(clips, options.classes)
     if not kept:
-        raise CorpusError("No clip is listed, or none of the classes that were asked for.")
+        raise CorpusError("The lists are empty, or have no clip of the selected classes.")
     wanted = _without_excluded(kept, options)
     if not wanted:
-        raise CorpusError(f"exclude_clips and positions leave none of {len(kept)} clips.")
+        raise CorpusError(
+            f"exclude_clips and exclude_train_positions exclude all {len(kept)} clips. Exclude fewer."
+        )
     if len(wanted) < len(kept):
-        report.note(f"{len(kept) - len(wanted)} clips were left out, as exclude_clips and positions ask.")
+        report.note(
+            f"{len(kept) - len(wanted)} clips were excluded by exclude_clips and exclude_train_positions."
+        )
     return wanted
 
 
 def check_labels(clips: Sequence[ListedClip], options: BenchmarkOptions) -> None:
-    """Refuse lists, in which a name is one clip, that say two things of it; one left out by name may be so.
+    """Reject lists that give one clip two labels, unless the clip is excluded by name.
 
     Raises:
         CorpusError: names the clip and its two labels.
@@ -69,23 +75,23 @@ def check_labels(clips: Sequence[ListedClip], options: BenchmarkOptions) -> None
             continue
         if (label := first.setdefault(clip.name, clip.label)) != clip.label:
             raise CorpusError(
-                f"Clip {clip.name!r} is listed as {label!r} and as {clip.label!r}; correct the lists, "
-                "or leave it out with exclude_clips (--exclude)."
+                f"Clip {clip.name!r} is listed with two labels, {label!r} and {clip.label!r}. Correct the "
+                "lists, or exclude the clip with exclude_clips (--exclude)."
             )
 
 
 def without_repeats(clips: Sequence[ListedClip], report: ReadReport) -> list[ListedClip]:
-    """Each clip once, even where its split's list names it twice."""
+    """Remove clips that their split's list already has."""
     once: dict[tuple[str, str | None], ListedClip] = {}
     for clip in clips:
         once.setdefault((clip.name, clip.split), clip)
     if repeats := len(clips) - len(once):
-        report.note(f"{repeats} lines name a clip that the same list has already; it is read once.")
+        report.note(f"{repeats} lines repeat a clip of the same list; each clip was read once.")
     return list(once.values())
 
 
 def note_shared_signers(clips: Sequence[ListedClip], report: ReadReport) -> None:
-    """Mention how many signers of the clips are in more than one split."""
+    """Report how many signers are in more than one split."""
     splits: dict[str, set[str | None]] = {}
     for clip in clips:
         if clip.signer is not None:
@@ -93,14 +99,14 @@ def note_shared_signers(clips: Sequence[ListedClip], report: ReadReport) -> None
     shared = sum(len(sides) > 1 for sides in splits.values())
     if shared:
         report.note(
-            f"{shared} of {len(splits)} signers are in more than one split, as the benchmark publishes it: "
-            "scores on it also reward knowing the signer. Set split.by (--split-by) to 'signer' for unseen "
-            "ones."
+            f"{shared} of {len(splits)} signers are in more than one of the benchmark's published splits, so "
+            "scores on it are too high for new signers. To test on unseen signers, set split.by (--split-by) "
+            "to 'signer'."
         )
 
 
 def skip_without_pose(clip: ListedClip, detail: str, report: ReadReport) -> None:
-    """Count a clip without keypoints; only a few are named, as a list may well be of videos that are gone."""
+    """Count a clip without keypoints. Only the first are named, as lists may have many unavailable videos."""
     if report.skipped[NO_POSE] < _NAMED:
         report.skip(clip.name, NO_POSE, detail)
     else:
@@ -108,12 +114,12 @@ def skip_without_pose(clip: ListedClip, detail: str, report: ReadReport) -> None
 
 
 def numbered_label(class_index: int) -> str:
-    """The label of a class without a name; labels sort as numbers do."""
+    """Return the label of a class without a name, zero-padded so that labels sort by number."""
     return f"{class_index:04d}"
 
 
 def profile_named(text: str) -> NormalisationProfile | None:
-    """The thresholds of the benchmark that a path names, if it names one."""
+    """Return the thresholds of the benchmark that a path mentions, or None."""
     letters = re.sub(r"[^a-z0-9]", "", text.lower())
     return next((PROFILES[profile] for name, profile in _PROFILE_NAMES if name in letters), None)
 
@@ -123,13 +129,13 @@ def _of_first_classes(clips: Sequence[ListedClip], num_classes: int | None) -> l
         return list(clips)
     if any(clip.class_index is None for clip in clips):
         raise CorpusError(
-            f"benchmark_classes (--classes) is {num_classes}, but the source does not number its classes; "
-            "import them all, or put the benchmark's list of classes beside its lists."
+            f"benchmark_classes (--classes) is {num_classes}, but the source's classes have no numbers. "
+            "Import all classes, or add the benchmark's list of classes beside its lists."
         )
-    there_are = 1 + max((clip.class_index or 0 for clip in clips), default=-1)
-    if num_classes > there_are:
+    num_there = 1 + max((clip.class_index or 0 for clip in clips), default=-1)
+    if num_classes > num_there:
         raise CorpusError(
-            f"benchmark_classes (--classes) is {num_classes}, but the source has {there_are} classes."
+            f"benchmark_classes (--classes) is {num_classes}, but the source has only {num_there} classes."
         )
     return [clip for clip in clips if (clip.class_index or 0) < num_classes]
 
@@ -138,8 +144,8 @@ def _without_excluded(clips: Sequence[ListedClip], options: BenchmarkOptions) ->
     missing = set(options.exclude_clips) - {clip.name for clip in clips}
     if missing:
         raise CorpusError(
-            f"exclude_clips (--exclude) names {', '.join(map(repr, sorted(missing)[:_NAMED]))}, but no list "
-            f"has such a clip; they are called {clips[0].name!r} and so on."
+            f"exclude_clips (--exclude) names {', '.join(map(repr, sorted(missing)[:_NAMED]))}, which no "
+            f"list has. Clip names look like {clips[0].name!r}."
         )
     train = [clip for clip in clips if clip.split == TRAIN]
     unwanted = _at_positions(train, options.exclude_train_positions)
@@ -149,7 +155,7 @@ def _without_excluded(clips: Sequence[ListedClip], options: BenchmarkOptions) ->
 def _at_positions(train: Sequence[ListedClip], positions: Sequence[int]) -> set[ListedClip]:
     if positions and max(positions) >= len(train):
         raise CorpusError(
-            f"exclude_train_positions (--exclude-train-position) goes up to {max(positions)}, but the "
-            f"training list has {len(train)} clips; the first is at 0."
+            f"exclude_train_positions (--exclude-train-position) has the value {max(positions)}, but the "
+            f"training list has {len(train)} clips. Positions start at 0."
         )
     return {train[position] for position in positions}

@@ -1,7 +1,7 @@
 """Reader of MS-ASL's official annotations, `MSASL_<split>.json` and `MSASL_classes.json`, beside pose files.
 
-MS-ASL gives its clips no names. Here the n-th of `MSASL_train.json` is `train_00000` and so on, or, where the
-annotation has its video's address, `<YouTube id>_<first frame>_<last frame>`.
+MS-ASL's clips have no names. Here clips of `MSASL_train.json` are named `train_00000` and so on by position.
+A pose file may also be named `<YouTube id>_<start>_<end>`, if the annotation has the video's URL.
 """
 
 import re
@@ -34,10 +34,10 @@ def is_layout(files: Sequence[Path]) -> bool:
 def open_folder(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """The annotated clips; those without a pose file are skipped and counted.
+    """Open the annotated clips; clips without a pose file are skipped and counted.
 
     Raises:
-        CorpusError: annotations that are none, several of a split, or no pose file at all.
+        CorpusError: invalid annotations, several annotation files for a split, or no pose file at all.
     """
     names = next((read_annotations(path, NAMES) for path in files if path.name == CLASSES), [])
     clips = []
@@ -46,9 +46,7 @@ def open_folder(
         clips += [_listed(split, number, entry, names) for number, entry in enumerate(entries)]
     options = options if options.profile_is_stated else replace(options, profile=PROFILES[FORMAT])
     if options.image_size is None and any(clip.image_size for clip in clips):
-        report.note(
-            "Where a pose file does not state its frame's size, the annotated size of the video counts."
-        )
+        report.note("For pose files without a frame size, the video size in the annotations was used.")
     return open_listed(FORMAT, clips, folder, files, options, report)
 
 
@@ -58,7 +56,7 @@ def _lists(files: Sequence[Path]) -> dict[str, Path]:
         if (found := _LIST.fullmatch(path.name)) is None:
             continue
         if found[1] in lists:
-            raise CorpusError(f"{lists[found[1]]} and {path} are both MS-ASL's {found[1]} list; keep one.")
+            raise CorpusError(f"{lists[found[1]]} and {path} are both MS-ASL's {found[1]} list. Keep one.")
         lists[found[1]] = path
     return {split: lists[split] for split in (TRAIN, VAL, TEST) if split in lists}
 

@@ -1,4 +1,4 @@
-"""Reader of a pickle without lists: one clip, or a dict of many by their names."""
+"""Reader of a pickle without lists: one clip, or a dict of many clips by name."""
 
 import itertools
 from pathlib import Path
@@ -11,12 +11,12 @@ from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 
-_LOOKED_AT = 20
-"""Values of a dict of which one must be a clip's keypoints, if it is a pack."""
+_MAX_INSPECTED = 20
+"""Number of first values of a dict; one must be a clip's keypoints if the dict is a pack."""
 
 
 def holds_many(path: Path) -> bool:
-    """Whether a pickle holds many clips by their names; False where it holds one.
+    """Whether a pickle holds many clips by name; False if it holds one clip.
 
     Raises:
         CorpusError: damaged, not plain values, or no keypoints.
@@ -29,7 +29,7 @@ def holds_many(path: Path) -> bool:
 
 
 def open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
-    """A pickle of one clip, or of a pack such as NLA-SLR's.
+    """Open a pickle of one clip, or of a pack such as NLA-SLR's.
 
     Raises:
         CorpusError: damaged, not plain values, or no keypoints.
@@ -44,8 +44,8 @@ def open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSou
 def _is_table(value: object, path: Path) -> TypeGuard[dict[object, object]]:
     if not isinstance(value, dict) or KEYPOINTS in value:
         return False
-    fault: object = "there is none"
-    for pose in itertools.islice(value.values(), _LOOKED_AT):
+    fault: object = "it is empty"
+    for pose in itertools.islice(value.values(), _MAX_INSPECTED):
         try:
             pose_of(pose, path, ReadReport())
         except CorpusError as error:
@@ -53,5 +53,6 @@ def _is_table(value: object, path: Path) -> TypeGuard[dict[object, object]]:
         else:
             return True
     raise CorpusError(
-        f"{path} is a dict without {KEYPOINTS!r}, and none of its first values is a clip: {fault}"
+        f"{path} is a dict without {KEYPOINTS!r}, and none of its first {_MAX_INSPECTED} values is a clip: "
+        f"{fault}"
     )

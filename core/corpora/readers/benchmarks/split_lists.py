@@ -1,7 +1,7 @@
-"""Reader of the layout that the method's authors release: pose files, and lists of them for each split.
+"""Reader of the STC authors' release layout: pose files, and a list of clips for each split.
 
-Lists lie as `trainlist01.txt`, `testlist01.txt` and `vallist01.txt` anywhere below the folder (as a rule in
-`Annotations/`), each line `<path> <class number>`; `classInd.txt` beside them names the classes.
+The lists are `trainlist01.txt`, `testlist01.txt` and `vallist01.txt` anywhere below the folder (usually in
+`Annotations/`). Each line is `<path> <class number>`. `classInd.txt` beside them has the class names.
 """
 
 import re
@@ -15,7 +15,7 @@ from core.corpora.readers.benchmarks.listed_clips import (
     numbered_label,
 )
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
-from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError
@@ -39,16 +39,18 @@ def is_layout(files: Sequence[Path]) -> bool:
 def open_folder(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """The clips of the lists; those without a pose file are skipped and counted.
+    """Open the listed clips; clips without a pose file are skipped and counted.
 
     Raises:
-        CorpusError: lists in several places, none with a clip, a line that is none, or no pose file at all.
+        CorpusError: lists in several folders, empty lists, an invalid line, or no pose file at all.
     """
     lists = _lists_of_one_place(folder, files, options.benchmark.classes, report)
     classes = _class_names(lists[0].parent / CLASSES, files)
     lines = [(path, *line) for path in lists for line in _lines(path)]
     if not lines:
-        raise CorpusError(f"{', '.join(map(str, lists))} name no clip; a line is '<path> <class number>'.")
+        raise CorpusError(
+            f"{', '.join(map(str, lists))} have no clip. Write lines of the form '<path> <class number>'."
+        )
     first = first_number([line[1:] for line in lines], classes, report)
     _note_unnamed([number for _, _, number in lines if number is not None], first, classes, report)
     clips = [_listed(path, place, number, first, classes) for path, place, number in lines]
@@ -61,7 +63,7 @@ def open_folder(
 def _lists_of_one_place(
     folder: Path, files: Sequence[Path], num_classes: int | None, report: ReadReport
 ) -> list[Path]:
-    """The first list of each split; of several folders, those of the one that ends with `num_classes`."""
+    """Return the first list of each split; of several folders, the one whose name ends with `num_classes`."""
     lists = [path for path in files if _LIST.fullmatch(path.name)]
     places = sorted({path.parent for path in lists})
     if len(places) > 1 and num_classes is not None:
@@ -69,8 +71,8 @@ def _lists_of_one_place(
     if len(places) > 1:
         names = ", ".join(str(place.relative_to(folder)) for place in places[:5])
         raise CorpusError(
-            f"{folder} has lists in several folders ({names}): set benchmark_classes (--classes) to the "
-            "number that the wanted one ends with, or import each benchmark's folder apart."
+            f"{folder} has lists in several folders ({names}). Set benchmark_classes (--classes) to the "
+            "number at the end of the wanted folder's name, or import each benchmark's folder separately."
         )
     here = sorted(path for path in lists if path.parent == places[0])
     firsts: dict[str, Path] = {}
@@ -78,7 +80,7 @@ def _lists_of_one_place(
         split = _split_of(path)
         firsts.setdefault(split, path)
     if others := [path.name for path in here if path not in firsts.values()]:
-        report.note(f"Of several lists for a split the first is read; left aside: {', '.join(others[:5])}.")
+        report.note(f"Only the first list of each split was read; not read: {', '.join(others[:5])}.")
     return list(firsts.values())
 
 
@@ -105,7 +107,7 @@ def _lines(path: Path) -> list[Line]:
 
 
 def _class_names(path: Path, files: Sequence[Path]) -> ClassNames:
-    """Those beside the lists, or of another file that is called so."""
+    """Read the class names beside the lists, or from another file of that name."""
     found = path if path in files else next((file for file in files if file.name == CLASSES), None)
     return ClassNames.of(_text_lines(found) if found else ())
 
@@ -114,8 +116,8 @@ def _note_unnamed(numbers: Sequence[int], first: int, classes: ClassNames, repor
     unnamed = sorted({number for number in numbers if class_of(number, first, classes) is None})
     if classes.names and unnamed:
         report.note(
-            f"{CLASSES} has no name for {len(unnamed)} class numbers of lists (for example {unnamed[0]}): "
-            "these are called by number."
+            f"{CLASSES} has no name for {len(unnamed)} class numbers of lists (for example {unnamed[0]}). "
+            "Their label is the number."
         )
 
 
@@ -132,7 +134,9 @@ def _listed(path: Path, place: str, number: int | None, first: int, classes: Cla
 
 
 def _text_lines(path: Path) -> list[str]:
-    with damage_named(path):
+    with as_corpus_error(path):
         if (num_bytes := path.stat().st_size) > MAX_LIST_BYTES:
-            raise CorpusError(f"{path} has {num_bytes} bytes; a list is read up to {MAX_LIST_BYTES}.")
+            raise CorpusError(
+                f"{path} has {num_bytes} bytes; the limit for a list is {MAX_LIST_BYTES} bytes."
+            )
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]

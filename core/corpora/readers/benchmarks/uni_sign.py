@@ -1,8 +1,7 @@
 """Reader of Uni-Sign's pose folders: `pose_format/<split>/<video>.pkl` beside `labels-<classes>.<split>`.
 
 A clip's pickle has `keypoints`, T arrays (people, 133, 2) in fractions of the frame, and `scores`, T arrays
-(people, 133). Label files are pickles, compressed by gzip, of a dict of dicts with `video_path`, `gloss` and
-`text`.
+(people, 133). Label files are gzip-compressed pickles of a dict of dicts with `video_path`, `gloss`, `text`.
 """
 
 import re
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.corpora.readers.benchmarks.annotations import UNI_SIGN, UniSignEntry, checked
+from core.corpora.readers.benchmarks.annotations import UNI_SIGN, UniSignEntry, validate_records
 from core.corpora.readers.benchmarks.clips import open_listed, with_profile
 from core.corpora.readers.benchmarks.listed_clips import ListedClip
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
@@ -34,10 +33,10 @@ def is_layout(files: Sequence[Path]) -> bool:
 def open_folder(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """The labelled clips, or where there are no labels, all pose files with the split of their folder.
+    """Open the labelled clips, or without label files, all pose files with the split of their folder.
 
     Raises:
-        CorpusError: labels that are none, of several subsets or folders, or no pose file at all.
+        CorpusError: invalid labels, labels of several subsets or folders, or no pose file at all.
     """
     poses = [path for path in files if path.suffix == ".pkl"]
     labels = _label_files(files, options.benchmark.classes)
@@ -45,11 +44,10 @@ def open_folder(
     if labels:
         clips = [clip for path in labels for clip in _labelled(path)]
     else:
-        report.note("There are no labels-*.train, .dev or .test: the clips have no glosses.")
+        report.note("There is no file labels-*.train, .dev or .test, so the clips have no glosses.")
         clips = [_unlabelled(folder, path) for path in poses]
-    all_classes = replace(
-        options, benchmark=replace(options.benchmark, classes=None)
-    )  # the labels are chosen
+    # The label files already select the classes.
+    all_classes = replace(options, benchmark=replace(options.benchmark, classes=None))
     return open_listed(FORMAT, clips, folder, poses, all_classes, report)
 
 
@@ -68,18 +66,20 @@ def _label_files(files: Sequence[Path], num_classes: int | None) -> list[Path]:
         )
     if len(subsets) > 1 and wanted is None:
         raise CorpusError(
-            f"There are labels of several subsets ({', '.join(subsets)}); set benchmark_classes "
-            "(--classes) to one."
+            f"There are labels of several subsets ({', '.join(subsets)}). Set benchmark_classes (--classes) "
+            "to one of them."
         )
     labels = [path for path, subset in found if wanted is None or subset == wanted]
     if other := next((path for path in labels if path.parent != labels[0].parent), None):
-        raise CorpusError(f"{labels[0]} and {other} are of different benchmarks; import each folder apart.")
+        raise CorpusError(
+            f"{labels[0]} and {other} belong to different benchmarks. Import each folder separately."
+        )
     return labels
 
 
 def _labelled(path: Path) -> list[ListedClip]:
     split = path.suffix[1:]
-    entries = checked(load_pickle(path), UNI_SIGN, path)
+    entries = validate_records(load_pickle(path), UNI_SIGN, path)
     return [_listed(split, entry) for entry in entries.values()]
 
 

@@ -1,6 +1,6 @@
 """Reader of WLASL's official annotations, `WLASL_v0.3.json` and `nslt_<classes>.json`, beside pose files.
 
-A pose file is called as its video: `69241.npz` for the video 69241.
+A pose file has the name of its video: `69241.npz` for the video 69241.
 """
 
 import re
@@ -14,7 +14,7 @@ from core.corpora.readers.benchmarks.clips import open_listed
 from core.corpora.readers.benchmarks.listed_clips import ListedClip, numbered_label
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.source import ReadReport
-from core.corpora.split_names import split_named
+from core.corpora.split_names import canonical_split_name
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 
@@ -34,15 +34,15 @@ def is_layout(files: Sequence[Path]) -> bool:
 def open_folder(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """The annotated clips; those without a pose file are skipped and counted.
+    """Open the annotated clips; clips without a pose file are skipped and counted.
 
     Raises:
-        CorpusError: annotations that are none, several of a kind, or no pose file at all.
+        CorpusError: invalid annotations, several files of the same annotations, or no pose file at all.
     """
     subset_file = _subset_file(files, options.benchmark.classes)
     gloss_files = [path for path in files if _GLOSSES.fullmatch(path.name)]
     if len(gloss_files) > 1:
-        raise CorpusError(f"{gloss_files[0]} and {gloss_files[1]} are both WLASL's annotations; keep one.")
+        raise CorpusError(f"{gloss_files[0]} and {gloss_files[1]} are both WLASL's annotations. Keep one.")
     glosses = read_annotations(gloss_files[0], WLASL) if gloss_files else []
     if subset_file is None:
         clips = _all_clips(glosses)
@@ -57,7 +57,7 @@ def open_folder(
 
 
 def _subset_file(files: Sequence[Path], num_classes: int | None) -> Path | None:
-    """The list of the wanted number of classes, else of the next larger, or without a wish of the most."""
+    """Return the list with `num_classes` classes or the next larger number; without a number, the largest."""
     sizes = {int(found[1]): path for path in files if (found := _SUBSET.fullmatch(path.name))}
     fitting = [size for size in sizes if num_classes is not None and size >= num_classes]
     return sizes[min(fitting) if fitting else max(sizes)] if sizes else None
@@ -85,7 +85,7 @@ def _listed(video_id: str, split: str, number: int, label: str, signer: int | No
     return ListedClip(
         name=video_id,
         places=(video_id,),
-        split=split_named(split),
+        split=canonical_split_name(split),
         class_index=number,
         label=label,
         signer=None if signer is None else str(signer),
@@ -95,16 +95,16 @@ def _listed(video_id: str, split: str, number: int, label: str, signer: int | No
 def _note_mismatch(
     subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss], name: str, report: ReadReport
 ) -> None:
-    """Mention the videos on which the subset `name` and the list of glosses are not of one mind."""
+    """Report the videos on which the subset `name` and the list of glosses disagree."""
     if not glosses:
-        report.note(f"{name} has no glosses and signers: put WLASL_v0.3.json beside it to have them.")
+        report.note(f"{name} has no glosses and signers. To import them, add WLASL_v0.3.json beside it.")
         return
     known = {
-        video.video_id: (number, split_named(video.split))
+        video.video_id: (number, canonical_split_name(video.split))
         for number, gloss in enumerate(glosses)
         for video in gloss.instances
     }
-    said = {video: (entry.action[0], split_named(entry.subset)) for video, entry in subset.items()}
+    said = {video: (entry.action[0], canonical_split_name(entry.subset)) for video, entry in subset.items()}
     classes = {number for number, _ in said.values()}
     both = said.keys() & known.keys()
     without_gloss = said.keys() - both
@@ -113,9 +113,11 @@ def _note_mismatch(
     other_split = {video for video in both if said[video][1] != known[video][1]}
     of_both = f"in {name} than in {_LIST}"
     _note_videos(without_gloss, f"of {name} are not in {_LIST}", "their signers are unknown", report)
-    _note_videos(left_out, f"of {_LIST} are not in {name}, which has their classes", "left out", report)
-    _note_videos(other_class, f"have another class {of_both}", f"that of {name} counts", report)
-    _note_videos(other_split, f"are in another split {of_both}", f"that of {name} counts", report)
+    _note_videos(
+        left_out, f"of {_LIST} are not in {name}, which has their classes", "they were skipped", report
+    )
+    _note_videos(other_class, f"have another class {of_both}", f"the class in {name} was used", report)
+    _note_videos(other_split, f"have another split {of_both}", f"the split in {name} was used", report)
 
 
 def _note_videos(videos: set[str], what: str, consequence: str, report: ReadReport) -> None:

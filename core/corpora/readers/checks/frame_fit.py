@@ -1,4 +1,4 @@
-"""Whether a video's points fit the frame that they are said to lie in: a wrong size spoils the trunk."""
+"""Check that a video's points fit its frame size; a wrong size makes the normalised trunk wrong."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -7,11 +7,12 @@ from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.source import ReadReport
 from core.pose.normalise import LARGEST_COORDINATE, Video
 
-_SURE = 0.5
+_MIN_CONFIDENCE = 0.5
 _MOST = 0.5
 _SMALLEST_AREA = 0.005
-"""Share of the frame that all points of a clip fill at least; the smallest of real recordings is 0.025."""
-_CHECK = f"Check the size that the source states, or {SIZE_OPTIONS}."
+"""Smallest plausible fraction of the frame covered by a clip's points; the smallest of real recordings is
+0.025."""
+_CHECK = f"Check the frame size in the source, or {SIZE_OPTIONS}."
 _OUTSIDE = f"Most points of {{count}} clips lie outside their frame (for example {{example}}). {_CHECK}"
 _TINY = (
     f"All points of {{count}} clips lie within {100 * _SMALLEST_AREA:g} % of their frame (for example "
@@ -20,7 +21,7 @@ _TINY = (
 
 
 def note_misfit(name: str, video: Video, report: ReadReport) -> None:
-    """Count a clip whose sure points lie mostly outside its frame, or all in a tiny part of it."""
+    """Count a clip whose confident points lie mostly outside its frame, or all in a tiny part of it."""
     points, size = _sure_points(video), np.array([video.width, video.height])
     if not len(points):
         return
@@ -36,5 +37,5 @@ def note_misfit(name: str, video: Video, report: ReadReport) -> None:
 
 
 def _sure_points(video: Video) -> Float64[np.ndarray, "n 2"]:
-    sure = video.joints[video.joints[:, :, 2] > _SURE][:, :2].astype(np.float64)
+    sure = video.joints[video.joints[:, :, 2] > _MIN_CONFIDENCE][:, :2].astype(np.float64)
     return sure[(np.abs(sure) <= LARGEST_COORDINATE).all(axis=1)]

@@ -1,4 +1,4 @@
-"""Keypoints in pixels: refusing what are none, and the size of the frames they lie in."""
+"""Check that keypoints are in pixels, and that the frame size is known."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from jaxtyping import Float64
 from core.errors import CorpusError
 
 SIZE_OPTIONS = "image_width and image_height (--image-width, --image-height)"
-"""How messages call what states the size of frames."""
+"""The options for the frame size, as named in messages."""
 FARTHEST_FRACTION = 8
-"""Keypoints that never leave this square are in no unit as small as a pixel."""
+"""If no coordinate is larger than this, the unit is not pixels."""
 
 
 def check_pixels(keypoints: Float64[np.ndarray, "T V 3"], path: Path) -> None:
-    """Refuse keypoints whose every sure point is nearer to the corner than pixels ever are.
+    """Reject keypoints whose coordinates are too small for pixels.
 
-    They are fractions of the frame, or in a unit such as the shoulders' width.
+    They are fractions of the frame, or in a unit such as the shoulder width.
 
     Raises:
         CorpusError: names the file.
@@ -25,19 +25,17 @@ def check_pixels(keypoints: Float64[np.ndarray, "T V 3"], path: Path) -> None:
     finite = sure[np.isfinite(sure).all(axis=1)]
     if len(finite) and np.abs(finite).max() <= FARTHEST_FRACTION:
         raise CorpusError(
-            f"{path}: x and y go no further than {np.abs(finite).max():.3g}, so they are fractions of "
-            "something; write them in pixels of the video's frames."
+            f"{path}: x and y are at most {np.abs(finite).max():.3g}, so they are not in pixels. Convert "
+            "them to pixels of the video's frames."
         )
 
 
 def stated_size(path: Path, image_size: tuple[int, int] | None) -> tuple[int, int]:
-    """The frame size that was given, for a format that states none.
+    """Return the frame size of the options, for a format without one.
 
     Raises:
-        CorpusError: none was given.
+        CorpusError: the options have no frame size.
     """
     if image_size is None:
-        raise CorpusError(
-            f"{path} does not state its frames' width and height in pixels; set {SIZE_OPTIONS}."
-        )
+        raise CorpusError(f"{path} does not state the frame width and height in pixels. Set {SIZE_OPTIONS}.")
     return image_size

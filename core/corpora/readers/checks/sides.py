@@ -1,8 +1,8 @@
-"""Whether left and right are what their names say: signs of points or frames that somebody mirrored.
+"""Check for mirrored frames, and for mirrored points or swapped left and right names.
 
-A detector calls the sides as it sees them. Frames that were mirrored before it saw them show a person whose
-left shoulder lies where it belongs, and whose hands have changed roles. Only points that were mirrored after
-it, or names that were exchanged, put the left shoulder on the wrong side.
+A pose estimator names the sides by what it sees. In frames mirrored before pose estimation, the left shoulder
+is on the expected side, but the hands have swapped roles. Only points mirrored after pose estimation, or
+swapped names, put the left shoulder on the wrong side.
 """
 
 import numpy as np
@@ -12,39 +12,39 @@ from core.corpora.source import ReadReport
 from core.pose.normalise import LARGEST_COORDINATE, Video
 from core.pose.skeleton import LEFT_ARM, RIGHT_ARM
 
-_SURE = 0.5
-_LEAST_FRAMES = 10
-_CLEARLY_APART = 0.05
-"""Share of the frame's width between shoulders; of real people that face the camera it is 0.11 to 0.39."""
-_MUCH_MORE = 1.5
-"""A wrist leads that goes so many times as far as the other: in real right-handers' clips the right one in
-seven of ten, the left one in less than one."""
-_MANY = 50
-"""Clips whose leading hand means something; of a few, it is the signs'."""
-_EXCHANGED = (
-    "In {count} clips, most of those that tell, the left shoulder lies to the left of the right one (for "
-    "example {example}); of a person who faces the camera it lies to the right. Points were mirrored after "
-    "they were found, or left and right exchanged: mirror x, or exchange the names, in the files and import "
-    "again."
+_MIN_CONFIDENCE = 0.5
+_MIN_FRAMES = 10
+_MIN_SHOULDER_DISTANCE = 0.05
+"""Minimum distance of the shoulders in frame widths; for real people facing the camera it is 0.11 to 0.39."""
+_MIN_RATIO = 1.5
+"""A hand leads if its wrist's path is this many times as long as the other's. In clips of real right-handers
+the right one leads in 7 of 10, the left one in less than 1 of 10."""
+_MIN_CLIPS = 50
+"""Minimum number of clips for this note; with fewer, the leading hand depends on the signs."""
+_SWAPPED = (
+    "In {count} clips, most of those with visible shoulders, the left shoulder is to the left of the right "
+    "one (for example {example}). For a person facing the camera it is to the right. The points were "
+    "mirrored after pose estimation, or left and right were swapped: mirror x, or swap the names, in the "
+    "files and import again."
 )
 _MIRRORED = (
-    "In {count} clips, most of those that tell, the left hand leads (for example {example}). Unless most "
-    "signers are left-handed, frames look mirrored, as some extractors mirror them before they look for "
-    "points: set unmirror_frames (--unmirror-frames), or leave it out where it is set."
+    "In {count} clips, most of those with a leading hand, the left hand leads (for example {example}). "
+    "Unless most signers are left-handed, the frames were probably mirrored before pose estimation, as some "
+    "extractors do. Set unmirror_frames (--unmirror-frames), or remove it if it is set."
 )
 
 Arm = Float64[np.ndarray, "T 3 3"]
 
 
 def note_sides(name: str, video: Video, report: ReadReport) -> None:
-    """Count a clip for or against exchanged sides, and for or against mirrored frames, where it tells."""
+    """Count a clip for or against swapped sides, and for or against mirrored frames, if it is conclusive."""
     left, right = _arm(video, LEFT_ARM), _arm(video, RIGHT_ARM)
     apart = _shoulders_apart(left, right) / video.width
-    if abs(apart) > _CLEARLY_APART:
-        report.vote(_EXCHANGED, name, holds=apart < 0)
-    ways = _way(left), _way(right)
-    if max(ways) > _MUCH_MORE * min(ways):
-        report.vote(_MIRRORED, name, holds=ways[0] > ways[1], least=_MANY)
+    if abs(apart) > _MIN_SHOULDER_DISTANCE:
+        report.vote(_SWAPPED, name, holds=apart < 0)
+    lengths = _path_length(left), _path_length(right)
+    if max(lengths) > _MIN_RATIO * min(lengths):
+        report.vote(_MIRRORED, name, holds=lengths[0] > lengths[1], min_count=_MIN_CLIPS)
 
 
 def _arm(video: Video, arm: slice) -> Arm:
@@ -52,16 +52,16 @@ def _arm(video: Video, arm: slice) -> Arm:
 
 
 def _shoulders_apart(left: Arm, right: Arm) -> float:
-    """How far the left shoulder lies to the right of the right one in the median, in pixels; 0 is unknown."""
+    """Return the median of left minus right shoulder x in pixels; 0 if unknown."""
     seen = _seen(left[:, 0]) & _seen(right[:, 0])
-    if np.count_nonzero(seen) < _LEAST_FRAMES:
+    if np.count_nonzero(seen) < _MIN_FRAMES:
         return 0.0
     apart = np.sort(left[seen, 0, 0] - right[seen, 0, 0])
     return float(apart[len(apart) // 2])
 
 
-def _way(arm: Arm) -> float:
-    """How far the wrist goes from frame to frame, where it is seen in both, in pixels."""
+def _path_length(arm: Arm) -> float:
+    """Return the length of the wrist's path in pixels, summed over pairs of frames where it is visible."""
     wrist, seen = arm[:, 2], _seen(arm[:, 2])
     both = seen[1:] & seen[:-1]
     x, y = (wrist[1:, :2][both] - wrist[:-1, :2][both]).T
@@ -70,4 +70,6 @@ def _way(arm: Arm) -> float:
 
 def _seen(points: Float64[np.ndarray, "T 3"]) -> Bool[np.ndarray, " T"]:
     x, y, confidence = points.T
-    return (confidence > _SURE) & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
+    return (
+        (confidence > _MIN_CONFIDENCE) & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
+    )

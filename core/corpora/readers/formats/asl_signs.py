@@ -1,11 +1,11 @@
-"""Reader of the rows of Kaggle's "asl-signs": MediaPipe Holistic in Parquet. See docs/formats.md."""
+"""Reader of Kaggle's asl-signs sequences: MediaPipe Holistic landmarks in Parquet. See docs/formats.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from core.corpora.readers.clip_files import ClipFiles, ClipFormat, a_file_each
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat, one_clip_per_file
 from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
@@ -14,7 +14,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     with_confidence,
 )
 from core.corpora.readers.labels_table import KAGGLES_TABLE
-from core.corpora.readers.long_rows import Placed, place_rows
+from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
@@ -32,7 +32,7 @@ _KINDS: dict[str, ColumnKind] = {
     "y": "numbers",
 }
 COLUMNS = frozenset(_KINDS)
-"""What is read; `row_id` and `z` may stand beside."""
+"""Required columns; other columns such as `row_id` and `z` are ignored."""
 
 _NUM_LANDMARKS = {
     "face": 468,
@@ -41,30 +41,30 @@ _NUM_LANDMARKS = {
     "right_hand": NUM_HAND_JOINTS,
 }
 _FIRST = {"pose": 0, "left_hand": NUM_POSE_POINTS, "right_hand": NUM_POSE_POINTS + NUM_HAND_JOINTS}
-"""Where a part begins among the landmarks that are kept."""
+"""Index of each part's first landmark among the landmarks that are kept."""
 _NUM_KEPT = NUM_POSE_POINTS + 2 * NUM_HAND_JOINTS
 _LANDMARK_FOLDER = "train_landmark_files"
 
 
 def group_sequences(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
-    """A clip each. Kaggle's own folders are participants, whose signs only `train.csv` knows.
+    """Make a clip of each file. In Kaggle's own layout folders are participants, so `train.csv` is required.
 
     Raises:
-        CorpusError: it is not there.
+        CorpusError: `train.csv` is missing.
     """
     below = next((path for path in files if _LANDMARK_FOLDER in path.parts), None)
     if below is not None:
         beside = Path(*below.parts[: below.parts.index(_LANDMARK_FOLDER)])
         if not beside.is_relative_to(folder) or not (beside / KAGGLES_TABLE).is_file():
             raise CorpusError(
-                f"{below} lies in {_LANDMARK_FOLDER} without the {KAGGLES_TABLE} that tells its sign; import "
+                f"{below} is in {_LANDMARK_FOLDER}, but the {KAGGLES_TABLE} with its sign is missing. Import "
                 "the folder that holds both."
             )
-    return a_file_each(folder, files)
+    return one_clip_per_file(folder, files)
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A sequence's landmarks; what is not a number was not found."""
+    """Read a sequence's landmarks; NaN values were not detected."""
     (path,) = clip.files
     landmarks = place_rows(_rows(path), _NUM_KEPT, path, report)  # (T, 75, 2)
     size = frame_size(options, report)
@@ -75,7 +75,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     return RawClip.of(keypoints, size, clip.name)
 
 
-def _rows(path: Path) -> list[Placed]:
+def _rows(path: Path) -> list[PlacedRows]:
     rows = []
     for batch in read_batches(path, _KINDS):
         places = np.full(len(batch["frame"]), -1)
@@ -84,18 +84,20 @@ def _rows(path: Path) -> list[Placed]:
             places[rows_of_kind] = _places(batch["landmark_index"][rows_of_kind], kind, path)
         positions = np.stack([batch["x"], batch["y"]], axis=1)
         kept = places >= 0
-        rows.append(Placed(batch["frame"][kept], places[kept], positions[kept]))
-        rows.append(Placed.of_no_point(np.unique(batch["frame"][~kept])))
+        rows.append(PlacedRows(batch["frame"][kept], places[kept], positions[kept]))
+        rows.append(PlacedRows.empty_frames(np.unique(batch["frame"][~kept])))
     return rows
 
 
 def _places(indices: np.ndarray, kind: str, path: Path) -> np.ndarray:
-    """Each landmark's place among those that are kept; -1 for the face's."""
+    """Return each landmark's index among those that are kept; -1 for those of the face."""
     if kind not in _NUM_LANDMARKS:
-        raise CorpusError(f"{path}: column 'type' must hold {', '.join(_NUM_LANDMARKS)}; it holds {kind!r}.")
+        raise CorpusError(
+            f"{path}: column 'type' must hold only {', '.join(_NUM_LANDMARKS)}; it holds {kind!r}."
+        )
     if indices.min() < 0 or indices.max() >= _NUM_LANDMARKS[kind]:
         raise CorpusError(
-            f"{path}: 'landmark_index' of {kind} must be 0 to {_NUM_LANDMARKS[kind] - 1}; it goes from "
+            f"{path}: 'landmark_index' of {kind} must be from 0 to {_NUM_LANDMARKS[kind] - 1}; got "
             f"{indices.min()} to {indices.max()}."
         )
     return indices.astype("i8") + _FIRST[kind] if kind in _FIRST else np.full(len(indices), -1)

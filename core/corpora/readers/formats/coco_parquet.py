@@ -1,4 +1,4 @@
-"""Reader of COCO-WholeBody keypoints in Parquet: a file per clip, a row for each keypoint of each frame."""
+"""Reader of COCO-WholeBody keypoints in Parquet: one file per clip, one row per keypoint and frame."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.coco_wholebody import FORMAT
-from core.corpora.readers.long_rows import Placed, place_rows
+from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
@@ -28,43 +28,49 @@ _LARGEST_SIDE = 10**6
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A clip's rows; a keypoint without a row is unknown."""
+    """Read a clip; a keypoint without a row is unknown."""
     (path,) = clip.files
-    rows, said = _rows(path)
+    rows, clip_values = _rows(path)
     keypoints = place_rows(rows, NUM_RAW_JOINTS, path, report)
     check_pixels(keypoints, path)
-    return RawClip.of(keypoints, _size(said, path, options), clip.name, frame_rate=said.get("fps"))
+    size = _size(clip_values, path, options)
+    return RawClip.of(keypoints, size, clip.name, frame_rate=clip_values.get("fps"))
 
 
-def _rows(path: Path) -> tuple[list[Placed], dict[str, float]]:
-    """The rows, and what they say of the whole clip."""
-    rows, said = [], dict[str, float]()
+def _rows(path: Path) -> tuple[list[PlacedRows], dict[str, float]]:
+    """Read the rows, and the values of the columns that apply to the whole clip."""
+    rows, clip_values = [], dict[str, float]()
     for batch in read_batches(path, _KINDS, _OF_CLIP):
         indices = batch["keypoint"].astype("i8")
         if len(indices) and (indices.min() < 0 or indices.max() >= NUM_RAW_JOINTS):
             raise CorpusError(
-                f"{path}: 'keypoint' must be 0 to {NUM_RAW_JOINTS - 1}; it goes from {indices.min()} to "
+                f"{path}: 'keypoint' must be from 0 to {NUM_RAW_JOINTS - 1}; got {indices.min()} to "
                 f"{indices.max()}."
             )
         values = np.stack([batch[name] for name in ("x", "y", "confidence")], axis=1)
-        rows.append(Placed(batch["frame"], indices, values))
+        rows.append(PlacedRows(batch["frame"], indices, values))
         for name in _OF_CLIP.keys() & batch.keys():
-            _only_value(batch[name], name, said, path)
-    return rows, said
+            _only_value(batch[name], name, clip_values, path)
+    return rows, clip_values
 
 
-def _only_value(values: np.ndarray, name: str, said: dict[str, float], path: Path) -> None:
+def _only_value(values: np.ndarray, name: str, clip_values: dict[str, float], path: Path) -> None:
     for value in np.unique(values[~np.isnan(values)]).tolist():
-        if said.setdefault(name, value) != value:
-            raise CorpusError(f"{path}: column {name!r} must be the same in all rows of a clip.")
+        if (first := clip_values.setdefault(name, value)) != value:
+            raise CorpusError(
+                f"{path}: column {name!r} must be the same in all rows of a clip; got {first:g}, {value:g}."
+            )
 
 
-def _size(said: dict[str, float], path: Path, options: ReadOptions) -> tuple[int, int]:
-    if "width" not in said or "height" not in said:
+def _size(clip_values: dict[str, float], path: Path, options: ReadOptions) -> tuple[int, int]:
+    if "width" not in clip_values or "height" not in clip_values:
         return stated_size(path, options.image_size)
-    width, height = said["width"], said["height"]
+    width, height = clip_values["width"], clip_values["height"]
     if not 2 <= min(width, height) <= max(width, height) <= _LARGEST_SIDE:
-        raise CorpusError(f"{path}: 'width' and 'height' must lie between 2 and {_LARGEST_SIDE} pixels.")
+        raise CorpusError(
+            f"{path}: 'width' and 'height' must be between 2 and {_LARGEST_SIDE} pixels; got {width:g} and "
+            f"{height:g}."
+        )
     return round(width), round(height)
 
 

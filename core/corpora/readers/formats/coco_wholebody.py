@@ -13,7 +13,7 @@ from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
-from core.corpora.readers.untrusted.npz import UntrustedNpz, doubles
+from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
@@ -25,7 +25,7 @@ _CLIPS_AT_ONCE = 32
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A file with one clip: `keypoints` (T, 133, 3), or (T, 133, 2) and `scores`; `width` and `height`."""
+    """Read one clip: `keypoints` (T, 133, 3), or (T, 133, 2) and `scores`; `width` and `height`."""
     keypoints, size, rate = read_keypoints(clip.files[0], options, report)
     return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
 
@@ -33,10 +33,10 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 def read_keypoints(
     path: Path, options: ReadOptions, report: ReadReport
 ) -> tuple[np.ndarray, tuple[int, int], float | None]:
-    """The keypoints (T, 133, 3) of a file with one clip, its frames' width and height, and their rate.
+    """Read a file with one clip: keypoints (T, 133, 3), the frame's (width, height), and the frame rate.
 
     Raises:
-        CorpusError: damaged, of another shape, or of a size that nobody states.
+        CorpusError: damaged, of another shape, or without a frame size in the file or the options.
     """
     with UntrustedNpz(path) as file:
         keypoints = file.array("keypoints")
@@ -67,7 +67,7 @@ def _pieces_of_rows(
     sizes: list[tuple[int, int]],
     rates: list[float | None],
 ) -> Iterator[RawClips]:
-    """A zipped array is read from its start to its end, so this process reads it for all."""
+    """Read the pieces in this process, because a zipped array can only be read sequentially."""
     with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
         for first in range(0, len(sizes), _CLIPS_AT_ONCE):
             numbers = range(first, min(first + _CLIPS_AT_ONCE, len(sizes)))
@@ -81,7 +81,7 @@ def _pieces_of_rows(
 
 
 def _in_pixels(raw: RawClip, path: Path) -> RawClip | Unreadable:
-    """The clip, or that it cannot be read as its keypoints are fractions."""
+    """Return the clip, or `Unreadable` if its keypoints are not in pixels."""
     try:
         check_pixels(raw.video.joints, path)
     except CorpusError as error:
@@ -90,18 +90,19 @@ def _in_pixels(raw: RawClip, path: Path) -> RawClip | Unreadable:
 
 
 def _scored(file: UntrustedNpz, keypoints: np.ndarray, report: ReadReport) -> np.ndarray:
-    """Positions (T, 133, 2) and scores (T, 133), of one person or of several (T, P, ...), as one array."""
+    """Join positions (T, 133, 2) and scores (T, 133), of one person or several (T, P, ...), to one array."""
     scores = file.array("scores")
     shape = keypoints.shape
     people = len(shape) == 4
     if shape[-2:] != (NUM_RAW_JOINTS, 2) or len(shape) not in (3, 4) or scores.shape != shape[:-1]:
         raise CorpusError(
-            f"{file.path}: 'keypoints' and 'scores' must be (frames, {NUM_RAW_JOINTS}, 2) and (frames, "
-            f"{NUM_RAW_JOINTS}), or with an axis of people after the frames; got {shape} and {scores.shape}."
+            f"{file.path}: 'keypoints' and 'scores' must have the shapes (frames, {NUM_RAW_JOINTS}, 2) and "
+            f"(frames, {NUM_RAW_JOINTS}), or an axis of people after the frames; got {shape} and "
+            f"{scores.shape}."
         )
     if keypoints.dtype.kind not in "fiu" or scores.dtype.kind not in "fiu" or (people and not shape[1]):
-        raise CorpusError(f"{file.path}: 'keypoints' and 'scores' must be numbers, of at least one person.")
-    joined = np.concatenate([doubles(keypoints), doubles(scores)[..., None]], axis=-1)
+        raise CorpusError(f"{file.path}: 'keypoints' and 'scores' must be numbers of at least one person.")
+    joined = np.concatenate([as_float64(keypoints), as_float64(scores)[..., None]], axis=-1)
     if not people:
         return joined
     chosen = [most_confident(frame, report) for frame in joined]
@@ -120,19 +121,25 @@ def _checked(file: UntrustedNpz, shape: tuple[int, ...], dtype: np.dtype[np.gene
 def _offsets(file: UntrustedNpz, num_frames: int) -> list[int]:
     offsets = file.array("offsets")
     if offsets.ndim != 1 or len(offsets) < 1 or offsets.dtype.kind not in "iu":
-        raise CorpusError(f"{file.path}: 'offsets' must be integers (clips + 1,); got {offsets.shape}.")
+        raise CorpusError(
+            f"{file.path}: 'offsets' must be integers of shape (clips + 1,); got {offsets.dtype} "
+            f"{offsets.shape}."
+        )
     values: list[int] = offsets.tolist()
     if values[0] != 0 or values[-1] != num_frames or values != sorted(values):
-        raise CorpusError(f"{file.path}: 'offsets' must rise from 0 to the {num_frames} frames there are.")
+        raise CorpusError(
+            f"{file.path}: 'offsets' must increase from 0 to the number of frames, {num_frames}; they start "
+            f"with {values[0]} and end with {values[-1]}."
+        )
     return values
 
 
 def _image_sizes(file: UntrustedNpz, options: ReadOptions, num_clips: int) -> list[tuple[int, int]]:
-    """Each clip's (width, height): the file's, one for all or one each, else the options'."""
+    """Return each clip's (width, height): from the file, one for all or one each, or from the options."""
     if "width" not in file or "height" not in file:
         if options.image_size is None:
             raise CorpusError(
-                f"{file.path} does not state its frames' 'width' and 'height' in pixels; set {SIZE_OPTIONS}."
+                f"{file.path} has no arrays 'width' and 'height' (frame size in pixels). Set {SIZE_OPTIONS}."
             )
         return [options.image_size] * num_clips
     width, height = (_sides(file, name, num_clips) for name in ("width", "height"))
@@ -144,12 +151,12 @@ def _sides(file: UntrustedNpz, name: str, num_clips: int) -> list[int]:
     if values.shape not in ((), (1,), (num_clips,)) or values.dtype.kind not in "fiu":
         raise CorpusError(f"{file.path}: {name!r} must be one number of pixels, or one per clip.")
     if not (np.isfinite(values) & (values >= 2) & (values <= 1e6)).all():
-        raise CorpusError(f"{file.path}: {name!r} must lie between 2 and 1000000 pixels.")
+        raise CorpusError(f"{file.path}: {name!r} must be between 2 and 1000000 pixels.")
     return [round(value) for value in np.broadcast_to(values, num_clips).tolist()]
 
 
 def _frame_rates(file: UntrustedNpz, num_clips: int) -> list[float | None]:
-    """Each clip's frames a second, where the file says: one number for all, or one each."""
+    """Return each clip's frame rate in frames a second, None if unknown; one for all clips or one each."""
     if "fps" not in file:
         return [None] * num_clips
     values = file.array("fps")

@@ -15,7 +15,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     frame_size,
 )
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
-from core.corpora.readers.untrusted.npz import UntrustedNpz, doubles
+from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.specs.jobs import SourceFormat
@@ -28,7 +28,7 @@ _CLIPS_AT_ONCE = 32
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
-    """A file with `keypoints` (N, T, 75, 3), and columns: x, y in fractions of the frame, confidence."""
+    """Open a file with `keypoints` (N, T, 75, 3) and columns: x, y in fractions of the frame, confidence."""
     with UntrustedNpz(path) as file:
         with file.rows("keypoints") as rows:
             shape, dtype = rows.shape, rows.dtype
@@ -43,7 +43,7 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A file with one clip: `keypoints` (T, 75, 3)."""
+    """Read a file with one clip: `keypoints` (T, 75, 3)."""
     (path,) = clip.files
     with UntrustedNpz(path) as file:
         points = file.array("keypoints")
@@ -60,7 +60,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 
 @dataclass(frozen=True)
 class PointsPiece:
-    """Some clips' points (K, T, 75, 3) as they are in the file."""
+    """Points of a few clips (K, T, 75, 3), unchanged from the file."""
 
     path: Path
     points: np.ndarray
@@ -68,7 +68,7 @@ class PointsPiece:
     image_size: tuple[int, int]
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
-        """The clips as COCO-WholeBody keypoints; one in pixels is one that cannot be read."""
+        """Yield the clips as COCO-WholeBody keypoints; `Unreadable` for a clip in pixels."""
         keypoints = _as_coco(self.points.reshape(-1, NUM_POINTS, 3), self.image_size)
         for index, clip in enumerate(keypoints.reshape(*self.points.shape[:2], *keypoints.shape[1:])):
             try:
@@ -89,8 +89,8 @@ def _pieces_of_rows(
 
 
 def _as_coco(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Frames (n, 75, 3) as COCO-WholeBody keypoints (n, 133, 3)."""
-    frames = doubles(points)
+    """Convert frames (n, 75, 3) to COCO-WholeBody keypoints (n, 133, 3)."""
+    frames = as_float64(points)
     left, right = NUM_POSE_POINTS, NUM_POSE_POINTS + 21
     return as_coco(frames[:, :left], frames[:, left:right], frames[:, right:], size)
 

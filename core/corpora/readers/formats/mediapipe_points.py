@@ -1,7 +1,7 @@
-"""MediaPipe Holistic's points as COCO-WholeBody keypoints in pixels.
+"""Convert MediaPipe Holistic points to COCO-WholeBody keypoints in pixels.
 
-MediaPipe knows 33 pose points and 21 of each hand, in fractions of the frame; the order within a hand is
-COCO's. A hand that was not found is all zeros, or not a number.
+MediaPipe has 33 pose points and 21 of each hand, in fractions of the frame. The order within a hand is the
+same as COCO's. A hand that was not detected is all zeros, or NaN.
 """
 
 from pathlib import Path
@@ -19,20 +19,20 @@ NUM_POSE_POINTS = 33
 TRUNK_POSE_POINTS = (0, 11, 13, 15, 12, 14, 16)
 """Nose; left shoulder, elbow, wrist; right shoulder, elbow, wrist, among MediaPipe's 33 pose points."""
 ASSUMED_SIDE = 1000
-"""Side in pixels of the square frame assumed where nobody states the frame size."""
+"""Side in pixels of the square frame that is assumed if the frame size is unknown."""
 FARTHEST_MEDIAN = 4
-"""Frame widths or heights from the corner beyond which no signer's points lie by half."""
+"""Maximum median coordinate, in frame widths or heights, of points in fractions of the frame."""
 
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
 
 
 def frame_size(options: ReadOptions, report: ReadReport) -> tuple[int, int]:
-    """The stated frame size, or a square one and a note in the report."""
+    """Return the frame size of the options, or a square one with a note in the report."""
     if options.image_size is not None:
         return options.image_size
     report.note(
-        f"No frame size given: square pixels and a frame of {ASSUMED_SIDE} x {ASSUMED_SIDE} assumed; set "
-        f"{SIZE_OPTIONS} where the video was not square."
+        f"The frame size is unknown, so square frames of {ASSUMED_SIDE} x {ASSUMED_SIDE} were assumed. If "
+        f"the video is not square, set {SIZE_OPTIONS}."
     )
     return ASSUMED_SIDE, ASSUMED_SIDE
 
@@ -40,7 +40,7 @@ def frame_size(options: ReadOptions, report: ReadReport) -> tuple[int, int]:
 def as_coco(
     pose: np.ndarray | None, left_hand: np.ndarray, right_hand: np.ndarray, image_size: tuple[int, int]
 ) -> np.ndarray:
-    """COCO-WholeBody keypoints (n, 133, 3) of `pose` (n, 33, 3) and hands (n, 21, 3): x, y, confidence.
+    """Make COCO-WholeBody keypoints (n, 133, 3) of `pose` (n, 33, 3) and hands (n, 21, 3): x, y, confidence.
 
     Without `pose` the trunk is zero and not visible.
     """
@@ -55,7 +55,7 @@ def as_coco(
 
 
 def check_fractions(keypoints: np.ndarray, image_size: tuple[int, int], path: Path) -> None:
-    """Refuse keypoints (n, 133, 3) of `as_coco` that were pixels before it took them for fractions.
+    """Reject keypoints (n, 133, 3) from `as_coco` whose source was in pixels, not in fractions.
 
     Raises:
         CorpusError: names the file.
@@ -64,18 +64,18 @@ def check_fractions(keypoints: np.ndarray, image_size: tuple[int, int], path: Pa
     farthest = np.abs(found[np.isfinite(found).all(axis=1)]).max(axis=1, initial=0)
     if len(farthest) and np.median(farthest) > FARTHEST_MEDIAN:
         raise CorpusError(
-            f"{path}: half of all points lie beyond {np.median(farthest):.3g}, so x and y are no fractions "
-            "of the frame; divide pixels by its width and height."
+            f"{path}: half of all points have coordinates above {np.median(farthest):.3g}, so x and y are "
+            "not fractions of the frame. Divide pixels by the frame's width and height."
         )
 
 
 def with_confidence(hand: np.ndarray) -> np.ndarray:
-    """A hand (n, 21, 3) of x, y, z as x, y, confidence: 1 where it was found."""
+    """Replace z by confidence 1 in points (n, V, 3) of x, y, z."""
     found = np.ones((*hand.shape[:2], 1))
     return np.concatenate([hand[:, :, :2], found], axis=2)
 
 
 def _found(hand: np.ndarray) -> np.ndarray:
-    """The hand with confidence 0 in the frames where all its points are at (0, 0) or unknown."""
+    """Set a hand to zero in the frames where all its points are at (0, 0) or unknown."""
     somewhere = (np.nan_to_num(hand[:, :, :2]) != 0).any((1, 2))
     return np.where(somewhere[:, None, None], hand, 0.0)

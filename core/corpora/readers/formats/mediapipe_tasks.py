@@ -1,7 +1,7 @@
-"""Reader of what MediaPipe's landmarkers return, as JSON: a file per clip, a list of frames.
+"""Reader of results of MediaPipe's landmarkers in JSON: one file per clip, with a list of frames.
 
-Results of HolisticLandmarker, of PoseLandmarker and HandLandmarker, and of the older Holistic solution, in
-the spelling of JavaScript (`leftHandLandmarks`) or Python (`left_hand_landmarks`). See docs/formats.md.
+Supports HolisticLandmarker, PoseLandmarker with HandLandmarker, and the older Holistic solution. Names may be
+spelled as in JavaScript (`leftHandLandmarks`) or Python (`left_hand_landmarks`). See docs/formats.md.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ from core.corpora.readers.untrusted.json_file import (
     first_of,
     is_object,
     numbers,
+    preview,
     read_json,
-    shown,
 )
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -49,7 +49,7 @@ _NO_POSE, _NO_HAND = np.zeros((NUM_POSE_POINTS, 3)), np.zeros((NUM_HAND_JOINTS, 
 
 @dataclass(frozen=True)
 class Frame:
-    """What was found in a frame: x, y, confidence; all zero where nothing was."""
+    """Points detected in a frame: x, y, confidence; all zero if nothing was detected."""
 
     pose: Float64[np.ndarray, "33 3"]
     left: Float64[np.ndarray, "21 3"]
@@ -57,19 +57,19 @@ class Frame:
 
 
 def fits(document: object) -> bool:
-    """Whether a JSON file's content is a list of landmarkers' results."""
+    """Whether a JSON document is a list of landmarker results."""
     first = first_of(_frames(document))
     return is_object(first) and not _KNOWN.isdisjoint(first)
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A clip's landmarks."""
+    """Read a clip's landmarks."""
     (path,) = clip.files
     document = read_json(path)
     if not fits(document):
         raise CorpusError(
-            f"{path} is no list of MediaPipe results: none of its frames has {_POSE[0]!r}, "
-            f"{_HANDS['left'][0]!r} or {_BOTH_HANDS[0]!r}; it is {shown(document)}."
+            f"{path} is not a list of MediaPipe results: none of its frames has {_POSE[0]!r}, "
+            f"{_HANDS['left'][0]!r} or {_BOTH_HANDS[0]!r}; got {preview(document)}."
         )
     frames = _frames(document)
     assert isinstance(frames, list)
@@ -92,7 +92,7 @@ def _frame(frame: object, path: Path) -> Frame:
     if frame is None:
         frame = {}
     if not is_object(frame):
-        raise CorpusError(f"{path}: a frame must be an object; got {shown(frame)}.")
+        raise CorpusError(f"{path}: a frame must be an object; got {preview(frame)}.")
     sides = _by_handedness(frame, path)
     for side, names in _HANDS.items():
         hand = _of_one(frame, names, NUM_HAND_JOINTS, path)
@@ -109,12 +109,12 @@ def _frame(frame: object, path: Path) -> Frame:
 def _of_one(
     frame: dict[str, object], names: Sequence[str], num_points: int, path: Path
 ) -> Float64[np.ndarray, "V 3"] | None:
-    """The landmarks of the first person, who may stand in a list of people."""
+    """Return the landmarks of the first person, from landmarks or a list of people."""
     name = next((name for name in names if frame.get(name)), None)
     if name is None:
         return None
     landmarks = frame[name]
-    if is_object(landmarks):  # a protocol buffer's own JSON
+    if is_object(landmarks):  # JSON written by protobuf
         landmarks = landmarks.get("landmark")
     if _is_nothing(landmarks):
         return None
@@ -123,21 +123,23 @@ def _of_one(
 
 
 def _by_handedness(frame: dict[str, object], path: Path) -> dict[str, np.ndarray]:
-    """Hands of a HandLandmarker by the side it names; of two of one side, the surer."""
+    """Return a HandLandmarker's hands by side; of two hands of one side, the one with more confidence."""
     name = next((name for name in _BOTH_HANDS if frame.get(name)), None)
     if name is None or _is_nothing(frame[name]):
         return {}
     hands = frame[name]
-    said = next((frame[key] for key in _HANDEDNESS if frame.get(key)), None)
-    if said is None and _is_pose(hands):
+    sides = next((frame[key] for key in _HANDEDNESS if frame.get(key)), None)
+    if sides is None and _is_pose(hands):
         raise CorpusError(
-            f"{path}: {name!r} are {NUM_POSE_POINTS} points, a result of PoseLandmarker: put it beside a "
-            f"HandLandmarker's, and call it {_POSE[0]!r}."
+            f"{path}: {name!r} has {NUM_POSE_POINTS} points, so it is a result of PoseLandmarker. Rename it "
+            f"to {_POSE[0]!r}, and add a HandLandmarker's results."
         )
-    if not isinstance(hands, list) or not isinstance(said, list) or len(said) != len(hands):
-        raise CorpusError(f"{path}: {name!r} must be a list of hands, with an equally long 'handedness'.")
+    if not isinstance(hands, list) or not isinstance(sides, list) or len(sides) != len(hands):
+        raise CorpusError(
+            f"{path}: {name!r} must be a list of hands, with a list 'handedness' of the same length."
+        )
     surest: dict[str, tuple[float, np.ndarray]] = {}
-    for hand, category in zip(hands, said, strict=True):
+    for hand, category in zip(hands, sides, strict=True):
         side, score = _side(category, path)
         if side not in surest or score > surest[side][0]:
             surest[side] = score, _points(hand, name, NUM_HAND_JOINTS, path)
@@ -149,13 +151,13 @@ def _side(category: object, path: Path) -> tuple[str, float]:
     word = next((best[key] for key in _SIDE if key in best), None) if is_object(best) else None
     side = word.lower() if isinstance(word, str) else None
     if side not in _HANDS or not is_object(best):
-        raise CorpusError(f"{path}: a hand's handedness must be 'Left' or 'Right'; got {shown(category)}.")
+        raise CorpusError(f"{path}: a hand's handedness must be 'Left' or 'Right'; got {preview(category)}.")
     score = best.get("score", 0.0)
     return side, float(numbers(score, path=path, name="score")) if isinstance(score, int | float) else 0.0
 
 
 def _is_nothing(landmarks: object) -> bool:
-    """Whether a list has nobody in it: `[]`, or `[[]]` of a person without landmarks."""
+    """Whether a list has no person: `[]`, or `[[]]` for a person without landmarks."""
     return isinstance(landmarks, list) and all(person == [] for person in landmarks)
 
 
@@ -166,7 +168,7 @@ def _is_pose(people: object) -> bool:
 
 def _points(landmarks: object, name: str, num_points: int, path: Path) -> Float64[np.ndarray, "V 3"]:
     if not isinstance(landmarks, list) or len(landmarks) != num_points:
-        size = f"a list of {len(landmarks)}" if isinstance(landmarks, list) else shown(landmarks)
+        size = f"a list of {len(landmarks)}" if isinstance(landmarks, list) else preview(landmarks)
         raise CorpusError(f"{path}: {name!r} must be a list of {num_points} landmarks; got {size}.")
     if not all(is_object(point) and "x" in point and "y" in point for point in landmarks):
         raise CorpusError(f"{path}: each of {name!r} must be an object with 'x' and 'y'.")
@@ -175,7 +177,7 @@ def _points(landmarks: object, name: str, num_points: int, path: Path) -> Float6
 
 
 def _confidence(point: dict[str, object], num_points: int) -> object:
-    """A pose point's visibility, 1 where it is not told; MediaPipe tells none of a hand's."""
+    """Return a pose point's visibility, 1 if there is none; MediaPipe has no visibility for hands."""
     visibility = point.get("visibility") if num_points == NUM_POSE_POINTS else None
     return 1 if visibility is None else visibility
 
@@ -185,14 +187,16 @@ def _stated_size(document: object, path: Path) -> tuple[int, int] | None:
         return None
     sides = document["width"], document["height"]
     if not all(isinstance(side, int) and 2 <= side <= _LARGEST_SIDE for side in sides):
-        raise CorpusError(f"{path}: 'width' and 'height' must be pixels, 2 to {_LARGEST_SIDE}; got {sides}.")
+        raise CorpusError(
+            f"{path}: 'width' and 'height' must be integers from 2 to {_LARGEST_SIDE} (pixels); got {sides}."
+        )
     return sides  # type: ignore[return-value]
 
 
 def _frame_rate(document: object, path: Path) -> float | None:
     rate = document.get("fps") if is_object(document) else None
     if rate is not None and not isinstance(rate, int | float):
-        raise CorpusError(f"{path}: 'fps' must be a number; got {shown(rate)}.")
+        raise CorpusError(f"{path}: 'fps' must be a number; got {preview(rate)}.")
     return rate
 
 

@@ -1,4 +1,4 @@
-"""Reader of MMPose's COCO-WholeBody predictions in JSON, a file per clip. See docs/formats.md."""
+"""Reader of MMPose's COCO-WholeBody predictions in JSON, one file per clip. See docs/formats.md."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from core.corpora.readers.untrusted.json_file import (
     first_of,
     is_object,
     numbers,
+    preview,
     read_json,
-    shown,
 )
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -28,7 +28,7 @@ FORMAT: SourceFormat = "mmpose_json"
 
 
 def fits(document: object) -> bool:
-    """Whether a JSON file's content is a video's predictions by MMPose."""
+    """Whether a JSON document holds MMPose's predictions of a video."""
     frames = _frames(document)
     first = first_of(frames)
     if is_object(document) and is_object(document.get("meta_info")):
@@ -36,19 +36,19 @@ def fits(document: object) -> bool:
     if is_object(first):
         return isinstance(first.get("instances"), list)
     if isinstance(frames, list) and frames and all(frame == [] for frame in frames):
-        return True  # nobody was found
+        return True  # no person was detected
     person = first_of(first)
     return is_object(person) and "keypoints" in person
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A video's predictions."""
+    """Read a video's predictions."""
     (path,) = clip.files
     document = read_json(path)
     if not fits(document):
         raise CorpusError(
-            f"{path} is no video's predictions by MMPose: it has no frames with 'instances' or 'keypoints', "
-            f"but is {shown(document)}."
+            f"{path} does not hold MMPose's predictions of a video: it has no frames with 'instances' or "
+            f"'keypoints'; got {preview(document)}."
         )
     frames = _frames(document)
     assert isinstance(frames, list)
@@ -64,20 +64,20 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 
 
 def _frames(document: object) -> object:
-    """The list of frames: of 1.x in `instance_info`, of 0.x in `predictions` or bare."""
+    """Return the list of frames: `instance_info` (MMPose 1.x), `predictions` (0.x) or the document itself."""
     if not is_object(document):
         return document
     return document.get("instance_info", document.get("predictions"))
 
 
 def _in_order(frames: list[object], path: Path, report: ReadReport) -> list[object]:
-    """Frames by their `frame_id`, where all have one; gaps are closed and counted."""
+    """Sort frames by `frame_id`, if all have one; gaps are closed and counted."""
     numbered = [(frame.get("frame_id"), index) for index, frame in enumerate(frames) if is_object(frame)]
     known = [(number, index) for number, index in numbered if isinstance(number, int)]
     if len(known) < len(frames):
         return frames
     if len({number for number, _ in known}) < len(known):
-        raise CorpusError(f"{path} has two frames of one 'frame_id'; write a file per video.")
+        raise CorpusError(f"{path} has two frames with the same 'frame_id'. Write a file per video.")
     count_gaps((number for number, _ in known), report)
     return [frames[index] for _, index in sorted(known)]
 
@@ -85,23 +85,23 @@ def _in_order(frames: list[object], path: Path, report: ReadReport) -> list[obje
 def _people(frame: object, path: Path) -> list[Float64[np.ndarray, "133 3"]]:
     instances = frame.get("instances") if is_object(frame) else frame
     if not isinstance(instances, list):
-        raise CorpusError(f"{path}: a frame must be a list of people; got {shown(frame)}.")
+        raise CorpusError(f"{path}: a frame must be a list of people; got {preview(frame)}.")
     check_people(len(instances), path)
     return [_person(person, path) for person in instances]
 
 
 def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:
     if not is_object(person):
-        raise CorpusError(f"{path}: a person must be an object; got {shown(person)}.")
+        raise CorpusError(f"{path}: a person must be an object; got {preview(person)}.")
     points = numbers(person.get("keypoints"), path=path, name="keypoints")
     if points.shape == (NUM_RAW_JOINTS, 3):
         return points
     scores = numbers(person.get("keypoint_scores"), path=path, name="keypoint_scores")
     if points.shape != (NUM_RAW_JOINTS, 2) or scores.shape != (NUM_RAW_JOINTS,):
         raise CorpusError(
-            f"{path}: a person's 'keypoints' and 'keypoint_scores' must be ({NUM_RAW_JOINTS}, 2) and "
-            f"({NUM_RAW_JOINTS},), or 'keypoints' ({NUM_RAW_JOINTS}, 3): COCO-WholeBody; got {points.shape} "
-            f"and {scores.shape}."
+            f"{path}: a person's 'keypoints' and 'keypoint_scores' must be COCO-WholeBody, with the shapes "
+            f"({NUM_RAW_JOINTS}, 2) and ({NUM_RAW_JOINTS},), or 'keypoints' with ({NUM_RAW_JOINTS}, 3); got "
+            f"{points.shape} and {scores.shape}."
         )
     return np.concatenate([points, scores[:, None]], axis=1)
 

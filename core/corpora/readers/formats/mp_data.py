@@ -1,7 +1,10 @@
-"""Reader of `MP_Data` folders: `<sign>/<take>/<frame>.npy`, one vector of MediaPipe Holistic values a frame.
+"""Reader of `MP_Data` folders: `<sign>/<take>/<frame>.npy`, a vector of MediaPipe Holistic values per frame.
 
-A vector has 258 values (pose 33 x (x, y, z, visibility), left hand 21 x (x, y, z), right hand 21 x
-(x, y, z)), 1662 (a face of 468 x (x, y, z) between pose and hands), or 126 (both hands alone).
+A vector has one of three lengths:
+
+* 258 values: pose 33 x (x, y, z, visibility), left hand 21 x (x, y, z), right hand 21 x (x, y, z).
+* 1662 values: the same, with a face of 468 x (x, y, z) between pose and hands.
+* 126 values: both hands only.
 """
 
 import re
@@ -28,21 +31,21 @@ from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "mp_data"
 HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662
-"""Values of a frame, by what it holds."""
+"""Number of values in a frame, by content."""
 
 _HAND = 63
 _POSE = NUM_POSE_POINTS * 4
 
 
 def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
-    """The takes of a folder, each the `.npy` files of a folder two deep.
+    """Group the `.npy` files `<sign>/<take>/<frame>.npy` of a folder by take.
 
     Raises:
-        CorpusError: a file does not lie there.
+        CorpusError: a file is not in a folder of that depth.
     """
     for path in files:
         if len(path.relative_to(folder).parts) < 3:
-            raise CorpusError(f"{path} is not where mp_data has frames: <sign>/<take>/<frame>.npy.")
+            raise CorpusError(f"{path}: in mp_data, frames must be at <sign>/<take>/<frame>.npy.")
     return [
         ClipFiles(str(take.relative_to(folder)), tuple(frames), take.parent.name)
         for take, frames in groupby(files, key=lambda path: path.parent)
@@ -50,34 +53,36 @@ def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A take's frames."""
+    """Read a take's frames."""
     size = frame_size(options, report)
     values = _take_values(clip.files)
     count_gaps((_frame_number(path)[0] for path in clip.files), report)
     if values.shape[1] == HANDS_ALONE:
-        report.note("Frames of 126 values hold the hands alone: the trunk is zero and not visible.")
+        report.note("Frames of 126 values have only the hands: the trunk is zero and not visible.")
     keypoints = _keypoints(values, size)
     check_fractions(keypoints, size, clip.files[0])
     return RawClip.of(keypoints, size, clip.name)
 
 
 def _take_values(frames: Sequence[Path]) -> np.ndarray:
-    """A take's vectors in the order of their numbers, (T, values)."""
+    """Read a take's vectors in the order of their frame numbers, (T, values)."""
     ordered = sorted(frames, key=_frame_number)
     vectors = [read_npy(path) for path in ordered]
     for path, vector in zip(ordered, vectors, strict=True):
         if vector.dtype.kind not in "fiu" or vector.size not in (HANDS_ALONE, POSE_AND_HANDS, WITH_FACE):
             raise CorpusError(
-                f"{path} holds {vector.dtype} of {vector.size} values; a frame has {HANDS_ALONE}, "
+                f"{path} holds {vector.size} values of type {vector.dtype}; a frame must have {HANDS_ALONE}, "
                 f"{POSE_AND_HANDS} or {WITH_FACE} numbers."
             )
         if vector.size != vectors[0].size:
-            raise CorpusError(f"{path} has {vector.size} values, its take's first frame {vectors[0].size}.")
+            raise CorpusError(
+                f"{path} has {vector.size} values, but the first frame of its take has {vectors[0].size}."
+            )
     return np.stack([vector.reshape(-1).astype("f8") for vector in vectors])
 
 
 def _frame_number(path: Path) -> tuple[int, str]:
-    """The last number in the file's name: frame_10 comes after frame_9."""
+    """Return the last number in the file's name, so that frame_10 is sorted after frame_9."""
     numbers = re.findall(r"\d+", path.stem)
     if not numbers:
         raise CorpusError(f"{path} has no frame number in its name.")

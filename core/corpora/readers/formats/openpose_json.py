@@ -1,4 +1,4 @@
-"""Reader of OpenPose's JSON, a file per frame (`--write_json`). See docs/formats.md."""
+"""Reader of OpenPose's JSON, one file per frame (`--write_json`). See docs/formats.md."""
 
 import re
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from core.corpora.readers.untrusted.json_file import (
     check_people,
     is_object,
     numbers,
+    preview,
     read_json,
-    shown,
 )
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -30,7 +30,7 @@ from core.specs.jobs import SourceFormat
 
 FORMAT: SourceFormat = "openpose_json"
 TRUNK_BODY_POINTS = (0, 5, 6, 7, 2, 3, 4)
-"""Nose; left shoulder, elbow, wrist; right shoulder, elbow, wrist, in body-25 and in COCO-18 alike."""
+"""Nose; left shoulder, elbow, wrist; right shoulder, elbow, wrist; the same in BODY_25 and COCO_18."""
 
 _BODY_SIZES = (25, 18)
 _BODY = ("pose_keypoints_2d", "pose_keypoints")
@@ -43,16 +43,16 @@ _FRAME_NAME = re.compile(r"(?P<clip>.*?)_?(?P<number>\d+)(_keypoints)?", re.DOTA
 
 
 def fits(document: object) -> bool:
-    """Whether a JSON file's content is a frame of OpenPose."""
+    """Whether a JSON document is a frame of OpenPose."""
     return is_object(document) and isinstance(document.get("people"), list)
 
 
 def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
-    """Find the clips: folders of frames, or frames `<clip>_<number>_keypoints.json` beside each other.
+    """Group files into clips: folders of frames, or files `<clip>_<number>_keypoints.json` in one folder.
 
-    Where any folder holds frames of two names, the names tell clips apart and folders are signs; else each
-    folder is a clip and lies in its sign's. Files without a frame number decide nothing: they come with the
-    first clip, and reading it mentions them.
+    If any folder holds frames with two different names, clips are grouped by name, and folders are signs.
+    Otherwise each folder is a clip in the folder of its sign. Files without a frame number are ignored: they
+    are added to the first clip, and reading it notes them in the report.
 
     Raises:
         CorpusError: no file has a frame number.
@@ -68,10 +68,10 @@ def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A clip's frames, in the order of the numbers in their names; gaps are closed and counted."""
+    """Read a clip's frames in the order of their numbers; gaps are closed and counted."""
     ordered = sorted(_frames_among(clip.files), key=_frame_number)
     if len(ordered) < len(clip.files):
-        report.note("JSON files without a frame number at the end of their names were not read.")
+        report.note("JSON files without a frame number at the end of the name were not read.")
     check_frames(len(ordered), ordered[0].parent)
     size = stated_size(ordered[0], options.image_size)
     count_gaps((_frame_number(path)[0] for path in ordered), report)
@@ -85,7 +85,7 @@ def _frame(path: Path, report: ReadReport) -> Float64[np.ndarray, "133 3"]:
     people = document.get("people") if is_object(document) else None
     if not isinstance(people, list):
         raise CorpusError(
-            f"{path} is no frame of OpenPose: it has no list 'people' but is {shown(document)}."
+            f"{path} is not a frame of OpenPose: it has no list 'people'; got {preview(document)}."
         )
     if not people:
         return np.zeros((NUM_RAW_JOINTS, 3))
@@ -95,7 +95,7 @@ def _frame(path: Path, report: ReadReport) -> Float64[np.ndarray, "133 3"]:
 
 def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:
     if not is_object(person):
-        raise CorpusError(f"{path}: 'people' must be a list of objects; got {shown(person)}.")
+        raise CorpusError(f"{path}: 'people' must be a list of objects; got {preview(person)}.")
     keypoints = np.zeros((NUM_RAW_JOINTS, 3))
     body = _points(person, _BODY, _BODY_SIZES, path)
     if body is not None:
@@ -110,7 +110,7 @@ def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:
 def _points(
     person: dict[str, object], names: Sequence[str], sizes: Sequence[int], path: Path
 ) -> Float64[np.ndarray, "V 3"] | None:
-    """Points of x, y, confidence; None where OpenPose was not asked for them."""
+    """Return points of x, y, confidence; None if the file does not have them."""
     name = next((name for name in names if person.get(name)), None)
     if name is None:
         return None
@@ -118,7 +118,7 @@ def _points(
     if values.ndim != 1 or values.size not in [3 * size for size in sizes]:
         raise CorpusError(
             f"{path}: {name!r} must be {' or '.join(str(3 * size) for size in sizes)} numbers (x, y and "
-            f"confidence of {' or '.join(map(str, sizes))} points); it has {values.size}."
+            f"confidence of {' or '.join(map(str, sizes))} points); got {values.size}."
         )
     return values.reshape(-1, 3)
 
@@ -131,7 +131,7 @@ def _of_name(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) ->
 def _of_folder(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) -> ClipFiles:
     inside = parent.relative_to(folder)
     if not inside.parts:
-        unpacked = folder.name.startswith(".")  # where it lies, which changes, is no name
+        unpacked = folder.name.startswith(".")  # a temporary folder, whose name changes
         return ClipFiles(clip or ("clip" if unpacked else folder.name), frames)
     return ClipFiles(str(inside), frames, inside.parts[-2] if len(inside.parts) > 1 else None)
 

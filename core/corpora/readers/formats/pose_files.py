@@ -1,7 +1,7 @@
-"""Reader of `.pose` files, through the pose-format library. See docs/formats.md.
+"""Reader of `.pose` files, based on the pose-format library. See docs/formats.md.
 
-The library trusts what a file says of its own size: of a shortened file it would read a part, and mix up
-points and confidences. So sizes are compared with the bytes there are before it reads them.
+The library trusts the sizes in a file's header. It would read a truncated file in part, and confuse points
+with confidences. So the header's sizes are compared with the file's length first.
 """
 
 import math
@@ -20,7 +20,7 @@ from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.pose_parts import part_indices
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
-from core.corpora.readers.untrusted.npz import damage_named, doubles
+from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 FORMAT: SourceFormat = "pose_format"
 MAX_FILE_BYTES = 2**28
-"""Largest file read."""
+"""Maximum file size."""
 MAX_POINTS = 10_000
-"""Most points of a person."""
+"""Maximum points of a person."""
 
 _LATER = (float(np.float32(0.1)), float(np.float32(0.2)))
-"""Versions after 0.0, as they are stored."""
+"""Versions after 0.0, as stored (rounded to float32)."""
 _HEADER_START = struct.Struct("<fHHHH")
-"""Version; the frame's width, height and depth; how many components there are."""
+"""Version; the frame's width, height and depth; the number of components."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A `.pose` file: points and confidences (T, people, points, 3), and what its header says."""
+    """A `.pose` file: points and confidences (T, people, points, 3), its header and its frame rate."""
 
     header: "PoseHeader"
     points: Float64[np.ndarray, "T P V 3"]
@@ -51,14 +51,14 @@ class Recording:
 
 
 def is_pose(path: Path) -> bool:
-    """Whether a file begins as a `.pose` file does: with a version (perhaps 0), a frame size, and parts."""
-    with damage_named(path), path.open("rb") as stream:
+    """Whether a file starts like a `.pose` file: with a version (maybe 0.0), a frame size and components."""
+    with as_corpus_error(path), path.open("rb") as stream:
         head = stream.read(_HEADER_START.size)
     return _version(head) is not None and any(head)
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
-    """A recording's points; of several people, the surest one of each frame."""
+    """Read a recording's points; of several people, the one with the most confidence in each frame."""
     (path,) = clip.files
     recording = _recording(path, report)
     indices = part_indices(recording.header.components, path, report)
@@ -72,11 +72,11 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 
 
 def _recording(path: Path, report: ReadReport) -> Recording:
-    from pose_format.numpy import NumPyPoseBody  # imports NumPy's masked arrays and little else
+    from pose_format.numpy import NumPyPoseBody  # light: imports little more than NumPy's masked arrays
     from pose_format.pose_header import PoseHeader
     from pose_format.utils.reader import BufferReader
 
-    with damage_named(path), _end_named(path):
+    with as_corpus_error(path), _truncation_named(path):
         content = _content(path)
         reader = BufferReader(content)
         header = PoseHeader.read(reader)
@@ -85,13 +85,15 @@ def _recording(path: Path, report: ReadReport) -> Recording:
         if num_frames == 0:
             return Recording(header, np.zeros((0, 1, header.total_points(), 3)), math.nan)
         body = NumPyPoseBody.read(header, reader)
-    points = np.concatenate([doubles(body.data.data[..., :2]), doubles(body.confidence)[..., None]], axis=3)
+    points = np.concatenate(
+        [as_float64(body.data.data[..., :2]), as_float64(body.confidence)[..., None]], axis=3
+    )
     return Recording(header, points, float(body.fps))
 
 
 @contextmanager
-def _end_named(path: Path) -> Iterator[None]:
-    """The file is over where a number should begin."""
+def _truncation_named(path: Path) -> Iterator[None]:
+    """Report an unexpected end of the file, which the library raises as a struct.error."""
     try:
         yield
     except struct.error:
@@ -100,15 +102,18 @@ def _end_named(path: Path) -> Iterator[None]:
 
 def _content(path: Path) -> bytes:
     if path.stat().st_size > MAX_FILE_BYTES:
-        raise CorpusError(f"{path} has more than {MAX_FILE_BYTES} bytes; write a file per clip.")
+        raise CorpusError(
+            f"{path} has {path.stat().st_size} bytes; the limit is {MAX_FILE_BYTES} bytes. Write a file per "
+            "clip."
+        )
     content = path.read_bytes()
     if _version(content) is None:
-        raise CorpusError(f"{path} is no .pose file of version 0.0, 0.1 or 0.2.")
+        raise CorpusError(f"{path} is not a .pose file of version 0.0, 0.1 or 0.2.")
     return content
 
 
 def _version(content: bytes) -> float | None:
-    """The version a file begins with, if it is one that is read."""
+    """Return the version at the start of a file, if it is supported."""
     if len(content) < _HEADER_START.size:
         return None
     exact = _HEADER_START.unpack_from(content)[0]
@@ -118,25 +123,30 @@ def _version(content: bytes) -> float | None:
 def _check_header(header: "PoseHeader") -> None:
     for component in header.components:
         if not (component.format.startswith("XY") and component.format.endswith("C")):
-            raise ValueError(f"points of {component.name!r} are {component.format!r}, not X, Y, ..., C")
+            raise ValueError(
+                f"points of {component.name!r} have the format {component.format!r}; expected X, Y, ..., C"
+            )
     if not 0 < header.total_points() <= MAX_POINTS:
-        raise ValueError(f"it has {header.total_points()} points; 1 to {MAX_POINTS} are read")
+        raise ValueError(f"it has {header.total_points()} points; the limit is 1 to {MAX_POINTS}")
 
 
 def _num_frames(header: "PoseHeader", content: bytes, start: int, report: ReadReport) -> int:
-    """How many frames there are, once that is the number of bytes there are."""
+    """Return the number of frames, after checking it against the file's length."""
     if _version(content) == 0:
-        return _walked_frames(header, content, start, report)
+        return _count_frames_of_version_0(header, content, start, report)
     form = struct.Struct("<HHH" if _version(content) == _LATER[0] else "<fIH")
     _, num_frames, num_people = form.unpack_from(content, start)
     present = len(content) - start - form.size
     bytes_of_frame = num_people * header.total_points() * (header.num_dims() + 1) * 4
-    _compare(num_frames * bytes_of_frame, present)
+    _check_length(num_frames * bytes_of_frame, present)
     return int(num_frames) if num_people else 0
 
 
-def _walked_frames(header: "PoseHeader", content: bytes, start: int, report: ReadReport) -> int:
-    """Version 0.0 counts the people of each frame anew; the library reads the first of them."""
+def _count_frames_of_version_0(header: "PoseHeader", content: bytes, start: int, report: ReadReport) -> int:
+    """Count the frames of version 0.0, which states the number of people in each frame.
+
+    The library reads only the first person.
+    """
     _, num_frames = struct.unpack_from("<HH", content, start)
     bytes_of_person = 2 + sum(len(part.points) * len(part.format) * 4 for part in header.components)
     offset = start + 4
@@ -145,14 +155,14 @@ def _walked_frames(header: "PoseHeader", content: bytes, start: int, report: Rea
         offset += 2 + num_people * bytes_of_person
         if num_people > 1:
             report.frames_of_several_people += 1
-            report.note("Of .pose files of version 0.0, the first person of each frame is read.")
-    _compare(offset, len(content))
+            report.note("In .pose files of version 0.0, only the first person of each frame was read.")
+    _check_length(offset, len(content))
     return int(num_frames)
 
 
-def _compare(promised: int, present: int) -> None:
+def _check_length(promised: int, present: int) -> None:
     if promised != present:
-        raise ValueError(f"it promises {promised} bytes, but there are {present}")
+        raise ValueError(f"its header states {promised} bytes, but it has {present}")
 
 
 def _frame_size(header: "PoseHeader", path: Path, options: ReadOptions) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Which of a `.pose` file's points are which of COCO-WholeBody's, by the names the file gives them."""
+"""Map the points of a `.pose` file to COCO-WholeBody keypoints by their names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MEDIAPIPE = ("NOSE", *(f"LEFT_{joint}" for joint in _ARM), *(f"RIGHT_{joint}" f
 _OPENPOSE = ("Nose", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist")
 _COCO_BODY = tuple(name.lower() for name in _MEDIAPIPE)
 _TRUNKS = {"POSE_LANDMARKS": _MEDIAPIPE, "pose_keypoints_2d": _OPENPOSE, "BODY": _COCO_BODY}
-"""Components that hold the trunk, and its points' names in our order."""
+"""Components that hold the trunk, and the names of its points in this project's order."""
 _HANDS = {
     "LEFT_HAND_LANDMARKS": LEFT_HAND,
     "RIGHT_HAND_LANDMARKS": RIGHT_HAND,
@@ -26,12 +26,12 @@ _HANDS = {
     "LEFT_HAND": LEFT_HAND,
     "RIGHT_HAND": RIGHT_HAND,
 }
-"""Components that hold a hand; all list its points in our order."""
+"""Components that hold a hand; their points are in this project's order."""
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
 
 
 class Component(Protocol):
-    """What the library knows of a component."""
+    """A component of the pose-format library."""
 
     name: str
     points: list[str]
@@ -39,22 +39,22 @@ class Component(Protocol):
 
 @dataclass(frozen=True)
 class PartIndices:
-    """Points of the file, and the COCO-WholeBody keypoints they are."""
+    """Indices of the file's points, and of the corresponding COCO-WholeBody keypoints."""
 
     points: Int64[np.ndarray, " V"]
     coco: Int64[np.ndarray, " V"]
 
 
 def part_indices(components: Sequence[Component], path: Path, report: ReadReport) -> PartIndices:
-    """Find hands and trunk among a file's components; points it lacks stay unknown.
+    """Find hands and trunk among a file's components; missing points stay unknown.
 
     Raises:
-        CorpusError: no hand, or a hand that has not 21 points.
+        CorpusError: no hand, or a hand that does not have 21 points.
     """
     names = [component.name for component in components]
     if _HANDS.keys().isdisjoint(names):
         raise CorpusError(
-            f"{path} has no hands that are read ({', '.join(_HANDS)}); it has {', '.join(names)}."
+            f"{path} has no component of a hand ({', '.join(_HANDS)}); it has {', '.join(names)}."
         )
     pairs: list[tuple[int, int]] = []
     first = 0
@@ -62,7 +62,7 @@ def part_indices(components: Sequence[Component], path: Path, report: ReadReport
         pairs += [(first + index, coco) for index, coco in _of_component(component, path)]
         first += len(component.points)
     if not any(name in names for name in _TRUNKS):
-        report.note("Some .pose files hold hands alone: the trunk is zero and not visible.")
+        report.note("Some .pose files have only hands: the trunk is zero and not visible.")
     points, coco = np.array(pairs, dtype=np.int64).T
     return PartIndices(points, coco)
 

@@ -1,7 +1,7 @@
-"""Keypoints of one clip in a pickle, as MMPose's users and Uni-Sign save them (docs/formats.md).
+"""Reader of one clip's keypoints in a pickle, as saved by Uni-Sign and MMPose scripts (docs/formats.md).
 
-An array (T, 133, 3), a list of frames, or a dict with `keypoints` and, where these have no confidence,
-`scores`. A frame may hold several people, as arrays (P, 133, ...) or as MMPose's results.
+The pickle holds an array (T, 133, 3), a list of frames, or a dict with `keypoints`, and with `scores` if
+these have no confidence. A frame may hold several people, as arrays (P, 133, ...) or as MMPose's results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import frame_size
 from core.corpora.readers.formats.pose_sizes import size_of_frames
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
-from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -28,23 +28,23 @@ from core.specs.jobs import SourceFormat
 FORMAT: SourceFormat = "pose_pickle"
 
 KEYPOINTS = "keypoints"
-"""What tells a dict that is a clip from one of many clips."""
+"""Key that every dict of one clip has; a dict without it holds many clips."""
 
 MAX_PEOPLE = 1000
 MAX_FRAMES = 50_000
-"""Frames of a clip that come one by one."""
+"""Maximum frames of a clip stored as a list of frames."""
 
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores")
-_SURE = 0.3
+_MIN_CONFIDENCE = 0.3
 _LARGEST_FRACTION = 4.0
-"""Sure points all nearer than this to the corner are in fractions of the frame: no signer has four pixels."""
+"""If all confident points have coordinates below this, they are fractions of the frame, not pixels."""
 
 
 @dataclass(frozen=True)
 class Pose:
     """A clip's keypoints (T, 133, 3): x, y (in pixels, or fractions of the frame), confidence.
 
-    `image_size` is (width, height) in pixels, None where the file does not say.
+    `image_size` is (width, height) in pixels, None if the file does not state it.
     """
 
     keypoints: Float64[np.ndarray, "T 133 3"]
@@ -53,10 +53,10 @@ class Pose:
     frame_rate: float | None = None
 
     def as_clip(self, name: str, options: ReadOptions, report: ReadReport) -> RawClip:
-        """The clip, changed as the options of benchmarks ask.
+        """Make the clip, and apply the options for benchmarks.
 
         Raises:
-            CorpusError: nobody says how large its frames are.
+            CorpusError: the frame size is unknown.
             PoseError: keypoints of the wrong shape.
         """
         size = self._size(name, options, report)
@@ -72,14 +72,14 @@ class Pose:
             return frame_size(options, report)
         if options.image_size is None:
             raise CorpusError(
-                f"Neither lists nor pose of clip {name!r} state the frame's width and height in pixels; set "
-                f"{SIZE_OPTIONS}."
+                f"The frame size of clip {name!r} in pixels is neither in its pose file nor in the lists. "
+                f"Set {SIZE_OPTIONS}."
             )
         return options.image_size
 
 
 def read_pose(path: Path, report: ReadReport) -> Pose:
-    """The one clip of a pickle.
+    """Read the clip of a pickle.
 
     Raises:
         CorpusError: damaged, not plain values, or no COCO-WholeBody keypoints.
@@ -88,23 +88,23 @@ def read_pose(path: Path, report: ReadReport) -> Pose:
 
 
 def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
-    """The clip that a pickle's value is; `path` is named in errors.
+    """Convert a pickle's value to a clip; `path` is named in errors.
 
     Raises:
-        CorpusError: it is no clip of COCO-WholeBody keypoints.
+        CorpusError: the value is not a clip of COCO-WholeBody keypoints.
     """
     facts = value if isinstance(value, Mapping) else {KEYPOINTS: value}
-    with damage_named(path), np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+    with as_corpus_error(path), np.errstate(invalid="ignore"):  # no warning for a signalling NaN
         try:
             size = size_of_frames(facts)
             keypoints = _numbers(_keypoints(facts, report))
             span = _stated_span(facts, len(keypoints))
         except (LookupError, AttributeError) as error:
-            raise ValueError(f"it has no keypoints where they belong ({error!r})") from None
+            raise ValueError(f"it has no keypoints in the expected place ({error!r})") from None
     if keypoints.shape[1:] != (NUM_RAW_JOINTS, 3):
         raise CorpusError(
-            f"{path}: the keypoints of a clip must be (frames, {NUM_RAW_JOINTS}, 3), or (..., 2) with scores "
-            f"beside them; got {keypoints.shape} of a {type(value).__name__}."
+            f"{path}: the keypoints of a clip must have the shape (frames, {NUM_RAW_JOINTS}, 3), or (..., 2) "
+            f"and scores; got {keypoints.shape} in a {type(value).__name__}."
         )
     in_fractions = _in_fractions(keypoints)
     if not in_fractions:
@@ -119,43 +119,45 @@ def _read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> Raw
 
 def _numbers(keypoints: np.ndarray) -> np.ndarray:
     if keypoints.dtype.kind not in "fiu":
-        raise ValueError(f"it holds {keypoints.dtype} where numbers belong")
+        raise ValueError(f"its keypoints must be numbers; got {keypoints.dtype}")
     return keypoints.astype(np.float64)
 
 
 def _keypoints(facts: Mapping[Any, Any], report: ReadReport) -> np.ndarray:
-    """The keypoints (T, 133, 3) of one person a frame, zeros where there is nobody."""
+    """Return the keypoints (T, 133, 3) of one person per frame, zeros for frames without a person."""
     frames, scores = facts[KEYPOINTS], _scores_of(facts)
     if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] != 2:
         return frames
     if len(frames) > MAX_FRAMES:
-        raise ValueError(f"it has {len(frames)} frames; a clip is read up to {MAX_FRAMES}")
+        raise ValueError(f"it has {len(frames)} frames; the limit is {MAX_FRAMES}")
     if scores is not None and len(scores) != len(frames):
-        raise ValueError(f"it has keypoints of {len(frames)} frames and scores of {len(scores)}")
+        raise ValueError(f"it has keypoints of {len(frames)} frames, but scores of {len(scores)} frames")
     each = [None] * len(frames) if scores is None else scores
     people = (_people(frame, score) for frame, score in zip(frames, each, strict=True))
-    nobody = np.zeros((NUM_RAW_JOINTS, 3))
-    chosen = [most_confident(list(found), report) if len(found) else nobody for found in people]
+    empty = np.zeros((NUM_RAW_JOINTS, 3))
+    chosen = [most_confident(list(found), report) if len(found) else empty for found in people]
     return np.stack(chosen) if chosen else np.zeros((0, NUM_RAW_JOINTS, 3))
 
 
 def _people(frame: Any, scores: Any) -> np.ndarray:
-    """A frame's people (P, 133, 3)."""
+    """Return a frame's people (P, 133, 3)."""
     if isinstance(frame, Mapping):
         frame = [frame]
     if len(frame) > MAX_PEOPLE:
-        raise ValueError(f"a frame has {len(frame)} people or points; at most {MAX_PEOPLE} are read")
+        raise ValueError(f"a frame has {len(frame)} people or points; the limit is {MAX_PEOPLE}")
     if isinstance(frame, Sequence) and frame and isinstance(frame[0], Mapping):
         return np.concatenate([_people(person[KEYPOINTS], _scores_of(person)) for person in frame])
     people = np.asarray(frame)
     people = people[None] if people.ndim == 2 else people
     if len(people) and (people.ndim != 3 or people.shape[1] != NUM_RAW_JOINTS):
-        raise ValueError(f"a frame has keypoints {people.shape}; a person has {NUM_RAW_JOINTS}")
+        raise ValueError(f"a frame has keypoints of shape {people.shape}; a person has {NUM_RAW_JOINTS}")
     if scores is None or people.ndim != 3 or people.shape[2] != 2:
         return people
     confidence = np.asarray(scores)
     if confidence.size != people.shape[0] * people.shape[1]:
-        raise ValueError(f"a frame has keypoints {people.shape} and scores {confidence.shape}")
+        raise ValueError(
+            f"a frame has keypoints of shape {people.shape}, but scores of shape {confidence.shape}"
+        )
     confidence = confidence.reshape(people.shape[:2])
     return np.concatenate([people, confidence[..., None]], axis=2)
 
@@ -165,17 +167,17 @@ def _scores_of(facts: Mapping[Any, Any]) -> Any:
 
 
 def _stated_span(facts: Mapping[Any, Any], num_frames: int) -> slice:
-    """The frames from `start` to before `end` that belong to the clip, where it says so."""
+    """Return the frames from `start` (included) to `end` (excluded) that belong to the clip, if stated."""
     if "start" not in facts or "end" not in facts:
         return slice(None)
     start, end = int(facts["start"]), int(facts["end"])
     if not 0 <= start < end <= num_frames:
-        raise ValueError(f"its clip goes from frame {start} to {end} of {num_frames}")
+        raise ValueError(f"'start' {start} and 'end' {end} are not a range within its {num_frames} frames")
     return slice(start, end)
 
 
 def _in_fractions(keypoints: np.ndarray) -> bool:
-    sure = keypoints[np.nan_to_num(keypoints[:, :, 2]) > _SURE][:, :2]
+    sure = keypoints[np.nan_to_num(keypoints[:, :, 2]) > _MIN_CONFIDENCE][:, :2]
     finite = sure[np.isfinite(sure).all(axis=1)]
     return len(finite) > 0 and float(np.abs(finite).max()) < _LARGEST_FRACTION
 

@@ -1,4 +1,4 @@
-"""What a pickle of a clip says about the size of its frames, in the ways that people write it."""
+"""Read the frame size from a pickle of a clip, in the notations that are in use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 _OF_EACH_FRAME = "w_h"
-"""Uni-Sign's (width, height), of the clip or of each of its frames."""
+"""Uni-Sign's (width, height) of the clip or of each frame."""
 _SHAPES = ("img_shape", "original_shape")
 """MMPose's (height, width)."""
 
 
 def size_of_frames(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
-    """The stated (width, height) in pixels; None where nothing states it.
+    """Return the stated (width, height) in pixels, or None.
 
     Raises:
-        ValueError, TypeError: it is none, or frames are of several sizes.
+        ValueError, TypeError: it is not a valid size, or frames have different sizes.
     """
     if "width" in facts and "height" in facts:
         width, height = facts["width"], facts["height"]
@@ -26,15 +26,15 @@ def size_of_frames(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
     else:
         return None
     if not 2 <= min(width, height) <= max(width, height) <= 1e6:
-        raise ValueError(f"its frames have {width} x {height} pixels")
+        raise ValueError(f"its frame size is {width} x {height} pixels; the limit is 2 to 1000000")
     return round(float(width)), round(float(height))
 
 
 def _only_size(sizes: Any) -> tuple[float, float]:
-    """The one (width, height) of a pair, or of a pair for each frame."""
+    """Return the (width, height) of a pair, or of one pair per frame."""
     pairs = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
     if len(several := np.unique(pairs, axis=0)) > 1:
         named = " and ".join(f"{width:g} x {height:g}" for width, height in several[:2].tolist())
-        raise ValueError(f"its frames have {named} pixels; those of a clip are of one size")
+        raise ValueError(f"its frames have {named} pixels; all frames of a clip must have the same size")
     width, height = pairs[0].tolist()
     return width, height

@@ -1,4 +1,4 @@
-"""Reading JSON that strangers made: sizes and depth are bounded, and numbers must be numbers."""
+"""Read untrusted JSON files, with limits on size and depth and a check of number types."""
 
 import json
 from pathlib import Path
@@ -6,89 +6,89 @@ from typing import TypeGuard
 
 import numpy as np
 
-from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
 
 MAX_JSON_BYTES = 64 * 2**20
-"""Largest JSON file read; as Python's objects it takes some twenty times as much memory."""
+"""Maximum size of a JSON file; as Python objects it takes about twenty times as much memory."""
 
 MAX_FRAMES = 50_000
-"""Most frames of a clip: `null` in a file is four bytes, and a frame's keypoints are three thousand."""
+"""Maximum frames of a clip. A frame of 4 bytes in a file (`null`) takes 3000 bytes of memory."""
 MAX_PEOPLE = 1000
-"""Most people of a frame."""
+"""Maximum people in a frame."""
 
 _OPENINGS = (b"{", b"[")
 _HEAD_BYTES = 64
 
 
 def is_json(path: Path) -> bool:
-    """Whether a file begins as a JSON object or list does."""
-    with damage_named(path), path.open("rb") as stream:
+    """Whether a file starts like a JSON object or list."""
+    with as_corpus_error(path), path.open("rb") as stream:
         return stream.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_OPENINGS)
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file says.
+    """Read a JSON file.
 
     Raises:
-        CorpusError: it cannot be read, is too large, nested too deep, or no JSON.
+        CorpusError: it cannot be read, is too large, nested too deep, or not JSON.
     """
-    with damage_named(path):
+    with as_corpus_error(path):
         num_bytes = path.stat().st_size
         if num_bytes > MAX_JSON_BYTES:
             raise CorpusError(
-                f"{path} has {num_bytes} bytes, more than the {MAX_JSON_BYTES} read of a JSON file; "
-                "write a file per clip, or .npz."
+                f"{path} has {num_bytes} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. Write a "
+                "file per clip, or .npz."
             )
         return json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
 
 
 def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
-    """Nested lists of numbers as an array.
+    """Convert nested lists of numbers to an array.
 
     Raises:
-        CorpusError: they are ragged, or hold anything else.
+        CorpusError: the lists are ragged, or hold anything but numbers.
     """
-    with damage_named(path, name):
+    with as_corpus_error(path, name):
         array = np.array(values)
     if array.dtype.kind not in "fiu":
-        raise CorpusError(f"{path}: {name!r} must hold numbers and nothing else; got {shown(values)}.")
+        raise CorpusError(f"{path}: {name!r} must hold only numbers; got {preview(values)}.")
     return array.astype("f8")
 
 
 def check_frames(num_frames: int, path: Path) -> None:
-    """Refuse a clip of more frames than are read.
+    """Reject a clip with more than `MAX_FRAMES` frames.
 
     Raises:
         CorpusError: names the file and the limit.
     """
     if num_frames > MAX_FRAMES:
         raise CorpusError(
-            f"{path} has {num_frames} frames; at most {MAX_FRAMES} are read. Cut the video into signs."
+            f"{path} has {num_frames} frames; the limit is {MAX_FRAMES}. Cut the video into signs."
         )
 
 
 def check_people(num_people: int, path: Path) -> None:
-    """Refuse a frame of more people than are read.
+    """Reject a frame with more than `MAX_PEOPLE` people.
 
     Raises:
         CorpusError: names the file and the limit.
     """
     if num_people > MAX_PEOPLE:
-        raise CorpusError(f"{path} has {num_people} people in a frame; at most {MAX_PEOPLE} are read.")
+        raise CorpusError(f"{path} has {num_people} people in a frame; the limit is {MAX_PEOPLE}.")
 
 
 def is_object(value: object) -> TypeGuard[dict[str, object]]:
-    """Whether a value is a JSON object (its keys are text, always)."""
+    """Whether a value is a JSON object (its keys are always text)."""
     return isinstance(value, dict)
 
 
 def first_of(items: object) -> object:
-    """The first item of a list that is neither null nor empty; None where there is none, or no list."""
+    """Return the first item of a list that is neither null nor empty; None if there is none, or no list."""
     return next((item for item in items if item), None) if isinstance(items, list) else None
 
 
-def shown(value: object) -> str:
-    """The beginning of a value, for a message."""
+def preview(value: object) -> str:
+    """Return the start of a value's representation, for a message."""
     text = repr(value[:3] if isinstance(value, list) else value)
     return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,6 +1,6 @@
-"""Reading arrays from `.npz` and `.npy` files that strangers made.
+"""Read arrays from untrusted `.npz` and `.npy` files.
 
-Pickled objects are refused, sizes are checked before memory is taken, and a large array can be read row by
+Pickled objects are rejected. Sizes are checked before memory is allocated. A large array can be read row by
 row without unpacking it first.
 """
 
@@ -23,12 +23,12 @@ import numpy as np
 from core.errors import CorpusError, is_disk_full
 
 MAX_ARRAY_BYTES = 4 * 2**30
-"""Largest array read into memory in one piece."""
+"""Maximum array size read into memory at once."""
 MAX_HEADER_BYTES = 2**16
-"""Longest .npy header looked at; NumPy itself trusts none above 10000 characters."""
+"""Maximum .npy header size read; NumPy itself rejects headers above 10000 characters."""
 
 _LENGTH_AT = 8
-"""Where a .npy header states its length, after the magic string and the version."""
+"""Offset of the header length in a .npy file, after the magic string and the version."""
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -43,11 +43,11 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
-"""What zipfile, its decompressors and NumPy raise at a broken or hostile file."""
+"""Exceptions of zipfile, its decompressors and NumPy for a damaged or malicious file."""
 
 
 class ArrayRows:
-    """An array read from its first row to its last."""
+    """An array that is read sequentially, row by row."""
 
     def __init__(self, stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         self.dtype = dtype
@@ -55,17 +55,17 @@ class ArrayRows:
         self._stream = stream
 
     def read(self, num_rows: int) -> np.ndarray:
-        """The next `num_rows` rows, (num_rows, ...)."""
+        """Read the next rows, (num_rows, ...)."""
         return self._next((num_rows, *self.shape[1:]))
 
     def read_all(self) -> np.ndarray:
-        """The whole array, where nothing was read yet."""
+        """Read the whole array; only valid before any other read."""
         return self._next(self.shape)
 
     def _next(self, shape: tuple[int, ...]) -> np.ndarray:
         num_bytes = math.prod(shape) * self.dtype.itemsize
         if num_bytes > MAX_ARRAY_BYTES:
-            raise ValueError(f"an array of {num_bytes} bytes is above the limit of {MAX_ARRAY_BYTES}")
+            raise ValueError(f"an array has {num_bytes} bytes; the limit is {MAX_ARRAY_BYTES} bytes")
         data = bytearray(num_bytes)
         filled = self._stream.readinto(data) if num_bytes else 0  # type: ignore[attr-defined]
         if filled != num_bytes:
@@ -74,11 +74,11 @@ class ArrayRows:
 
 
 class UntrustedNpz:
-    """The arrays of one `.npz` file; every fault is a CorpusError that names the file."""
+    """The arrays of one `.npz` file; all errors are CorpusErrors that name the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with damage_named(path):
+        with as_corpus_error(path):
             self._archive = zipfile.ZipFile(path)
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist())
 
@@ -94,38 +94,38 @@ class UntrustedNpz:
         return name in self.names
 
     def array(self, name: str) -> np.ndarray:
-        """A whole array."""
+        """Read a whole array."""
         with self.rows(name) as rows:
             return rows.read_all()
 
     @contextmanager
     def rows(self, name: str) -> Iterator[ArrayRows]:
-        """An array to be read row by row."""
+        """Open an array to read it row by row."""
         if name not in self:
             raise CorpusError(
                 f"{self.path} has no array {name!r}; it has {', '.join(map(repr, self.names)) or 'none'}."
             )
-        with damage_named(self.path, name), self._archive.open(f"{name}.npy") as stream:
+        with as_corpus_error(self.path, name), self._archive.open(f"{name}.npy") as stream:
             yield _open_rows(stream, self._archive.getinfo(f"{name}.npy").file_size)
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a file is a zip of arrays at its top level, and so no archive of files."""
+    """Whether a file is a zip with only `.npy` arrays at its top level."""
     if not zipfile.is_zipfile(path):
         return False
-    with damage_named(path), zipfile.ZipFile(path) as archive:
+    with as_corpus_error(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
 
 
 def is_npy(path: Path) -> bool:
-    """Whether a file begins as NumPy's own do."""
-    with damage_named(path), path.open("rb") as stream:
+    """Whether a file starts like a `.npy` file."""
+    with as_corpus_error(path), path.open("rb") as stream:
         return stream.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """One array of a `.npy` file.
+    """Read the array of a `.npy` file.
 
     Raises:
         CorpusError: it cannot be read, is damaged, or holds pickled objects.
@@ -134,26 +134,26 @@ def read_npy(path: Path) -> np.ndarray:
         return rows.read_all()
 
 
-def doubles(values: Any) -> np.ndarray:
-    """Numbers as float64; what is not a number stays so, without the warning that a signalling NaN gives."""
+def as_float64(values: Any) -> np.ndarray:
+    """Convert numbers to float64, without NumPy's warning for signalling NaNs."""
     with np.errstate(invalid="ignore"):
         return np.asarray(values, dtype="f8")
 
 
 @contextmanager
 def npy_rows(path: Path) -> Iterator[ArrayRows]:
-    """The array of a `.npy` file, to be read row by row.
+    """Open the array of a `.npy` file to read it row by row.
 
     Raises:
         CorpusError: it cannot be read, is damaged, or holds pickled objects.
     """
-    with damage_named(path), path.open("rb") as stream:
+    with as_corpus_error(path), path.open("rb") as stream:
         yield _open_rows(stream, path.stat().st_size)
 
 
 @contextmanager
-def damage_named(path: Path, part: str = "") -> Iterator[None]:
-    """Turn whatever a broken file makes zipfile, zlib and NumPy raise into a CorpusError that names it."""
+def as_corpus_error(path: Path, part: str = "") -> Iterator[None]:
+    """Convert exceptions from reading a damaged file to a CorpusError that names the file."""
     where = f"{path} ({part})" if part else str(path)
     try:
         yield
@@ -166,7 +166,7 @@ def damage_named(path: Path, part: str = "") -> Iterator[None]:
 
 
 def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
-    """Read a .npy header and compare what it promises with the bytes there are."""
+    """Read a .npy header and compare its array size with the number of bytes in the file."""
     start = stream.read(_LENGTH_AT)
     version = np.lib.format.read_magic(BytesIO(start))
     if version not in ((1, 0), (2, 0)):
@@ -175,17 +175,17 @@ def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
     header = stream.read(min(int.from_bytes(size, "little"), MAX_HEADER_BYTES))
     shape, fortran_order, dtype = _parsed_header(version == (1, 0), size + header)
     if dtype.hasobject:
-        raise ValueError("it holds pickled objects, which are never loaded; save plain numbers or strings")
+        raise ValueError("it holds pickled objects, which are never loaded. Save plain numbers or strings")
     if fortran_order and len(shape) > 1:
-        raise ValueError("it is stored in Fortran order; save numpy.ascontiguousarray of it")
+        raise ValueError("it is stored in Fortran order. Save numpy.ascontiguousarray(array) instead")
     promised, present = math.prod(shape) * dtype.itemsize, num_bytes - stream.tell()
     if min((*shape, 0)) < 0 or promised != present:
-        raise ValueError(f"its header promises {promised} bytes of data, it has {present}")
+        raise ValueError(f"its header states {promised} bytes of data, but it has {present}")
     return ArrayRows(stream, dtype, shape)
 
 
 @lru_cache(maxsize=256)
 def _parsed_header(first_version: bool, header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type; remembered, because NumPy compiles each and a folder's are much alike."""
+    """Parse shape, order and type. Cached, because NumPy's parsing is slow and headers often repeat."""
     read = np.lib.format.read_array_header_1_0 if first_version else np.lib.format.read_array_header_2_0
     return read(BytesIO(header))

@@ -1,4 +1,4 @@
-"""Reading columns of Parquet files that strangers made, some rows at a time. pyarrow is loaded when used."""
+"""Read columns of untrusted Parquet files in batches of rows. pyarrow is imported on first use."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from core.corpora.readers.untrusted.npz import damage_named, doubles
+from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MAX_ROWS = 10_000_000
-"""Most rows read of a file: 18,000 frames of 543 landmarks."""
+"""Maximum rows of a file: 18,000 frames of 543 landmarks."""
 MAX_TEXT_BYTES = 512 * 2**20
-"""Most text read of a column: some fifty bytes in each of the most rows."""
+"""Maximum bytes of text in a column: about fifty bytes in each of `MAX_ROWS` rows."""
 
 ColumnKind = Literal["integers", "numbers", "text"]
 
@@ -26,16 +26,16 @@ _ROWS_AT_ONCE = 65_536
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file begins as Parquet does."""
-    with damage_named(path), path.open("rb") as stream:
+    """Whether a file starts like a Parquet file."""
+    with as_corpus_error(path), path.open("rb") as stream:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
 def column_names(path: Path) -> list[str]:
-    """The names of a file's columns.
+    """Return the names of a file's columns.
 
     Raises:
-        CorpusError: it is damaged, or no Parquet.
+        CorpusError: it is damaged, or not Parquet.
     """
     with _opened(path) as file:
         return list(file.schema_arrow.names)
@@ -44,10 +44,11 @@ def column_names(path: Path) -> list[str]:
 def read_batches(
     path: Path, kinds: Mapping[str, ColumnKind], optional: Mapping[str, ColumnKind] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """A file's columns as arrays, some rows at a time; text as an array of objects, unknown numbers as NaN.
+    """Yield a file's columns as arrays, in batches of rows; text as objects, missing numbers as NaN.
 
     Raises:
-        CorpusError: a column is missing, of another kind, or has no integer or text in a row; damage.
+        CorpusError: a column is missing, has the wrong type, or has a null integer or text, or the file is
+            damaged.
     """
     texts = [name for name, kind in {**kinds, **(optional or {})}.items() if kind == "text"]
     with _opened(path, texts) as file:
@@ -62,16 +63,16 @@ def read_batches(
 
 @contextmanager
 def _opened(path: Path, texts: Sequence[str] = ()) -> "Iterator[pq.ParquetFile]":
-    """The file; a text that its columns `texts` repeat is in memory once."""
+    """Open the file; repeated values of the text columns `texts` are stored once in memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with damage_named(path):
+    with as_corpus_error(path):
         try:
             with pq.ParquetFile(path, read_dictionary=list(texts), thrift_string_size_limit=2**24) as file:
                 yield file
         except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise CorpusError(f"{path} is damaged, or no Parquet: {_first_line(error)}.") from None
+            raise CorpusError(f"{path} is damaged, or not Parquet: {_first_line(error)}.") from None
 
 
 def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) -> None:
@@ -79,7 +80,7 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
 
     if schema.names.count(name) != 1:
         raise CorpusError(
-            f"{path} must have one column {name!r}; it has {', '.join(schema.names) or 'none'}."
+            f"{path} must have exactly one column {name!r}; it has {', '.join(schema.names) or 'none'}."
         )
     found: Any = schema.field(name).type
     if types.is_dictionary(found):
@@ -95,23 +96,23 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
 
 def _check_size(path: Path, metadata: "pq.FileMetaData", texts: set[str]) -> None:
     if metadata.num_rows > MAX_ROWS:
-        raise CorpusError(f"{path} has {metadata.num_rows} rows; at most {MAX_ROWS} are read.")
+        raise CorpusError(f"{path} has {metadata.num_rows} rows; the limit is {MAX_ROWS}.")
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
     for name in texts:
         size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == name)
         if size > MAX_TEXT_BYTES:
             raise CorpusError(
-                f"{path}: column {name!r} holds {size} bytes of text; at most {MAX_TEXT_BYTES} are read."
+                f"{path}: column {name!r} holds {size} bytes of text; the limit is {MAX_TEXT_BYTES} bytes."
             )
 
 
 def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) -> np.ndarray:
     column: Any = batch.column(name)
     if kind != "numbers" and column.null_count:
-        raise CorpusError(f"{path}: column {name!r} says nothing in {column.null_count} rows.")
+        raise CorpusError(f"{path}: column {name!r} is empty (null) in {column.null_count} rows.")
     if kind == "numbers":
-        return doubles(column.to_numpy(zero_copy_only=False))
+        return as_float64(column.to_numpy(zero_copy_only=False))
     if kind == "text":
         coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
         words = np.array(coded.dictionary.to_pylist(), dtype=object)

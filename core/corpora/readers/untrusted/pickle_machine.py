@@ -1,4 +1,4 @@
-"""The stack machine that makes plain values of a pickle's operations, and refuses all others by name."""
+"""Restricted pickle virtual machine: builds plain values and rejects all other operations by name."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -8,29 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from core.corpora.readers.untrusted.pickled_arrays import FUNCTIONS, Function, Unfinished, check_key
+from core.corpora.readers.untrusted.pickled_arrays import FUNCTIONS, Function, PartialValue, check_key
 from core.errors import CorpusError
 
 MAX_DEPTH = 32
-"""Containers within containers; real files have four or five."""
+"""Maximum depth of nested containers; real files have four or five."""
 LARGEST_INTEGER = 2**64
 
 _MADE_PER_BYTE = 2
-"""Bytes that calls may make for each one read: old protocols write arrays as text, which is copied once."""
+"""Bytes that calls may allocate per byte read: old protocols write arrays as text, which is copied once."""
 _MADE_AT_LEAST = 2**27
-"""Bytes that calls may make even of a small file, whose numbers take more room as values."""
+"""Bytes that calls may always allocate, because numbers of a small file take more space as values."""
 
-_MISFIT = "its operations do not fit each other"
+_MISFIT = "its operations are inconsistent"
 
 Operations = Iterable[tuple[OpcodeInfo, Any, Any]]
-"""Each with its argument and its place in the file."""
+"""Each operation with its argument and its position in the file."""
 
 
 class Machine:
     """Runs the operations of one pickle; `path` is named in errors.
 
-    `max_bytes` are of all arrays together, counted as often as they occur: a pickle can name one many times.
-    What calls make is bounded by what was read, too: each call may copy what a pickle holds once.
+    `max_bytes` limits the total size of all arrays. An array is counted each time it occurs, because a pickle
+    can refer to one array many times. Allocations by calls are also limited by the number of bytes read,
+    because each call may copy data of the pickle.
     """
 
     def __init__(self, path: Path, *, max_operations: int, max_bytes: int) -> None:
@@ -42,11 +43,11 @@ class Machine:
         self._outer: list[list[Any]] = []
 
     def run(self, operations: Operations) -> object:
-        """The value they make.
+        """Run the operations and return their value.
 
         Raises:
             CorpusError: an operation or a function that is not allowed.
-            ValueError: operations that do not fit each other.
+            ValueError: inconsistent operations.
         """
         try:
             for count, (operation, argument, self._bytes_read) in enumerate(operations):
@@ -55,7 +56,7 @@ class Machine:
                 if (step := _STEPS.get(operation.name)) is None:
                     raise self.refusal(f"the operation {operation.name}")
                 step(self, argument)
-        except (IndexError, KeyError, DeprecationWarning):  # the last of an odd escape, where warnings raise
+        except (IndexError, KeyError, DeprecationWarning):  # DeprecationWarning: invalid escape, if an error
             raise ValueError(_MISFIT) from None
         if len(self.stack) != 1 or self._outer:
             raise ValueError(_MISFIT)
@@ -63,74 +64,74 @@ class Machine:
         return self.stack[0]
 
     def refusal(self, what: str) -> CorpusError:
-        """The error that names what a pickle may not hold."""
+        """Make the error for content that is not allowed."""
         return CorpusError(
-            f"{self.path} holds {what}. Of pickles, only numbers, text, NumPy arrays, lists, tuples, dicts "
-            "and sets are read; save it again as those, or as .npz."
+            f"{self.path} holds {what}, which is not allowed. A pickle may hold only numbers, text, NumPy "
+            "arrays, lists, tuples, dicts and sets. Save it again with only these, or as .npz."
         )
 
     def mark(self) -> None:
-        """Begin a new stack on top of this one."""
+        """Start a new stack on top of this one."""
         self._outer.append(self.stack)
         self.stack = []
 
-    def since_mark(self) -> list[Any]:
-        """Everything since the last mark, taken off."""
+    def pop_mark(self) -> list[Any]:
+        """Pop all values since the last mark."""
         items, self.stack = self.stack, self._outer.pop()
         return items
 
-    def top(self, num: int) -> list[Any]:
-        """The last `num` values, taken off."""
+    def pop(self, num: int) -> list[Any]:
+        """Pop the last `num` values."""
         if len(self.stack) < num:
             raise IndexError
         items = self.stack[-num:]
         del self.stack[-num:]
         return items
 
-    def remember(self, key: int) -> None:
-        """Keep the last value under `key`."""
+    def memoize(self, key: int) -> None:
+        """Store the last value in the memo under `key`."""
         value = self.stack[-1]
         self.memo[key] = value
-        if isinstance(value, Unfinished):
+        if isinstance(value, PartialValue):
             value.keys.append(key)
 
     def container(self, kind: type) -> Any:
-        """The last value, which must be a list, dict or set."""
+        """Return the last value, which must be of type `kind` (list, dict or set)."""
         if type(self.stack[-1]) is not kind:
-            raise self.refusal(f"a {type(self.stack[-1]).__name__} that is filled as a {kind.__name__}")
+            raise self.refusal(f"a {type(self.stack[-1]).__name__} that is used as a {kind.__name__}")
         return self.stack[-1]
 
-    def find(self, module: object, name: object) -> None:
-        """Put a function on the stack, if it is one that NumPy's arrays need."""
+    def push_function(self, module: object, name: object) -> None:
+        """Push a function, if it is one of those that pickles of NumPy arrays need."""
         if (function := FUNCTIONS.get((module, name))) is None:
             raise self.refusal(f"{module}.{name}")
         self.stack.append(function)
 
     def call(self) -> None:
         """Call a function with arguments."""
-        function, arguments = self.top(2)
+        function, arguments = self.pop(2)
         if not isinstance(function, Function) or type(arguments) is not tuple:
             raise self.refusal(f"a call of a {type(function).__name__}")
         self.stack.append(self._counted(function.make(self.refusal, *arguments)))
 
     def build(self) -> None:
-        """Finish an array or its type with the rest of its parts."""
-        target, state = self.top(2)
-        if not isinstance(target, Unfinished) or type(state) is not tuple:
-            raise self.refusal(f"a {type(target).__name__} with a state of its own")
-        finished = self._counted(target.finished(self.refusal, state))
-        self.stack.append(finished)
-        self.memo.update(dict.fromkeys(target.keys, finished))
+        """Complete an array or an array type with its state."""
+        target, state = self.pop(2)
+        if not isinstance(target, PartialValue) or type(state) is not tuple:
+            raise self.refusal(f"a {type(target).__name__} with its own state")
+        complete = self._counted(target.complete(self.refusal, state))
+        self.stack.append(complete)
+        self.memo.update(dict.fromkeys(target.keys, complete))
 
     def _counted(self, made: object) -> object:
         self._bytes_made += made.nbytes if isinstance(made, np.ndarray) else sys.getsizeof(made)
         limit = min(self._max_bytes, max(_MADE_AT_LEAST, _MADE_PER_BYTE * self._bytes_read))
         if self._bytes_made > limit:
-            raise self.refusal(f"calls that make more than {limit} bytes of what it holds")
+            raise self.refusal(f"calls that allocate more than {limit} bytes")
         return made
 
     def _check(self, value: object) -> None:
-        """Walk through the value; one that contains itself is deeper than any limit."""
+        """Check sizes and depth; a value that contains itself exceeds the depth limit."""
         waiting = [(value, 0)]
         visits = num_bytes = 0
         while waiting:
@@ -138,11 +139,11 @@ class Machine:
             visits += 1
             num_bytes += inner.nbytes if isinstance(inner, np.ndarray) else 0
             if num_bytes > self._max_bytes:
-                raise self.refusal(f"arrays of more than {self._max_bytes} bytes, repeated ones counted")
+                raise self.refusal(f"arrays of more than {self._max_bytes} bytes, repeated ones included")
             if depth > MAX_DEPTH or visits > self._max_operations:
-                raise self.refusal(f"values nested more than {MAX_DEPTH} deep, or in themselves")
-            if isinstance(inner, (Unfinished, Function)):
-                raise self.refusal(f"a bare {type(inner).__name__.lower()}")
+                raise self.refusal(f"values nested more than {MAX_DEPTH} deep, or nested in themselves")
+            if isinstance(inner, (PartialValue, Function)):
+                raise self.refusal("a function" if isinstance(inner, Function) else "an incomplete array")
             waiting.extend((item, depth + 1) for item in _inside(inner))
 
 
@@ -165,17 +166,17 @@ def _set_items(machine: Machine, items: list[Any]) -> None:
 
 
 def _push_all(machine: Machine, kind: Callable[[list[Any]], object]) -> None:
-    items = machine.since_mark()
+    items = machine.pop_mark()
     machine.stack.append(kind(items))
 
 
 def _make_frozenset(machine: Machine, _: object) -> None:
-    items = machine.since_mark()
+    items = machine.pop_mark()
     machine.stack.append(frozenset(check_key(machine.refusal, item) for item in items))
 
 
 def _make_dict(machine: Machine, _: object) -> None:
-    items = machine.since_mark()
+    items = machine.pop_mark()
     machine.stack.append({})
     _set_items(machine, items)
 
@@ -199,7 +200,7 @@ def _constants(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, "_St
 
 def _tuples(names: Iterable[str]) -> Iterator[tuple[str, "_Step"]]:
     for size, name in enumerate(names, start=1):
-        yield name, lambda machine, _, size=size: machine.stack.append(tuple(machine.top(size)))  # type: ignore[misc]
+        yield name, lambda machine, _, size=size: machine.stack.append(tuple(machine.pop(size)))  # type: ignore[misc]
 
 
 _Step = Callable[[Machine, Any], None]
@@ -217,8 +218,8 @@ _STEPS: dict[str, _Step] = {
     **dict(_constants([("NONE", None), ("NEWTRUE", True), ("NEWFALSE", False), ("EMPTY_TUPLE", ())])),
     **dict(_tuples(("TUPLE1", "TUPLE2", "TUPLE3"))),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, key: _push(machine, machine.memo[key])),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine.remember),
-    "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine.memoize),
+    "MEMOIZE": lambda machine, _: machine.memoize(len(machine.memo)),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
     "EMPTY_SET": lambda machine, _: machine.stack.append(set()),
@@ -227,13 +228,13 @@ _STEPS: dict[str, _Step] = {
     "LIST": lambda machine, _: _push_all(machine, list),
     "FROZENSET": _make_frozenset,
     "DICT": _make_dict,
-    "APPEND": _fill(_extend, lambda machine: machine.top(1)),
-    "APPENDS": _fill(_extend, Machine.since_mark),
-    "SETITEM": _fill(_set_items, lambda machine: machine.top(2)),
-    "SETITEMS": _fill(_set_items, Machine.since_mark),
-    "ADDITEMS": _fill(_add, Machine.since_mark),
-    "GLOBAL": lambda machine, name: machine.find(*name.split(" ", 1)),
-    "STACK_GLOBAL": lambda machine, _: machine.find(*machine.top(2)),
+    "APPEND": _fill(_extend, lambda machine: machine.pop(1)),
+    "APPENDS": _fill(_extend, Machine.pop_mark),
+    "SETITEM": _fill(_set_items, lambda machine: machine.pop(2)),
+    "SETITEMS": _fill(_set_items, Machine.pop_mark),
+    "ADDITEMS": _fill(_add, Machine.pop_mark),
+    "GLOBAL": lambda machine, name: machine.push_function(*name.split(" ", 1)),
+    "STACK_GLOBAL": lambda machine, _: machine.push_function(*machine.pop(2)),
     "REDUCE": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
 }

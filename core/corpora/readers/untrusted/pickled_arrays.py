@@ -1,4 +1,4 @@
-"""The functions that pickles of NumPy arrays name, each rebuilt from checked parts instead of imported."""
+"""Safe replacements of the functions in pickles of NumPy arrays; their arguments are checked."""
 
 import math
 import re
@@ -12,53 +12,53 @@ import numpy as np
 from core.errors import CorpusError
 
 Refusal = Callable[[str], CorpusError]
-"""Makes the error that names what a pickle may not hold."""
+"""Makes the error for content that a pickle may not hold."""
 
 _PLAIN_TYPE = re.compile(r"[|<>=]?[biufSU?]\d{0,9}")
 _LARGEST_EMPTY = 2**24
-"""Places in an array that needs no bytes, a side of 0 taken for 1."""
+"""Maximum size of an array without data, where a side of 0 counts as 1."""
 _BYTE_ORDERS = ("<", ">", "=", "|")
 _KEYS = (str, bytes, int, float, bool, type(None))
 _NDARRAY = "numpy.ndarray"
-"""What stands for the class of arrays, which can only be handed on."""
+"""Placeholder for the class numpy.ndarray, which can only be passed as an argument."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """What stands for an imported function: it is called with a refusal and the pickle's arguments."""
+    """Replacement of an imported function; `make` is called with a `Refusal` and the pickle's arguments."""
 
     make: Callable[..., object]
 
 
 @dataclass
-class Unfinished(ABC):
-    """A value whose parts come later; `keys` are the places where a pickle remembers it."""
+class PartialValue(ABC):
+    """A value that waits for its state; `keys` are its keys in the pickle's memo."""
 
     keys: list[int] = field(default_factory=list)
 
     @abstractmethod
-    def finished(self, refusal: Refusal, state: tuple[Any, ...]) -> object:
-        """The value, made of its parts."""
+    def complete(self, refusal: Refusal, state: tuple[Any, ...]) -> object:
+        """Make the value from its state."""
 
 
 @dataclass
-class ArrayToBe(Unfinished):
+class PartialArray(PartialValue):
     """An array before its shape, type and data are known."""
 
-    def finished(self, refusal: Refusal, state: tuple[Any, ...]) -> np.ndarray:
-        """The array of (version, shape, type, Fortran order, data)."""
+    def complete(self, refusal: Refusal, state: tuple[Any, ...]) -> np.ndarray:
+        """Make the array from (version, shape, type, Fortran order, data)."""
         shape, dtype, is_fortran, data = state[-4:]
         return _array(refusal, data, dtype, shape, "F" if is_fortran else "C")
 
 
 @dataclass
-class DtypeToBe(Unfinished):
-    """A type of arrays before its byte order is known."""
+class PartialDtype(PartialValue):
+    """An array type before its byte order is known."""
 
     code: str = ""
 
-    def finished(self, refusal: Refusal, state: tuple[Any, ...]) -> np.dtype[Any]:
-        """The type, if it is a plain one: no fields, no arrays within, no metadata."""
+    def complete(self, refusal: Refusal, state: tuple[Any, ...]) -> np.dtype[Any]:
+        """Make the type, if it is a plain one: without fields, subarrays or metadata."""
         order, *structure = state[1:5]
         if order not in _BYTE_ORDERS or structure != [None] * 3 or any(state[8:]):
             raise refusal(f"arrays of a structured type ({self.code})")
@@ -66,16 +66,16 @@ class DtypeToBe(Unfinished):
 
 
 def check_key(refusal: Refusal, key: object) -> Hashable:
-    """A key of a dict or member of a set, if it is a number, text, bytes or None."""
+    """Return a key of a dict or member of a set, if it is a number, text, bytes or None."""
     if type(key) not in _KEYS:
         raise refusal(f"a {type(key).__name__} as a key")
     return key
 
 
-def _reconstruct(refusal: Refusal, kind: object, *_: object) -> ArrayToBe:
+def _reconstruct(refusal: Refusal, kind: object, *_: object) -> PartialArray:
     if kind != _NDARRAY:
-        raise refusal("an array of a kind of its own")
-    return ArrayToBe()
+        raise refusal("an array of a custom class")
+    return PartialArray()
 
 
 def _from_buffer(
@@ -91,16 +91,16 @@ def _from_buffer(
 def _array(
     refusal: Refusal, data: object, dtype: object, shape: object, order: Literal["C", "F"]
 ) -> np.ndarray:
-    data = data.encode("latin-1") if isinstance(data, str) else data  # as Python 2 wrote it
+    data = data.encode("latin-1") if isinstance(data, str) else data  # written by Python 2
     if not isinstance(dtype, np.dtype) or not isinstance(data, (bytes, bytearray)):
         raise refusal(f"an array of {type(data).__name__}")
     sides = tuple(shape) if isinstance(shape, tuple) else ()
     if sides != shape or any(type(side) is not int or side < 0 for side in sides):
-        raise ValueError(f"an array has the shape {shape!r}")
+        raise ValueError(f"an array has the invalid shape {shape!r}")
     if math.prod(sides) * dtype.itemsize != len(data):
-        raise ValueError(f"an array of shape {sides} and type {dtype} has {len(data)} bytes of data")
+        raise ValueError(f"an array of shape {sides} and type {dtype} has the wrong size, {len(data)} bytes")
     if sides and not data and (not dtype.itemsize or math.prod(filter(None, sides)) > _LARGEST_EMPTY):
-        raise refusal(f"an array of shape {sides} and type {dtype} without any bytes")
+        raise refusal(f"an array of shape {sides} and type {dtype} without data")
     return np.ndarray(sides, dtype, buffer=data, order=order)
 
 
@@ -108,27 +108,27 @@ def _scalar(refusal: Refusal, dtype: object, data: object = b"") -> object:
     return _array(refusal, data, dtype, (), "C").item()
 
 
-def _dtype(refusal: Refusal, code: object, *_: object) -> DtypeToBe:
+def _dtype(refusal: Refusal, code: object, *_: object) -> PartialDtype:
     if not isinstance(code, str) or not _PLAIN_TYPE.fullmatch(code):
         raise refusal(f"arrays of the type {code!r}")
-    return DtypeToBe(code=code)
+    return PartialDtype(code=code)
 
 
 def _encode(refusal: Refusal, text: object, encoding: object) -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise refusal(f"text encoded as {encoding!r}")
+        raise refusal(f"text with the encoding {encoding!r}")
     return text.encode("latin-1")
 
 
 def _no_bytes(refusal: Refusal, *parts: object) -> bytes:
     if parts:
-        raise refusal("bytes made of something else")
+        raise refusal("bytes converted from another type")
     return b""
 
 
 def _set(refusal: Refusal, items: Iterable[object] = ()) -> set[Hashable]:
     if type(items) is not list:
-        raise refusal("a set made of something else")
+        raise refusal("a set converted from another type than a list")
     return {check_key(refusal, item) for item in items}
 
 
@@ -150,4 +150,4 @@ FUNCTIONS: dict[tuple[object, object], Function | str] = {
     **{(module, "set"): Function(_set) for module in _BUILTINS},
     **{(module, "frozenset"): Function(_frozenset) for module in _BUILTINS},
 }
-"""By module and name; nothing else can be named."""
+"""Allowed functions, by module and name."""

@@ -1,9 +1,9 @@
-"""Reading pickles without running them: numbers, text, containers and NumPy arrays, and nothing else.
+"""Load pickles safely: only numbers, text, containers and NumPy arrays, without running code.
 
-A pickle is a program for a small machine, and may import and call anything. This is a machine of our own,
-which knows only the operations that make plain values. Where a pickle names a function it must be one of the
-few that NumPy and Python write for arrays and bytes (`pickled_arrays`), built here from checked parts.
-Nothing is imported. Anything else that a pickle asks for is refused by name.
+A pickle is a program for a virtual machine, and may import and call anything. The machine used here supports
+only the operations that build plain values. A function in a pickle must be one of the few that NumPy and
+Python write for arrays and bytes (`pickled_arrays`), which are replaced by safe versions. Nothing is
+imported. Everything else is rejected by name.
 """
 
 import gzip
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from core.corpora.readers.untrusted.npz import damage_named
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.pickle_machine import Machine
 from core.errors import CorpusError
 
@@ -27,9 +27,11 @@ _NEWEST_PROTOCOL = 5
 
 @dataclass(frozen=True)
 class PickleLimits:
-    """How much a pickle may hold: bytes (in one compressed by gzip, when unpacked), and operations.
+    """Limits for a pickle.
 
-    `max_bytes` are of the file, and of its arrays counted wherever they occur.
+    * `max_bytes`: size of the file, and total size of its arrays, counted at each occurrence.
+    * `max_unpacked_bytes`: size of a gzip-compressed pickle after unpacking.
+    * `max_operations`: number of operations.
     """
 
     max_bytes: int = 8 * 2**30
@@ -38,31 +40,31 @@ class PickleLimits:
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether a file begins as pickles of protocol 2 or later do, or is named as one."""
-    with damage_named(path), path.open("rb") as stream:
+    """Whether a file starts like a pickle of protocol 2 or later, or has a pickle's ending."""
+    with as_corpus_error(path), path.open("rb") as stream:
         start = stream.read(2)
     is_new = start[:1] == _PICKLE and 2 <= int.from_bytes(start[1:], "little") <= _NEWEST_PROTOCOL
     return is_new or path.suffix in PICKLE_SUFFIXES
 
 
 def load_pickle(path: Path, *, limits: PickleLimits | None = None) -> object:
-    """The value in a pickle of any protocol, compressed by gzip or not.
+    """Load a pickle of any protocol, compressed by gzip or not.
 
     Raises:
         CorpusError: damaged, above the limits, or holding anything but None, numbers, text, bytes, NumPy
-            arrays of these, and lists, tuples, dicts and sets; what was refused is named.
+            arrays of these, and lists, tuples, dicts and sets. The message names the rejected content.
     """
     limits = limits or PickleLimits()
-    with damage_named(path), _opened(path, limits) as stream:
+    with as_corpus_error(path), _opened(path, limits) as stream:
         machine = Machine(path, max_operations=limits.max_operations, max_bytes=limits.max_bytes)
         value = machine.run(pickletools.genops(stream))  # type: ignore[arg-type]
         if stream.more():
-            raise ValueError("it goes on after its end")
+            raise ValueError("it has more data after its end")
         return value
 
 
 class _BoundedStream:
-    """A file that refuses to read more than there is, so that no length in it can ask for memory."""
+    """A file that rejects reads beyond its end, so that a false length cannot allocate memory."""
 
     def __init__(self, stream: IO[bytes], num_bytes: int) -> None:
         self._stream, self._left, self._num_bytes = stream, num_bytes, num_bytes
@@ -72,7 +74,7 @@ class _BoundedStream:
 
     def read(self, num_bytes: int) -> bytes:
         if not 0 <= num_bytes <= self._left:
-            raise ValueError(f"it asks for {num_bytes} bytes where at most {self._left} are left")
+            raise ValueError(f"it states a length of {num_bytes} bytes, but at most {self._left} are left")
         return self._counted(self._stream.read(num_bytes), num_bytes)
 
     def readline(self) -> bytes:
@@ -94,7 +96,7 @@ def _opened(path: Path, limits: PickleLimits) -> Iterator[_BoundedStream]:
     num_bytes = path.stat().st_size
     if num_bytes > limits.max_bytes:
         raise CorpusError(
-            f"{path} has {num_bytes} bytes; a pickle is read up to {limits.max_bytes}. Split it up."
+            f"{path} has {num_bytes} bytes; the limit for a pickle is {limits.max_bytes} bytes. Split it up."
         )
     with path.open("rb") as stream:
         if stream.read(2) != _GZIP:

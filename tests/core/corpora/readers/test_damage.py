@@ -73,7 +73,7 @@ def test_a_suffix_that_lies_changes_nothing_for_a_single_file(tmp_path: Path, ki
 @kinds
 def test_another_format_than_asked_for_is_refused(tmp_path: Path, kind: str) -> None:
     path = FILES[kind](tmp_path / f"clip{kind}")
-    with pytest.raises(CorpusError, match=r"not openpose_json; set format \(--format\) to 'auto'"):
+    with pytest.raises(CorpusError, match=r"not openpose_json. Set format \(--format\) to 'auto'"):
         read(path, size=SIZE, wanted="openpose_json")
 
 
@@ -90,7 +90,7 @@ def test_a_giant_json_is_refused_unread(tmp_path: Path) -> None:
     with path.open("wb") as stream:
         stream.write(b'{"people": [')
         stream.truncate(2**34)  # takes no room on disk
-    with pytest.raises(CorpusError, match=r"has 17179869184 bytes, more than the 67108864"):
+    with pytest.raises(CorpusError, match=r"has 17179869184 bytes; the limit for a JSON file is 67108864"):
         read(path, size=SIZE)
 
 
@@ -98,14 +98,14 @@ def test_a_giant_pose_file_is_refused_unread(tmp_path: Path) -> None:
     path = written.write_pose(tmp_path / "giant.pose", coco_keypoints(2))
     with path.open("r+b") as stream:
         stream.truncate(2**34)
-    with pytest.raises(CorpusError, match="has more than 268435456 bytes"):
+    with pytest.raises(CorpusError, match="the limit is 268435456 bytes"):
         read(path, size=SIZE)
 
 
 @pytest.mark.parametrize("document", [{}, {"a": 1}, [1, 2], [], [{}], [[{"bbox": []}]], {"frames": 3}])
 def test_json_of_something_else_says_what_is_read(tmp_path: Path, document: object) -> None:
     path = written.write_json(tmp_path / "other.json", document)
-    with pytest.raises(CorpusError, match=r"other\.json is JSON, but neither a frame of OpenPose"):
+    with pytest.raises(CorpusError, match=r"other\.json is JSON of an unknown kind"):
         read(path, size=SIZE)
 
 
@@ -113,7 +113,8 @@ def test_two_formats_in_one_folder_are_refused(tmp_path: Path) -> None:
     for kind in (".pose", ".asl.parquet"):
         FILES[kind](tmp_path / f"clip{kind}")
     with pytest.raises(
-        CorpusError, match=r"holds both clip\.pose and clip\.asl\.parquet, clips of two formats"
+        CorpusError,
+        match=r"clips of two formats, clip\.pose and clip\.asl\.parquet\. Import each format separately",
     ):
         read(tmp_path, size=SIZE)
 
@@ -123,7 +124,7 @@ def test_two_formats_of_one_suffix_leave_the_second_out(tmp_path: Path) -> None:
     FILES[".tasks.json"](tmp_path / "b.json")
     result = read(tmp_path, size=SIZE)
     assert [clip.name for clip in result.clips] == ["a"]
-    assert "b.json is no video's predictions by MMPose" in result.report.examples[0]
+    assert "b.json does not hold MMPose's predictions" in result.report.examples[0]
 
 
 @kinds

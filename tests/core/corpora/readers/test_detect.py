@@ -31,7 +31,7 @@ def npy(header: str, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
 def test_a_format_that_was_asked_for_must_be_the_one_there_is(saved: Save) -> None:
     path = saved("signs.npz", keypoints=holistic_keypoints(1, 3))
     assert read(path, wanted="mediapipe_holistic").clips
-    with pytest.raises(CorpusError, match=r"signs\.npz is mediapipe_holistic, not mp_data"):
+    with pytest.raises(CorpusError, match=r"signs\.npz has the format mediapipe_holistic, not mp_data"):
         read(path, wanted="mp_data")
 
 
@@ -43,16 +43,16 @@ def test_an_upload_needs_no_ending(saved: Save) -> None:
 def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
     for name in ("LICENSE", "video.mp4", "notes.txt"):
         (tmp_path / name).write_text("about something else")
-    with pytest.raises(CorpusError, match=r"no pose files \(3 others: \.mp4, \.txt, LICENSE\)"):
+    with pytest.raises(CorpusError, match=r"no pose files \(3 other files: \.mp4, \.txt, LICENSE\)"):
         read(tmp_path)
-    with pytest.raises(CorpusError, match=r"video\.mp4 is nothing this program can read"):
+    with pytest.raises(CorpusError, match=r"video\.mp4 has no supported format"):
         read(tmp_path / "video.mp4")
 
 
 def test_frames_beside_clips_are_ambiguous(saved: Save, tmp_path: Path) -> None:
     saved("a/b/0.npz", keypoints=coco_keypoints(1))
     np.save(tmp_path / "a" / "b" / "0.npy", np.zeros(258))
-    with pytest.raises(CorpusError, match=r"both 0\.npy and 0\.npz, clips of two formats"):
+    with pytest.raises(CorpusError, match=r"0\.npy and 0\.npz\. Import each format separately"):
         read(tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_pickled_keypoints_are_not_unpickled(tmp_path: Path) -> None:
 def test_files_that_are_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "upload"
     path.write_bytes(content)
-    with pytest.raises(CorpusError, match="upload is"):
+    with pytest.raises(CorpusError, match=r"upload (is empty|has no supported format)"):
         read(path)
 
 
@@ -105,7 +105,7 @@ def test_arrays_of_zeros_alone_are_no_pose_files(tmp_path: Path) -> None:
         path = tmp_path / "tea" / "1" / f"{number}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(2000))
-    with pytest.raises(CorpusError, match=r"0\.npy is nothing this program can read, or is damaged"):
+    with pytest.raises(CorpusError, match=r"0\.npy has no supported format, or is damaged"):
         read(tmp_path)
 
 

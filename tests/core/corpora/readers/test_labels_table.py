@@ -46,24 +46,24 @@ def test_it_says_who_signs_what(tmp_path: Path) -> None:
     assert result.report.notes == []
 
 
-def test_what_is_on_one_side_only_is_reported(tmp_path: Path) -> None:
+def test_clips_without_a_row_and_rows_without_a_clip_are_reported(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, *(f"clip{number}" for number in range(7)))
     table(folder, "file,gloss", "clip0,tea", *(f"gone{number},tea" for number in range(2)))
     result = read(folder)
     assert [clip.label for clip in result.clips] == ["tea"] + [None] * 6
     assert result.report.notes == [
         "6 clips are not in labels.csv: clip1, clip2, clip3, clip4, clip5 and 1 more.",
-        "2 names of labels.csv have no clip: gone0, gone1.",
+        "2 names in labels.csv have no clip: gone0, gone1.",
     ]
 
 
 def test_a_table_of_other_clips_is_refused(tmp_path: Path) -> None:
     folder = table(folder_of(tmp_path, "a", "b"), "name,label", "video/1,tea", "video/2,tea")
     with pytest.raises(
-        CorpusError, match=r"labels\.csv names none .* names video/1, video/2; the clips are a, b\."
+        CorpusError, match=r"labels\.csv lists none .* lists video/1, video/2; the clips are a, b\."
     ):
         read(folder)
-    with pytest.raises(CorpusError, match="It names none; the clips are a, b"):
+    with pytest.raises(CorpusError, match="It lists none; the clips are a, b"):
         read(table(folder, "name,label"))
 
 
@@ -106,11 +106,11 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["label,signer", "tea,ann"], r"must have a column 'name'; it has 'label', 'signer'"),
-        ([""], "must have a column 'name'; it has none"),
+        (["label,signer", "tea,ann"], r"must have a column 'name'; its columns are 'label', 'signer'"),
+        ([""], "must have a column 'name'; its columns are none"),
         (["name,file,label", "a,a,tea"], "columns 'name' and 'file', which mean the same"),
-        (["name,label", "a,tea", "a.pose,coffee"], "says two things of 'a'"),
-        (["name,label", ",tea"], "line 2: the clip has no name"),
+        (["name,label", "a,tea", "a.pose,coffee"], "has two different rows for 'a'"),
+        (["name,label", ",tea"], "line 2: the name is empty"),
         (["name,label", 'a,"tea'], "is damaged after line 1: unexpected end of data"),
         (["name,label", "a," + "x" * 200_000], "is damaged after line 1: field larger than field limit"),
     ],
@@ -128,14 +128,14 @@ def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
         read(folder)
 
 
-def test_a_name_that_fits_two_clips_is_refused(tmp_path: Path) -> None:
+def test_an_ambiguous_name_is_refused(tmp_path: Path) -> None:
     folder = table(folder_of(tmp_path, "x/a", "y/a"), "name,label", "a,tea")
-    with pytest.raises(CorpusError, match="'a' may be 'x/a' or 'y/a'; give the whole path"):
+    with pytest.raises(CorpusError, match="'a' is ambiguous: it matches 'x/a' and 'y/a'"):
         read(folder)
 
 
 def test_two_tables_are_refused(tmp_path: Path) -> None:
     folder = table(folder_of(tmp_path, "x/a"), "name,label", "x/a,tea")
     table(folder / "x", "name,label", "a,tea")
-    with pytest.raises(CorpusError, match="both tell labels; keep one"):
+    with pytest.raises(CorpusError, match=r"both tables of labels\. Keep one"):
         read(folder)

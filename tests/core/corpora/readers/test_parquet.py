@@ -91,13 +91,13 @@ def test_kaggles_folder(tmp_path: Path) -> None:
 
 def test_kaggles_folder_without_its_table_is_refused(tmp_path: Path) -> None:
     (kaggles_folder(tmp_path / "asl-signs") / "train.csv").unlink()
-    with pytest.raises(CorpusError, match=r"without the train\.csv that tells its sign"):
+    with pytest.raises(CorpusError, match=r"the train\.csv with its sign is missing"):
         read(tmp_path / "asl-signs", size=SIZE)
 
 
 def test_kaggles_landmarks_alone_are_refused(tmp_path: Path) -> None:
     folder = kaggles_folder(tmp_path / "asl-signs")
-    with pytest.raises(CorpusError, match="import the folder that holds both"):
+    with pytest.raises(CorpusError, match="Import the folder that holds both"):
         read(folder / "train_landmark_files", size=SIZE)
 
 
@@ -105,7 +105,7 @@ def test_a_sequence_that_is_missing_is_reported(tmp_path: Path) -> None:
     result = read(kaggles_folder(tmp_path / "asl-signs", sequences=("11",)), size=SIZE)
     assert len(result.clips) == 1
     assert (
-        "2 names of train.csv have no clip: train_landmark_files/1/12, train_landmark_files/2/21."
+        "2 names in train.csv have no clip: train_landmark_files/1/12, train_landmark_files/2/21."
         in result.report.notes
     )
 
@@ -116,14 +116,14 @@ NUM_ROWS = 3 * 543
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("landmark_index", np.full(NUM_ROWS, -1), "'landmark_index' of face must be 0 to 467"),
-        ("landmark_index", np.full(NUM_ROWS, 2**40), "goes from 1099511627776"),
-        ("frame", np.repeat([-1, 0, 1], 543), "goes down to -1"),
+        ("landmark_index", np.full(NUM_ROWS, -1), "'landmark_index' of face must be from 0 to 467"),
+        ("landmark_index", np.full(NUM_ROWS, 2**40), "got 1099511627776"),
+        ("frame", np.repeat([-1, 0, 1], 543), "has the value -1"),
         ("frame", np.repeat([0, 0, 1], 543), "two rows for one point"),
         ("frame", np.repeat(["0", "1", "2"], 543), "'frame' must hold integers; it holds string"),
         ("frame", np.repeat([0.0, 1.0, 2.0], 543), "'frame' must hold integers; it holds double"),
         ("frame", [None] * NUM_ROWS, "'frame' must hold integers; it holds null"),
-        ("frame", [None] + [1] * (NUM_ROWS - 1), "says nothing in 1 rows"),
+        ("frame", [None] + [1] * (NUM_ROWS - 1), r"is empty \(null\) in 1 rows"),
         ("x", ["0.5"] * NUM_ROWS, "'x' must hold numbers; it holds string"),
         ("type", ["foot"] * NUM_ROWS, "it holds 'foot'"),
         ("type", [1] * NUM_ROWS, "'type' must hold text; it holds int64"),
@@ -137,7 +137,7 @@ def test_impossible_rows_are_refused(tmp_path: Path, column: str, values: Any, m
 
 def test_pixels_are_refused(tmp_path: Path) -> None:
     pixels = written.write_asl_signs(tmp_path / "pixels.parquet", POINTS * (640, 480, 1))
-    with pytest.raises(CorpusError, match=r"x and y are no fractions of the frame; divide pixels"):
+    with pytest.raises(CorpusError, match=r"x and y are not fractions of the frame. Divide pixels"):
         raw(pixels)
 
 
@@ -157,7 +157,7 @@ def test_too_many_frames_are_refused(tmp_path: Path) -> None:
         "y": np.zeros(num_rows),
     }
     path = written.write_parquet(tmp_path / "long.parquet", columns)
-    with pytest.raises(CorpusError, match="has 50001 frames; at most 50000"):
+    with pytest.raises(CorpusError, match="has 50001 frames; the limit is 50000"):
         read(path, size=SIZE)
 
 
@@ -167,7 +167,7 @@ def test_a_few_bytes_that_claim_many_rows_are_refused(tmp_path: Path) -> None:
     columns = dict.fromkeys(("frame", "keypoint", "x", "y", "confidence"), same)
     path = written.write_parquet(tmp_path / "bomb.parquet", columns)
     assert path.stat().st_size < 300_000
-    with pytest.raises(CorpusError, match="has 10000001 rows; at most 10000000 are read"):
+    with pytest.raises(CorpusError, match="has 10000001 rows; the limit is 10000000"):
         read(path, size=SIZE)
 
 
@@ -188,7 +188,7 @@ def test_much_text_in_few_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.M
     texts = [f"{row}" + "x" * 100_000 for row in range(12)]
     path = written.write_parquet(tmp_path / "bomb.parquet", {**columns, "type": texts})
     assert path.stat().st_size < 100_000
-    with pytest.raises(CorpusError, match=r"column 'type' holds 1\d{6} bytes of text; at most 1048576 are"):
+    with pytest.raises(CorpusError, match=r"column 'type' holds 1\d{6} bytes of text; the limit is 1048576"):
         read(path, size=SIZE)
 
 
@@ -227,13 +227,13 @@ def test_facts_of_the_clip_may_be_floats_and_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"width": [np.inf] * 399, "height": [480] * 399}, "must lie between 2 and 1000000"),
-        ({"keypoint": np.arange(399)}, "'keypoint' must be 0 to 132; it goes from 0 to 398"),
-        ({"keypoint": np.arange(399) - 1}, "'keypoint' must be 0 to 132"),
+        ({"width": [np.inf] * 399, "height": [480] * 399}, "must be between 2 and 1000000"),
+        ({"keypoint": np.arange(399)}, "'keypoint' must be from 0 to 132; got 0 to 398"),
+        ({"keypoint": np.arange(399) - 1}, "'keypoint' must be from 0 to 132"),
         ({"width": np.arange(399) + 2, "height": [480] * 399}, "'width' must be the same in all rows"),
-        ({"width": [640] * 399, "height": [1] * 399}, "must lie between 2 and 1000000"),
+        ({"width": [640] * 399, "height": [1] * 399}, "must be between 2 and 1000000"),
         ({"confidence": ["high"] * 399}, "'confidence' must hold numbers"),
-        ({"x": np.zeros(399), "y": np.ones(399)}, "fractions of something"),
+        ({"x": np.zeros(399), "y": np.ones(399)}, "so they are not in pixels"),
     ],
 )
 def test_impossible_tables_are_refused(tmp_path: Path, columns: dict[str, Any], message: str) -> None:
@@ -243,13 +243,13 @@ def test_impossible_tables_are_refused(tmp_path: Path, columns: dict[str, Any], 
 
 
 def test_a_plain_table_needs_a_frame_size(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="set image_width and image_height"):
+    with pytest.raises(CorpusError, match="Set image_width and image_height"):
         read(written.write_coco_parquet(tmp_path / "1.parquet", coco_keypoints(3)))
 
 
 def test_another_table_is_named(tmp_path: Path) -> None:
     path = written.write_parquet(tmp_path / "other.parquet", {"a": [1], "b": [2]})
-    with pytest.raises(CorpusError, match=r"is Parquet, but has neither .* it has a, b"):
+    with pytest.raises(CorpusError, match=r"is Parquet, but must have .* it has a, b"):
         read(path)
 
 

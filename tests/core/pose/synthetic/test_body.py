@@ -14,7 +14,7 @@ SIDES = [(LEFT_ARM, LEFT_HAND_POINTS), (RIGHT_ARM, RIGHT_HAND_POINTS)]
 
 def _signer_of_frames(scene: Scene) -> np.ndarray:
     take, _ = scene.takes.concatenated_frames()
-    return scene.takes.roll.signer[take]
+    return scene.takes.schedule.signer[take]
 
 
 @pytest.mark.parametrize(("arm", "hand"), SIDES)
@@ -39,7 +39,7 @@ def test_bones_of_arm_and_hand_are_the_signers(scene: Scene, arm: tuple[int, ...
 
 def test_seen_from_the_camera_no_bone_is_longer_than_it_is(scene: Scene) -> None:
     take, _ = scene.takes.concatenated_frames()
-    scale = scene.cameras.scale[scene.takes.roll.signer[take], scene.takes.roll.session[take]]
+    scale = scene.cameras.scale[scene.takes.schedule.signer[take], scene.takes.schedule.session[take]]
     nearest = 1 / (1 - 0.10 * 2.0)
     for arm, _ in SIDES:
         seen = np.linalg.norm(scene.pixels[:, arm[2]] - scene.pixels[:, arm[1]], axis=-1)
@@ -50,10 +50,10 @@ def test_a_one_handed_sign_is_made_with_the_signers_own_hand(scene: Scene) -> No
     one_handed = scene.signs.hands == HANDS.index("one")
     assert one_handed.any()
     take, _ = scene.takes.concatenated_frames()
-    for index in np.nonzero(one_handed[scene.takes.roll.sign])[0]:
+    for index in np.nonzero(one_handed[scene.takes.schedule.sign])[0]:
         body = scene.joints[take == index]
         left, right = (np.ptp(body[:, arm[2]], axis=0).max() for arm in (LEFT_ARM, RIGHT_ARM))
-        left_handed = scene.signers.left_handed[scene.takes.roll.signer[index]]
+        left_handed = scene.signers.left_handed[scene.takes.schedule.signer[index]]
         assert (left > 2 * right) if left_handed else (right > 2 * left)
 
 

@@ -59,13 +59,13 @@ def test_seen_from_the_signer_the_signs_are_clear(task: Task, num_neighbours: in
     assert clear > task.accuracy(task.raw, num_neighbours) + 0.12
 
 
-def test_hands_alone_tell_something_and_so_does_the_trunk(task: Task) -> None:
+def test_hands_and_trunk_each_identify_signs_in_part(task: Task) -> None:
     points = task.seen_from_signer.reshape(len(task.labels), NUM_SAMPLES, NUM_JOINTS, 2)
     for part in (points[:, :, HANDS], points[:, :, 42:]):
         assert 0.2 < task.accuracy(part.reshape(len(points), -1), 5) < 0.95
 
 
-def test_shuffled_labels_cannot_be_told(task: Task) -> None:
+def test_shuffled_labels_cannot_be_predicted(task: Task) -> None:
     shuffled = np.random.default_rng(0).permutation(task.labels)
     blind = Task(task.raw, task.seen_from_signer, shuffled, task.is_test)
     assert blind.accuracy(task.seen_from_signer, 5) < 0.15

@@ -18,7 +18,7 @@ def _lost_frames(scene: Scene, hand: slice) -> np.ndarray:
     """Frames in which `hand` is lost, frame by frame and span by span."""
     lost = []
     for index, num_frames in enumerate(scene.takes.num_frames):
-        left_handed = scene.signers.left_handed[scene.takes.roll.signer[index]]
+        left_handed = scene.signers.left_handed[scene.takes.schedule.signer[index]]
         which = int((hand == RIGHT_HAND_POINTS) == left_handed)
         since, until = scene.takes.lost_from[index, which], scene.takes.lost_until[index, which]
         lost += [any(a <= t < b for a, b in zip(since, until, strict=True)) for t in range(num_frames)]

@@ -124,6 +124,6 @@ def test_a_file_of_another_name_is_refused(recordings: SyntheticRecordings, tmp_
         save_npz(recordings, tmp_path / "clips.bin")
 
 
-def test_a_configuration_of_nothing_is_refused() -> None:
+def test_an_empty_configuration_is_refused() -> None:
     with pytest.raises(ValidationError):
         SyntheticConfig(num_signs=0)

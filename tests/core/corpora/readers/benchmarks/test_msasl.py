@@ -53,7 +53,7 @@ def test_the_annotated_size_counts_where_the_pose_states_none(
     np.testing.assert_allclose(
         480 * narrow.clip.points[0, 42, 0], 1280 * wide.clip.points[0, 42, 0], rtol=1e-5
     )
-    noted = "Where a pose file does not state its frame's size, the annotated size of the video counts."
+    noted = "For pose files without a frame size, the video size in the annotations was used."
     assert noted in read(annotations, size=None).report.notes
     assert noted not in read(annotations, size=(640, 480)).report.notes
     one, other = read(annotations, size=(640, 480)).clips
@@ -92,9 +92,9 @@ def test_the_first_classes(
     wanted = [number for number in range(60) if entries[number]["label"] < 50]
     assert [clip.name for clip in result.clips] == [f"test_{number:05d}" for number in wanted]
     assert 0 < len(wanted) < 60
-    assert not any("of no listed clip" in note for note in result.report.notes)
+    assert not any("to no listed clip" in note for note in result.report.notes)
     with pytest.raises(
-        CorpusError, match=r"benchmark_classes \(--classes\) is 200, but the source has 100 classes"
+        CorpusError, match=r"benchmark_classes \(--classes\) is 200, but the source has only 100 classes"
     ):
         read(annotations, classes=200)
 
@@ -108,14 +108,12 @@ def test_its_thresholds_are_msasls(annotations: Path, write: Write, videos: list
     ("name", "content", "message"),
     [
         (LIST, '[{"label": "book"}]', "/0/label"),
-        (LIST, "[]", "No clip is listed"),
-        ("MSASL_test.json", "[]", "are both MS-ASL's test list; keep one"),
-        ("MSASL_classes.json", "{}", r"MSASL_classes\.json is not as annotations are published"),
+        (LIST, "[]", "The lists are empty"),
+        ("MSASL_test.json", "[]", "are both MS-ASL's test list. Keep one"),
+        ("MSASL_classes.json", "{}", r"MSASL_classes\.json does not have the published annotation format"),
     ],
 )
-def test_annotations_that_are_none_are_refused(
-    annotations: Path, name: str, content: str, message: str
-) -> None:
+def test_invalid_annotations_are_refused(annotations: Path, name: str, content: str, message: str) -> None:
     (annotations / name).write_text(content)
     with pytest.raises(CorpusError, match=message):
         read(annotations)

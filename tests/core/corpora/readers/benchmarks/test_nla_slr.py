@@ -46,7 +46,7 @@ def test_lists_and_pack_are_joined(pack: Path) -> None:
         ("69422", "drink", None, "train"),
     ]
     assert dict(result.report.skipped) == {"no pose": 1}
-    assert "1 poses are of no listed clip and were not read (for example 11111)." in result.report.notes
+    assert "1 poses belong to no listed clip and were not read (for example 11111)." in result.report.notes
 
 
 def test_the_points_are_those_of_the_pack(pack: Path, videos: list[np.ndarray]) -> None:
@@ -60,7 +60,7 @@ def test_lists_may_be_compressed_and_augmented(pack: Path) -> None:
     (pack / "train.pkl").write_bytes(gzip.compress(pickle.dumps(more)))
     result = read(pack)
     assert [clip.name for clip in result.clips] == ["10899", "05237"]
-    assert "1 augmented copies in the lists were left out." in result.report.notes
+    assert "1 augmented copies in the lists were skipped." in result.report.notes
 
 
 def test_subsets_of_wlasl_come_from_its_lists_of_names(pack: Path) -> None:
@@ -127,7 +127,8 @@ def test_an_archive_of_one_becomes_a_corpus(pack: Path, tmp_path: Path) -> None:
     assert result["split_counts"] == {"train": 2, "val": 1}
     (note,) = (note for note in result["report"]["notes"] if "thresholds" in note)
     expected = (
-        "The thresholds of nmfs_csl were used, as 'NMFs-CSL' names it; set profile (--profile) for others."
+        "The thresholds of nmfs_csl were used, because of the name 'NMFs-CSL'. For other thresholds set "
+        "profile (--profile)."
     )
     assert note == expected
 
@@ -136,9 +137,9 @@ def test_a_clip_has_one_gloss_and_is_read_once(pack: Path, write: Write) -> None
     write("train.pkl", [entry("05237", "book"), entry("05237", "book"), entry("69422", "drink")])
     result = read(pack)
     assert [clip.name for clip in result.clips] == ["10899", "05237", "69422"]
-    assert any(note.startswith("1 lines name a clip that the same list") for note in result.report.notes)
+    assert any(note.startswith("1 lines repeat a clip of the same list") for note in result.report.notes)
     write("train.pkl", [entry("05237", "book"), entry("10899", "drink")])
-    with pytest.raises(CorpusError, match=r"'10899' is listed as 'book' and as 'drink'"):
+    with pytest.raises(CorpusError, match=r"'10899' is listed with two labels, 'book' and 'drink'"):
         read(pack)
 
 
@@ -146,7 +147,7 @@ def test_a_dev_list_that_repeats_the_test_list_is_named(pack: Path, write: Write
     write("test.pkl", [entry("10899", "book")])
     asked = {"name": "n", "source": str(pack), "image_width": 640, "image_height": 480}
     with pytest.raises(
-        SplitError, match=r"'10899' is in both .* list or file of 'val' \(it may be called dev\)"
+        SplitError, match=r"'10899' is in both .* list or file of 'val' \(it may be named dev\)"
     ):
         import_corpus(ImportSpec.model_validate(asked), tmp_path, SilentObserver())
 
@@ -154,12 +155,12 @@ def test_a_dev_list_that_repeats_the_test_list_is_named(pack: Path, write: Write
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (PACK, [1, 2], "must hold a dict from clips' names to keypoints; got a list"),
-        ("train.pkl", {"05237": "book"}, r"train\.pkl is not as annotations are published"),
+        (PACK, [1, 2], "must hold a dict from clip names to keypoints; got a list"),
+        ("train.pkl", {"05237": "book"}, r"train\.pkl does not have the published annotation format"),
         ("train.pkl", [{"name": "05237"}], "/0/label: Field required"),
     ],
 )
-def test_packs_and_lists_that_are_none_are_refused(
+def test_invalid_packs_and_lists_are_refused(
     pack: Path, write: Write, name: str, content: object, message: str
 ) -> None:
     write(name, content)
@@ -178,7 +179,7 @@ def test_hostile_packs_and_lists_are_refused(pack: Path, write: Write) -> None:
             read(pack)
 
 
-def test_a_clip_that_is_none_is_skipped(pack: Path, write: Write, videos: list[np.ndarray]) -> None:
+def test_an_invalid_clip_is_skipped(pack: Path, write: Write, videos: list[np.ndarray]) -> None:
     write(
         PACK, {"05237": videos[0], "69422": "nothing", "10899": np.zeros((3, 27, 3)), "10898": videos[0][:0]}
     )
@@ -192,22 +193,22 @@ def test_packs_of_several_benchmarks_are_refused(pack: Path, write: Write, video
         write(f"{name}/train.pkl", [entry("00001", name)])
     for name in ("train.pkl", "dev.pkl", PACK):
         (pack / name).unlink()
-    with pytest.raises(CorpusError, match=r"both list clips for train; keep one, and import each"):
+    with pytest.raises(CorpusError, match=r"both list clips for train\. Keep one, and import each"):
         read(pack)
     (pack / "MSASL_1000/train.pkl").rename(pack / "MSASL_1000/test.pkl")
-    with pytest.raises(CorpusError, match="are of different packs; import each folder apart"):
+    with pytest.raises(CorpusError, match=r"belong to different packs\. Import each folder separately"):
         read(pack)
 
 
 def test_two_lists_of_one_split_are_refused(pack: Path, write: Write) -> None:
     write("val.pkl", [entry("10899", "book")])
-    with pytest.raises(CorpusError, match=r"dev\.pkl and .*val\.pkl both list clips for val; keep one"):
+    with pytest.raises(CorpusError, match=r"dev\.pkl and .*val\.pkl both list clips for val\. Keep one"):
         read(pack)
 
 
 def test_a_clip_in_two_packs_is_refused(pack: Path, write: Write, videos: list[np.ndarray]) -> None:
     write("keypoints_mmpose.pkl", {"69422": videos[0]})
-    with pytest.raises(CorpusError, match=r"Clip '69422' of .*keypoints_mmpose\.pkl is in another pack too"):
+    with pytest.raises(CorpusError, match=r"Clip '69422' of .*keypoints_mmpose\.pkl is also in another pack"):
         read(pack)
 
 

@@ -50,8 +50,9 @@ def test_lists_name_splits_and_classes(released: Path) -> None:
     assert dict(result.report.skipped) == {"no pose": 1}
     assert result.report.examples == ["drink/00335: no pose file drink/00335"]
     assert result.report.notes == [
-        "Nothing names the benchmark: the thresholds of wlasl were used; set profile (--profile) for others.",
-        "1 poses are of no listed clip and were not read (for example Pose/book/00000.pkl).",
+        "The benchmark could not be identified, so the thresholds of wlasl were used. For other thresholds "
+        "set profile (--profile).",
+        "1 poses belong to no listed clip and were not read (for example Pose/book/00000.pkl).",
     ]
 
 
@@ -117,17 +118,17 @@ def test_lists_may_count_from_0_or_1(
     assert {clip.label for clip in read(released).clips} == labels
 
 
-def test_a_start_that_nothing_tells_is_refused_or_said(released: Path, write: Write) -> None:
+def test_an_ambiguous_first_class_number_is_refused_or_reported(released: Path, write: Write) -> None:
     for other in ("testlist01.txt", "vallist01.txt"):
         (released / "Annotations" / other).unlink()
     write("Annotations/trainlist01.txt", "69241 1\n65225 2\n")
     write("Annotations/classInd.txt", "a\nb\nc\nd\n")
-    with pytest.raises(CorpusError, match=r"count from 0 or from 1: neither 0 nor 4 occurs"):
+    with pytest.raises(CorpusError, match=r"count from 0 or from 1\. Neither 0 nor 4 occurs"):
         read(released)
     write("Annotations/classInd.txt", "0 a\n1 b\n2 c\n3 d\n")
     result = read(released)
     assert {clip.label for clip in result.clips} == {"b", "c"}
-    assert any("taken for those before the classes' names" in note for note in result.report.notes)
+    assert any("assumed to be those before the class names" in note for note in result.report.notes)
 
 
 @pytest.mark.parametrize("name", ["Pose_mmpose", "poses"])
@@ -142,7 +143,7 @@ def test_pose_files_lie_below_a_folder_called_pose_something(
 def test_only_the_first_classes(released: Path) -> None:
     assert {clip.label for clip in read(released, classes=2).clips} == {"book", "drink"}
     with pytest.raises(
-        CorpusError, match=r"benchmark_classes \(--classes\) is 4, but the source has 3 classes"
+        CorpusError, match=r"benchmark_classes \(--classes\) is 4, but the source has only 3 classes"
     ):
         read(released, classes=4)
 
@@ -158,13 +159,13 @@ def test_of_several_subsets_one_is_chosen(released: Path, write: Write) -> None:
 def test_clips_can_be_left_out_by_name_and_position(released: Path) -> None:
     result = read(released, exclude_clips=("book/70212",), exclude_train_positions=(0, 2))
     assert [clip.name for clip in result.clips] == ["drink/65225"]
-    assert "3 clips were left out, as exclude_clips and positions ask." in result.report.notes
-    with pytest.raises(CorpusError, match=r"'nobody', but no list has such a clip; they are called 'book/"):
+    assert "3 clips were excluded by exclude_clips and exclude_train_positions." in result.report.notes
+    with pytest.raises(CorpusError, match=r"'nobody', which no list has. Clip names look like 'book/"):
         read(released, exclude_clips=("nobody",))
-    with pytest.raises(CorpusError, match="goes up to 3, but the training list has 3 clips"):
+    with pytest.raises(CorpusError, match="has the value 3, but the training list has 3 clips"):
         read(released, exclude_train_positions=(3,))
     every = ("book/70212", "drink/00335")
-    with pytest.raises(CorpusError, match="leave none of 5 clips"):
+    with pytest.raises(CorpusError, match="exclude all 5 clips"):
         read(released, exclude_clips=every, exclude_train_positions=(0, 1, 2))
 
 
@@ -208,21 +209,21 @@ def test_the_folder_says_whose_thresholds_count(released: Path, name: str, profi
 def test_without_a_size_every_clip_says_so(released: Path) -> None:
     report = read(released, size=None).report
     assert report.skipped["unreadable"] == 4
-    assert "state the frame's width and height in pixels; set image_width" in report.examples[-1]
+    assert "The frame size of clip .* Set image_width" in report.examples[-1]
 
 
 def test_classes_without_clips_are_none(released: Path, write: Write) -> None:
     write("Annotations/trainlist01.txt", "thank_you/07099 3")
     for name in ("testlist01.txt", "vallist01.txt"):
         write(f"Annotations/{name}", "thank_you/07099 3")
-    with pytest.raises(CorpusError, match="No clip is listed, or none of the classes"):
+    with pytest.raises(CorpusError, match="The lists are empty, or have no clip of the selected classes"):
         read(released, classes=2)
 
 
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ("book/1 1\n" * 8_000_000, r"trainlist01\.txt has 72000000 bytes; a list is read up to"),
+        ("book/1 1\n" * 8_000_000, r"trainlist01\.txt has 72000000 bytes; the limit for a list is"),
         ("book\n", r"trainlist01\.txt, line 1: expected '<path> <class number>'; got 'book'"),
         ("x/1 1\ny/2 1\n", r"None of the 4 listed clips has a pose file below .* with any ending"),
     ],
@@ -237,7 +238,9 @@ def test_wrong_lists_are_refused(released: Path, write: Write, train: str, messa
 def test_empty_lists_are_named(released: Path, write: Write) -> None:
     for name in ("trainlist01.txt", "vallist01.txt", "testlist01.txt"):
         write(f"Annotations/{name}", "\n")
-    message = r"testlist01\.txt, .*/vallist01\.txt name no clip; a line is '<path> <class number>'"
+    message = (
+        r"testlist01\.txt, .*/vallist01\.txt have no clip. Write lines of the form '<path> <class number>'"
+    )
     with pytest.raises(CorpusError, match=message):
         read(released)
 
@@ -245,7 +248,7 @@ def test_empty_lists_are_named(released: Path, write: Write) -> None:
 def test_a_clip_of_two_classes_is_refused_unless_left_out(released: Path, write: Write) -> None:
     write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 2\n")
     message = (
-        r"'book/69241' is listed as 'book' and as 'drink'; correct the lists, or leave it out with exclude"
+        r"'book/69241' is listed with two labels, 'book' and 'drink'. Correct the lists, or exclude the clip"
     )
     for classes in (None, 1):
         with pytest.raises(CorpusError, match=message):
@@ -258,7 +261,7 @@ def test_a_clip_that_is_listed_twice_is_read_once(released: Path, write: Write) 
     write("Annotations/trainlist01.txt", TRAIN + "book/69241.mp4 1\nbook/69241.avi 1\n")
     result = read(released)
     assert [clip.name for clip in result.clips].count("book/69241") == 1
-    assert "2 lines name a clip that the same list has already; it is read once." in result.report.notes
+    assert "2 lines repeat a clip of the same list; each clip was read once." in result.report.notes
     assert not any("already" in note for note in read(released, exclude_clips=("book/69241",)).report.notes)
 
 
@@ -268,13 +271,13 @@ def test_a_class_number_without_a_name_is_noted(released: Path, write: Write) ->
     assert "0098" in {clip.label for clip in result.clips}
     (note,) = (note for note in result.report.notes if "classInd" in note)
     assert note == (
-        "classInd.txt has no name for 1 class numbers of lists (for example 99): these are called by number."
+        "classInd.txt has no name for 1 class numbers of lists (for example 99). Their label is the number."
     )
 
 
 def test_a_clip_with_two_poses_is_refused(released: Path, write: Write) -> None:
     write("Pose/book/69241.pickle", np.zeros((2, 133, 3)))
-    with pytest.raises(CorpusError, match=r"69241\.\w+ and .* could both be the pose of clip 'book/69241'"):
+    with pytest.raises(CorpusError, match=r"69241\.\w+ and .* both match clip 'book/69241'"):
         read(released)
 
 
@@ -296,4 +299,4 @@ def test_a_hostile_or_damaged_pose_is_skipped_and_named(released: Path, write: W
         False,
     ]
     assert "65225.pkl is damaged" in report.examples[2]
-    assert "must be (frames, 133, 3), or (..., 2) with scores beside" in report.examples[3]
+    assert "must have the shape (frames, 133, 3), or (..., 2) and scores" in report.examples[3]

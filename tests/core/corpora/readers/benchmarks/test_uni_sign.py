@@ -63,7 +63,7 @@ def test_fractions_become_pixels(folder: Path, videos: list[np.ndarray]) -> None
     expected = normalise(videos[0], width=SIZE[0], height=SIZE[1], profile=PROFILES["wlasl"]).clip
     np.testing.assert_allclose(clip.points, expected.points, atol=1e-3)
     square = read(folder, size=None)
-    assert any(note.startswith("No frame size given: square pixels") for note in square.report.notes)
+    assert any(note.startswith("The frame size is unknown, so square frames") for note in square.report.notes)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -76,12 +76,12 @@ def test_a_pickle_may_state_its_frames_size(
     write("dataset/WLASL/pose_format/val/v3.pkl", posed(videos[0], w_h=size))
     stated = read(folder, size=None)
     given = read(folder, size=SIZE)
-    assert not any(note.startswith("No frame size given") for note in stated.report.notes)
+    assert not any(note.startswith("The frame size is unknown") for note in stated.report.notes)
     for clip, other in zip(stated.clips, given.clips, strict=True):
         np.testing.assert_array_equal(clip.clip.points, other.clip.points)
 
 
-def test_a_size_of_no_frames_is_none(folder: Path, write: Write, videos: list[np.ndarray]) -> None:
+def test_an_empty_list_of_sizes_is_no_size(folder: Path, write: Write, videos: list[np.ndarray]) -> None:
     write("dataset/WLASL/pose_format/train/v1.pkl", posed(videos[0], w_h=[]))
     assert not read(folder).report.skipped["unreadable"]
 
@@ -116,12 +116,12 @@ def test_without_labels_the_folders_are_splits(folder: Path) -> None:
         ("v2", None, "train"),
         ("v3", None, "val"),
     ]
-    assert any(note.startswith("There are no labels-*.train") for note in result.report.notes)
+    assert any(note.startswith("There is no file labels-*.train") for note in result.report.notes)
 
 
 def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
     (folder / "data/WLASL/labels-100.train").write_bytes(labels(v1=("book", "book")))
-    with pytest.raises(CorpusError, match=r"labels of several subsets \(100, 2000\); set benchmark_classes"):
+    with pytest.raises(CorpusError, match=r"labels of several subsets \(100, 2000\)\. Set benchmark_classes"):
         read(folder)
     assert [clip.name for clip in read(folder, classes=100).clips] == ["v1"]
     with pytest.raises(
@@ -133,13 +133,16 @@ def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("pose", "message"),
     [
-        ({"keypoints": [np.zeros((1, 133, 2))], "scores": [np.zeros((1, 17))]}, "keypoints .* and scores"),
-        ({"keypoints": [np.zeros((1, 133, 2))]}, r"or \(\.\.\., 2\) with scores beside them"),
-        ({"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 1}, "goes from frame 2 to 1"),
+        ({"keypoints": [np.zeros((1, 133, 2))], "scores": [np.zeros((1, 17))]}, "keypoints .*, but scores"),
+        ({"keypoints": [np.zeros((1, 133, 2))]}, r"or \(\.\.\., 2\) and scores"),
+        (
+            {"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 1},
+            "'start' 2 and 'end' 1 are not a range",
+        ),
         ({"keypoints": ["text"]}, "damaged|must be"),
         ({"keypoints": [[[[]]], {}]}, "damaged|must be"),
-        ({"keypoints": [np.zeros((133, 3))] * 50_001}, "has 50001 frames; a clip is read up to 50000"),
-        ({"keypoints": [[np.zeros((133, 3))] * 1001]}, "has 1001 people or points; at most 1000"),
+        ({"keypoints": [np.zeros((133, 3))] * 50_001}, "has 50001 frames; the limit is 50000"),
+        ({"keypoints": [[np.zeros((133, 3))] * 1001]}, "has 1001 people or points; the limit is 1000"),
         ({"keypoints": 5}, "damaged|must be"),
         ({"scores": [1]}, r"has no keypoints .*\(KeyError\('keypoints'\)\)"),
         ({"keypoints": np.zeros((3, 133, 3)), "width": 0, "height": 0}, "0 x 0 pixels"),
@@ -148,19 +151,22 @@ def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
         ({"keypoints": np.zeros((3, 133, 3)), "w_h": 7}, "damaged"),
         ({"keypoints": np.zeros((3, 133, 3)), "w_h": (640, 480, 3)}, "damaged"),
         ({"keypoints": np.zeros((3, 133, 3)), "w_h": [(640, 480), "ab"]}, "damaged"),
-        ({"keypoints": np.zeros((3, 133, 3)), "w_h": (640, 1)}, "its frames have 640.0 x 1.0 pixels"),
+        ({"keypoints": np.zeros((3, 133, 3)), "w_h": (640, 1)}, "its frame size is 640.0 x 1.0 pixels"),
         (
             {"keypoints": np.zeros((3, 133, 3)), "w_h": [(640, 480), (640, 480), (640, 360)]},
-            "its frames have 640 x 360 and 640 x 480 pixels; those of a clip are of one size",
+            "its frames have 640 x 360 and 640 x 480 pixels; all frames of a clip must have the same size",
         ),
         ({"keypoints": np.zeros((3, 133, 3)), "start": "x", "end": []}, "damaged"),
-        ({"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 9}, "goes from frame 2 to 9 of 3"),
-        ({"keypoints": np.full((3, 133, 3), 5.0)}, "x and y go no further than 5, so they are fractions"),
-        ({"keypoints": np.zeros((1, 10**6, 0, 3))}, "has 1000000 people or points; at most 1000 are read"),
-        ({"keypoints": np.zeros((1, 999, 0, 3))}, r"keypoints \(999, 0, 3\); a person has 133"),
+        (
+            {"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 9},
+            "'start' 2 and 'end' 9 are not a range within its 3",
+        ),
+        ({"keypoints": np.full((3, 133, 3), 5.0)}, "x and y go at most 5, so they are not in pixels"),
+        ({"keypoints": np.zeros((1, 10**6, 0, 3))}, "has 1000000 people or points; the limit is 1000"),
+        ({"keypoints": np.zeros((1, 999, 0, 3))}, r"keypoints of shape \(999, 0, 3\); a person has 133"),
     ],
 )
-def test_poses_that_are_none_are_skipped_with_their_reason(
+def test_invalid_poses_are_skipped_with_their_reason(
     folder: Path, write: Write, pose: object, message: str
 ) -> None:
     write("dataset/WLASL/pose_format/train/v1.pkl", pose)
@@ -169,14 +175,16 @@ def test_poses_that_are_none_are_skipped_with_their_reason(
     assert re.search(message, next(text for text in report.examples if text.startswith("v1: ")))
 
 
-def test_labels_that_are_none_are_refused(folder: Path) -> None:
+def test_invalid_labels_are_refused(folder: Path) -> None:
     (folder / "data/WLASL/labels-2000.train").write_bytes(gzip.compress(pickle.dumps(["v1"])))
-    with pytest.raises(CorpusError, match=r"labels-2000\.train is not as annotations are published"):
+    with pytest.raises(
+        CorpusError, match=r"labels-2000\.train does not have the published annotation format"
+    ):
         read(folder)
 
 
 def test_labels_of_several_benchmarks_are_refused(folder: Path) -> None:
     (folder / "data/MSASL").mkdir()
     (folder / "data/MSASL/labels-2000.train").write_bytes(labels(v1=("hello", "hello")))
-    with pytest.raises(CorpusError, match="are of different benchmarks; import each folder apart"):
+    with pytest.raises(CorpusError, match=r"belong to different benchmarks\. Import each folder separately"):
         read(folder)

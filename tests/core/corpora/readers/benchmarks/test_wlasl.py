@@ -71,17 +71,17 @@ def test_annotations_join_gloss_signer_and_split(official: Path) -> None:
         assert (clip.label, clip.signer, clip.split) == expected[clip.name]
     assert dict(result.report.skipped) == {"no pose": NUM_CLIPS - 102}
     assert result.report.examples[0].endswith(f"no pose file {result.report.examples[0].split(':')[0]}")
-    assert any(note.startswith("1 poses are of no listed clip") for note in result.report.notes)
+    assert any(note.startswith("1 poses belong to no listed clip") for note in result.report.notes)
 
 
-def test_official_splits_that_share_signers_are_imported_and_said(official: Path, tmp_path: Path) -> None:
+def test_official_splits_that_share_signers_are_imported_with_a_note(official: Path, tmp_path: Path) -> None:
     result: Any = import_corpus(ImportSpec(name="w", source=str(official)), tmp_path, SilentObserver())
     corpus = PackedCorpus.open(tmp_path / "corpus")
     assert set(corpus.split_names) == {"train", "val", "test"}
     assert result["split_counts"] == Counter(
         facts_of(official)[corpus.clip_name(index)][2] for index in range(len(corpus))
     )
-    (note,) = (note for note in result["report"]["notes"] if "more than one split" in note)
+    (note,) = (note for note in result["report"]["notes"] if "more than one of the benchmark's" in note)
     sides: dict[str, set[str]] = {}
     for name in map(corpus.clip_name, range(len(corpus))):
         _, signer, split = facts_of(official)[name]
@@ -89,7 +89,7 @@ def test_official_splits_that_share_signers_are_imported_and_said(official: Path
     shared = sum(len(splits) > 1 for splits in sides.values())
     assert 0 < shared < 72
     assert len(sides) < 97
-    assert note.startswith(f"{shared} of {len(sides)} signers are in more than one split, as the benchmark")
+    assert note.startswith(f"{shared} of {len(sides)} signers are in more than one of the benchmark's")
 
 
 def test_a_split_by_signer_of_it_is_clean(official: Path, tmp_path: Path) -> None:
@@ -139,12 +139,14 @@ def test_real_annotations_agree_and_what_does_not_is_noted(official: Path) -> No
     subset[other]["action"][0] = (subset[other]["action"][0] + 1) % 100
     (official / "nslt_100.json").write_text(json.dumps(subset))
     result = read(official)
-    counts = "nslt_100.json than in WLASL's list of glosses (for example {}): that of nslt_100.json counts."
+    differ = (
+        "nslt_100.json than in WLASL's list of glosses (for example {}): the {} in nslt_100.json was used."
+    )
     assert [note for note in result.report.notes if about in note] == [
         f"1 videos of {about} are not in nslt_100.json, which has their classes (for example {left_out}): "
-        "left out.",
-        f"1 videos have another class in {counts.format(other)}",
-        f"1 videos are in another split in {counts.format(moved)}",
+        "they were skipped.",
+        f"1 videos have another class in {differ.format(other, 'class')}",
+        f"1 videos have another split in {differ.format(moved, 'split')}",
     ]
     assert {clip.name: clip.split for clip in result.clips}[moved] == subset[moved]["subset"]
 
@@ -260,17 +262,25 @@ def test_its_thresholds_are_wlasls(official: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("nslt_100.json", "[1, 2]", r"nslt_100\.json is not as annotations are published\. Input should be"),
+        (
+            "nslt_100.json",
+            "[1, 2]",
+            r"nslt_100\.json does not have the published annotation format\. Input should be",
+        ),
         ("nslt_100.json", '{"1": {"subset": "train", "action": [-1, 0, 0]}}', "/1/action/0"),
-        ("nslt_100.json", '{"1": ', "is not as annotations are published"),
-        ("nslt_100.json", "[" * 100_000, "is not as annotations are published"),
-        ("nslt_100.json", "\ud800".encode(errors="surrogatepass").decode("latin-1"), "is not as annotations"),
+        ("nslt_100.json", '{"1": ', "does not have the published annotation format"),
+        ("nslt_100.json", "[" * 100_000, "does not have the published annotation format"),
+        (
+            "nslt_100.json",
+            "\ud800".encode(errors="surrogatepass").decode("latin-1"),
+            "does not have the published annotation",
+        ),
         ("WLASL_v0.3_first_100_glosses.json", '[{"gloss": "book"}]', "/0/instances: Field required"),
-        ("WLASL_v0.4.json", "[]", "are both WLASL's annotations; keep one"),
-        ("MSASL_test.json", "[]", "annotations of both WLASL and MS-ASL; import them apart"),
+        ("WLASL_v0.4.json", "[]", "are both WLASL's annotations. Keep one"),
+        ("MSASL_test.json", "[]", "annotations of both WLASL and MS-ASL. Import each benchmark separately"),
     ],
 )
-def test_annotations_that_are_none_are_refused(official: Path, name: str, content: str, message: str) -> None:
+def test_invalid_annotations_are_refused(official: Path, name: str, content: str, message: str) -> None:
     (official / name).write_text(content)
     with pytest.raises(CorpusError, match=message):
         read(official)
@@ -279,6 +289,6 @@ def test_annotations_that_are_none_are_refused(official: Path, name: str, conten
 def test_poses_under_other_names_are_named(annotations: Path, videos: list[np.ndarray]) -> None:
     save(annotations / "poses/book_1.npz", videos[0])
     with pytest.raises(
-        CorpusError, match=r"None of the 2038 listed clips .* looked for \d+, .* poses/book_1\.npz"
+        CorpusError, match=r"None of the 2038 listed clips .* Searched for \d+, .* poses/book_1\.npz"
     ):
         read(annotations)

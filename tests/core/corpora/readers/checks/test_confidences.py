@@ -38,18 +38,20 @@ def as_mmpose(folder: Path, keypoints: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("write", [as_npz, as_pickle, as_mmpose])
-def test_scores_without_a_limit_are_said(tmp_path: Path, write: Callable[..., Path]) -> None:
+def test_unbounded_scores_are_reported(tmp_path: Path, write: Callable[..., Path]) -> None:
     (note,) = read(write(tmp_path, scored(0.8, 5.3)), size=SIZE).report.all_notes()
-    assert note.startswith("Confidences of 1 clips run far beyond 1 (for example clip: up to 5.3), as RTMW's")
-    assert "Scale confidences so that the least you trust is 0.5" in note
+    assert note.startswith(
+        "Confidences of 1 clips are far above 1 (for example clip: up to 5.3), as those of RTMW"
+    )
+    assert "Scale the confidences so that the lowest one you trust is 0.5" in note
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.0, 1.0), (0.1, 1.25), (0.3, 1.5)])
-def test_nothing_is_said_of_heatmaps(tmp_path: Path, least: float, most: float) -> None:
+def test_heatmap_scores_give_no_note(tmp_path: Path, least: float, most: float) -> None:
     assert read(as_npz(tmp_path, scored(least, most)), size=SIZE).report.all_notes() == []
 
 
-def test_a_few_outliers_are_not_worth_a_word(tmp_path: Path) -> None:
+def test_a_few_outliers_give_no_note(tmp_path: Path) -> None:
     keypoints = scored(0.1, 0.9)
     keypoints[:, 91:93, 2] = 7
     assert read(as_npz(tmp_path, keypoints), size=SIZE).report.all_notes() == []
@@ -67,7 +69,7 @@ def test_missing_points_do_not_hide_it(saved: Save) -> None:
     "source",
     ["formats/pose_format", "formats/openpose_json", "formats/mmpose_json_133", "signs/signs_small.npz"],
 )
-def test_nothing_is_said_of_real_recordings(shared_data: Path, source: str) -> None:
+def test_real_recordings_give_no_note(shared_data: Path, source: str) -> None:
     path = shared_data / source
     path = path / "results_clip.json" if source.endswith("_133") else path
     assert not any("Confidences" in note for note in read(path, size=(1000, 1000)).report.all_notes())

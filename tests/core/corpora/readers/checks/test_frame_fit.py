@@ -9,7 +9,7 @@ import pytest
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 
 Save = Callable[..., Path]
-BESIDE = "Check the size that the source states, or image_width and image_height"
+BESIDE = "Check the frame size in the source, or image_width and image_height"
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,7 @@ def test_clips_of_two_pieces_are_counted_together(saved: Save, tmp_path: Path) -
         ("signs/signs_small.npz", (640, 480)),
     ],
 )
-def test_nothing_is_said_of_real_recordings(
-    shared_data: Path, source: str, size: tuple[int, int] | None
-) -> None:
+def test_real_recordings_give_no_note(shared_data: Path, source: str, size: tuple[int, int] | None) -> None:
     assert not any("their frame" in note for note in read(shared_data / source, size=size).report.all_notes())
     if source == "formats/openpose_json":
         notes = read(shared_data / source, size=(100, 100)).report.all_notes()

@@ -12,7 +12,7 @@ from tests.core.corpora.readers.conftest import coco_keypoints, read
 Save = Callable[..., Path]
 LEFT = (*range(91, 112), 5, 7, 9)
 RIGHT = (*range(112, 133), 6, 8, 10)
-SHOULDERS, HANDS = "the left shoulder lies to the left of", "the left hand leads"
+SHOULDERS, HANDS = "the left shoulder is to the left of", "the left hand leads"
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +45,14 @@ def notes_of(save: Save, clips: list[np.ndarray]) -> list[str]:
     return read(path).report.all_notes()
 
 
-def test_nothing_is_said_of_recordings_as_they_are(saved: Save, recordings: list[np.ndarray]) -> None:
+def test_unchanged_recordings_give_no_note(saved: Save, recordings: list[np.ndarray]) -> None:
     assert notes_of(saved, recordings) == []
 
 
 def test_mirrored_frames_change_the_leading_hand(saved: Save, recordings: list[np.ndarray]) -> None:
     (note,) = notes_of(saved, list(map(of_mirrored_frames, recordings)))
     assert HANDS in note
-    assert "set unmirror_frames (--unmirror-frames), or leave it out where it is set" in note
+    assert "Set unmirror_frames (--unmirror-frames), or remove it if it is set" in note
 
 
 @pytest.mark.parametrize("change", [mirrored, exchanged])
@@ -61,15 +61,15 @@ def test_points_or_names_alone_change_the_shoulders(
 ) -> None:
     notes = notes_of(saved, list(map(change, recordings)))
     assert notes[0].startswith(
-        f"In 160 clips, most of those that tell, {SHOULDERS} the right one (for example 0"
+        f"In 160 clips, most of those with visible shoulders, {SHOULDERS} the right one (for example 0"
     )
 
 
-def test_a_few_clips_say_nothing_of_hands(saved: Save, recordings: list[np.ndarray]) -> None:
+def test_a_few_clips_give_no_note_on_hands(saved: Save, recordings: list[np.ndarray]) -> None:
     assert notes_of(saved, list(map(of_mirrored_frames, recordings[:20]))) == []
 
 
-def test_a_minority_is_not_worth_a_word(saved: Save, recordings: list[np.ndarray]) -> None:
+def test_a_minority_gives_no_note(saved: Save, recordings: list[np.ndarray]) -> None:
     assert notes_of(saved, [*map(mirrored, recordings[:20]), *recordings[20:50]]) == []
 
 
@@ -87,6 +87,6 @@ def test_points_that_were_not_found_say_nothing(saved: Save) -> None:
         *("formats/signwish_258", "signs/signs_small.npz", "signs/signs.npz"),
     ],
 )
-def test_nothing_is_said_of_real_recordings(shared_data: Path, source: str) -> None:
+def test_real_recordings_give_no_note(shared_data: Path, source: str) -> None:
     notes = read(shared_data / source, size=(640, 480)).report.all_notes()
     assert not any(said in note for note in notes for said in (SHOULDERS, HANDS))

@@ -65,7 +65,7 @@ def test_many_clips_in_one_file(saved: Save) -> None:
 def test_splits_have_one_name_and_the_report_says_which(saved: Save, theirs: str, ours: str) -> None:
     result = read(saved("many.npz", **many_clips(split=[theirs, theirs, "Fold 1"])))
     assert [clip.split for clip in result.clips] == [ours, "Fold 1"]
-    assert result.report.notes == [f"The split {theirs!r} is called {ours!r} here."]
+    assert result.report.notes == [f"The split {theirs!r} was renamed to {ours!r}."]
 
 
 def test_spaces_around_names_mean_nothing(saved: Save) -> None:
@@ -99,15 +99,15 @@ def test_each_clip_may_have_its_own_size(saved: Save) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"offsets": [0, 2, 4]}, "'offsets' must rise from 0 to the 5 frames"),
-        ({"offsets": [0, 4, 2, 5]}, "'offsets' must rise"),
+        ({"offsets": [0, 2, 4]}, "'offsets' must increase from 0 to the number of frames, 5"),
+        ({"offsets": [0, 4, 2, 5]}, "'offsets' must increase"),
         ({"offsets": [0.0, 5.0]}, "'offsets' must be integers"),
         ({"labels": [0, 1]}, r"'labels' must have one entry per clip, \(3,\)"),
-        ({"labels": [0, 1, 2]}, "'labels' goes up to 2, but 'class_names' has 2 names"),
+        ({"labels": [0, 1, 2]}, "'labels' has values up to 2, but 'class_names' has only 2 names"),
         ({"labels": [0.5, 1, 1]}, "'labels' must hold integers or text"),
         ({"class_names": [1, 2]}, "'class_names' must be a list of text"),
-        ({"width": 0}, "'width' must lie between 2 and 1000000"),
-        ({"height": float("nan")}, "'height' must lie between"),
+        ({"width": 0}, "'width' must be between 2 and 1000000"),
+        ({"height": float("nan")}, "'height' must be between"),
         ({"height": [480, 480]}, "one number of pixels, or one per clip"),
         ({"keypoints": np.zeros((5, 17, 3))}, r"shape \(frames, 133, 3\); got float64 \(5, 17, 3\)"),
         ({"keypoints": np.zeros((5, 133, 3), "U2")}, "must be numbers"),
@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_named(saved: Save, changes: dict[str, Any], messag
 
 def test_a_size_must_come_from_the_file_or_the_import(saved: Save) -> None:
     path = saved("clip.npz", keypoints=coco_keypoints(3))
-    with pytest.raises(CorpusError, match="set image_width and image_height"):
+    with pytest.raises(CorpusError, match="Set image_width and image_height"):
         read(path)
     assert len(read(path, size=(640, 480)).clips) == 1
 
@@ -157,4 +157,4 @@ def test_of_many_clips_those_in_fractions_are_skipped(saved: Save) -> None:
     assert [clip.name for clip in result.clips] == ["third"]
     assert dict(result.report.skipped) == {"unreadable": 1, "no frames": 1}
     assert "first: " in result.report.examples[0]
-    assert "fractions of something" in result.report.examples[0]
+    assert "so they are not in pixels" in result.report.examples[0]

@@ -42,7 +42,7 @@ def test_points_go_where_coco_has_them() -> None:
 def test_the_frame_size_sets_the_aspect(saved: Save) -> None:
     path = saved("signs.npz", keypoints=holistic_keypoints(2, 4), labels=[3, 4])
     square, wide = read(path), read(path, size=(1280, 720))
-    assert "square pixels" in square.report.notes[0]
+    assert "square frames" in square.report.notes[0]
     assert wide.report.notes == []
     assert [clip.label for clip in wide.clips] == ["3", "4"]
     np.testing.assert_allclose(
@@ -88,9 +88,11 @@ def test_pixels_are_refused(saved: Save, in_one_file: bool) -> None:
         result = read(saved("signs.npz", keypoints=keypoints, names=["pixels", "fractions"]))
         assert [clip.name for clip in result.clips] == ["fractions"]
         assert dict(result.report.skipped) == {"unreadable": 1}
-        assert "signs.npz: half of all points lie beyond" in result.report.examples[0]
+        assert "signs.npz: half of all points have coordinates above" in result.report.examples[0]
     else:
-        with pytest.raises(CorpusError, match=r"signs\.npz: half of all points .* no fractions of the frame"):
+        with pytest.raises(
+            CorpusError, match=r"signs\.npz: half of all points .* not fractions of the frame"
+        ):
             read(saved("signs.npz", keypoints=keypoints[0]))
 
 

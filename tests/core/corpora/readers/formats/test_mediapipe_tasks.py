@@ -81,7 +81,7 @@ def test_a_pose_points_visibility_is_its_confidence(tmp_path: Path) -> None:
     assert (joints[:, TRUNK][:, 2, 2] == 0.25).all()
 
 
-def test_a_visibility_that_is_not_told_is_1(tmp_path: Path) -> None:
+def test_a_missing_visibility_is_1(tmp_path: Path) -> None:
     frame = written.python_frame(POINTS[0])
     frame["pose_landmarks"][13]["visibility"] = None
     del frame["pose_landmarks"][11]["visibility"]
@@ -107,7 +107,7 @@ def test_a_file_may_state_size_and_frame_rate(tmp_path: Path) -> None:
     clip = raw(tmp_path / "clip.json", None)
     assert (clip.video.width, clip.video.height) == (1920, 1080)
     plain = read(written.write_json(tmp_path / "plain.json", frames))
-    assert any("No frame size given" in note for note in plain.report.notes)
+    assert any("The frame size is unknown" in note for note in plain.report.notes)
 
 
 HAND = written.landmarks(POINTS[0, 33:54])
@@ -122,23 +122,23 @@ def in_pixels(frame: np.ndarray) -> dict[str, Any]:
     ("document", "message"),
     [
         ([{"leftHandLandmarks": HAND[:20]}], "must be a list of 21 landmarks; got a list of 20"),
-        ([{"leftHandLandmarks": [{**HAND[0], "x": "0.5"}, *HAND[1:]]}], "must hold numbers"),
+        ([{"leftHandLandmarks": [{**HAND[0], "x": "0.5"}, *HAND[1:]]}], "must hold only numbers"),
         ([{"leftHandLandmarks": [{"x": 1}] * 21}], "must be an object with 'x' and 'y'"),
         ([{"leftHandLandmarks": [7] * 21}], "must be an object with 'x' and 'y'"),
         ([{"leftHandLandmarks": 7}], "must be a list of 21 landmarks; got 7"),
         ([{"leftHandLandmarks": HAND}, 7], "a frame must be an object"),
-        ([{"landmarks": [HAND]}], "equally long 'handedness'"),
+        ([{"landmarks": [HAND]}], "'handedness' of the same length"),
         ([{"landmarks": [HAND], "handedness": [[{"categoryName": "Up"}]]}], "must be 'Left' or 'Right'"),
         ([{"landmarks": [HAND], "handedness": [[{"categoryName": ["Left"]}]]}], "must be 'Left' or 'Right'"),
         ([{"landmarks": [HAND], "handedness": [[{"categoryName": "Left", "score": 10**400}]]}], "numbers"),
         (
             [{"landmarks": [written.landmarks(POINTS[0, :33])]}],
-            "of PoseLandmarker: .* call it 'poseLandmarks'",
+            "of PoseLandmarker. Rename it to 'poseLandmarks'",
         ),
-        ([{"leftHandLandmarks": HAND}, *[None] * 50_000], "has 50001 frames; at most 50000 are read"),
-        ([in_pixels(POINTS[0])], "no fractions of the frame"),
+        ([{"leftHandLandmarks": HAND}, *[None] * 50_000], "has 50001 frames; the limit is 50000"),
+        ([in_pixels(POINTS[0])], "not fractions of the frame"),
         ({"frames": [{"leftHandLandmarks": HAND}], "fps": "25"}, "'fps' must be a number"),
-        ({"frames": [{"leftHandLandmarks": HAND}], "width": -1, "height": 2}, "must be pixels"),
+        ({"frames": [{"leftHandLandmarks": HAND}], "width": -1, "height": 2}, "must be integers from 2"),
     ],
 )
 def test_impossible_results_are_refused(tmp_path: Path, document: object, message: str) -> None:

@@ -84,12 +84,15 @@ FRAME = coco_keypoints(1)[0]
 @pytest.mark.parametrize(
     ("person", "message"),
     [
-        ({"keypoints": FRAME[:17].tolist()}, r"got \(17, 3\)|must hold numbers"),
-        ({**persons(FRAME), "keypoint_scores": [1.0] * 132}, r"COCO-WholeBody; got \(133, 2\) and \(132,\)"),
-        ({"keypoints": FRAME[:, :2].tolist()}, "'keypoint_scores' must hold numbers"),
-        ({**persons(FRAME), "keypoints": [["1", "2"]] * 133}, "must hold numbers"),
+        ({"keypoints": FRAME[:17].tolist()}, r"got \(17, 3\)|must hold only numbers"),
+        (
+            {**persons(FRAME), "keypoint_scores": [1.0] * 132},
+            r"or 'keypoints' .*; got \(133, 2\) and \(132,\)",
+        ),
+        ({"keypoints": FRAME[:, :2].tolist()}, "'keypoint_scores' must hold only numbers"),
+        ({**persons(FRAME), "keypoints": [["1", "2"]] * 133}, "must hold only numbers"),
         ({**persons(FRAME), "keypoints": [[1, 2], [3]]}, "is damaged"),
-        ({"keypoints": (FRAME / [640, 480, 1]).tolist()}, "fractions of something"),
+        ({"keypoints": (FRAME / [640, 480, 1]).tolist()}, "so they are not in pixels"),
         (["keypoints"], "a person must be an object"),
     ],
 )
@@ -102,7 +105,7 @@ def test_an_impossible_person_is_refused(tmp_path: Path, person: Any, message: s
 
 def test_two_frames_of_one_number_are_refused(tmp_path: Path) -> None:
     frames = [{"frame_id": 3, "instances": []}] * 2
-    with pytest.raises(CorpusError, match="two frames of one 'frame_id'"):
+    with pytest.raises(CorpusError, match="two frames with the same 'frame_id'"):
         raw(written.write_json(tmp_path / "clip.json", {"meta_info": {}, "instance_info": frames}))
 
 
@@ -118,16 +121,16 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     written.write_json(tmp_path / "tea" / "notes.json", {"by": "ann"})
     result = read(tmp_path, size=SIZE)
     assert [(clip.name, clip.label) for clip in result.clips] == [("coffee/1", "coffee"), ("tea/2", "tea")]
-    assert "notes.json is no video's predictions by MMPose" in result.report.examples[0]
-    with pytest.raises(CorpusError, match="set image_width and image_height"):
+    assert "notes.json does not hold MMPose's predictions" in result.report.examples[0]
+    with pytest.raises(CorpusError, match="Set image_width and image_height"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([[persons(FRAME)], *[[]] * 50_000], "has 50001 frames; at most 50000 are read"),
-        ([[persons(FRAME)], [{}] * 1001], "has 1001 people in a frame; at most 1000 are read"),
+        ([[persons(FRAME)], *[[]] * 50_000], "has 50001 frames; the limit is 50000"),
+        ([[persons(FRAME)], [{}] * 1001], "has 1001 people in a frame; the limit is 1000"),
     ],
 )
 def test_more_than_a_clip_holds_is_refused(tmp_path: Path, document: object, message: str) -> None:
@@ -137,7 +140,7 @@ def test_more_than_a_clip_holds_is_refused(tmp_path: Path, document: object, mes
 
 
 @pytest.mark.parametrize("document", [[[], [], []], {"predictions": [[], [], []]}])
-def test_a_video_of_nobody_has_no_hands(tmp_path: Path, document: object) -> None:
+def test_a_video_without_people_has_no_hands(tmp_path: Path, document: object) -> None:
     result = read(written.write_json(tmp_path / "clip.json", document), size=SIZE)
     assert result.format == "mmpose_json"
     assert dict(result.report.skipped) == {"no hands": 1}

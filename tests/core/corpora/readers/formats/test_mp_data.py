@@ -31,7 +31,7 @@ def test_hands_alone_leave_the_trunk_unknown(shared_data: Path) -> None:
         assert not source.clip.visible[:, 42:].any()
         assert source.clip.visible[:, :42].any(1).all()
     assert (
-        "Frames of 126 values hold the hands alone: the trunk is zero and not visible." in result.report.notes
+        "Frames of 126 values have only the hands: the trunk is zero and not visible." in result.report.notes
     )
 
 
@@ -96,4 +96,4 @@ def test_a_take_in_pixels_is_skipped(tmp_path: Path, num_values: int) -> None:
     write_take(tmp_path / "tea" / "pixels", {"0": frame(1, num_values) * 640})
     result = read(tmp_path)
     assert [clip.name for clip in result.clips] == ["tea/good"]
-    assert "tea/pixels/0.npy: half of all points lie beyond" in result.report.examples[0]
+    assert "tea/pixels/0.npy: half of all points have coordinates above" in result.report.examples[0]

@@ -94,7 +94,7 @@ def test_folders_of_frames_are_clips_below_their_sign(tmp_path: Path) -> None:
     assert names_and_labels(tmp_path) == [("coffee/1", "coffee"), ("coffee/2", "coffee"), ("tea/1", "tea")]
 
 
-def test_frames_side_by_side_are_told_apart_by_name(tmp_path: Path) -> None:
+def test_frames_in_one_folder_are_grouped_by_name(tmp_path: Path) -> None:
     for clip in ("coffee_07", "tea_08"):
         written.write_openpose(tmp_path, coco_keypoints(2), prefix=f"{clip}_")
     assert names_and_labels(tmp_path) == [("coffee_07", None), ("tea_08", None)]
@@ -108,13 +108,13 @@ def test_frames_side_by_side_below_their_sign(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "video_"])
 @pytest.mark.parametrize("stray", ["meta.json", "coffee/1/meta.json"])
-def test_json_without_a_frame_number_decides_nothing(tmp_path: Path, prefix: str, stray: str) -> None:
+def test_json_without_a_frame_number_is_ignored(tmp_path: Path, prefix: str, stray: str) -> None:
     for clip in ("coffee/1", "coffee/2", "tea/1"):
         written.write_openpose(tmp_path / clip, coco_keypoints(2), prefix=prefix)
     written.write_json(tmp_path / stray, {"fps": 25})
     assert names_and_labels(tmp_path) == [("coffee/1", "coffee"), ("coffee/2", "coffee"), ("tea/1", "tea")]
     assert read(tmp_path, size=SIZE).report.notes == [
-        "JSON files without a frame number at the end of their names were not read."
+        "JSON files without a frame number at the end of the name were not read."
     ]
 
 
@@ -124,13 +124,13 @@ def test_a_folder_without_frame_numbers_is_refused(tmp_path: Path) -> None:
         read(tmp_path, size=SIZE)
 
 
-def test_without_a_frame_size_nothing_is_read(shared_data: Path) -> None:
-    with pytest.raises(CorpusError, match="set image_width and image_height"):
+def test_a_missing_frame_size_is_refused(shared_data: Path) -> None:
+    with pytest.raises(CorpusError, match="Set image_width and image_height"):
         read(shared_data / "formats" / "openpose_json")
 
 
-def test_one_frame_is_no_clip(shared_data: Path) -> None:
-    with pytest.raises(CorpusError, match="is a single frame; openpose_json is read of a folder"):
+def test_a_single_frame_is_refused(shared_data: Path) -> None:
+    with pytest.raises(CorpusError, match=r"is a single frame\. To import openpose_json, give a folder"):
         read(shared_data / "formats" / "openpose_json" / "clip_000000000000_keypoints.json", size=SIZE)
 
 
@@ -140,18 +140,18 @@ PERSON = written.openpose_person(coco_keypoints(1)[0])
 @pytest.mark.parametrize(
     ("person", "message"),
     [
-        ({**PERSON, "pose_keypoints_2d": [0.5] * 45}, r"75 or 54 numbers .* it has 45"),
-        ({**PERSON, "hand_left_keypoints_2d": [0.5] * 62}, r"63 numbers .* it has 62"),
-        ({**PERSON, "pose_keypoints_2d": ["1"] * 75}, "must hold numbers and nothing else"),
+        ({**PERSON, "pose_keypoints_2d": [0.5] * 45}, r"75 or 54 numbers .* got 45"),
+        ({**PERSON, "hand_left_keypoints_2d": [0.5] * 62}, r"63 numbers .* got 62"),
+        ({**PERSON, "pose_keypoints_2d": ["1"] * 75}, "must hold only numbers"),
         ({**PERSON, "pose_keypoints_2d": [[1, 2, 3]] * 25}, "75 or 54 numbers"),
-        ({**PERSON, "pose_keypoints_2d": [None] * 75}, "must hold numbers"),
+        ({**PERSON, "pose_keypoints_2d": [None] * 75}, "must hold only numbers"),
         ({**PERSON, "pose_keypoints_2d": [[1], 2]}, "is damaged"),
-        ({**PERSON, "pose_keypoints_2d": {"0": 1}}, "must hold numbers"),
-        ({**PERSON, "hand_right_keypoints_2d": [10**400] * 63}, "must hold numbers"),
+        ({**PERSON, "pose_keypoints_2d": {"0": 1}}, "must hold only numbers"),
+        ({**PERSON, "hand_right_keypoints_2d": [10**400] * 63}, "must hold only numbers"),
         ([], "must be a list of objects"),
         (
             {"pose_keypoints_2d": [0.5] * 75, "hand_left_keypoints_2d": [0.5] * 63},
-            "fractions of something",
+            "so they are not in pixels",
         ),
     ],
 )
@@ -179,11 +179,11 @@ def test_numbers_beyond_all_bounds_are_missing_points(tmp_path: Path) -> None:
 
 def test_more_people_than_a_picture_holds_are_refused(tmp_path: Path) -> None:
     path = write_frame(tmp_path / "0.json", *[{}] * 1001)
-    with pytest.raises(CorpusError, match=r"0\.json has 1001 people in a frame; at most 1000 are read"):
+    with pytest.raises(CorpusError, match=r"0\.json has 1001 people in a frame; the limit is 1000"):
         raw(path)
 
 
 def test_more_frames_than_a_clip_holds_are_refused_unread(tmp_path: Path) -> None:
     frames = [tmp_path / f"{number}.json" for number in range(50_001)]
-    with pytest.raises(CorpusError, match="has 50001 frames; at most 50000 are read"):
+    with pytest.raises(CorpusError, match="has 50001 frames; the limit is 50000"):
         raw(*frames)

@@ -68,7 +68,7 @@ def test_npz_and_other_files_are_no_archives(tmp_path: Path) -> None:
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, kind: str, name: str) -> None:
     path = tmp_path / "upload"
     archive = make_zip(path, {name: b"x"}) if kind == "zip" else make_tar(path, [member(name)])
-    with pytest.raises(CorpusError, match="may lead out of the archive"):
+    with pytest.raises(CorpusError, match="may lead outside of the folder"):
         unpacked(archive, tmp_path)
     assert {found.name for found in tmp_path.rglob("*")} == {"upload", "out"}
 
@@ -92,7 +92,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 def test_a_bomb_is_stopped_at_the_limit(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "upload", {"big": bytes(50 * 2**20)})
     assert archive.stat().st_size < 100_000
-    with pytest.raises(CorpusError, match="unpacks to more than 5000000 bytes"):
+    with pytest.raises(CorpusError, match="has more than 5000000 bytes when unpacked"):
         unpacked(archive, tmp_path, UnpackLimits(max_bytes=5_000_000))
     assert (tmp_path / "out" / "big").stat().st_size <= 5_000_000
 
@@ -128,7 +128,7 @@ def test_a_tar_broken_in_the_middle_is_not_half_read(tmp_path: Path) -> None:
     content = bytearray(archive.read_bytes())
     content[4 * 1024 + 100] ^= 0xFF
     archive.write_bytes(content)
-    with pytest.raises(CorpusError, match="ends early or is broken"):
+    with pytest.raises(CorpusError, match="truncated, or a header is damaged"):
         unpacked(archive, tmp_path)
 
 
