@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from core.jobs.scopes import Scope
 from signforge.client.address import read_settings
 from signforge.client.errors import ServiceError
-from signforge.commands.keys import Scope
 from signforge.installation import require
 
 
