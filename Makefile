@@ -8,14 +8,14 @@ MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
-.PHONY: help install demo up test check bench chaos clean
+.PHONY: help install demo up test check bench chaos dist clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP)  ## make .venv and install everything, pinned
 
-$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+$(STAMP): requirements.txt requirements-otel.txt requirements-dev.txt pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -50,5 +50,8 @@ DATABASE ?= sqlite
 chaos: $(STAMP)  ## break a whole service for MINUTES=10 by SEED=1 on DATABASE=sqlite or postgresql, then audit it
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --database $(DATABASE)
 
-clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
+dist: $(STAMP)  ## build the sdist and the wheel into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+clean:  ## remove the virtual environment, caches and builds
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 Settings come from the environment (`SIGNFORGE_...`).
 """
 
+import os
 from enum import StrEnum
 
 import typer
@@ -42,6 +43,7 @@ def worker() -> None:
     require("worker", "celery", "torch", "obstore", *_DATABASE, what="`signforge worker`")
     from worker.main import main
 
+    os.environ["PYTHONSAFEPATH"] = "1"  # its programs import nothing from the folder that it was started in
     raise typer.Exit(main())
 
 

@@ -169,7 +169,7 @@ def _fresh(folder: Path) -> None:
 def _service(folder: Path, console: Console) -> Iterator[Client]:
     """`signforge up` as a child on a data folder of its own, stopped in order at the end."""
     data = folder / "service"
-    arguments = [sys.executable, "-m", "signforge.cli", "up", "--data", str(data), "--port", "0"]
+    arguments = [sys.executable, "-P", "-m", "signforge", "up", "--data", str(data), "--port", "0"]
     child = Child("service", arguments, log=folder / "service.log", environment=_environment())
     child.start()
     try:
