@@ -31,7 +31,7 @@ from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.pose.clip import Clip
 from core.pose.normalise import PROFILES
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores
 from core.program.observer import SilentObserver
 from core.specs.jobs import ImportSpec, SplitConfig
 

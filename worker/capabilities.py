@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 
 from core.jobs.workers import Capacity
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores
 from worker.devices import cuda_devices
 
 

@@ -31,13 +31,13 @@ from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.manifests import size_of
 from core.jobs.storage.stores import open_store
 from core.jobs.tracing import open_tracing
+from core.program.control_group import out_of_memory_kills
 from core.program.lifeline import die_with_parent
 from worker.attempt import journal
 from worker.attempt.checkpoint_retention import Keeping
 from worker.attempt.checkpoints import Resume, choose, unrecorded
 from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, hear_commands, tail
 from worker.attempt.local_spec import local_spec
-from worker.attempt.memory import kills_for_want_of_memory
 from worker.attempt.program_log import NAME, ProgramLog, store_rest
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
@@ -170,7 +170,7 @@ class Supervisor:
         result: dict[str, object] | None = None
         error: tuple[str, str] | None = None
         alive_at, kill_at = time.monotonic(), float("inf")
-        kills_before = kills_for_want_of_memory()
+        kills_before = out_of_memory_kills()
         while True:
             message = self._inbox.get(_TICK_SECONDS)
             match message:
@@ -186,7 +186,7 @@ class Supervisor:
                     kill_at = min(kill_at, self._stop(execution, asked))
                 case Exited(code):
                     self._trace.program_ended()
-                    starved = kills_for_want_of_memory() > kills_before
+                    starved = out_of_memory_kills() > kills_before
                     return ProgramEnd(code, self._asked, result, error, tail(self._log_file), starved)
             if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
                 kill_at = self._stop(execution, Asked.STALL)

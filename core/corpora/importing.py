@@ -22,7 +22,7 @@ from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 from core.program import frame
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores
 from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer
 from core.specs.jobs import ImportSpec

@@ -1,5 +1,6 @@
 """The result of an evaluation, as JSON: scores with intervals and deviations, folds, classes, confusions."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +10,6 @@ import numpy as np
 from core.evaluation.bootstrap import ScoredFold, intervals, resampled_over
 from core.evaluation.folds import Fold
 from core.evaluation.outcome import Outcome, averaged, scores_of
-from core.evaluation.tables import class_table, confusions
 from core.evaluation.task import Task
 from core.program.heartbeat import Heartbeat
 from core.training.randomness import derived_seed
@@ -48,8 +48,8 @@ def report(
         "seeds": list(seeds),
         "transfer": None if task.transfer is None else asdict(task.transfer),
         "folds": folds,
-        "per_class": class_table(task, tested),
-        "confusions": confusions(task, [(each.fold, each.outcomes) for each in scored]),
+        "per_class": _class_table(task, tested),
+        "confusions": _confusions(task, [(each.fold, each.outcomes) for each in scored]),
     }
 
 
@@ -94,3 +94,35 @@ def _deviations(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float] | No
     if len(by_seed) < 2:
         return None
     return {name: float(np.std([each[name] for each in by_seed], ddof=1)) for name in by_seed[0]}
+
+
+def _class_table(task: Task, folds: Sequence[ScoredFold]) -> list[dict[str, Any]]:
+    """For each gloss its test clips in all folds and their mean scores over seeds, null where it has none."""
+    labels = np.concatenate([fold.labels for fold in folds])
+    counts = np.bincount(labels, minlength=len(task.glosses))
+    rows: list[dict[str, Any]] = [
+        {"gloss": gloss, "num_test": int(count)} for gloss, count in zip(task.glosses, counts, strict=True)
+    ]
+    for name in folds[0].per_clip:
+        values = np.concatenate([fold.per_clip[name] for fold in folds])
+        sums = np.bincount(labels, values, minlength=len(task.glosses))
+        for row, total in zip(rows, sums, strict=True):
+            row[name] = float(total) / row["num_test"] if row["num_test"] else None
+    return rows
+
+
+def _confusions(
+    task: Task, folds: Iterable[tuple[Fold, Sequence[Outcome]]]
+) -> list[tuple[str, str, int]] | None:
+    """The confusion matrix without its zeros: gloss, gloss it was taken for, times (of all folds and seeds).
+
+    The largest first; None for protocols that take no clip for a gloss.
+    """
+    pairs: Counter[tuple[int, int]] = Counter()
+    for fold, outcomes in folds:
+        for outcome in outcomes:
+            if outcome.predicted is None:
+                return None
+            pairs.update(zip(task.labels[fold.test].tolist(), outcome.predicted.tolist(), strict=True))
+    ordered = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(task.glosses[true], task.glosses[taken], count) for (true, taken), count in ordered]

@@ -5,7 +5,7 @@ import os
 import torch
 
 from core.errors import SpecError
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores
 from core.specs.pretraining import PretrainConfig
 from core.specs.run import RunConfig
 

@@ -1,13 +1,10 @@
-"""What a worker offers, and how a kill for want of memory is told."""
-
-from pathlib import Path
+"""What a worker offers."""
 
 import psutil
 import pytest
 
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores
 from worker import capabilities, devices
-from worker.attempt.memory import kills_for_want_of_memory
 
 
 def has_cuda() -> bool:
@@ -35,14 +32,3 @@ def test_with_cuda_it_offers_the_devices_it_may_see(monkeypatch: pytest.MonkeyPa
     assert capabilities.capacity() == offered
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert capabilities.capacity().device == "cpu"
-
-
-def test_kills_are_counted_for_our_control_group(tmp_path: Path) -> None:
-    own = tmp_path / "cgroup"
-    own.write_text("0::/service/worker\n")
-    group = tmp_path / "service" / "worker"
-    group.mkdir(parents=True)
-    (group / "memory.events").write_text("low 0\nhigh 3\nmax 9\noom 2\noom_kill 2\n")
-    assert kills_for_want_of_memory(cgroups=tmp_path, own=own) == 2
-    assert kills_for_want_of_memory(cgroups=tmp_path / "elsewhere", own=own) == 0
-    assert kills_for_want_of_memory() >= 0

@@ -5,9 +5,15 @@ from pathlib import Path
 
 from core.corpora.folder_files import describe_left_out, files_below
 from core.corpora.readers.benchmark_options import BenchmarkOptions
-from core.corpora.readers.benchmarks import pose_packs
-from core.corpora.readers.benchmarks.detection import FORMATS as BENCHMARK_FORMATS
-from core.corpora.readers.benchmarks.detection import benchmark_reader
+from core.corpora.readers.benchmarks import (
+    dsta_slr,
+    msasl,
+    nla_slr,
+    pose_packs,
+    split_lists,
+    uni_sign,
+    wlasl,
+)
 from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
 from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle
@@ -22,6 +28,8 @@ from core.errors import CorpusError
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
 FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
+_BENCHMARKS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign)
+_BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
 SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, <sign>/<take>/<frame>.npy, .json, "
     "asl-signs .parquet), .pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a "
@@ -45,7 +53,7 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
         raise CorpusError(
             f"{path} has the format {source.format}, not {wanted}. Set format (--format) to 'auto'."
         )
-    if source.format not in BENCHMARK_FORMATS and options.benchmark != BenchmarkOptions():
+    if source.format not in _BENCHMARK_FORMATS and options.benchmark != BenchmarkOptions():
         raise CorpusError(
             f"{path} has the format {source.format}, which is not a benchmark. Remove the options "
             "benchmark_classes, exclude_clips, exclude_train_positions, drop_last_frame and "
@@ -60,6 +68,19 @@ def holds_many(path: Path) -> bool:
         return False
     with UntrustedNpz(path) as file:
         return _is_many(file)
+
+
+def _benchmark_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | None:
+    """Return the function that opens a benchmark's folder; None for other folders.
+
+    Raises:
+        CorpusError: the folder belongs to several benchmarks.
+    """
+    if wlasl.is_layout(files) and msasl.is_layout(files):
+        raise CorpusError(
+            f"{folder} has the annotations of both WLASL and MS-ASL. Import each benchmark separately."
+        )
+    return next((reader.open_folder for reader in _BENCHMARKS if reader.is_layout(files)), None)
 
 
 def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -189,6 +210,6 @@ FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = (
     (is_pickle, pose_packs.open_file),
 )
 """Formats with many clips in one file: how a file is detected, and the function that opens it."""
-FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (benchmark_reader,)
+FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (_benchmark_reader,)
 """Formats of whole folders: each returns the function that opens the folder, or None if it does not match.
 If none matches, the folder has separate files for each clip."""

@@ -7,8 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from core.corpora.readers.benchmark_options import BenchmarkOptions
-from core.corpora.readers.checks.confidences import note_unbounded
-from core.corpora.readers.checks.frame_fit import note_misfit
+from core.corpora.readers.checks.doubtful_values import note_misfit, note_unbounded
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name

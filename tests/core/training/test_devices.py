@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import SpecError
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores
 from core.specs.pretraining import PretrainConfig
 from core.specs.run import RunConfig
 from core.training.devices import check_num_ranks, num_cuda_ranks, num_ranks_here

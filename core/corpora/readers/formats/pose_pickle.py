@@ -16,7 +16,6 @@ from core.corpora.readers.checks.people import most_confident
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import frame_size
-from core.corpora.readers.formats.pose_sizes import size_of_frames
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
@@ -34,6 +33,10 @@ MAX_PEOPLE = 1000
 MAX_FRAMES = 50_000
 """Maximum frames of a clip stored as a list of frames."""
 
+_OF_EACH_FRAME = "w_h"
+"""Uni-Sign's (width, height) of the clip or of each frame."""
+_SHAPES = ("img_shape", "original_shape")
+"""MMPose's (height, width)."""
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores")
 _MIN_CONFIDENCE = 0.3
 _LARGEST_FRACTION = 4.0
@@ -96,7 +99,7 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
     facts = value if isinstance(value, Mapping) else {KEYPOINTS: value}
     with as_corpus_error(path), np.errstate(invalid="ignore"):  # no warning for a signalling NaN
         try:
-            size = size_of_frames(facts)
+            size = _size_of_frames(facts)
             keypoints = _numbers(_keypoints(facts, report))
             span = _stated_span(facts, len(keypoints))
         except (LookupError, AttributeError) as error:
@@ -183,3 +186,32 @@ def _in_fractions(keypoints: np.ndarray) -> bool:
 
 
 LAYOUT = ClipFormat(FORMAT, _read_clip)
+
+
+def _size_of_frames(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
+    """Return the stated (width, height) in pixels, or None.
+
+    Raises:
+        ValueError, TypeError: it is not a valid size, or frames have different sizes.
+    """
+    if "width" in facts and "height" in facts:
+        width, height = facts["width"], facts["height"]
+    elif _OF_EACH_FRAME in facts and len(facts[_OF_EACH_FRAME]):
+        width, height = _only_size(facts[_OF_EACH_FRAME])
+    elif (name := next((name for name in _SHAPES if name in facts), None)) is not None:
+        height, width = facts[name][:2]
+    else:
+        return None
+    if not 2 <= min(width, height) <= max(width, height) <= 1e6:
+        raise ValueError(f"its frame size is {width} x {height} pixels; the limit is 2 to 1000000")
+    return round(float(width)), round(float(height))
+
+
+def _only_size(sizes: Any) -> tuple[float, float]:
+    """Return the (width, height) of a pair, or of one pair per frame."""
+    pairs = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    if len(several := np.unique(pairs, axis=0)) > 1:
+        named = " and ".join(f"{width:g} x {height:g}" for width, height in several[:2].tolist())
+        raise ValueError(f"its frames have {named} pixels; all frames of a clip must have the same size")
+    width, height = pairs[0].tolist()
+    return width, height

@@ -1,11 +1,11 @@
-"""Cores a process may use, under each kind of limit."""
+"""What a control group allows and tells: cores under each kind of limit, kills for want of memory."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from core.program.available_cores import available_cores
+from core.program.control_group import available_cores, out_of_memory_kills
 
 ALLOWED = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -29,3 +29,14 @@ def test_a_version_1_quota(tmp_path: Path, quota: int, cores: int) -> None:
 
 def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
     assert available_cores(cgroup=tmp_path) == ALLOWED
+
+
+def test_kills_are_counted_for_our_control_group(tmp_path: Path) -> None:
+    own = tmp_path / "cgroup"
+    own.write_text("0::/service/worker\n")
+    group = tmp_path / "service" / "worker"
+    group.mkdir(parents=True)
+    (group / "memory.events").write_text("low 0\nhigh 3\nmax 9\noom 2\noom_kill 2\n")
+    assert out_of_memory_kills(cgroup=tmp_path, own=own) == 2
+    assert out_of_memory_kills(cgroup=tmp_path / "elsewhere", own=own) == 0
+    assert out_of_memory_kills() >= 0

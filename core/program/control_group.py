@@ -1,16 +1,31 @@
-"""How many processor cores this process may use."""
+"""What this process may use by its control group (cgroup), and whether that ran out: cores and memory."""
 
 import math
 import os
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN = Path("/proc/self/cgroup")
 
 
 def available_cores(*, cgroup: Path = _CGROUP) -> int:
     """Cores that the scheduler and the container's quota leave to this process, at least one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, _quota(cgroup)))
+
+
+def out_of_memory_kills(*, cgroup: Path = _CGROUP, own: Path = _OWN) -> int:
+    """How many processes of our control group (version 2) were killed so far; 0 where nobody counts.
+
+    A program that was killed by SIGKILL while this number rose ran out of memory.
+    """
+    try:
+        group = own.read_text().strip().rpartition("::")[2].lstrip("/")
+        events = (cgroup / group / "memory.events").read_text()
+    except OSError:
+        return 0
+    counts = dict(line.split() for line in events.splitlines())
+    return int(counts.get("oom_kill", 0))
 
 
 def _quota(cgroup: Path) -> int:
