@@ -23,14 +23,16 @@ from core.losses.knowledge_transfer import knowledge_transfer
 from core.pose.streams import streams
 from core.specs.pretraining import PretrainConfig
 
-Embeddings = dict[str, dict[str, Tensor]]
+Spaces = dict[str, Tensor]
+"""space -> (B, D), or similarities (B, K)."""
+Embeddings = dict[str, Spaces]
 """stream -> space -> (B, D), or similarities (B, K)."""
 Gather = Callable[[Float[Tensor, "S B D"]], Float[Tensor, "S N D"]]
 """Collects the rows of all ranks' clips, in the order of the whole batch."""
 
 
 class StreamNetwork(nn.Module):
-    """One stream's encoder with its projection heads."""
+    """One stream's encoder (section III-A) with its projection heads (section III-B)."""
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class SpatialTemporalConsistency(nn.Module):
         key_view: View,
         context: PassContext = PassContext(),  # noqa: B008 - frozen
     ) -> dict[str, Float[Tensor, ""]]:
-        """Move the key networks, return the named losses of the batch, and enqueue its keys.
+        """One step of section III: momentum update, losses of the batch by name, enqueueing of its keys.
 
         The names are `instance/<stream>/<space>`, `consistency/<stream>` and `transfer`; all are weighted, so
         the step's loss is their sum.
@@ -92,31 +94,22 @@ class SpatialTemporalConsistency(nn.Module):
         return losses
 
     def _losses(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> dict[str, Tensor]:
-        space = self.contrast.transfer_space
-        if space == "hand_and_trunk":
+        """L_CL, L_con and L_KT of a batch, weighted."""
+        if self.contrast.transfer_space == "hand_and_trunk":
             queries, keys, past = _with_sums(queries), _with_sums(keys), _with_sums(past)
         by_query, by_key = _similarities(queries, past), _similarities(keys, past)
         losses = self._instance_losses(queries, keys, by_query)
-        channels = self.contrast.consistency_between == "channels"
         for stream in self.streams:
-            consistency = (
-                channel_consistency(queries[stream], keys[stream], self.contrast.consistency)
-                if channels
-                else hand_trunk_consistency(by_query[stream], by_key[stream], self.contrast.consistency)
-            )
+            consistency = self._consistency(queries[stream], keys[stream], by_query[stream], by_key[stream])
             losses[f"consistency/{stream}"] = self.contrast.consistency_weight * consistency
         if len(self.streams) > 1:
-            transfer = knowledge_transfer(
-                {stream: by_query[stream][space] for stream in self.streams},
-                {stream: by_key[stream][space] for stream in self.streams},
-                self.contrast.transfer,
-            )
-            losses["transfer"] = self.contrast.transfer_weight * transfer
+            losses["transfer"] = self.contrast.transfer_weight * self._transfer(by_query, by_key)
         return losses
 
     def _instance_losses(
         self, queries: Embeddings, keys: Embeddings, by_query: Embeddings
     ) -> dict[str, Tensor]:
+        """L_CL, instance discrimination of each stream's spaces (section III-B)."""
         return {
             f"instance/{stream}/{space}": self.contrast.instance_weight
             * info_nce(
@@ -128,7 +121,25 @@ class SpatialTemporalConsistency(nn.Module):
             for space in self.contrast.instance_spaces
         }
 
+    def _consistency(
+        self, queries: Spaces, keys: Spaces, by_query: Spaces, by_key: Spaces
+    ) -> Float[Tensor, ""]:
+        """L_con, between hand and trunk of one stream (section III-C)."""
+        if self.contrast.consistency_between == "channels":
+            return channel_consistency(queries, keys, self.contrast.consistency)
+        return hand_trunk_consistency(by_query, by_key, self.contrast.consistency)
+
+    def _transfer(self, by_query: Embeddings, by_key: Embeddings) -> Float[Tensor, ""]:
+        """L_KT, between the streams (section III-D)."""
+        space = self.contrast.transfer_space
+        return knowledge_transfer(
+            {stream: by_query[stream][space] for stream in self.streams},
+            {stream: by_key[stream][space] for stream in self.streams},
+            self.contrast.transfer,
+        )
+
     def _embed(self, networks: nn.ModuleDict, view: View, context: PassContext) -> Embeddings:
+        """Unit embeddings of each stream; every network draws dropout masks of its own."""
         seen = streams(view.points, view.hand_visible, self.config)
         return {
             stream: networks[stream](View(points, view.hand_visible), context.for_network(2 * index))

@@ -1,7 +1,7 @@
-"""The encoder as inference wants it: every batch norm folded into the linear layer before it.
+"""Copies of encoders for inference: every batch norm is folded into the linear layer before it.
 
-Running statistics are constants once training is over, so the norm's scale and shift become the layer's. What
-is left of the norm is the residual and the ReLU.
+Running statistics are constants once training is over. The norm's scale and shift become the layer's; the
+residual and the ReLU remain.
 """
 
 import copy

@@ -36,7 +36,7 @@ class GraphConvolution(nn.Module):
         self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
     def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Unnormalised:
-        """Mix each node's neighbours, in the precision of the nodes: (V, G, R, D), the biases as offsets."""
+        """Mix each node's neighbours in the precision of `nodes`; biases come as offsets."""
         maps = self.spread.weight.to(nodes.dtype).unflatten(0, (len(self.adjacency), -1))  # (K, D, C)
         mixed = graph_convolution(
             nodes.flatten(1, 2), maps, self.mixing, self.neighbourhood, native=context.native
@@ -45,14 +45,14 @@ class GraphConvolution(nn.Module):
         return Unnormalised(mixed, offsets=self._offsets())
 
     def _offsets(self) -> Float[Tensor, "V D"]:
-        """What the biases come to at each node."""
+        """Each node's bias: the sum of b_k A^k_vw over partitions k and neighbours v."""
         biases = self.spread.bias.unflatten(0, (len(self.adjacency), -1))  # (K, D)
         offsets = self.adjacency.sum(1).T @ biases.to(self.adjacency.dtype)
         return offsets if self.shift is None else offsets + self.shift
 
 
 def _read_adjacency(module: nn.Module, _: Any) -> None:
-    """A checkpoint brings its own adjacency."""
+    """Follow the adjacency of a checkpoint that was loaded."""
     assert isinstance(module, GraphConvolution)
     module.neighbourhood = Neighbourhood.of(module.adjacency)
     module.mixing = module.neighbourhood.mixing().to(module.adjacency.device)

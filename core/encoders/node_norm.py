@@ -12,10 +12,10 @@ from core.kernels.batch_norm import Moments, batch_moments, batch_norm
 
 @dataclass(frozen=True)
 class Unnormalised:
-    """What a layer hands to the batch norm after it: rows, and the part of its bias that they lack.
+    """A layer's output on its way into a batch norm, and the bias that is not in it.
 
-    `offsets`: bias of each node, which the norm adds while it reads. `left_out`: bias that the norm would
-    take away again, and that only its running mean has to know.
+    `offsets`: a bias for each node; the norm adds it. `left_out`: a bias equal at all nodes. Batch
+    statistics cancel it, so that only the running mean takes it in.
     """
 
     rows: Float[Tensor, "V G R C"]
@@ -71,11 +71,11 @@ class NodeNorm(nn.BatchNorm1d):
             num_ranks=context.num_ranks,
             native=context.native,
         )
-        self._remember(moments, x.left_out)
+        self._update_running_statistics(moments, x.left_out)
         return moments
 
     @torch.no_grad()
-    def _remember(self, moments: Moments, left_out: Float[Tensor, " C"] | None) -> None:
+    def _update_running_statistics(self, moments: Moments, left_out: Float[Tensor, " C"] | None) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None

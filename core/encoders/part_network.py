@@ -77,7 +77,10 @@ class PartNetwork(nn.Module):
     def _read_out(
         self, nodes: Float[Tensor, "S G R C"], joints: Float[Tensor, "V G R 2"], context: PassContext
     ) -> Float[Tensor, "1 G R D"]:
-        """What becomes a frame's feature: the sub-parts' maximum, or all of them, and where joints are."""
+        """One row a frame: the maximum over sub-parts.
+
+        Departs from the paper where configured: all sub-parts side by side, and the joints' coordinates.
+        """
         read = _side_by_side(nodes) if self.joins_sub_parts else self.sub_part_pooling(nodes, context)
         if self.has_shortcut:
             read = torch.cat([read, _side_by_side(joints).to(read.dtype)], dim=-1)

@@ -61,7 +61,7 @@ class PassContext:
         return x if self.dtype is None else x.to(self.dtype)
 
     def mask(self, place: DropoutPlace | None) -> Dropout | None:
-        """What is dropped at a place in this pass; None in evaluation, and where nothing is."""
+        """The dropout mask of a place in this pass; None in evaluation and at probability 0."""
         if place is None or not place.training or place.probability == 0:
             return None
         assert self.seed is not None, "training with dropout needs PassContext.seed"

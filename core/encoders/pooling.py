@@ -9,7 +9,7 @@ _HIDDEN_SCORE = -1e9
 
 
 class AttentionPooling(nn.Module):
-    """A linear layer scores the tokens; their softmax weighs the sum."""
+    """Sum of the tokens, weighted by the softmax of a linear score (paper, section III-A)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class AttentionPooling(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing.
+        """Pool the tokens of P parts and T frames; tokens that are not `visible` have weight 0.
 
         Computed in the precision of the weights.
         """
@@ -32,8 +32,8 @@ class AttentionPooling(nn.Module):
 class SegmentPooling(nn.Module):
     """Attention pooling within each of several equal stretches of time, joined by a linear layer.
 
-    So a feature knows what came first. Departs from the paper, which pools over the whole view. A stretch in
-    which nothing is visible is zero.
+    So the feature depends on the order of the stretches. Departs from the paper, which pools over the whole
+    view. A stretch in which nothing is visible is zero.
     """
 
     def __init__(self, width: int, *, num_segments: int) -> None:
@@ -45,7 +45,7 @@ class SegmentPooling(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens of P parts and T frames; those that are not `visible` weigh nothing.
+        """Pool the tokens of P parts and T frames; tokens that are not `visible` have weight 0.
 
         Computed in the precision of the weights.
         """

@@ -1,5 +1,7 @@
 """Graph convolution against its formula, and what the encoder promises whatever its weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.encoders.folding import folded
 from core.encoders.graph_conv import GraphConvolution
-from core.encoders.pass_context import PassContext
+from core.encoders.pass_context import PassContext, number_places
 from core.encoders.pooling import pooling
 from core.encoders.sign_encoder import SignEncoder
+from core.encoders.temporal_transformer import TransformerBlock
 from core.kernels.library import native_library
 from core.pose.skeleton import HAND, REPAIRED_TRUNK_PART, TRUNK_PART, PartSkeleton
 from tests.core.small import REPAIRED, SMALL
@@ -137,6 +140,18 @@ def test_a_folded_encoder_computes_nearly_the_same_in_bf16(encoder: SignEncoder)
     for space in ("fused", "hand", "trunk"):
         similar = torch.cosine_similarity(getattr(features, space), getattr(expected, space))
         assert similar.min() > 0.99, space
+
+
+def test_dropout_of_a_clip_does_not_depend_on_which_rank_has_it() -> None:
+    torch.manual_seed(0)
+    block = TransformerBlock(8, num_attention_heads=2, feed_forward_width=8, dropout=0.5).train()
+    number_places(block)
+    tokens = torch.rand(5, 4, 8)
+    context = PassContext(seed=torch.tensor(3)).for_clips(num_frames=4)
+    whole = block(tokens, context)
+    second_rank = block(tokens[2:], replace(context, first_clip=2))
+    torch.testing.assert_close(second_rank, whole[2:])
+    assert not torch.allclose(block(tokens[2:], context), whole[2:])
 
 
 def test_native_kernels_train_the_repaired_network_alike() -> None:
