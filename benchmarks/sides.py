@@ -78,6 +78,11 @@ class SideProcess:
         self.peak_bytes = max(self.peak_bytes, int(done["bytes"]))
         return done["seconds"]
 
+    def cpu_seconds(self) -> float:
+        """Processor time the side has used since its start, of all its threads (Linux)."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _answer(self) -> dict[str, float]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
