@@ -8,14 +8,14 @@ MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
-.PHONY: help install demo up test check bench chaos dist clean
+.PHONY: help install demo up test check docs bench chaos dist clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP)  ## make .venv and install everything, pinned
 
-$(STAMP): requirements.txt requirements-otel.txt requirements-dev.txt pyproject.toml setup.py
+$(STAMP): requirements.txt requirements-otel.txt requirements-docs.txt requirements-dev.txt pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -36,6 +36,9 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (about two minutes
 
 test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about twelve minutes on two cores)
 	$(PYTEST) $(MORE_THAN_CORES) --durations=25
+
+docs: $(STAMP)  ## build the documentation into build/docs; every warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/docs
 
 BENCHMARKS := "limits.py" "step.py --batches 16 --rounds 2" "step.py --batches 32 --rounds 2 --sides eager native" \
 	"allocation.py --rounds 2" "embedding.py --rounds 2" "views.py" "importing.py" "scale.py" \
