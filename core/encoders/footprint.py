@@ -2,7 +2,7 @@
 
 Parameters are counted exactly; checkpoints leave out the small buffers of norms and graphs. Memory is an
 estimate: weights and gradients are counted, what the backward pass keeps of a clip is taken as a measured
-multiple of the graph blocks' outputs, which are most of it (docs/performance.md has the measured peaks).
+multiple of the graph blocks' outputs, which are most of it (measured peaks: docs/explanation/performance.md).
 """
 
 from collections.abc import Sequence

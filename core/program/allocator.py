@@ -2,7 +2,7 @@
 
 A step makes and frees hundreds of large tensors. glibc gives each back to the system at once and takes fresh
 pages for the next, which the kernel must clear one by one. Told to keep them and to use huge pages, it does
-not (docs/performance.md has what that gains).
+not (docs/explanation/performance.md has what that gains).
 """
 
 import os

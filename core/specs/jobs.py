@@ -42,7 +42,7 @@ SourceFormat = Literal[
     "dsta_slr",
     "uni_sign",
 ]
-"""The layouts that an import can read (docs/formats.md)."""
+"""The layouts that an import can read (docs/reference/formats.md)."""
 
 WantedFormat = Literal["auto", SourceFormat]
 """A layout that a source must have; `auto` looks and decides."""
@@ -184,7 +184,7 @@ class PretrainSpec(JobSpec):
 
 class EvaluateSpec(JobSpec):
     """Score features on a labelled corpus with a probe that changes nothing but itself, or fine-tune a copy
-    of the encoder on it (docs/protocols.md)."""
+    of the encoder on it (docs/reference/protocols.md)."""
 
     kind: Literal["evaluate"] = "evaluate"
     corpus: Reference

@@ -75,8 +75,8 @@ STC_PAPER = Recipe(
     summary="Full size, as the paper's text describes it, where that is not what the released code does.",
     hardware=STC.hardware,
     hours="Not measured here.",
-    expected="Not measured here at full size; docs/results.md has it beside the others at a small one. The "
-    "text names rotation, scale, masking and flips without their ranges; those here are ours.",
+    expected="Not measured here at full size; at a small one in docs/explanation/results.md. The paper "
+    "names rotation, scale, masking and flips without their ranges; those here are ours.",
 )
 
 SMOKE = Recipe(
@@ -157,10 +157,10 @@ SIGNFORGE = Recipe(
         ),
     ),
     summary="Ours: the paper's idea with the faults of the released code repaired, chosen by an ablation on "
-    "real signers (docs/results.md). Small; for more than a few thousand clips widen `encoder`.",
+    "real signers (docs/explanation/results.md). Small; for more than a few thousand clips widen `encoder`.",
     hardware="Any two CPU cores.",
     hours="About two minutes for 540 clips (640 steps) on one core.",
-    expected="On three real signers, each never seen: docs/results.md.",
+    expected="On three real signers, each never seen: docs/explanation/results.md.",
 )
 
 RECIPES: Mapping[str, Recipe] = {

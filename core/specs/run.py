@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from core.specs.fields import Closed, EngineName, Name, Positive, Precision, Seed, Switch, Whole
 
 _QUALITY = "quality/"
-"""Begins the names of what monitors tell (docs/monitoring.md)."""
+"""Begins the names of what monitors tell (docs/explanation/monitoring.md)."""
 
 
 class RunConfig(Closed):

@@ -2,7 +2,7 @@
 
 `python -m core.training.pretrain --spec FILE --out DIR` runs it without any service, on as many devices as
 `run.num_devices` says; run again with `--resume DIR/checkpoints/step_...` it goes on to the same bytes. For
-several machines, `torchrun` starts the same module (docs/scaling.md).
+several machines, `torchrun` starts the same module (docs/how-to/train-on-several-devices.md).
 """
 
 import hashlib

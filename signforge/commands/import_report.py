@@ -7,7 +7,7 @@ _NUM_EXAMPLES = 5
 
 
 def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """An import's report as names and values; empty where it says nothing (docs/formats.md)."""
+    """An import's report as names and values; empty where it says nothing (docs/reference/formats.md)."""
     fields = [
         ("clips read", _counted(report, "clips_read", {"skipped": report.get("clips_skipped", 0)})),
         ("skipped because", _by_count(report.get("skipped") or {})),

@@ -39,7 +39,7 @@ def test_every_command_and_option_is_listed() -> None:
     from _generators import commands
 
     page = commands.page()
-    leaves = [(path, command) for path, command in commands.all_commands() if not hasattr(command, "commands")]
+    leaves = [found for found in commands.all_commands() if not hasattr(found[1], "commands")]
     assert len(leaves) > 20
     for path, command in leaves:
         section = page.split(f"## `{path}`\n")[1].split("\n## ")[0]
@@ -97,8 +97,9 @@ def test_an_event_whose_fields_are_not_described_stops_the_build(monkeypatch: py
 
 
 def test_every_public_name_of_the_package_has_a_section() -> None:
-    import signforge
     from _generators import python
+
+    import signforge
 
     page = python.page()
     for name in signforge.__all__:

@@ -34,7 +34,7 @@ SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, <sign>/<take>/<frame>.npy, .json, "
     "asl-signs .parquet), .pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a "
     "file or as a folder <sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these "
-    "(docs/formats.md)"
+    "(docs/reference/formats.md)"
 )
 
 _MAX_INSPECTED = 20

@@ -55,7 +55,7 @@ def test_parameters_of_any_shape(joint: list[int], pooled: list[int], temporal: 
     [("native", 16, 3730), ("native", 32, 5252), ("eager", 16, 4540), ("eager", 32, 6824)],
 )
 def test_memory_is_about_what_was_measured(engine: str, batch_size: int, measured_mebibytes: int) -> None:
-    """Peaks of docs/performance.md, `benchmarks/step.py`."""
+    """Peaks of docs/explanation/performance.md, `benchmarks/step.py`."""
     run = STC.config.run.model_copy(
         update={"engine": engine, "batch_size": batch_size, "precision": "bf16", "device": "cpu"}
     )

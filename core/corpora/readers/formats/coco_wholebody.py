@@ -1,6 +1,6 @@
 """Reader of COCO-WholeBody keypoints in `.npz`: one clip, many clips in one file, or a folder of clips.
 
-Keypoints are x and y in pixels and a confidence, 133 to a frame. See docs/formats.md.
+Keypoints are x and y in pixels and a confidence, 133 to a frame. See docs/reference/formats.md.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Reader of MediaPipe Holistic keypoints in `.npz`: clips of equal length, or one. See docs/formats.md."""
+"""Reader of MediaPipe Holistic keypoints in `.npz`: one clip, or several of equal length.
+
+See docs/reference/formats.md.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

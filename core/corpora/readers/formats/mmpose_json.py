@@ -1,4 +1,4 @@
-"""Reader of MMPose's COCO-WholeBody predictions in JSON, one file per clip. See docs/formats.md."""
+"""Reader of MMPose's COCO-WholeBody predictions in JSON, one file per clip. See docs/reference/formats.md."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reader of OpenPose's JSON, one file per frame (`--write_json`). See docs/formats.md."""
+"""Reader of OpenPose's JSON, one file per frame (`--write_json`). See docs/reference/formats.md."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Reader of `.pose` files, based on the pose-format library. See docs/formats.md.
+"""Reader of `.pose` files, based on the pose-format library. See docs/reference/formats.md.
 
 The library trusts the sizes in a file's header. It would read a truncated file in part, and confuse points
 with confidences. So the header's sizes are compared with the file's length first.

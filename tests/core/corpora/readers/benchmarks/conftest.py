@@ -1,4 +1,4 @@
-"""Small benchmarks in the layouts that docs/formats.md describes, filled with synthetic signers."""
+"""Small benchmarks in the layouts of docs/reference/benchmarks.md, filled with synthetic signers."""
 
 import pickle
 from collections.abc import Callable, Sequence
