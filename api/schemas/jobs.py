@@ -116,7 +116,8 @@ class EventResponse(Sent):
     type: Literal["state", "progress", "metric", "checkpoint", "log"]
     """What `data` holds."""
     data: dict[str, Any]
-    """`state`: from, to, reason, message, attempt. `progress`: as in the job. `metric`: step, metrics.
+    """`state`: from, to, reason, message, attempt. `progress`: phase, step, total_steps, percent,
+    eta_seconds, step_seconds, samples_per_second, metrics. `metric`: step, metrics.
     `checkpoint`: id, step, size_bytes. `log`: message."""
     created_at: datetime
     """When it happened."""

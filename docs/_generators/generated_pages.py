@@ -42,6 +42,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("source-read", _fill_source)
     app.connect("env-get-outdated", _generated_pages)
+    app.connect("autodoc-process-signature", python.plain_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 

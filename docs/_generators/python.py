@@ -1,7 +1,9 @@
 """The reference of the Python package: its public names, the client's namespaces, answers and errors."""
 
 import inspect
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -41,12 +43,23 @@ def client_parts() -> dict[str, type]:
     return {name: kind for name, kind in parts.items() if kind.__module__.startswith("signforge.client.")}
 
 
+def plain_signature(*event: Any) -> tuple[str | None, str | None]:
+    """A signature without what annotations say to pydantic alone (an event handler of autodoc)."""
+    *_, signature, result = event
+    return _plain(signature), _plain(result)
+
+
+def _plain(signature: str | None) -> str | None:
+    return signature and re.sub(r"Annotated\[(.+?), FieldInfo\(.*?\)\]", r"\1", signature)
+
+
 def _public_section(name: str) -> str:
     value = getattr(signforge, name)
-    directive = "autofunction" if inspect.isfunction(value) else "autoclass"
-    options = (":members:", ":inherited-members: Exception") if directive == "autoclass" else ()
     title = heading(2, code(f"signforge.{name}"), anchor=f"python-{slug(name)}")
-    return joined([title, _autodoc(directive, f"{value.__module__}.{value.__qualname__}", *options)])
+    if inspect.isfunction(value):
+        return joined([title, _autodoc("autofunction", f"signforge.{name}")])
+    inherited = () if issubclass(value, Exception) else (":inherited-members:",)
+    return joined([title, _autodoc("autoclass", f"signforge.{name}", ":members:", *inherited)])
 
 
 def _part_section(name: str, kind: type) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field
 from core.jobs.settings import Settings
 from core.specs.pretraining import PretrainConfig
 from core.specs.recipes import RECIPES
+from worker.attempt.progress import Progress
 
 
 class LargerSettings(Settings):
@@ -84,6 +85,7 @@ def test_every_event_has_its_fields() -> None:
     from _generators import events
 
     assert events.event_fields()["state"] == ["from", "to", "reason", "message", "attempt"]
+    assert events.event_fields()["progress"] == list(Progress().as_json())
     assert set(events.event_fields()) == {"state", "progress", "metric", "checkpoint", "log"}
 
 
