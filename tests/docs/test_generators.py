@@ -3,11 +3,15 @@
 from typing import Annotated
 
 import pytest
+import typer
+from fastapi import FastAPI
 from pydantic import Field
 
+from api.main import create_app
 from core.jobs.settings import Settings
 from core.specs.pretraining import PretrainConfig
 from core.specs.recipes import RECIPES
+from signforge import Client
 from worker.attempt.progress import Progress
 
 
@@ -16,6 +20,10 @@ class LargerSettings(Settings):
 
     tea_seconds: Annotated[float, Field(gt=3)] = 240.0
     """How long | the tea draws."""
+
+
+def brew(cups: Annotated[int, typer.Option(min=1, help="How many cups.")] = 2) -> None:
+    """Brew tea."""
 
 
 def test_every_setting_is_listed() -> None:
@@ -47,6 +55,47 @@ def test_every_command_and_option_is_listed() -> None:
         for parameter in command.params:
             if parameter.opts[0].startswith("-"):
                 assert f"`{parameter.opts[0]}`" in section
+
+
+def test_a_new_command_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from _generators import commands
+
+    larger = typer.Typer()
+    larger.add_typer(commands.app)
+    larger.command(name="brew")(brew)
+    monkeypatch.setattr(commands, "app", larger)
+    section = commands.page().split("## `signforge brew`\n")[1]
+    assert "Brew tea." in section
+    assert "| `--cups` | integer, at least 1 | `2` | How many cups. |" in section
+
+
+def test_a_new_route_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from _generators import http
+
+    def larger(settings: Settings) -> FastAPI:
+        app = create_app(settings)
+        app.add_api_route("/v1/tea", brew, methods=["POST"], tags=["jobs"])
+        return app
+
+    monkeypatch.setattr(http, "create_app", larger)
+    http.document.cache_clear()
+    section = http.operations_page().split("### `POST /v1/tea`\n")[1].split("\n### ")[0]
+    http.document.cache_clear()
+    assert "Brew tea." in section
+    assert "| `cups` | query | integer | `2` |" in section
+
+
+def test_a_new_namespace_of_the_client_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from _generators import python
+
+    class LargerClient(Client):
+        @property
+        def tea(self) -> object:
+            return self._connection
+
+    monkeypatch.setattr(python, "Client", LargerClient)
+    assert "## `client.tea`" in python.page()
+    assert ".. autoclass:: signforge.client.connection.Connection" in python.page()
 
 
 def test_every_operation_and_model_of_the_api_is_listed() -> None:
