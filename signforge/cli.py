@@ -19,6 +19,7 @@ from signforge.commands import (
     scores,
     service,
     submit,
+    synthetic,
     webhooks,
 )
 from signforge.commands.terminal import OneLineErrors
@@ -51,6 +52,7 @@ def _options(
 
 app.command()(service.up)
 app.command()(service.demo)
+app.command()(synthetic.synthetic)
 app.add_typer(corpora.app, name="corpora")
 submit.app.command()(evaluate.evaluate)
 app.add_typer(submit.app, name="submit")
