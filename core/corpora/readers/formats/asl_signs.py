@@ -1,4 +1,4 @@
-"""Reader of Kaggle's asl-signs sequences: MediaPipe Holistic landmarks in Parquet. See docs/reference/formats.md."""
+"""Reader of Kaggle's asl-signs sequences, MediaPipe landmarks in Parquet (docs/reference/formats.md)."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reader of one clip's keypoints in a pickle, as saved by Uni-Sign and MMPose scripts (docs/reference/formats.md).
+"""Reader of one clip's keypoints in a pickle, as Uni-Sign and MMPose scripts save them.
 
 The pickle holds an array (T, 133, 3), a list of frames, or a dict with `keypoints`, and with `scores` if
 these have no confidence. A frame may hold several people, as arrays (P, 133, ...) or as MMPose's results.
