@@ -1,4 +1,4 @@
-"""`signforge synthetic`: write recordings of synthetic signers, to try the service without data of one's own."""
+"""`signforge synthetic`: write recordings of synthetic signers, to try the service without own data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import StorageError, UserError
+from signforge.installation import require
 
 if TYPE_CHECKING:
     from core.pose.synthetic.recording import SyntheticClip, SyntheticNames
@@ -21,16 +22,15 @@ def synthetic(
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed writes the same recordings.")] = 0,
 ) -> None:
     """Write synthetic recordings: one .npz of keypoints for each clip, and a labels.csv."""
+    require("worker", "jaxtyping", "numpy", what="`signforge synthetic`")
     from core.pose.synthetic.recording import SyntheticConfig, generate_clips, names_of
 
     config = SyntheticConfig(num_signs=signs, num_signers=signers, takes_per_sign=takes, seed=seed)
     names = names_of(config)
     try:
         folder.mkdir(parents=True)
-        rows = [
-            _write_clip(folder, index, clip, names)
-            for index, clip in enumerate(generate_clips(config), start=1)
-        ]
+        clips = enumerate(generate_clips(config), start=1)
+        rows = [_write_clip(folder, index, clip, names) for index, clip in clips]
         table = "".join(f"{','.join(row)}\n" for row in (_COLUMNS, *rows))
         (folder / "labels.csv").write_text(table, encoding="utf-8")
     except FileExistsError:

@@ -1,64 +1,32 @@
 """A service as the pages find it: running, with a corpus `my-signs` and an encoder `my-encoder` in it."""
 
-import os
-import shutil
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from core.kernels.library import cache_folder
+from tests.docs_snippets.reader import Reader
 from tests.docs_snippets.session import Session
 from tests.system.running_service import RunningService
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 _PREPARE = """
 signforge synthetic recordings
 signforge corpora add recordings --name my-signs --split-by signer --test signer-03
-signforge submit pretrain --corpus my-signs --recipe smoke --name my-encoder --watch \\
-    --set run.batch_size=20 --set run.num_epochs=2 --set run.monitor_every_steps=3
+cat > pretrain.json <<'END'
+{"kind": "pretrain", "corpus": "my-signs", "recipe": "smoke", "name": "my-encoder",
+ "clips": {"splits": ["train"]},
+ "overrides": {
+  "encoder": {"streams": ["joint"], "graph_block_widths": [8], "pooled_block_widths": [16],
+   "feature_width": 16, "num_attention_heads": 2,
+   "hand_feed_forward_width": 16, "trunk_feed_forward_width": 16,
+   "projection_width": 16, "embedding_width": 8},
+  "contrast": {"transfer_weight": 0},
+  "run": {"batch_size": 20, "num_epochs": 2}}}
+END
+signforge submit pretrain.json --watch
 signforge download my-encoder
 """
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Someone at a terminal: a home folder, in which the service of the pages may run."""
-
-    home: Path
-
-    @property
-    def data_folder(self) -> Path:
-        """Where `signforge up` keeps its data, and commands look for its address and API key."""
-        return self.home / ".local" / "share" / "signforge"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The commands of this installation first, and no settings but the kernels that are built already."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("SIGNFORGE_", "XDG_"))
-        }
-        return {
-            **kept,
-            "HOME": str(self.home),
-            "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}",
-            "PROJECT": str(PROJECT),
-            "SIGNFORGE_CACHE_FOLDER": str(cache_folder()),
-            "SIGNFORGE_PORT": "0",
-            "TERM": "dumb",
-        }
-
-    def folder_for(self, page: Path) -> Path:
-        """A folder of the page's own, with the recordings and the encoder in it if they were made."""
-        folder = self.home / page.stem
-        folder.mkdir()
-        if (self.home / "recordings").is_dir():
-            shutil.copytree(self.home / "recordings", folder / "recordings")
-            shutil.copy(self.home / "my-encoder-v1.safetensors", folder)
-        return folder
+"""A small encoder: an export of it takes seconds."""
 
 
 @pytest.fixture

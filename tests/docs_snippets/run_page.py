@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from tests.docs_snippets.page import OUTPUT, RUNNABLE, Block, read_page
-from tests.docs_snippets.session import Background, BlockFailed, Session
+from tests.docs_snippets.session import Background, BlockError, Session
 
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{40,64}\b"), "<digest>"),
@@ -42,7 +42,7 @@ def run_page(path: Path, folder: Path, environment: Mapping[str, str]) -> Outcom
     """Run the blocks of a page in `folder`.
 
     Raises:
-        BlockFailed: a block failed, or printed what the page does not show; names the page and the line.
+        BlockError: a block failed, or printed what the page does not show; names the page and the line.
     """
     outcome = Outcome()
     with ExitStack() as stack:
@@ -50,8 +50,8 @@ def run_page(path: Path, folder: Path, environment: Mapping[str, str]) -> Outcom
         for block in read_page(path):
             try:
                 page.take(block)
-            except (BlockFailed, ValueError, SyntaxError, yaml.YAMLError) as error:
-                raise BlockFailed(f"{path}:{block.line}: {error}\n\nThe block:\n{block.code}") from None
+            except (BlockError, ValueError, SyntaxError, yaml.YAMLError) as error:
+                raise BlockError(f"{path}:{block.line}: {error}\n\nThe block:\n{block.code}") from None
     return outcome
 
 
@@ -102,14 +102,14 @@ def check_syntax(block: Block) -> None:
     """Check a block that is not run.
 
     Raises:
-        BlockFailed: it is not of its language, or of none that is known here.
+        BlockError: it is not of its language, or of none that is known here.
     """
     if block.language == "sh":
         done = subprocess.run(
             ["bash", "-n"], input=block.code, capture_output=True, text=True, check=False, timeout=30
         )
         if done.returncode:
-            raise BlockFailed(done.stderr)
+            raise BlockError(done.stderr)
     elif block.language == "python":
         ast.parse(block.code)
     elif block.language == "json":
@@ -117,17 +117,17 @@ def check_syntax(block: Block) -> None:
     elif block.language == "yaml":
         yaml.safe_load(block.code)
     elif block.language not in ("csv", *RUNNABLE):
-        raise BlockFailed(f"Blocks are sh, python, text, json, yaml or csv, not {block.language!r}.")
+        raise BlockError(f"Blocks are sh, python, text, json, yaml or csv, not {block.language!r}.")
 
 
 def compare(shown: str, printed: str) -> None:
     """Compare output line by line; a line `...` stands for any lines, `...` in a line for any text.
 
     Raises:
-        BlockFailed: they differ in more than what varies from run to run.
+        BlockError: they differ in more than what varies from run to run.
     """
     if re.fullmatch(_pattern(shown), "".join(f"{line}\n" for line in _plain(printed))) is None:
-        raise BlockFailed(f"The page shows:\n{shown}\nIt printed:\n{printed}")
+        raise BlockError(f"The page shows:\n{shown}\nIt printed:\n{printed}")
 
 
 def _pattern(shown: str) -> str:

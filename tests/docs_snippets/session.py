@@ -1,4 +1,4 @@
-"""A shell or a Python that runs one block after the other and keeps its state, as a reader's terminal does."""
+"""A shell or a Python that runs one block after the other and keeps its state, as a terminal does."""
 
 import os
 import selectors
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,8 +27,8 @@ for line in sys.stdin:
 """
 
 
-class BlockFailed(AssertionError):
-    """A block did not end well; says what it printed."""
+class BlockError(AssertionError):
+    """A block failed, or printed something else; says what it printed."""
 
 
 class Session:
@@ -49,7 +50,7 @@ class Session:
         """Run a block and return what it printed.
 
         Raises:
-            BlockFailed: it failed, or did not end in time.
+            BlockError: it failed, or did not end in time.
         """
         self._script.write_text(code, encoding="utf-8")
         sourced = f"source {self._script} </dev/null; printf '%s\\n' '{_MARK}'"
@@ -78,9 +79,9 @@ class Session:
                     said += (chunk := os.read(self._process.stdout.fileno(), 65536))
                     has_ended = not chunk
                 if has_ended:
-                    raise BlockFailed(f"The block failed. It printed:\n{said.decode()}")
+                    raise BlockError(f"The block failed. It printed:\n{said.decode()}")
                 if time.monotonic() > deadline:
-                    raise BlockFailed(f"No end after {BLOCK_SECONDS:g} s. It printed:\n{said.decode()}")
+                    raise BlockError(f"No end after {BLOCK_SECONDS:g} s. It printed:\n{said.decode()}")
         return said.decode().partition(_MARK)[0]
 
 
@@ -88,7 +89,7 @@ class Background:
     """A command that keeps running, as in a second terminal, until the page ends; then it gets Ctrl-C."""
 
     def __init__(self, code: str, folder: Path, environment: Mapping[str, str]) -> None:
-        self._log = folder / ".background.log"
+        self._log = folder / f".background-{uuid.uuid4().hex}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["bash", "--norc", "-c", code],
@@ -99,17 +100,18 @@ class Background:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        (folder / ".background.pid").write_text(str(self._process.pid))
 
     def wait_until(self, text: str) -> str:
         """Wait until it has printed `text`, and return what it has printed.
 
         Raises:
-            BlockFailed: it ended before, or does not print it in time.
+            BlockError: it ended before, or does not print it in time.
         """
         deadline = time.monotonic() + BLOCK_SECONDS
         while text not in (said := self._log.read_text(encoding="utf-8")):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise BlockFailed(f"It did not print {text!r}. It printed:\n{said}")
+                raise BlockError(f"It did not print {text!r}. It printed:\n{said}")
             time.sleep(_POLL_SECONDS)
         return said
 
