@@ -1,12 +1,10 @@
 """The reference of job kinds: every specification, and the models that it is made of."""
 
-from typing import get_args
-
 from pydantic import BaseModel
 
 from _generators.markdown import code, heading, joined, slug
 from _generators.schemas import fields_table
-from core.specs.jobs import JobSpec
+from core.jobs.kinds import KINDS
 
 
 def page() -> str:
@@ -21,9 +19,8 @@ def page() -> str:
 
 
 def job_specifications() -> dict[str, type[BaseModel]]:
-    """The specification of each kind of job, from the union that the service accepts."""
-    union = get_args(JobSpec)[0]
-    return {str(model.model_fields["kind"].default): model for model in get_args(union)}
+    """The specification of each kind of job, from the registry."""
+    return {name: kind.spec_type for name, kind in KINDS.items()}
 
 
 def link(name: str) -> str:

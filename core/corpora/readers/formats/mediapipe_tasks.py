@@ -1,7 +1,8 @@
 """Reader of results of MediaPipe's landmarkers in JSON: one file per clip, with a list of frames.
 
 Supports HolisticLandmarker, PoseLandmarker with HandLandmarker, and the older Holistic solution. Names may be
-spelled as in JavaScript (`leftHandLandmarks`) or Python (`left_hand_landmarks`). See docs/reference/formats.md.
+spelled as in JavaScript (`leftHandLandmarks`) or Python (`left_hand_landmarks`).
+See docs/reference/formats.md.
 """
 
 from collections.abc import Sequence
