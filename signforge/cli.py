@@ -16,6 +16,7 @@ from signforge.commands import (
     jobs,
     keys,
     recipes,
+    run,
     scores,
     service,
     submit,
@@ -53,6 +54,7 @@ def _options(
 app.command()(service.up)
 app.command()(service.demo)
 app.command()(synthetic.synthetic)
+app.command()(run.run)
 app.add_typer(corpora.app, name="corpora")
 submit.app.command()(evaluate.evaluate)
 app.add_typer(submit.app, name="submit")

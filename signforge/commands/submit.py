@@ -1,7 +1,6 @@
 """`signforge submit pretrain | FILE.json`, and what every submission has in common."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from signforge.client import Client
 from signforge.client.models import Job
 from signforge.client.specifications import Spec
 from signforge.commands.jobs import Deadline, Priority
+from signforge.commands.spec_file import read_spec_file
 from signforge.commands.terminal import AsJson, print_fields, print_json
 from signforge.commands.watching import watch_until_exit
 
@@ -45,6 +45,7 @@ NotSigners = Annotated[
     list[str] | None, typer.Option("--exclude-signer", help="Not this signer (repeatable).")
 ]
 NotLabels = Annotated[list[str] | None, typer.Option("--exclude-label", help="Not this gloss (repeatable).")]
+_AFTER_SUBMIT = "After `submit` comes `pretrain`, `evaluate` or a JSON file."
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and say what it would cost, but queue nothing.")
 ]
@@ -94,7 +95,7 @@ def file(
 ) -> None:
     """Submit the job that a JSON file describes, as `POST /v1/jobs` takes it."""
     submit(
-        _read(path),
+        read_spec_file(path, advice=_AFTER_SUBMIT),
         SchedulingOptions(priority, deadline_seconds),
         dry_run=dry_run,
         watch=watch,
@@ -196,18 +197,3 @@ def _value(written: str) -> Any:
         return json.loads(written)
     except ValueError:
         return written
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(
-            f"{path} cannot be read ({error.strerror}). After `submit` comes `pretrain`, `evaluate` or a "
-            "JSON file."
-        ) from None
-    except ValueError as error:
-        raise SpecError(f"{path} is not JSON: {error}.") from None
-    if not isinstance(document, dict):
-        raise SpecError(f"{path} must hold a JSON object with a `kind`; it holds {type(document).__name__}.")
-    return document
