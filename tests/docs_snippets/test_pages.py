@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,14 +36,10 @@ def _with_blocks(paths: list[Path]) -> list[Path]:
 
 
 @pytest.mark.parametrize("page", _with_blocks(PAGES), ids=lambda path: path.stem)
-def test_a_page_does_what_it_says(
-    page: Path, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_page_does_what_it_says(page: Path, request: pytest.FixtureRequest) -> None:
     fixture = "reader" if page.stem in FROM_NOTHING else "prepared_reader"
     reader: Reader = request.getfixturevalue(fixture)
     outcome = run_page(page, reader.folder_for(page), reader.environment)
-    for name, value in vars(outcome).items():
-        record_property(name, value)
     assert outcome.num_run == sum(block.is_runnable for block in read_page(page))
 
 
