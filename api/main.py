@@ -37,7 +37,7 @@ from api.service import Service
 from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines
 from core.jobs.database import migrate, open_database
-from core.jobs.settings import Settings
+from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.storage.stores import open_store
 from core.jobs.tracing import tracer_provider
 
@@ -121,7 +121,7 @@ class ApiServer(uvicorn.Server):
 
 def main() -> None:
     """Serve with settings from the environment, on a database that is brought up to date first."""
-    settings = Settings()
+    settings = settings_or_exit()
     log_lines.configure("api", settings)
     engine = open_database(settings.resolved_database_url)
     migrate(engine)

@@ -86,7 +86,7 @@ def worker_name(settings: Settings) -> str:
     if settings.worker_name:
         return f"{settings.worker_name}@{socket.gethostname()}"
     place = f"{settings.data_folder.absolute()}:{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
-    return f"signforge-{zlib.crc32(place.encode()):08x}@{socket.gethostname()}"
+    return f"signforge-{zlib.crc32(os.fsencode(place)):08x}@{socket.gethostname()}"
 
 
 def speaks_amqp(broker_url: str) -> bool:
@@ -103,8 +103,6 @@ def _queue(num_devices: int) -> Queue:
 def _transport_options(broker_url: str) -> dict[str, Any]:
     if speaks_amqp(broker_url):
         return {"confirm_publish": True, "read_timeout": 5.0, "write_timeout": 5.0}
-    if not broker_url.startswith(("redis", "valkey", "sentinel")):
-        return {}
     return {
         "global_keyprefix": "signforge:",
         "socket_timeout": 10.0,

@@ -15,7 +15,7 @@ from celery import Celery, signals
 
 from core.jobs import log_lines
 from core.jobs.database import migrate, open_database
-from core.jobs.settings import Settings
+from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
 from worker.app import create_app, queues_of, worker_name
@@ -48,7 +48,7 @@ def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO"
 
 def main(*, supervisor: str = SUPERVISOR) -> int:
     """Run a worker with the settings of the environment until it is told to stop; returns the exit code."""
-    settings = Settings()
+    settings = settings_or_exit()
     log_lines.configure("worker", settings, worker=worker_name(settings))
     signals.setup_logging.connect(lambda **_: None, weak=False)  # then Celery leaves logging alone
     open_tracing(settings, "worker").close()  # what is missing is missed here, not at the first job

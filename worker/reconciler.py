@@ -26,7 +26,7 @@ from core.jobs.database import migrate, now, open_database, reading, transaction
 from core.jobs.ledger import outbox
 from core.jobs.ledger.fence import RetryPolicy
 from core.jobs.ledger.leases import expire, reap
-from core.jobs.settings import Settings
+from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.states import State
 from core.jobs.storage.stores import open_store
 from core.program.backoff import Backoff
@@ -162,7 +162,7 @@ def ringer(app: Celery) -> Callable[[int], None]:
 
 def main() -> int:
     """Run rounds with the settings of the environment until SIGTERM or SIGINT."""
-    settings = Settings()
+    settings = settings_or_exit()
     log_lines.configure("reconciler", settings)
     engine = open_database(settings.resolved_database_url)
     migrate(engine)

@@ -25,7 +25,7 @@ from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
 from core.jobs.ledger.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
-from core.jobs.settings import Settings
+from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.states import FINAL, Reason
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.manifests import size_of
@@ -265,7 +265,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] | None = None)
     hear_commands(sys.stdin, inbox, _COMMANDS)
     job_id, attempt = arguments
     lease = Lease(job_id, int(attempt), os.environ[MARK])
-    settings = Settings()
+    settings = settings_or_exit()
     log_lines.configure("supervisor", settings, job_id=job_id, attempt=lease.attempt)
     engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "supervisor")
     try:

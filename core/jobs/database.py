@@ -69,7 +69,7 @@ def cannot_be_used(url: str, error: Exception) -> str:
     """What to tell whoever set `url`, without its password."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     try:
-        named = make_url(url).render_as_string(hide_password=True)
+        named = make_url(url).set(query={}).render_as_string(hide_password=True)  # a query may hold secrets
     except SQLAlchemyError:
         named = "URL"
     return f"The database {named} cannot be used: {cause}. Check SIGNFORGE_DATABASE_URL."
@@ -98,7 +98,7 @@ def is_current(engine: Engine) -> bool:
 def alembic_config(connection: Connection) -> Config:
     """Alembic's configuration for our migrations on an open connection, without an ini file."""
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # an ini file's escape
     config.set_main_option("path_separator", "os")
     return config
 

@@ -1,37 +1,71 @@
 """Settings of the service, from `SIGNFORGE_...` environment variables. Defaults are the embedded service."""
 
 import os
+import re
+import sys
 import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-_MAX_SOCKET_PATH = 100
+from core.errors import UserError
+from core.jobs.urls import check_broker_url, check_bucket_url, check_database_url, check_http_url
+
+_PREFIX = "SIGNFORGE_"
+_MAX_SOCKET_BYTES = 100
 """Unix socket paths end at 107 bytes on Linux and 103 on macOS."""
 
 
+_AWS_VARIABLES = {
+    "s3_endpoint": "AWS_ENDPOINT_URL",
+    "s3_region": "AWS_REGION",
+    "s3_access_key_id": "AWS_ACCESS_KEY_ID",
+    "s3_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "s3_session_token": "AWS_SESSION_TOKEN",
+}
+"""What stands in for a setting that is empty, where artifacts are in object storage."""
+_URL_CHECKS: dict[str, Callable[[str], object]] = {
+    "database_url": check_database_url,
+    "broker_url": check_broker_url,
+    "artifacts_url": check_bucket_url,
+    "s3_endpoint": partial(check_http_url, example="http://127.0.0.1:9000"),
+    "otel_endpoint": partial(check_http_url, example="http://127.0.0.1:4318", may_hold_password=True),
+}
+
+
 class Settings(BaseSettings):
-    """Where things are and how long they may take. Seconds everywhere, bytes everywhere."""
+    """Where things are and how long they may take. Seconds everywhere, bytes everywhere.
+
+    White space around a value is dropped; an empty value counts as none. A folder whose name ends in white
+    space can be given with a slash behind it.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="SIGNFORGE_", frozen=True, extra="forbid", use_attribute_docstrings=True
+        env_prefix=_PREFIX,
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     data_folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("signforge")))
     """Everything the embedded service keeps: database, broker, artifacts, logs, first API key."""
-    database_url: str = ""
+    database_url: Annotated[str, Field(repr=False)] = ""
     """SQLAlchemy URL; empty means SQLite in the data folder. PostgreSQL: postgresql+psycopg://..."""
-    broker_url: str = ""
+    broker_url: Annotated[str, Field(repr=False)] = ""
     """Celery broker URL; empty means an embedded Valkey on a unix socket in the data folder."""
     artifacts: Path | None = None
     """Folder of uploads, corpora, checkpoints and encoders; empty means `artifacts` in the data folder. With
     `artifacts_url` it is each host's own working folder and cache."""
-    artifacts_url: Annotated[str, Field(pattern=r"^(s3://[^/]+(/.*)?)?$")] = ""
+    artifacts_url: str = ""
     """Object storage for artifacts, `s3://bucket` or `s3://bucket/prefix`; empty means the folder alone."""
-    s3_endpoint: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    s3_endpoint: str = ""
     """Where the object storage listens; empty means AWS_ENDPOINT_URL, else Amazon's."""
     s3_region: str = ""
     """Its region; empty means AWS_REGION, else us-east-1."""
@@ -39,6 +73,8 @@ class Settings(BaseSettings):
     """Who we are there; empty means AWS_ACCESS_KEY_ID, else the role of the machine."""
     s3_secret_access_key: SecretStr = SecretStr("")
     """The secret that belongs to it; empty means AWS_SECRET_ACCESS_KEY."""
+    s3_session_token: SecretStr = SecretStr("")
+    """The token of temporary credentials; empty means AWS_SESSION_TOKEN."""
     storage_patience_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a request to the object storage is tried again, and how long it may be silent."""
     redirect_downloads: bool = True
@@ -47,7 +83,7 @@ class Settings(BaseSettings):
     """Folders (separated as in PATH) below which a corpus may be registered by path."""
     log_format: Literal["text", "json"] = "text"
     """How API, reconciler, worker and supervisor log: lines for a person, or one JSON object a line."""
-    otel_endpoint: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    otel_endpoint: Annotated[str, Field(repr=False)] = ""
     """OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318; empty: none. Needs signforge[otel]."""
     host: str = "127.0.0.1"
     """Address the API listens on."""
@@ -104,28 +140,89 @@ class Settings(BaseSettings):
     max_log_bytes_per_job: Annotated[int, Field(ge=2**16)] = 16 * 2**20
     """What a job's programs wrote to standard error, all attempts together; the oldest is left out."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _strip(cls, given: dict[str, Any]) -> dict[str, Any]:
+        values = _stripped(given)
+        if "artifacts_url" not in values:
+            return values
+        return {
+            **_stripped({name: os.environ.get(aws, "") for name, aws in _AWS_VARIABLES.items()}),
+            **values,
+        }
+
     @field_validator("corpus_roots", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:
-        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = (part.strip() for part in value.split(os.pathsep))
+        return tuple(part for part in parts if part)
+
+    @field_validator("data_folder", "artifacts")
+    @classmethod
+    def _check_path(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            _check_text(value)
+        return value
+
+    @field_validator("corpus_roots")
+    @classmethod
+    def _check_paths(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for path in value:
+            _check_text(path)
+        return value
+
+    @field_validator("database_url", "broker_url", "artifacts_url", "s3_endpoint", "otel_endpoint")
+    @classmethod
+    def _check_url(cls, value: str, info: ValidationInfo) -> str:
+        assert info.field_name is not None
+        if value:
+            _URL_CHECKS[info.field_name](value)
+        return value
+
+    @field_validator("s3_region", "s3_access_key_id", "s3_secret_access_key", "s3_session_token")
+    @classmethod
+    def _check_header_value(cls, value: str | SecretStr) -> str | SecretStr:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not re.fullmatch(r"[\x21-\x7e]*", text):
+            raise ValueError("it has a space, line break or other character that such a value never has")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        try:
+            value.encode("idna")
+        except UnicodeError:
+            value = ""
+        if not re.fullmatch(r"[\w.:%-]+", value):
+            raise ValueError("it is not a host name or an IP address; expected e.g. 127.0.0.1 or ::1")
+        return value
 
     @property
     def resolved_database_url(self) -> str:
         """The database URL with its default filled in."""
-        return self.database_url or f"sqlite:///{self.data_folder.absolute() / 'signforge.db'}"
+        if self.database_url:
+            return self.database_url
+        from sqlalchemy import URL  # the client reads settings too, and starts sooner without it
+
+        file = self.data_folder.absolute() / "signforge.db"
+        return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
 
     @property
     def broker_socket(self) -> Path:
         """Where the embedded broker listens: the data folder, or the user's cache if its path is too long."""
         socket = self.data_folder.absolute() / "valkey.sock"
-        if len(str(socket)) <= _MAX_SOCKET_PATH:
+        in_bytes = os.fsencode(socket)
+        if len(in_bytes) <= _MAX_SOCKET_BYTES:
             return socket
-        return Path(platformdirs.user_cache_dir("signforge")) / f"{zlib.crc32(str(socket).encode()):08x}.sock"
+        return Path(platformdirs.user_cache_dir("signforge")) / f"{zlib.crc32(in_bytes):08x}.sock"
 
     @property
     def resolved_broker_url(self) -> str:
         """The broker URL with its default filled in."""
-        return self.broker_url or f"redis+socket://{self.broker_socket}"
+        return self.broker_url or f"redis+socket://{quote(str(self.broker_socket))}"
 
     @property
     def artifacts_folder(self) -> Path:
@@ -136,3 +233,47 @@ class Settings(BaseSettings):
     def api_key_file(self) -> Path:
         """Where the embedded service leaves its first API key for the command line to find."""
         return self.data_folder.absolute() / "api_key"
+
+
+def read_settings(**changes: Any) -> Settings:
+    """The settings from the environment, with `changes` (those that are not None) over them.
+
+    Raises:
+        UserError: a value cannot be used; the message names the variable and shows no secret.
+    """
+    try:
+        return Settings(**{name: value for name, value in changes.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = _variable_of(str(first["loc"][0]))
+        message = first["msg"].removeprefix("Value error, ")
+        # Our own checks say what is wrong without the value, which may be a secret.
+        got = "" if first["type"] == "value_error" else f" (got {first['input']!r})"
+        raise UserError(f"{name}: {message}{got}.") from None
+
+
+def settings_or_exit() -> Settings:
+    """The settings of a process of the service; a value that cannot be used ends it with one line."""
+    try:
+        return read_settings()
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+
+def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without white space around them, and without those that are empty then."""
+    stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    return {name: value for name, value in stripped.items() if value != ""}
+
+
+def _variable_of(field: str) -> str:
+    """The variable that a setting's value comes from."""
+    own, aws = f"{_PREFIX}{field.upper()}", _AWS_VARIABLES.get(field, "")
+    return aws if os.environ.get(aws) and not os.environ.get(own, "").strip() else own
+
+
+def _check_text(path: Path) -> None:
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ValueError("the path is not UTF-8 text; choose or rename the folder") from None

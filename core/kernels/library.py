@@ -88,7 +88,9 @@ def runs_natively(tensor: Tensor, native: NativeLibrary | None) -> bool:
 
 def cache_folder() -> Path:
     """Where compiled things are kept: SIGNFORGE_CACHE_FOLDER, or the user's cache folder."""
-    return Path(os.environ.get("SIGNFORGE_CACHE_FOLDER") or platformdirs.user_cache_dir("signforge"))
+    return Path(
+        os.environ.get("SIGNFORGE_CACHE_FOLDER", "").strip() or platformdirs.user_cache_dir("signforge")
+    )
 
 
 def _digest(compiler: list[str]) -> str:

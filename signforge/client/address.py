@@ -1,17 +1,18 @@
 """Where the service is and with which API key to speak to it."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+import httpx
 
 from core.errors import UserError
-from core.jobs.settings import Settings
+from core.jobs.settings import Settings, read_settings
+from core.jobs.urls import check_http_url
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_EXAMPLE = "http://127.0.0.1:8765"
 
 
 @dataclass(frozen=True)
@@ -26,35 +27,21 @@ class Address:
 def find_address(url: str | None = None, api_key: str | None = None) -> Address:
     """Fill in what is not given: from SIGNFORGE_URL and SIGNFORGE_API_KEY, then from the embedded service.
 
-    The embedded service's API key is sent to this machine only.
+    White space around each value is dropped. The embedded service's API key is sent to this machine only.
 
     Raises:
-        UserError: the URL is not an http or https one.
+        UserError: the URL or the API key cannot be used; the message says where it comes from, and never
+            shows the key.
     """
     settings = read_settings()
-    url = url or os.environ.get("SIGNFORGE_URL") or _embedded_url(settings)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"{url!r} is not the address of a service; expected e.g. http://127.0.0.1:8765.")
-    is_local = parts.hostname in _LOOPBACK
-    api_key = api_key or os.environ.get("SIGNFORGE_API_KEY")
-    if api_key is None and is_local:
-        api_key = _first_line(settings.api_key_file)
-    return Address(url.rstrip("/"), api_key, is_local)
-
-
-def read_settings(**changes: Any) -> Settings:
-    """The settings from the environment, with `changes` (those that are not None) over them.
-
-    Raises:
-        UserError: a setting's value cannot be used.
-    """
+    url, where = _find_url(url, settings)
     try:
-        return Settings(**{name: value for name, value in changes.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"SIGNFORGE_{'_'.join(map(str, first['loc'])).upper()}"
-        raise UserError(f"{name}: {first['msg']} (got {first['input']!r}).") from None
+        host = check_http_url(url, example=_EXAMPLE).hostname
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise UserError(f"{where} is not the address of a service: {error}.") from None
+    is_local = host in _LOOPBACK
+    return Address(url.rstrip("/"), _find_api_key(api_key, settings, is_local=is_local), is_local)
 
 
 def address_file(settings: Settings) -> Path:
@@ -68,12 +55,41 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _embedded_url(settings: Settings) -> str:
-    return _first_line(address_file(settings)) or url_of(settings.host, settings.port)
+def _find_url(given: str | None, settings: Settings) -> tuple[str, str]:
+    """The URL, and what to call it in a message."""
+    if given and given.strip():
+        return given.strip(), "The URL"
+    if from_environment := os.environ.get("SIGNFORGE_URL", "").strip():
+        return from_environment, "SIGNFORGE_URL"
+    file = address_file(settings)
+    if from_file := _content(file):
+        return from_file, f"The content of {file}"
+    return url_of(settings.host, settings.port), "What SIGNFORGE_HOST and SIGNFORGE_PORT make"
 
 
-def _first_line(path: Path) -> str | None:
+def _find_api_key(given: str | None, settings: Settings, *, is_local: bool) -> str | None:
+    if given and given.strip():
+        return _checked_api_key(given.strip(), "The API key")
+    if from_environment := os.environ.get("SIGNFORGE_API_KEY", "").strip():
+        return _checked_api_key(from_environment, "SIGNFORGE_API_KEY")
+    file = settings.api_key_file
+    if is_local and (from_file := _content(file)):
+        return _checked_api_key(from_file, f"The API key in {file}")
+    return None
+
+
+def _checked_api_key(api_key: str, where: str) -> str:
+    bad = re.search(r"[^\x21-\x7e]", api_key)
+    if bad is not None:
+        raise UserError(
+            f"{where} is not an API key: character {bad.start() + 1} of {len(api_key)} is a space, a line "
+            "break or another character that no API key has. Copy the key again (it begins with sf_)."
+        )
+    return api_key
+
+
+def _content(file: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8").strip() or None
+        return file.read_text(encoding="utf-8", errors="replace").strip() or None
     except OSError:
         return None

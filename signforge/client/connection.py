@@ -13,6 +13,7 @@ from core.errors import UserError
 from signforge.client.address import Address
 from signforge.client.backoff import Backoff, Sleep, retry_after
 from signforge.client.errors import BUSY, ConnectionFailed, Unavailable, problem_of
+from signforge.client.proxies import EnvironmentProxies
 
 AWAY = (httpx.TransportError, Unavailable)
 """The errors of a service that may come back."""
@@ -33,11 +34,13 @@ class Connection:
     def __init__(self, address: Address, *, sleep: Sleep = time.sleep) -> None:
         self.address = address
         self.sleep = sleep
+        self._proxies = None if address.is_local else EnvironmentProxies(address.url)
         self._http = httpx.Client(
             base_url=address.url,
             headers={"Authorization": f"Bearer {address.api_key}"} if address.api_key else {},
             timeout=_TIMEOUT,
-            trust_env=not address.is_local,
+            transport=self._proxies,
+            trust_env=False,
         )
 
     def close(self) -> None:
@@ -63,6 +66,7 @@ class Connection:
         Raises:
             ApiError: the service answered with a problem.
             ConnectionFailed: it did not answer.
+            UserError: a value is not text that can be sent.
         """
         if timeout is not None:
             options["timeout"] = httpx.Timeout(timeout, connect=_CONNECT_SECONDS)
@@ -72,6 +76,8 @@ class Connection:
                 response = self._http.request(
                     method, path, content=content() if content is not None else None, **options
                 )
+            except UnicodeEncodeError as error:
+                raise UserError(f"{error.object[:100]!r} cannot be sent: it is not UTF-8 text.") from None
             except httpx.TransportError as error:
                 refused = isinstance(error, httpx.ConnectError) and not patient
                 if backoff.wait(at_most=_LONGEST_WAIT_REFUSED_SECONDS if refused else math.inf):
@@ -126,6 +132,8 @@ class Connection:
             advice = "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs."
         else:
             advice = "Check SIGNFORGE_URL and that the service runs there."
+            if variable := self._proxies and self._proxies.variable_for(url):
+                advice += f" Requests to it go through {variable}; NO_PROXY lists hosts to reach directly."
         cause = str(error) or type(error).__name__
         return ConnectionFailed(f"No signforge service answers at {url} ({cause}). {advice}")
 

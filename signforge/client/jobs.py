@@ -1,11 +1,13 @@
 """`client.jobs`: submit jobs, follow them and control them."""
 
 import builtins
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from core.errors import UserError
 from signforge.client import job_logs, lists
 from signforge.client.connection import Connection, path_of
 from signforge.client.errors import WaitTimedOut
@@ -47,7 +49,10 @@ class Jobs:
 
         Raises:
             SpecError: a field of `spec` is unknown, missing or out of its limits.
+            UserError: the idempotency key has a space, a line break or is not ASCII.
         """
+        if idempotency_key and not re.fullmatch(r"[\x21-\x7e]+", idempotency_key):
+            raise UserError("An idempotency key has printable ASCII characters only, and no spaces.")
         response = self._connection.request(
             "POST",
             "/v1/jobs",

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from core.jobs.scopes import Scope
-from signforge.client.address import read_settings
+from core.jobs.settings import read_settings
 from signforge.client.errors import ServiceError
 from signforge.installation import require
 

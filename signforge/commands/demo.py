@@ -1,6 +1,7 @@
 """The whole path on made-up signers, on a service of its own, from raw poses to features."""
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -105,7 +106,7 @@ def run_demo(folder: Path, size: DemoSize) -> None:
         f"The encoder (its sha256 verified): {encoder}\n"
         f"One clip embedded with it: {folder / 'one_clip.npz'} -> features {features.shape}\n"
         f"The service's data and logs: {folder / 'service'}\n"
-        f"Look around in it: signforge up --data {folder / 'service'}\n"
+        f"Look around in it: signforge up --data {shlex.quote(str(folder / 'service'))}\n"
         f"Done in {time.monotonic() - began:.0f} s."
     )
 

@@ -8,10 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.jobs import counters
 from core.jobs.database import cannot_be_used, now, open_database, reading
-from core.jobs.settings import Settings
+from core.jobs.settings import Settings, read_settings
 from core.jobs.tables.jobs import WorkerRow
 from core.jobs.workers import STILL_HEARD_OF_SECONDS
-from signforge.client.address import read_settings, url_of
+from signforge.client.address import url_of
 from worker.app import worker_name
 
 _ANSWER_SECONDS = 5.0

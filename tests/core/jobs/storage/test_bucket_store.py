@@ -209,7 +209,8 @@ def test_amazons_own_variables_do_as_well(
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET,
     }.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, f"{value}\n")  # as a mounted secret gives it
+    monkeypatch.setenv("SIGNFORGE_S3_REGION", "")
     store = open_store(Settings(artifacts=tmp_path, artifacts_url=f"s3://{bucket}"))
     store.check_writable()
     url = store.signed_url("encoders/enc_1/encoder.safetensors")
@@ -217,6 +218,15 @@ def test_amazons_own_variables_do_as_well(
     assert url.startswith(f"{s3.endpoint}/{bucket}/encoders/enc_1/encoder.safetensors?")
     assert ACCESS_KEY_ID in url
     assert SECRET not in url
+
+
+def test_a_prefix_is_kept_as_it_is(s3: S3Server, bucket: str, tmp_path: Path) -> None:
+    settings = Settings(
+        artifacts=tmp_path, **{**s3.settings(bucket), "artifacts_url": f"s3://{bucket}/a b/+é/"}
+    )
+    (tmp_path / "x").write_bytes(b"x")
+    open_store(settings).commit(tmp_path / "x", "uploads/x")
+    assert obstore.get(s3.objects(bucket), "a b/+é/uploads/x").bytes() == b"x"
 
 
 def test_a_writable_store_leaves_no_probe(s3: S3Server, bucket: str, store: ArtifactStore) -> None:
