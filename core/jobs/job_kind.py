@@ -97,16 +97,15 @@ class JobKind:
     """By a name that is unique among all kinds."""
 
     def __post_init__(self) -> None:
+        name = self.name
         if self.makes not in _FIELDS_OF_MAKERS:
-            raise ValueError(
-                f"A job of kind {self.name!r} cannot make any {self.makes}; set `makes` to None."
-            )
+            raise ValueError(f"A job of kind {name!r} cannot make any {self.makes}; set `makes` to None.")
         named = {field for reference in self.references.values() for field in _other_fields(reference)}
         needed = {*self.references, *named, *_FIELDS_OF_MAKERS[self.makes]}
         if lacking := sorted(needed - set(self.spec_type.model_fields)):
             raise ValueError(
                 f"{self.spec_type.__name__} has no field {', '.join(lacking)}, which the declaration of "
-                f"kind {self.name!r} needs; add it, or change `references` or `makes`."
+                f"kind {name!r} needs; add it, or change `references` or `makes`."
             )
 
     @property
