@@ -77,7 +77,7 @@ def test_results_of_two_corpora_are_not_mixed(tmp_path: Path) -> None:
 
     path = tmp_path / "results.jsonl"
     Results(path, "one").add({"key": "first"})
-    with pytest.raises(ResultsError, match="holds results of corpus one, these are of two; give another"):
+    with pytest.raises(ResultsError, match="holds results of corpus one, but this run is on corpus two"):
         Results(path, "two")
     assert len(Results(path).all) == 1, "to be shown, whatever they are of"
 

@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from signforge.cli import app
+from signforge.commands.submit import FileOrCommand
 from tests.docs.conftest import DOCS, PROJECT
 
 PAGES = [*sorted(DOCS.rglob("*.md")), PROJECT / "ARCHITECTURE.md", PROJECT / "CONTRIBUTING.md"]
@@ -27,8 +28,12 @@ def shown(page: Path) -> Iterator[str]:
 def command_of(words: list[str]) -> tuple[Any, list[str]]:
     """The command that these words call, and the words that follow it."""
     command = get_command(app)
-    while words and words[0] in getattr(command, "commands", {}):
-        command, words = command.commands[words[0]], words[1:]
+    while words and (commands := getattr(command, "commands", {})):
+        if words[0] not in commands and isinstance(command, FileOrCommand):
+            words = ["file", *words]
+        if words[0] not in commands:
+            break
+        command, words = commands[words[0]], words[1:]
     return command, words
 
 

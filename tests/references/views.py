@@ -43,11 +43,11 @@ def transformed(points: Tensor, matrices: Tensor) -> Tensor:
     return torch.einsum("bvij,btvj->btvi", matrices, points)
 
 
-def exchanged(points: Tensor, swapped: Tensor, *, mirror_trunk: bool) -> Tensor:
+def swapped(points: Tensor, chosen: Tensor, *, mirror_trunk: bool) -> Tensor:
     """Right and left hand in each other's place; with `mirror_trunk`, x -> 1 - x and the arms too, but for
     joints at (0, 0), which are missing or zeroed."""
     points = points.clone()
-    for clip in torch.nonzero(swapped).flatten().tolist():
+    for clip in torch.nonzero(chosen).flatten().tolist():
         view = points[clip].clone()
         points[clip, :, RIGHT], points[clip, :, LEFT] = view[:, LEFT], view[:, RIGHT]
         if mirror_trunk:

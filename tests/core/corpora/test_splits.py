@@ -165,9 +165,12 @@ def test_one_clip_of_one_name_on_both_sides_is_refused(given_splits: list[str | 
     [
         (
             {"by": "signer", "test": ["nobody"]},
-            "'nobody', but the corpus' signers are 'signer 0', 'signer 1'",
+            "'nobody', which the corpus does not have. Its signers are 'signer 0', 'signer 1'",
         ),
-        ({"by": "session", "test": ["nowhen"]}, "'nowhen', but the corpus' sessions are 'day 0'"),
+        (
+            {"by": "session", "test": ["nowhen"]},
+            "'nowhen', which the corpus does not have. Its sessions are 'day 0'",
+        ),
         (
             {"by": "signer", "test": ["signer 0", "signer 1"]},
             r"leaves 'train' empty \(train 0, test 4 clips\)",

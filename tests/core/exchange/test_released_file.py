@@ -150,7 +150,7 @@ def test_names_of_several_devices_and_what_an_encoder_does_not_need(checkpoint: 
         "unknown": 1,
         "unused": 3,
     }
-    assert "1 tensors of no known name were left out: encoder_q.embed.st_gcn_hand.a_new_one" in told.logs[0]
+    assert "1 tensors with unknown names were left out: encoder_q.embed.st_gcn_hand.a_new_one" in told.logs[0]
 
 
 def test_a_card_of_a_network_larger_than_the_file_is_refused_before_memory_is_taken(

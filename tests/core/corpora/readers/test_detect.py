@@ -61,9 +61,9 @@ def test_frames_beside_clips_are_ambiguous(saved: Save, tmp_path: Path) -> None:
     [
         (
             "{'descr': '<f8', 'fortran_order': False, 'shape': (999999999, 133, 3), }",
-            "promises 3191999996808",
+            "states 3191999996808",
         ),
-        ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 133, 3), }", "promises"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 133, 3), }", "states -3192"),
         ("{'descr': '<f8', 'fortran_order': True, 'shape': (1, 133, 3), }", "Fortran order"),
         ("{'descr': '|O', 'fortran_order': False, 'shape': (1, 133, 3), }", "pickled objects"),
         ("{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1, 133, 3), }", "pickled objects"),

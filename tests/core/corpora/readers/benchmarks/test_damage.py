@@ -76,7 +76,9 @@ def test_the_layout_is_recognised(tmp_path: Path, layout: str) -> None:
     result = read(tmp_path, wanted=layout)
     assert result.clips
     assert not result.report.skipped
-    with pytest.raises(CorpusError, match=rf"is {layout}, not mp_data. Set format \(--format\) to 'auto'"):
+    with pytest.raises(
+        CorpusError, match=rf"has the format {layout}, not mp_data. Set format \(--format\) to 'auto'"
+    ):
         read(tmp_path, wanted="mp_data")
 
 

@@ -140,7 +140,7 @@ def test_arrays_of_another_kind_are_refused(pack: Path) -> None:
         read(pack)
     (pack / "WLASL100/val_data_joint.npy").unlink()
     (pack / "WLASL100/train_label.pkl").unlink()
-    with pytest.raises(CorpusError, match=r"There is no train_label\.pkl beside"):
+    with pytest.raises(CorpusError, match=r"train_label\.pkl is missing beside"):
         read(pack)
 
 

@@ -101,8 +101,8 @@ def test_parts_of_packs_are_read_only_where_the_whole_is_not(
     np.testing.assert_array_equal(result.clips[1].clip.points, expected.clip.points)
     (note,) = (note for note in result.report.notes if "parts" in note)
     assert note == (
-        "2 parts of packs were not read (for example train_rank0_499.pkl), as the whole lies beside them "
-        "(train.pkl)."
+        "2 parts of packs were not read (for example train_rank0_499.pkl), because the complete pack was "
+        "found (train.pkl)."
     )
     whole.unlink()
     assert [clip.name for clip in read(pack).clips] == ["10899", "05237", "69422"]

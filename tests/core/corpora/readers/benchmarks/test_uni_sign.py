@@ -161,7 +161,7 @@ def test_of_several_subsets_one_is_chosen(folder: Path) -> None:
             {"keypoints": [np.zeros((1, 133, 3))] * 3, "start": 2, "end": 9},
             "'start' 2 and 'end' 9 are not a range within its 3",
         ),
-        ({"keypoints": np.full((3, 133, 3), 5.0)}, "x and y go at most 5, so they are not in pixels"),
+        ({"keypoints": np.full((3, 133, 3), 5.0)}, "x and y are at most 5, so they are not in pixels"),
         ({"keypoints": np.zeros((1, 10**6, 0, 3))}, "has 1000000 people or points; the limit is 1000"),
         ({"keypoints": np.zeros((1, 999, 0, 3))}, r"keypoints of shape \(999, 0, 3\); a person has 133"),
     ],

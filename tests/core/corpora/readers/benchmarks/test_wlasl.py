@@ -108,7 +108,7 @@ def test_identical_clips_in_two_official_splits_are_refused(official: Path, tmp_
     tested = next(path for path in poses if split_of[path.stem] == "test")
     shutil.copy(trained, tested)
     spec = {"name": "w", "source": str(official)}
-    with pytest.raises(SplitError, match="are identical but in"):
+    with pytest.raises(SplitError, match="are identical, but in"):
         import_corpus(ImportSpec.model_validate(spec), tmp_path, SilentObserver())
     allowed = ImportSpec.model_validate({**spec, "split": {"allow_overlap": True}})
     assert import_corpus(allowed, tmp_path, SilentObserver())["num_clips"] == 102
@@ -158,7 +158,7 @@ def test_a_video_of_two_glosses_is_refused(official: Path) -> None:
     glosses[1]["instances"].append(glosses[0]["instances"][0])
     path.write_text(json.dumps(glosses))
     with pytest.raises(
-        CorpusError, match=r"Clip '\d+' is listed as 'book' and as 'drink'; correct the lists"
+        CorpusError, match=r"Clip '\d+' is listed with two labels, 'book' and 'drink'\. Correct the lists"
     ):
         read(official)
 

@@ -102,7 +102,7 @@ def test_each_clip_may_have_its_own_size(saved: Save) -> None:
         ({"offsets": [0, 2, 4]}, "'offsets' must increase from 0 to the number of frames, 5"),
         ({"offsets": [0, 4, 2, 5]}, "'offsets' must increase"),
         ({"offsets": [0.0, 5.0]}, "'offsets' must be integers"),
-        ({"labels": [0, 1]}, r"'labels' must have one entry per clip, \(3,\)"),
+        ({"labels": [0, 1]}, r"'labels' must have one entry per clip, shape \(3,\)"),
         ({"labels": [0, 1, 2]}, "'labels' has values up to 2, but 'class_names' has only 2 names"),
         ({"labels": [0.5, 1, 1]}, "'labels' must hold integers or text"),
         ({"class_names": [1, 2]}, "'class_names' must be a list of text"),
