@@ -1,4 +1,4 @@
-"""Who asks: `Authorization: Bearer sf_<id>_<secret>`, its owner and its scopes."""
+"""Authentication by API key (`Authorization: Bearer sf_<id>_<secret>`) and authorisation by its scopes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ from core.jobs.scopes import Scope
 _log = logging.getLogger("signforge.api")
 
 _WHERE = (
-    "`signforge up` leaves its first API key in the file `api_key` of its data folder "
-    "(SIGNFORGE_DATA_FOLDER), and `signforge keys create` makes more."
+    "`signforge up` writes its first API key to the file `api_key` of its data folder "
+    "(SIGNFORGE_DATA_FOLDER). `signforge keys create` makes more."
 )
 
 
@@ -43,13 +43,13 @@ _bearer = HTTPBearer(
 
 
 def allowed(held: Sequence[str], needed: Scope) -> bool:
-    """Whether one of the scopes held includes the one needed."""
+    """Whether one of the scopes held includes the scope needed."""
     order = list(Scope)
     return any(order.index(scope) >= order.index(needed) for scope in order if scope.value in held)
 
 
 def caller_of(connection: Connection) -> Caller | None:
-    """Whoever proved to have sent a request (an ASGI scope), whether or not they may do what they ask."""
+    """The authenticated caller of a request (an ASGI scope), whether or not its scopes suffice."""
     caller: Caller | None = connection["state"].get("caller")
     return caller
 
@@ -70,11 +70,11 @@ def _caller_with(needed: Scope) -> Callable[..., Caller]:
 
 def _identify(service: Service, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     if credentials is None:
-        raise _unauthorised("This request carries no API key: send `Authorization: Bearer sf_...`.")
+        raise _unauthorised("This request has no API key: send `Authorization: Bearer sf_...`.")
     token = credentials.credentials
     if not token.startswith("sf_") or token.count("_") < 2:
         raise _unauthorised(
-            "This does not look like an API key: they read `sf_<id>_<secret>`.", "invalid_token"
+            "This is not an API key: API keys have the form `sf_<id>_<secret>`.", "invalid_token"
         )
     with reading(service.engine) as session:
         row = check(session, token)
@@ -87,12 +87,12 @@ def _identify(service: Service, credentials: HTTPAuthorizationCredentials | None
 
 
 def _note_use(service: Service, api_key_id: str) -> None:
-    """A request is not to fail because this could not be written; the next one tries again."""
+    """Record when a key was last used. A failure does not fail the request; the next request retries."""
     try:
         with transaction(service.engine) as session:
             note_use(session, api_key_id)
     except (DBAPIError, PoolTimeout) as error:
-        _log.warning("cannot write down that %s is in use: %s", api_key_id, type(error).__name__)
+        _log.warning("Cannot record the last use of API key %s: %s", api_key_id, type(error).__name__)
 
 
 def _unauthorised(detail: str, error: str | None = None) -> Problem:
@@ -103,16 +103,16 @@ def _unauthorised(detail: str, error: str | None = None) -> Problem:
 
 
 def forbidden(held: Sequence[str], needed: Scope, *, what: str = "This") -> Problem:
-    """What a caller gets whose API key does not allow it."""
+    """The 403 problem of an API key whose scopes do not allow the request."""
     has = ", ".join(held) or "none"
-    detail = f"{what} needs an API key with scope {needed.value!r}; this one has: {has}."
+    detail = f"{what} needs an API key with scope {needed.value!r}. This key has: {has}."
     challenge = f'Bearer realm="signforge", error="insufficient_scope", scope="{needed.value}"'
     return Problem(403, "insufficient-scope", detail, headers={"WWW-Authenticate": challenge})
 
 
 Reader = Annotated[Caller, Depends(_caller_with(Scope.READ))]
-"""A caller who may read what they own."""
+"""A caller with scope `read`, who may read what they own."""
 Submitter = Annotated[Caller, Depends(_caller_with(Scope.SUBMIT))]
-"""A caller who may create and cancel."""
+"""A caller with scope `submit`, who may create, cancel and delete."""
 Admin = Annotated[Caller, Depends(_caller_with(Scope.ADMIN))]
-"""A caller who may manage API keys."""
+"""A caller with scope `admin`, who may manage API keys and read the audit trail."""

@@ -1,4 +1,4 @@
-"""Entity tags and `If-None-Match` (RFC 9110, section 13)."""
+"""Conditional requests: entity tags and `If-None-Match` (RFC 9110, section 13)."""
 
 import zlib
 
@@ -6,7 +6,7 @@ from core.jobs.tables.jobs import JobRow
 
 
 def job_tag(job: JobRow, queue_position: int | None, waits_for: str | None = None) -> str:
-    """The entity tag of a job's document: its version, and while it waits its place and what it lacks."""
+    """The entity tag of a job: its version and, while queued, its queue position and what it waits for."""
     place = "" if queue_position is None else f"-{queue_position}"
     lack = "" if waits_for is None else f"-{zlib.crc32(waits_for.encode()):08x}"
     return f'"v{job.version}{place}{lack}"'

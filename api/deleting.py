@@ -1,4 +1,4 @@
-"""Answering a DELETE: the row first, then the files."""
+"""Deletion for DELETE requests: first mark the row, then remove the files."""
 
 from concurrent.futures import wait
 from pathlib import PurePosixPath
@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 2.0
 
 
 def delete_row(session: Session, row: DeletableT) -> str:
-    """Mark `row` as deleted and return the location of what is to be removed after the commit."""
+    """Mark `row` as deleted. Returns the location of the files to remove after the commit."""
     delete(session, row)
     if isinstance(row, UploadRow):
         return str(PurePosixPath(row.location).parent)  # the folder made for the file
@@ -21,8 +21,8 @@ def delete_row(session: Session, row: DeletableT) -> str:
 
 
 def remove_files(service: Service, location: str) -> None:
-    """Remove files that nothing refers to any more; those that resist do no harm, and are logged.
+    """Remove files that no row refers to. Files that cannot be removed are logged and left.
 
-    An object storage that hangs is not waited for: it must not take the threads that answer requests.
+    Waits at most 2 s, so that an object store that hangs does not block the threads that serve requests.
     """
     wait([service.store.delete_later([location])], timeout=_PATIENCE_SECONDS)

@@ -1,7 +1,8 @@
-"""Files that can be fetched in parts, resumed and verified (RFC 9110 section 14, RFC 9530).
+"""File downloads with range requests, resumption and digests (RFC 9110 section 14, RFC 9530).
 
-The entity tag is the file's sha256, so a resumed download can never mix two files. A store that can sign URLs
-sends its files itself; what its answer could not do right (a range that is to be ignored), is sent from here.
+The entity tag is the file's sha256, so a resumed download cannot mix two files. A store that can sign URLs
+gets a redirect. A request with a range that must be ignored is served from here, since the store would not
+ignore it.
 """
 
 import base64
@@ -22,11 +23,11 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re
 def send_artifact(
     request: Request, store: ArtifactStore, location: str, *, sha256: str, filename: str, media_type: str
 ) -> Response:
-    """Answer a GET or HEAD for a whole file, or for the one range of bytes that is asked for.
+    """Serve a GET or HEAD of a whole file, or of one requested range of bytes.
 
     Raises:
-        Problem: the range lies past the end (416), or the file is gone from storage (410).
-        StorageAway: the object store does not answer (503).
+        Problem: the range starts after the end of the file (416), or the file is no longer in storage (410).
+        StorageAway: the object store does not respond (503).
     """
     size = _size_of(store, location)
     headers = _headers(sha256, filename)
@@ -48,10 +49,10 @@ def send_artifact(
 
 
 def parse_range(header: str, size: int) -> range | None:
-    """The bytes a `Range` header asks for of a file of `size` bytes.
+    """Parse a `Range` header for a file of `size` bytes.
 
-    None where the header is to be ignored, as RFC 9110 wants for anything malformed and allows for several
-    ranges at once. An empty range stands for one that cannot be satisfied.
+    Returns None where the header must be ignored: RFC 9110 requires it for malformed ranges and allows it for
+    several ranges. Returns an empty range where the range cannot be satisfied.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or match.groups() == ("", ""):
@@ -66,13 +67,13 @@ def parse_range(header: str, size: int) -> range | None:
 
 
 def content_disposition(filename: str) -> str:
-    """`attachment` with a name that is safe in a header (RFC 6266) and on any file system."""
+    """A `Content-Disposition: attachment` value whose file name is safe in headers (RFC 6266) and on disk."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def repr_digest(sha256: str) -> str:
-    """`Repr-Digest` of a file whose sha256 is given in hexadecimal."""
+    """The `Repr-Digest` value of a sha256 given in hexadecimal."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
@@ -99,6 +100,6 @@ def _wanted(request: Request, tag: str, size: int) -> range | None:
         return None
     wanted = parse_range(header, size)
     if wanted is not None and len(wanted) == 0:
-        detail = f"{header!r} lies outside the file, which has {size} bytes."
+        detail = f"Range {header!r} is outside the file, which has {size} bytes."
         raise Problem(416, "range-not-satisfiable", detail, headers={"Content-Range": f"bytes */{size}"})
     return wanted

@@ -1,7 +1,7 @@
-"""A job's events as they happen: server-sent events that can be resumed and that end.
+"""Server-sent event streams of a job's events: resumable, ending after the job's last event.
 
-The database is looked at in a thread every so often, so any number of API processes can serve any job. All
-listeners of a process that have come equally far share a look, so a thousand cost no more looks than one.
+The database is polled in a thread, so any API process can serve any job. Listeners of one process that wait
+for the same job and sequence share one poll, so a thousand listeners cost no more queries than one.
 """
 
 import json
@@ -19,69 +19,69 @@ from core.jobs.states import FINAL, State
 from core.jobs.tables.jobs import JobRow
 
 POLL_SECONDS = 0.3
-"""Between looks at the database."""
+"""Seconds between polls of the database."""
 HEARTBEAT_SECONDS = 15.0
-"""A silent stream says this often that it is alive, so that proxies keep it open."""
+"""A stream without events sends a keepalive comment this often, so that proxies keep it open."""
 RECONNECT_MILLISECONDS = 1000
-"""How soon a client that lost the stream comes back."""
-_BATCH = 500
+"""How long a client waits before it reconnects."""
+_MAX_EVENTS = 500
 
 
 @dataclass(frozen=True)
-class Glance:
-    """What one look at a job found."""
+class Poll:
+    """The result of one poll of a job's events."""
 
     events: list[EventResponse]
     finished: bool
-    """Whether nothing will ever follow these."""
+    """Whether these are the job's last events."""
 
 
-def glance(service: Service, job_id: str, after: int, *, limit: int = _BATCH) -> Glance:
-    """Look for events of a job beyond sequence `after`."""
+def poll_events(service: Service, job_id: str, after: int, *, limit: int = _MAX_EVENTS) -> Poll:
+    """Read a job's events after sequence `after`."""
     with reading(service.engine) as session:
         events = [event_of(row) for row in events_after(session, job_id, after, limit)]
         job = session.get_one(JobRow, job_id)
         reached = events[-1].sequence if events else after
-        return Glance(events, State(job.state) in FINAL and reached >= job.last_event)
+        return Poll(events, State(job.state) in FINAL and reached >= job.last_event)
 
 
 @dataclass(frozen=True)
-class _News:
-    """What a look found for listeners, encoded once for all of them."""
+class _Batch:
+    """New events, encoded once for all listeners."""
 
     encoded: bytes
     reached: int
-    """The sequence from which a listener goes on."""
+    """The sequence after which a listener continues."""
     finished: bool
 
 
 async def event_stream(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
-    """Yield a job's events beyond `after` until its last one, or until the server stops."""
+    """Yield a job's events after `after` until its last one, or until the server stops."""
     yield format_sse_event(retry=RECONNECT_MILLISECONDS)
     while not service.stopping.is_set():
         try:
-            news = await service.watches.first(
+            batch = await service.watches.first(
                 ("events", job_id, after),
-                partial(_fetch_news, service, job_id, after),
+                partial(_next_batch, service, job_id, after),
                 poll_seconds=POLL_SECONDS,
                 within_seconds=HEARTBEAT_SECONDS,
             )
         except TimeoutError:
             yield KEEPALIVE_COMMENT
             continue
-        yield news.encoded
-        if news.finished:
+        yield batch.encoded
+        if batch.finished:
             return
-        after = news.reached
+        after = batch.reached
 
 
-def _fetch_news(service: Service, job_id: str, after: int) -> _News | None:
-    """What there is to say; nothing new to say is an answer only when the server stops."""
-    seen = glance(service, job_id, after)
-    if not (seen.events or seen.finished or service.stopping.is_set()):
+def _next_batch(service: Service, job_id: str, after: int) -> _Batch | None:
+    """The events after `after`. None if there are none yet; an empty batch only when the server stops."""
+    poll = poll_events(service, job_id, after)
+    if not (poll.events or poll.finished or service.stopping.is_set()):
         return None
-    reached = seen.events[-1].sequence if seen.events else after
-    return _News(b"".join(_encoded(event) for event in seen.events), reached, seen.finished)
+    reached = poll.events[-1].sequence if poll.events else after
+    return _Batch(b"".join(_encoded(event) for event in poll.events), reached, poll.finished)
 
 
 def _encoded(event: EventResponse) -> bytes:

@@ -1,7 +1,7 @@
-"""Types of bodies and fields that follow the registry of job kinds.
+"""Pydantic types of request bodies and fields that follow the registry of job kinds.
 
-FastAPI and pydantic build types once, when modules are imported. These look the registry up whenever they
-validate or describe, so that kinds which are registered later count too.
+FastAPI and pydantic build types once, when modules are imported. These types read the registry at each
+validation and each schema generation, so kinds that are registered later are included.
 """
 
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ class _OfAnyKind:
 
 
 class _Kind:
-    """The name of a kind; only requests are checked, since a stored job may be of a kind unknown here."""
+    """The name of a kind, not validated: a stored job may be of a kind that this process does not know."""
 
     @staticmethod
     def __get_pydantic_json_schema__(_schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -35,7 +35,7 @@ class _Kind:
 
 
 class _RegisteredKind(_Kind):
-    """The name of a registered kind."""
+    """The name of a kind, validated to be registered."""
 
     @staticmethod
     def __get_pydantic_core_schema__(_source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -56,6 +56,6 @@ def _registered(name: str) -> str:
 SubmittedSpec = Annotated[JobSpec, _OfAnyKind()]
 """The body of a submission."""
 KindFilter = Annotated[str, _RegisteredKind()]
-"""A kind that a request asks for."""
+"""A kind in a request's filter."""
 KindName = Annotated[str, _Kind()]
-"""A kind in an answer."""
+"""A kind in a response."""

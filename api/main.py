@@ -1,4 +1,4 @@
-"""The HTTP service: `create_app` makes the application, `python -m api.main` serves it."""
+"""The HTTP service: `create_app` builds the FastAPI application, `python -m api.main` serves it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,7 +59,7 @@ _GRACE_SECONDS = 10
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application; its database is opened when it starts and closed when it stops."""
+    """Return the application. Its database is opened at startup and closed at shutdown."""
     provider = tracer_provider(settings, "api")
     app = FastAPI(
         title="signforge",
@@ -75,9 +75,9 @@ def create_app(settings: Settings) -> FastAPI:
             "tracer_provider": provider,
             "metrics": False,
             "logs": False,
-            "operation_spans": False,  # so that a job hangs below its request itself
+            "operation_spans": False,  # so that a job's span is a direct child of its request's span
             "auto_configure": False,
-            "exclude": _is_of_no_interest,
+            "exclude": _is_untraced,
         },
     )
     app.state.tracer_provider = provider
@@ -106,13 +106,13 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 class ApiServer(uvicorn.Server):
-    """Uvicorn, telling the open event streams and long polls that it is asked to stop.
+    """Uvicorn server that ends open event streams and long polls when it receives a stop signal.
 
-    It would wait for them before it tells the application, and they would never end.
+    Uvicorn alone waits for open responses before it stops the application, and these would not end.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Pass the signal on."""
+        """Set `Service.stopping`, then handle the signal as uvicorn does."""
         service: Service | None = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]
         if service is not None:
             service.stopping.set()
@@ -120,7 +120,7 @@ class ApiServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve with settings from the environment, on a database that is brought up to date first."""
+    """Migrate the database, then serve with settings from the environment."""
     settings = settings_or_exit()
     log_lines.configure("api", settings)
     engine = open_database(settings.resolved_database_url)
@@ -150,8 +150,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(app.state.tracer_provider.shutdown)
 
 
-def _is_of_no_interest(scope: Scope) -> bool:
-    """Questions that machines ask every few seconds have no trace."""
+def _is_untraced(scope: Scope) -> bool:
+    """Whether a request is a frequent probe or scrape, which gets no trace."""
     return scope["path"] in ("/healthz", "/readyz", "/metrics")
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document lists, for those that check a request against it."""
+"""Look-ups in the OpenAPI document: an operation's query parameters and a path's methods."""
 
 from fastapi import FastAPI
 from starlette.routing import compile_path
@@ -17,7 +17,7 @@ def query_parameters(app: FastAPI, operation_id: str) -> list[str]:
 
 
 def methods_at(app: FastAPI, path: str) -> list[str]:
-    """The methods that a request's path takes; none for a path that is not in the document."""
+    """The methods of a path; empty for a path that is not in the document."""
     found = {
         method.upper()
         for template, operations in app.openapi()["paths"].items()

@@ -1,4 +1,4 @@
-"""Finding what the caller owns. Somebody else's things are, to them, not there."""
+"""Row look-up limited to the caller's own rows. Rows of other owners answer 404."""
 
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ def owned(
     """Return the caller's row of that id.
 
     Raises:
-        Problem: there is none, it is deleted, or it is somebody else's (404 either way).
+        Problem: there is none, it is deleted, or it belongs to another owner (404 in each case).
     """
     row = session.get(row_type, identifier)
     if row is None or row.owner != caller.owner or (_is_deleted(row) and not also_deleted):

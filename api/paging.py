@@ -1,6 +1,6 @@
-"""Lists, newest first, page by page: keyset cursors on (created_at, id).
+"""Pagination of lists, newest first, with keyset cursors on (created_at, id).
 
-A cursor names the last row of a page, so rows that arrive or vanish between two pages shift nothing.
+A cursor names the last row of a page, so rows added or deleted between two requests do not shift pages.
 """
 
 import base64
@@ -25,24 +25,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 LARGEST_NUMBER = 2**53 - 1
-"""What every database and every JSON reader can hold exactly."""
+"""The largest integer that every database and every JSON reader represents exactly."""
 
 
 class PageQuery(BaseModel):
-    """Which part of a list to send."""
+    """Which page of a list to return."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    """Most items on a page."""
+    """Maximum number of items on a page."""
     cursor: Annotated[str, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"})] | None = None
-    """`next_cursor` of the page before; absent for the first page."""
+    """`next_cursor` of the previous page. Omit it for the first page."""
 
 
 def page_of(
     session: Session, query: Select[Any], row_type: type[RowT], page: PageQuery
 ) -> tuple[list[RowT], str | None]:
-    """Return one page of `query`, newest first, and the cursor of the next page, if there is one."""
+    """Return one page of `query`, newest first, and the cursor of the next page or None."""
     if page.cursor is not None:
         created_at, identifier = decode_cursor(page.cursor)
         after = tuple_(literal(created_at, row_type.created_at.type), literal(identifier))
@@ -56,16 +56,16 @@ def page_of(
 
 
 def encode_cursor(created_at: datetime, identifier: str) -> str:
-    """The cursor of a row, exact to the microsecond."""
+    """Encode the cursor of a row, exact to the microsecond."""
     text = f"{(created_at - _EPOCH) // _MICROSECOND}:{identifier}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> tuple[datetime, str]:
-    """Undo `encode_cursor`.
+    """Decode a cursor made by `encode_cursor`.
 
     Raises:
-        Problem: this was never a cursor of ours (422).
+        Problem: it is not a cursor of this API (422).
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -79,12 +79,15 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
 
 
 def link_next(request: Request, response: Response, next_cursor: str | None) -> None:
-    """Add `Link: <...>; rel="next"` where there is a next page; relative, so that any proxy's host holds."""
+    """Add `Link: <...>; rel="next"` if there is a next page. The URL is relative, to work behind proxies."""
     if next_cursor is not None:
         following = request.url.include_query_params(cursor=next_cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
 
 
 def _unknown(cursor: str) -> Problem:
-    detail = f"{cursor[:40]!r} is no cursor: send `next_cursor` of the page before, or none for the first."
+    detail = (
+        f"{cursor[:40]!r} is not a cursor. Send `next_cursor` of the previous page, or omit `cursor` for the "
+        "first page."
+    )
     return unfit("/cursor", detail, location="query")

@@ -1,8 +1,8 @@
-"""Every error as RFC 9457 `application/problem+json`: what is wrong, with which value, and what to change.
+"""Error responses as RFC 9457 `application/problem+json`: what is wrong, the value, and what to change.
 
-Routes raise `Problem`; the handlers installed here turn that, our own error tree, FastAPI's validation errors
-and the router's 404 and 405 into one form. Nothing else is told: a fault of ours is logged under its request
-id and answered with that id alone.
+Routes raise `Problem`. The handlers installed here convert `Problem`, the project's error tree, FastAPI's
+validation errors and the router's 404 and 405 to this form. An internal error is logged under its request id;
+its response has that id and no details.
 """
 
 import logging
@@ -38,9 +38,9 @@ _ROUTER_TYPES = {400: "malformed-request", 404: "not-found", 405: "method-not-al
 
 
 class Problem(HTTPException):
-    """An answer other than the one asked for.
+    """An error response.
 
-    `name` is the stable end of the problem's type URI; `members` are further members of the document.
+    `name` is the stable last part of the problem's type URI. `members` are extra members of the document.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class Problem(HTTPException):
 
 
 def not_found(noun: str, identifier: str) -> Problem:
-    """What an unknown id gets, and just the same somebody else's."""
+    """The 404 problem of an unknown id. An id of another owner gets the same."""
     return Problem(404, "not-found", f"You have no {noun} {identifier!r}.")
 
 
 def unfit(pointer: str, detail: str, *, code: str = "value_error", location: str = "body") -> Problem:
-    """One field of the request that cannot be used."""
+    """The 422 problem of one invalid field of a request."""
     return invalid([Fault(location=location, pointer=pointer, detail=detail, code=code)])
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """Fields of the request that cannot be used."""
-    detail = faults[0].detail if len(faults) == 1 else f"{len(faults)} fields cannot be used; see errors."
+    """The 422 problem of invalid fields of a request."""
+    detail = faults[0].detail if len(faults) == 1 else f"{len(faults)} fields are invalid; see `errors`."
     return Problem(422, "invalid-request", detail, faults=faults)
 
 
 def problem_response(request: Request, problem: Problem) -> JSONResponse:
-    """Write `problem` as the answer to `request`."""
+    """Return `problem` as the response to `request`."""
     request_id = request_id_of(request.scope)
     document = {
         "type": f"urn:signforge:problem:{problem.name}",
@@ -93,13 +93,13 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
 
 
 def internal_error_response(request: Request) -> JSONResponse:
-    """The answer to a request that a fault of ours broke; the log has the rest."""
-    detail = "The service failed at this request. Its log has the details under this request_id."
+    """The 500 response to a request that failed by an internal error."""
+    detail = "The service failed to process this request. Its log has the details under this request_id."
     return problem_response(request, Problem(500, "internal-error", detail))
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem."""
+    """Make `app` return every error as a problem document."""
     for error_type in (RequestValidationError, UserError, StorageError, RouterException):
         app.add_exception_handler(error_type, _handle)
     for outage in (OperationalError, PoolTimeout):
@@ -111,8 +111,8 @@ async def _handle(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _handle_outage(request: Request, error: Exception) -> JSONResponse:
-    _log.error("The database does not answer.", exc_info=error)
-    detail = "The service's database does not answer at the moment; try again. /readyz says what is missing."
+    _log.error("The database does not respond.", exc_info=error)
+    detail = "The service's database does not respond. Retry later; /readyz lists what is unavailable."
     return problem_response(request, Problem(503, "unavailable", detail, headers={"Retry-After": "2"}))
 
 
@@ -149,9 +149,7 @@ def _user_problem(error: UserError) -> Problem:
 
 def _storage_problem(request: Request, error: StorageAway) -> Problem:
     _log.error("%s %s", request_id_of(request.scope), error)
-    detail = (
-        "The service's object storage does not answer at the moment; try again. /readyz says what is missing."
-    )
+    detail = "The service's object store does not respond. Retry later; /readyz lists what is unavailable."
     return Problem(503, "unavailable", detail, headers={"Retry-After": "2"})
 
 
@@ -163,11 +161,11 @@ def _quota_problem(error: QuotaExceeded) -> Problem:
 
 def _validation_problem(request: Request, error: RequestValidationError) -> Problem:
     if is_undeclared_json(error):
-        came_as = request.headers.get("content-type", "no Content-Type at all")
+        content_type = request.headers.get("content-type", "")
         return Problem(
             415,
             "unsupported-media-type",
-            f"The body came as {came_as!r}; send JSON with `Content-Type: application/json`.",
+            f"The body has Content-Type {content_type!r}. Send JSON with `Content-Type: application/json`.",
         )
     return invalid(faults_of(request, error))
 
@@ -176,7 +174,7 @@ def _router_problem(request: Request, error: RouterException) -> Problem:
     name = _ROUTER_TYPES.get(error.status_code, f"http-{error.status_code}")
     detail = str(error.detail)
     if error.status_code == 404:
-        detail = f"There is nothing at {request.url.path}; /docs lists what there is."
+        detail = f"The path {request.url.path} does not exist. /docs lists all operations."
     headers = dict(error.headers or {})
     if error.status_code == 405:  # the router names the methods of its first match only
         headers["Allow"] = ", ".join(methods_at(request.app, request.url.path)) or headers["Allow"]

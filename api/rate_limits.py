@@ -1,6 +1,6 @@
-"""How often one caller may ask: a token bucket for each, in the memory of this process.
+"""Rate limiting: one token bucket per caller, in the memory of this process.
 
-The IETF's `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-10) tell callers where they stand.
+Responses report the state of the bucket in `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-10).
 """
 
 import hashlib
@@ -14,53 +14,53 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-_MOST_REMEMBERED = 10_000
-"""Callers; whoever was silent for longest is forgotten first, and by then their bucket is full again."""
+_MAX_CALLERS = 10_000
+"""Callers to remember. The least recently active is evicted first; by then its bucket is full again."""
 _IPV6_PREFIX = 64
-"""Bits of an IPv6 address that a provider gives to one customer."""
+"""Prefix length of the IPv6 network that a provider assigns to one customer."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """So many requests a minute in the long run, and so many at once after a silence."""
+    """A rate limit: sustained requests per minute, and the burst that a full bucket allows."""
 
     per_minute: float
     burst: int
 
     @property
     def per_second(self) -> float:
-        """How fast a bucket fills."""
+        """Tokens added to a bucket per second."""
         return self.per_minute / 60
 
 
 @dataclass(frozen=True)
 class Admission:
-    """Whether a request may pass, and where its sender then stands."""
+    """Whether a request is allowed, and the state of its caller's bucket afterwards."""
 
     allowed: bool
     remaining: int
     retry_after: int
-    """Seconds until one more would pass."""
+    """Seconds until one more request is allowed."""
     full_after: int
-    """Seconds until as many as ever would pass at once."""
+    """Seconds until the bucket is full."""
 
 
 class TokenBuckets:
-    """One bucket for each name, filling at a rate, emptied by one with every request."""
+    """Token buckets by name. Each fills at a rate and loses one token per request."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, rate: Rate) -> Admission:
-        """Take one token out of the bucket `name`, if there is one."""
+        """Take one token from the bucket `name`, if it has one."""
         at = self._clock()
         tokens, since = self._buckets.pop(name, (float(rate.burst), at))
         tokens = min(float(rate.burst), tokens + (at - since) * rate.per_second)
         allowed = tokens >= 1
         tokens -= 1 if allowed else 0
         self._buckets[name] = (tokens, at)
-        if len(self._buckets) > _MOST_REMEMBERED:
+        if len(self._buckets) > _MAX_CALLERS:
             self._buckets.popitem(last=False)
         return Admission(
             allowed=allowed,
@@ -71,18 +71,18 @@ class TokenBuckets:
 
 
 class Callers:
-    """Whose bucket a request is to be counted against, without asking the database.
+    """Chooses the bucket of a request without querying the database.
 
-    A credential has a bucket of its own from the moment it was accepted; until then, and after it was
-    refused, its sender's address is charged. So made-up credentials gain nothing, and nobody can empty the
-    bucket of an API key whose secret they do not know.
+    A credential has its own bucket once it was accepted. Before that, and after it was refused, the sender's
+    address is charged. So invented credentials gain nothing, and emptying the bucket of an API key takes its
+    secret.
     """
 
     def __init__(self) -> None:
         self._accepted: OrderedDict[str, None] = OrderedDict()
 
     def name_of(self, scope: Scope) -> str:
-        """The name of the bucket to charge."""
+        """The name of the bucket that a request is charged to."""
         credential = _credential_of(scope)
         if credential is None or credential not in self._accepted:
             return _address_of(scope)
@@ -90,13 +90,13 @@ class Callers:
         return credential
 
     def learn(self, scope: Scope, *, accepted: bool) -> None:
-        """Note what became of a request's credential."""
+        """Record whether a request's credential was accepted."""
         credential = _credential_of(scope)
         if credential is None:
             return
         if accepted:
             self._accepted[credential] = None
-            if len(self._accepted) > _MOST_REMEMBERED:
+            if len(self._accepted) > _MAX_CALLERS:
                 self._accepted.popitem(last=False)
         else:
             self._accepted.pop(credential, None)
@@ -104,14 +104,14 @@ class Callers:
 
 @dataclass(frozen=True)
 class RequestRates:
-    """Who asked how often, as far as this process knows."""
+    """The rate limiting state of one process."""
 
     buckets: TokenBuckets = field(default_factory=TokenBuckets)
     callers: Callers = field(default_factory=Callers)
 
 
 def _credential_of(scope: Scope) -> str | None:
-    """A digest, so that no secret lies in memory for longer than its request."""
+    """A digest of the credential, so that no secret stays in memory after its request."""
     header = Headers(scope=scope).get("authorization")
     return None if header is None else hashlib.sha256(header.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""A fresh id for every request: in a response header, in each problem, and in the log."""
+"""Request ids: a new id for every request, in a response header, in each problem and in the log."""
 
 import logging
 import time
@@ -25,9 +25,10 @@ def request_id_of(scope: Scope) -> str:
 
 
 class RequestIds:
-    """Gives each request its id, logs how it went, and lets `answer_internal_error` answer faults of ours.
+    """Middleware that assigns request ids, logs each request and handles internal errors.
 
-    `observe` is told the status and how many seconds the answer took to begin.
+    `answer_internal_error` builds the response to an internal error. `observe` gets the status and the
+    seconds until the response began.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class RequestIds:
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            _log.info("The client went away.")
+            _log.info("The client disconnected.")
         except Exception:
             _log.exception("The request failed.")
             if answer.status is not None:
-                raise  # too late for another answer: the server must cut the connection
+                raise  # too late for another response: the server must close the connection
             await self._answer_internal_error(Request(scope))(scope, receive, answer.send)
         ended = time.perf_counter()
         self._observe(scope, answer.status, (answer.began or ended) - began)
@@ -66,13 +67,13 @@ class RequestIds:
 
 
 def _about(scope: Scope) -> dict[str, Any]:
-    """The job, where one is named in the path; what stands there may also be a key, by mistake."""
+    """The job id in the path, if there is one. Other text is left out: it may be an API key, by mistake."""
     job_id = str(scope.get("path_params", {}).get("job_id", ""))
     return {"job_id": job_id} if job_id.startswith("job_") else {}
 
 
 class _Answer:
-    """An answer on its way out: names it, and remembers whether it has begun."""
+    """Adds the request id to a response, and records its status and when it began."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope

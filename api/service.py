@@ -1,4 +1,4 @@
-"""What the running service has open, and how a route gets it."""
+"""Resources of the running API (settings, database, artifact store) and the dependency that provides them."""
 
 import threading
 from dataclasses import dataclass, field
@@ -21,15 +21,15 @@ class Service:
     engine: Engine
     store: ArtifactStore
     stopping: threading.Event = field(default_factory=threading.Event)
-    """Set when the server is asked to stop; open event streams and long polls then end."""
+    """Set when the server receives a stop signal. Open event streams and long polls then end."""
     rates: RequestRates = field(default_factory=RequestRates)
-    """How often each caller asked lately."""
+    """Rate limiting state of each caller."""
     watches: Watches = field(default_factory=Watches)
-    """What open event streams wait for."""
+    """Polls shared by open event streams."""
 
 
 def service_of(request: Request) -> Service:
-    """The service that answers this request."""
+    """The resources of the application that handles this request."""
     service = request.app.state.service
     assert isinstance(service, Service), "the lifespan has not begun"
     return service

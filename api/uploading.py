@@ -1,4 +1,4 @@
-"""Getting a file from a request into the store: streamed, counted, hashed, and there whole or not at all."""
+"""Uploads into the artifact store: streamed, size-limited, hashed, and stored whole or not at all."""
 
 import base64
 import binascii
@@ -25,11 +25,11 @@ _SHA256 = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
 
 
 async def receive(service: Service, chunks: AsyncIterator[bytes], filename: str) -> Received:
-    """Write `chunks` to a new file of the artifact store, a block at a time and off the event loop.
+    """Write `chunks` to a new file of the artifact store, block by block, outside the event loop.
 
     Raises:
-        TooLarge: more came than the service allows (413).
-        StorageError: the disk is full (507), or the object store does not answer (503).
+        TooLarge: the file is larger than the service allows (413).
+        StorageError: the disk is full (507), or the object store does not respond (503).
     """
     with service.store.receiving(service.settings.max_upload_bytes, filename=filename) as receiver:
         block = bytearray()
@@ -43,10 +43,10 @@ async def receive(service: Service, chunks: AsyncIterator[bytes], filename: str)
 
 
 def promised_sha256(header: str | None) -> str | None:
-    """The sha256, in hexadecimal, that a `Repr-Digest` header promises, if there is one.
+    """The sha256 of a `Repr-Digest` header in hexadecimal, or None without that header.
 
     Raises:
-        Problem: a digest that is not a sha-256, or is malformed (422).
+        Problem: the digest is not a sha-256 or is malformed (422).
     """
     if header is None:
         return None
@@ -62,7 +62,7 @@ def promised_sha256(header: str | None) -> str | None:
 
 
 def require_digest(service: Service, received: Received, promised: str | None) -> None:
-    """Remove and refuse a file that is not what was promised.
+    """Remove a received file and refuse it if its digest is not the promised one.
 
     Raises:
         Problem: the digests differ (422).
@@ -70,15 +70,18 @@ def require_digest(service: Service, received: Received, promised: str | None) -
     if promised is None or promised == received.sha256:
         return
     discard(service, received)
-    detail = f"What arrived has Repr-Digest {repr_digest(received.sha256)}, not the one sent; send it again."
+    detail = (
+        f"The received file has Repr-Digest {repr_digest(received.sha256)}, which differs from the one in "
+        "the header. Send the file again."
+    )
     raise Problem(422, "digest-mismatch", detail)
 
 
 def record(session: Session, service: Service, *, owner: str, filename: str, received: Received) -> UploadRow:
-    """Make a file that has arrived known as an upload of `owner`.
+    """Add the row of a received file as an upload of `owner`.
 
     Raises:
-        QuotaExceeded: it is more than they may store.
+        QuotaExceeded: the owner's storage quota has no room for it.
     """
     make_room(session, Quotas.of(service.settings), owner=owner, more_bytes=received.size_bytes)
     row = UploadRow(
@@ -96,8 +99,8 @@ def record(session: Session, service: Service, *, owner: str, filename: str, rec
 
 
 def discard(service: Service, received: Received) -> None:
-    """Remove a file that has arrived, with the folder made for it; garbage is left if the store is away."""
+    """Remove a received file with its folder. On failure it is left for garbage collection."""
     try:
         service.store.delete(received.location.rpartition("/")[0])
     except StorageError as error:
-        _log.warning("%s is left behind: %s", received.location, error)
+        _log.warning("Cannot remove the unused file %s: %s", received.location, error)

@@ -1,6 +1,6 @@
-"""What every operation asks of a URL.
+"""URL checks of every operation: no unknown query parameters, no null characters in ids.
 
-No parameter that it does not know, for a misspelt `dry_run` must not submit, and no id that cannot be one.
+Unknown parameters are refused because a misspelt `dry_run` must not submit a job.
 """
 
 from fastapi import Request
@@ -11,7 +11,7 @@ from api.validation import Fault, near
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """A dependency of every versioned operation.
+    """Refuse query parameters that the operation does not have. A dependency of every versioned operation.
 
     Raises:
         Problem: the query has a parameter that the OpenAPI document does not list for this operation (422).
@@ -25,10 +25,10 @@ async def refuse_unknown_parameters(request: Request) -> None:
 
 
 async def refuse_null_characters(request: Request) -> None:
-    """A dependency of every versioned operation: PostgreSQL takes no text with a null character.
+    """Refuse ids with a null character, which PostgreSQL cannot store. A dependency of every operation.
 
     Raises:
-        Problem: an id in the path has one, so there is nothing of that id (404).
+        Problem: an id in the path has a null character, so no resource has that id (404).
     """
     for name, value in request.path_params.items():
         if "\0" in str(value):
@@ -36,6 +36,6 @@ async def refuse_null_characters(request: Request) -> None:
 
 
 def _fault(name: str, known: list[str]) -> Fault:
-    hint = near(name, known) if known else " It takes none."
+    hint = near(name, known) if known else " This operation takes none."
     detail = f"There is no query parameter {name!r}.{hint}"
     return Fault(location="query", pointer=f"/{name}", detail=detail, code="extra_forbidden")

@@ -1,4 +1,4 @@
-"""Pydantic's findings in a researcher's words: which field, what it got, and which name was meant."""
+"""Validation errors in plain words: the field, its value, and near names for misspelt ones."""
 
 import difflib
 import types
@@ -20,30 +20,30 @@ class Fault(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     location: str
-    """Where the field was sent: `body`, `query`, `path` or `header`."""
+    """Part of the request that has the field: `body`, `query`, `path` or `header`."""
     pointer: str
-    """JSON pointer (RFC 6901) of the field within that place; empty means the whole of it."""
+    """JSON pointer (RFC 6901) of the field within that part. Empty for the whole part."""
     detail: str
     """What is wrong and what to change."""
     code: str
-    """A stable word for the kind of fault."""
+    """Stable identifier of the kind of fault."""
 
 
 def is_undeclared_json(error: RequestValidationError) -> bool:
-    """Whether a body was sent without being declared as JSON, as `curl -d` does."""
+    """Whether a body came without a JSON Content-Type, as `curl -d` sends it."""
     return isinstance(error.body, bytes) and any(tuple(found["loc"]) == ("body",) for found in error.errors())
 
 
 def faults_of(request: Request, error: RequestValidationError) -> list[Fault]:
-    """Every fault FastAPI found in a request."""
+    """All faults that FastAPI found in a request."""
     return [fault_of(found, _body_type(request)) for found in error.errors()]
 
 
 def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:
-    """One finding of pydantic (an item of `ValidationError.errors()`) as a fault.
+    """Convert one pydantic error (an item of `ValidationError.errors()`) to a fault.
 
-    A leading `body` or `query` in its `loc` says where the field was sent; `body_type` is what the body is
-    parsed into, from which near names are taken.
+    A leading `body` or `query` in its `loc` names the part of the request. `body_type` is the model of the
+    body; its fields provide the near names.
     """
     location, path = _where(found["loc"])
     code = str(found["type"])
@@ -60,7 +60,7 @@ def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` where something known is near, else what there is."""
+    """A hint for a misspelt word: ` Did you mean 'x'?` if a known word is near, else all known words."""
     names = list(known)
     found = difflib.get_close_matches(word, names, n=1)
     return f" Did you mean {found[0]!r}?" if found else f" There are: {', '.join(names)}."
@@ -74,8 +74,8 @@ def _where(loc: Sequence[str | int]) -> tuple[str, tuple[str | int, ...]]:
 
 def _kind_detail(found: Mapping[str, Any]) -> str:
     if found["type"] == "union_tag_not_found":
-        return f"The body does not say what kind of job it asks for: set `kind`. {_kinds()}"
-    return f"There is no kind of job {found['ctx']['tag']!r}.{near(found['ctx']['tag'], KINDS)}"
+        return f"The body has no `kind`, which names the kind of job. {_kinds()}"
+    return f"There is no job kind {found['ctx']['tag']!r}.{near(found['ctx']['tag'], KINDS)}"
 
 
 def _kinds() -> str:
@@ -102,7 +102,7 @@ def _fields_at(model: object, path: Sequence[str | int]) -> list[str]:
 
 
 def _model_fields(annotation: object) -> Mapping[str, Any]:
-    """Fields of a model, also where it stands in a union with None."""
+    """Fields of a model, also of a model in a union with None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation.model_fields
     if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):

@@ -1,4 +1,4 @@
-"""Waiting for something in the database on behalf of many: listeners of the same thing share each look."""
+"""Shared database polling: listeners that wait for the same thing share one poll."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ class _Watch:
 
 
 class Watches:
-    """The watches of one process and event loop, at most one for each key, however many listen."""
+    """The polls of one process and event loop: at most one per key, for any number of listeners."""
 
     def __init__(self) -> None:
         self._watches: dict[Hashable, _Watch] = {}
@@ -30,12 +30,12 @@ class Watches:
         poll_seconds: float,
         within_seconds: float,
     ) -> FoundT:
-        """Call `look` in a thread at once and then every so often; return its first answer that is not None.
+        """Call `poll` in a thread every `poll_seconds` and return its first result that is not None.
 
-        What it answers must follow from `key`, since whoever asks with the same key meanwhile gets the same.
+        The result may depend on `key` alone, since concurrent callers with the same key share it.
 
         Raises:
-            TimeoutError: there was none within so many seconds.
+            TimeoutError: there was no result within `within_seconds`.
         """
         watch = self._watches.get(key) or self._begin(key, poll, poll_seconds)
         watch.num_listeners += 1

@@ -1,48 +1,48 @@
-"""The one error tree. A message names the value, the limit and what to change.
+"""Exceptions of signforge, in one tree. Each message names the value, the limit and what to change.
 
 SignforgeError
-├── UserError              what the user gave cannot be used; retrying will not help
-│   ├── SpecError          a specification does not say something we can do
-│   ├── PoseError          pose points that are not a clip
-│   ├── CorpusError        a corpus, or a file to make one from, is damaged or unfit
-│   ├── SplitError         a split that leaks, or that leaves nothing to learn from
+├── UserError              the input cannot be used; retrying will not help
+│   ├── SpecError          a specification is invalid
+│   ├── PoseError          pose points do not form a valid clip
+│   ├── CorpusError        a corpus, or a file to import, is damaged or unusable
+│   ├── SplitError         a split has an overlap or an empty side
 │   ├── EncoderError       an encoder file or its card is damaged or does not fit
-│   ├── TooLarge           more bytes than a limit allows
-│   ├── QuotaExceeded      an owner has as many things as they may have
-│   ├── InUse              something that jobs which have not ended still need
-│   ├── KeyNotRotatable    an API key that no new one can take the place of
-│   └── ImpossibleTransition  a job in this state cannot do what was asked
+│   ├── TooLarge           the size in bytes is above a limit
+│   ├── QuotaExceeded      an owner has reached a quota
+│   ├── InUse              something cannot be deleted while active jobs need it
+│   ├── KeyNotRotatable    an API key cannot be rotated
+│   └── ImpossibleTransition  the request is not allowed in the job's current state
 ├── CheckpointError        a checkpoint is damaged or belongs to another run
-├── ArtifactError          an artifact is not in the store, or is not what was stored
-├── StorageError           the disk is full or refuses to be written
-│   └── StorageAway        the object store does not answer, or refuses us
-├── DivergedError          the loss is no longer a finite number
-├── EncoderMoved           an evaluation changed the encoder that it was to measure
-├── KernelError            this machine cannot build or run the native kernels
-├── RankFailed             a process of a run on several devices ended, and with it the others
-├── LeaseLost              a job is no longer this worker's to write about
-└── Stopped                the run was asked to stop and has saved its state
+├── ArtifactError          an artifact is missing from the store, or its content is not what was stored
+├── StorageError           the disk is full or not writable
+│   └── StorageAway        the object store is unavailable or rejects requests
+├── DivergedError          the loss or a weight is not finite
+├── EncoderMoved           an evaluation changed the encoder that it measures
+├── KernelError            the native kernels cannot be built or loaded on this machine
+├── RankFailed             a rank of a distributed run failed, and the others were ended
+├── LeaseLost              this worker no longer holds the lease of the job
+└── Stopped                the run was asked to stop
 """
 
 import errno
 
 
 class SignforgeError(Exception):
-    """Anything signforge raises on purpose."""
+    """Base class of all errors that signforge raises on purpose."""
 
     reason = "internal_error"
 
 
 class UserError(SignforgeError):
-    """What the user gave cannot be used; retrying will not help."""
+    """The input cannot be used; retrying will not help."""
 
     reason = "user_error"
 
 
 class SpecError(UserError):
-    """A specification does not say something we can do.
+    """A specification is invalid.
 
-    `pointer` is the JSON pointer (RFC 6901) of the offending field, where one field is to blame.
+    `pointer` is the JSON pointer (RFC 6901) of the invalid field; empty if it is not a single field.
     """
 
     def __init__(self, message: str, *, pointer: str = "") -> None:
@@ -51,17 +51,17 @@ class SpecError(UserError):
 
 
 class PoseError(UserError):
-    """Pose points that are not a clip."""
+    """Pose points do not form a valid clip."""
 
 
 class CorpusError(UserError):
-    """A corpus, or a file to make one from, is damaged or unfit."""
+    """A corpus, or a file to import, is damaged or unusable."""
 
     reason = "data_unusable"
 
 
 class SplitError(UserError):
-    """A split that leaks, or that leaves nothing to learn from."""
+    """A split has an overlap or an empty side."""
 
 
 class EncoderError(UserError):
@@ -70,32 +70,32 @@ class EncoderError(UserError):
     reason = "data_unusable"
 
 
-class TooLarge(UserError):  # noqa: N818 - what it says is the fault
-    """More bytes than a limit allows."""
+class TooLarge(UserError):  # noqa: N818 - the name states the error
+    """The size in bytes is above a limit."""
 
 
-class QuotaExceeded(UserError):  # noqa: N818 - what it says is the fault
-    """An owner has as many things as they may have; `passes` where waiting helps."""
+class QuotaExceeded(UserError):  # noqa: N818 - the name states the error
+    """An owner has reached a quota; `passes` is True if waiting helps."""
 
     def __init__(self, message: str, *, passes: bool) -> None:
         super().__init__(message)
         self.passes = passes
 
 
-class InUse(UserError):  # noqa: N818 - what it says is the fault
-    """Something cannot be deleted because the jobs `job_ids`, which have not ended, still need it."""
+class InUse(UserError):  # noqa: N818 - the name states the error
+    """Something cannot be deleted because the active jobs `job_ids` still need it."""
 
     def __init__(self, message: str, *, job_ids: list[str]) -> None:
         super().__init__(message)
         self.job_ids = job_ids
 
 
-class KeyNotRotatable(UserError):  # noqa: N818 - what it says is the fault
-    """An API key that no new one can take the place of: revoked, expired, or rotated already."""
+class KeyNotRotatable(UserError):  # noqa: N818 - the name states the error
+    """An API key cannot be rotated, because it is revoked, expired, or already rotated."""
 
 
-class ImpossibleTransition(UserError):  # noqa: N818 - what it says is the fault
-    """A job in this state cannot do what was asked; `state` is the state it is in."""
+class ImpossibleTransition(UserError):  # noqa: N818 - the name states the error
+    """The request is not allowed in the job's current state, which is `state`."""
 
     def __init__(self, message: str, *, state: str) -> None:
         super().__init__(message)
@@ -109,48 +109,48 @@ class CheckpointError(SignforgeError):
 
 
 class ArtifactError(SignforgeError):
-    """An artifact is not in the store (any more), or is not what was stored."""
+    """An artifact is missing from the store, or its content is not what was stored."""
 
     reason = "data_missing"
 
 
 class StorageError(SignforgeError):
-    """The disk is full or refuses to be written."""
+    """The disk is full or not writable."""
 
     reason = "storage_full"
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the system refused a write because the disk is full or the user's quota is used up."""
+    """Whether a write failed because the disk is full or the user's disk quota is used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-class StorageAway(StorageError):  # noqa: N818 - what it says is the fault
-    """The object store does not answer, or refuses us; it may do so later."""
+class StorageAway(StorageError):  # noqa: N818 - the name states the error
+    """The object store is unavailable or rejects requests; a retry may succeed."""
 
     reason = "storage_away"
 
 
 class DivergedError(SignforgeError):
-    """The loss is no longer a finite number; going on would only spoil the weights."""
+    """The loss or a weight is not finite, so training cannot continue."""
 
     reason = "diverged"
 
 
-class EncoderMoved(SignforgeError):  # noqa: N818 - what it says is the fault
-    """An evaluation changed the encoder that it was to measure, so its scores would be of something else."""
+class EncoderMoved(SignforgeError):  # noqa: N818 - the name states the error
+    """An evaluation changed the encoder that it measures, so its scores would be invalid."""
 
 
 class KernelError(SignforgeError):
-    """This machine cannot build or run the native kernels."""
+    """The native kernels cannot be built or loaded on this machine."""
 
     reason = "user_error"
 
 
-class RankFailed(SignforgeError):  # noqa: N818 - what it says is the fault
-    """A process of a run on several devices ended, and with it the others.
+class RankFailed(SignforgeError):  # noqa: N818 - the name states the error
+    """A rank of a distributed run failed, and the other ranks were ended.
 
-    `reason` is the one that process gave; `worker_lost` where it could not give any.
+    `reason` is the reason that the failed rank reported; `worker_lost` if it reported none.
     """
 
     def __init__(self, message: str, *, reason: str = "worker_lost") -> None:
@@ -158,13 +158,13 @@ class RankFailed(SignforgeError):  # noqa: N818 - what it says is the fault
         self.reason = reason
 
 
-class LeaseLost(SignforgeError):  # noqa: N818 - what it says is the fault
-    """A job is no longer this worker's to write about: stop its processes and write nothing."""
+class LeaseLost(SignforgeError):  # noqa: N818 - the name states the error
+    """This worker no longer holds the lease of a job: stop its processes and write nothing."""
 
     reason = "worker_lost"
 
 
-class Stopped(SignforgeError):  # noqa: N818 - it is a request obeyed, not a fault
-    """The run was asked to stop and has saved its state."""
+class Stopped(SignforgeError):  # noqa: N818 - a stop on request is not an error
+    """The run was asked to stop; it has saved its state if it keeps checkpoints."""
 
     reason = "stopped"

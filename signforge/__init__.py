@@ -1,6 +1,6 @@
-"""signforge: train self-supervised sign-language encoders, and use them.
+"""signforge: client of the training service, and use of trained sign-language encoders.
 
-`Client` speaks to the service; `load_encoder` and `read_clips` use a downloaded encoder without it.
+`Client` calls the service. `load_encoder` and `read_clips` use a downloaded encoder without the service.
 """
 
 import importlib
@@ -18,7 +18,7 @@ _IN_ENCODER = frozenset({"Encoder", "load_encoder", "read_clips"})
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for: the service starts sooner without all of them."""
+    """Import a public name on first use, for a fast start."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     refuse_hidden_folders()

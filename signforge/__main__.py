@@ -1,4 +1,4 @@
-"""The entry point of the command `signforge`, and of `python -m signforge`."""
+"""Entry point of the command `signforge` and of `python -m signforge`."""
 
 import sys
 
@@ -6,7 +6,7 @@ from signforge.installation import InstallationError, refuse_hidden_folders
 
 
 def main() -> None:
-    """Run the command line, once it is clear that its modules are ours."""
+    """Check that no user folder hides signforge's modules, then run the command line."""
     try:
         refuse_hidden_folders()
     except InstallationError as error:

@@ -28,7 +28,7 @@ from signforge.commands.terminal import OneLineErrors
 app = typer.Typer(
     name="signforge",
     cls=OneLineErrors,
-    help="Train self-supervised sign-language encoders: give pose files, submit jobs, download encoders.",
+    help="Train self-supervised sign-language encoders: import pose files, submit jobs, download encoders.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

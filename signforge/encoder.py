@@ -1,4 +1,4 @@
-"""Use a trained encoder without the service: pose files in, features out. torch is loaded on first use."""
+"""Use a trained encoder without the service: embed pose files as features. torch is imported on first use."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from core.exchange.weights import LoadedEncoder
 
 CLIPS_AT_ONCE = 64
-"""Clips that are in memory together when a source is embedded."""
+"""Clips that are in memory at the same time when a source is embedded."""
 
 
 @dataclass(frozen=True)
 class EmbeddedClips:
-    """Some clips of a source and their features (B, D), a row each, in the source's order."""
+    """A batch of clips of a source, and their features (B, D), one row per clip, in the source's order."""
 
     clips: tuple["SourceClip", ...]
     features: NDArray[np.float32]
 
 
 class Encoder:
-    """A trained encoder, made ready to embed: clips in, features out."""
+    """A trained encoder, ready to embed clips as features."""
 
     def __init__(self, loaded: "LoadedEncoder", *, precision: Precision = "fp32") -> None:
         from core.training.engine import Engine
@@ -41,16 +41,16 @@ class Encoder:
         engine = Engine.chosen("auto", precision, model.config.encoder, model.device, num_passes=1)
         self._model = model.for_inference(engine.for_inference())
         self.card: EncoderCard = loaded.card
-        """What the encoder is and how it was made."""
+        """What the encoder is and how it was trained."""
 
     def embed(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
-        """Return the features (N, D) of N clips, in their order: one row of unit-length pieces each."""
+        """Return the features (N, D) of N clips, in order: one row of unit-length pieces per clip."""
         return self._model.embed(clips)
 
     def embed_stream(
         self, clips: Iterable["SourceClip"], *, batch_size: int = CLIPS_AT_ONCE
     ) -> Iterator[EmbeddedClips]:
-        """Yield the features of clips as they come, `batch_size` at a time; no more are held."""
+        """Yield the features of clips in batches of `batch_size`. Only one batch is in memory."""
         remaining = iter(clips)
         while some := tuple(islice(remaining, batch_size)):
             yield EmbeddedClips(some, self.embed([named.clip for named in some]))
@@ -64,10 +64,10 @@ class Encoder:
         image_size: tuple[int, int] | None = None,
         batch_size: int = CLIPS_AT_ONCE,
     ) -> Iterator[EmbeddedClips]:
-        """Yield the features of the clips of a pose file, archive or folder, however large, in its order.
+        """Yield the features of the clips of a pose file, archive or folder of any size, in its order.
 
-        Options are those of `read_clips`, and so is what is raised; clips that cannot be used are left out,
-        with a warning in the log at the end.
+        Options and exceptions are those of `read_named_clips`. Unusable clips are skipped, with a warning in
+        the log at the end.
         """
         with open_poses(path, source_format=source_format, profile=profile, image_size=image_size) as source:
             yield from self.embed_stream(source.clips, batch_size=batch_size)
@@ -77,10 +77,10 @@ class Encoder:
 
 
 def load_encoder(path: str | Path, *, device: str = "cpu", precision: Precision = "fp32") -> Encoder:
-    """Load a downloaded encoder: its `.safetensors` file, or the folder that it lies in.
+    """Load a downloaded encoder: its `.safetensors` file or the folder of that file.
 
-    Its batch norms are folded into the layers before them; a CPU with a C++ compiler uses the native kernels
-    (built once, in seconds). `precision` "bf16" is faster where the device has instructions for it.
+    Batch norms are folded into the layers before them. On a CPU with a C++ compiler the native kernels are
+    used (built once, in seconds). `precision` "bf16" is faster on devices with bf16 instructions.
 
     Raises:
         EncoderError: there is no encoder at `path`, or it is damaged.
@@ -99,7 +99,7 @@ def read_clips(
 ) -> list[Clip]:
     """Read and normalise the clips of a pose file, archive or folder, as an import does.
 
-    As `read_named_clips`, but the clips alone.
+    The same as `read_named_clips`, without names and labels.
     """
     found = read_named_clips(path, source_format=source_format, profile=profile, image_size=image_size)
     return [named.clip for named in found]
@@ -112,15 +112,15 @@ def read_named_clips(
     profile: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> "list[SourceClip]":
-    """Read and normalise clips, with the name, gloss, signer and session that their source gives them.
+    """Read and normalise clips, with the name, gloss, signer and session that their source states.
 
-    `profile` names the confidence thresholds; without one a benchmark's own count, else wlasl's.
-    `image_size` is (width, height) in pixels, for sources that do not say it. Clips that cannot be used are
-    left out, with a warning in the log.
+    `profile` names the confidence thresholds. The default is the benchmark's own, else wlasl's.
+    `image_size` is (width, height) in pixels, for sources that do not state it. Unusable clips are skipped,
+    with a warning in the log.
 
     Raises:
-        CorpusError: the source is damaged, of no known format, or has no usable clip.
-        UserError: there is no such profile.
+        CorpusError: the source is damaged, its format is unknown, or it has no usable clip.
+        UserError: the profile does not exist.
     """
     with open_poses(path, source_format=source_format, profile=profile, image_size=image_size) as source:
         clips = list(source.clips)

@@ -1,6 +1,6 @@
-"""Files of features: one row a clip with what its source says about it, written as the clips come.
+"""Feature files: one row per clip with its features and metadata, written as a stream.
 
-`.npz` is for NumPy, `.parquet` for data frames. While one is written, memory holds names and a batch.
+`.npz` is for NumPy, `.parquet` for data frames. While a file is written, memory holds names and one batch.
 """
 
 import os
@@ -19,20 +19,20 @@ from core.errors import StorageError, UserError
 from core.exchange.card import EncoderCard
 from signforge.encoder import EmbeddedClips
 
-FACTS = ("label", "signer", "session", "split")
-"""What a source may say about a clip, beside its name."""
+METADATA = ("label", "signer", "session", "split")
+"""Metadata that a source may state about a clip, besides its name."""
 
 
 @contextmanager
 def feature_file(path: Path, card: EncoderCard) -> Iterator["FeatureFile"]:
-    """Open `path` to be written; it is there, whole, once the block is left without an error.
+    """Open `path` for writing. The complete file exists after the block is left without an error.
 
     Raises:
-        UserError: it ends neither in .npz nor in .parquet.
-        StorageError: it cannot be written.
+        UserError: the path ends neither in .npz nor in .parquet.
+        StorageError: the file cannot be written.
     """
     if path.suffix not in _KINDS:
-        raise UserError(f"{path.name!r} ends neither in {' nor in '.join(_KINDS)}; choose one of them.")
+        raise UserError(f"{path.name!r} must end in {' or '.join(_KINDS)}.")
     partial = path.with_name(f".{path.name}.partial")
     try:
         with _naming(path):
@@ -51,7 +51,7 @@ def feature_file(path: Path, card: EncoderCard) -> Iterator["FeatureFile"]:
 
 
 class FeatureFile(ABC):
-    """A file that features are being added to."""
+    """A feature file that is being written."""
 
     def __init__(self, path: Path, partial: Path, card: EncoderCard) -> None:
         self.num_clips = 0
@@ -59,10 +59,10 @@ class FeatureFile(ABC):
         self._open()
 
     def add(self, batch: EmbeddedClips) -> None:
-        """Add some clips.
+        """Add a batch of clips.
 
         Raises:
-            StorageError: they cannot be written.
+            StorageError: the file cannot be written.
         """
         with _naming(self._path):
             self._add(batch)
@@ -70,11 +70,11 @@ class FeatureFile(ABC):
 
     @abstractmethod
     def finish(self) -> None:
-        """Write what had to wait until all clips were known."""
+        """Write the parts that need all clips."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of open files."""
+        """Close open files."""
 
     @abstractmethod
     def _open(self) -> None: ...
@@ -84,23 +84,24 @@ class FeatureFile(ABC):
 
 
 class NpzFeatureFile(FeatureFile):
-    """`features` (N, D) float32, `names`, `num_frames`, `labels`, `signers`, `sessions` and `splits` (N), of
-    which the last four are empty where the source says nothing, and the encoder's `card` as JSON."""
+    """A .npz file with `features` (N, D) float32, `names`, `num_frames`, `labels`, `signers`, `sessions`,
+    `splits` (N) and the encoder's `card` as JSON. Labels, signers, sessions and splits are empty if the
+    source does not state them."""
 
     def _open(self) -> None:
         self._archive = zipfile.ZipFile(self._partial, "w", allowZip64=True)
         self._rows = tempfile.TemporaryFile(dir=self._partial.parent)  # noqa: SIM115 - closed in `close`
-        self._columns: dict[str, list[Any]] = {name: [] for name in ("name", "num_frames", *FACTS)}
+        self._columns: dict[str, list[Any]] = {name: [] for name in ("name", "num_frames", *METADATA)}
 
     def _add(self, batch: EmbeddedClips) -> None:
         self._rows.write(np.ascontiguousarray(batch.features, dtype="<f4").tobytes())
         for named in batch.clips:
             self._columns["num_frames"].append(len(named.clip))
-            for column in ("name", *FACTS):
+            for column in ("name", *METADATA):
                 self._columns[column].append(_text(getattr(named, column)) or "")
 
     def finish(self) -> None:
-        """Write the rows behind a header that says how many there are, then the columns."""
+        """Write the features after a header with their number, then the columns."""
         shape = (self.num_clips, self._card.embedding_width)
         self._rows.seek(0)
         with self._archive.open("features.npy", "w", force_zip64=True) as member:
@@ -109,11 +110,11 @@ class NpzFeatureFile(FeatureFile):
             shutil.copyfileobj(self._rows, member)
         self._write("card", np.array(self._card.model_dump_json()))
         self._write("num_frames", np.array(self._columns["num_frames"], dtype=np.int64))
-        for name in ("name", *FACTS):
+        for name in ("name", *METADATA):
             self._write(f"{name}s", np.array(self._columns[name], dtype=np.str_))
 
     def close(self) -> None:
-        """Let go of the archive and of the rows."""
+        """Close the archive and the temporary file of features."""
         self._archive.close()
         self._rows.close()
 
@@ -123,21 +124,25 @@ class NpzFeatureFile(FeatureFile):
 
 
 class ParquetFile(FeatureFile):
-    """Columns `name`, `num_frames`, `label`, `signer`, `session`, `split` (null where the source is silent)
-    and `features`: D numbers each. The encoder's card is the file's metadata `signforge_card`."""
+    """A .parquet file with columns `name`, `num_frames`, `label`, `signer`, `session`, `split` (null if the
+    source does not state it) and `features` (D numbers). Its metadata `signforge_card` is the card."""
 
     def _open(self) -> None:
-        import pyarrow as pa  # only who asks for such a file waits for it
+        import pyarrow as pa  # slow to import, so only when needed
         import pyarrow.parquet as pq
 
         width = self._card.embedding_width
-        fields = [("name", pa.string()), ("num_frames", pa.int32()), *((fact, pa.string()) for fact in FACTS)]
+        fields = [
+            ("name", pa.string()),
+            ("num_frames", pa.int32()),
+            *((name, pa.string()) for name in METADATA),
+        ]
         self._schema = pa.schema(
             [*fields, ("features", pa.list_(pa.float32(), width))],
             metadata={"signforge_card": self._card.model_dump_json()},
         )
         self._writer = pq.ParquetWriter(
-            self._partial, self._schema, compression="zstd", use_dictionary=list(FACTS)
+            self._partial, self._schema, compression="zstd", use_dictionary=list(METADATA)
         )
 
     def _add(self, batch: EmbeddedClips) -> None:
@@ -148,15 +153,15 @@ class ParquetFile(FeatureFile):
             "features": pa.FixedSizeListArray.from_arrays(features, self._card.embedding_width),
             "num_frames": [len(named.clip) for named in batch.clips],
         }
-        for column in ("name", *FACTS):
+        for column in ("name", *METADATA):
             columns[column] = [_text(getattr(named, column)) for named in batch.clips]
         self._writer.write_table(pa.table(columns, schema=self._schema))
 
     def finish(self) -> None:
-        """Nothing had to wait."""
+        """Do nothing: no part needs all clips."""
 
     def close(self) -> None:
-        """Write the file's end and let go of it."""
+        """Write the footer and close the file."""
         self._writer.close()
 
 
@@ -164,7 +169,7 @@ _KINDS: dict[str, type[FeatureFile]] = {".npz": NpzFeatureFile, ".parquet": Parq
 
 
 def _text(text: str | None) -> str | None:
-    """File names may hold bytes that are no text; columns may not."""
+    """Replace bytes that are not text: file names may have them, columns may not."""
     return None if text is None else text.encode(errors="replace").decode()
 
 

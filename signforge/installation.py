@@ -1,4 +1,4 @@
-"""What this installation lacks for what is asked of it, said in one line with the command that helps."""
+"""Installation checks: missing packages and hidden modules, with the command that fixes each."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +11,11 @@ _FOLDERS = ("core", "api", "worker")
 
 
 class InstallationError(ImportError):
-    """Packages are missing, or a folder of the user's hides modules of ours."""
+    """Packages are missing, or a folder of the user hides signforge's modules."""
 
 
 def require(extra: Extra, *modules: str, what: str) -> None:
-    """Check that the third-party `modules` that `what` imports are there; `extra` brings them.
+    """Check that the third-party `modules` that `what` needs are installed. `extra` installs them.
 
     Raises:
         InstallationError: some are missing.
@@ -29,9 +29,9 @@ def require(extra: Extra, *modules: str, what: str) -> None:
 
 
 def refuse_hidden_folders() -> None:
-    """Check that `core`, `api` and `worker` are ours, where the checkout itself is installed.
+    """Check that `core`, `api` and `worker` are signforge's own, for an editable install.
 
-    An installed wheel has them below `signforge`, where nothing can hide them.
+    An installed wheel has them below `signforge`, where other modules cannot hide them.
 
     Raises:
         InstallationError: Python finds another folder or file by that name first.
@@ -42,7 +42,7 @@ def refuse_hidden_folders() -> None:
         found = _place_of(name)
         if found is not None and found != (_PACKAGE.parent / name).resolve():
             raise InstallationError(
-                f"{found} hides signforge's own `{name}`, because signforge is installed as a checkout "
+                f"{found} hides signforge's module `{name}`, because signforge is installed in editable mode "
                 f"(pip install --editable). Rename it, or install a copy: pip install {_PACKAGE.parent}"
             )
 

@@ -1,4 +1,4 @@
-"""Pose files as a stream of normalised clips, as an import reads them, without the service."""
+"""Reading of pose files as a stream of normalised clips, as an import does, without the service."""
 
 import logging
 import tempfile
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PoseSource:
-    """An opened source: its clips, to be read once; how many it announces; and what is left out of it."""
+    """An open source: its clips (to be read once), their announced number, and a report of skipped clips."""
 
     path: Path
     num_clips: int
@@ -27,15 +27,15 @@ class PoseSource:
     report: "ReadReport"
 
     def nothing_usable(self) -> CorpusError:
-        """What to raise where no clip came."""
+        """The exception for a source without usable clips."""
         reasons = "; ".join(self.report.examples)
-        return CorpusError(f"No clip of {self.path} can be used: {reasons or 'it is empty'}.")
+        return CorpusError(f"{self.path} has no usable clip: {reasons or 'it is empty'}.")
 
     def warn_of_skipped(self) -> None:
-        """Say in the log what was left out, once all clips have been read."""
+        """Log a warning about skipped clips, after all clips have been read."""
         if self.report.num_skipped:
             reasons = "; ".join(self.report.examples)
-            _log.warning("%d clips of %s were left out: %s", self.report.num_skipped, self.path, reasons)
+            _log.warning("%d clips of %s were skipped: %s", self.report.num_skipped, self.path, reasons)
 
 
 @contextmanager
@@ -46,13 +46,13 @@ def open_poses(
     profile: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Iterator[PoseSource]:
-    """Open a pose file, archive or folder; its clips are read and normalised as they are asked for.
+    """Open a pose file, archive or folder. Its clips are read and normalised lazily.
 
-    Where no `profile` is named, a benchmark's own thresholds count, or wlasl's, as at import.
+    Without `profile` the thresholds are the benchmark's own, else wlasl's, as at import.
 
     Raises:
-        CorpusError: the source is damaged or of no known format; also while its clips are read.
-        UserError: there is no such profile.
+        CorpusError: the source is damaged or its format is unknown. Also raised while its clips are read.
+        UserError: the profile does not exist.
     """
     from core.corpora.readers.detect import open_source
     from core.corpora.readers.raw_clip import ReadOptions
@@ -62,7 +62,7 @@ def open_poses(
 
     profiles = {str(name): value for name, value in PROFILES.items()}
     if profile is not None and profile not in profiles:
-        raise UserError(f"There is no profile {profile!r}; there are: {', '.join(profiles)}.")
+        raise UserError(f"There is no profile {profile!r}. The profiles are: {', '.join(profiles)}.")
     options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
     with _unpacked(Path(path)) as (folder, display):
         report = ReadReport(display=display)
@@ -73,7 +73,7 @@ def open_poses(
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[tuple[Path, Callable[[str], str]]]:
-    """The source itself; an archive as a temporary folder, and how to call its files in messages."""
+    """The source itself, or an archive unpacked to a temporary folder, and display names of its files."""
     from core.corpora.paths_as_sent import paths_as_sent
     from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 

@@ -1,21 +1,22 @@
-"""The Celery application: a doorbell and nothing more, so a lost or doubled message costs nothing.
+"""The Celery application. Its only message is an empty doorbell, so lost or duplicate messages do no harm.
 
-Why each setting is as it is:
+Reasons for the settings:
 
-* `task_acks_late=False`: with late acknowledgement on Redis a task that outlasts the visibility time-out is
-  delivered again while it runs. The database, not the broker, remembers unfinished work.
+* `task_acks_late=False`: with late acknowledgement on Redis a task that outlasts the visibility timeout is
+  delivered again while it runs. Unfinished work is recorded in the database, not in the broker.
 * `worker_disable_prefetch` (on AMQP `worker.listening`), `worker_prefetch_multiplier=1`, one process: a busy
-  worker takes no doorbell away from an idle one.
-* no result backend, no time limit: results are rows, deadlines are the supervisor's.
-* `broker_connection_max_retries=None`: a worker outlives any broker outage.
-* `worker_proc_alive_timeout`: a slow machine may take a while to start a process.
-* a queue for each number of devices: a doorbell for four is heard only where there are four. Of type classic,
-  since replicated ones know no prefetch limit over several queues; on the default exchange, which cannot go.
-* transient messages: a doorbell is not worth a disk write, and is rung again if the broker forgets it.
-* `confirm_publish` and CONFIRM_SECONDS (AMQP): a broker that takes nothing more (disk or memory alarm) holds
-  nobody up.
-* `broker_heartbeat` (AMQP), socket time-outs: a broker that vanished without a word is noticed.
-* remote control is off: jobs are steered through the database, which works on every broker.
+  worker must not take doorbells from idle workers.
+* no result backend, no time limit: results are rows, and the supervisor enforces deadlines.
+* `broker_connection_max_retries=None`: a worker survives a broker outage of any length.
+* `worker_proc_alive_timeout`: a slow machine may need long to start a process.
+* one queue per number of devices: only workers with four devices receive a doorbell for four. The queues are
+  classic, since replicated queues have no prefetch limit over several queues. They are on the default
+  exchange, which cannot be deleted.
+* transient messages: a doorbell needs no disk write, since a lost one is sent again.
+* `confirm_publish` and CONFIRM_SECONDS (AMQP): a broker that accepts no messages (disk or memory alarm) must
+  not block the reconciler.
+* `broker_heartbeat` (AMQP), socket timeouts: a broken connection is detected.
+* remote control is off: jobs are controlled through the database, which works with every broker.
 """
 
 import os
@@ -31,26 +32,26 @@ from core.jobs.workers import Capacity
 from worker.drain import WINDING_UP_SECONDS
 
 DOORBELL = "signforge.doorbell"
-"""Name of the one task."""
+"""Name of the only task."""
 CONFIRM_SECONDS = 5.0
-"""How long a broker may take to say that it has a doorbell."""
+"""How long a broker may take to confirm a doorbell."""
 _QUEUE = "signforge"
-_MOST_DEVICES = 16
-"""So many devices or more share a queue: a processor may have hundreds of cores."""
+_MAX_DEVICES = 16
+"""Jobs with this many devices or more share a queue, since a processor may have hundreds of cores."""
 
 
 def queue_for(num_devices: int) -> str:
-    """Name of the broker's queue of doorbells for jobs that need so many devices."""
-    return _QUEUE if num_devices == 1 else f"{_QUEUE}.{min(num_devices, _MOST_DEVICES)}"
+    """Name of the broker's queue of doorbells for jobs that need `num_devices`."""
+    return _QUEUE if num_devices == 1 else f"{_QUEUE}.{min(num_devices, _MAX_DEVICES)}"
 
 
 def queues_of(capacity: Capacity) -> str:
-    """The queues that a worker of this capacity listens to, as Celery's command line wants them."""
-    return ",".join(queue_for(count + 1) for count in range(min(capacity.num_devices, _MOST_DEVICES)))
+    """The queues that a worker of this capacity consumes, in the format of Celery's command line."""
+    return ",".join(queue_for(count + 1) for count in range(min(capacity.num_devices, _MAX_DEVICES)))
 
 
 def create_app(settings: Settings) -> Celery:
-    """Return the Celery application for `settings`; worker and reconciler use the same."""
+    """Return the Celery application for `settings`, shared by worker and reconciler."""
     broker_url = settings.resolved_broker_url
     app = Celery("signforge", broker=broker_url, set_as_current=False)
     app.conf.update(
@@ -64,7 +65,7 @@ def create_app(settings: Settings) -> Celery:
         task_store_errors_even_if_ignored=False,
         task_default_delivery_mode="transient",
         task_default_queue=_QUEUE,
-        task_queues=[_queue(count + 1) for count in range(_MOST_DEVICES)],
+        task_queues=[_queue(count + 1) for count in range(_MAX_DEVICES)],
         task_publish_retry=False,
         task_serializer="json",
         accept_content=["json"],
@@ -82,7 +83,7 @@ def create_app(settings: Settings) -> Celery:
 
 
 def worker_name(settings: Settings) -> str:
-    """This worker's name: one per data folder, set of GPUs and host, the same after a restart."""
+    """This worker's name: unique per data folder, set of GPUs and host, and stable across restarts."""
     if settings.worker_name:
         return f"{settings.worker_name}@{socket.gethostname()}"
     place = f"{settings.data_folder.absolute()}:{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"

@@ -1,4 +1,4 @@
-"""What this worker offers: its CUDA devices as NVML tells them, else the cores of its CPU. Without torch."""
+"""The devices of this worker: its CUDA devices from NVML, else its CPU cores. Does not import torch."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from worker.devices import cuda_devices
 
 
 def capacity() -> Capacity:
-    """The devices that a program started here can see, with names, memory and versions."""
+    """The devices visible to a program started here, with names, memory and versions."""
     machine = {
         "host_memory_bytes": psutil.virtual_memory().total,
         "cores": available_cores(),
@@ -28,7 +28,7 @@ def capacity() -> Capacity:
 
 
 def _visible(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that `CUDA_VISIBLE_DEVICES` leaves, which may name them by index or by the start of an id."""
+    """The devices that `CUDA_VISIBLE_DEVICES` selects by index or by prefix of their id."""
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
         return devices

@@ -1,4 +1,4 @@
-"""The CUDA devices of this machine and who is on them, as NVML tells; none where there is no driver."""
+"""CUDA devices of this machine and the processes on them, from NVML. Empty without a driver."""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +12,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 def cuda_devices() -> list[dict[str, Any]]:
-    """All CUDA devices of this machine: index, id, name and memory; none where there is no driver."""
+    """All CUDA devices of this machine: index, id, name and memory. Empty without a driver."""
     return _ask_nvml(lambda: [_describe(index) for index in range(pynvml.nvmlDeviceGetCount())], [])
 
 
@@ -24,7 +24,7 @@ def processes_on_devices() -> set[int]:
 def _all_process_ids() -> set[int]:
     found = set[int]()
     for index in range(pynvml.nvmlDeviceGetCount()):
-        with suppress(pynvml.NVMLError):  # a device that was lost, or a driver that does not tell
+        with suppress(pynvml.NVMLError):  # a lost device, or a driver without this function
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
             found |= {int(each.pid) for each in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)}
     return found
@@ -41,7 +41,7 @@ def _describe(index: int) -> dict[str, Any]:
 
 
 def _memory_of(handle: Any) -> int | None:
-    """None where the device shares the host's memory and its driver names no size."""
+    """Memory of a device in bytes. None if it shares the host's memory and the driver reports no size."""
     with suppress(pynvml.NVMLError):
         return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
     return None
@@ -55,7 +55,7 @@ def _ask_nvml(ask: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
     try:
         return ask()
     except pynvml.NVMLError as error:
-        _log.warning("NVML does not answer: %s", error)
+        _log.warning("NVML query failed: %s", error)
         return otherwise
     finally:
         pynvml.nvmlShutdown()

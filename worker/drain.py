@@ -1,4 +1,4 @@
-"""The word from a Celery worker's main process to its pool child that it is time to stop, and the answer."""
+"""Drain switch: shared memory by which a Celery worker's main process tells its pool child to stop."""
 
 import mmap
 import os
@@ -6,14 +6,14 @@ import os
 import psutil
 
 WINDING_UP_SECONDS = 30.0
-"""Beyond a program's grace, what a supervisor may take for its last write before it is killed."""
+"""Time of a supervisor for its last write, after the program's grace period, before it is killed."""
 _ASKED, _BUSY = 0, slice(1, 9)
 
 
 class DrainSwitch:
-    """A few bytes of memory that a forked child shares with its parent; make it before the fork.
+    """A few bytes of memory shared by a parent and its forked child. Create it before the fork.
 
-    Nothing else crosses: the main process may be inside a signal handler, or waiting for a lost broker.
+    Other channels do not work: the main process may be in a signal handler, or blocked on a lost broker.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class DrainSwitch:
         return self._memory[_ASKED] == 1
 
     def ask(self) -> None:
-        """Have the pool child give its job back and take no other."""
+        """Tell the pool child to give back its job and claim no other."""
         self._memory[_ASKED] = 1
 
     @property
     def busy(self) -> bool:
-        """Whether the pool child is at work; one that was killed is not."""
+        """Whether the pool child is alive and runs a job."""
         child = int.from_bytes(self._memory[_BUSY], "big")
         try:
             return child != 0 and psutil.Process(child).status() != psutil.STATUS_ZOMBIE

@@ -1,4 +1,4 @@
-"""What a pool child does when the doorbell rings: claim a job, hold its lease while it is done, repeat."""
+"""Lease holder in a pool child: claim a job, renew its lease while its supervisor runs, repeat."""
 
 import contextlib
 import logging
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Holder:
-    """Claims jobs in the name of one worker and holds them, one after another."""
+    """Claims jobs for one worker and holds their leases, one after another."""
 
     engine: Engine
     settings: Settings
@@ -44,11 +44,11 @@ class Holder:
     draining: Callable[[], bool]
     capacity: Capacity = field(default_factory=Capacity)
     supervisor: str = SUPERVISOR
-    """Module to start for each attempt, with the arguments of `worker.supervisor`."""
+    """Module that runs each attempt, with the arguments of `worker.supervisor`."""
     tracing: Tracing = UNTRACED
 
     def work(self) -> int:
-        """Claim and hold jobs until there is none or the worker is being stopped; returns how many."""
+        """Claim and hold jobs until none is left or the worker drains. Returns their number."""
         done = 0
         try:
             while not self.draining():
@@ -80,7 +80,7 @@ class Holder:
             return claimed
 
     def hold(self, claimed: Claim, *, trace_parent: str | None = None) -> None:
-        """Start a supervisor, hold the lease until it has ended, and leave no process and no lease behind."""
+        """Start a supervisor and hold the lease until it ends. Leaves no process and no lease behind."""
         try:
             with contextlib.closing(self._start(claimed, trace_parent)) as supervision:
                 _Watch(self, claimed, supervision.process).until_exit()
@@ -93,14 +93,14 @@ class Holder:
         process = subprocess.Popen(
             [sys.executable, "-m", self.supervisor, *arguments],
             stdin=subprocess.PIPE,
-            bufsize=0,  # what cannot be delivered must not be tried again when the pipe is closed
+            bufsize=0,  # a command that cannot be delivered must not be retried when the pipe is closed
             start_new_session=True,
             env={**os.environ, MARK: claimed.lease_token, **traced},
         )
         return _Supervision(process, claimed.lease_token)
 
     def _trace(self, claimed: Claim, began_ns: int) -> str | None:
-        """Tell of the claim; returns what makes the attempt a part of the same trace."""
+        """Record the span of the claim. Returns its `traceparent` for the attempt."""
         span = self.tracing.span(
             "claim",
             parent=claimed.trace_parent,
@@ -113,10 +113,10 @@ class Holder:
         return span.trace_parent
 
     def _release(self, claimed: Claim) -> None:
-        """Give the job back if its supervisor could not; usually it could, and the lease is gone."""
+        """Requeue the job if its supervisor did not. Usually it did, and the lease no longer holds."""
         policy = RetryPolicy(self.settings.max_attempts, self.settings.backoff_seconds)
-        message = "The worker's supervisor ended before it could say how the attempt went."
-        artifacts = FolderStore(self.settings.artifacts_folder)  # of which this reads a local file
+        message = "The worker's supervisor ended before it could report the result of the attempt."
+        artifacts = FolderStore(self.settings.artifacts_folder)  # only to read the local log file
 
         def write(session: Session) -> None:
             store_rest(
@@ -142,18 +142,18 @@ class Holder:
         except LeaseLost:
             pass
         except DATABASE_AWAY as error:
-            _log.warning("Cannot give %s back, its lease will run out: %s", claimed.job_id, error)
+            _log.warning("Cannot requeue %s; its lease will expire: %s", claimed.job_id, error)
 
 
 @dataclass(frozen=True)
 class _Supervision:
-    """A supervisor and whatever it started."""
+    """A supervisor and all processes that it started."""
 
     process: "subprocess.Popen[bytes]"
     mark: str
 
     def close(self) -> None:
-        """Leave none of their processes."""
+        """End all of its processes."""
         end_all(self.mark)
         self.process.wait()
         if self.process.stdin is not None:
@@ -161,38 +161,38 @@ class _Supervision:
 
 
 class _Watch:
-    """Tells the supervisor what is wanted of its job and renews the lease, until the supervisor ends."""
+    """Renews the lease and forwards requests (cancel, pause, drain) to the supervisor, until it ends."""
 
     def __init__(self, holder: Holder, claimed: Claim, process: "subprocess.Popen[bytes]") -> None:
         self._holder, self._claimed, self._process = holder, claimed, process
         self._settings = holder.settings
         self._renewed_at = time.monotonic()
-        self._said: set[str] = set()
+        self._sent: set[str] = set()
         self._kill_at = float("inf")
 
     def until_exit(self) -> None:
-        """Return when the supervisor has ended, by itself or because it had to be killed."""
+        """Return when the supervisor has ended or must be killed."""
         while not self._ended_within(self._settings.poll_seconds):
             if time.monotonic() >= self._kill_at:
-                _log.warning("The supervisor of %s does not end; killing it.", self._claimed.job_id)
+                _log.warning("The supervisor of %s did not end in time; killing it.", self._claimed.job_id)
                 return
             if self._holder.draining():
-                self._say("drain")
+                self._send("drain")
             self._apply_requests()
 
     def _apply_requests(self) -> None:
-        """Pass on what is desired; a database that is away is borne until the lease is nearly out."""
+        """Renew the lease and forward requests. Tolerates outages until shortly before the lease expires."""
         try:
-            wish = self._renew_or_read()
+            request = self._renew_or_read()
         except LeaseLost:
-            self._say("abandon")
+            self._send("abandon")
         except DATABASE_AWAY as error:
-            _log.warning("Cannot look after the lease of %s: %s", self._claimed.job_id, error)
+            _log.warning("Cannot renew the lease of %s: %s", self._claimed.job_id, error)
             if time.monotonic() - self._renewed_at > self._settings.lease_seconds - self._safety_seconds:
-                self._say("abandon")
+                self._send("abandon")
         else:
-            if wish != Desired.RUN:
-                self._say(wish.value)
+            if request != Desired.RUN:
+                self._send(request.value)
 
     def _renew_or_read(self) -> Desired:
         engine, lease = self._holder.engine, self._claimed.lease
@@ -201,20 +201,20 @@ class _Watch:
             with reading(engine) as session:
                 return desired(session, lease)
         with transaction(engine) as session:
-            wish = renew(session, lease, self._settings.lease_seconds)
-            workers.heard_of(session, self._holder.worker)
+            request = renew(session, lease, self._settings.lease_seconds)
+            workers.renew_heartbeat(session, self._holder.worker)
         self._renewed_at = asked_at
-        return wish
+        return request
 
     @property
     def _safety_seconds(self) -> float:
-        """Time to stop in before somebody else may start."""
+        """Time to stop the program before the lease expires and another worker may start."""
         return self._settings.lease_seconds / 4
 
-    def _say(self, command: str) -> None:
-        if command in self._said or self._process.stdin is None:
+    def _send(self, command: str) -> None:
+        if command in self._sent or self._process.stdin is None:
             return
-        self._said.add(command)
+        self._sent.add(command)
         grace = 0.0 if command == "abandon" else self._settings.stop_grace_seconds
         self._kill_at = min(self._kill_at, time.monotonic() + grace + WINDING_UP_SECONDS)
         with contextlib.suppress(BrokenPipeError):

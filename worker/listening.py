@@ -1,8 +1,8 @@
-"""A worker listens to the broker only while it is idle: a doorbell that a busy one takes is not heard.
+"""Celery bootstep that consumes from the broker only while the worker is idle (AMQP).
 
-On Redis Celery does this itself (`worker_disable_prefetch`). On AMQP a busy worker would be given one more
-doorbell, which waits there unacknowledged behind a job of many hours, until RabbitMQ loses patience
-(`consumer_timeout`, half an hour) and closes the channel, and Celery gives up with the worker.
+On Redis Celery does this itself (`worker_disable_prefetch`). On AMQP a busy worker would receive one more
+doorbell and leave it unacknowledged for the hours of its job. After RabbitMQ's `consumer_timeout` (half an
+hour) the broker closes the channel, and Celery ends the worker.
 """
 
 from contextlib import suppress
@@ -13,7 +13,7 @@ from celery.worker import state
 
 
 class ListenWhileIdle(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Stops consuming when a doorbell is heard, and goes on when the pool child is done."""
+    """Stops consuming when a doorbell arrives, and resumes when the pool child is done."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -23,15 +23,15 @@ class ListenWhileIdle(bootsteps.StartStopStep):  # type: ignore[misc]
         signals.task_received.connect(self._on_doorbell)
 
     def start(self, consumer: Any) -> None:
-        """Note that Celery consumes at first, after each connection that was made."""
+        """Record that Celery consumes after each new connection."""
         self._listening = True
 
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
-        """Look at each turn of the event loop, of which the end of a task is one."""
+        """Check at each tick of the event loop. The end of a task causes a tick."""
         hub.on_tick.add(self._listen_while_idle)
 
     def _on_doorbell(self, request: Any, **_: Any) -> None:
-        """Stop first: the broker gives the next doorbell away as soon as this one is acknowledged."""
+        """Stop consuming before acknowledging, since the broker then sends the next doorbell."""
         self._listen(False)
         request.acknowledge()
 
@@ -47,5 +47,5 @@ class ListenWhileIdle(bootsteps.StartStopStep):  # type: ignore[misc]
             doorbells.cancel()
             return
         doorbells.consume()
-        with suppress(TimeoutError):  # what came together with the broker's answer wakes no event loop
+        with suppress(TimeoutError):  # messages in the same packet as the broker's reply wake no event loop
             self._consumer.connection.drain_events(timeout=0.01)

@@ -1,7 +1,7 @@
-"""Starts a Celery worker: `python -m worker.main`. SIGTERM and SIGINT drain it.
+"""Entry point of a worker: `python -m worker.main`. SIGTERM and SIGINT drain it.
 
-A drained worker has its program save a checkpoint, gives the job back uncharged, leaves no process behind
-and exits 0.
+A draining worker makes its program save a checkpoint, requeues the job uncharged, ends all processes and
+exits with 0.
 """
 
 import logging
@@ -24,16 +24,16 @@ from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR
 from worker.tasks import register, retire
 
-_LOOK_AGAIN_SECONDS = 0.05
-_CELERYS_SECONDS = 15.0
-"""What Celery gets to end by itself when the job has been given back; then nothing depends on it."""
+_POLL_SECONDS = 0.05
+_CELERY_EXIT_SECONDS = 15.0
+"""Time for Celery to exit by itself after the job was given back. It may then be killed safely."""
 _log = logging.getLogger(__name__)
 
 
 def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO") -> list[str]:
     """The arguments of `celery` for this worker."""
     return [
-        "--quiet",  # no banner among the lines of the log
+        "--quiet",  # no banner in the log
         "worker",
         f"--queues={queues_of(capacity)}",
         f"--hostname={worker_name(settings)}",
@@ -47,11 +47,11 @@ def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO"
 
 
 def main(*, supervisor: str = SUPERVISOR) -> int:
-    """Run a worker with the settings of the environment until it is told to stop; returns the exit code."""
+    """Run a worker with settings from the environment until it is stopped. Returns the exit code."""
     settings = settings_or_exit()
     log_lines.configure("worker", settings, worker=worker_name(settings))
     signals.setup_logging.connect(lambda **_: None, weak=False)  # then Celery leaves logging alone
-    open_tracing(settings, "worker").close()  # what is missing is missed here, not at the first job
+    open_tracing(settings, "worker").close()  # fail now, not at the first job, if a package is missing
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     engine.dispose()
@@ -64,36 +64,36 @@ def main(*, supervisor: str = SUPERVISOR) -> int:
     try:
         app.worker_main(arguments(settings, offered))
     except SystemExit:
-        if not switch.asked:  # Celery calls a stop by SIGTERM a failure, but it is what was asked for
+        if not switch.asked:  # Celery exits with an error after SIGTERM, but the stop was requested
             raise
     retire(settings)
     return 0
 
 
 def _draining_worker(app: Celery, settings: Settings, switch: DrainSwitch) -> Any:
-    """Celery's worker, whose soft shutdown asks the pool child to drain and lasts as long as that takes."""
+    """Celery's worker with a soft shutdown that drains the pool child and waits for it."""
     from celery.apps.worker import Worker
 
     class DrainingWorker(Worker):  # type: ignore[misc]
-        """Celery would sleep for the whole `worker_soft_shutdown_timeout`, without telling the child."""
+        """Replaces Celery's soft shutdown, which sleeps for the whole timeout without telling the child."""
 
         def wait_for_soft_shutdown(self) -> None:
-            """Wait until the pool child has given its job back, in the signal handler of SIGTERM."""
+            """Wait until the pool child has given back its job, in the signal handler of SIGTERM."""
             switch.ask()
             deadline = time.monotonic() + self.app.conf.worker_soft_shutdown_timeout
             pause = threading.Event()
             while switch.busy and time.monotonic() < deadline:
-                pause.wait(_LOOK_AGAIN_SECONDS)
-            _end_in(_CELERYS_SECONDS, settings)
+                pause.wait(_POLL_SECONDS)
+            _exit_after(_CELERY_EXIT_SECONDS, settings)
 
     return app.subclass_with_self(DrainingWorker)
 
 
-def _end_in(seconds: float, settings: Settings) -> None:
-    """Have this process end then, and its pool child with it, wherever Celery may stand."""
+def _exit_after(seconds: float, settings: Settings) -> None:
+    """Exit this process and its pool child after `seconds`, whatever Celery does."""
 
     def end() -> None:
-        _log.warning("Celery has not ended %g s after the job was given back; ending without it.", seconds)
+        _log.warning("Celery did not exit within %g s after the job was given back; exiting.", seconds)
         retire(settings)
         os._exit(0)
 

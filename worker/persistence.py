@@ -1,4 +1,4 @@
-"""Writing to a database that may be away for a while."""
+"""Database writes with retry and exponential backoff during outages."""
 
 import logging
 import time
@@ -28,12 +28,12 @@ def retry_while_database_away(
     pause: Callable[[float], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> ResultT:
-    """Run `write` in a transaction, retried with exponential backoff while the database is away.
+    """Run `write` in a transaction, and retry with exponential backoff while the database is unavailable.
 
-    `pause(seconds)` waits between tries; it may raise to give up early.
+    `pause(seconds)` waits between attempts. It may raise to give up early.
 
     Raises:
-        OperationalError, InterfaceError: it is still away after `within_seconds`.
+        OperationalError, InterfaceError: the database is still unavailable after `within_seconds`.
     """
     deadline = clock() + within_seconds
     retrying = Retrying(
@@ -54,4 +54,4 @@ def _write_once(engine: Engine, write: Callable[[Session], ResultT]) -> ResultT:
 
 def _warn(tried: RetryCallState) -> None:
     error = tried.outcome.exception() if tried.outcome is not None else None
-    _log.warning("The database is away, trying again: %s", error)
+    _log.warning("The database is unavailable; retrying: %s", error)

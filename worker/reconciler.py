@@ -1,9 +1,10 @@
-"""Keeps the database's wishes and the world together: `python -m worker.reconciler`. Safe if two run.
+"""Periodic maintenance: reaps expired leases, resends doorbells, delivers webhooks, collects garbage.
 
-Each round reaps leases that ran out and rings doorbells for queued jobs: once for each job as soon as it is
-queued, and again (a doorbell may be lost, a broker flushed) only while some worker is idle, since a busy one
-looks for the next job by itself. So messages never pile up at the broker. Webhooks are delivered, and files
-that nobody needs any more removed, beside the rounds, in threads.
+Run it with `python -m worker.reconciler`. Several may run at the same time.
+
+A doorbell is rung once when its job is queued. It is rung again, since messages may be lost, only while a
+worker is idle: a busy worker claims its next job by itself. So messages do not accumulate at the broker.
+Webhooks and garbage collection run in threads beside the rounds.
 """
 
 import logging
@@ -39,14 +40,14 @@ from worker.upkeep.pruning import Pruning
 from worker.upkeep.webhook_delivery import WebhookDelivery
 from worker.upkeep.webhook_sender import Sender
 
-_STILL_HEARD_OF_SECONDS = 4 * HEARTBEAT_SECONDS
-_TELL_SECONDS = 10.0
-"""Between two notes in the database that we live."""
+_HEARTBEAT_TIMEOUT_SECONDS = 4 * HEARTBEAT_SECONDS
+_SEEN_EVERY_SECONDS = 10.0
+"""Seconds between the reconciler's own heartbeats in the database."""
 _log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """One round after another."""
+    """Runs the rounds of periodic maintenance."""
 
     def __init__(
         self,
@@ -65,12 +66,12 @@ class Reconciler:
         self._policy = RetryPolicy(settings.max_attempts, settings.backoff_seconds)
         self._database_was_away = False
         self._reap_from, self._last_round = clock(), wall_clock()
-        self._told_at = float("-inf")
+        self._seen_at = float("-inf")
         self._broker = Backoff(clock)
         self._webhooks, self._pruning, self._collection = webhooks, pruning, collection
 
     def round(self) -> None:
-        """Reap, ring, deliver, forget, collect. An outage of database or broker is borne."""
+        """Run one round: reap, ring, deliver, prune, collect. Survives outages of database and broker."""
         try:
             self._reap()
             self._ring_doorbells()
@@ -81,11 +82,11 @@ class Reconciler:
             if self._collection is not None:
                 self._collection.round()
         except DATABASE_AWAY as error:
-            _log.warning("The database is away: %s", error)
+            _log.warning("The database is unavailable: %s", error)
             self._database_was_away = True
 
     def _reap(self) -> None:
-        """After an outage, or when this machine slept, holders get one full lease to renew."""
+        """Reap expired leases. After an outage or a suspend, holders first get one full lease to renew."""
         slept = self._wall_clock() - self._last_round > self._settings.lease_seconds / 2
         if slept or self._database_was_away:
             self._reap_from = self._clock() + self._settings.lease_seconds
@@ -96,29 +97,29 @@ class Reconciler:
         self._database_was_away, self._last_round = False, self._wall_clock()
         for job_id, state in reaped:
             about = {"job_id": job_id}
-            _log.warning("The lease of %s ran out; it is now %s.", job_id, state, extra={"about": about})
+            _log.warning("The lease of %s expired; it is now %s.", job_id, state, extra={"about": about})
         for job_id in late:
             about = {"job_id": job_id}
-            _log.warning("The deadline of %s passed while it waited.", job_id, extra={"about": about})
+            _log.warning("The deadline of %s passed before it ran.", job_id, extra={"about": about})
 
     def _count(self, session: Session, reaped: list[tuple[str, State]], late: list[str]) -> None:
-        """In the transaction that did it, so that several reconcilers count each thing once."""
+        """Count in the transaction of the change, so that several reconcilers count each change once."""
         amounts = Counter(leases_reaped(state) for _, state in reaped)
         if late:
             amounts[DEADLINES_PASSED] = len(late)
         counters.add(session, amounts)
-        if self._clock() >= self._told_at + _TELL_SECONDS:
+        if self._clock() >= self._seen_at + _SEEN_EVERY_SECONDS:
             counters.put(session, RECONCILER_SEEN, int(now(session).timestamp()))
-            self._told_at = self._clock()
+            self._seen_at = self._clock()
 
     def _ring_doorbells(self) -> None:
-        """Nothing is locked while the broker is talked to; a doorbell rung twice does no harm."""
+        """Send due doorbells. Holds no lock while sending, since a duplicate doorbell does no harm."""
         if not self._broker.due:
             return
         with reading(self._engine) as session:
-            idle = workers.idle(session, seen_within_seconds=_STILL_HEARD_OF_SECONDS)
+            idle = workers.idle(session, seen_within_seconds=_HEARTBEAT_TIMEOUT_SECONDS)
             due = [(job, row.rings) for row, job in outbox.due(session)]
-        seen_to, num_rung = [], 0
+        handled, num_rung = [], 0
         for job, rings in due:
             answering = next((capacity for capacity in idle if capacity.fits(job)), None)
             if rings == 0 or answering is not None:
@@ -127,10 +128,10 @@ class Reconciler:
                 if not self._try_to_ring(job.num_devices):
                     break
                 num_rung += 1
-            seen_to.append(job.id)
-        if seen_to:
+            handled.append(job.id)
+        if handled:
             with transaction(self._engine) as session:
-                for job_id in seen_to:
+                for job_id in handled:
                     outbox.rung(session, job_id, ring_again_seconds=self._settings.ring_again_seconds)
                 counters.add(session, {DOORBELLS_RUNG: num_rung} if num_rung else {})
 
@@ -138,7 +139,7 @@ class Reconciler:
         try:
             self._ring(num_devices)
         except (BrokerAway, OSError) as error:
-            _log.warning("The broker is away: %s", error)
+            _log.warning("The broker is unavailable: %s", error)
             self._broker.failed()
             return False
         self._broker.worked()
@@ -146,7 +147,7 @@ class Reconciler:
 
 
 def ringer(app: Celery) -> Callable[[int], None]:
-    """A function that rings once for a job of so many devices, or raises at once if the broker is away."""
+    """Return a function that sends one doorbell for a job of `num_devices`, or raises without a broker."""
 
     def ring(num_devices: int) -> None:
         app.send_task(
@@ -161,7 +162,7 @@ def ringer(app: Celery) -> Callable[[int], None]:
 
 
 def main() -> int:
-    """Run rounds with the settings of the environment until SIGTERM or SIGINT."""
+    """Run rounds with settings from the environment until SIGTERM or SIGINT."""
     settings = settings_or_exit()
     log_lines.configure("reconciler", settings)
     engine = open_database(settings.resolved_database_url)
@@ -186,7 +187,7 @@ def main() -> int:
 
 
 def _wake_up_pipe() -> int:
-    """The end of a pipe that becomes readable at a signal, whenever it comes; no handler can lock it."""
+    """The read end of a pipe that becomes readable at any signal, without locks in a signal handler."""
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)

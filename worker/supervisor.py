@@ -1,9 +1,9 @@
 """Runs one attempt at a job: `python -m worker.supervisor JOB_ID ATTEMPT`.
 
-The lease's token comes as the attempt's mark in its environment: a command line can be seen by everybody.
-It starts the job's program, reports its events, and makes the last write. It learns what is wanted on its
-standard input, a line each: `cancel`, `pause`, `drain` or `abandon`; the end of the input, SIGTERM and the
-death of its parent mean `drain`. It exits 0 when the last write is made, 1 when it could not be.
+It starts the job's program, reports its events and writes the result. The lease's token comes in the
+environment variable of the attempt's mark, since a command line is public. Requests come on standard input,
+one per line: `cancel`, `pause`, `drain` or `abandon`. End of input, SIGTERM and the death of the parent mean
+`drain`. The exit code is 0 if the last write succeeded, else 1.
 """
 
 import json
@@ -24,7 +24,7 @@ from core.jobs.database import open_database, reading, transaction
 from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
-from core.jobs.ledger.reports import checkpoint_locations, checkpoints_to_go_on_from, commit_checkpoint
+from core.jobs.ledger.reports import checkpoint_locations, commit_checkpoint, resumable_checkpoints
 from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.states import FINAL, Reason
 from core.jobs.storage.artifacts import ArtifactStore
@@ -34,28 +34,39 @@ from core.jobs.tracing import open_tracing
 from core.program.control_group import out_of_memory_kills
 from core.program.lifeline import die_with_parent
 from worker.attempt import journal
-from worker.attempt.checkpoint_retention import Keeping
+from worker.attempt.checkpoint_retention import Retention
 from worker.attempt.checkpoints import Resume, choose, unrecorded
-from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, hear_commands, tail
+from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, read_commands, tail
 from worker.attempt.local_spec import local_spec
 from worker.attempt.program_log import NAME, ProgramLog, store_rest
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
 from worker.attempt.trace import PARENT, AttemptTrace
-from worker.attempt.verdict import RETRIED, Asked, Fate, ProgramEnd, Verdict, judge
+from worker.attempt.verdict import RETRIED, Fate, ProgramEnd, StopReason, Verdict, judge
 from worker.drain import WINDING_UP_SECONDS
 from worker.persistence import DATABASE_AWAY, retry_while_database_away
 from worker.processes import MARK
 
 _TICK_SECONDS = 0.2
 _LAST_WRITE_SECONDS = 5.0
-_COMMANDS = {asked.value: asked for asked in (Asked.CANCEL, Asked.PAUSE, Asked.DRAIN, Asked.ABANDON)}
-_URGENCY = (None, Asked.DRAIN, Asked.PAUSE, Asked.DEADLINE, Asked.CANCEL, Asked.STALL, Asked.ABANDON)
+_COMMANDS = {
+    stop_reason.value: stop_reason
+    for stop_reason in (StopReason.CANCEL, StopReason.PAUSE, StopReason.DRAIN, StopReason.ABANDON)
+}
+_URGENCY = (
+    None,
+    StopReason.DRAIN,
+    StopReason.PAUSE,
+    StopReason.DEADLINE,
+    StopReason.CANCEL,
+    StopReason.STALL,
+    StopReason.ABANDON,
+)
 _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """One attempt at one job, from its specification to its last write."""
+    """One attempt of one job, from its specification to its last write."""
 
     def __init__(
         self,
@@ -73,19 +84,19 @@ class Supervisor:
         self._out = store.attempt_folder(claim.job_id, claim.attempt)
         self._log_file = self._out / NAME
         program_log = ProgramLog(self._log_file, claim.attempt, settings.max_log_bytes_per_job)
-        keeping = Keeping.of(claim, settings)
-        self._reporter = Reporter(engine, claim.lease, store, log=program_log, keeping=keeping)
+        retention = Retention.of(claim, settings)
+        self._reporter = Reporter(engine, claim.lease, store, log=program_log, retention=retention)
         self._resume = Resume(None, ())
-        self._asked: Asked | None = None
+        self._stop_reason: StopReason | None = None
         self._settle_by = float("inf")
         self._stop_by = float("inf") if claim.seconds_left is None else time.monotonic() + claim.seconds_left
 
     def run(self) -> None:
-        """Do the attempt.
+        """Run the attempt.
 
         Raises:
-            LeaseLost: the job is no longer ours; everything is stopped and nothing was written since.
-            OperationalError: the database stayed away; the job will be reaped.
+            LeaseLost: the lease no longer holds. The program is stopped and nothing was written since.
+            OperationalError: the database stayed unavailable. The job will be reaped.
         """
         try:
             execution = self._start()
@@ -106,12 +117,12 @@ class Supervisor:
         self._settle(judge(ending), ending)
 
     def _start(self) -> Execution:
-        """Write the program's specification, pick a checkpoint to go on from, and start it."""
+        """Write the program's specification, choose a checkpoint to resume from, and start the program."""
         self._adopt_unrecorded()
         self._adopt_logs()
         spec = local_spec(self._engine, self._claim, self._store)
         with reading(self._engine) as session:
-            rows = checkpoints_to_go_on_from(session, self._claim)
+            rows = resumable_checkpoints(session, self._claim)
         self._resume = choose(rows, self._store)
         self._adopt_metrics()
         for remark in self._resume.remarks:
@@ -132,7 +143,7 @@ class Supervisor:
         )
 
     def _adopt_unrecorded(self) -> None:
-        """Commit whole checkpoints that an earlier attempt saved and could not report any more."""
+        """Commit complete checkpoints that an earlier attempt saved but could not report."""
         job_id = self._claim.job_id
         with reading(self._engine) as session:
             known = checkpoint_locations(session, job_id)
@@ -148,14 +159,14 @@ class Supervisor:
                 )
 
     def _adopt_metrics(self) -> None:
-        """Store what earlier attempts reported of the steps that will not be taken again."""
+        """Store metrics of earlier attempts for the steps before the checkpoint, which are not run again."""
         if self._resume.row is not None and self._resume.row.job_id == self._claim.job_id:
             step = self._resume.row.step
             with transaction(self._engine) as session:
                 journal.adopt_metrics(session, self._claim.lease, self._store, until_step=step)
 
     def _adopt_logs(self) -> None:
-        """Store what the programs of earlier attempts wrote and nobody could store any more."""
+        """Store logs of earlier attempts that were not stored before."""
         with transaction(self._engine) as session:
             store_rest(
                 session,
@@ -166,7 +177,7 @@ class Supervisor:
             )
 
     def _watch(self, execution: Execution) -> ProgramEnd:
-        """Hear the program out, stop it when asked to or when it stalls, and tell how it ended."""
+        """Process the program's events, stop it on request or when it stalls, and return how it ended."""
         result: dict[str, object] | None = None
         error: tuple[str, str] | None = None
         alive_at, kill_at = time.monotonic(), float("inf")
@@ -182,27 +193,27 @@ class Supervisor:
                         result = {name: value for name, value in event.items() if name != "event"}
                     elif event["event"] == "error":
                         error = (str(event["reason"]), str(event["message"]))
-                case StopRequest(asked):
-                    kill_at = min(kill_at, self._stop(execution, asked))
+                case StopRequest(stop_reason):
+                    kill_at = min(kill_at, self._stop(execution, stop_reason))
                 case Exited(code):
                     self._trace.program_ended()
                     starved = out_of_memory_kills() > kills_before
-                    return ProgramEnd(code, self._asked, result, error, tail(self._log_file), starved)
-            if self._asked is None and time.monotonic() - alive_at > self._settings.stall_seconds:
-                kill_at = self._stop(execution, Asked.STALL)
-            if self._asked is None and time.monotonic() >= self._stop_by:
-                kill_at = self._stop(execution, Asked.DEADLINE)
+                    return ProgramEnd(code, self._stop_reason, result, error, tail(self._log_file), starved)
+            if self._stop_reason is None and time.monotonic() - alive_at > self._settings.stall_seconds:
+                kill_at = self._stop(execution, StopReason.STALL)
+            if self._stop_reason is None and time.monotonic() >= self._stop_by:
+                kill_at = self._stop(execution, StopReason.DEADLINE)
             if time.monotonic() >= kill_at:
                 execution.kill()
                 kill_at = float("inf")
             self._reporter.flush_if_due()
 
-    def _stop(self, execution: Execution, asked: Asked) -> float:
-        """Tell the program to stop; returns when to kill it. The most urgent wish of several counts."""
-        if _URGENCY.index(asked) > _URGENCY.index(self._asked):
-            self._asked = asked
+    def _stop(self, execution: Execution, stop_reason: StopReason) -> float:
+        """Tell the program to stop. Returns when to kill it. Of several reasons the most urgent counts."""
+        if _URGENCY.index(stop_reason) > _URGENCY.index(self._stop_reason):
+            self._stop_reason = stop_reason
         self._settle_soon()
-        if asked in (Asked.STALL, Asked.ABANDON):
+        if stop_reason in (StopReason.STALL, StopReason.ABANDON):
             return time.monotonic()
         execution.ask_to_stop()
         return time.monotonic() + self._settings.stop_grace_seconds
@@ -210,12 +221,12 @@ class Supervisor:
     def _settle(self, verdict: Verdict, ending: ProgramEnd) -> None:
         if verdict.fate == Fate.NOTHING:
             return
-        patience = self._settings.lease_seconds
-        self._await_deliveries()
+        within_seconds = self._settings.lease_seconds
+        self._await_uploads()
         last_report = partial(self._reporter.write, to_the_end=True)
-        retry_while_database_away(self._engine, last_report, within_seconds=patience, pause=self._pause)
+        retry_while_database_away(self._engine, last_report, within_seconds=within_seconds, pause=self._pause)
         self._reporter.written()
-        self._await_deliveries()
+        self._await_uploads()
         write = settlement(
             self._claim,
             verdict,
@@ -225,44 +236,46 @@ class Supervisor:
             policy=RetryPolicy(self._settings.max_attempts, self._settings.backoff_seconds),
             resumed_from=self._resume.row.id if self._resume.row else None,
         )
-        state = retry_while_database_away(self._engine, write, within_seconds=patience, pause=self._pause)
+        state = retry_while_database_away(
+            self._engine, write, within_seconds=within_seconds, pause=self._pause
+        )
         self._trace.end(verdict, state)
         _log.info("The attempt has ended; the job is %s.", state)
         if state in FINAL:
             self._store.forget(self._claim.job_id)
 
-    def _await_deliveries(self) -> None:
-        """Give new checkpoints time to arrive before the last writes, and old ones time to go."""
+    def _await_uploads(self) -> None:
+        """Wait for uploads and deletions of checkpoints before the last writes, up to a deadline."""
         while self._reporter.collect() and time.monotonic() < self._settle_by:
             match self._inbox.get(_TICK_SECONDS):
-                case StopRequest(Asked.ABANDON):
-                    raise LeaseLost(f"StopRequest to abandon {self._claim.job_id}.")
+                case StopRequest(StopReason.ABANDON):
+                    raise LeaseLost(f"The lease of {self._claim.job_id} was lost; abandoning the attempt.")
                 case StopRequest():
                     self._settle_soon()
 
     def _settle_soon(self) -> None:
-        """Whoever told us to stop kills us when a program's grace and the time to wind up are over."""
+        """Set the deadline of the last writes: the holder kills this process after the grace period."""
         patience = self._settings.stop_grace_seconds + WINDING_UP_SECONDS - _LAST_WRITE_SECONDS
         self._settle_by = min(self._settle_by, time.monotonic() + patience)
 
     def _pause(self, seconds: float) -> None:
-        """Wait, but not for a job that we are told is no longer ours."""
+        """Wait. Raises LeaseLost if the attempt is to be abandoned."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            if self._inbox.get(left) == StopRequest(Asked.ABANDON):
+            if self._inbox.get(left) == StopRequest(StopReason.ABANDON):
                 raise LeaseLost(f"StopRequest to abandon {self._claim.job_id}.")
 
 
 def main(arguments: Sequence[str], *, programs: Mapping[str, str] | None = None) -> int:
-    """Supervise the attempt that `arguments` name; returns the exit code.
+    """Supervise the attempt that `arguments` name. Returns the exit code.
 
-    `programs` are the modules to start by kind of job, if not the registered ones.
+    `programs` maps job kinds to modules, instead of the registered ones.
     """
     die_with_parent(signal.SIGTERM, parent=os.getppid())
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: inbox.put(StopRequest(Asked.DRAIN)))
-    hear_commands(sys.stdin, inbox, _COMMANDS)
+        signal.signal(number, lambda *_: inbox.put(StopRequest(StopReason.DRAIN)))
+    read_commands(sys.stdin, inbox, _COMMANDS)
     job_id, attempt = arguments
     lease = Lease(job_id, int(attempt), os.environ[MARK])
     settings = settings_or_exit()

@@ -1,4 +1,4 @@
-"""The doorbell task, and what a Celery worker does around it."""
+"""The doorbell task, and a Celery worker's heartbeat, drain and shutdown."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ from worker.listening import ListenWhileIdle
 from worker.persistence import DATABASE_AWAY
 
 HEARTBEAT_SECONDS = 5.0
-"""Between a worker's signs of life in the registry."""
+"""Seconds between a worker's heartbeats in the registry."""
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +35,7 @@ def register(
     capacity: Capacity,
     supervisor: str = SUPERVISOR,
 ) -> None:
-    """Give `app` its task and its worker's habits. Call it in the main process, before the pool forks."""
+    """Add the doorbell task and the signal handlers to `app`, in the main process, before the pool forks."""
     main_process = os.getpid()
 
     def doorbell() -> None:
@@ -53,7 +53,7 @@ def register(
     def on_child(**_: Any) -> None:
         die_with_parent(signal.SIGKILL, parent=main_process)
         switch.busy = False
-        _briefly(settings, forget_job)  # that of a child that was killed
+        _write_once(settings, forget_job)  # the job of a child that was killed
 
     def on_ready(sender: Any, **_: Any) -> None:
         _beat(settings, capacity)
@@ -68,13 +68,13 @@ def register(
 
 
 def retire(settings: Settings) -> None:
-    """Take this worker off the registry, as the last thing it does."""
+    """Remove this worker from the registry, as its last action."""
 
     def write(engine: Engine) -> None:
         with transaction(engine) as session:
             workers.retire(session, worker_name(settings))
 
-    _briefly(settings, write)
+    _write_once(settings, write)
 
 
 def _answer(settings: Settings, capacity: Capacity, supervisor: str, *, draining: Callable[[], bool]) -> None:
@@ -83,14 +83,14 @@ def _answer(settings: Settings, capacity: Capacity, supervisor: str, *, draining
     try:
         Holder(engine, settings, name, draining, capacity, supervisor, tracing).work()
     except DATABASE_AWAY as error:
-        _log.warning("Cannot look for a job, the doorbell will ring again: %s", error)
+        _log.warning("Cannot claim a job; the doorbell will ring again: %s", error)
     finally:
         engine.dispose()
         tracing.close()
 
 
 def _beat(settings: Settings, capacity: Capacity) -> None:
-    """Say that we live. The connection is closed again, so that none is open when the pool forks."""
+    """Send a heartbeat. Closes its connection, so that none is open when the pool forks."""
 
     def write(engine: Engine) -> None:
         with transaction(engine) as session:
@@ -102,10 +102,10 @@ def _beat(settings: Settings, capacity: Capacity) -> None:
                 capacity=capacity,
             )
 
-    _briefly(settings, write)
+    _write_once(settings, write)
 
 
-def _briefly(settings: Settings, write: Callable[[Engine], None]) -> None:
+def _write_once(settings: Settings, write: Callable[[Engine], None]) -> None:
     engine = open_database(settings.resolved_database_url)
     try:
         write(engine)

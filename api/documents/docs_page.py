@@ -1,7 +1,7 @@
-"""`/docs`: the OpenAPI document for people. It is the one page that runs scripts, and just its own ones.
+"""`/docs`: the interactive OpenAPI page (Swagger UI), the only page that runs scripts.
 
-Swagger UI comes out of a wheel, not from somebody else's server: the page works without the internet, and
-nobody else learns who reads it or decides what runs beside an API key.
+Swagger UI is served from an installed wheel, not from a CDN. So the page works without internet access, and
+no third party sees its readers or controls scripts that run next to an API key.
 """
 
 import base64
@@ -20,7 +20,7 @@ _MEDIA_TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "te
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page; all that it names is relative to it, so that any proxy's prefix holds."""
+    """Serve the page. Its URLs are relative, so that it works behind a proxy's path prefix."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=f"{app.title} API",
@@ -44,9 +44,9 @@ def _file(name: str) -> Response:
 
 
 def policy_of(html: str) -> str:
-    """The narrowest policy under which a page of Swagger UI works: its own inline script and files.
+    """The strictest Content-Security-Policy under which Swagger UI works: its own inline script and files.
 
-    Swagger UI styles elements as it draws them, which takes 'unsafe-inline'; styles run nothing.
+    Swagger UI sets inline styles, which needs 'unsafe-inline'. Styles cannot run scripts.
     """
     scripts = [f"'sha256-{_sha256(script)}'" for script in _INLINE_SCRIPT.findall(html)]
     return "; ".join(

@@ -1,4 +1,4 @@
-"""Bodies shown in the OpenAPI document, as the registry of job kinds declares them."""
+"""Example request bodies of the OpenAPI document, from the registry of job kinds."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from core.jobs.kinds import KINDS
 
 
 def job_examples() -> dict[str, dict[str, Any]]:
-    """An OpenAPI Example Object for each example of each kind; the tests submit them."""
+    """An OpenAPI Example Object for each example of each kind. The tests submit them."""
     return {
         name: {"summary": example.summary, "value": {"kind": kind.name, **example.fields}}
         for kind in KINDS.values()

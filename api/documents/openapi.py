@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what FastAPI finds out by itself."""
+"""Additions to FastAPI's OpenAPI document: tags, problem responses and examples."""
 
 from importlib.metadata import version
 from typing import Any
@@ -12,45 +12,45 @@ from api.validation import Fault
 
 VERSION = version("signforge")
 TAGS: list[dict[str, Any]] = [
-    {"name": "jobs", "description": "Submit, watch and stop imports, pretraining runs and evaluations."},
-    {"name": "events", "description": "What happens to a job, and what its programs say."},
-    {"name": "checkpoints", "description": "States from which a job goes on after an interruption."},
-    {"name": "uploads", "description": "Files on their way into a corpus."},
-    {"name": "corpora", "description": "Packed pose corpora."},
-    {"name": "encoders", "description": "What was trained: versions, cards, scores, files."},
+    {"name": "jobs", "description": "Submit, watch, pause, cancel and retry jobs of every kind."},
+    {"name": "events", "description": "Follow a job's state, progress and metrics, and read its logs."},
+    {"name": "checkpoints", "description": "Saved training states, from which an interrupted job resumes."},
+    {"name": "uploads", "description": "Upload pose files to import."},
+    {"name": "corpora", "description": "Import, list and delete packed pose corpora."},
+    {"name": "encoders", "description": "Trained encoders: versions, cards, scores and files."},
     {"name": "evaluations", "description": "Scores of encoders and baselines."},
-    {"name": "recipes", "description": "Named full configurations."},
-    {"name": "webhooks", "description": "Have your own server told what becomes of your jobs."},
-    {"name": "api-keys", "description": "Credentials, for administrators."},
-    {"name": "audit trail", "description": "Who changed what, for administrators."},
-    {"name": "workers", "description": "Who runs the jobs."},
-    {"name": "health", "description": "For whoever runs the service."},
+    {"name": "recipes", "description": "Named full training configurations."},
+    {"name": "webhooks", "description": "Send your server a message at each state change of your jobs."},
+    {"name": "api-keys", "description": "Create, rotate and revoke API keys (administrators)."},
+    {"name": "audit trail", "description": "Log of all changing requests (administrators)."},
+    {"name": "workers", "description": "The workers that run jobs, and their devices."},
+    {"name": "health", "description": "Liveness, readiness and metrics, for operators."},
 ]
 
 
 class ProblemResponse(BaseModel):
-    """An error (RFC 9457). Some carry further members, such as `state` or `limit_bytes`."""
+    """An error (RFC 9457). Some have extra members, such as `state` or `limit_bytes`."""
 
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     type: str
-    """A stable URI of the kind of problem: `urn:signforge:problem:...`"""
+    """Stable URI of the kind of problem: `urn:signforge:problem:...`"""
     title: str
-    """The kind of problem for a person."""
+    """The kind of problem, in words."""
     status: int
     """The HTTP status."""
     detail: str
-    """What is wrong here, with the value, the limit and what to change."""
+    """What is wrong, with the value, the limit and what to change."""
     instance: str
-    """The path that was asked for."""
+    """The path of the request."""
     request_id: str
-    """The id under which the service's log knows this request; also in `X-Request-Id`."""
+    """Id of this request in the service's log; also in the header `X-Request-Id`."""
     errors: list[Fault]
-    """Each field that is to blame."""
+    """The invalid fields."""
 
 
 def install(app: FastAPI) -> None:
-    """Let every operation of the document say how it fails, and the submission of jobs give examples."""
+    """Add problem responses to every operation, and examples to the submission of jobs."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -62,7 +62,7 @@ def install(app: FastAPI) -> None:
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Replace FastAPI's own form of errors by `ProblemResponse` in every operation."""
+    """Replace FastAPI's error schemas by `ProblemResponse` in every operation."""
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -83,14 +83,14 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_examples(document: dict[str, Any]) -> dict[str, Any]:
-    """Add an example body of each kind of job."""
+    """Add example bodies of each kind of job."""
     body = document["paths"]["/v1/jobs"]["post"]["requestBody"]
     body["content"]["application/json"]["examples"] = job_examples()
     return document
 
 
 def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter that may be left out: a URL or a header cannot say null."""
+    """The schema of an optional parameter without null, which a URL or a header cannot express."""
     options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
     if len(options) != 1:
         return schema

@@ -1,4 +1,4 @@
-"""Writes an audit entry for every request that changes something, refused ones too."""
+"""Middleware that writes an audit entry for every changing request, also for refused ones."""
 
 import logging
 
@@ -15,17 +15,16 @@ from core.jobs.database import transaction
 from core.jobs.keys import without_secrets
 
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_CLIENT_WENT_AWAY = 499
-_OUR_FAULT = 500
+_CLIENT_DISCONNECTED = 499
+_INTERNAL_ERROR = 500
 _log = logging.getLogger("signforge.api")
 
 
 class AuditTrail:
-    """Writes the entry when the status is known and before the answer goes out, so whoever has an answer
-    finds it in the trail.
+    """Writes the entry after the status is known and before the response is sent.
 
-    By then the change is done: if the entry cannot be written, the log gets it instead, and the answer
-    stands.
+    So a client that has its response finds the entry in the trail. The change is committed by then: if the
+    entry cannot be written, it goes to the log and the response is sent unchanged.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -50,14 +49,14 @@ class AuditTrail:
             await self._app(scope, receive, noting)
         except Exception as error:
             if not answered:
-                went_away = isinstance(error, ClientDisconnect)
-                await _note(scope, _CLIENT_WENT_AWAY if went_away else _OUR_FAULT, None)
+                disconnected = isinstance(error, ClientDisconnect)
+                await _note(scope, _CLIENT_DISCONNECTED if disconnected else _INTERNAL_ERROR, None)
             raise
 
 
 async def _note(scope: Scope, status: int, location: str | None) -> None:
     route = scope.get("route")
-    if route is not None:  # else there is nothing at that path that could be changed
+    if route is not None:  # an unknown path has nothing that could be changed
         change = _change(scope, str(route.name), status, location)
         await to_thread.run_sync(_write, scope, change)
 
@@ -80,4 +79,4 @@ def _write(scope: Scope, change: Change) -> None:
         with transaction(scope["app"].state.service.engine) as session:
             record(session, change)
     except SQLAlchemyError as error:
-        _log.error("cannot write to the audit trail (%s): %s", type(error).__name__, change)
+        _log.error("Cannot write to the audit trail (%s): %s", type(error).__name__, change)

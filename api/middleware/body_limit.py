@@ -1,4 +1,4 @@
-"""A limit on every request body, refused before it is read where its length is declared."""
+"""Middleware that limits the size of request bodies, before reading them where Content-Length is set."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,10 +11,10 @@ _CORPORA = "/v1/corpora"
 
 
 class BodyLimit:
-    """Counts what a request sends and stops it past its limit.
+    """Counts the bytes of a body and refuses the request past its limit.
 
-    FastAPI's own limiter answers in plain text, also in place of an earlier refusal such as a 401, so it
-    cannot serve where every error is a problem document.
+    FastAPI's own limiter responds in plain text, and replaces earlier refusals such as a 401. Here every
+    error is a problem document, so it cannot be used.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,9 +43,9 @@ class BodyLimit:
 
 
 def too_large(size: int | None, limit: int, setting: str) -> Problem:
-    """The refusal of a body of `size` bytes (None: not declared), naming the limit and its setting."""
+    """The 413 problem of a body of `size` bytes (None: not declared), with the limit and its setting."""
     has = f"has {size:,} bytes" if size is not None else "is larger than allowed"
-    detail = f"The body {has}; the limit is {limit:,} bytes. Raise {setting} on the server, or send less."
+    detail = f"The body {has}. The limit is {limit:,} bytes. Raise {setting} on the server, or send less."
     return Problem(413, "too-large", detail, limit_bytes=limit)
 
 

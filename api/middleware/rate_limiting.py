@@ -1,4 +1,4 @@
-"""Refuses who asks too often, before anything else is done for them."""
+"""Middleware that enforces the rate limits, before any other work is done for a request."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -10,12 +10,12 @@ from api.rate_limits import Admission, Rate
 from core.jobs.settings import Settings
 
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Whoever runs the service must see it also when it is flooded."""
+"""Operators must be able to monitor the service while it is overloaded."""
 _UNAUTHORISED = 401
 
 
 class RateLimit:
-    """Charges each request to its caller; one too many is answered 429, and costs the database nothing."""
+    """Charges each request to its caller's bucket. Refuses excess requests with 429, without a query."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,7 +32,7 @@ class RateLimit:
             return
         admission = rates.buckets.take(rates.callers.name_of(scope), rate)
 
-        async def told(message: Message) -> None:
+        async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _add_headers(MutableHeaders(scope=message), rate, admission)
                 if caller_of(scope) is not None or message["status"] == _UNAUTHORISED:
@@ -40,9 +40,10 @@ class RateLimit:
             await send(message)
 
         if admission.allowed:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_with_limits)
         else:
-            await problem_response(Request(scope), _refusal(rate, admission))(scope, receive, told)
+            refusal = problem_response(Request(scope), _refusal(rate, admission))
+            await refusal(scope, receive, send_with_limits)
 
 
 def _rate_of(settings: Settings) -> Rate | None:
@@ -59,7 +60,8 @@ def _add_headers(headers: MutableHeaders, rate: Rate, admission: Admission) -> N
 
 def _refusal(rate: Rate, admission: Admission) -> Problem:
     detail = (
-        f"You asked too often: the limit is {rate.per_minute:g} requests a minute, {rate.burst} at once. "
-        f"Wait {admission.retry_after} s, or have SIGNFORGE_REQUESTS_PER_MINUTE or _REQUEST_BURST raised."
+        f"Too many requests: the limit is {rate.per_minute:g} a minute, in bursts of at most {rate.burst}. "
+        f"Retry after {admission.retry_after} s, or raise SIGNFORGE_REQUESTS_PER_MINUTE or "
+        "SIGNFORGE_REQUEST_BURST on the server."
     )
     return Problem(429, "too-many-requests", detail, headers={"Retry-After": str(admission.retry_after)})

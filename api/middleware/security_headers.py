@@ -1,4 +1,4 @@
-"""What every answer tells a browser: guess no types, run nothing, embed nothing, tell nobody."""
+"""Middleware that sets the CSP, nosniff, CORP and referrer-policy headers."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,7 @@ _HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds the strictest headers to every answer; a page that needs more than JSON does sets its own."""
+    """Adds the strictest values to every response, except for headers that the response sets itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

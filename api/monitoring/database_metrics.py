@@ -1,4 +1,4 @@
-"""Metrics that are read from the database at each scrape: the whole service's, whoever answers."""
+"""Prometheus metrics of the whole service, read from the database at each scrape."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -13,14 +13,14 @@ from core.jobs.kinds import KINDS
 from core.jobs.states import HELD, State
 from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.tables.jobs import JobAttemptRow, JobLogRow, JobRow, OutboxRow, WorkerRow
-from core.jobs.workers import STILL_HEARD_OF_SECONDS
+from core.jobs.workers import HEARTBEAT_TIMEOUT_SECONDS
 
 Values = Iterable[tuple[tuple[str, ...], float]]
-"""Values of labels, and the number."""
+"""Label values, and the value of the metric."""
 
 
 def families(session: Session, *, lease_seconds: float) -> Iterator[Metric]:
-    """All of them; `lease_seconds` tells from a lease's end when it was renewed."""
+    """All metric families. `lease_seconds` is needed to derive a lease's renewal from its end."""
     at = now(session)
     yield from _jobs(session)
     yield from _queue(session, at)
@@ -47,7 +47,7 @@ def _jobs(session: Session) -> Iterator[Metric]:
     rows = session.execute(ended.group_by(JobRow.kind, JobAttemptRow.outcome))
     yield _counter(
         "signforge_attempts",
-        "Attempts that have ended, by how.",
+        "Attempts that have ended, by outcome.",
         ("kind", "outcome"),
         (((kind, str(outcome)), count) for kind, outcome, count in rows),
     )
@@ -60,13 +60,13 @@ def _queue(session: Session, at: datetime) -> Iterator[Metric]:
     ages = {devices: _seconds(at - since) for devices, (_, since) in lines.items()}
     yield _gauge(
         "signforge_queue_depth",
-        "Queued jobs by the devices they need.",
+        "Queued jobs, by the number of devices they need.",
         ("num_devices",),
         (((str(devices),), depth) for devices, (depth, _) in lines.items()),
     )
     yield _gauge(
         "signforge_queue_age_seconds",
-        "How long the oldest of them has waited.",
+        "Seconds that the oldest queued job has waited, by the number of devices.",
         ("num_devices",),
         (((str(devices),), age) for devices, age in ages.items()),
     )
@@ -79,39 +79,39 @@ def _held(session: Session, at: datetime, lease_seconds: float) -> Iterator[Metr
     yield _gauge("signforge_leases", "Jobs that a worker holds.", (), [((), len(jobs))])
     yield _gauge(
         "signforge_leases_expired",
-        "Those of them whose lease has run out.",
+        "Jobs that a worker holds and whose lease has expired.",
         (),
         [((), sum(seconds < 0 for seconds in left))],
     )
     oldest = max((max(lease_seconds - seconds, 0.0) for seconds in left), default=0.0)
     yield _gauge(
-        "signforge_lease_age_seconds", "How long ago the oldest lease was renewed.", (), [((), oldest)]
+        "signforge_lease_age_seconds", "Seconds since the oldest lease was renewed.", (), [((), oldest)]
     )
     for name, field, explanation in _PROGRESS:
-        told = (((job.id, job.kind), (job.progress or {}).get(field)) for job in jobs)
-        known = ((labels, float(value)) for labels, value in told if value is not None)
+        reported = (((job.id, job.kind), (job.progress or {}).get(field)) for job in jobs)
+        known = ((labels, float(value)) for labels, value in reported if value is not None)
         yield _gauge(f"signforge_job_{name}", explanation, ("job_id", "kind"), known)
 
 
 _PROGRESS = (
-    ("step", "step", "Steps done in the phase at hand of a job that a worker holds."),
-    ("step_seconds", "step_seconds", "Seconds a step takes, a moving average."),
-    ("samples_per_second", "samples_per_second", "Samples a second, as the program tells them."),
+    ("step", "step", "Steps done in the current phase of a job that a worker holds."),
+    ("step_seconds", "step_seconds", "Seconds per step, a moving average."),
+    ("samples_per_second", "samples_per_second", "Samples per second, as the program reports them."),
 )
 
 
 def _doorbells(session: Session, at: datetime) -> Iterator[Metric]:
     count, oldest = session.execute(select(func.count(), func.min(OutboxRow.ring_at))).one()
-    yield _gauge("signforge_doorbells_waiting", "Doorbells to ring, now or later.", (), [((), count)])
+    yield _gauge("signforge_doorbells_waiting", "Doorbells in the outbox.", (), [((), count)])
     lag = _seconds(at - oldest) if oldest else 0.0
     yield _gauge(
-        "signforge_doorbell_lag_seconds", "How overdue the most overdue doorbell is.", (), [((), lag)]
+        "signforge_doorbell_lag_seconds", "Seconds that the most overdue doorbell is late.", (), [((), lag)]
     )
 
 
 def _workers(session: Session, at: datetime) -> Iterator[Metric]:
     busy = exists().where(JobRow.worker == WorkerRow.name, JobRow.state.in_(sorted(HELD)))
-    since = at - timedelta(seconds=STILL_HEARD_OF_SECONDS)
+    since = at - timedelta(seconds=HEARTBEAT_TIMEOUT_SECONDS)
     alive = select(WorkerRow.device, WorkerRow.num_devices, busy).where(WorkerRow.seen_at >= since)
     found = [
         (device, num_devices, "busy" if works else "idle")
@@ -122,9 +122,9 @@ def _workers(session: Session, at: datetime) -> Iterator[Metric]:
     matching = {place: [n for device, n, state in found if (device, state) == place] for place in places}
     labels = ("device", "state")
     workers = ((place, len(numbers)) for place, numbers in sorted(matching.items()))
-    yield _gauge("signforge_workers", "Workers heard of within a minute.", labels, workers)
+    yield _gauge("signforge_workers", "Workers that sent a heartbeat within a minute.", labels, workers)
     devices = ((place, sum(numbers)) for place, numbers in sorted(matching.items()))
-    yield _gauge("signforge_worker_devices", "Their devices (of a CPU, its cores).", labels, devices)
+    yield _gauge("signforge_worker_devices", "Devices of these workers (CPU: cores).", labels, devices)
 
 
 def _stored(session: Session) -> Iterator[Metric]:
@@ -138,7 +138,7 @@ def _stored(session: Session) -> Iterator[Metric]:
     logs = logs.join(JobRow, JobRow.id == JobLogRow.job_id)
     yield _gauge(
         "signforge_stored_bytes",
-        "Bytes of an owner in the artifact store and, of logs, in the database.",
+        "Bytes stored per owner: logs in the database, all else in the artifact store.",
         ("owner", "what"),
         (
             ((owner, what), total)
@@ -149,24 +149,24 @@ def _stored(session: Session) -> Iterator[Metric]:
 
 
 def _counted(session: Session) -> Iterator[Metric]:
-    """What reconcilers have counted."""
+    """Counters that the reconcilers keep in the database."""
     counts = counters.values(session)
     yield _counter(
         "signforge_leases_reaped",
-        "Leases that ran out, by what their job became.",
+        "Leases that expired, by the new state of the job.",
         ("to",),
         (((to.value,), counts.get(counters.leases_reaped(to), 0)) for to in counters.REAPED_TO),
     )
     for name, explanation in (
-        (counters.DEADLINES_PASSED, "Jobs whose deadline passed while nobody held them."),
-        (counters.DOORBELLS_RUNG, "Doorbells rung."),
-        (counters.COLLECTED_FILES, "Files removed because nobody needed them any more."),
-        (counters.COLLECTED_BYTES, "Their bytes."),
+        (counters.DEADLINES_PASSED, "Jobs whose deadline passed while no worker held them."),
+        (counters.DOORBELLS_RUNG, "Doorbells sent to the broker."),
+        (counters.COLLECTED_FILES, "Files removed by garbage collection."),
+        (counters.COLLECTED_BYTES, "Bytes removed by garbage collection."),
     ):
         yield _counter(f"signforge_{name}", explanation, (), [((), counts.get(name, 0))])
     yield _gauge(
         "signforge_reconciler_seen_timestamp_seconds",
-        "When a reconciler last finished a round; 0 for never.",
+        "Unix time of the last finished round of a reconciler; 0 for never.",
         (),
         [((), counts.get(counters.RECONCILER_SEEN, 0))],
     )

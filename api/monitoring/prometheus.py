@@ -1,4 +1,4 @@
-"""`/metrics`: what the database knows, the same from every API process, and what this process has served."""
+"""`/metrics` for Prometheus: service-wide metrics from the database, HTTP metrics of this process."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _UNKNOWN_ROUTE = "none"
 
 
 class HttpMetrics:
-    """Requests of one application by route, method and status, and how long their answers took to begin."""
+    """HTTP requests by route, method and status, and the seconds until their responses began."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -32,7 +32,7 @@ class HttpMetrics:
         )
         self._seconds = Histogram(
             "signforge_http_request_seconds",
-            "From a request to the beginning of its answer; requests that ask to wait are left out.",
+            "Seconds from a request to the start of its response, without long polls (`wait`).",
             ["route", "method"],
             buckets=_SECONDS,
             registry=self.registry,
@@ -40,17 +40,16 @@ class HttpMetrics:
         self._paths: dict[str, str] = {}
 
     def observe(self, scope: Scope, status: int | None, seconds: float) -> None:
-        """Count one request; without a status the client went away."""
+        """Count one request. Without a status the client disconnected."""
         route = self._route_of(scope)
-        method = (
-            scope["method"] if route != _UNKNOWN_ROUTE else "any"
-        )  # anybody can make up methods and paths
+        # a client can invent methods and paths, which must not become labels
+        method = scope["method"] if route != _UNKNOWN_ROUTE else "any"
         self._requests.labels(route, method, status or "aborted").inc()
         if b"wait=" not in scope["query_string"]:
             self._seconds.labels(route, method).observe(seconds)
 
     def _route_of(self, scope: Scope) -> str:
-        """The path with its parameters' names, as the OpenAPI document has it."""
+        """The path template, as in the OpenAPI document."""
         route = scope.get("route")
         if route is None:
             return _UNKNOWN_ROUTE
@@ -61,7 +60,7 @@ class HttpMetrics:
 
 
 def exposition(service: Service, http: HttpMetrics, accept: str) -> tuple[bytes, str]:
-    """Everything, in the form that an `Accept` header asks for, and that form's content type."""
+    """All metrics in the format that an `Accept` header asks for, and its content type."""
     encode, content_type = choose_encoder(accept)
     return encode(_Everything(service, http)), content_type
 
@@ -71,7 +70,7 @@ class _Everything(Collector):
         self._service, self._http = service, http
 
     def collect(self) -> Iterator[Metric]:
-        """This process' own numbers come even while the database is away."""
+        """Collect all metrics. Those of this process are there even while the database is unavailable."""
         yield from self._http.registry.collect()
         found: list[Metric] = []
         try:
@@ -79,7 +78,7 @@ class _Everything(Collector):
                 found = list(families(session, lease_seconds=self._service.settings.lease_seconds))
         except SQLAlchemyError:
             pass
-        up = GaugeMetricFamily("signforge_database_up", "Whether the database answered just now.")
+        up = GaugeMetricFamily("signforge_database_up", "Whether the database responded to this scrape.")
         up.add_metric([], float(bool(found)))
         yield up
         yield from found

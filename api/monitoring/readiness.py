@@ -1,4 +1,4 @@
-"""Whether the service can take and run jobs: database, migrations, broker and storage, each by trying it."""
+"""Readiness checks of the database, migrations, broker and artifact store."""
 
 import logging
 from collections.abc import Callable
@@ -14,16 +14,16 @@ _log = logging.getLogger("signforge.api")
 
 
 def check_readiness(service: Service) -> ReadyResponse:
-    """Try everything. Details go to the log; the answer, which anybody may read, names only settings."""
+    """Run all checks. The result is public, so it names only settings; details go to the log."""
     checks = {
-        "database": _try("answers", "does not answer; see SIGNFORGE_DATABASE_URL", _database, service),
+        "database": _try("responds", "does not respond; see SIGNFORGE_DATABASE_URL", _database, service),
         "migrations": _try(
             "up to date", "are missing; restart the API, which applies them", _migrations, service
         ),
-        "broker": _try("answers", "does not answer; see SIGNFORGE_BROKER_URL", _broker, service),
+        "broker": _try("responds", "does not respond; see SIGNFORGE_BROKER_URL", _broker, service),
         "storage": _try(
-            "can be written",
-            "cannot be written; see SIGNFORGE_ARTIFACTS and SIGNFORGE_ARTIFACTS_URL",
+            "is writable",
+            "is not writable; see SIGNFORGE_ARTIFACTS and SIGNFORGE_ARTIFACTS_URL",
             _storage,
             service,
         ),

@@ -1,4 +1,4 @@
-"""API keys: made, listed, rotated and revoked by administrators."""
+"""API key routes: create, list, rotate and revoke, for administrators."""
 
 from fastapi import APIRouter, Response
 from sqlalchemy import select
@@ -19,20 +19,21 @@ from core.jobs.keys import api_key_id_of, check, create_api_key, revoke, rotate
 from core.jobs.tables.access import ApiKeyRow
 
 router = APIRouter(tags=["api-keys"])
-_USUAL_ROTATION = ApiKeyRotationRequest()
+_DEFAULT_ROTATION = ApiKeyRotationRequest()
 
 
 @router.post("/api-keys", status_code=201)
 def create_key(
     response: Response, body: ApiKeyRequest, _: Admin, service: ServiceOf
 ) -> ApiKeyCreatedResponse:
-    """Make an API key. The answer is the only place where its secret is ever shown."""
+    """Create an API key. Its secret is shown in this response only."""
     with transaction(service.engine) as session:
         token = create_api_key(
             session, owner=body.owner, scopes=body.scopes, name=body.name, expires_at=body.expires_at
         )
         if check(session, token) is None:
-            raise Problem(422, "already-expired", f"expires_at {body.expires_at} is in the past.")
+            detail = f"expires_at {body.expires_at} is in the past. Give a time in the future, or omit it."
+            raise Problem(422, "already-expired", detail)
         row = session.get_one(ApiKeyRow, api_key_id_of(token))
     return _shown_once(response, row, token)
 
@@ -53,12 +54,12 @@ def rotate_key(
     key_id: str,
     _: Admin,
     service: ServiceOf,
-    body: ApiKeyRotationRequest = _USUAL_ROTATION,
+    body: ApiKeyRotationRequest = _DEFAULT_ROTATION,
 ) -> ApiKeyCreatedResponse:
-    """Make a new API key in place of one, with its owner, scopes, name and lifetime.
+    """Replace an API key by a new one with the same owner, scopes, name and lifetime.
 
-    The old one works for `grace_seconds` more, so that its users can change over. It can be rotated once:
-    if the answer got lost, rotate the key that `replaced_by` names, which nobody has.
+    The old key works for `grace_seconds` more, so that its users can change over. A key can be rotated once.
+    If the response was lost, rotate the key that `replaced_by` names: its secret was never received.
     """
     with transaction(service.engine) as session:
         token = rotate(session, _key(session, key_id), grace_seconds=body.grace_seconds)
@@ -68,7 +69,7 @@ def rotate_key(
 
 @router.delete("/api-keys/{key_id}", status_code=204)
 def revoke_key(key_id: str, _: Admin, service: ServiceOf) -> None:
-    """Make an API key useless from now on. Repeating this is harmless."""
+    """Revoke an API key at once. Idempotent."""
     with transaction(service.engine) as session:
         revoke(session, _key(session, key_id))
 

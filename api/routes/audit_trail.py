@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, for administrators."""
+"""Audit trail route: list all changing requests, for administrators."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from core.specs.fields import Name
 
 router = APIRouter(tags=["audit trail"])
 AuditPage = Page[AuditEntryResponse]
-"""One page of the trail."""
+"""One page of the audit trail."""
 
 
 class AuditQuery(PageQuery):
@@ -25,7 +25,7 @@ class AuditQuery(PageQuery):
     owner: Name | None = None
     """Only requests with an API key of this owner."""
     action: Name | None = None
-    """Only this operation, by its id in the OpenAPI document."""
+    """Only this operation, by its `operationId` in the OpenAPI document."""
 
 
 @router.get("/audit-trail")
@@ -36,9 +36,9 @@ def list_audit_entries(
     _: Admin,
     service: ServiceOf,
 ) -> AuditPage:
-    """List who asked for which change, of all owners, newest first; refused requests too.
+    """List all changing requests of all owners, newest first, including refused ones.
 
-    Requests beyond the rate limit are in the log only: they cost the database nothing.
+    Requests refused by the rate limit are in the log only, so that they do not load the database.
     """
     these = select(AuditEntryRow)
     if query.owner is not None:

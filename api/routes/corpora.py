@@ -1,4 +1,4 @@
-"""Corpora: make one from a file or a path, list, look and delete."""
+"""Corpus routes: import from a file or a path, list, get and delete."""
 
 import json
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ from core.specs.jobs import ImportSpec
 router = APIRouter(tags=["corpora"])
 _BLOCK_BYTES = 1 << 20
 _ARRIVING = "upl_arriving"
-"""Stands for the upload's id while a form's specification is checked, before its file is kept."""
+"""Placeholder of the upload's id while a form's specification is validated, before its file is stored."""
 _BODY = {
     "requestBody": {
         "required": True,
@@ -44,7 +44,10 @@ _BODY = {
                     "required": ["file", "spec"],
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "The pose file."},
-                        "spec": {"type": "string", "description": "JSON of an ImportSpec without `source`."},
+                        "spec": {
+                            "type": "string",
+                            "description": "An ImportSpec as JSON, without `source`.",
+                        },
                     },
                 }
             },
@@ -69,9 +72,9 @@ async def create_corpus(
     service: ServiceOf,
     idempotency_key: IdempotencyKey = None,
 ) -> JobResponse:
-    """Start an import: a file with its specification in one form, or JSON naming an upload or a path.
+    """Start an import: send a form with a file and its specification, or JSON that names an upload or a path.
 
-    For files of many gigabytes `POST /v1/uploads` is better: a form is written to disk twice.
+    For files of many gigabytes use `POST /v1/uploads`, since a form is written to disk twice.
     """
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         async with request.form(
@@ -105,16 +108,16 @@ def list_corpora(
 
 @router.get("/corpora/{corpus_id}")
 def get_corpus(corpus_id: str, caller: Reader, service: ServiceOf) -> CorpusResponse:
-    """Look at a corpus."""
+    """Get a corpus."""
     with reading(service.engine) as session:
         return CorpusResponse.model_validate(owned(session, CorpusRow, corpus_id, caller, noun="corpus"))
 
 
 @router.delete("/corpora/{corpus_id}", status_code=204)
 def delete_corpus(corpus_id: str, caller: Submitter, service: ServiceOf) -> None:
-    """Delete a corpus and free its name; encoders and scores made with it stay. Repeating this is harmless.
+    """Delete a corpus and free its name. Encoders and scores made from it stay. Idempotent.
 
-    One that jobs which have not ended need is refused with 409 and their `job_ids`.
+    Refused with 409 and their `job_ids` while unfinished jobs need the corpus.
     """
     with transaction(service.engine) as session:
         row = owned(session, CorpusRow, corpus_id, caller, noun="corpus", also_deleted=True)
@@ -123,10 +126,10 @@ def delete_corpus(corpus_id: str, caller: Submitter, service: ServiceOf) -> None
 
 
 def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
-    """Read an import specification from JSON, with further fields added.
+    """Parse an import specification from JSON, with the fields `more` added.
 
     Raises:
-        Problem: it is not JSON, or does not fit (422).
+        Problem: it is not JSON, or a field is invalid (422).
     """
     try:
         document = json.loads(text)
@@ -137,7 +140,7 @@ def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
     for field in more:
         if field in document:
             raise unfit(
-                f"/{field}", f"Leave out {field!r}: it is the file of this form.", code="extra_forbidden"
+                f"/{field}", f"Omit {field!r}: the source is the file of this form.", code="extra_forbidden"
             )
     try:
         return ImportSpec.model_validate_json(json.dumps({**document, **more}))
@@ -150,7 +153,7 @@ def _import_form(
 ) -> JobResponse:
     file, text = form.get("file"), form.get("spec")
     if not isinstance(file, UploadFile) or not isinstance(text, str):
-        raise unfit("", "The form needs a file in `file` and JSON in `spec`.", code="missing")
+        raise unfit("", "The form must have a file in `file` and JSON in `spec`.", code="missing")
     spec = parse_spec(text, source=_ARRIVING)
     filename = (file.filename or "upload").replace("\0", "")[:255]
     received = service.store.receive(
@@ -169,7 +172,9 @@ def _import_form(
         )
         kept = not created.replayed
     except DBAPIError:
-        kept = True  # the answer to the commit may have been lost; a file too many does no harm
+        kept = (
+            True  # the commit may have succeeded although its response was lost; an unused file does no harm
+        )
         raise
     finally:
         if not kept:

@@ -1,4 +1,4 @@
-"""Encoders: the registry of what was trained, with scores, cards and the files themselves."""
+"""Encoder routes: list, get, download and delete trained encoders, their cards and scores."""
 
 from typing import Annotated, Any
 
@@ -24,10 +24,10 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The file, with `ETag`, `Repr-Digest` and `Accept-Ranges`.",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     },
-    206: {"description": "The range of bytes that was asked for."},
-    304: {"description": "You have it."},
-    307: {"description": "The file is in object storage: `Location` is a URL that is valid for a while."},
-    416: {"description": "The range lies outside the file."},
+    206: {"description": "The requested range of bytes."},
+    304: {"description": "The file is unchanged: it has the ETag in `If-None-Match`."},
+    307: {"description": "The file is in the object store. `Location` is a signed URL that expires."},
+    416: {"description": "The range is outside the file."},
 }
 
 
@@ -59,7 +59,7 @@ def list_encoders(
 
 @router.get("/encoders/{encoder_id}")
 def get_encoder(encoder_id: str, caller: Reader, service: ServiceOf) -> EncoderDetailResponse:
-    """Look at an encoder: its card and its scores."""
+    """Get an encoder with its card and its scores."""
     with reading(service.engine) as session:
         row = owned(session, EncoderRow, encoder_id, caller, noun="encoder")
         these = select(EvaluationRow).where(
@@ -74,27 +74,27 @@ def get_encoder(encoder_id: str, caller: Reader, service: ServiceOf) -> EncoderD
 
 @router.get("/encoders/{encoder_id}/card")
 def get_encoder_card(encoder_id: str, caller: Reader, service: ServiceOf) -> dict[str, Any]:
-    """The encoder's card alone: what it is, how it was made, and how to use it."""
+    """Get an encoder's card: what it is, how it was trained, and how to use it."""
     return _encoder(service, caller, encoder_id).card
 
 
 @router.get("/encoders/{encoder_id}/download", response_class=Response, responses=_FILE_ANSWERS)
 def download_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
-    """Download an encoder: one safetensors file with its card inside. Takes `Range` and `If-Range`."""
+    """Download an encoder as one safetensors file that contains its card. Supports `Range` and `If-Range`."""
     return _send(request, encoder_id, caller, service)
 
 
 @router.head("/encoders/{encoder_id}/download", response_class=Response, responses=_FILE_ANSWERS)
 def probe_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
-    """The headers of the download: its size, tag and digest."""
+    """Get the headers of the download: size, ETag and digest."""
     return _send(request, encoder_id, caller, service)
 
 
 @router.delete("/encoders/{encoder_id}", status_code=204)
 def delete_encoder(encoder_id: str, caller: Submitter, service: ServiceOf) -> None:
-    """Delete an encoder; its scores stay, and its version is not given again. Repeating this is harmless.
+    """Delete an encoder. Its scores stay and its version number is not reused. Idempotent.
 
-    One that jobs which have not ended need is refused with 409 and their `job_ids`.
+    Refused with 409 and their `job_ids` while unfinished jobs need the encoder.
     """
     with transaction(service.engine) as session:
         row = owned(session, EncoderRow, encoder_id, caller, noun="encoder", also_deleted=True)

@@ -1,4 +1,4 @@
-"""Evaluations: scores of encoders and baselines."""
+"""Evaluation routes: list and get scores of encoders and baselines."""
 
 from typing import Annotated
 
@@ -22,9 +22,9 @@ class EvaluationQuery(PageQuery):
     """Which evaluations to list."""
 
     encoder: Name | None = None
-    """Only of this encoder (id, also a deleted one's), or of every version of this name."""
+    """Only of this encoder, by id (also of a deleted encoder), or of every version of this name."""
     corpus: Name | None = None
-    """Only on this corpus (id, also a deleted one's, or name)."""
+    """Only on this corpus, by id (also of a deleted corpus) or by name."""
 
 
 @router.get("/evaluations")
@@ -54,7 +54,7 @@ def list_evaluations(
 
 @router.get("/evaluations/{evaluation_id}")
 def get_evaluation(evaluation_id: str, caller: Reader, service: ServiceOf) -> EvaluationResponse:
-    """Look at an evaluation, with its table of classes and its confusions."""
+    """Get an evaluation, with its per-class table and its confusions."""
     with reading(service.engine) as session:
         row = owned(session, EvaluationRow, evaluation_id, caller, noun="evaluation")
         return EvaluationResponse.model_validate(row)

@@ -1,4 +1,4 @@
-"""A job's events: a stream for whoever accepts one, pages of JSON for everybody else."""
+"""Event route of a job: a server-sent event stream, or pages of JSON."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import EventSourceResponse
 
 from api.auth import Reader
-from api.event_stream import event_stream, glance
+from api.event_stream import event_stream, poll_events
 from api.ownership import owned
 from api.paging import LARGEST_NUMBER
 from api.schemas.jobs import EventPage, event_of
@@ -18,11 +18,11 @@ from core.jobs.tables.jobs import JobRow
 router = APIRouter(tags=["events"])
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "JSON, or with `Accept: text/event-stream` a stream whose ids are sequences and "
-        "whose event names are types; it ends after the job's last event.",
+        "description": "JSON. With `Accept: text/event-stream` a stream of server-sent events: `id` is the "
+        "sequence and `event` the type. The stream ends after the job's last event.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
-    204: {"description": "The job is final and you have its last event: there is nothing to wait for."},
+    204: {"description": "The job is final and has no event after `after`. Do not reconnect."},
 }
 
 
@@ -31,17 +31,21 @@ def list_events(
     job_id: str,
     caller: Reader,
     service: ServiceOf,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_NUMBER, description="Only events beyond this sequence.")
-    ] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Most events on a page of JSON.")] = 100,
+    after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER, description="Only events after this sequence.")] = 0,
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="Maximum number of events on a page of JSON.")
+    ] = 100,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[
         int | None,
-        Header(ge=0, le=LARGEST_NUMBER, description="Where a stream goes on; takes precedence over `after`."),
+        Header(
+            ge=0,
+            le=LARGEST_NUMBER,
+            description="Sequence after which a stream resumes. Takes precedence over `after`.",
+        ),
     ] = None,
 ) -> EventPage:
-    """Follow a job, or read what has happened to it."""
+    """Stream or list the events of a job."""
     with reading(service.engine) as session:
         owned(session, JobRow, job_id, caller, noun="job")
         if "text/event-stream" not in accept:
@@ -50,8 +54,8 @@ def list_events(
             reached = page[-1].sequence if page else after
             return EventPage(data=page, next_after=reached, has_more=len(rows) > limit)
     start = after if last_event_id is None else last_event_id
-    seen = glance(service, job_id, start, limit=1)
-    if seen.finished and not seen.events:
+    poll = poll_events(service, job_id, start, limit=1)
+    if poll.finished and not poll.events:
         return Response(status_code=204)  # type: ignore[return-value]
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     stream = event_stream(service, job_id, start)

@@ -1,4 +1,4 @@
-"""For whoever runs the service: alive, ready, and numbers. No API key is needed."""
+"""Health routes for operators: liveness, readiness and metrics. They need no API key."""
 
 from typing import Annotated
 
@@ -14,13 +14,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 def get_health() -> HealthResponse:
-    """The process is up; nothing else is looked at."""
+    """Liveness: the API process is up. Checks nothing else."""
     return HealthResponse()
 
 
-@router.get("/readyz", responses={503: {"model": ReadyResponse, "description": "Something is missing."}})
+@router.get("/readyz", responses={503: {"model": ReadyResponse, "description": "A check failed."}})
 def get_readiness(response: Response, service: ServiceOf) -> ReadyResponse:
-    """Try database, migrations, broker and storage: 200 if all hold, else 503 saying which does not."""
+    """Readiness: check database, migrations, broker and storage. 503 if a check fails, with its name."""
     answer = check_readiness(service)
     response.status_code = 200 if answer.ready else 503
     return answer
@@ -30,6 +30,6 @@ def get_readiness(response: Response, service: ServiceOf) -> ReadyResponse:
 def get_metrics(
     request: Request, service: ServiceOf, accept: Annotated[str, Header(include_in_schema=False)] = ""
 ) -> Response:
-    """Numbers for Prometheus: the whole service's, and the requests of this process."""
+    """Metrics for Prometheus: of the whole service, and of this process's HTTP requests."""
     body, content_type = exposition(service, request.app.state.http_metrics, accept)
     return Response(body, headers={"Content-Type": content_type})

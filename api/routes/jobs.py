@@ -1,4 +1,4 @@
-"""Jobs: submit, list, read, wait, cancel, pause, resume; their attempts, checkpoints and numbers."""
+"""Job routes: submit, list, get, wait, cancel, pause, resume, retry; attempts, checkpoints and metrics."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -39,7 +39,7 @@ from core.jobs.tables.jobs import JobAttemptRow, JobMetricRow, JobRow
 from core.specs.fields import Name
 
 router = APIRouter(tags=["jobs"])
-_LONGEST_WAIT_SECONDS = 60.0
+_MAX_WAIT_SECONDS = 60.0
 
 
 class JobQuery(PageQuery):
@@ -62,10 +62,10 @@ def submit_job(
     scheduling: SchedulingOf,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[
-        bool, Query(description="Check everything and say what would be queued, but queue nothing.")
+        bool, Query(description="Validate the job and return what would be queued, without queueing it.")
     ] = False,
 ) -> JobResponse:
-    """Submit a job; corpora and encoders are named by id or by name."""
+    """Submit a job. Refer to corpora and encoders by id or by name."""
     if dry_run:
         dry_run_answer = dry_run_spec(service, caller, spec, scheduling)
         return Response(dry_run_answer.model_dump_json(), media_type="application/json")  # type: ignore[return-value]
@@ -96,7 +96,9 @@ def list_jobs(
     return Page(data=jobs, next_cursor=next_cursor, has_more=next_cursor is not None)
 
 
-@router.get("/jobs/{job_id}", responses={304: {"description": "It is still what If-None-Match names."}})
+@router.get(
+    "/jobs/{job_id}", responses={304: {"description": "The job still has the ETag in If-None-Match."}}
+)
 async def get_job(
     response: Response,
     job_id: str,
@@ -106,14 +108,14 @@ async def get_job(
         float,
         Query(
             ge=0,
-            le=_LONGEST_WAIT_SECONDS,
-            description="Hold the answer for at most so many seconds until the job is no longer what "
-            "If-None-Match names or, without that header, until it is final.",
+            le=_MAX_WAIT_SECONDS,
+            description="Long poll: wait at most this many seconds until the job's ETag differs from "
+            "If-None-Match or, without that header, until the job is final.",
         ),
     ] = 0,
-    if_none_match: Annotated[str | None, Header(description="An ETag you have.")] = None,
+    if_none_match: Annotated[str | None, Header(description="ETag of an earlier response.")] = None,
 ) -> JobResponse:
-    """Look at a job, or wait for it."""
+    """Get a job, or wait until it changes."""
     deadline = current_time() + wait
     while True:
         job, tag = await to_thread.run_sync(_fetch_job, service, caller, job_id)
@@ -131,20 +133,20 @@ async def get_job(
 
 @router.post("/jobs/{job_id}/cancel", status_code=202)
 def cancel_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobResponse:
-    """Stop a job for good; its last checkpoint stays. Repeating this is harmless."""
-    return _ask(service, caller, job_id, submissions.cancel)
+    """Cancel a job. Its last checkpoint stays. Idempotent."""
+    return _apply(service, caller, job_id, submissions.cancel)
 
 
 @router.post("/jobs/{job_id}/pause", status_code=202)
 def pause_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobResponse:
-    """Save a running job's state and free its worker. Repeating this is harmless."""
-    return _ask(service, caller, job_id, submissions.pause)
+    """Pause a running job: save a checkpoint and free its worker. Idempotent."""
+    return _apply(service, caller, job_id, submissions.pause)
 
 
 @router.post("/jobs/{job_id}/resume", status_code=202)
 def resume_job(job_id: str, caller: Submitter, service: ServiceOf) -> JobResponse:
-    """Queue a paused job again; it goes on where it stopped. Repeating this is harmless."""
-    return _ask(service, caller, job_id, submissions.resume)
+    """Queue a paused job again. It resumes from its checkpoint. Idempotent."""
+    return _apply(service, caller, job_id, submissions.resume)
 
 
 @router.post("/jobs/{job_id}/retry", status_code=201)
@@ -156,10 +158,10 @@ def retry_final_job(
     scheduling: SchedulingOf,
     idempotency_key: IdempotencyKey = None,
 ) -> JobResponse:
-    """Queue the work of a job that has ended again, as a new job that names it in `retry_of`.
+    """Retry a final job: queue its specification again as a new job that names it in `retry_of`.
 
-    After a failure or a cancel it goes on from the last checkpoint. While a retry is not final, repeating
-    this returns it.
+    The retry of a failed or cancelled job resumes from the last checkpoint. While a retry is not final,
+    repeating this request returns that retry.
     """
     return retry_job(
         service, caller, job_id, scheduling=scheduling, response=response, idempotency_key=idempotency_key
@@ -168,7 +170,7 @@ def retry_final_job(
 
 @router.get("/jobs/{job_id}/attempts")
 def list_attempts(job_id: str, caller: Reader, service: ServiceOf) -> AttemptList:
-    """List the attempts at a job, oldest first."""
+    """List the attempts of a job, oldest first."""
     with reading(service.engine) as session:
         owned(session, JobRow, job_id, caller, noun="job")
         these = select(JobAttemptRow).where(JobAttemptRow.job_id == job_id)
@@ -178,7 +180,7 @@ def list_attempts(job_id: str, caller: Reader, service: ServiceOf) -> AttemptLis
 
 @router.get("/jobs/{job_id}/checkpoints", tags=["checkpoints"])
 def list_checkpoints(job_id: str, caller: Reader, service: ServiceOf) -> CheckpointList:
-    """List a job's committed checkpoints, newest first, without those that were deleted for newer ones."""
+    """List a job's committed checkpoints, newest first. Deleted ones are left out."""
     with reading(service.engine) as session:
         owned(session, JobRow, job_id, caller, noun="job")
         rows = checkpoints_of(session, job_id)
@@ -187,28 +189,28 @@ def list_checkpoints(job_id: str, caller: Reader, service: ServiceOf) -> Checkpo
 
 @router.get("/checkpoints/{checkpoint_id}", tags=["checkpoints"])
 def get_checkpoint(checkpoint_id: str, caller: Reader, service: ServiceOf) -> CheckpointResponse:
-    """Look at a checkpoint."""
+    """Get a checkpoint."""
     with reading(service.engine) as session:
         return CheckpointResponse.of(owned_checkpoint(session, checkpoint_id, caller))
 
 
 @router.post("/checkpoints/{checkpoint_id}/pin", tags=["checkpoints"])
 def pin_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> CheckpointResponse:
-    """Keep a checkpoint, whatever its run does not ask to keep. Repeating this is harmless."""
+    """Pin a checkpoint: keep it regardless of the run's retention rules. Idempotent."""
     return _set_pinned(service, caller, checkpoint_id, pinned=True)
 
 
 @router.post("/checkpoints/{checkpoint_id}/unpin", tags=["checkpoints"])
 def unpin_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> CheckpointResponse:
-    """Let a checkpoint go when its run does not ask to keep it. Repeating this is harmless."""
+    """Unpin a checkpoint: the run's retention rules apply to it again. Idempotent."""
     return _set_pinned(service, caller, checkpoint_id, pinned=False)
 
 
 @router.delete("/checkpoints/{checkpoint_id}", status_code=204, tags=["checkpoints"])
 def delete_checkpoint(checkpoint_id: str, caller: Submitter, service: ServiceOf) -> None:
-    """Delete a checkpoint; an encoder taken from it stays. Repeating this is harmless.
+    """Delete a checkpoint. An encoder exported from it stays. Idempotent.
 
-    While its job, or a retry of that, has not ended this is refused with 409 and their `job_ids`.
+    Refused with 409 and their `job_ids` while its job or a retry of that job is unfinished.
     """
     with transaction(service.engine) as session:
         location = delete_row(session, owned_checkpoint(session, checkpoint_id, caller, also_deleted=True))
@@ -220,13 +222,13 @@ def list_metrics(
     job_id: str,
     caller: Reader,
     service: ServiceOf,
-    name: Annotated[Name | None, Query(description="Only this number, such as `loss`.")] = None,
+    name: Annotated[Name | None, Query(description="Only this metric, such as `loss`.")] = None,
     after_step: Annotated[
-        int, Query(ge=-1, le=LARGEST_NUMBER, description="Only steps beyond this one.")
+        int, Query(ge=-1, le=LARGEST_NUMBER, description="Only steps after this step.")
     ] = -1,
-    limit: Annotated[int, Query(ge=100, le=10_000, description="Most numbers to send.")] = 10_000,
+    limit: Annotated[int, Query(ge=100, le=10_000, description="Maximum number of values.")] = 10_000,
 ) -> MetricList:
-    """List a job's numbers, by step; a step is sent whole or not at all."""
+    """List a job's metrics by step. A page has all values of a step or none."""
     with reading(service.engine) as session:
         owned(session, JobRow, job_id, caller, noun="job")
         rows = list(
@@ -244,7 +246,7 @@ def _fetch_job(service: Service, caller: Caller, job_id: str) -> tuple[JobRespon
         return job_and_etag(session, owned(session, JobRow, job_id, caller, noun="job"))
 
 
-def _ask(
+def _apply(
     service: Service, caller: Caller, job_id: str, action: Callable[[Session, JobRow], JobRow]
 ) -> JobResponse:
     with transaction(service.engine) as session:
@@ -256,7 +258,7 @@ def _set_pinned(service: Service, caller: Caller, checkpoint_id: str, *, pinned:
     with transaction(service.engine) as session:
         row = owned_checkpoint(session, checkpoint_id, caller)
         session.refresh(row, with_for_update=True)
-        if row.deleted_at is not None:  # meanwhile
+        if row.deleted_at is not None:  # deleted between the two queries
             raise not_found("checkpoint", checkpoint_id)
         row.pinned = pinned
         session.flush()

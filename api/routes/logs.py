@@ -1,4 +1,4 @@
-"""What a job's programs wrote to standard error, while they run and afterwards."""
+"""Log route of a job: what its programs wrote to standard error, during and after the run."""
 
 from typing import Annotated, Any
 
@@ -16,11 +16,11 @@ from core.jobs.tables.jobs import JobRow
 
 router = APIRouter(tags=["events"])
 _PAGE_BYTES = 2**18
-_MOST_BYTES = 2**24
+_MAX_BYTES = 2**24
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "JSON, or with `Accept: text/plain` the text alone, with a line where bytes were left "
-        'out and, if more follows, a `Link` with `rel="next"`.',
+        "description": "JSON. With `Accept: text/plain` the text alone: a remark line replaces omitted "
+        'bytes, and a `Link` with `rel="next"` is set if more follows.',
         "content": {"text/plain": {"schema": {"type": "string"}}},
     },
 }
@@ -32,27 +32,27 @@ def read_logs(
     caller: Reader,
     service: ServiceOf,
     attempt: Annotated[
-        int | None, Query(ge=1, le=LARGEST_NUMBER, description="Which attempt; the newest unless told.")
+        int | None, Query(ge=1, le=LARGEST_NUMBER, description="Number of the attempt (default: the newest).")
     ] = None,
     offset: Annotated[
-        int, Query(ge=0, le=LARGEST_NUMBER, description="Only what comes after so many bytes.")
+        int, Query(ge=0, le=LARGEST_NUMBER, description="Skip this many bytes of the log.")
     ] = 0,
     limit: Annotated[
         int | None,
         Query(
             ge=1024,
-            le=_MOST_BYTES,
-            description=f"Most bytes to send; unless told {_PAGE_BYTES} as JSON and {_MOST_BYTES} as text.",
+            le=_MAX_BYTES,
+            description=f"Maximum number of bytes (default: {_PAGE_BYTES} as JSON, {_MAX_BYTES} as text).",
         ),
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> LogResponse:
-    """Read what an attempt's program wrote to standard error; possible while it runs."""
+    """Read what an attempt's program wrote to standard error. Works while it runs."""
     as_text = "text/plain" in accept
-    most = limit or (_MOST_BYTES if as_text else _PAGE_BYTES)
+    max_bytes = limit or (_MAX_BYTES if as_text else _PAGE_BYTES)
     with reading(service.engine) as session:
         job = owned(session, JobRow, job_id, caller, noun="job")
-        page = read_log(session, job_id, attempt=attempt, offset=offset, max_bytes=most)
+        page = read_log(session, job_id, attempt=attempt, offset=offset, max_bytes=max_bytes)
     if page is None and attempt is not None:
         there = f"there are {job.attempt}" if job.attempt else "there is none yet"
         raise Problem(404, "not-found", f"Job {job_id} has no attempt {attempt}; {there}.")

@@ -1,4 +1,4 @@
-"""Recipes: what a pretraining job can start from."""
+"""Recipe routes: list and get the named configurations of pretraining jobs."""
 
 from fastapi import APIRouter
 
@@ -13,13 +13,13 @@ router = APIRouter(tags=["recipes"])
 
 @router.get("/recipes")
 def list_recipes(_: Reader) -> RecipeList:
-    """List the recipes, with hardware, hours and expected score."""
+    """List the recipes with hardware, hours and expected score."""
     return RecipeList(data=[RecipeResponse.of(recipe) for recipe in RECIPES.values()])
 
 
 @router.get("/recipes/{name}")
 def get_recipe(name: str, _: Reader) -> RecipeResponse:
-    """Look at a recipe: every field that `overrides` may change."""
+    """Get a recipe: every field that `overrides` may change."""
     try:
         return RecipeResponse.of(find_recipe(name))
     except SpecError as error:

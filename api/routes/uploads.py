@@ -1,4 +1,4 @@
-"""Uploads: files on their way into a corpus."""
+"""Upload routes: send, get and delete files to import."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["uploads"])
 _RAW_BODY = {
     "requestBody": {
         "required": True,
-        "description": "The file's bytes as they are.",
+        "description": "The file's raw bytes.",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -36,18 +36,18 @@ async def create_upload(
     service: ServiceOf,
     filename: Annotated[
         str,
-        Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$", description="What the file is called."),
+        Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$", description="Name of the file."),
     ],
     idempotency_key: IdempotencyKey = None,
     repr_digest: Annotated[
         str | None,
         Header(
-            description="`sha-256=:<base64>:`; a file that differs is refused.",
+            description="`sha-256=:<base64>:` of the file. A file with another digest is refused.",
             json_schema_extra={"pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
         ),
     ] = None,
 ) -> UploadResponse:
-    """Send a file, streamed to disk, hashed and, with `Repr-Digest`, verified."""
+    """Upload a file. It is streamed to disk, hashed and, with `Repr-Digest`, verified."""
     promised = promised_sha256(repr_digest)
     received = await receive(service, request.stream(), filename)
     await to_thread.run_sync(require_digest, service, received, promised)
@@ -56,16 +56,16 @@ async def create_upload(
 
 @router.get("/uploads/{upload_id}")
 def get_upload(upload_id: str, caller: Reader, service: ServiceOf) -> UploadResponse:
-    """Look at an upload."""
+    """Get an upload."""
     with reading(service.engine) as session:
         return UploadResponse.model_validate(owned(session, UploadRow, upload_id, caller, noun="upload"))
 
 
 @router.delete("/uploads/{upload_id}", status_code=204)
 def delete_upload(upload_id: str, caller: Submitter, service: ServiceOf) -> None:
-    """Delete an upload; a corpus made of it stays. Repeating this is harmless.
+    """Delete an upload. A corpus imported from it stays. Idempotent.
 
-    One that jobs which have not ended need is refused with 409 and their `job_ids`.
+    Refused with 409 and their `job_ids` while unfinished jobs need the upload.
     """
     with transaction(service.engine) as session:
         row = owned(session, UploadRow, upload_id, caller, noun="upload", also_deleted=True)
@@ -95,7 +95,9 @@ def _keep(
         )
         kept = not created.replayed
     except DBAPIError:
-        kept = True  # the answer to the commit may have been lost; a file too many does no harm
+        kept = (
+            True  # the commit may have succeeded although its response was lost; an unused file does no harm
+        )
         raise
     finally:
         if not kept:

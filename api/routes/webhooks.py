@@ -1,4 +1,4 @@
-"""Webhooks: have your own server told what becomes of your jobs."""
+"""Webhook routes: create, list, test, rotate and delete webhooks, and list their deliveries."""
 
 from typing import Annotated
 
@@ -24,25 +24,25 @@ from core.jobs.webhooks import notifying as webhooks
 from core.jobs.webhooks.targets import check_url
 
 router = APIRouter(tags=["webhooks"])
-MOST_PER_OWNER = 20
-_USUAL_ROTATION = WebhookRotationRequest()
+MAX_PER_OWNER = 20
+_DEFAULT_ROTATION = WebhookRotationRequest()
 
 
 @router.post("/webhooks", status_code=201)
 def create_webhook(
     response: Response, body: WebhookRequest, caller: Submitter, service: ServiceOf
 ) -> WebhookCreatedResponse:
-    """Have a URL told of every state change of your jobs. The answer shows the secret, once.
+    """Create a webhook, which sends every state change of your jobs to a URL. The secret is shown once.
 
-    Messages follow Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature` are headers,
-    and any 2xx within 15 seconds counts as received. Else a message is sent again after about 5 seconds, then
-    three times as long each time, at most a day, for three days.
+    Messages follow Standard Webhooks, with headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+    Any 2xx within 15 seconds counts as received. Otherwise the message is retried with exponential backoff:
+    after about 5 seconds, then three times as long each time, at most a day, for three days.
     """
     url = str(body.url)
     check_url(url, private_allowed=service.settings.webhook_private_targets)
     with transaction(service.engine) as session:
-        if webhooks.count_webhooks(session, caller.owner) >= MOST_PER_OWNER:
-            detail = f"You have {MOST_PER_OWNER} webhooks, which is the limit; delete one."
+        if webhooks.count_webhooks(session, caller.owner) >= MAX_PER_OWNER:
+            detail = f"You have {MAX_PER_OWNER} webhooks, which is the limit. Delete one first."
             raise Problem(409, "too-many-webhooks", detail)
         row = webhooks.create_webhook(session, owner=caller.owner, url=url)
     return _shown_once(response, row)
@@ -67,14 +67,14 @@ def list_webhooks(
 
 @router.get("/webhooks/{webhook_id}")
 def get_webhook(webhook_id: str, caller: Reader, service: ServiceOf) -> WebhookResponse:
-    """Look at a webhook: whether it fails, or was disabled."""
+    """Get a webhook, with whether it fails or was disabled."""
     with reading(service.engine) as session:
         return WebhookResponse.of(owned(session, WebhookRow, webhook_id, caller, noun="webhook"))
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204)
 def delete_webhook(webhook_id: str, caller: Submitter, service: ServiceOf) -> None:
-    """Delete a webhook with its log; nothing is sent there any more. Repeating this is harmless."""
+    """Delete a webhook and its deliveries. No more messages are sent. Idempotent."""
     with transaction(service.engine) as session:
         row = owned(session, WebhookRow, webhook_id, caller, noun="webhook", also_deleted=True)
         webhooks.delete_webhook(session, row)
@@ -82,9 +82,9 @@ def delete_webhook(webhook_id: str, caller: Submitter, service: ServiceOf) -> No
 
 @router.post("/webhooks/{webhook_id}/test", status_code=202)
 def test_webhook(webhook_id: str, caller: Submitter, service: ServiceOf) -> WebhookDeliveryResponse:
-    """Send a message of type `webhook.test`, once; its delivery tells what came of it.
+    """Send one message of type `webhook.test`. Its delivery shows the result.
 
-    A webhook that was disabled is enabled again when the message arrives.
+    A disabled webhook is enabled again when the message is delivered.
     """
     with transaction(service.engine) as session:
         row = owned(session, WebhookRow, webhook_id, caller, noun="webhook")
@@ -100,9 +100,12 @@ def rotate_webhook_secret(
     webhook_id: str,
     caller: Submitter,
     service: ServiceOf,
-    body: WebhookRotationRequest = _USUAL_ROTATION,
+    body: WebhookRotationRequest = _DEFAULT_ROTATION,
 ) -> WebhookCreatedResponse:
-    """Give a webhook a new secret, shown once; for `grace_seconds` messages carry both signatures."""
+    """Rotate a webhook's secret. The new secret is shown once.
+
+    For `grace_seconds` messages are signed with both secrets.
+    """
     with transaction(service.engine) as session:
         row = owned(session, WebhookRow, webhook_id, caller, noun="webhook")
         webhooks.rotate_secret(session, row, grace_seconds=body.grace_seconds)
@@ -118,7 +121,7 @@ def list_deliveries(
     caller: Reader,
     service: ServiceOf,
 ) -> Page[WebhookDeliveryResponse]:
-    """List a webhook's messages, newest first, and what became of each; old ones are forgotten."""
+    """List a webhook's deliveries, newest first. Old ones are deleted."""
     with reading(service.engine) as session:
         owned(session, WebhookRow, webhook_id, caller, noun="webhook")
         these = select(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == webhook_id)

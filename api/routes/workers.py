@@ -1,4 +1,4 @@
-"""Workers: who is there to run jobs."""
+"""Worker route: list the workers that run jobs."""
 
 from fastapi import APIRouter
 from sqlalchemy import and_, select
@@ -15,7 +15,7 @@ router = APIRouter(tags=["workers"])
 
 @router.get("/workers")
 def list_workers(caller: Reader, service: ServiceOf) -> WorkerList:
-    """List the workers, last heard of first; whose job one has is told to its owner only."""
+    """List the workers by their last heartbeat, newest first. A worker's job is shown to its owner only."""
     holds = and_(JobRow.id == WorkerRow.job_id, JobRow.state.in_([state.value for state in HELD]))
     query = select(WorkerRow, JobRow).outerjoin(JobRow, holds)
     with reading(service.engine) as session:

@@ -1,4 +1,4 @@
-"""What all bodies that the API sends share: the base class, pages of lists, common fields."""
+"""Shared parts of response bodies: the base class, pages of lists, common fields."""
 
 from typing import Annotated, Generic, TypeVar
 
@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.specs.fields import Real
 
 GraceSeconds = Annotated[Real, Field(ge=0, le=30 * 86_400)]
-"""How long what a rotation replaces goes on working."""
+"""How long the old credential still works after a rotation."""
 
 
 class Sent(BaseModel):
-    """Something the API sends."""
+    """Base class of response bodies."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
 
@@ -25,6 +25,6 @@ class Page(Sent, Generic[ItemT]):
     data: list[ItemT]
     """The items."""
     next_cursor: str | None
-    """Send it as `cursor` to get the next page; null on the last one."""
+    """`cursor` of the next page. Null on the last page."""
     has_more: bool
     """Whether there is a next page."""

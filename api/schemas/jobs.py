@@ -1,4 +1,4 @@
-"""What the API sends about jobs. The docstring under a field is its OpenAPI description."""
+"""Response bodies about jobs. The docstring under a field is its OpenAPI description."""
 
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -13,59 +13,59 @@ from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobR
 
 
 class JobResponse(Sent):
-    """A job: what is asked, and where it stands."""
+    """A job: its specification, state and result."""
 
     id: str
     """`job_...`"""
     kind: KindName
-    """What kind of job it is."""
+    """The kind of job."""
     name: str
-    """The corpus or encoder it makes; for an evaluation, what is scored
-    and how; for a leak audit, the corpus."""
+    """The corpus or encoder that the job makes. For an evaluation: what is scored, and the protocol.
+    For a leak audit: the corpus."""
     state: State
-    """Where it is in its life; `succeeded`, `failed` and `cancelled` are final."""
+    """State of the job. `succeeded`, `failed` and `cancelled` are final."""
     status_reason: Reason | None
-    """Why it is in its state, from a closed list."""
+    """Why the job is in its state, from a closed list."""
     status_message: str | None
-    """The same for a person."""
+    """Why the job is in its state, as text."""
     spec: dict[str, Any]
     """The specification, with names replaced by ids."""
     resolved_spec: dict[str, Any] | None
-    """The full configuration of a pretraining run: its recipe with the overrides laid over it."""
+    """The full configuration of a pretraining run: its recipe with `overrides` applied."""
     progress: dict[str, Any] | None
-    """Phase, step, total_steps, percent, eta_seconds, samples_per_second and the last metrics."""
+    """Phase, step, total_steps, percent, eta_seconds, step_seconds, samples_per_second and last metrics."""
     queue_position: int | None
-    """1 for the job that is claimed next; null unless queued."""
+    """Position in the queue, 1 for the job that is claimed next. Null unless `state` is `queued`."""
     attempt: int
-    """Attempts so far; a job whose worker is lost is resumed in a new one."""
+    """Number of attempts so far. A job whose worker is lost resumes in a new attempt."""
     priority: int
-    """Higher ones are claimed first."""
+    """Scheduling priority. Jobs of higher priority are claimed first."""
     deadline_at: datetime | None
-    """When it is stopped and fails, if it has not ended by then."""
+    """Deadline of the job. A job that has not ended by then is stopped and fails."""
     retry_of: str | None
-    """The job whose work this one does again."""
+    """The job that this job retries."""
     num_devices: int
-    """Devices that a worker must offer."""
+    """Number of devices that a worker must have to claim the job."""
     request_id: str | None
-    """The request that submitted it, as the logs know it."""
+    """Id of the request that submitted the job, as in the service's logs."""
     waits_for: str | None
-    """Why no worker that is up can take it, if it is queued and that is so; not told in lists."""
+    """Why no running worker can claim the queued job. Null if one can, and always null in lists."""
     result: dict[str, Any] | None
-    """What a succeeded job made: ids and scores."""
+    """Result of a succeeded job: ids and scores."""
     created_at: datetime
-    """When it was submitted."""
+    """When the job was submitted."""
     updated_at: datetime
-    """When it last changed."""
+    """When the job last changed."""
     started_at: datetime | None
-    """When its program first ran."""
+    """When the job's program first ran."""
     finished_at: datetime | None
-    """When it reached its final state."""
+    """When the job reached its final state."""
     links: dict[str, str]
-    """Where to go from here."""
+    """URLs of related resources and actions."""
 
     @classmethod
     def of(cls, row: JobRow, queue_position: int | None, *, waits_for: str | None = None) -> Self:
-        """The job of one row."""
+        """The response body of one row."""
         fields = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
         return cls(
             **fields,
@@ -77,50 +77,50 @@ class JobResponse(Sent):
 
 
 class EstimateResponse(Sent):
-    """What a pretraining run would weigh and take."""
+    """Estimated size, memory and time of a pretraining run."""
 
     num_parameters: int
-    """Trained parameters, of both streams."""
+    """Trained parameters of both streams."""
     checkpoint_bytes: int
-    """Size of each checkpoint; `run.keep_checkpoints` of them are kept."""
+    """Size of each checkpoint. `run.keep_checkpoints` of them are kept."""
     step_memory_bytes: int
-    """Peak memory of a training step, on the host or on each device, roughly."""
+    """Approximate peak memory of a training step, on the host or on each device."""
     num_steps: int | None
-    """Steps to take; null where the selection of clips does not tell beforehand."""
+    """Number of training steps. Null if the clip selection makes it unknown in advance."""
     duration_seconds: float | None
-    """From the speed of the newest run of the same network; null where there was none."""
+    """Estimated from the newest run of the same network. Null if there is none."""
 
 
 class DryRunResponse(Sent):
-    """What a submission would have made; nothing was."""
+    """The job that a submission would queue. Nothing was queued."""
 
     kind: KindName
-    """What kind of job it would be."""
+    """The kind of job."""
     spec: dict[str, Any]
     """The specification, with names replaced by ids."""
     resolved_spec: dict[str, Any] | None
     """The full configuration of a pretraining run."""
     queue_position: int | None
-    """Where it would stand in line."""
+    """Position that the job would have in the queue."""
     waits_for: str | None
-    """Why no worker that is up could take it, if that is so."""
+    """Why no running worker could claim the job. Null if one could."""
     estimate: EstimateResponse | None
-    """What a pretraining run would weigh and take."""
+    """Estimated size, memory and time of a pretraining run. Null for other kinds."""
 
 
 class EventResponse(Sent):
-    """Something that happened to a job."""
+    """An event of a job."""
 
     sequence: int
-    """Counts from 1 without gaps within a job."""
+    """Number of the event within its job, from 1 without gaps."""
     type: Literal["state", "progress", "metric", "checkpoint", "log"]
-    """What `data` holds."""
+    """The kind of event, which determines the fields of `data`."""
     data: dict[str, Any]
     """`state`: from, to, reason, message, attempt. `progress`: phase, step, total_steps, percent,
     eta_seconds, step_seconds, samples_per_second, metrics. `metric`: step, metrics.
     `checkpoint`: id, step, size_bytes. `log`: message."""
     created_at: datetime
-    """When it happened."""
+    """When the event happened."""
 
 
 class EventPage(Sent):
@@ -129,58 +129,58 @@ class EventPage(Sent):
     data: list[EventResponse]
     """The events."""
     next_after: int
-    """Send it as `after` to get those that follow."""
+    """`after` of the next page."""
     has_more: bool
-    """Whether more follow already."""
+    """Whether more are available now."""
 
 
 class MetricResponse(Sent):
-    """One number at one step."""
+    """The value of one metric at one step."""
 
     name: str
-    """Which number, such as `loss`."""
+    """Name of the metric, such as `loss`."""
     step: int
-    """After how many steps."""
+    """Number of steps done when it was measured."""
     value: float
-    """The number."""
+    """The metric's value."""
     attempt: int
-    """The attempt that reported it; a later attempt's number replaces an earlier one's."""
+    """The attempt that reported the value. The value of a later attempt replaces that of an earlier one."""
 
 
 class MetricList(Sent):
-    """Numbers of a job by name and step."""
+    """Metrics of a job by step and name."""
 
     data: list[MetricResponse]
-    """The numbers, by step and name."""
+    """The values, by step and name."""
     next_after_step: int
-    """Send it as `after_step` to get those that follow."""
+    """`after_step` of the next page."""
     has_more: bool
-    """Whether more follow already."""
+    """Whether more are available now."""
 
 
 class CheckpointResponse(Sent):
-    """A committed checkpoint: a state from which the job can go on."""
+    """A committed checkpoint: a saved training state from which the job can resume."""
 
     id: str
     """`ckp_...`"""
     job_id: str
-    """The job it belongs to."""
+    """The job that the checkpoint belongs to."""
     attempt: int
-    """The attempt that wrote it."""
+    """The attempt that wrote the checkpoint."""
     step: int
-    """Steps done."""
+    """Number of steps done."""
     size_bytes: int
-    """Size of its files together."""
+    """Total size of its files."""
     manifest: dict[str, Any]
-    """Its files with bytes and sha256, and what they belong to."""
+    """Its files with size and sha256, and the run they belong to."""
     pinned: bool
-    """Whether it stays, whatever the run does not ask to keep."""
+    """Whether it is kept regardless of the run's retention rules."""
     created_at: datetime
-    """When it was committed."""
+    """When the checkpoint was committed."""
 
     @classmethod
     def of(cls, row: CheckpointRow) -> Self:
-        """The checkpoint of one row."""
+        """The response body of one row."""
         return cls.model_validate(row)
 
 
@@ -192,20 +192,20 @@ class CheckpointList(Sent):
 
 
 class AttemptResponse(Sent):
-    """One worker's go at a job."""
+    """One attempt of a worker to run a job."""
 
     attempt: int
-    """Counts from 1."""
+    """Number of the attempt, from 1."""
     worker: str
-    """The worker that claimed it."""
+    """The worker that claimed the job."""
     started_at: datetime
-    """When it was claimed."""
+    """When the job was claimed."""
     ended_at: datetime | None
-    """When it ended; null while it goes on."""
+    """When the attempt ended. Null while it runs."""
     outcome: str | None
-    """How it ended."""
+    """How the attempt ended."""
     message: str | None
-    """More about that, for a person."""
+    """Why it ended so, as text."""
 
 
 class AttemptList(Sent):
@@ -216,17 +216,17 @@ class AttemptList(Sent):
 
 
 def event_of(row: JobEventRow) -> EventResponse:
-    """The event of one row."""
+    """The response body of one row."""
     return EventResponse.model_validate(row)
 
 
 def metric_of(row: JobMetricRow) -> MetricResponse:
-    """The number of one row."""
+    """The response body of one row."""
     return MetricResponse.model_validate(row)
 
 
 def attempt_of(row: JobAttemptRow) -> AttemptResponse:
-    """The attempt of one row."""
+    """The response body of one row."""
     return AttemptResponse.model_validate(row)
 
 

@@ -1,4 +1,4 @@
-"""What the API sends and takes about API keys."""
+"""Request and response bodies about API keys."""
 
 from datetime import datetime
 
@@ -13,50 +13,50 @@ class ApiKeyRequest(Closed):
     """A new API key."""
 
     owner: Name
-    """Whose key; an owner sees only their own things."""
+    """Owner of the key. An owner sees only their own jobs, corpora, encoders and other resources."""
     scopes: list[Scope] = Field([Scope.READ, Scope.SUBMIT], min_length=1)
-    """What it allows: `read`, `submit` (includes read), `admin` (includes both)."""
+    """Scopes of the key: `read`, `submit` (includes `read`), `admin` (includes both)."""
     name: Name | None = None
-    """What it is for, for people: it tells an owner's keys apart."""
+    """Label of the key, to recognise it among an owner's keys."""
     expires_at: AwareDatetime | None = None
-    """When it ceases to work; null for never."""
+    """When the key expires. Null for never."""
 
 
 class ApiKeyRotationRequest(Closed):
-    """How an API key makes way for a new one."""
+    """Options of an API key rotation."""
 
     grace_seconds: GraceSeconds = 86_400.0
-    """How long the old key goes on working; 0 ends it at once."""
+    """How long the old key still works. 0 revokes it at once."""
 
 
 class ApiKeyResponse(Sent):
     """An API key, without its secret."""
 
     id: str
-    """The middle part of the key."""
+    """Id of the key: the middle part of `sf_<id>_<secret>`."""
     owner: str
-    """Whose key."""
+    """Owner of the key."""
     name: str | None
-    """What it is for."""
+    """Label of the key."""
     scopes: list[Scope]
-    """What it allows."""
+    """Scopes of the key."""
     created_at: datetime
-    """When it was made."""
+    """When the key was created."""
     expires_at: datetime | None
-    """When it ceases to work."""
+    """When the key expires. Null for never."""
     revoked_at: datetime | None
-    """When it was revoked."""
+    """When the key was revoked."""
     last_used_at: datetime | None
-    """When it was last used, to the minute."""
+    """When the key was last used, to the minute."""
     replaced_by: str | None
-    """The key that rotation put in its place."""
+    """Id of the key that replaced it by rotation."""
 
 
 class ApiKeyCreatedResponse(ApiKeyResponse):
-    """A new API key, shown this once."""
+    """A new API key with its secret, which is shown only once."""
 
     api_key: str
-    """Keep it: only its digest is stored."""
+    """The key. Store it now: the service keeps only its digest."""
 
 
 class ApiKeyList(Sent):

@@ -1,4 +1,4 @@
-"""What the API sends and takes about everything that is not a job."""
+"""Response bodies about uploads, corpora, encoders, evaluations, recipes, workers, audits and health."""
 
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -10,18 +10,18 @@ from core.specs.recipes import Recipe
 
 
 class UploadResponse(Sent):
-    """A file that was sent, waiting to be imported."""
+    """An uploaded file, ready to be imported."""
 
     id: str
-    """`upl_...`; name it as `source` of an import."""
+    """`upl_...`. Use it as `source` of an import."""
     filename: str
-    """What it was called."""
+    """Name of the file."""
     size_bytes: int
-    """Its size."""
+    """Size of the file."""
     sha256: str
-    """Its digest, in hexadecimal."""
+    """Digest of the file, in hexadecimal."""
     created_at: datetime
-    """When it arrived."""
+    """When the upload was complete."""
 
 
 class CorpusResponse(Sent):
@@ -30,44 +30,45 @@ class CorpusResponse(Sent):
     id: str
     """`cor_...`"""
     name: str
-    """Unique among your corpora; jobs take it in place of the id."""
+    """Name of the corpus, unique among your corpora. Jobs accept it instead of the id."""
     job_id: str
-    """The import that made it."""
+    """The job that imported the corpus."""
     digest: str
-    """Digest of its content."""
+    """Digest of the corpus's content."""
     summary: dict[str, Any]
-    """Clips, frames, glosses, signers, clips per split, and what the import met on the way."""
+    """Clips, frames, glosses, signers, clips per split, and the import's report of problems."""
     created_at: datetime
-    """When it was made."""
+    """When the corpus was created."""
 
 
 class EvaluationResponse(Sent):
-    """Scores of features on a corpus by a protocol."""
+    """Scores of an encoder or baseline on a corpus by one protocol."""
 
     id: str
     """`evl_...`"""
     job_id: str
-    """The job that made it."""
+    """The job that made the evaluation."""
     encoder_id: str | None
-    """Whose features; null for the raw pose."""
+    """The evaluated encoder. Null for the `keypoints` baseline, which is the raw pose."""
     corpus_id: str
-    """On which corpus."""
+    """The corpus it was evaluated on."""
     features: str
     """`encoder`, or a baseline: `untrained` or `keypoints`."""
     protocol: str
     """`knn`, `linear`, `retrieval` or `fine_tune`."""
     folds: str
-    """What was left out for testing."""
+    """What each cross-validation fold holds out for testing."""
     scores: dict[str, Any]
-    """Top-1 and top-5, per instance and per class, or for `retrieval` recall at 1, 5 and 10 and mean average
-    precision; with 95 % intervals, deviations over seeds, the number of clips and classes, and each fold's.
-    One evaluation alone also has the tables `per_class` and `confusions`; lists leave them out."""
+    """Top-1 and top-5 accuracy, per instance and per class. For `retrieval`: recall at 1, 5 and 10 and mean
+    average precision. Each with 95 % confidence intervals, standard deviations across seeds, the number of
+    clips and classes, and the scores of each fold. A single evaluation also has the tables `per_class` and
+    `confusions`, which lists omit."""
     created_at: datetime
     """When it was made."""
 
     @classmethod
     def in_list(cls, row: EvaluationRow) -> Self:
-        """The evaluation of one row, without tables."""
+        """The response body of one row, without tables."""
         whole = cls.model_validate(row)
         return whole.model_copy(update={"scores": without_tables(whole.scores)})
 
@@ -78,27 +79,27 @@ class EncoderResponse(Sent):
     id: str
     """`enc_...`"""
     name: str
-    """Jobs take it in place of the id, meaning the newest version."""
+    """Name of the encoder. Jobs accept it instead of the id, for the newest version."""
     version: int
-    """Counts from 1 within a name."""
+    """Version within the name, from 1."""
     job_id: str
-    """The job that trained or imported it."""
+    """The job that trained or imported the encoder."""
     corpus_id: str | None
-    """What it was trained on; null where it was imported."""
+    """The corpus it was trained on. Null if it was imported."""
     checkpoint_id: str | None
-    """The checkpoint it was taken from; null where it was imported."""
+    """The checkpoint it was exported from. Null if it was imported."""
     sha256: str
     """Digest of the file to download, in hexadecimal."""
     size_bytes: int
     """Size of that file."""
     created_at: datetime
-    """When it was made."""
+    """When the encoder was created."""
     links: dict[str, str]
-    """Where to go from here."""
+    """URLs of related resources."""
 
     @classmethod
     def of(cls, row: EncoderRow, **more: Any) -> Self:
-        """The encoder of one row."""
+        """The response body of one row."""
         here = f"/v1/encoders/{row.id}"
         links = {"self": here, "download": f"{here}/download", "card": f"{here}/card"}
         own = {name: getattr(row, name) for name in EncoderResponse.model_fields if name != "links"}
@@ -109,22 +110,22 @@ class EncoderDetailResponse(EncoderResponse):
     """A trained encoder with its card and scores."""
 
     card: dict[str, Any]
-    """What it is, how it was made, and how to use it."""
+    """The encoder's card: what it is, how it was trained, and how to use it."""
     evaluations: list[EvaluationResponse]
-    """Its scores, newest first."""
+    """The encoder's scores, newest first."""
 
 
 class RecipeResponse(Sent):
-    """A named full configuration."""
+    """A recipe: a named full configuration of pretraining."""
 
     name: str
-    """Name it as `recipe` of a pretraining job."""
+    """Name of the recipe. Use it as `recipe` of a pretraining job."""
     summary: str
-    """What it is for."""
+    """Purpose of the recipe."""
     hardware: str
-    """What it was measured on."""
+    """Hardware on which it was measured."""
     hours: str
-    """How long it takes there."""
+    """Duration on that hardware."""
     expected: str
     """The score to expect."""
     config: dict[str, Any]
@@ -132,7 +133,7 @@ class RecipeResponse(Sent):
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        """One recipe."""
+        """The response body of one recipe."""
         return cls(
             name=recipe.config.recipe,
             summary=recipe.summary,
@@ -151,53 +152,54 @@ class RecipeList(Sent):
 
 
 class AuditEntryResponse(Sent):
-    """A request that changed something, or was refused."""
+    """A changing request, successful or refused."""
 
     id: str
     """`aud_...`"""
     created_at: datetime
-    """When."""
+    """When the request was handled."""
     owner: str | None
-    """Whose API key it came with; null where none was accepted, or looked at before the body was refused."""
+    """Owner of the request's API key. Null if no key was accepted, or if the request was refused before its
+    key was checked."""
     api_key_id: str | None
-    """That API key."""
+    """Id of that API key."""
     action: str
-    """Id of the operation, as in this document."""
+    """`operationId` in this document."""
     resource: str
-    """What was made, or the path that was asked for."""
+    """The created resource, or the path of the request."""
     request_id: str
-    """The id under which the service's log knows the request."""
+    """Id of the request in the service's log."""
     status: int
-    """How it was answered; 499 if the client went away before it was."""
+    """HTTP status of the response. 499 if the client disconnected before it."""
     client_address: str | None
-    """From where."""
+    """IP address of the client."""
 
 
 class WorkerResponse(Sent):
-    """A worker, and when it was last heard of."""
+    """A worker, its devices and its last heartbeat."""
 
     name: str
-    """Its name, as in a job's attempts."""
+    """Name of the worker, as in a job's attempts."""
     host: str
-    """The machine it runs on."""
+    """Host name of its machine."""
     process_id: int
-    """Its process there."""
+    """Id of its process on that machine."""
     busy: bool
-    """Whether it has a job."""
+    """Whether it runs a job."""
     job_id: str | None
-    """Its job, if that is yours."""
+    """The job it runs. Null if it is idle or the job is not yours."""
     seen_at: datetime
-    """When it last reported."""
+    """Time of its last heartbeat."""
     device: str
-    """`cuda`, or `cpu`, whose devices are its cores."""
+    """`cuda` or `cpu`. The devices of `cpu` are its cores."""
     num_devices: int
-    """How many a job may use."""
+    """Number of devices that a job may use."""
     capabilities: dict[str, Any]
-    """Names, memory and versions."""
+    """Device names, memory and software versions."""
 
     @classmethod
     def of(cls, row: WorkerRow, job: JobRow | None, owner: str) -> Self:
-        """The worker of one row with the job it holds, as `owner` may see it."""
+        """The response body of one row. The job that the worker holds is included if `owner` owns it."""
         return cls(
             name=row.name,
             host=row.host,
@@ -219,25 +221,25 @@ class WorkerList(Sent):
 
 
 class HealthResponse(Sent):
-    """The process is up."""
+    """The API process is up."""
 
     status: Literal["ok"] = "ok"
     """Always `ok`."""
 
 
 class Check(Sent):
-    """Whether one thing the service needs is there."""
+    """Result of one readiness check."""
 
     ok: bool
-    """Whether it is."""
+    """Whether the check passed."""
     detail: str
-    """What was looked at, and what to do where it is not."""
+    """The result in words, with the setting to correct if it failed."""
 
 
 class ReadyResponse(Sent):
     """Whether the service can take and run jobs."""
 
     ready: bool
-    """Whether every check is ok."""
+    """Whether every check passed."""
     checks: dict[str, Check]
     """`database`, `migrations`, `broker` and `storage`."""

@@ -1,4 +1,4 @@
-"""What the API sends of a program's log. The docstring under a field is its OpenAPI description."""
+"""Response bodies about a program's log. The docstring under a field is its OpenAPI description."""
 
 from datetime import datetime
 
@@ -10,15 +10,15 @@ class LogPieceResponse(Sent):
     """A piece of a log."""
 
     offset: int
-    """Bytes of the attempt's log before it, in UTF-8."""
+    """Byte offset of the piece in the attempt's log, in UTF-8."""
     text: str
-    """What was written; bytes that are no UTF-8, and NUL, stand as `?`."""
+    """Text of the piece. Bytes that are not UTF-8 and NUL are replaced by `?`."""
     left_out_bytes: int
-    """Bytes right before it that are not kept."""
+    """Number of bytes directly before the piece that were not stored."""
     remark: str | None
-    """A line to show in their place."""
+    """A line to show instead of these bytes."""
     created_at: datetime
-    """When the first of it was stored."""
+    """When the start of the piece was stored."""
 
 
 class LogResponse(Sent):
@@ -27,19 +27,19 @@ class LogResponse(Sent):
     data: list[LogPieceResponse]
     """The pieces, in order."""
     attempt: int
-    """The attempt they are of; 0 if nobody has tried yet."""
+    """Number of the attempt. 0 if the job has had none."""
     newest_attempt: int
-    """The job's newest attempt."""
+    """Number of the job's newest attempt."""
     next_offset: int
-    """Send it as `offset` to get what follows."""
+    """`offset` of the next page."""
     has_more: bool
-    """Whether more follows already."""
+    """Whether more is available now."""
     is_over: bool
-    """Whether the attempt has ended, so that nothing more will be written."""
+    """Whether the attempt has ended, so its log is complete."""
 
 
 def log_of(page: LogPage | None, *, newest_attempt: int) -> LogResponse:
-    """A page as it is sent; None is the log of a job that nobody has tried yet."""
+    """The response body of a page. None is the log of a job without attempts."""
     if page is None:
         return LogResponse(data=[], attempt=0, newest_attempt=0, next_offset=0, has_more=False, is_over=False)
     return LogResponse(

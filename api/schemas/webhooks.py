@@ -1,4 +1,4 @@
-"""What the API sends and takes about webhooks."""
+"""Request and response bodies about webhooks."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -15,15 +15,15 @@ class WebhookRequest(Closed):
     """A new webhook."""
 
     url: HttpUrl
-    """Where messages are sent by POST: http or https, without credentials, at a public address. Redirects are
-    not followed."""
+    """URL that receives messages by POST: http or https, without credentials, at a public address. Redirects
+    are not followed."""
 
 
 class WebhookRotationRequest(Closed):
-    """How a webhook's secret makes way for a new one."""
+    """Options of a webhook secret rotation."""
 
     grace_seconds: GraceSeconds = 86_400.0
-    """How long messages are signed with the old secret too; 0 ends it at once."""
+    """How long messages are also signed with the old secret. 0 stops it at once."""
 
 
 class WebhookResponse(Sent):
@@ -32,55 +32,56 @@ class WebhookResponse(Sent):
     id: str
     """`whk_...`"""
     url: str
-    """Where messages are sent."""
+    """URL that receives the messages."""
     created_at: datetime
-    """When it was made."""
+    """When the webhook was created."""
     failing_since: datetime | None
-    """Since when nothing has arrived, if something failed last."""
+    """Since when deliveries fail. Null if the last one succeeded."""
     disabled_at: datetime | None
-    """When it was disabled, for failing too long or because the receiver answered 410."""
+    """When it was disabled, because it failed for too long or the receiver responded with 410."""
     disabled_reason: str | None
-    """Why."""
+    """Why it was disabled."""
     links: dict[str, str]
-    """Where to go from here."""
+    """URLs of related resources."""
 
     @classmethod
     def of(cls, row: WebhookRow, **more: Any) -> Self:
-        """The webhook of one row."""
+        """The response body of one row."""
         here = f"/v1/webhooks/{row.id}"
         own = {name: getattr(row, name) for name in WebhookResponse.model_fields if name != "links"}
         return cls(**own, links={"self": here, "deliveries": f"{here}/deliveries"}, **more)
 
 
 class WebhookCreatedResponse(WebhookResponse):
-    """A webhook with a new secret, shown this once."""
+    """A webhook with a new secret, which is shown only once."""
 
     secret: str
-    """`whsec_...`: give it to the receiver, to verify signatures with (standardwebhooks.com)."""
+    """`whsec_...`. The receiver verifies signatures with it (standardwebhooks.com)."""
 
 
 class WebhookDeliveryResponse(Sent):
-    """A message of a webhook, and what became of it."""
+    """A message of a webhook and the state of its delivery."""
 
     id: str
-    """`msg_...`, in the header `webhook-id`: the same in every attempt, so receivers can drop doubles."""
+    """`msg_...`, also in the header `webhook-id`. It is the same in every attempt, for deduplication."""
     type: str
-    """`job.state`, or `webhook.test`."""
+    """`job.state` or `webhook.test`."""
     state: DeliveryState
     """`pending` until it is delivered or given up (`failed`)."""
     attempts: int
-    """How often it was sent."""
+    """Number of delivery attempts so far."""
     status: int | None
-    """What the receiver answered last; null where there was no answer."""
+    """HTTP status of the receiver's last response. Null if there was no response."""
     error: str | None
-    """What went wrong last."""
+    """Error of the last attempt."""
     payload: dict[str, Any]
-    """What is sent: `type`, `timestamp` and `data`; for a job its id, kind, name, and the event's data."""
+    """Body of the message: `type`, `timestamp` and `data`. For a job, `data` has its id, kind and name, and
+    the event's data."""
     created_at: datetime
     """When the change happened."""
     attempted_at: datetime | None
-    """When it was last sent."""
+    """Time of the last attempt."""
     next_at: datetime | None
-    """When it is sent next."""
+    """Time of the next attempt."""
     delivered_at: datetime | None
-    """When it arrived."""
+    """When the message was delivered."""

@@ -1,4 +1,4 @@
-"""What a pretraining run would weigh and take: shown by a dry run, before anybody pays for it."""
+"""Cost estimates of pretraining runs (parameters, memory, steps, time), shown by dry runs."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from core.jobs.tables.jobs import JobRow
 from core.specs.jobs import PretrainSpec
 from core.specs.pretraining import PretrainConfig
 
-_LOOKED_AT = 100
+_MAX_COMPARED = 100
 """Earlier runs to compare with."""
 
 
 def estimate(session: Session, job: JobRow) -> EstimateResponse:
-    """Estimate a prepared run: sizes from its configuration, time from an earlier run of the same kind."""
+    """Estimate a prepared run: sizes from its configuration, time from an earlier run of the same network."""
     config = PretrainConfig.model_validate(job.resolved_spec)
     found = footprint(config)
     num_clips = _num_clips(session, PretrainSpec.model_validate(job.spec))
@@ -36,7 +36,7 @@ def estimate(session: Session, job: JobRow) -> EstimateResponse:
 
 
 def _num_clips(session: Session, spec: PretrainSpec) -> int | None:
-    """Clips that the run learns from; None where the corpus' summary does not tell."""
+    """Number of training clips. None if the corpus summary does not determine it."""
     corpus = session.get_one(CorpusRow, spec.corpus)
     clips = spec.clips
     if clips.signers or clips.exclude_signers or clips.exclude_labels:
@@ -46,18 +46,19 @@ def _num_clips(session: Session, spec: PretrainSpec) -> int | None:
 
 
 def _clips_per_second(session: Session, job: JobRow) -> float | None:
-    """The speed of the newest run that trained the same network in the same way, whoever's it was."""
-    way = _way(job.resolved_spec or {})
+    """Speed of the newest run, of any owner, with the same network and the same speed-relevant settings."""
+    settings = _speed_settings(job.resolved_spec or {})
     done = select(JobRow).where(JobRow.kind == job.kind, JobRow.state == State.SUCCEEDED)
-    for earlier in session.scalars(done.order_by(JobRow.created_at.desc()).limit(_LOOKED_AT)):
+    for earlier in session.scalars(done.order_by(JobRow.created_at.desc()).limit(_MAX_COMPARED)):
         metrics = (earlier.progress or {}).get("metrics", {})
-        if _way(earlier.resolved_spec or {}) == way and metrics.get("samples_per_second"):
+        same = _speed_settings(earlier.resolved_spec or {}) == settings
+        if same and metrics.get("samples_per_second"):
             return float(metrics["samples_per_second"])
     return None
 
 
-def _way(resolved: dict[str, Any]) -> tuple[Any, ...]:
-    """What decides how fast a clip is learnt from, as far as a configuration says."""
+def _speed_settings(resolved: dict[str, Any]) -> tuple[Any, ...]:
+    """The fields of a configuration that determine the training speed per clip."""
     run = resolved.get("run", {})
     how = tuple(run.get(field) for field in ("batch_size", "device", "num_devices", "precision", "engine"))
     return (resolved.get("encoder"), resolved.get("views", {}).get("num_frames"), *how)

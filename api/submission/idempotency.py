@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: a creation that is repeated makes nothing new.
+"""`Idempotency-Key` support: a repeated creation request returns the first result.
 
-The key's row is written in the transaction that creates, so either both are there or neither.
+The key's row is written in the same transaction as the creation, so both exist or neither.
 """
 
 import hashlib
@@ -24,20 +24,21 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=200,
-        description="Any text of yours. The same request sent with it again returns what the first made.",
+        description="Any unique text. Repeating the same request with the same key returns the resource that "
+        "the first request created.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Created:
-    """What a creation made, or had made before."""
+    """A created resource, or the one that an earlier request with the same key created."""
 
     resource_id: str
     replayed: bool
 
     def mark(self, response: Response) -> None:
-        """Say in the answer's headers that this is a replay, where it is."""
+        """Set the replay header of the response, if this is a replay."""
         if self.replayed:
             response.headers[REPLAYED_HEADER] = "true"
 
@@ -45,9 +46,9 @@ class Created:
 def create_once(
     engine: Engine, *, owner: str, key: str | None, content: str, create: Callable[[Session], str]
 ) -> Created:
-    """Run `create`, which returns an id, unless `owner` has done so before under `key`.
+    """Run `create`, which returns an id, unless `owner` has already used `key`.
 
-    `content` is what the request asks for; a key cannot be used again for anything else.
+    `content` is what the request asks for. A key cannot be used again for other content.
 
     Raises:
         Problem: the key was used with other content (422).
@@ -58,7 +59,7 @@ def create_once(
     digest = hashlib.sha256(content.encode()).hexdigest()
     try:
         return _create_under_key(engine, (owner, key), digest, create)
-    except IntegrityError:  # another request with this key committed since we looked
+    except IntegrityError:  # another request with this key committed in between
         return _create_under_key(engine, (owner, key), digest, create)
 
 
@@ -75,7 +76,7 @@ def _create_under_key(
             owner=owner, key=key, request_sha256=digest, resource_id="", created_at=now(session)
         )
         session.add(row)
-        session.flush()  # on PostgreSQL this waits for a twin of this request, and fails if that commits
+        session.flush()  # on PostgreSQL this waits for a concurrent duplicate, and fails if that commits
         row.resource_id = create(session)
         return Created(row.resource_id, replayed=False)
 
@@ -83,7 +84,7 @@ def _create_under_key(
 def _require_same(known: IdempotencyKeyRow, digest: str) -> None:
     if known.request_sha256 != digest:
         detail = (
-            f"Idempotency-Key {known.key!r} was used for another request, which made {known.resource_id}. "
+            f"Idempotency-Key {known.key!r} was used for another request, which created {known.resource_id}. "
             "Use a new key for a new request."
         )
         raise Problem(422, "idempotency-key-reused", detail)

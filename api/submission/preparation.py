@@ -1,4 +1,4 @@
-"""Making a specification fit to be queued: names become ids, and what cannot work is refused at once."""
+"""Validation of a submitted specification: replace names by ids and refuse what cannot work."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,43 +21,43 @@ from core.specs.jobs import JobSpec
 
 @dataclass(frozen=True)
 class Prepared:
-    """A specification with ids in place of names, and the full configuration where a recipe is named."""
+    """A specification with ids instead of names, and the full configuration if it names a recipe."""
 
     spec: JobSpec
     resolved: dict[str, Any] | None
 
 
 def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) -> Prepared:
-    """Check `spec` against what `owner` has.
+    """Check `spec` against the uploads, corpora and encoders of `owner`.
 
     Raises:
-        Problem: it names something that is not there (422), or a corpus name already taken (409).
-        SpecError: an unknown recipe, a misspelt field or a value out of bounds in `overrides`.
+        Problem: it refers to something that does not exist (422), or its corpus name is taken (409).
+        SpecError: an unknown recipe, an unknown field or a value out of bounds in `overrides`.
     """
-    kind, said = find(spec.kind), dict(spec)
+    kind, fields = find(spec.kind), dict(spec)
     resolved = kind.resolution.resolve(spec).model_dump(mode="json") if kind.resolution else None
     found = {
-        field: _found(session, settings, owner, reference.to, said[field], field)
+        field: _find_reference(session, settings, owner, reference.to, fields[field], field)
         for field, reference in kind.references.items()
-        if said[field] is not None
+        if fields[field] is not None
     }
     corpora = {field: thing for field, thing in found.items() if isinstance(thing, CorpusRow)}
     for field, corpus in corpora.items():
         reference = kind.references[field]
         if reference.clips is not None:
-            check_selection(said[reference.clips], corpus, field=reference.clips)
+            check_selection(fields[reference.clips], corpus, field=reference.clips)
         if (other := corpora.get(reference.shares_glosses_with or "")) is not None:
             check_glosses(other, corpus, field=field)
     if kind.makes == Artifact.CORPUS:
-        _check_name_is_free(session, owner, str(said["name"]))
+        _check_name_is_free(session, owner, str(fields["name"]))
     ids = {field: thing if isinstance(thing, str) else thing.id for field, thing in found.items()}
     return Prepared(spec.model_copy(update=ids), resolved)
 
 
-def _found(
+def _find_reference(
     session: Session, settings: Settings, owner: str, artifact: Artifact, wanted: str, field: str
 ) -> str | CorpusRow | EncoderRow:
-    """What `field` of a specification refers to: a row, or the id or path of an upload."""
+    """Find what `field` of a specification refers to: a row, or the id of an upload or a path."""
     if artifact == Artifact.UPLOAD:
         return resolve_source(session, settings, owner=owner, source=wanted, field=field)
     if artifact == Artifact.CORPUS:
@@ -66,22 +66,22 @@ def _found(
 
 
 def _check_name_is_free(session: Session, owner: str, name: str) -> None:
-    """Check that no corpus of the owner has that name, and that no job is to make one."""
+    """Check that no corpus of the owner has that name, and that no unfinished job will create one."""
     taken_by = _holder_of_name(session, owner, name)
     if taken_by is not None:
-        detail = f"You have a corpus {name!r} already, made by {taken_by}; choose another name."
+        detail = f"The corpus name {name!r} is taken by your job {taken_by}. Choose another name."
         fault = Fault(location="body", pointer="/name", detail=detail, code="name_taken")
         raise Problem(409, "name-taken", detail, faults=[fault])
 
 
 def _holder_of_name(session: Session, owner: str, name: str) -> str | None:
-    """The job that made, or is to make, the owner's corpus of that name."""
+    """The job that made or will make the owner's corpus of that name."""
     kept = select(CorpusRow.job_id).where(CorpusRow.owner == owner, CorpusRow.deleted_at.is_(None))
     made_by = session.scalar(kept.where(CorpusRow.name == name))
     if made_by is not None:
         return made_by
     final = sorted(state.value for state in FINAL)
-    going_on = select(JobRow).where(
+    unfinished = select(JobRow).where(
         JobRow.owner == owner, JobRow.kind.in_(makers(Artifact.CORPUS)), JobRow.state.not_in(final)
     )
-    return next((job.id for job in session.scalars(going_on) if job.spec["name"] == name), None)
+    return next((job.id for job in session.scalars(unfinished) if job.spec["name"] == name), None)

@@ -1,4 +1,4 @@
-"""Finding what a specification refers to among what its owner has, by id or by name."""
+"""Look-up of the corpora and encoders that a specification refers to, by id or by name."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,33 +8,35 @@ from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
 from api.validation import near
-from core.jobs.deletions import KEEP
+from core.jobs.deletions import SHARE_LOCK
 from core.jobs.job_kind import Artifact
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.specs.jobs import ClipSelection
 
-_MOST_NAMES_TOLD = 20
-_FEW = 5
+_MAX_NAMES_LISTED = 20
+_MAX_GLOSSES_LISTED = 5
 _SUMMARY_OF = {
     "splits": "split_counts",
     "signers": "signer_names",
     "exclude_signers": "signer_names",
     "exclude_labels": "label_names",
 }
-"""Part of a selection -> where a corpus' summary lists what there is."""
+"""Field of a clip selection -> field of a corpus summary that lists the available names."""
 
 
 def find_corpus(session: Session, owner: str, wanted: str, *, field: str) -> CorpusRow:
-    """Return the owner's corpus with that id or name, which `field` of a specification asks for.
+    """Return the owner's corpus with that id or name, which `field` of a specification names.
 
     Raises:
         Problem: there is none (422).
     """
     mine = select(CorpusRow).where(CorpusRow.owner == owner, CorpusRow.deleted_at.is_(None))
     these = mine.where((CorpusRow.id == wanted) | (CorpusRow.name == wanted))
-    row = session.scalars(these.with_for_update(read=KEEP["read"], key_share=KEEP["key_share"])).first()
+    row = session.scalars(
+        these.with_for_update(read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"])
+    ).first()
     if row is None:
-        newest = mine.order_by(CorpusRow.created_at.desc()).limit(_MOST_NAMES_TOLD)
+        newest = mine.order_by(CorpusRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
         names = (row.name for row in session.scalars(newest))
         raise _unknown(Artifact.CORPUS, wanted, names, "POST /v1/corpora", field=field)
     return row
@@ -50,11 +52,11 @@ def find_encoder(session: Session, owner: str, wanted: str, *, field: str) -> En
     these = mine.where((EncoderRow.id == wanted) | (EncoderRow.name == wanted))
     row = session.scalars(
         these.order_by(EncoderRow.version.desc()).with_for_update(
-            read=KEEP["read"], key_share=KEEP["key_share"]
+            read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"]
         )
     ).first()
     if row is None:
-        newest = mine.order_by(EncoderRow.created_at.desc()).limit(_MOST_NAMES_TOLD)
+        newest = mine.order_by(EncoderRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
         names = (row.name for row in session.scalars(newest))
         raise _unknown(Artifact.ENCODER, wanted, names, "a pretraining job", field=field)
     return row
@@ -70,33 +72,33 @@ def check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str) -> N
     for part, key in _SUMMARY_OF.items():
         for index, name in enumerate(getattr(clips, part)):
             if name not in summary[key]:
-                detail = f"Corpus {corpus.name!r} has no {name!r} among its {key}.{_few(name, summary[key])}"
+                detail = f"Corpus {corpus.name!r} has no {name!r} among its {key}.{_hint(name, summary[key])}"
                 raise unfit(f"/{field}/{part}/{index}", detail, code="unknown")
 
 
 def check_glosses(corpus: CorpusRow, other: CorpusRow, *, field: str) -> None:
-    """Check that two corpora can be compared; the program looks again at the clips that are selected.
+    """Check that two corpora share a gloss. The program checks the selected clips again.
 
     Raises:
-        Problem: they share no gloss by name (422); `field` of the specification named the other.
+        Problem: they share no gloss by name (422). `field` is the specification's field that names `other`.
     """
     names, others = corpus.summary["label_names"], other.summary["label_names"]
     if not set(names) & set(others):
         detail = (
-            f"Corpora {corpus.name!r} and {other.name!r} share no gloss by name: the one has "
-            f"{', '.join(names[:_FEW]) or 'none'}, the other {', '.join(others[:_FEW]) or 'none'}. Name them "
-            "alike when importing."
+            f"Corpora {corpus.name!r} and {other.name!r} share no gloss by name: the first has "
+            f"{', '.join(names[:_MAX_GLOSSES_LISTED]) or 'none'}, the other "
+            f"{', '.join(others[:_MAX_GLOSSES_LISTED]) or 'none'}. Import them with the same gloss names."
         )
         raise unfit(f"/{field}", detail, code="no_shared_gloss")
 
 
 def _unknown(artifact: Artifact, wanted: str, names: Iterable[str], made_by: str, *, field: str) -> Problem:
     known = list(dict.fromkeys(names))
-    hint = near(wanted, known) if known else f" You have none yet; {made_by} makes one."
+    hint = near(wanted, known) if known else f" You have none yet; create one with {made_by}."
     return unfit(f"/{field}", f"You have no {artifact.noun} {wanted!r}.{hint}", code="unknown")
 
 
-def _few(word: str, names: Iterable[str]) -> str:
+def _hint(word: str, names: Iterable[str]) -> str:
     known = list(names)
     hint = near(word, known)
-    return hint if "Did you mean" in hint or len(known) <= _MOST_NAMES_TOLD else f" It has {len(known)}."
+    return hint if "Did you mean" in hint or len(known) <= _MAX_NAMES_LISTED else f" It has {len(known)}."

@@ -18,8 +18,8 @@ def _scheduling(
         Query(
             ge=-100,
             le=100,
-            description="Jobs of higher priority are claimed first, whoever owns them; above 0 it takes an "
-            "API key with scope `admin`.",
+            description="Jobs of higher priority are claimed first, across all owners. Values above 0 need "
+            "an API key with scope `admin`.",
         ),
     ] = 0,
     deadline_seconds: Annotated[
@@ -27,8 +27,8 @@ def _scheduling(
         Query(
             gt=0,
             le=_TEN_YEARS,
-            description="From now; a job that has not ended by then saves a checkpoint, stops and fails. "
-            "A retry goes on from there.",
+            description="Deadline in seconds from now. A job that has not ended by then saves a checkpoint, "
+            "stops and fails. A retry resumes from that checkpoint.",
         ),
     ] = None,
 ) -> SchedulingOptions:

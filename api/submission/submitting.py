@@ -1,4 +1,4 @@
-"""Turning a prepared specification into a job, once; shared by `/v1/jobs` and `/v1/corpora`."""
+"""Job submission, dry runs and retries; shared by `/v1/jobs` and `/v1/corpora`."""
 
 import logging
 import pkgutil
@@ -25,10 +25,10 @@ from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import State
 from core.jobs.tables.jobs import JobRow
 from core.jobs.tracing import current_trace_parent
-from core.jobs.workers import lack
+from core.jobs.workers import why_unclaimable
 from core.specs.jobs import JobSpec
 
-_USUAL = SchedulingOptions()
+_DEFAULT = SchedulingOptions()
 _log = logging.getLogger("signforge.api")
 
 
@@ -37,18 +37,18 @@ def submit_spec(
     caller: Caller,
     spec: JobSpec,
     *,
-    scheduling: SchedulingOptions = _USUAL,
+    scheduling: SchedulingOptions = _DEFAULT,
     response: Response,
     idempotency_key: str | None,
 ) -> JobResponse:
-    """Queue `spec` for the caller and set the answer's `Location`, `ETag` and replay headers."""
+    """Queue `spec` for the caller and set the response's `Location`, `ETag` and replay headers."""
 
     def create(session: Session) -> str:
         return queue(session, service, caller, spec, scheduling).id
 
-    asked = spec.model_dump_json() + ("" if scheduling == _USUAL else str(scheduling))
+    content = spec.model_dump_json() + ("" if scheduling == _DEFAULT else str(scheduling))
     created = create_once(
-        service.engine, owner=caller.owner, key=idempotency_key, content=asked, create=create
+        service.engine, owner=caller.owner, key=idempotency_key, content=content, create=create
     )
     return answer(service, caller, created, response)
 
@@ -62,25 +62,25 @@ def retry_job(
     response: Response,
     idempotency_key: str | None,
 ) -> JobResponse:
-    """Queue the work of a final job again and answer as for a submission."""
+    """Queue the specification of a final job again. The response is that of a submission."""
 
     def create(session: Session) -> str:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
         job = owned(session, JobRow, job_id, caller, noun="job")
         if (gone := missing(session, job.spec)) is not None:
-            detail = f"Job {job_id} cannot be retried: {gone}, which it needs, has been deleted."
+            detail = f"Job {job_id} cannot be retried, because it needs {gone}, which was deleted."
             raise Problem(409, "deleted", detail)
         return retry(session, job, scheduling, _origin()).id
 
-    asked = f"retry {job_id} {scheduling}"
+    content = f"retry {job_id} {scheduling}"
     created = create_once(
-        service.engine, owner=caller.owner, key=idempotency_key, content=asked, create=create
+        service.engine, owner=caller.owner, key=idempotency_key, content=content, create=create
     )
     return answer(service, caller, created, response)
 
 
 def answer(service: Service, caller: Caller, created: Created, response: Response) -> JobResponse:
-    """The job that was created, now or before, and the headers that go with it."""
+    """The response for a job that was created now or by an earlier request, with its headers."""
     created.mark(response)
     if not created.replayed:
         _log.info("Queued %s.", created.resource_id, extra={"about": {"job_id": created.resource_id}})
@@ -93,16 +93,16 @@ def answer(service: Service, caller: Caller, created: Created, response: Respons
 
 
 def job_and_etag(session: Session, job: JobRow) -> tuple[JobResponse, str]:
-    """A job as it is shown, and its ETag."""
+    """The response body of a job, and its ETag."""
     position = queue_position(session, job)
-    waits_for = lack(session, job) if job.state == State.QUEUED else None
+    waits_for = why_unclaimable(session, job) if job.state == State.QUEUED else None
     return JobResponse.of(job, position, waits_for=waits_for), job_tag(job, position, waits_for)
 
 
 def dry_run_spec(
     service: Service, caller: Caller, spec: JobSpec, scheduling: SchedulingOptions
 ) -> DryRunResponse:
-    """Queue `spec`, look at what became of it, and take it back before anybody can see it."""
+    """Queue `spec` in a transaction, describe the job, and roll the transaction back."""
     with Session(service.engine) as session:
         job = queue(session, service, caller, spec, scheduling)
         dry_run = DryRunResponse(
@@ -110,7 +110,7 @@ def dry_run_spec(
             spec=job.spec,
             resolved_spec=job.resolved_spec,
             queue_position=queue_position(session, job),
-            waits_for=lack(session, job),
+            waits_for=why_unclaimable(session, job),
             estimate=_estimate(session, job),
         )
         session.rollback()
@@ -118,12 +118,16 @@ def dry_run_spec(
 
 
 def queue(
-    session: Session, service: Service, caller: Caller, spec: JobSpec, scheduling: SchedulingOptions = _USUAL
+    session: Session,
+    service: Service,
+    caller: Caller,
+    spec: JobSpec,
+    scheduling: SchedulingOptions = _DEFAULT,
 ) -> JobRow:
     """Prepare `spec` and queue it, in the caller's transaction.
 
     Raises:
-        QuotaExceeded: the caller has as many jobs queued, or as much stored, as they may.
+        QuotaExceeded: the caller has reached the limit of queued jobs or of stored bytes.
     """
     admit(session, Quotas.of(service.settings), owner=caller.owner)
     prepared = prepare(session, service.settings, owner=caller.owner, spec=spec)
@@ -138,7 +142,7 @@ def queue(
 
 
 def _origin() -> Origin:
-    """The request at hand."""
+    """The current request, as the origin of a job."""
     return Origin(log_lines.current("request_id"), current_trace_parent())
 
 

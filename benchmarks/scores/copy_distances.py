@@ -20,7 +20,7 @@ from rich.table import Table
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.evaluation.leak_audit.alignment import mirrored, sight_of
+from core.evaluation.leak_audit.alignment import masked_points, mirrored
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, near_copies
 from core.pose.clip import Clip
 from core.specs.jobs import LeakAuditSpec, SplitConfig
@@ -70,7 +70,7 @@ def at_rate(factor: float) -> Change:
 
 
 def in_a_mirror(points: np.ndarray) -> np.ndarray:
-    return mirrored(sight_of(points)).points
+    return mirrored(masked_points(points)).points
 
 
 CHANGES: Mapping[str, Change] = {

@@ -1,6 +1,6 @@
-"""Keys of all ranks, so that the queues are the same on every rank.
+"""All-gather of keys over ranks, so that the key queues are identical on every rank.
 
-The paper's released code does not do this: there every rank keeps a queue of its own keys.
+The paper's released code does not gather: every rank has a queue of its own keys.
 """
 
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor
 
 @torch.no_grad()
 def gather_clips(clips: Float[Tensor, "S B D"], *, num_ranks: int) -> Float[Tensor, "S N D"]:
-    """Return every rank's rows, rank after rank, which is the order of the step's whole batch.
+    """Return the rows of all ranks, in order of rank, which is the order of the step's whole batch.
 
-    S tensors travel as one message. Rows must be as many on every rank; gradients do not flow.
+    S tensors are gathered in one call. Every rank must have the same number of rows. There is no gradient.
     """
     num_stacked, num_clips, width = clips.shape
     everyone = clips.new_empty(num_ranks * num_stacked, num_clips, width)

@@ -1,4 +1,4 @@
-"""First-in-first-out memory of past keys (He et al., MoCo, 2020)."""
+"""Key queue: first-in-first-out memory of past keys (He et al., MoCo, 2020)."""
 
 import torch
 from jaxtyping import Float
@@ -7,10 +7,10 @@ from torch.nn import functional
 
 
 class KeyQueue(nn.Module):
-    """The last `length` keys of one embedding space, each of unit length, in a ring.
+    """Ring buffer of the last `length` keys of one embedding space, each of unit length.
 
-    All queues of equal length that are fed together hold the same past sample at the same index. The
-    position lives on the device, so that enqueueing never waits for it.
+    Queues of equal length that are filled together hold the same past sample at the same index. The position
+    is a tensor on the device, so that enqueueing needs no synchronisation.
     """
 
     keys: Tensor
@@ -23,7 +23,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, keys: Float[Tensor, "B D"]) -> None:
-        """Replace the oldest keys by these; of more keys than the queue is long, the last stay."""
+        """Replace the oldest keys by these; if there are more than `length`, the last ones are kept."""
         length = len(self.keys)
         kept = keys[-length:]
         start = self.position + len(keys) - len(kept)

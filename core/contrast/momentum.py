@@ -1,4 +1,4 @@
-"""The key encoder follows the query encoder slowly (He et al., MoCo, 2020; paper, section III-B)."""
+"""Momentum update of the key encoder (He et al., MoCo, 2020; paper, section III-B)."""
 
 from collections.abc import Iterable
 

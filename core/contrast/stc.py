@@ -1,7 +1,7 @@
-"""Spatial-temporal consistency: one training step's losses (paper, section III; IEEE TIP 2024).
+"""Spatial-temporal consistency (STC): the losses of a training step (paper, section III; IEEE TIP 2024).
 
-For each stream (joint, motion) there are a query network, a key network that follows it, and one queue of
-past keys per embedding space (fused, hand, trunk).
+Each stream (joint, motion) has a query network, a key network with momentum update, and one key queue per
+embedding space (fused, hand, trunk).
 """
 
 import copy
@@ -32,7 +32,7 @@ Gather = Callable[[Float[Tensor, "S B D"]], Float[Tensor, "S N D"]]
 
 
 class StreamNetwork(nn.Module):
-    """One stream's encoder (section III-A) with its projection heads (section III-B)."""
+    """Encoder of one stream (section III-A) with its projection heads (section III-B)."""
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
@@ -46,10 +46,10 @@ class StreamNetwork(nn.Module):
 
 
 class SpatialTemporalConsistency(nn.Module):
-    """Query networks, key networks and queues of both streams, and the loss between two views.
+    """Query networks, key networks and key queues of both streams, and the losses between two views.
 
-    `gather` brings the keys of all ranks together, so that every rank's queues hold the same.
-    Departs from the released code, where every rank keeps a queue of its own keys.
+    `gather` collects the keys of all ranks, so that queues are identical on every rank.
+    Departs from the released code, where every rank has a queue of its own keys.
     """
 
     def __init__(self, config: PretrainConfig, *, gather: Gather = lambda keys: keys) -> None:
@@ -79,10 +79,10 @@ class SpatialTemporalConsistency(nn.Module):
         key_view: View,
         context: PassContext = PassContext(),  # noqa: B008 - frozen
     ) -> dict[str, Float[Tensor, ""]]:
-        """One step of section III: momentum update, losses of the batch by name, enqueueing of its keys.
+        """Do one step of section III: momentum update, losses of the batch by name, enqueueing of its keys.
 
-        The names are `instance/<stream>/<space>`, `consistency/<stream>` and `transfer`; all are weighted, so
-        the step's loss is their sum.
+        The names are `instance/<stream>/<space>`, `consistency/<stream>` and `transfer`. All losses are
+        weighted; the step's loss is their sum.
         """
         momentum_update(self.query, self.key, key_momentum=self.contrast.key_momentum)
         queries = self._embed(self.query, query_view, context.for_network(0))
@@ -139,7 +139,7 @@ class SpatialTemporalConsistency(nn.Module):
         )
 
     def _embed(self, networks: nn.ModuleDict, view: View, context: PassContext) -> Embeddings:
-        """Unit embeddings of each stream; every network draws dropout masks of its own."""
+        """Return unit embeddings of each stream; every network has its own dropout masks."""
         seen = streams(view.points, view.hand_visible, self.config)
         return {
             stream: networks[stream](View(points, view.hand_visible), context.for_network(2 * index))
@@ -147,7 +147,7 @@ class SpatialTemporalConsistency(nn.Module):
         }
 
     def _past_keys(self) -> Embeddings:
-        """Copies of the queues, because the losses' gradients need them after the queues have moved on."""
+        """Return copies of the queues, because the backward pass needs them after enqueueing."""
         return {
             stream: {space: self.queue(stream, space).keys.clone() for space in self.spaces}
             for stream in self.streams
@@ -160,7 +160,7 @@ class SpatialTemporalConsistency(nn.Module):
             self.queue(stream, space).enqueue(gathered)
 
     def queue(self, stream: str, space: str) -> KeyQueue:
-        """The queue of one stream's embedding space."""
+        """Return the key queue of one stream's embedding space."""
         queue = self.queues[stream][space]  # type: ignore[index]
         assert isinstance(queue, KeyQueue)
         return queue
@@ -170,7 +170,7 @@ class SpatialTemporalConsistency(nn.Module):
 
 
 def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
-    """Cosine similarities of the batch to each space's past keys."""
+    """Return cosine similarities of the batch to each space's past keys."""
     return {
         stream: {space: each @ past[stream][space].T for space, each in spaces.items()}
         for stream, spaces in embeddings.items()
@@ -178,7 +178,7 @@ def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
 
 
 def _with_sums(embeddings: Embeddings) -> Embeddings:
-    """A space more: each stream's hand and trunk embeddings added up."""
+    """Add the space `hand_and_trunk`: the sum of each stream's hand and trunk embeddings."""
     return {
         stream: {**spaces, "hand_and_trunk": spaces["hand"] + spaces["trunk"]}
         for stream, spaces in embeddings.items()

@@ -1,4 +1,4 @@
-"""From a part's skeleton to the adjacency matrices of its graph convolutions."""
+"""Builds the adjacency matrices of graph convolutions from a body part's skeleton."""
 
 from collections.abc import Iterable
 
@@ -8,17 +8,17 @@ from jaxtyping import Float32, Int
 from core.pose.skeleton import Link, PartSkeleton
 
 NUM_PARTITIONS = 4
-"""Self, farther neighbours, nearer neighbours, symmetric neighbours."""
+"""Partitions of neighbours: self, farther from the centre, nearer to the centre, symmetric."""
 
 
 def joint_adjacency(part: PartSkeleton) -> Float32[np.ndarray, "4 V V"]:
-    """Return the adjacency over joints: entry (k, v, w) weighs v's contribution to w in partition k."""
+    """Return the adjacency over joints: entry (k, v, w) is the weight of v in w's sum in partition k."""
     distances = _hops(part.num_joints, part.child_links, centre=part.centre)
     return _partition(part.num_joints, part.child_links, part.symmetric_links, distances)
 
 
 def pooled_adjacency(part: PartSkeleton) -> Float32[np.ndarray, "4 S S"]:
-    """Return the part's adjacency over sub-parts, after the joints of each were pooled."""
+    """Return the adjacency over sub-parts, into which joints are pooled."""
     num_nodes = len(part.sub_parts)
     if part.pooled_centre is None:
         distances = np.zeros(num_nodes, dtype=np.int64)
@@ -33,7 +33,7 @@ def _partition(
     symmetric_links: Iterable[Link],
     distances: Int[np.ndarray, " V"],
 ) -> Float32[np.ndarray, "4 V V"]:
-    """Normalise columns over all links, then split by where a neighbour stands."""
+    """Normalise columns over all links, then split them into the partitions."""
     symmetric = _connections(num_nodes, symmetric_links)
     linked = np.eye(num_nodes, dtype=bool) | symmetric | _connections(num_nodes, child_links)
     weights = linked / linked.sum(0, keepdims=True)
@@ -51,7 +51,7 @@ def _connections(num_nodes: int, links: Iterable[Link]) -> np.ndarray:
 
 
 def _hops(num_nodes: int, links: Iterable[Link], *, centre: int) -> Int[np.ndarray, " V"]:
-    """Links on the way from `centre` to each node."""
+    """Return the number of links from `centre` to each node."""
     matrix = _connections(num_nodes, links)
     hops = np.full(num_nodes, -1, dtype=np.int64)
     frontier, distance = np.zeros(num_nodes, dtype=bool), 0

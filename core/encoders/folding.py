@@ -1,7 +1,7 @@
-"""Copies of encoders for inference: every batch norm is folded into the linear layer before it.
+"""Batch-norm folding for inference: merges every batch norm into the linear layer before it, in a copy.
 
-Running statistics are constants once training is over. The norm's scale and shift become the layer's; the
-residual and the ReLU remain.
+After training, running statistics are constants. The norm's scale and shift are merged into the layer's
+weight and bias; the residual and the ReLU remain.
 """
 
 import copy
@@ -22,7 +22,7 @@ from core.kernels.batch_norm import passes_for
 
 
 class FoldedNorm(nn.Module):
-    """What stays of a batch norm whose scale and shift went into the layer before it."""
+    """Replaces a folded batch norm: only offsets, residual and ReLU remain."""
 
     def forward(
         self,
@@ -33,16 +33,17 @@ class FoldedNorm(nn.Module):
         dropout: DropoutPlace | None = None,
         residual: Float[Tensor, "V G R C"] | None = None,
     ) -> Float[Tensor, "V G R C"]:
-        """Add the offsets and the residual and rectify, where asked to."""
-        assert context.mask(dropout) is None, "a folded encoder only embeds"
-        assert x.left_out is None, "in evaluation no bias is left out"
+        """Add the offsets and the residual, and apply ReLU, where requested."""
+        assert context.mask(dropout) is None, "a folded encoder is for inference only"
+        assert x.left_out is None, "in evaluation the layer adds its bias"
         return passes_for(x.rows, context.native).rectified(x.rows, x.offsets, residual, relu=relu)
 
 
 def folded(encoder: SignEncoder, *, dtype: torch.dtype | None = None) -> SignEncoder:
-    """Return a copy in evaluation mode without batch norms but the input's; its products are in `dtype`.
+    """Return a copy in evaluation mode with all batch norms folded except the input's.
 
-    The copy computes the same features to rounding, cannot be trained, and is not what goes to disk.
+    Matrix products are in `dtype`. The copy computes the same features up to rounding. It cannot be trained
+    and is not saved to disk.
     """
     encoder = copy.deepcopy(encoder).eval().requires_grad_(False)
     for module in list(encoder.modules()):
@@ -91,7 +92,7 @@ def _scale_and_shift(norm: NodeNorm) -> tuple[Float[Tensor, " C"], Float[Tensor,
 
 
 def _round_weights(encoder: SignEncoder, dtype: torch.dtype) -> None:
-    """Round once what would be rounded at every use, but not where the encoder computes exactly."""
+    """Convert weights to `dtype` once instead of at every use, except those used in full precision."""
     exact = [*encoder.hand_pooling.modules(), *encoder.trunk_pooling.modules()]
     for network in (encoder.hand_network, encoder.trunk_network):
         first = network.joint_blocks[0]

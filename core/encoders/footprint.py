@@ -1,8 +1,8 @@
-"""What a pretraining run will weigh, worked out from its configuration alone, without torch.
+"""Estimates parameters, checkpoint size and memory of a pretraining run from its configuration (torch-free).
 
-Parameters are counted exactly; checkpoints leave out the small buffers of norms and graphs. Memory is an
-estimate: weights and gradients are counted, what the backward pass keeps of a clip is taken as a measured
-multiple of the graph blocks' outputs, which are most of it (measured peaks: docs/explanation/performance.md).
+Parameters are counted exactly. The checkpoint size leaves out the small buffers of norms and graphs. Memory
+is an estimate: weights and gradients are counted, and stored activations are a measured multiple of the graph
+blocks' outputs, which are the largest part (measured peaks: docs/explanation/performance.md).
 """
 
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ from core.specs.pretraining import EncoderConfig, PretrainConfig
 _NUM_PARTITIONS = 4
 _FP32_BYTES = 4
 _COPIES_KEPT = {"native": 9.6, "eager": 14.5}
-"""Outputs of the graph blocks, times this, are what a step keeps of a clip (from the peaks at full size)."""
+"""Stored activations of a clip, as a multiple of the graph blocks' outputs (measured at full size)."""
 _PROGRAM_BYTES = 350 * 2**20
 """Python, PyTorch and their libraries."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Numbers to look at before a run is paid for."""
+    """Size of a run: parameters, checkpoint and peak memory."""
 
     num_parameters: int
-    """Trained ones: both streams' encoders and projection heads."""
+    """Number of trained parameters: both streams' encoders and projection heads."""
     checkpoint_bytes: int
-    """Query and key networks, the optimiser's memory, the queues."""
+    """Bytes of a checkpoint: query and key networks, optimiser state, queues."""
     step_memory_bytes: int
-    """Peak of a training step, on the host or on each device, roughly."""
+    """Estimated peak memory of a training step, on the host or on each device."""
 
 
 def footprint(config: PretrainConfig) -> Footprint:
-    """Work out the footprint of a resolved configuration; each device has its share of the batch."""
+    """Estimate the footprint of a resolved configuration; the batch is divided among devices."""
     num_streams, spaces = len(config.encoder.streams), config.spaces
     trained = num_streams * count_parameters(config.encoder, num_spaces=len(spaces))
     lengths = 2 * config.contrast.part_queue_length
@@ -43,15 +43,15 @@ def footprint(config: PretrainConfig) -> Footprint:
     checkpoint = _FP32_BYTES * ((2 + memory) * trained + queues)
     devices = config.run.num_devices if isinstance(config.run.num_devices, int) else 1
     clips = config.run.batch_size // devices
-    held = _FP32_BYTES * ((3 + memory) * trained + queues)  # query, key, gradient, the optimiser's
+    held = _FP32_BYTES * ((3 + memory) * trained + queues)  # query, key, gradient, optimiser state
     if config.run.precision != "fp32":
-        held += 2 * 2 * trained  # query and key once more, in bf16
+        held += 2 * 2 * trained  # copies of query and key in bf16
     kept = clips * _kept_bytes(config)
     return Footprint(trained, checkpoint, int(held + kept + _PROGRAM_BYTES))
 
 
 def count_parameters(encoder: EncoderConfig, *, num_spaces: int) -> int:
-    """Parameters of one stream's encoder with its projection heads."""
+    """Count the parameters of one stream's encoder with its projection heads."""
     width = encoder.feature_width
     parts = sum(_part(part, encoder) for part in (HAND, TRUNK_PART))
     transformers = _transformer(2 * width, encoder.hand_feed_forward_width, encoder.num_transformer_blocks)
@@ -93,7 +93,7 @@ def _transformer(width: int, feed_forward_width: int, num_blocks: int) -> int:
 
 
 def _kept_bytes(config: PretrainConfig) -> float:
-    """What a step keeps of one clip: outputs of all graph blocks of both query networks, several times."""
+    """Estimate the stored activations of one clip: a multiple of the outputs of all graph blocks."""
     joint, pooled = _widths(config.encoder)
     per_frame = sum(
         num_groups * (part.num_joints * sum(joint[1:]) + len(part.sub_parts) * sum(pooled[1:]))

@@ -1,7 +1,7 @@
-"""The block that part networks are made of (paper, section III-A; ST-GCN, Yan et al., 2018).
+"""Graph-convolution block of part networks (paper, section III-A; ST-GCN, Yan et al., 2018).
 
-Activations are (V, G, R, C): nodes, groups with batch statistics of their own (the hands), frames of all
-clips, channels. Every 1x1 convolution is a plain linear layer on rows of channels, and nothing is permuted.
+Activations are (V, G, R, C): nodes, groups with separate batch statistics (the hands), frames of all clips,
+channels. Every 1x1 convolution is a linear layer on channels, without permutation.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ from core.encoders.pass_context import DropoutPlace, PassContext
 class GraphBlock(nn.Module):
     """Graph convolution, batch norm, ReLU, dropout, 1x1 convolution, batch norm, dropout; residual; ReLU.
 
-    The residual is absent where `residual` is False, the identity where widths agree, else a 1x1 convolution
-    and batch norm.
+    There is no residual if `residual` is False. It is the identity if widths are equal, else a 1x1
+    convolution with batch norm.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class GraphBlock(nn.Module):
             self.shortcut = Widening(LinearBeforeNorm(in_width, out_width), NodeNorm(out_width))
 
     def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Float[Tensor, "V G R D"]:
-        """Apply the block to every frame (section III-A), the steps in the order of the class."""
+        """Apply the block to every frame (section III-A), in the order of the class docstring."""
         mixed = self.graph_conv(nodes, context)
         mixed = self.graph_norm(mixed, context, relu=True, dropout=self.graph_dropout)
         mixed = self.mix(mixed, context)
@@ -59,11 +59,11 @@ class GraphBlock(nn.Module):
 
 
 class Widening(nn.Sequential):
-    """A residual of another width: 1x1 convolution and batch norm."""
+    """Residual branch with another width: 1x1 convolution and batch norm."""
 
     def forward(  # type: ignore[override]
         self, nodes: Float[Tensor, "V G R C"], context: PassContext
     ) -> Float[Tensor, "V G R D"]:
-        """Apply both."""
+        """Apply the convolution and the norm."""
         convolution, norm = self
         return norm(convolution(nodes, context), context)

@@ -1,7 +1,7 @@
 """Graph convolution over joints or sub-parts (paper, section III-A; ST-GCN, Yan et al., 2018).
 
-Activations are (V, G, R, C): nodes, groups with batch statistics of their own (the hands), frames of all
-clips, channels.
+Activations are (V, G, R, C): nodes, groups with separate batch statistics (the hands), frames of all clips,
+channels.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from core.kernels.neighbourhood import Neighbourhood
 class GraphConvolution(nn.Module):
     """y_w = sum_k sum_v (W_k x_v + b_k) A^k_vw, with one linear map per partition k of the adjacency A.
 
-    `shift` (D,) is added to every node, where a batch norm was folded into the layer.
+    `shift` (D,) is added to every node if a batch norm was folded into the layer.
     """
 
     adjacency: Tensor
@@ -36,7 +36,7 @@ class GraphConvolution(nn.Module):
         self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
     def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Unnormalised:
-        """Mix each node's neighbours in the precision of `nodes`; biases come as offsets."""
+        """Sum each node's neighbours in the precision of `nodes`; biases are returned as offsets."""
         maps = self.spread.weight.to(nodes.dtype).unflatten(0, (len(self.adjacency), -1))  # (K, D, C)
         mixed = graph_convolution(
             nodes.flatten(1, 2), maps, self.mixing, self.neighbourhood, native=context.native
@@ -45,14 +45,14 @@ class GraphConvolution(nn.Module):
         return Unnormalised(mixed, offsets=self._offsets())
 
     def _offsets(self) -> Float[Tensor, "V D"]:
-        """Each node's bias: the sum of b_k A^k_vw over partitions k and neighbours v."""
+        """Return each node's bias: the sum of b_k A^k_vw over partitions k and neighbours v."""
         biases = self.spread.bias.unflatten(0, (len(self.adjacency), -1))  # (K, D)
         offsets = self.adjacency.sum(1).T @ biases.to(self.adjacency.dtype)
         return offsets if self.shift is None else offsets + self.shift
 
 
 def _read_adjacency(module: nn.Module, _: Any) -> None:
-    """Follow the adjacency of a checkpoint that was loaded."""
+    """Rebuild the neighbour tables from the adjacency of a loaded checkpoint."""
     assert isinstance(module, GraphConvolution)
     module.neighbourhood = Neighbourhood.of(module.adjacency)
     module.mixing = module.neighbourhood.mixing().to(module.adjacency.device)

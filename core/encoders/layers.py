@@ -1,6 +1,6 @@
-"""Layers that take precision, kernels and dropout masks from the pass (paper, section III-A).
+"""Layers that take precision, kernels and dropout masks from a `PassContext` (paper, section III-A).
 
-A network's `forward` names the paper's steps. How a pass computes a step is decided here and in `node_norm`.
+A network's `forward` lists the paper's steps; how each is computed is decided here and in `node_norm`.
 Parameters have the names of the PyTorch layers, so checkpoints do not depend on these classes.
 """
 
@@ -21,7 +21,7 @@ from core.kernels.windows import frame_windows
 
 
 class Linear(nn.Linear):
-    """A linear layer in the precision of the pass."""
+    """Linear layer in the precision of the pass."""
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "*N C"], context: PassContext
@@ -32,15 +32,15 @@ class Linear(nn.Linear):
 
 
 class LinearBeforeNorm(nn.Linear):
-    """A linear layer, or 1x1 convolution, whose output goes into a batch norm."""
+    """Linear layer, or 1x1 convolution, followed by a batch norm."""
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "V G R C"], context: PassContext
     ) -> Unnormalised:
         """Multiply by the weight.
 
-        In training the norm takes the bias away again: it is left out, and its gradient is zero. In
-        evaluation it counts, and is added.
+        In training the batch norm cancels the bias, so it is left out and its gradient is zero. In evaluation
+        it is added.
         """
         x = context.in_precision(x)
         weight = self.weight.to(x.dtype)
@@ -51,7 +51,7 @@ class LinearBeforeNorm(nn.Linear):
 
 
 class _WithoutGradient(torch.autograd.Function):
-    """Hands on `y`; `parameter` takes part with a gradient of zero, so that weight decay still reaches it."""
+    """Identity on `y`; gives `parameter` a zero gradient, so that weight decay is still applied to it."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, parameter: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class _WithoutGradient(torch.autograd.Function):
 
 
 class TemporalConvolution(nn.Conv1d):
-    """A convolution over the frames of a clip that keeps their number."""
+    """Convolution over the frames of a clip, with padding that keeps their number."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__(width, width, size, padding=size // 2)
@@ -73,7 +73,7 @@ class TemporalConvolution(nn.Conv1d):
     def forward(  # type: ignore[override]
         self, frames: Float[Tensor, "B T C"], context: PassContext
     ) -> Float[Tensor, "B T C"]:
-        """One product of windows of k frames with the weight (D, C, k), laid out as (D, k C)."""
+        """Multiply windows of k frames by the weight (D, C, k), laid out as (D, k C), in one product."""
         assert self.bias is not None
         windows = frame_windows(frames, self.kernel_size[0], native=context.native)  # (B, T, k*C)
         weight = self.weight.to(frames.dtype).transpose(1, 2).flatten(1)
@@ -81,7 +81,7 @@ class TemporalConvolution(nn.Conv1d):
 
 
 class TokenNorm(nn.LayerNorm):
-    """Layer norm of each token, with the dropout and the residual that come before it."""
+    """Layer norm of each token, fused with the preceding dropout and residual."""
 
     def forward(  # type: ignore[override]
         self,
@@ -91,7 +91,7 @@ class TokenNorm(nn.LayerNorm):
         dropout: DropoutPlace | None = None,
         residual: Float[Tensor, "B T C"] | None = None,
     ) -> Float[Tensor, "B T C"]:
-        """norm(residual + dropout(branch)), dropout and residual where given."""
+        """Return norm(residual + dropout(branch)); dropout and residual are optional."""
         return add_layer_norm(
             branch,
             residual,
@@ -104,7 +104,7 @@ class TokenNorm(nn.LayerNorm):
 
 
 class DotProductAttention(nn.Module):
-    """Scaled dot-product attention of several heads."""
+    """Multi-head scaled dot-product attention."""
 
     def __init__(self, *, num_heads: int) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class DotProductAttention(nn.Module):
         *,
         dropout: DropoutPlace | None = None,
     ) -> Float[Tensor, "B T C"]:
-        """dropout(softmax(q k^T / sqrt(C/H))) v in each of H heads; their outputs side by side."""
+        """Return dropout(softmax(q k^T / sqrt(C/H))) v of each of H heads, concatenated."""
         mixed = attention(
             self._heads(query),
             self._heads(key),
@@ -134,7 +134,7 @@ class DotProductAttention(nn.Module):
 
 
 class SubPartPooling(nn.Module):
-    """Each channel's maximum over the nodes of each sub-part, such as the joints of a finger."""
+    """Max pooling over the nodes of each sub-part, such as the joints of a finger."""
 
     def __init__(self, sub_parts: SubParts) -> None:
         super().__init__()

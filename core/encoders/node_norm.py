@@ -1,4 +1,4 @@
-"""Batch norm over the nodes of a graph, with the steps that follow it (paper, section III-A)."""
+"""Batch norm over the nodes of a graph, fused with ReLU, dropout and residual (paper, section III-A)."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from core.kernels.batch_norm import Moments, batch_moments, batch_norm
 
 @dataclass(frozen=True)
 class Unnormalised:
-    """A layer's output on its way into a batch norm, and the bias that is not in it.
+    """A layer's output before its batch norm, and the bias that is not included.
 
-    `offsets`: a bias for each node; the norm adds it. `left_out`: a bias equal at all nodes. Batch
-    statistics cancel it, so that only the running mean takes it in.
+    `offsets`: a bias per node, which the norm adds. `left_out`: a bias common to all nodes. Batch statistics
+    cancel it, so it only affects the running mean.
     """
 
     rows: Float[Tensor, "V G R C"]
@@ -24,9 +24,9 @@ class Unnormalised:
 
 
 class NodeNorm(nn.BatchNorm1d):
-    """Batch norm of (V, G, R, C): one mean and variance a group and channel, over nodes and rows.
+    """Batch norm of (V, G, R, C): mean and variance per group and channel, over nodes and rows.
 
-    Running statistics take in the groups one after the other, as calls of their own would.
+    Running statistics are updated with the groups one after the other, as separate calls would.
     """
 
     def forward(  # type: ignore[override]
@@ -38,9 +38,9 @@ class NodeNorm(nn.BatchNorm1d):
         dropout: DropoutPlace | None = None,
         residual: Float[Tensor, "V G R C"] | None = None,
     ) -> Float[Tensor, "V G R C"]:
-        """relu(dropout(norm(x)) + residual); ReLU, dropout and residual where asked for.
+        """Return relu(dropout(norm(x)) + residual); ReLU, dropout and residual are optional.
 
-        Without a residual this is also dropout(relu(norm(x))), for masks are not negative.
+        Without a residual this equals dropout(relu(norm(x))), because masks are not negative.
         """
         return batch_norm(
             x.rows,
@@ -58,7 +58,7 @@ class NodeNorm(nn.BatchNorm1d):
         )
 
     def _moments(self, x: Unnormalised, context: PassContext) -> Moments:
-        """The batch's own statistics in training, else the running ones."""
+        """Return batch statistics in training, else the running ones."""
         if not self.training:
             assert self.running_mean is not None
             assert self.running_var is not None

@@ -1,4 +1,4 @@
-"""The part network: one part's joints to one feature per frame (paper, section III-A)."""
+"""Part network: encodes the joints of a hand or the trunk to one feature per frame (paper, section III-A)."""
 
 from itertools import pairwise
 
@@ -17,10 +17,10 @@ from core.specs.pretraining import EncoderConfig
 
 
 class PartNetwork(nn.Module):
-    """Graph blocks on joints, max-pool into sub-parts, graph blocks on those, temporal blocks.
+    """Graph blocks on joints, max pooling into sub-parts, graph blocks on sub-parts, temporal blocks.
 
-    Frames are seen independently until the temporal blocks. Departs from the usual batch norm: the input
-    norm's epsilon is a setting, 0.1 in the released code.
+    Frames are independent up to the temporal blocks. Departs from the usual batch norm: the input norm's
+    epsilon is a setting, 0.1 in the released code.
     """
 
     def __init__(self, part: PartSkeleton, config: EncoderConfig) -> None:
@@ -50,7 +50,7 @@ class PartNetwork(nn.Module):
         )
 
     def forward(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "G B T C"]:
-        """Return one feature per frame of each of G parts of one kind: both hands, or the trunk.
+        """Return one feature per frame for each of G body parts: both hands, or the trunk.
 
         Section III-A: spatial graph convolutions on joints, then on sub-parts; temporal convolutions.
         """
@@ -68,7 +68,7 @@ class PartNetwork(nn.Module):
         return frames
 
     def _joints(self, points: Float[Tensor, "G B T V 2"], context: PassContext) -> Float[Tensor, "V G R 2"]:
-        """Normalise every coordinate, in the weights' own precision, and turn joints outermost."""
+        """Normalise every coordinate, in the weights' precision, and move joints to the first axis."""
         rows = points.to(self.input_norm.weight.dtype).flatten(1, 2).flatten(2)[None]  # (1, G, B*T, V*2)
         rows = self.input_norm(Unnormalised(rows.contiguous()), context)[0].unflatten(2, (-1, 2))
         joints = rows.permute(2, 0, 1, 3).contiguous()  # (V, G, B*T, 2)
@@ -77,16 +77,16 @@ class PartNetwork(nn.Module):
     def _read_out(
         self, nodes: Float[Tensor, "S G R C"], joints: Float[Tensor, "V G R 2"], context: PassContext
     ) -> Float[Tensor, "1 G R D"]:
-        """One row a frame: the maximum over sub-parts.
+        """Reduce to one row per frame: the maximum over sub-parts.
 
-        Departs from the paper where configured: all sub-parts side by side, and the joints' coordinates.
+        Departs from the paper if configured: concatenates all sub-parts, and the joints' coordinates.
         """
-        read = _side_by_side(nodes) if self.joins_sub_parts else self.sub_part_pooling(nodes, context)
+        read = _concatenated(nodes) if self.joins_sub_parts else self.sub_part_pooling(nodes, context)
         if self.has_shortcut:
-            read = torch.cat([read, _side_by_side(joints).to(read.dtype)], dim=-1)
+            read = torch.cat([read, _concatenated(joints).to(read.dtype)], dim=-1)
         return read
 
 
-def _side_by_side(nodes: Float[Tensor, "V G R C"]) -> Float[Tensor, "1 G R D"]:
-    """All nodes' channels of a row, one after the other."""
+def _concatenated(nodes: Float[Tensor, "V G R C"]) -> Float[Tensor, "1 G R D"]:
+    """Concatenate the channels of all nodes of a row."""
     return nodes.permute(1, 2, 0, 3).flatten(2).unsqueeze(0)

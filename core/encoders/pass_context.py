@@ -1,4 +1,4 @@
-"""What a pass through an encoder depends on besides weights and input: how it computes, what it drops."""
+"""Context of a forward pass: precision, kernels, dropout seeds and batch-statistics communication."""
 
 from dataclasses import dataclass, replace
 
@@ -10,14 +10,14 @@ from core.kernels.dropout import Dropout
 from core.kernels.library import NativeLibrary
 
 _PLACE_STRIDE = 0x632BE59BD9B4E019
-"""Odd; spreads the seeds of neighbouring places over all 64 bits."""
+"""Odd constant that spreads the seeds of neighbouring places over all 64 bits."""
 _PLACES_PER_NETWORK = 1 << 16
 
 
 class DropoutPlace(nn.Module):
-    """A place in a network where dropout happens; the encoder numbers its places.
+    """A dropout layer of a network; the encoder numbers its dropout layers.
 
-    `rows_per_frame`: rows that a frame of a clip has there, such as one for each attention head.
+    `rows_per_frame`: number of rows per frame of a clip, such as one per attention head.
     """
 
     def __init__(self, probability: float, *, rows_per_frame: int = 1) -> None:
@@ -31,11 +31,11 @@ class DropoutPlace(nn.Module):
 class PassContext:
     """How a pass is computed: precision, kernels, dropout masks and batch statistics.
 
-    `dtype`: of activations; None computes in the weights' own. `native`: the compiled kernels, or None for
-    plain PyTorch. `seed`: int64 scalar tensor that dropout is drawn from; needed in training where any
-    probability is above 0. `first_clip`: position of this rank's first clip in the step's whole batch.
-    `all_reduce`: sums a tensor over the `num_ranks` ranks in place, so that batch statistics are those of
-    all; None leaves every rank its own. `num_frames`: of each clip of the pass; the encoder sets it.
+    `dtype`: of activations; None uses the weights' own. `native`: the compiled kernels, or None for plain
+    PyTorch. `seed`: int64 scalar tensor that seeds dropout; required in training if any probability is above
+    0. `first_clip`: position of this rank's first clip in the step's whole batch. `all_reduce`: sums a tensor
+    over the `num_ranks` ranks in place, to synchronise batch statistics; None uses those of each rank.
+    `num_frames`: frames of each clip in the pass; the encoder sets it.
     """
 
     dtype: torch.dtype | None = None
@@ -47,21 +47,21 @@ class PassContext:
     num_frames: int | None = None
 
     def for_network(self, index: int) -> "PassContext":
-        """The same for another network of the step, with masks of its own."""
+        """Return the context of another network of the step, with its own dropout masks."""
         if self.seed is None:
             return self
         return replace(self, seed=_moved(self.seed, index * _PLACES_PER_NETWORK))
 
     def for_clips(self, *, num_frames: int) -> "PassContext":
-        """The same for clips of `num_frames` frames."""
+        """Return the context for clips of `num_frames` frames."""
         return replace(self, num_frames=num_frames)
 
     def in_precision(self, x: Tensor) -> Tensor:
-        """`x` in the precision of the pass's activations."""
+        """Convert `x` to the precision of activations."""
         return x if self.dtype is None else x.to(self.dtype)
 
     def mask(self, place: DropoutPlace | None) -> Dropout | None:
-        """The dropout mask of a place in this pass; None in evaluation and at probability 0."""
+        """Return the dropout mask of a place in this pass; None in evaluation and at probability 0."""
         if place is None or not place.training or place.probability == 0:
             return None
         assert self.seed is not None, "training with dropout needs PassContext.seed"
@@ -71,13 +71,13 @@ class PassContext:
 
 
 def number_places(network: nn.Module) -> None:
-    """Give each place of a network its number."""
+    """Number the dropout places of a network."""
     places = [module for module in network.modules() if isinstance(module, DropoutPlace)]
     for number, place in enumerate(places):
         place.place = number
 
 
 def _moved(seed: Tensor, steps: int) -> Tensor:
-    """Arithmetic modulo 2**64."""
+    """Add `steps` times the stride to the seed, modulo 2**64."""
     offset = steps * _PLACE_STRIDE % (1 << 64)
     return seed + (offset - (1 << 64) if offset >= 1 << 63 else offset)

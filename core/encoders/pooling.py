@@ -1,15 +1,15 @@
-"""Attention pooling: many tokens to one feature (paper, section III-A)."""
+"""Attention pooling of tokens into one feature (paper, section III-A)."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 _HIDDEN_SCORE = -1e9
-"""Finite, so that a clip whose tokens are all hidden gets their plain mean instead of NaN."""
+"""Finite, so that a clip with all tokens masked gets their mean instead of NaN."""
 
 
 class AttentionPooling(nn.Module):
-    """Sum of the tokens, weighted by the softmax of a linear score (paper, section III-A)."""
+    """Attention pooling: sum of tokens, weighted by the softmax of a linear score (paper, section III-A)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class AttentionPooling(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens of P parts and T frames; tokens that are not `visible` have weight 0.
+        """Pool the tokens of P body parts and T frames; tokens that are not `visible` have weight 0.
 
         Computed in the precision of the weights.
         """
@@ -30,10 +30,10 @@ class AttentionPooling(nn.Module):
 
 
 class SegmentPooling(nn.Module):
-    """Attention pooling within each of several equal stretches of time, joined by a linear layer.
+    """Attention pooling within each of several equal time segments, joined by a linear layer.
 
-    So the feature depends on the order of the stretches. Departs from the paper, which pools over the whole
-    view. A stretch in which nothing is visible is zero.
+    The feature therefore depends on the order of segments. Departs from the paper, which pools over the whole
+    view. A segment without visible tokens is zero.
     """
 
     def __init__(self, width: int, *, num_segments: int) -> None:
@@ -45,7 +45,7 @@ class SegmentPooling(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B P T C"], visible: Bool[Tensor, "B P T"] | None = None
     ) -> Float[Tensor, "B C"]:
-        """Pool the tokens of P parts and T frames; tokens that are not `visible` have weight 0.
+        """Pool the tokens of P body parts and T frames; tokens that are not `visible` have weight 0.
 
         Computed in the precision of the weights.
         """
@@ -60,12 +60,12 @@ class SegmentPooling(nn.Module):
         return joined
 
     def _segments(self, tokens: Float[Tensor, "B P T C"]) -> Bool[Tensor, "S T"]:
-        """Which frames belong to which stretch."""
+        """Return a mask of the frames of each segment."""
         num_frames = tokens.shape[2]
-        stretch = torch.arange(num_frames, device=tokens.device) * self.num_segments // num_frames
-        return stretch == torch.arange(self.num_segments, device=tokens.device).unsqueeze(1)
+        segment = torch.arange(num_frames, device=tokens.device) * self.num_segments // num_frames
+        return segment == torch.arange(self.num_segments, device=tokens.device).unsqueeze(1)
 
 
 def pooling(width: int, *, num_segments: int) -> AttentionPooling | SegmentPooling:
-    """The pooling for so many stretches of time."""
+    """Create the pooling for this number of time segments."""
     return AttentionPooling(width) if num_segments == 1 else SegmentPooling(width, num_segments=num_segments)

@@ -1,4 +1,4 @@
-"""Projection heads, used only while pretraining (paper, section III-B)."""
+"""Projection heads, used only in pretraining (paper, section III-B)."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -15,7 +15,7 @@ SPACES = tuple(field.name for field in fields(Features))
 
 
 class ProjectionHeads(nn.Module):
-    """One two-layer head for each of some embedding spaces; its output has unit length."""
+    """One two-layer MLP head per embedding space; its output has unit length."""
 
     def __init__(self, config: EncoderConfig, spaces: Sequence[str] = SPACES) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The encoder of one stream: a clip's points to hand, trunk and fused features (paper, section III-A)."""
+"""Encoder of one stream: maps a clip's points to hand, trunk and fused features (paper, section III-A)."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from core.specs.pretraining import EncoderConfig
 
 @dataclass(frozen=True)
 class Features:
-    """A batch's features: (B, feature_width) each; `fused` is the sum of the others."""
+    """Features of a batch, (B, feature_width) each; `fused` is the sum of the others."""
 
     fused: Float[Tensor, "B C"]
     hand: Float[Tensor, "B C"]
@@ -44,11 +44,11 @@ class SignEncoder(nn.Module):
         hand_visible: Bool[Tensor, "B T 2"],
         context: PassContext = PassContext(),  # noqa: B008 - frozen
     ) -> Features:
-        """Encode joint or motion points (section III-A); `hand_visible`: where right and left hand count.
+        """Encode joint or motion points (section III-A); `hand_visible`: frames with right and left hand.
 
-        In training each hand has batch statistics of its own, the right first. Points may come in a finer
-        precision than the weights have, so that motion is differenced before it is rounded. Features come in
-        the weights' precision.
+        In training each hand has its own batch statistics, the right hand first. Points may have a higher
+        precision than the weights, so that motion is computed before rounding. Features have the weights'
+        precision.
         """
         context = context.for_clips(num_frames=points.shape[1])
         hands = torch.stack([points[:, :, RIGHT_HAND], points[:, :, LEFT_HAND]])  # (2, B, T, 21, 2)
@@ -63,7 +63,7 @@ class SignEncoder(nn.Module):
 
 
 def initialise(network: nn.Module) -> None:
-    """Xavier-uniform on every parameter of two or more dimensions; the rest keeps PyTorch's defaults."""
+    """Initialise parameters of two or more dimensions with Xavier-uniform; others keep PyTorch's defaults."""
     for parameter in network.parameters():
         if parameter.dim() >= 2:
             nn.init.xavier_uniform_(parameter)

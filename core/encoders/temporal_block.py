@@ -1,4 +1,4 @@
-"""Temporal convolutions over a part's frames (paper, section III-A)."""
+"""Temporal-convolution block over the frames of a body part (paper, section III-A)."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from core.encoders.pass_context import PassContext
 
 
 class TemporalBlock(nn.Module):
-    """A k=5 convolution beside two of k=3, concatenated, mixed by a 1x1 convolution, batch norm and ReLU."""
+    """A k=5 convolution in parallel with two of k=3; concatenation, 1x1 convolution, batch norm and ReLU."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class TemporalBlock(nn.Module):
         self.norm = NodeNorm(width)
 
     def forward(self, frames: Float[Tensor, "G B T C"], context: PassContext) -> Float[Tensor, "G B T C"]:
-        """Let every frame see its neighbours (section III-A), in G parts with statistics of their own."""
+        """Convolve over time (section III-A), in G body parts with separate batch statistics."""
         clips = frames.flatten(0, 1)  # (G*B, T, C)
         wide = self.wide(clips, context).relu()
         narrow = self.narrow_first(clips, context).relu()

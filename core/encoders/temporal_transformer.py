@@ -1,6 +1,6 @@
-"""Post-norm transformer over the frames of a part (paper, section III-A).
+"""Post-norm transformer over the frames of a body part (paper, section III-A).
 
-There is no positional encoding: order comes from the part network's temporal convolutions.
+There is no positional encoding; order comes from the part network's temporal convolutions.
 """
 
 from jaxtyping import Float
@@ -14,7 +14,7 @@ _NORM_EPS = 1e-12
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention and a GELU feed-forward part, each followed by residual and layer norm."""
+    """Self-attention and a GELU feed-forward layer, each followed by residual and layer norm."""
 
     def __init__(
         self, width: int, *, num_attention_heads: int, feed_forward_width: int, dropout: float
@@ -34,7 +34,7 @@ class TransformerBlock(nn.Module):
         self.feed_forward_dropout = DropoutPlace(dropout)
 
     def forward(self, tokens: Float[Tensor, "B T C"], context: PassContext) -> Float[Tensor, "B T C"]:
-        """Let every frame look at every frame (section III-A)."""
+        """Apply self-attention over frames and the feed-forward layer (section III-A)."""
         query, key, value = (layer(tokens, context) for layer in (self.query, self.key, self.value))
         mixed = self.attention(query, key, value, context, dropout=self.weight_dropout)
         attended = self.attended(mixed, context)
@@ -45,7 +45,7 @@ class TransformerBlock(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    """An input layer norm, then transformer blocks."""
+    """Input layer norm, then transformer blocks."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class TemporalTransformer(nn.Module):
         )
 
     def forward(self, tokens: Float[Tensor, "B T C"], context: PassContext) -> Float[Tensor, "B T C"]:
-        """Relate the T frames of each clip to each other (section III-A)."""
+        """Apply the transformer over the T frames of each clip (section III-A)."""
         tokens = self.input_norm(tokens, context)
         for block in self.blocks:
             tokens = block(tokens, context)

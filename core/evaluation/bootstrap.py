@@ -1,4 +1,4 @@
-"""Percentile intervals of scores by resampling signers or test clips (Efron and Tibshirani, 1993)."""
+"""Bootstrap confidence intervals of scores, over signers or test clips (Efron and Tibshirani, 1993)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -12,14 +12,14 @@ from core.program.heartbeat import Heartbeat
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
 LEAST_SIGNERS = 8
-"""Of fewer, clips are resampled. Of eight people whose scores are normal, an interval covers the true mean
-90 times of 100; of five 84, of three 73, and three can be drawn in ten ways only."""
+"""With fewer signers, clips are resampled. With normally distributed scores, the interval's coverage of the
+true mean is 90 % for eight signers, 84 % for five and 73 % for three. Three have only ten resamples."""
 _WEIGHTS_AT_ONCE = 2**21
-"""Of resamples that are scored together, between two signs of life."""
+"""Largest number of resampling weights in memory, between two heartbeats."""
 
 
 class ScoredFold(NamedTuple):
-    """A fold's test clips: each one's part in each score, its gloss, and its signer (-1 where unknown)."""
+    """A fold's test clips: per-clip contribution to each score, gloss, and signer (-1 if unknown)."""
 
     per_clip: Mapping[str, Float64[np.ndarray, " M"]]
     labels: Int64[np.ndarray, " M"]
@@ -27,7 +27,7 @@ class ScoredFold(NamedTuple):
 
 
 def resampled_over(folds: Sequence[ScoredFold]) -> Literal["signers", "clips"]:
-    """Signers, where every test clip names one and there are `LEAST_SIGNERS` of them; clips otherwise."""
+    """Return the resampling unit: signers if all are named and there are `LEAST_SIGNERS`, else clips."""
     signers = np.unique(np.concatenate([fold.signers for fold in folds]))
     return "signers" if signers[0] >= 0 and len(signers) >= LEAST_SIGNERS else "clips"
 
@@ -39,11 +39,11 @@ def intervals(
     num_resamples: int = NUM_RESAMPLES,
     heartbeat: Heartbeat = lambda: None,
 ) -> dict[str, tuple[float, float]]:
-    """Where 95 % of the scores (means over folds) lie if what is tested is drawn again.
+    """Return 95 % percentile bootstrap intervals of the scores (means over folds).
 
-    Over signers, whole people are drawn, each with all clips (a cluster bootstrap). Over clips, those of each
-    fold are: that tells how far the choice of clips moves a score, and does not cover other signers, whose
-    clips are alike. Neither covers other train clips, or another pretraining.
+    Over signers, each signer is drawn with all their clips (cluster bootstrap). Over clips, the clips of each
+    fold are drawn. This measures the variance from the choice of test clips, but not from other signers,
+    because clips of one signer are correlated. Neither covers other training clips or another pretraining.
     """
     at_once = max(1, _WEIGHTS_AT_ONCE // sum(len(fold.labels) for fold in folds))
     pieces = []
@@ -59,7 +59,7 @@ def intervals(
 def _resampled(
     folds: Sequence[ScoredFold], generator: np.random.Generator, *, num_resamples: int
 ) -> dict[str, Float64[np.ndarray, " R"]]:
-    """Each score in the mean over folds, where a fold counts as often as its clips were drawn."""
+    """Return each score's weighted mean over folds; a fold's weight is the number of draws of its clips."""
     if resampled_over(folds) == "signers":
         weights = _weights_by_signer(folds, generator, num_resamples=num_resamples)
     else:
@@ -75,7 +75,7 @@ def _resampled(
 def _weights_by_signer(
     folds: Sequence[ScoredFold], generator: np.random.Generator, *, num_resamples: int
 ) -> list[Float64[np.ndarray, "R M"]]:
-    """How often the signer of each fold's clips is drawn, when as many signers are drawn as there are."""
+    """Return the number of draws of each clip's signer, drawing with replacement, for each fold."""
     signers, places = np.unique(np.concatenate([fold.signers for fold in folds]), return_inverse=True)
     times = _weights(len(signers), generator, num_resamples=num_resamples)
     ends = np.cumsum([len(fold.signers) for fold in folds])
@@ -85,7 +85,7 @@ def _weights_by_signer(
 def _weights(
     num_drawn: int, generator: np.random.Generator, *, num_resamples: int
 ) -> Float64[np.ndarray, "R M"]:
-    """How often each is drawn when as many are drawn as there are."""
+    """Return the number of draws of each element, drawing `num_drawn` with replacement."""
     picked = generator.integers(num_drawn, size=(num_resamples, num_drawn))
     picked += num_drawn * np.arange(num_resamples)[:, None]
     counts = np.bincount(picked.ravel(), minlength=num_drawn * num_resamples)

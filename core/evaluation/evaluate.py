@@ -1,6 +1,6 @@
-"""Evaluation: a protocol on every fold under every seed, and scores that prove nothing else has moved.
+"""Evaluates an encoder or a baseline on a labelled corpus, for every fold and seed.
 
-`python -m core.evaluation.evaluate --spec FILE --out DIR` runs it without any service; fine-tuning goes on
+`python -m core.evaluation.evaluate --spec FILE --out DIR` runs it without the service. Fine-tuning resumes
 from `--resume DIR/checkpoints/step_...`.
 """
 
@@ -38,14 +38,14 @@ def evaluate(
     resume: Path | None = None,
     keep_all: bool = False,
 ) -> dict[str, Any]:
-    """Score features as `spec` says; fractions in [0, 1], averaged over folds and seeds, and each one's own.
+    """Score features as `spec` says; returns fractions in [0, 1], as means and for each fold and seed.
 
-    Fine-tuning saves checkpoints below `out`, where it is given, and goes on from `resume`; with `keep_all`
-    no old checkpoint is deleted.
+    Fine-tuning saves checkpoints below `out`, if given, and resumes from `resume`. With `keep_all` no old
+    checkpoint is deleted.
 
     Raises:
         CorpusError, EncoderError: a file cannot be used.
-        SplitError: no labelled clips, a single gloss, a fold with an empty side or a clip on two sides.
+        SplitError: no labelled clips, a single gloss, a fold with an empty side or with overlapping clips.
         EncoderMoved: scoring changed the encoder.
         CheckpointError: `resume` is damaged or belongs to another evaluation.
         Stopped: the observer asked to stop.
@@ -81,7 +81,7 @@ def evaluate(
 def _probed(
     spec: EvaluateSpec, task: Task, subject: Subject, seeds: Sequence[int], observer: Observer
 ) -> list[list[Outcome]]:
-    """For each seed, each fold's outcome on frozen features."""
+    """Return the outcome of each seed and fold on frozen features."""
     features = subject.features(observer, seed=seeds[0])
     outcomes: list[list[Outcome]] = []
     for seed in seeds:
@@ -109,7 +109,7 @@ def _probed(
 def _caveats(
     spec: EvaluateSpec, task: Task, fold: Fold, lineage: Lineage, contents: list[bytes]
 ) -> dict[str, Any]:
-    """What makes a fold's scores better than they are; None for what is not known."""
+    """Return overlaps that inflate a fold's scores; None if unknown."""
     val_chooses = spec.protocol == "fine_tune" and spec.fine_tune.choose_epoch
     return {
         **shared_signers(task, fold, val_chooses=val_chooses),
@@ -120,19 +120,19 @@ def _caveats(
 
 
 def _warn(task: Task, scored: Sequence[Scored], observer: Observer) -> None:
-    """Say which folds are not what they seem."""
+    """Log which folds test clips or signers of the pretraining or training set."""
     seen = [each.fold.name for each in scored if each.caveats["num_test_pretrained_on"]]
     if seen:
         clean = [each.fold.name for each in scored if not each.caveats["num_test_pretrained_on"]]
-        rest = f"only {', '.join(clean)} tests what it has never seen" if clean else "no fold is free of them"
+        rest = f"only {', '.join(clean)} tests other clips only" if clean else "this holds for every fold"
         observer.on_log(
-            f"The encoder was pretrained, without labels, on test clips of {', '.join(seen)}; {rest}."
+            f"The encoder was pretrained, without labels, on test clips of fold {', '.join(seen)}; {rest}."
         )
     for each in scored:
         if (signers := each.caveats["pretrained_signers"]) and each.fold.name not in seen:
             observer.on_log(
-                f"The encoder was pretrained, without labels, on other clips of {', '.join(signers)}, whom "
-                f"fold {each.fold.name} tests: its scores are not of people it has never seen."
+                f"The encoder was pretrained, without labels, on other clips of {', '.join(signers)}; fold "
+                f"{each.fold.name} tests them, so its scores do not measure unseen signers."
             )
         for remark in remarks_on_signers(task, each.fold, each.caveats):
             observer.on_log(remark)

@@ -1,4 +1,4 @@
-"""Features of a corpus' clips: from an encoder, or the keypoints themselves as the baseline."""
+"""Features of clips: from an encoder, or the keypoints themselves as a baseline."""
 
 import numpy as np
 import torch
@@ -14,14 +14,14 @@ from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer
 
 CLIPS_AT_ONCE = 64
-"""Embedded in one pass."""
+"""Clips per forward pass."""
 _KEYPOINT_FRAMES = 32
 
 
 def encoder_features(
     model: ClipEncoder, corpus: PackedCorpus, indices: Int64[np.ndarray, " N"], observer: Observer
 ) -> Float[Tensor, "N D"]:
-    """Embed the chosen clips in evaluation mode.
+    """Embed the selected clips in evaluation mode.
 
     Raises:
         Stopped: the observer asked to stop.
@@ -39,7 +39,7 @@ def encoder_features(
 
 
 def keypoint_features(corpus: PackedCorpus, indices: Int64[np.ndarray, " N"]) -> Float[Tensor, "N D"]:
-    """The pose itself, resampled to 32 frames; the trunk is centred and scaled by the shoulders."""
+    """Return the pose itself, resampled to 32 frames; the trunk is centred and scaled by the shoulders."""
     batches = (indices[first : first + CLIPS_AT_ONCE] for first in range(0, len(indices), CLIPS_AT_ONCE))
     return torch.cat([_keypoints(ClipBatch.of(corpus.gather(each), torch.device("cpu"))) for each in batches])
 

@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested: one split, or each signer or session left out in turn."""
+"""Cross-validation folds: the corpus' split, or leave-one-out over signers or sessions."""
 
 from dataclasses import dataclass, field
 
@@ -11,31 +11,31 @@ from core.errors import SplitError
 from core.specs.jobs import EvaluateSpec
 
 
-def _nobody() -> Int64[np.ndarray, " 0"]:
+def _no_clips() -> Int64[np.ndarray, " 0"]:
     return np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions, among the chosen clips, to fit the probe on, to score it on, and to choose an epoch on."""
+    """A fold: positions among the selected clips for fitting, for scoring, and for selecting an epoch."""
 
     name: str
     train: Int64[np.ndarray, " N"]
     test: Int64[np.ndarray, " M"]
-    val: Int64[np.ndarray, " V"] = field(default_factory=_nobody)
+    val: Int64[np.ndarray, " V"] = field(default_factory=_no_clips)
 
 
 def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: EvaluateSpec) -> list[Fold]:
-    """Divide the chosen clips as `spec.folds` says.
+    """Divide the selected clips as `spec.folds` says.
 
     Raises:
-        SplitError: a side is empty, or there are not two groups to leave out.
+        SplitError: a side is empty, or there are fewer than two signers or sessions.
     """
     if spec.folds == "split":
         splits = corpus.splits[chosen]
         sides = {name: np.flatnonzero(splits == place) for place, name in enumerate(corpus.split_names)}
-        train, val = divided(sides.get(TRAIN, _nobody()), sides.get(VAL, _nobody()), spec)
-        return [_fold(TEST, train, sides.get(TEST, _nobody()), corpus, val)]
+        train, val = divided(sides.get(TRAIN, _no_clips()), sides.get(VAL, _no_clips()), spec)
+        return [_fold(TEST, train, sides.get(TEST, _no_clips()), corpus, val)]
     signers = spec.folds == "each_signer"
     groups, names = (
         (corpus.signers, corpus.signer_names) if signers else (corpus.sessions, corpus.session_names)
@@ -44,12 +44,13 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
     if present[0] < 0:
         nameless = int((groups[chosen] < 0).sum())
         raise SplitError(
-            f"folds {spec.folds!r}: {nameless} of these clips name none; leave them out by `clips`."
+            f"folds {spec.folds!r}: {nameless} of these clips have no {spec.folds.removeprefix('each_')}; "
+            "exclude them with `clips`."
         )
     if len(present) < 2:
         raise SplitError(
-            f"folds {spec.folds!r} need every clip to name one of two or more "
-            f"{spec.folds.removeprefix('each_')}s; these clips of corpus {corpus.name!r} have {len(present)}."
+            f"folds {spec.folds!r} need two or more {spec.folds.removeprefix('each_')}s; the selected clips "
+            f"of corpus {corpus.name!r} have {len(present)}. Select more with `clips`, or use other folds."
         )
     return [
         _fold(
@@ -65,8 +66,8 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
 def divided(
     train: Int64[np.ndarray, " N"], val: Int64[np.ndarray, " V"], spec: EvaluateSpec
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " v"]]:
-    """What is fitted on and what an epoch is chosen on: `train_on_val` makes both the former."""
-    return (np.sort(np.concatenate([train, val])), _nobody()) if spec.train_on_val else (train, val)
+    """Return the clips to fit on and the clips to select an epoch on; `train_on_val` merges both."""
+    return (np.sort(np.concatenate([train, val])), _no_clips()) if spec.train_on_val else (train, val)
 
 
 def _fold(
@@ -76,7 +77,7 @@ def _fold(
         raise SplitError(
             f"Fold {name!r} of corpus {corpus.name!r} has {len(train)} train and "
             f"{len(test)} test clips; both are needed. The corpus' splits are {corpus.splits_summary}. "
-            "Import it with another split (by signer, say), evaluate with folds 'each_signer', or fit on "
-            "another corpus and score on this one as test_corpus."
+            "Import it with another split (for example by signer), evaluate with folds 'each_signer', or fit "
+            "on another corpus and score on this one as test_corpus."
         )
-    return Fold(name, train, test, _nobody() if val is None else val)
+    return Fold(name, train, test, _no_clips() if val is None else val)

@@ -1,4 +1,4 @@
-"""What stands on two sides of a fold: clips with identical points, whatever their names, and signers."""
+"""Checks the overlap between train, val and test of a fold: identical clips and shared signers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,30 +17,30 @@ _COMPARED = {
     "shared_signers_val_test": ("val", "test"),
     "shared_signers_train_val": ("train", "val"),
 }
-"""Sides that no signer should have in common, by a result's name for those who are on both."""
+"""Pairs of sides that should not share a signer, by the result field that lists shared signers."""
 _REMARKS = {
-    "shared_signers": "Fold {} trains and tests on {}: its scores reward knowing the signer.",
+    "shared_signers": "Fold {} has signers in both train and test ({}), which inflates its scores.",
     "shared_signers_val_test": (
-        "Fold {} chooses its epoch on {} (val) and tests on them: its scores reward knowing the signer."
+        "Fold {} has signers in both val, which selects its epoch, and test ({}), which inflates its scores."
     ),
     "shared_signers_train_val": (
-        "Fold {} trains on {} and chooses its epoch on them (val): an epoch that knows the signer may win."
+        "Fold {} has signers in both train and val ({}), which biases the selection of its epoch."
     ),
 }
 
 
 def task_contents(task: Task, heartbeat: Heartbeat) -> list[bytes]:
-    """A digest of each clip's points, equal only where the points are; reads every clip once."""
+    """Return a digest of each clip's points, for finding identical clips; reads every clip once."""
     return [
         digest for source in task.sources for digest in clip_digests(source.corpus, source.clips, heartbeat)
     ]
 
 
 def refuse_identical(task: Task, contents: list[bytes]) -> None:
-    """Refuse folds in which the same points stand on two sides (train, val, test).
+    """Reject folds in which two of train, val and test contain an identical clip.
 
     Raises:
-        SplitError: names a pair of such clips.
+        SplitError: there is such a pair; the message names it.
     """
     for fold in task.folds:
         first: dict[bytes, tuple[str, int]] = {}
@@ -50,40 +50,40 @@ def refuse_identical(task: Task, contents: list[bytes]) -> None:
                 if other != side:
                     raise SplitError(
                         f"Clips {_name(task, twin)!r} and {_name(task, position)!r} are identical, but one "
-                        f"is in {other} and one in {side} of fold {fold.name!r}: scores would reward "
-                        "remembering it. Remove one of them, or set allow_identical_clips."
+                        f"is in {other} and one in {side} of fold {fold.name!r}, which would inflate the "
+                        "scores. Remove one of them, or set allow_identical_clips."
                     )
 
 
 def num_identical(fold: Fold, contents: list[bytes]) -> int:
-    """How many test clips have the points of a clip that is fitted on, or that an epoch is chosen on."""
+    """Return the number of test clips that are identical to a clip in train or val."""
     known = {contents[position] for position in (*fold.train, *fold.val)}
     return sum(contents[position] in known for position in fold.test)
 
 
 def shared_signers(task: Task, fold: Fold, *, val_chooses: bool) -> dict[str, list[str]]:
-    """Names of signers who are on two sides of a fold, by a result's names for them; none is clean.
+    """Return the names of signers on two sides of a fold, by result field; empty if there is no overlap.
 
-    Those of val count where it chooses something. Signers are compared within a corpus: two corpora may call
-    different people alike.
+    `val_chooses`: an epoch is selected on val, so its signers count. Signers are compared within a corpus
+    only, because different signers of two corpora may have the same name.
     """
     sides = {"train": fold.train, "val": fold.val if val_chooses else fold.val[:0], "test": fold.test}
     return {name: _shared(task, sides[one], sides[other]) for name, (one, other) in _COMPARED.items()}
 
 
 def remarks_on_signers(task: Task, fold: Fold, shared: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a fold's signers; `shared` has what `shared_signers` found."""
-    told = [
+    """Return remarks on a fold's signers; `shared` is the result of `shared_signers`."""
+    remarks = [
         remark.format(fold.name, ", ".join(shared[name])) for name, remark in _REMARKS.items() if shared[name]
     ]
     train, test = (task.located(side) for side in (fold.train, fold.test))
     unnamed = [int((source.corpus.signers[source.clips] < 0).sum()) for source in (train, test)]
     if train.corpus.digest == test.corpus.digest and all(unnamed):
-        told.append(
-            f"{unnamed[0]} train and {unnamed[1]} test clips of fold {fold.name} do not name their signer: "
-            "whether somebody is on both sides is not known."
+        remarks.append(
+            f"{unnamed[0]} train and {unnamed[1]} test clips of fold {fold.name} have no signer name, so "
+            "signers in both train and test cannot be detected."
         )
-    return told
+    return remarks
 
 
 def _shared(task: Task, one: Int64[np.ndarray, " N"], other: Int64[np.ndarray, " M"]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an encoder was pretrained on of the clips, and of the people, that an evaluation tests."""
+"""Finds the test clips and test signers of an evaluation that the encoder was pretrained on."""
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -13,10 +13,11 @@ from core.program.observer import Observer
 
 
 class Lineage:
-    """Clips are known by their points where the encoder's file has their digests, whatever corpus they are in
-    now; else only where the corpus is the very one it learned from.
+    """Compares the clips of an evaluation with those of the encoder's pretraining.
 
-    `encoder` is None where what is scored has learned nothing. `heartbeat` is called while clips are read.
+    If the encoder's file has digests of its clips, they are compared by content, in any corpus. Otherwise
+    only clips of the same corpus can be compared. `encoder` is None for features that are not pretrained.
+    `heartbeat` is called while clips are read.
     """
 
     def __init__(self, encoder: LoadedEncoder | None, task: Task, heartbeat: Heartbeat) -> None:
@@ -24,7 +25,7 @@ class Lineage:
         self._seen: dict[str, Bool[np.ndarray, " n"] | None] = {}
 
     def num_pretrained_on(self, test: Int64[np.ndarray, " M"]) -> int | None:
-        """How many test clips the encoder was pretrained on, without labels; None where nobody knows."""
+        """Return the number of test clips that the encoder was pretrained on; None if unknown."""
         if self._encoder is None:
             return 0
         tested_on = self._task.located(test)
@@ -32,8 +33,10 @@ class Lineage:
         return None if seen is None else int(seen[tested_on.clips].sum())
 
     def pretrained_signers(self, test: Int64[np.ndarray, " M"]) -> list[str] | None:
-        """Who is tested although the encoder was pretrained on clips of theirs, on these or on others of the
-        corpus, whether they take part or not; None where nobody knows."""
+        """Return the test signers of whom the encoder was pretrained on any clip of the corpus.
+
+        None if unknown.
+        """
         if self._encoder is None:
             return []
         tested_on = self._task.located(test)
@@ -45,22 +48,22 @@ class Lineage:
         return [corpus.signer_names[signer] for signer in both if signer >= 0]
 
     def report(self, observer: Observer) -> None:
-        """Say so where nobody knows whether the encoder was pretrained on what is tested."""
+        """Log a remark if it is unknown whether the encoder was pretrained on test clips."""
         counts = [self.num_pretrained_on(fold.test) for fold in self._task.folds]
         if self._encoder is not None and None in counts:
             observer.on_log(
                 f"Encoder {self._encoder.card.name!r} {_why_unknown(self._encoder.card)}; "
-                "whether it has seen these clips is not known."
+                "it is unknown whether it was pretrained on these test clips."
             )
 
     def _seen_of(self, corpus: PackedCorpus) -> Bool[np.ndarray, " n"] | None:
-        """Which clips of the whole corpus the encoder was pretrained on; each corpus is looked at once."""
+        """Return which clips of the whole corpus the encoder was pretrained on; cached per corpus."""
         if corpus.digest not in self._seen:
             self._seen[corpus.digest] = self._looked_up(corpus)
         return self._seen[corpus.digest]
 
     def _looked_up(self, corpus: PackedCorpus) -> Bool[np.ndarray, " n"] | None:
-        assert self._encoder is not None, "asked only of one that has learned"
+        assert self._encoder is not None, "called only for a pretrained encoder"
         if self._encoder.pretrained_clips is not None:
             clips = short_digests(clip_digests(corpus, np.arange(len(corpus)), self._heartbeat))
             return np.isin(clips, self._encoder.pretrained_clips)
@@ -74,6 +77,6 @@ def _why_unknown(card: EncoderCard) -> str:
     if card.corpus is None:
         return "was trained by other code"
     return (
-        f"learned from corpus {card.corpus.name!r}, which is not this one, and its file has no digests of "
-        "the clips there (an earlier version wrote it, or it was exported and imported)"
+        f"was pretrained on another corpus, {card.corpus.name!r}, and its file has no digests of the clips "
+        "(it was written by an earlier version, or exported and imported)"
     )

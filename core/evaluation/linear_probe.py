@@ -7,7 +7,7 @@ from torch.nn import functional
 
 _MAX_ITERATIONS = 300
 _CONSTANT = 1e-5
-"""A deviation below this share of the largest value is rounding, not information."""
+"""A feature whose deviation is below this fraction of its largest value counts as constant (rounding)."""
 
 
 def linear_scores(
@@ -18,10 +18,10 @@ def linear_scores(
     num_classes: int,
     l2_penalty: float,
 ) -> Float[Tensor, "M C"]:
-    """Return each test clip's logits. Features are standardised by the train split's mean and deviation;
-    one that is constant there tells nothing and becomes 0.
+    """Fit logistic regression on the training features and return each test clip's logits.
 
-    Minimises mean cross-entropy + l2_penalty / 2 * |W|^2; starts from zero, so it draws nothing.
+    Features are standardised by the training set's mean and deviation; constant ones become 0. Minimises mean
+    cross-entropy + l2_penalty / 2 * |W|^2. Weights start at zero, so the result does not depend on a seed.
     """
     mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0)
     constant = deviation <= _CONSTANT * train.abs().amax(dim=0)

@@ -1,4 +1,4 @@
-"""What became of each test clip, and the scores that follow: means over clips, and over classes."""
+"""Per-clip results of a fold, and scores from them: means over clips (per instance) and over classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,15 +8,15 @@ from jaxtyping import Float64, Int64
 
 Number = int | float
 PER_CLASS = "_per_class"
-"""Ends the names of scores that are means over classes."""
+"""Suffix of the names of scores that are means over classes."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fold under one seed. `per_clip`: for each score, each test clip's part in it, in [0, 1].
+    """Result of a fold under one seed. `per_clip`: per-clip contribution to each score, in [0, 1].
 
-    `predicted`: the gloss each clip was taken for, where the protocol takes it for one. `about`: how it came
-    about, such as the number of train clips.
+    `predicted`: predicted gloss of each clip; None for protocols without predictions. `about`: facts about
+    the run, such as the number of training clips.
     """
 
     per_clip: Mapping[str, Float64[np.ndarray, " M"]]
@@ -24,14 +24,14 @@ class Outcome:
     about: Mapping[str, Number] = field(default_factory=dict)
 
     def with_facts(self, facts: Mapping[str, Number]) -> "Outcome":
-        """The same, with more said about it; ordered by name, as a checkpoint gives it back."""
+        """Return a copy with more facts in `about`, sorted by name as in a checkpoint."""
         return replace(self, about=dict(sorted({**self.about, **facts}.items())))
 
 
 def scores_of(
     per_clip: Mapping[str, Float64[np.ndarray, " M"]], labels: Int64[np.ndarray, " M"]
 ) -> dict[str, float]:
-    """Each score per instance (the mean over clips) and per class (the mean of the class means)."""
+    """Return each score per instance (mean over clips) and per class (mean of the class means)."""
     scores = weighted_scores(per_clip, labels, np.ones((1, len(labels))))
     return {name: float(each[0]) for name, each in scores.items()}
 
@@ -41,9 +41,9 @@ def weighted_scores(
     labels: Int64[np.ndarray, " M"],
     weights: Float64[np.ndarray, "R M"],
 ) -> dict[str, Float64[np.ndarray, " R"]]:
-    """The same with R times a weight for each clip, such as how often it was drawn.
+    """Return the same scores for R sets of clip weights, such as the draws of a bootstrap.
 
-    A class without clips, or whose clips all have weight 0, is left out of the mean over classes; where all
+    A class without clips, or whose clips all have weight 0, is left out of the mean over classes. If all
     clips have weight 0, scores are 0.
     """
     order = np.argsort(labels, kind="stable")
@@ -60,12 +60,12 @@ def weighted_scores(
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """0 of nothing."""
+    """Divide, with 0 / 0 = 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def averaged(outcomes: Sequence[Outcome]) -> dict[str, Float64[np.ndarray, " M"]]:
-    """Each test clip's part in each score, in the mean over seeds."""
+    """Return the per-clip contribution to each score, averaged over seeds."""
     return {
         name: np.mean([outcome.per_clip[name] for outcome in outcomes], axis=0)
         for name in outcomes[0].per_clip

@@ -1,14 +1,14 @@
-"""The protocols on frozen features: what is fitted or searched, and what becomes of each test clip."""
+"""Evaluation protocols on frozen features: kNN, linear probe and retrieval."""
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.evaluation.accuracy import ranked
+from core.evaluation.accuracy import rank_classes
 from core.evaluation.linear_probe import linear_scores
 from core.evaluation.outcome import Outcome
-from core.evaluation.retrieval import answers
+from core.evaluation.retrieval import rank_gallery
 from core.program.heartbeat import Heartbeat
 from core.search.knn import knn_scores
 from core.specs.jobs import EvaluateSpec
@@ -24,9 +24,9 @@ def probe(
     num_classes: int,
     heartbeat: Heartbeat,
 ) -> Outcome:
-    """Fit the spec's probe on the features at `train`, or search them, and score those at `test`.
+    """Fit the probe on the features at `train`, or search them, and score the features at `test`.
 
-    Searching calls `heartbeat` between blocks.
+    A search calls `heartbeat` between blocks.
     """
     known, known_labels = features[train], torch.from_numpy(labels[train])
     if spec.protocol == "retrieval":
@@ -46,12 +46,12 @@ def probe(
         scores = linear_scores(
             known, known_labels, features[test], num_classes=num_classes, l2_penalty=spec.l2_penalty
         )
-    return classified(scores.numpy(), labels[test])
+    return classification_outcome(scores.numpy(), labels[test])
 
 
-def classified(scores: Float[np.ndarray, "M C"], labels: Int64[np.ndarray, " M"]) -> Outcome:
-    """What became of clips that were given a score for each class."""
-    found = ranked(scores, labels)
+def classification_outcome(scores: Float[np.ndarray, "M C"], labels: Int64[np.ndarray, " M"]) -> Outcome:
+    """Return top-1, top-5 and predictions of clips from their class scores."""
+    found = rank_classes(scores, labels)
     hits = {"top1": found.top1.astype(np.float64), "top5": found.top5.astype(np.float64)}
     return Outcome(hits, found.predicted)
 
@@ -64,7 +64,7 @@ def _searched(
     *,
     heartbeat: Heartbeat,
 ) -> Outcome:
-    found = answers(known, known_labels, queries, asked, heartbeat=heartbeat)
+    found = rank_gallery(known, known_labels, queries, asked, heartbeat=heartbeat)
     parts = {f"recall_at_{k}": found.first_rank <= k for k in (1, 5, 10)}
     parts["mean_average_precision"] = found.average_precision
     without = int((~torch.isfinite(found.first_rank)).sum())

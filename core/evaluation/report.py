@@ -1,4 +1,4 @@
-"""The result of an evaluation, as JSON: scores with intervals and deviations, folds, classes, confusions."""
+"""Result of an evaluation as JSON: scores with intervals and deviations, folds, classes, confusions."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from core.training.randomness import derived_seed
 
 @dataclass(frozen=True)
 class Scored:
-    """A fold with its outcomes, one for each seed, and what makes its scores better than they are."""
+    """A fold with its outcomes, one for each seed, and the overlaps that inflate its scores."""
 
     fold: Fold
     outcomes: Sequence[Outcome]
@@ -27,11 +27,11 @@ class Scored:
 def report(
     task: Task, scored: Sequence[Scored], seeds: Sequence[int], *, heartbeat: Heartbeat
 ) -> dict[str, Any]:
-    """Return the scores (fractions in [0, 1]; means over folds and seeds) and everything behind them.
+    """Return the scores (fractions in [0, 1]; means over folds and seeds) with details.
 
-    `intervals` are 95 % bootstrap intervals, over test clips or, where there are enough, over signers
-    (`intervals_over`); `deviations` are the standard deviations over seeds (null for one seed). `heartbeat`
-    is called now and then.
+    `intervals` are 95 % bootstrap intervals, over test clips or, if there are enough, over signers
+    (`intervals_over`). `deviations` are the standard deviations over seeds (null for one seed). `heartbeat`
+    is called between blocks of resamples.
     """
     folds = [_fold(task, each, seeds) for each in scored]
     by_seed = [_means(fold["by_seed"][place]["scores"] for fold in folds) for place in range(len(seeds))]
@@ -79,7 +79,7 @@ def _fold(task: Task, scored: Scored, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def _largest_counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """Counts that may differ between seeds, such as `num_train`: the largest of each."""
+    """Return the largest value over seeds of each count, such as `num_train`."""
     names = [name for name in outcomes[0].about if name.startswith("num_")]
     return {name: int(max(outcome.about[name] for outcome in outcomes)) for name in names}
 
@@ -90,14 +90,14 @@ def _means(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _deviations(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
-    """Of a sample: divided by one less than there are seeds."""
+    """Return the sample standard deviations over seeds (with N - 1)."""
     if len(by_seed) < 2:
         return None
     return {name: float(np.std([each[name] for each in by_seed], ddof=1)) for name in by_seed[0]}
 
 
 def _class_table(task: Task, folds: Sequence[ScoredFold]) -> list[dict[str, Any]]:
-    """For each gloss its test clips in all folds and their mean scores over seeds, null where it has none."""
+    """Return for each gloss its number of test clips in all folds and their mean scores; null for none."""
     labels = np.concatenate([fold.labels for fold in folds])
     counts = np.bincount(labels, minlength=len(task.glosses))
     rows: list[dict[str, Any]] = [
@@ -114,9 +114,9 @@ def _class_table(task: Task, folds: Sequence[ScoredFold]) -> list[dict[str, Any]
 def _confusions(
     task: Task, folds: Iterable[tuple[Fold, Sequence[Outcome]]]
 ) -> list[tuple[str, str, int]] | None:
-    """The confusion matrix without its zeros: gloss, gloss it was taken for, times (of all folds and seeds).
+    """Return the non-zero entries of the confusion matrix, over all folds and seeds, the largest first.
 
-    The largest first; None for protocols that take no clip for a gloss.
+    An entry is (true gloss, predicted gloss, count). None for protocols without predictions.
     """
     pairs: Counter[tuple[int, int]] = Counter()
     for fold, outcomes in folds:

@@ -1,8 +1,8 @@
-"""Retrieval: each test clip asks for clips of its own gloss among the train clips.
+"""Retrieval metrics: average precision and rank of the first relevant clip, by cosine similarity.
 
-A test clip is a query and the fold's train clips are the gallery, ranked by cosine similarity on features
-centred on their mean. Relevant are those of the query's gloss. Equally similar clips count against the query:
-the irrelevant rank first, so a feature that says nothing scores as badly as it can.
+The queries are the test clips; the gallery is the fold's training clips, centred on their mean. Relevant
+clips have the query's gloss. Ties count against the query: irrelevant clips rank first, so that a constant
+feature gets the lowest score.
 """
 
 from typing import NamedTuple
@@ -16,21 +16,21 @@ from core.program.heartbeat import Heartbeat
 from core.search.neighbours import unit
 
 _SIMILARITIES = 2**25
-"""Similarities in memory at once; a block of queries holds as many queries as this allows."""
+"""Largest number of similarities in memory; it limits the queries of a block."""
 
 
-class Answers(NamedTuple):
-    """Of each query: its average precision, and the rank of its first relevant clip.
+class RetrievalRanks(NamedTuple):
+    """Average precision and rank of the first relevant clip, for each query.
 
-    The former is the mean over its relevant clips of the precision at that clip's rank, the whole gallery
-    ranked. A query without any relevant clip has precision 0 and its first one at infinity.
+    Average precision is the mean of the precision at the rank of each relevant clip, over the whole gallery.
+    A query without relevant clips has average precision 0 and first rank infinity.
     """
 
     average_precision: Float[Tensor, " M"]
     first_rank: Float[Tensor, " M"]
 
 
-def answers(
+def rank_gallery(
     gallery: Float[Tensor, "N D"],
     gallery_labels: Int64[Tensor, " N"],
     queries: Float[Tensor, "M D"],
@@ -38,7 +38,7 @@ def answers(
     *,
     similarities_at_once: int = _SIMILARITIES,
     heartbeat: Heartbeat = lambda: None,
-) -> Answers:
+) -> RetrievalRanks:
     """Rank the gallery for every query. Memory: a copy of the gallery and one block of similarities.
 
     `heartbeat` is called before each block of queries.
@@ -54,19 +54,20 @@ def answers(
         heartbeat()
         similarities = unit(block, centre) @ known.T
         rows += (
-            _answered(row, gallery_labels == label) for row, label in zip(similarities, labels, strict=True)
+            _rank_query(row, gallery_labels == label) for row, label in zip(similarities, labels, strict=True)
         )
-    found = Answers(*torch.stack(rows).unbind(dim=1))
+    found = RetrievalRanks(*torch.stack(rows).unbind(dim=1))
     if not torch.isfinite(found.first_rank).any():
-        raise SplitError("No test clip has a train clip of its gloss; retrieval has nothing to find.")
+        raise SplitError(
+            "No test clip has a training clip of its gloss, so retrieval cannot be scored. Widen `clips`."
+        )
     return found
 
 
-def _answered(similarities: Float[Tensor, " N"], relevant: Bool[Tensor, " N"]) -> Float[Tensor, "2"]:
-    """One query's average precision, and the rank of its first relevant clip (infinite where there is none).
+def _rank_query(similarities: Float[Tensor, " N"], relevant: Bool[Tensor, " N"]) -> Float[Tensor, "2"]:
+    """Return a query's average precision and the rank of its first relevant clip (infinity if none).
 
-    The j-th best relevant clip stands behind j - 1 relevant ones and every irrelevant one that is at least
-    as similar.
+    The rank of the j-th best relevant clip is j plus the number of irrelevant clips at least as similar.
     """
     wanted = similarities[relevant].sort(descending=True).values  # (R,)
     if len(wanted) == 0:

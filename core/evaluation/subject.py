@@ -1,4 +1,4 @@
-"""What an evaluation scores: an encoder, the same network untrained, or the keypoints themselves."""
+"""The features that an evaluation scores: of an encoder, of an untrained network, or the keypoints."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from core.training.engine import Engine
 
 
 class Subject:
-    """The encoder that `spec` names, if any, and its features of the clips of `task`."""
+    """The encoder of `spec`, if any, and its features of the clips of `task`."""
 
     def __init__(self, spec: EvaluateSpec, task: Task) -> None:
         self._spec, self._task = spec, task
@@ -28,8 +28,8 @@ class Subject:
             self._loaded = load_encoder(spec.encoder, device="cuda" if torch.cuda.is_available() else "cpu")
 
     def network(self, *, seed: int) -> ClipEncoder:
-        """The encoder or, for `untrained`, the same network with weights and statistics of nothing."""
-        assert self._loaded is not None, "the specification's validator asks for one"
+        """Return the encoder or, for `untrained`, the same network with random weights."""
+        assert self._loaded is not None, "the specification's validator requires one"
         model = self._loaded.model
         if self._spec.features == "encoder":
             return model
@@ -38,18 +38,18 @@ class Subject:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the encoder's weights and statistics; empty where there is none."""
+        """SHA-256 of the encoder's weights and batch statistics; empty without an encoder."""
         if self._loaded is None:
             return ""
         content = "".join(digests_of(self._loaded.model).values())
         return hashlib.sha256(content.encode()).hexdigest()
 
     def features(self, observer: Observer, *, seed: int) -> Float[Tensor, "n D"]:
-        """Compute what `spec.features` asks for, and prove that computing it moved nothing.
+        """Compute the features of `spec.features` and check that the encoder did not change.
 
         Raises:
-            EncoderError: the encoder gives features that are not finite.
-            EncoderMoved: its weights or statistics are not what they were.
+            EncoderError: the encoder's features are not finite.
+            EncoderMoved: its weights or statistics changed.
         """
         if self._spec.features == "keypoints":
             pieces = [keypoint_features(source.corpus, source.clips) for source in self._task.sources]
@@ -60,7 +60,7 @@ class Subject:
 
     @property
     def pretrained(self) -> LoadedEncoder | None:
-        """The encoder whose features are scored; None where what is scored has learned nothing."""
+        """The pretrained encoder whose features are scored; None for baselines."""
         return self._loaded if self._spec.features == "encoder" else None
 
     def _embedded(self, model: ClipEncoder, source: CorpusClips, observer: Observer) -> Float[Tensor, "n D"]:
@@ -71,7 +71,7 @@ class Subject:
         )
         ready = model.for_inference(engine.for_inference())
         engine.prepare(ready.streams)
-        with unmoved(ready):
+        with require_unchanged(ready):
             features = encoder_features(ready, source.corpus, source.clips, observer)
         broken = int((~torch.isfinite(features)).any(dim=1).sum())
         if broken:
@@ -83,8 +83,8 @@ class Subject:
 
 
 @contextmanager
-def unmoved(network: nn.Module) -> Iterator[None]:
-    """Prove that what is done heartbeat leaves every weight and statistic of a network as it is.
+def require_unchanged(network: nn.Module) -> Iterator[None]:
+    """Check on exit that no weight or batch statistic of the network changed.
 
     Raises:
         EncoderMoved: one has changed.
@@ -94,13 +94,13 @@ def unmoved(network: nn.Module) -> Iterator[None]:
     moved = [name for name, digest in digests_of(network).items() if before.get(name) != digest]
     if moved:
         raise EncoderMoved(
-            f"An evaluation must not move what it measures, but this one changed {len(moved)} tensors of "
-            f"the network, {moved[0]!r} among them; the scores would be of another. Is it in training mode?"
+            f"An evaluation must not change the network, but this one changed {len(moved)} tensors, for "
+            f"example {moved[0]!r}, so the scores are invalid. Check that the network is in evaluation mode."
         )
 
 
 def digests_of(network: nn.Module) -> dict[str, str]:
-    """SHA-256 of each weight and statistic, by name."""
+    """Return the SHA-256 of each weight and batch statistic, by name."""
     return {
         name: hashlib.sha256(tensor.numpy(force=True).tobytes()).hexdigest()
         for name, tensor in network.state_dict().items()

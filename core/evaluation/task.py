@@ -1,4 +1,4 @@
-"""What an evaluation is about: clips with their glosses, of one corpus or of two, and who is tested."""
+"""Data of an evaluation: labelled clips of one or two corpora, glosses and folds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from core.specs.jobs import ClipSelection, EvaluateSpec
 
 @dataclass(frozen=True)
 class CorpusClips:
-    """Some clips of one corpus."""
+    """Selected clips of one corpus."""
 
     corpus: PackedCorpus
     clips: Int64[np.ndarray, " n"]
@@ -23,7 +23,7 @@ class CorpusClips:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What two corpora have in common: glosses, by name."""
+    """Cross-corpus evaluation: the glosses that two corpora share by name, and those that they do not."""
 
     test_corpus: str
     shared_glosses: tuple[str, ...]
@@ -33,7 +33,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Task:
-    """Clips to tell apart by gloss. Positions (of folds and labels) count through all sources in turn.
+    """Clips to classify by gloss. Positions (of folds and labels) index the concatenated sources.
 
     `labels` (n,) are indices into `glosses`. Each side of a fold lies in one source.
     """
@@ -45,7 +45,7 @@ class Task:
     transfer: Transfer | None = None
 
     def located(self, positions: Int64[np.ndarray, " m"]) -> CorpusClips:
-        """The clips at these positions, all of one source."""
+        """Return the clips at these positions, which must be of one source."""
         first = 0
         for source in self.sources:
             if len(positions) == 0 or positions.max() < first + len(source.clips):
@@ -56,11 +56,11 @@ class Task:
 
 
 def task_of(spec: EvaluateSpec) -> Task:
-    """Open the corpora and choose clips, glosses and folds as `spec` says.
+    """Open the corpora and select clips, glosses and folds as `spec` says.
 
     Raises:
         CorpusError: a corpus cannot be read.
-        SplitError: no labelled clips, fewer than two glosses, none that two corpora share, or an empty side.
+        SplitError: no labelled clips, fewer than two glosses, no shared gloss, or an empty side.
     """
     corpus = PackedCorpus.open(spec.corpus)
     chosen = labelled_clips(corpus, spec.clips)
@@ -74,7 +74,7 @@ def task_of(spec: EvaluateSpec) -> Task:
 
 
 def labelled_clips(corpus: PackedCorpus, selection: ClipSelection) -> Int64[np.ndarray, " n"]:
-    """The selected clips that have a label.
+    """Return the selected clips that have a label.
 
     Raises:
         SplitError: there are none.
@@ -83,21 +83,21 @@ def labelled_clips(corpus: PackedCorpus, selection: ClipSelection) -> Int64[np.n
     chosen = chosen[corpus.labels[chosen] >= 0]
     if len(chosen) == 0:
         raise SplitError(
-            f"No labelled clip of corpus {corpus.name!r} is selected; evaluation needs labels. "
+            f"No labelled clip of corpus {corpus.name!r} is selected, but an evaluation needs labels. "
             "Import the corpus with glosses, or widen `clips`."
         )
     return chosen
 
 
 def _transfer(fitted: CorpusClips, test_corpus: PackedCorpus, spec: EvaluateSpec) -> Task:
-    """Fit on one corpus, score on another, on the glosses that both name alike."""
+    """Return the task of fitting on one corpus and scoring on another, on the glosses they share by name."""
     tested = CorpusClips(test_corpus, labelled_clips(test_corpus, spec.test_clips))
     theirs, ours = set(_glosses(tested)), set(_glosses(fitted))
     shared = tuple(sorted(ours & theirs))
     if not shared:
         raise SplitError(
             f"Corpora {fitted.corpus.name!r} and {test_corpus.name!r} share no gloss by name: one has "
-            f"{_some(ours)}, the other {_some(theirs)}. Name glosses alike when importing, or widen `clips`."
+            f"{_some(ours)}, the other {_some(theirs)}. Import both with equal gloss names, or widen `clips`."
         )
     _check_glosses(shared, f"is shared by corpora {fitted.corpus.name!r} and {test_corpus.name!r}")
     fitted, tested = _restricted(fitted, shared), _restricted(tested, shared)
@@ -113,7 +113,7 @@ def _transfer_fold(fitted: CorpusClips, tested: CorpusClips, spec: EvaluateSpec)
     if len(train) == 0:
         raise SplitError(
             f"All selected clips of corpus {fitted.corpus.name!r} with a shared gloss are in its split "
-            f"{VAL!r}; none is left to fit on. Widen `clips`, or set train_on_val."
+            f"{VAL!r}, so there is no clip to fit on. Widen `clips`, or set train_on_val."
         )
     test = len(fitted.clips) + np.arange(len(tested.clips))
     return Fold(tested.corpus.name, train, test, val)
@@ -137,9 +137,9 @@ def _labels(source: CorpusClips, glosses: tuple[str, ...]) -> Int64[np.ndarray, 
 
 def _check_glosses(glosses: tuple[str, ...], what: str) -> None:
     if len(glosses) < 2:
-        raise SplitError(f"Only gloss {glosses[0]!r} {what}; scores need two or more. Widen `clips`.")
+        raise SplitError(f"Only gloss {glosses[0]!r} {what}, but two or more are needed. Widen `clips`.")
 
 
 def _some(names: set[str], most: int = 5) -> str:
-    told = ", ".join(map(repr, sorted(names)[:most]))
-    return told if len(names) <= most else f"{told} and {len(names) - most} more"
+    listed = ", ".join(map(repr, sorted(names)[:most]))
+    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

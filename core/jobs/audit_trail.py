@@ -1,4 +1,4 @@
-"""The audit trail: who asked for which change, when, from where, and what came of it."""
+"""The audit trail: one entry per changing request, with owner, time, client address and status."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,12 +10,12 @@ from core.jobs.database import now, storable
 from core.jobs.identifiers import new_id
 from core.jobs.tables.access import AuditEntryRow
 
-_LONGEST_TEXT = 200
+_MAX_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
 class Change:
-    """A request that changes something, or was refused; never its body, never a secret."""
+    """A changing request, successful or refused. It never includes the body or a secret."""
 
     action: str
     resource: str
@@ -35,7 +35,7 @@ def record(session: Session, change: Change) -> None:
             owner=change.owner,
             api_key_id=change.api_key_id,
             action=change.action,
-            resource=storable(change.resource)[:_LONGEST_TEXT],
+            resource=storable(change.resource)[:_MAX_CHARACTERS],
             request_id=change.request_id,
             status=change.status,
             client_address=change.client_address,
@@ -45,6 +45,6 @@ def record(session: Session, change: Change) -> None:
 
 
 def prune(session: Session, *, older_than: timedelta) -> int:
-    """Delete entries of long ago; returns how many."""
+    """Delete entries older than `older_than`. Returns their number."""
     old = AuditEntryRow.created_at < now(session) - older_than
     return len(session.execute(delete(AuditEntryRow).where(old).returning(AuditEntryRow.id)).all())

@@ -1,4 +1,4 @@
-"""What several processes count together: rows that only grow, for the metrics of any process."""
+"""Counters in the database, shared by all processes and read for the metrics."""
 
 from collections.abc import Mapping
 
@@ -10,42 +10,44 @@ from core.jobs.states import State
 from core.jobs.tables.jobs import CounterRow
 
 COLLECTED_BYTES = "collected_bytes"
-"""Bytes of the files removed because nobody needed them any more."""
+"""Bytes of the files removed by garbage collection."""
 COLLECTED_FILES = "collected_files"
-"""Those files."""
+"""Files removed by garbage collection."""
 COLLECTION_BEGAN = "collection_began"
-"""When a reconciler last began to look for them, in seconds since 1970."""
+"""When a reconciler last started a garbage collection, in seconds since 1970."""
 DEADLINES_PASSED = "deadlines_passed"
-"""Jobs whose deadline passed while nobody held them."""
+"""Jobs whose deadline passed while no worker held them."""
 DOORBELLS_RUNG = "doorbells_rung"
-"""Messages to the broker."""
+"""Doorbell messages sent to the broker."""
 RECONCILER_SEEN = "reconciler_seen"
 """When a reconciler last finished a round, in seconds since 1970."""
 
 
 def leases_reaped(state: State) -> str:
-    """Counter of leases that ran out and whose job then became `state`."""
+    """Name of the counter of expired leases whose job became `state`."""
     return f"leases_reaped.{state}"
 
 
 REAPED_TO = (State.QUEUED, State.FAILED, State.CANCELLED, State.PAUSED)
-"""What becomes of a job whose lease has run out."""
+"""Possible states of a job after its lease has expired."""
 
 
 def add(session: Session, amounts: Mapping[str, int]) -> None:
-    """Add to counters, as the last thing in the caller's transaction; always in the same order, so that two
-    such transactions cannot wait for each other."""
+    """Add to counters, as the last write of the caller's transaction.
+
+    Counters are locked in sorted order, so two such transactions cannot deadlock.
+    """
     for name in sorted(amounts):
         _upsert(session, name, amounts[name], add=True)
 
 
 def put(session: Session, name: str, value: int) -> None:
-    """Set a counter that is a time; whoever is last counts."""
+    """Set a counter that holds a time. The last writer wins."""
     _upsert(session, name, value, add=False)
 
 
 def values(session: Session) -> dict[str, int]:
-    """All counters; one that is missing has not been counted yet."""
+    """All counters by name. A counter that was never written is missing."""
     return {row.name: row.value for row in session.scalars(select(CounterRow))}
 
 

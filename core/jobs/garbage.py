@@ -1,7 +1,7 @@
-"""What in the artifact store nobody needs any more, as far as the database can tell. Nothing is removed here.
+"""Queries of garbage collection: which files of the artifact store are unused. Nothing is removed here.
 
-A row is the commit of its files, and is written after them. So files without a row are garbage once they are
-so old that no row can be on its way, and no job runs any more that may have made them.
+A row commits its files and is written after them. So files without a row are garbage once they are too old
+for a pending commit, and once every job that may have written them has ended.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,12 +22,12 @@ from core.jobs.tables.artifacts import ROW_TYPES, CheckpointRow
 from core.jobs.tables.jobs import JobRow
 
 FOLDERS = tuple(artifact.value for artifact in ROW_TYPES)
-"""Where artifacts lie that have rows of their own."""
-_MOST_AT_ONCE = 100
+"""Folders of artifacts that have rows of their own."""
+_PAGE_SIZE = 100
 
 
 def take_turn(session: Session, *, at: datetime, every_seconds: float) -> bool:
-    """Whether nobody has begun to collect within `every_seconds`; if so, note that the caller does now."""
+    """Claim the next collection if none has begun within `every_seconds`. Returns whether it was claimed."""
     lock_name(session, COLLECTION_BEGAN)
     since = at.timestamp() - counters.values(session).get(COLLECTION_BEGAN, 0)
     if 0 <= since < every_seconds:
@@ -39,18 +39,18 @@ def take_turn(session: Session, *, at: datetime, every_seconds: float) -> bool:
 def jobs_to_collect(
     session: Session, *, before: datetime, after: tuple[datetime, str] | None = None
 ) -> Sequence[tuple[datetime, str]]:
-    """Times and ids of jobs that ended `before` and have lost no checkpoint since; the page `after` one."""
+    """Times and ids of jobs that ended `before` with no checkpoint deleted since: the page `after` a key."""
     ended = (JobRow.finished_at <= before, JobRow.state.in_(sorted(FINAL)), JobRow.collected_at.is_(None))
     wanted = select(JobRow.finished_at, JobRow.id).where(*ended, ~_lost_a_checkpoint_since(before))
     if after is not None:
         place = tuple_(JobRow.finished_at, JobRow.id)
         wanted = wanted.where(place > after)
-    page = session.execute(wanted.order_by(JobRow.finished_at, JobRow.id).limit(_MOST_AT_ONCE))
+    page = session.execute(wanted.order_by(JobRow.finished_at, JobRow.id).limit(_PAGE_SIZE))
     return [(ended_at, job_id) for ended_at, job_id in page if ended_at is not None]
 
 
 def mark_collected(session: Session, job_id: str, *, before: datetime, at: datetime) -> None:
-    """Note that a job need not be looked at again, unless it has lost a checkpoint meanwhile."""
+    """Mark a job as collected, unless one of its checkpoints was deleted since `before`."""
     job = session.get_one(JobRow, job_id, with_for_update=True)
     if not session.scalar(select(_lost_a_checkpoint_since(before)).where(JobRow.id == job_id)):
         job.collected_at = at
@@ -58,7 +58,7 @@ def mark_collected(session: Session, job_id: str, *, before: datetime, at: datet
 
 
 def kept_checkpoints(session: Session, job_id: str) -> Sequence[str]:
-    """Where those checkpoints of a job lie that are not deleted."""
+    """Locations of a job's checkpoints that are not deleted."""
     these = select(CheckpointRow.location).where(CheckpointRow.job_id == job_id)
     return session.scalars(these.where(CheckpointRow.deleted_at.is_(None))).all()
 
@@ -66,9 +66,9 @@ def kept_checkpoints(session: Session, job_id: str) -> Sequence[str]:
 def orphans(
     session: Session, folder: str, entries: Collection[Entry], *, before: datetime
 ) -> Sequence[Entry]:
-    """Those of what was found in one of `FOLDERS` that have no row, or a deleted one, since `before`.
+    """The `entries` of one of `FOLDERS` that have had no row, or a deleted one, since `before`.
 
-    What is older than the first API key was not made with this database: somebody mixed up two.
+    Entries older than the first API key are kept: they belong to another database that used this store.
     """
     began = session.scalar(select(func.min(ApiKeyRow.created_at)))
     if began is None:
@@ -83,12 +83,12 @@ def orphans(
 
 
 def _entry_of(location: str) -> str:
-    """An upload's location is that of the file in its folder."""
+    """The entry of a location: its first two parts. An upload's location has a third, its file."""
     return "/".join(location.split("/")[:2])
 
 
 def _busy_since(session: Session, kinds: Sequence[str]) -> datetime | None:
-    """When the oldest job of `kinds` began that still runs: what it has made may be on its way for long."""
+    """When the oldest running job of `kinds` started: the commit of its files may take long."""
     running = select(func.min(JobRow.started_at)).where(JobRow.state.in_(sorted(HELD)))
     return session.scalar(running.where(JobRow.kind.in_(kinds)))
 

@@ -1,4 +1,4 @@
-"""Public identifiers: a prefix that says what it is, then a UUIDv7, so that ids sort by time of creation."""
+"""Public identifiers: a type prefix and a UUIDv7, so that ids sort by time of creation."""
 
 from typing import Literal
 
@@ -8,5 +8,5 @@ Prefix = Literal["job", "cor", "upl", "enc", "ckp", "evl", "key", "req", "wrk", 
 
 
 def new_id(prefix: Prefix) -> str:
-    """Return a fresh identifier such as `job_0198f2c07d1a7cc2...`."""
+    """Return a new identifier such as `job_0198f2c07d1a7cc2...`."""
     return f"{prefix}_{uuid_utils.uuid7().hex}"

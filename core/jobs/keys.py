@@ -1,4 +1,4 @@
-"""API keys: `sf_<id>_<secret>`. Only sha256(secret) is stored, and compared in constant time."""
+"""API keys (`sf_<id>_<secret>`): create, check, rotate, revoke. Only sha256(secret) is stored."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ from core.jobs.scopes import Scope
 from core.jobs.tables.access import ApiKeyRow
 
 USE_NOTED_EVERY_SECONDS = 60.0
-"""How exact `last_used_at` is: most uses of an API key write nothing."""
+"""Resolution of `last_used_at`. Uses within this time of the last recorded one write nothing."""
 _TOKEN = re.compile(r"(sf_[0-9A-Za-z]+_)[0-9A-Za-z]+")
 _ABSENT = hashlib.sha256(b"").hexdigest()
 
@@ -30,14 +30,14 @@ def create_api_key(
     name: str | None = None,
     expires_at: datetime | None = None,
 ) -> str:
-    """Store a new credential and return it; it cannot be shown again.
+    """Store a new API key and return it. It cannot be shown again.
 
     Raises:
-        UserError: a scope that does not exist, or none.
+        UserError: a scope does not exist, or there is none.
     """
     wanted = sorted(set(scopes))
     if not wanted or not set(Scope).issuperset(wanted):
-        raise UserError(f"Scopes {wanted} are not among {', '.join(Scope)}; give at least one of these.")
+        raise UserError(f"Scopes {wanted} are invalid. Give at least one of: {', '.join(Scope)}.")
     api_key_id, secret = new_id("key"), secrets.token_hex(32)
     session.add(
         ApiKeyRow(
@@ -55,7 +55,7 @@ def create_api_key(
 
 
 def check(session: Session, token: str) -> ApiKeyRow | None:
-    """The row of the credential `token`, or None if it is unknown, revoked, expired or wrong."""
+    """The row of the API key `token`, or None if it is unknown, revoked, expired or has a wrong secret."""
     prefix, _, rest = token.partition("_")
     public, _, secret = rest.partition("_")
     row = session.get(ApiKeyRow, f"key_{public}") if prefix == "sf" and public.isalnum() else None
@@ -66,12 +66,12 @@ def check(session: Session, token: str) -> ApiKeyRow | None:
 
 
 def rotate(session: Session, row: ApiKeyRow, *, grace_seconds: float) -> str:
-    """Make a credential with the same owner, scopes, name and lifetime, and return it.
+    """Replace an API key by a new one with the same owner, scopes, name and lifetime. Returns the new key.
 
-    The old one works for `grace_seconds` more, if it does not expire before.
+    The old key works for `grace_seconds` more, or until it expires if that is sooner.
 
     Raises:
-        KeyNotRotatable: the old one is revoked or expired, or has a successor already.
+        KeyNotRotatable: the old key is revoked, expired or already rotated.
     """
     session.refresh(row, with_for_update=True)
     at = now(session)
@@ -87,17 +87,17 @@ def rotate(session: Session, row: ApiKeyRow, *, grace_seconds: float) -> str:
 
 
 def api_key_id_of(token: str) -> str:
-    """The id that the credential `token` claims to be."""
+    """The id part of an API key."""
     return f"key_{token.split('_')[1]}"
 
 
 def use_is_due(row: ApiKeyRow, at: datetime) -> bool:
-    """Whether a use at `at` is worth writing down."""
+    """Whether a use at `at` should be recorded."""
     return row.last_used_at is None or at - row.last_used_at >= timedelta(seconds=USE_NOTED_EVERY_SECONDS)
 
 
 def note_use(session: Session, api_key_id: str) -> None:
-    """Write down that a credential is in use, unless somebody did so within the last minute."""
+    """Record the use of an API key, unless one was recorded within the last minute."""
     at = now(session)
     before = at - timedelta(seconds=USE_NOTED_EVERY_SECONDS)
     stale = or_(ApiKeyRow.last_used_at.is_(None), ApiKeyRow.last_used_at <= before)
@@ -105,23 +105,23 @@ def note_use(session: Session, api_key_id: str) -> None:
 
 
 def revoke(session: Session, row: ApiKeyRow) -> None:
-    """Make a credential useless from now on; repeating it is harmless."""
+    """Revoke an API key at once. Idempotent."""
     row.revoked_at = row.revoked_at or now(session)
     session.flush()
 
 
 def without_secrets(text: str) -> str:
-    """The text with the secrets of API keys blotted out: for what is kept of requests, whatever they said."""
+    """Redact the secrets of API keys in a text, such as a request path that is logged."""
     return _TOKEN.sub(r"\1...", text)
 
 
 def _require_rotatable(row: ApiKeyRow, at: datetime) -> None:
     if row.replaced_by is not None:
-        raise KeyNotRotatable(f"API key {row.id} was rotated already; {row.replaced_by} takes its place.")
+        raise KeyNotRotatable(f"API key {row.id} is already rotated. It was replaced by {row.replaced_by}.")
     if row.revoked_at is not None:
-        raise KeyNotRotatable(f"API key {row.id} is revoked; make a new one instead.")
+        raise KeyNotRotatable(f"API key {row.id} is revoked. Create a new one instead.")
     if row.expires_at is not None and row.expires_at <= at:
-        raise KeyNotRotatable(f"API key {row.id} has expired; make a new one instead.")
+        raise KeyNotRotatable(f"API key {row.id} has expired. Create a new one instead.")
 
 
 def _digest(secret: str) -> str:

@@ -1,8 +1,7 @@
-"""How the processes of the service log: lines for a person, or one JSON object a line.
+"""Logging of the service's processes, as plain text lines or as JSON lines.
 
-Each line says what it is about (request_id, job_id, attempt, worker), as far as that is known: `configure`
-and `set_process_context` set it for a whole process, `about` for a request or a job.
-Standard logging does the rest.
+Each line has context fields (request_id, job_id, attempt, worker) where they are known. `configure` and
+`set_process_context` set them for a whole process, `about` for one request or job.
 """
 
 import json
@@ -21,31 +20,31 @@ _of_context: ContextVar[dict[str, Any]] = ContextVar("about", default={})  # noq
 
 
 def configure(process: str, settings: Settings, **about: Any) -> None:
-    """Send everything that this process logs to standard error, in the form that the settings say."""
+    """Configure logging of this process to standard error, in the format of the settings."""
     handlers = [handler(process, settings, sys.stderr)]
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it has a word to say at each look at /readyz
-    sys.excepthook = lambda *error: logging.critical("This process ends by a fault.", exc_info=error)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # at INFO it logs at each request of /readyz
+    sys.excepthook = lambda *error: logging.critical("Uncaught exception; exiting.", exc_info=error)
     set_process_context(**about)
 
 
 def handler(process: str, settings: Settings, stream: TextIO) -> logging.Handler:
-    """What writes the lines of `process` to `stream`."""
-    writing = logging.StreamHandler(stream)
-    writing.addFilter(_add_about)
-    writing.setFormatter(JsonLines(process) if settings.log_format == "json" else PlainLines(process))
-    return writing
+    """The logging handler that writes the lines of `process` to `stream`."""
+    stream_handler = logging.StreamHandler(stream)
+    stream_handler.addFilter(_add_about)
+    stream_handler.setFormatter(JsonLines(process) if settings.log_format == "json" else PlainLines(process))
+    return stream_handler
 
 
 def set_process_context(**about: Any) -> None:
-    """What all further lines of this process, from any of its threads, are about."""
+    """Add context fields to all further lines of this process, from any thread."""
     _of_process.update(about)
 
 
 @contextmanager
 def about(**fields: Any) -> Iterator[None]:
-    """What the lines logged inside are about; threads that the web framework starts here inherit it."""
+    """Add context fields to the lines logged inside. Threads that the web framework starts inherit them."""
     token = _of_context.set({**_of_context.get(), **fields})
     try:
         yield
@@ -54,31 +53,31 @@ def about(**fields: Any) -> Iterator[None]:
 
 
 def current(name: str) -> Any:
-    """What is known here of `name`, such as `request_id`; None if nothing is."""
+    """The current value of a context field such as `request_id`, or None."""
     return {**_of_process, **_of_context.get()}.get(name)
 
 
 class PlainLines(logging.Formatter):
-    """Time, process, level and message, and behind them what the line is about."""
+    """Plain text format: time, process, level, message and context fields."""
 
     def __init__(self, process: str) -> None:
         super().__init__(f"%(asctime)s {process} %(levelname)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """The line without a traceback."""
+        """Format the line without a traceback."""
         known = (f"{name}={value}" for name, value in _about(record).items() if value is not None)
         return "  ".join((super().formatMessage(record), " ".join(known))).rstrip()
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, process, logger, message, what it is about, and a traceback."""
+    """JSON lines format: time, level, process, logger, message, context fields and traceback."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        """The object."""
+        """Format the record as one JSON object."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -99,6 +98,6 @@ def _add_about(record: logging.LogRecord) -> bool:
 
 
 def _about(record: logging.LogRecord) -> dict[str, Any]:
-    """Fields of this one line: `extra={"about": {...}}`."""
+    """Context fields of this one line: `extra={"about": {...}}`."""
     fields: dict[str, Any] = getattr(record, "about", {})
     return fields

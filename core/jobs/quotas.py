@@ -1,4 +1,4 @@
-"""What one owner may have at a time, so that nobody fills the queue, the workers or the disk for all."""
+"""Quotas per owner: queued jobs and stored bytes, so that no owner exhausts shared resources."""
 
 from dataclasses import dataclass
 
@@ -14,38 +14,38 @@ from core.jobs.tables.jobs import JobRow
 
 @dataclass(frozen=True)
 class Quotas:
-    """Limits for each owner; None is no limit. How many jobs may run is part of a claim, see `leases`."""
+    """Limits of each owner. None is no limit. The limit of running jobs is checked by `leases.claim`."""
 
     max_queued: int | None = None
     max_stored_bytes: int | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Quotas":
-        """The limits that the settings say."""
+        """The limits in the settings."""
         return cls(settings.max_queued_per_owner, settings.max_stored_bytes_per_owner)
 
 
 def admit(session: Session, quotas: Quotas, *, owner: str) -> None:
-    """Let `owner` queue one more job.
+    """Check that `owner` may queue one more job.
 
     Raises:
-        QuotaExceeded: they have as many queued as they may, or no room left for what it would make.
+        QuotaExceeded: the limit of queued jobs is reached, or no storage is left for the job's results.
     """
     queued = count_queued(session, owner)
     if quotas.max_queued is not None and queued >= quotas.max_queued:
         raise QuotaExceeded(
-            f"You have {queued} jobs queued, and the limit is {quotas.max_queued}. Wait for some to start, "
-            "cancel some, or have SIGNFORGE_MAX_QUEUED_PER_OWNER raised.",
+            f"You have {queued} queued jobs, and the limit is {quotas.max_queued}. Wait until some have "
+            "started, cancel some, or raise SIGNFORGE_MAX_QUEUED_PER_OWNER on the server.",
             passes=True,
         )
     make_room(session, quotas, owner=owner, more_bytes=0)
 
 
 def make_room(session: Session, quotas: Quotas, *, owner: str, more_bytes: int) -> None:
-    """Let `owner` store `more_bytes` more.
+    """Check that `owner` may store `more_bytes` more.
 
     Raises:
-        QuotaExceeded: that would be more than they may store.
+        QuotaExceeded: the limit of stored bytes would be exceeded.
     """
     room = room_left(session, quotas, owner)
     if room is None or quotas.max_stored_bytes is None:
@@ -53,22 +53,22 @@ def make_room(session: Session, quotas: Quotas, *, owner: str, more_bytes: int) 
     stored = quotas.max_stored_bytes - room
     if more_bytes > room or room <= 0:
         raise QuotaExceeded(
-            f"You store {stored:,} bytes, and {more_bytes:,} more would pass the limit of "
+            f"You store {stored:,} bytes, and {more_bytes:,} more would exceed the limit of "
             f"{quotas.max_stored_bytes:,} bytes. Delete uploads, corpora, checkpoints or encoders that you "
-            "no longer need, or have SIGNFORGE_MAX_STORED_BYTES_PER_OWNER raised.",
+            "no longer need, or raise SIGNFORGE_MAX_STORED_BYTES_PER_OWNER on the server.",
             passes=False,
         )
 
 
 def room_left(session: Session, quotas: Quotas, owner: str) -> int | None:
-    """Bytes that `owner` may still store; None where nothing limits them."""
+    """Bytes that `owner` may still store. None without a limit."""
     if quotas.max_stored_bytes is None:
         return None
     return quotas.max_stored_bytes - stored_bytes(session, owner)
 
 
 def count_queued(session: Session, owner: str) -> int:
-    """How many jobs of `owner` wait for a worker."""
+    """Number of queued jobs of `owner`."""
     waiting = select(func.count()).where(JobRow.owner == owner, JobRow.state == State.QUEUED)
     return session.execute(waiting).scalar_one()
 

@@ -1,10 +1,10 @@
-"""What API keys allow. Free of SQLAlchemy, because clients import it."""
+"""Scopes of API keys. Must not import SQLAlchemy, because clients import this module."""
 
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What an API key allows; each one allows what stands before it."""
+    """A scope of an API key. Each scope includes the ones above it."""
 
     READ = "read"
     SUBMIT = "submit"

@@ -1,10 +1,10 @@
-"""The life of a job as one pure table. The docs print it, the ledger obeys it, the tests walk all of it."""
+"""The state machine of jobs: states, reasons, and the table of allowed transitions."""
 
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a job is in its life."""
+    """State of a job."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who may write a transition."""
+    """Process that may write a transition."""
 
     API = "api"
     CLAIM = "claim"
@@ -27,7 +27,7 @@ class Actor(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a job is in its state: a closed list."""
+    """Why a job is in its state, from a closed list."""
 
     USER_ERROR = "user_error"
     DATA_UNUSABLE = "data_unusable"
@@ -71,16 +71,16 @@ TRANSITIONS: dict[tuple[State, State], frozenset[Actor]] = {
     (_S.QUEUED, _S.FAILED): frozenset({_A.REAPER}),
     (_S.PAUSED, _S.FAILED): frozenset({_A.REAPER}),
 }
-"""(from, to) -> who may write it. What is not here cannot happen."""
+"""(from, to) -> actors that may write it. All other transitions are impossible."""
 
 
 def may(actor: Actor, *, origin: State, target: State) -> bool:
-    """Whether `actor` may take a job from `origin` to `target`."""
+    """Whether `actor` may move a job from `origin` to `target`."""
     return actor in TRANSITIONS.get((origin, target), frozenset())
 
 
 def origins(actor: Actor, target: State) -> frozenset[State]:
-    """The states from which `actor` may take a job to `target`."""
+    """The states from which `actor` may move a job to `target`."""
     return frozenset(
         origin for (origin, to), actors in TRANSITIONS.items() if to == target and actor in actors
     )

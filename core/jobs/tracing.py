@@ -1,9 +1,9 @@
-"""OpenTelemetry traces of what happens to a job, where `otel_endpoint` is set.
+"""OpenTelemetry traces of jobs, exported if `otel_endpoint` is set.
 
-Without it OpenTelemetry's own tracer that does nothing takes their place, and its SDK is not imported.
+Without it OpenTelemetry's no-op tracer is used, and its SDK is not imported.
 
-A process has a `Tracing`. Spans of different processes become one trace by W3C Trace Context: each is started
-below a `traceparent` that came from the one before.
+Each process has one `Tracing`. Spans of different processes are linked by W3C Trace Context: each starts
+below the `traceparent` of the previous one.
 """
 
 from collections.abc import Mapping
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 _W3C = TraceContextTextMapPropagator()
 _EXPORT_SECONDS = 3.0
-"""How long a collector that does not answer may hold up the end of a process."""
+"""How long an unresponsive collector may delay the exit of a process."""
 
 
 class Span:
-    """Something that lasts, by OpenTelemetry's own span."""
+    """A span, wrapping OpenTelemetry's."""
 
     def __init__(self, span: OtelSpan) -> None:
         self._span = span
 
     @property
     def trace_parent(self) -> str | None:
-        """What makes another span, of any process, a child of this one; None where nothing is traced."""
+        """The `traceparent` for child spans in any process. None without tracing."""
         return _trace_parent(set_span_in_context(self._span))
 
     def note(self, name: str, **attributes: Any) -> None:
-        """Something happened at this moment."""
+        """Add a span event now."""
         self._span.add_event(name, _named(attributes))
 
     def end(self, *, failed: bool | None = None, message: str = "", **attributes: Any) -> None:
-        """It is over; None if it neither failed nor did what was asked."""
+        """End the span. `failed` sets its status; None leaves the status unset."""
         self._span.set_attributes(_named(attributes))
         if failed is not None:
             self._span.set_status(Status(StatusCode.ERROR, message) if failed else Status(StatusCode.OK))
@@ -49,7 +49,7 @@ class Span:
 
 
 class Tracing:
-    """Makes the spans of one process; without a provider they are OpenTelemetry's that do nothing."""
+    """Creates the spans of one process. Without a provider they are no-op spans."""
 
     def __init__(self, provider: "TracerProvider | None" = None) -> None:
         self._provider = provider
@@ -62,29 +62,29 @@ class Tracing:
         return Span(self._tracer.start_span(name, context=above, start_time=began_ns, attributes=named))
 
     def close(self) -> None:
-        """Send what has ended, or give up after a few seconds."""
+        """Export the ended spans, or give up after a few seconds."""
         if self._provider is not None:
             self._provider.shutdown()
 
 
 UNTRACED = Tracing()
-"""For processes that nobody traces."""
+"""For processes without tracing."""
 
 
 def open_tracing(settings: Settings, process: str) -> Tracing:
-    """What makes the spans of this process.
+    """Return the `Tracing` of this process.
 
     Raises:
-        UserError: there is an endpoint, but OpenTelemetry is not installed.
+        UserError: an endpoint is set, but OpenTelemetry is not installed.
     """
     return Tracing(tracer_provider(settings, process))
 
 
 def tracer_provider(settings: Settings, process: str) -> "TracerProvider | None":
-    """OpenTelemetry's own provider, sending to the settings' endpoint; None if there is none.
+    """OpenTelemetry's provider that exports to the endpoint of the settings. None without an endpoint.
 
     Raises:
-        UserError: there is an endpoint, but OpenTelemetry is not installed.
+        UserError: an endpoint is set, but OpenTelemetry is not installed.
     """
     if not settings.otel_endpoint:
         return None
@@ -106,7 +106,7 @@ def tracer_provider(settings: Settings, process: str) -> "TracerProvider | None"
 
 
 def current_trace_parent() -> str | None:
-    """The `traceparent` of the span that the web framework has open here; None where nothing is traced."""
+    """The `traceparent` of the span that the web framework has open here. None without tracing."""
     return _trace_parent(None)
 
 
@@ -117,5 +117,5 @@ def _trace_parent(context: Context | None) -> str | None:
 
 
 def _named(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes under names of our own; what is not known is left out."""
+    """Attributes with the prefix `signforge.`, without those that are None."""
     return {f"signforge.{name}": value for name, value in attributes.items() if value is not None}

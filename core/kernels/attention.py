@@ -21,7 +21,7 @@ def attention(
     dropout: Dropout | None = None,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "B H T D"]:
-    """Mix values by the softmax of query-key products; a row of dropout is a (clip, head, frame)."""
+    """Return dropout(softmax(q k^T / sqrt(D))) v; a dropout row is a (clip, head, frame)."""
     if dropout is None and native is None:
         return functional.scaled_dot_product_attention(query, key, value)
     scale = query.shape[-1] ** -0.5

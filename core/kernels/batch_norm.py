@@ -1,8 +1,8 @@
-"""Batch norm with statistics of its own for each group of rows, and what always follows it, in one.
+"""Fused batch norm with separate statistics per group: offsets, norm, dropout, residual and ReLU.
 
-y = relu(dropout(norm(x + offsets)) + residual), where offsets, dropout, residual and ReLU are each optional.
-(ReLU before dropout is the same, for masks are not negative.) The backward pass keeps x, y and small tables,
-and draws the mask again.
+y = relu(dropout(norm(x + offsets)) + residual), where offsets, dropout, residual and ReLU are optional.
+(ReLU before dropout is equivalent, because masks are not negative.) The backward pass stores x, y and small
+tables, and recomputes the dropout mask.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Moments:
 
 
 def passes_for(x: Tensor, native: NativeLibrary | None) -> NormPasses:
-    """The kernels where they can, else plain PyTorch."""
+    """Return the native kernels if they support `x`, else plain PyTorch."""
     if runs_natively(x, native):
         assert native is not None
         return NativePasses(native)
@@ -50,9 +50,9 @@ def batch_moments(
     num_ranks: int,
     native: NativeLibrary | None,
 ) -> Moments:
-    """Statistics of `x + offsets` over nodes and rows, of all ranks where `all_reduce` is given.
+    """Compute the statistics of `x + offsets` over nodes and rows, over all ranks if `all_reduce` is given.
 
-    They carry no gradient: `batch_norm` knows by itself that they move with `x`.
+    They have no gradient; the backward pass of `batch_norm` includes their dependence on `x`.
     """
     table, count = offset_table(offsets, x), x.shape[0] * x.shape[2]
     mean, variance = passes_for(x, native).moments(x, table)
@@ -80,12 +80,12 @@ def batch_norm(
     moves: bool = True,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V G R C"]:
-    """Add each node's offsets, normalise by `moments`, drop out, add the residual, rectify.
+    """Add each node's offsets, normalise by `moments`, apply dropout, add the residual, apply ReLU.
 
-    `moves`: the moments are the batch's own, so gradients flow through them; False for running statistics.
+    `moves`: the moments are batch statistics, so gradients flow through them; False for running statistics.
     """
-    ending = NormEpilogue(relu, dropout, residual is not None)
-    work = _Work(passes_for(x, native), eps, ending, all_reduce, moves, moments.count)
+    epilogue = NormEpilogue(relu, dropout, residual is not None)
+    work = _Work(passes_for(x, native), eps, epilogue, all_reduce, moves, moments.count)
     return differentiable(
         _BatchNorm, x, offsets, weight, bias, residual, moments.mean, moments.variance, work
     )
@@ -95,7 +95,7 @@ def batch_norm(
 class _Work:
     passes: NormPasses
     eps: float
-    ending: NormEpilogue
+    epilogue: NormEpilogue
     all_reduce: AllReduce | None
     moves: bool
     count: int
@@ -116,7 +116,7 @@ class _BatchNorm(torch.autograd.Function):
     ) -> Tensor:
         inverse_deviation = (variance + work.eps).rsqrt()
         scale, table = inverse_deviation * weight, offset_table(offsets, x)
-        y = work.passes.forward(x, Affine(table, scale, bias - mean * scale), residual, work.ending)
+        y = work.passes.forward(x, Affine(table, scale, bias - mean * scale), residual, work.epilogue)
         ctx.save_for_backward(x, table, y, mean, inverse_deviation, weight)
         ctx.work, ctx.has_offsets = work, offsets is not None
         return y
@@ -129,7 +129,7 @@ class _BatchNorm(torch.autograd.Function):
         def find(sums: Sums) -> Coefficients:
             return _coefficients(sums, inverse_deviation, weight, work)
 
-        back = work.passes.backward(gradients[0], Saved(x, table, y, mean), find, work.ending)
+        back = work.passes.backward(gradients[0], Saved(x, table, y, mean), find, work.epilogue)
         dbias, dweight = back.sums[0].sum(0), (back.sums[1] * inverse_deviation).sum(0)
         doffsets = work.passes.node_sums(back.dx) if ctx.has_offsets else None
         learned = (dweight.to(weight.dtype), dbias.to(weight.dtype))
@@ -139,7 +139,7 @@ class _BatchNorm(torch.autograd.Function):
 def _coefficients(
     sums: Sums, inverse_deviation: Float[Tensor, "G C"], weight: Float[Tensor, " C"], work: _Work
 ) -> Coefficients:
-    """What the gradient and the centred input are multiplied by, and what is added."""
+    """Return the factors of the gradient and of the centred input, and the constant term."""
     slope = inverse_deviation.double() * weight
     if not work.moves:
         return torch.stack([slope, torch.zeros_like(slope), torch.zeros_like(slope)])

@@ -1,8 +1,8 @@
-"""Dropout without a generator: what is kept is a hash of (seed, row, channel).
+"""Counter-based dropout: the mask is a hash of (seed, row, channel), without generator state.
 
-A row's number counts the rows of a step's whole batch, so a clip's masks depend neither on the step before
-nor on how the batch is spread over devices; that is what makes resume exact. The backward pass draws the same
-mask again instead of keeping it. One 64-bit hash serves four channels, 16 bits each.
+Rows are numbered in the step's whole batch. A clip's masks therefore do not depend on earlier steps or on how
+the batch is divided among devices, which makes resume exact. The backward pass recomputes the mask instead of
+storing it. One 64-bit hash gives four channels, 16 bits each.
 """
 
 import ctypes
@@ -25,9 +25,9 @@ _STEP, _FIRST, _SECOND = (
 
 @dataclass(frozen=True)
 class Dropout:
-    """Dropout with `probability` (to 1/65536) at one place of a network in one pass.
+    """Dropout with `probability` (resolution 1/65536) at one place of a network in one pass.
 
-    `seed` is an int64 scalar tensor; `first_row` the number of the first row in the step's whole batch.
+    `seed` is an int64 scalar tensor. `first_row` is the number of the first row in the step's whole batch.
     """
 
     probability: float
@@ -36,18 +36,18 @@ class Dropout:
 
     @property
     def threshold(self) -> int:
-        """Signed 16-bit lanes below it are dropped."""
+        """Signed 16-bit lanes below this threshold are dropped."""
         return _LOWEST + round(self.probability * _RESOLUTION)
 
     @property
     def scale(self) -> float:
-        """What is kept is multiplied by it, so that the expectation stays."""
+        """Factor of kept values, which preserves the expectation."""
         kept = _RESOLUTION - round(self.probability * _RESOLUTION)
         return _RESOLUTION / kept if kept else 0.0
 
 
 class NativeDropout(NativeStructure):
-    """`Dropout` as the kernels take it."""
+    """`Dropout` as a C structure for the kernels."""
 
     _fields_ = (
         ("seed", ctypes.c_int64),
@@ -58,14 +58,14 @@ class NativeDropout(NativeStructure):
 
     @classmethod
     def of(cls, dropout: Dropout | None) -> "NativeDropout":
-        """Convert; None drops nothing."""
+        """Convert a `Dropout`; None drops nothing."""
         if dropout is None:
             return cls(0, 0, _LOWEST, 1.0)
         return cls(int(dropout.seed), dropout.first_row, dropout.threshold, dropout.scale)
 
 
 def drop(x: Float[Tensor, "V G R C"], dropout: Dropout | None) -> Float[Tensor, "V G R C"]:
-    """Zero what is dropped and scale the rest."""
+    """Set dropped values to zero and scale the rest."""
     if dropout is None:
         return x
     return x * keep_mask(x.shape, dropout, x.dtype) * dropout.scale
@@ -74,10 +74,10 @@ def drop(x: Float[Tensor, "V G R C"], dropout: Dropout | None) -> Float[Tensor, 
 def keep_mask(
     shape: torch.Size, dropout: Dropout, dtype: torch.dtype, *, nodes: slice = slice(None)
 ) -> Float[Tensor, "V G R C"]:
-    """1 for what stays of `nodes`, 0 for the rest.
+    """Return the keep mask of `nodes`: 1 for kept values, 0 for dropped ones.
 
-    Row (v, g, r) has the number ((first_row + r) * G + g) * V + v. The mask is a number, not a truth value,
-    because multiplying by the latter takes a CPU several times as long.
+    Row (v, g, r) has the number ((first_row + r) * G + g) * V + v. The mask is a float, not a bool, because
+    on a CPU multiplication by a bool takes several times as long.
     """
     num_nodes, num_groups, num_rows, num_channels = shape
     device = dropout.seed.device
@@ -90,38 +90,38 @@ def keep_mask(
     per_row = -(-num_channels // _LANES)
     words = (rows * per_row)[..., None] + count(per_row)  # (V, G, R, C/4)
     words = _mixed((words ^ dropout.seed).mul_(_STEP))
-    apart = torch.compiler.is_compiling() and device.type == "cpu"
-    kept = (_kept_apart if apart else _kept)(words, dropout.threshold)  # (V, G, R, C and perhaps some more)
+    opaque = torch.compiler.is_compiling() and device.type == "cpu"
+    kept = (_kept_opaque if opaque else _kept)(words, dropout.threshold)  # (V, G, R, C rounded up to four)
     return kept[..., :num_channels].to(dtype)
 
 
 def _kept(words: Tensor, threshold: int) -> Tensor:
-    """Which 16-bit lanes are not below the threshold; overwrites the words."""
+    """Compare 16-bit lanes with the threshold, in place."""
     return words.view(torch.int16).ge_(threshold)
 
 
 @torch.library.custom_op("signforge::kept", mutates_args=())
-def _kept_apart(words: Tensor, threshold: int) -> Tensor:
-    """The same where a compiler does not look in.
+def _kept_opaque(words: Tensor, threshold: int) -> Tensor:
+    """Compare 16-bit lanes with the threshold, as a custom operator that torch.compile does not inline.
 
-    On a CPU it would put int16 numbers, for which it has no vectors, into the loops that use the mask.
+    On a CPU, inlining would put int16 values into the loops that use the mask and prevent vectorisation.
     """
     lanes = words.view(torch.int16)
     return torch.ge(lanes, threshold, out=torch.empty_like(lanes, dtype=torch.bfloat16))
 
 
-@_kept_apart.register_fake
+@_kept_opaque.register_fake
 def _(words: Tensor, threshold: int) -> Tensor:
     return words.new_empty(*words.shape[:-1], words.shape[-1] * _LANES, dtype=torch.bfloat16)
 
 
 def _mixed(words: Tensor) -> Tensor:
-    """Two rounds of multiplication and exclusive or, as splitmix64 ends; in place."""
+    """Apply the finaliser of splitmix64 (two rounds of multiplication and xor-shift), in place."""
     words.bitwise_xor_(_shifted(words, 30)).mul_(_FIRST)
     words.bitwise_xor_(_shifted(words, 27)).mul_(_SECOND)
     return words.bitwise_xor_(_shifted(words, 31))
 
 
 def _shifted(words: Tensor, bits: int) -> Tensor:
-    """Shift right and fill with zeros, which signed numbers do not do by themselves."""
+    """Logical right shift of signed integers (fills with zeros)."""
     return (words >> bits).bitwise_and_((1 << (64 - bits)) - 1)

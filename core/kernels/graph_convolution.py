@@ -1,8 +1,8 @@
-"""Graph convolution where it is sparse (paper, section III-A; ST-GCN).
+"""Sparse graph convolution (paper, section III-A; ST-GCN).
 
-y_w = sum over partitions k of W_k (sum over v of A^k_vw x_v): neighbours are
-summed before they are multiplied, and a node is multiplied only by the partitions in which it has some. Nodes
-are the outermost axis, so what a node needs lies together.
+y_w = sum over partitions k of W_k (sum over v of A^k_vw x_v). Neighbours are summed before the product, and a
+node is multiplied only by the maps of partitions in which it has neighbours. Nodes are the first axis, so the
+data of a node are contiguous.
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ def graph_convolution(
     *,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "V N D"]:
-    """Mix each node's neighbours by each partition's map, without biases.
+    """Sum each node's neighbours and apply each partition's map, without biases.
 
-    `mixing` is the neighbourhood's own, on the device of `x`.
+    `mixing` is `neighbourhood.mixing()` on the device of `x`.
     """
     if runs_natively(x, native):
         return differentiable(_NativeGraphConvolution, x, maps, neighbourhood, native)
@@ -40,7 +40,7 @@ def graph_convolution(
 
 
 def _merged(maps: Float[Tensor, "K D C"], group: NodeGroup) -> Float[Tensor, "D kC"]:
-    """The maps of a group's partitions side by side, so that one product applies them all."""
+    """Concatenate the maps of a group's partitions, so that one product applies them all."""
     every = maps.unbind(0)
     return torch.cat([every[partition] for partition in group.partitions], dim=1)
 
@@ -66,7 +66,7 @@ class _NativeGraphConvolution(torch.autograd.Function):
         hood: Neighbourhood = ctx.hood
         dy = gradients[0].contiguous()
         _, num_rows, channels = x.shape
-        sums = _gathered(x, hood, ctx.native)  # again, for they are several times as large as x
+        sums = _gathered(x, hood, ctx.native)  # recomputed, because they are several times as large as x
         dmaps = torch.zeros(maps.shape, dtype=torch.float32)
         for group, each in zip(hood.groups, merged, strict=True):
             rows = _rows_of(sums, group, num_rows, channels).flatten(0, 1)  # (n N, k C)
@@ -75,7 +75,7 @@ class _NativeGraphConvolution(torch.autograd.Function):
             for index, partition in enumerate(group.partitions):
                 dmaps[partition] += share[:, index]
             if ctx.needs_input_grad[0]:
-                torch.mm(out, each, out=rows)  # the sums' gradient takes their place
+                torch.mm(out, each, out=rows)  # gradient of the sums, in place
         dx = None
         if ctx.needs_input_grad[0]:
             dx = torch.empty_like(x)
@@ -84,7 +84,7 @@ class _NativeGraphConvolution(torch.autograd.Function):
 
 
 def _gathered(x: Float[Tensor, "V N C"], hood: Neighbourhood, native: NativeLibrary) -> Float[Tensor, " S"]:
-    """Every slot's weighted sum, a node's slots side by side in each row."""
+    """Return every slot's weighted sum; the slots of a node are contiguous in each row."""
     _, num_rows, channels = x.shape
     sums, tables = x.new_empty(len(hood.slots) * num_rows * channels), hood.native
     native.call("neighbours_gather", x.dtype, x, sums, tables.links, tables.sides, num_rows, channels)
@@ -92,6 +92,6 @@ def _gathered(x: Float[Tensor, "V N C"], hood: Neighbourhood, native: NativeLibr
 
 
 def _rows_of(sums: Tensor, group: NodeGroup, num_rows: int, channels: int) -> Float[Tensor, "n N kC"]:
-    """The part of the sums that belongs to a group's nodes."""
+    """Return a view of the sums of a group's nodes."""
     start, size = (slots * num_rows * channels for slots in (group.first_slot, group.num_slots))
     return sums[start : start + size].view(group.last - group.first, num_rows, -1)

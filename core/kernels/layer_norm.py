@@ -1,4 +1,4 @@
-"""Layer norm of a residual and a branch that was dropped out: norm(residual + dropout(branch))."""
+"""Fused layer norm with dropout and residual: norm(residual + dropout(branch))."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ def add_layer_norm(
     dropout: Dropout | None = None,
     native: NativeLibrary | None = None,
 ) -> Float[Tensor, "B T C"]:
-    """Normalise each token; without a residual, the branch alone."""
+    """Normalise each token of `residual + dropout(branch)`; the residual is optional."""
     if runs_natively(branch, native):
         assert native is not None
         return differentiable(_NativeLayerNorm, branch, residual, weight, bias, _Work(native, eps, dropout))

@@ -1,7 +1,7 @@
-"""The native kernels: compiled once for this machine, cached, and called with tensors.
+"""Native CPU kernels: compiles the C++ sources once per machine, caches the library, and calls it.
 
-They are plain C++17 without any library but OpenMP, so building takes seconds and needs nothing but a
-compiler (`c++`, or what CXX says). The file's name holds a digest of sources, compiler and processor.
+The sources are C++17 and need only OpenMP and a compiler (`c++`, or the one in CXX), so a build takes
+seconds. The library's file name contains a digest of sources, compiler and processor.
 """
 
 import ctypes
@@ -27,11 +27,11 @@ _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "
 _BUILD_SECONDS = 300
 _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 MAX_CHANNELS = 8192
-"""Rows that are longer do not fit into the kernels' buffers (`MAX_CHANNELS` in source/elements.h)."""
+"""Longest row that fits into the kernels' buffers (`MAX_CHANNELS` in source/elements.h)."""
 
 
 class NativeLibrary:
-    """The compiled kernels."""
+    """The compiled kernels, loaded with ctypes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,19 +39,19 @@ class NativeLibrary:
             self._functions = ctypes.CDLL(str(path))
         except OSError as error:
             raise KernelError(
-                f"The native kernels cannot be loaded: {error}. Set SIGNFORGE_CACHE_FOLDER to a folder that "
-                "programs may be run from, or run.engine to 'eager' or 'compiled'."
+                f"The native kernels cannot be loaded: {error}. Set SIGNFORGE_CACHE_FOLDER to a folder from "
+                "which programs may be run (not mounted noexec), or run.engine to 'eager' or 'compiled'."
             ) from None
 
     def call(self, kernel: str, dtype: torch.dtype, *arguments: object) -> None:
-        """Call `kernel` for elements of `dtype`; tensors are passed by address and must be contiguous."""
+        """Call `kernel` for elements of `dtype`; tensors must be contiguous and are passed by address."""
         function = getattr(self._functions, f"{kernel}_{_SUFFIXES[dtype]}")
         function.restype = None
         function(*map(_as_c, arguments))
 
 
 class NativeStructure(ctypes.Structure):
-    """A structure that kernels take by value."""
+    """Base class of C structures that kernels take by value."""
 
 
 @cache
@@ -59,7 +59,7 @@ def native_library() -> NativeLibrary:
     """Return this machine's kernels; the first call on a machine compiles them.
 
     Raises:
-        KernelError: there is no compiler, or it fails; the message says how to do without.
+        KernelError: there is no compiler, or compiling fails; the message names another engine.
     """
     compiler = _compiler()
     path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
@@ -69,32 +69,32 @@ def native_library() -> NativeLibrary:
 
 
 def _compiler() -> list[str]:
-    """What starts the C++ compiler, such as `ccache g++`."""
+    """Return the command of the C++ compiler, such as `ccache g++`."""
     named = shlex.split(os.environ.get("CXX", ""))
     found = shutil.which(named[0]) if named else shutil.which("c++") or shutil.which("g++")
     if found is None:
         raise KernelError(
-            f"The native kernels need a C++ compiler; there is no {named[0] if named else 'c++ or g++'}. "
+            f"The native kernels need a C++ compiler; {named[0] if named else 'c++ or g++'} was not found. "
             "Install one, or set run.engine to 'eager' or 'compiled'."
         )
     return [found, *named[1:]]
 
 
 def runs_natively(tensor: Tensor, native: NativeLibrary | None) -> bool:
-    """Whether kernels exist for such a tensor: float32 or bfloat16 on the CPU, rows not too long."""
+    """Whether kernels support this tensor: float32 or bfloat16 on the CPU, rows up to `MAX_CHANNELS`."""
     suits = tensor.device.type == "cpu" and tensor.dtype in _SUFFIXES and tensor.shape[-1] <= MAX_CHANNELS
     return native is not None and suits
 
 
 def cache_folder() -> Path:
-    """Where compiled things are kept: SIGNFORGE_CACHE_FOLDER, or the user's cache folder."""
+    """Return the cache folder of compiled code: SIGNFORGE_CACHE_FOLDER, or the user's cache folder."""
     return Path(
         os.environ.get("SIGNFORGE_CACHE_FOLDER", "").strip() or platformdirs.user_cache_dir("signforge")
     )
 
 
 def _digest(compiler: list[str]) -> str:
-    """What the machine code depends on."""
+    """Return a digest of all that the machine code depends on."""
     digest = hashlib.sha256(" ".join((*compiler, *_FLAGS)).encode())
     command = [*compiler, "--version"]
     digest.update(subprocess.run(command, capture_output=True, check=False, timeout=_BUILD_SECONDS).stdout)
@@ -107,13 +107,13 @@ def _digest(compiler: list[str]) -> str:
 
 
 def processor_name() -> str:
-    """What this processor is called, to its stepping: virtual machines call many different ones alike."""
+    """Return the processor's model and stepping; on virtual machines the model name alone is ambiguous."""
     facts = _processor_facts("model", "cpu family", "stepping", "cache size", "CPU implementer", "CPU part")
     return ", ".join([platform.machine(), *(" ".join(fact.split()).replace(" :", ":") for fact in facts)])
 
 
 def _processor_facts(*names: str) -> list[str]:
-    """What Linux says about the processor under these names; nothing elsewhere."""
+    """Return the lines of /proc/cpuinfo with these names; empty on other systems than Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -122,7 +122,7 @@ def _processor_facts(*names: str) -> list[str]:
 
 
 def _compile(compiler: list[str], path: Path) -> None:
-    """Compile beside the final place and rename, so that processes that build at once do no harm."""
+    """Compile into a temporary folder and rename, so that concurrent builds are safe."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -134,12 +134,12 @@ def _compile(compiler: list[str], path: Path) -> None:
     except subprocess.CalledProcessError as error:
         raise KernelError(
             f"{shlex.join(compiler)} could not compile the native kernels; set run.engine to 'eager' or "
-            f"'compiled' to do without. It said: {error.stderr.decode(errors='replace')[-500:]}"
+            f"'compiled' to run without them. Its output: {error.stderr.decode(errors='replace')[-500:]}"
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KernelError(
             f"The native kernels could not be built in {path.parent}: {error}. Set SIGNFORGE_CACHE_FOLDER to "
-            "a folder that can be written, or run.engine to 'eager' or 'compiled'."
+            "a writable folder, or set run.engine to 'eager' or 'compiled'."
         ) from None
 
 

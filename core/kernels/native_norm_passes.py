@@ -1,4 +1,4 @@
-"""The passes of a batch norm as kernels."""
+"""Batch-norm passes by the native kernels (`NormPasses`)."""
 
 import ctypes
 from dataclasses import dataclass
@@ -22,26 +22,26 @@ class NativePasses:
     library: NativeLibrary
 
     def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """See `NormPasses`. From sums of differences to each group's first row, which keeps them small."""
+        """See `NormPasses`. Sums differences from each group's first row, for numerical accuracy."""
         sums = torch.zeros(2, x.shape[1], x.shape[3], dtype=torch.float64)
         self.library.call("batch_norm_moments", x.dtype, x, offsets, sums, _Shape(*x.shape))
         shift, square = sums / (x.shape[0] * x.shape[2])
         return x[0, :, 0].double() + offsets[0] + shift, (square - shift.square()).clamp(min=0)
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: NormEpilogue) -> Tensor:
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, epilogue: NormEpilogue) -> Tensor:
         """See `NormPasses`."""
         y = torch.empty_like(x)
         read = (x, *(each.contiguous() for each in affine), _contiguous(residual))
-        self.library.call("batch_norm_forward", x.dtype, *read, y, *self._settings(x, ending))
+        self.library.call("batch_norm_forward", x.dtype, *read, y, *self._settings(x, epilogue))
         return y
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: NormEpilogue) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, epilogue: NormEpilogue) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
-        read, settings = (dy.contiguous(), y, x, offsets, mean), self._settings(x, ending)
+        read, settings = (dy.contiguous(), y, x, offsets, mean), self._settings(x, epilogue)
         sums = torch.zeros(2, *mean.shape, dtype=torch.float64)
         self.library.call("batch_norm_backward_sums", x.dtype, *read, sums, *settings)
-        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if ending.residual else None
+        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if epilogue.residual else None
         written = (find(sums).float().contiguous(), dx, dresidual)
         self.library.call("batch_norm_backward", x.dtype, *read, *written, *settings)
         return Backward(dx, dresidual, sums)
@@ -59,14 +59,14 @@ class NativePasses:
         if offsets is None and residual is None and not relu:
             return x
         ones, zeros = torch.ones(x.shape[1], x.shape[3]), torch.zeros(x.shape[1], x.shape[3])
-        affine, ending = (
+        affine, epilogue = (
             Affine(offset_table(offsets, x), ones, zeros),
             NormEpilogue(relu, None, residual is not None),
         )
-        return self.forward(x, affine, residual, ending)
+        return self.forward(x, affine, residual, epilogue)
 
-    def _settings(self, x: Tensor, ending: NormEpilogue) -> tuple[_Shape, NativeDropout, bool]:
-        return _Shape(*x.shape), NativeDropout.of(ending.dropout), ending.relu
+    def _settings(self, x: Tensor, epilogue: NormEpilogue) -> tuple[_Shape, NativeDropout, bool]:
+        return _Shape(*x.shape), NativeDropout.of(epilogue.dropout), epilogue.relu
 
 
 def _contiguous(tensor: Tensor | None) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Which nodes are linked: the entries of an adjacency that are not zero, as graph convolutions take them."""
+"""Sparse form of an adjacency matrix: its non-zero entries, as used by graph convolutions."""
 
 import ctypes
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Slot:
     node: int
     partition: int
     neighbours: tuple[tuple[int, float], ...]
-    """(node, weight)."""
+    """Pairs (node, weight)."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class NodeGroup:
 
     @property
     def num_slots(self) -> int:
-        """Slots of all its nodes."""
+        """Number of slots of all nodes of the group."""
         return (self.last - self.first) * len(self.partitions)
 
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """The entries of an adjacency (K, V, V) that are not zero; (k, v, w) weighs what v gives to w."""
+    """The non-zero entries of an adjacency (K, V, V); entry (k, v, w) is the weight of v in w's sum."""
 
     num_nodes: int
     slots: tuple[Slot, ...]
@@ -48,7 +48,7 @@ class Neighbourhood:
 
     @classmethod
     def of(cls, adjacency: Float[Tensor, "K V V"]) -> "Neighbourhood":
-        """Read an adjacency; slots are ordered by node, then by partition."""
+        """Convert an adjacency; slots are ordered by node, then by partition."""
         entries = adjacency.tolist()
         num_partitions, num_nodes, _ = adjacency.shape
         sums = (
@@ -60,7 +60,7 @@ class Neighbourhood:
         return cls(num_nodes, slots, tuple(_groups(slots, num_nodes)))
 
     def mixing(self) -> Float[Tensor, "S V"]:
-        """What each node weighs in each slot: all slots' sums are this matrix times the nodes."""
+        """Return the weight of each node in each slot; slot sums are this matrix times the nodes."""
         matrix = torch.zeros(len(self.slots), self.num_nodes)
         for row, slot in zip(matrix, self.slots, strict=True):
             for node, weight in slot.neighbours:
@@ -69,11 +69,11 @@ class Neighbourhood:
 
     @cached_property
     def native(self) -> "NativeTables":
-        """The same as the kernels take it."""
+        """C tables of this neighbourhood for the kernels."""
         return NativeTables(self)
 
     def __deepcopy__(self, _: object) -> "Neighbourhood":
-        return self  # nothing of it changes, and the kernels' tables hold addresses
+        return self  # it is immutable, and the kernels' tables contain addresses
 
 
 def _groups(slots: tuple[Slot, ...], num_nodes: int) -> Iterator[NodeGroup]:
@@ -100,7 +100,7 @@ class _Sides(NativeStructure):
 
 
 class NativeTables:
-    """Slots, the slots that read each node, and where each node's sums lie; owns the tables' memory."""
+    """C tables of slots, of the slots that read each node, and of sum positions; owns the memory."""
 
     def __init__(self, neighbourhood: Neighbourhood) -> None:
         slots = neighbourhood.slots

@@ -1,4 +1,4 @@
-"""The passes of a batch norm in plain PyTorch: the specification of the kernels, and the fallback."""
+"""Batch-norm passes in plain PyTorch: reference for the native kernels, and fallback."""
 
 import torch
 from jaxtyping import Float
@@ -8,17 +8,17 @@ from core.kernels.dropout import Dropout, keep_mask
 from core.kernels.norm_passes import Affine, Backward, FindCoefficients, NormEpilogue, Saved, wide
 
 _SLAB = 1 << 19
-"""Elements of a slab, about: 2 MiB of float32."""
+"""Approximate number of elements of a slab: 2 MiB of float32."""
 
 
 class PlainPasses:
-    """The specification: any device, and float64 too.
+    """Reference implementation for any device, also in float64.
 
-    It goes slab by slab, some nodes at a time, so that what lies between stays in a processor's cache.
+    It works on slabs of a few nodes, so that intermediate results stay in the CPU cache.
     """
 
     def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """See `NormPasses`. From sums of differences to each group's first row, which keeps them small."""
+        """See `NormPasses`. Sums differences from each group's first row, for numerical accuracy."""
         pivot = x[0, :, 0] + offsets[0]  # (G, C)
         moves = (offsets[:, None] - pivot)[:, :, None]  # (V, G, 1, C)
         sums = x.new_zeros(2, *pivot.shape, dtype=torch.float64)
@@ -28,38 +28,40 @@ class PlainPasses:
         shift, square = sums / (x.shape[0] * x.shape[2])
         return pivot + shift, (square - shift.square()).clamp(min=0)
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, ending: NormEpilogue) -> Tensor:
-        """See `NormPasses`. Offsets, shift and the scale of dropout are taken together beforehand."""
+    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, epilogue: NormEpilogue) -> Tensor:
+        """See `NormPasses`. Offsets, shift and the scale of dropout are combined in advance."""
         offsets, scale, shift = affine
-        shifts = (offsets[:, None] * scale + shift)[:, :, None] * ending.scale  # (V, G, 1, C)
-        scales = scale[:, None] * ending.scale  # (G, 1, C)
+        shifts = (offsets[:, None] * scale + shift)[:, :, None] * epilogue.scale  # (V, G, 1, C)
+        scales = scale[:, None] * epilogue.scale  # (G, 1, C)
         done = torch.empty_like(x)
         for nodes in _slabs(x):
             y = x[nodes].to(offsets.dtype, copy=True).mul_(scales).add_(shifts[nodes])
-            _drop_in_place(y, ending.dropout, x.shape, nodes)
+            _drop_in_place(y, epilogue.dropout, x.shape, nodes)
             if residual is not None:
                 y.add_(residual[nodes])
-            done[nodes] = y.relu_() if ending.relu else y
+            done[nodes] = y.relu_() if epilogue.relu else y
         return done
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, ending: NormEpilogue) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, epilogue: NormEpilogue) -> Backward:
         """See `NormPasses`."""
         x, offsets, y, mean = saved
         moves = (offsets[:, None] - mean)[:, :, None]  # (V, G, 1, C)
         sums = x.new_zeros(2, *mean.shape, dtype=torch.float64)
-        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if ending.residual else None
+        dx, dresidual = torch.empty_like(x), torch.empty_like(x) if epilogue.residual else None
         gradients = []
         for nodes in _slabs(x):
-            through = torch.ops.aten.threshold_backward(dy[nodes], y[nodes], 0) if ending.relu else dy[nodes]
+            through = (
+                torch.ops.aten.threshold_backward(dy[nodes], y[nodes], 0) if epilogue.relu else dy[nodes]
+            )
             if dresidual is not None:
                 dresidual[nodes] = through
             gradient = through.to(offsets.dtype, copy=True)
-            _drop_in_place(gradient, ending.dropout, x.shape, nodes)
+            _drop_in_place(gradient, epilogue.dropout, x.shape, nodes)
             centred = x[nodes].to(offsets.dtype, copy=True).add_(moves[nodes])
-            sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))]) * ending.scale
+            sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))]) * epilogue.scale
             gradients.append(gradient)
         slope, slant, level = find(sums).to(offsets.dtype)[:, :, None]  # (G, 1, C)
-        slope, levels = slope * ending.scale, moves * slant + level
+        slope, levels = slope * epilogue.scale, moves * slant + level
         for nodes, gradient in zip(_slabs(x), gradients, strict=True):
             dx[nodes] = gradient.mul_(slope).addcmul_(x[nodes].to(offsets.dtype), slant).add_(levels[nodes])
         return Backward(dx, dresidual, sums)
@@ -78,18 +80,18 @@ class PlainPasses:
 
 
 def _slabs(x: Float[Tensor, "V G R C"]) -> list[slice]:
-    """Nodes handled together: as many as fit into a CPU's cache, all where a kernel takes them all."""
+    """Return slices of nodes: as many as fit into a CPU's cache; all on other devices or when compiling."""
     whole = x.device.type != "cpu" or torch.compiler.is_compiling()
     at_once = len(x) if whole else max(1, _SLAB // x[0].numel())
     return [slice(first, first + at_once) for first in range(0, len(x), at_once)]
 
 
 def _drop_in_place(y: Tensor, dropout: Dropout | None, shape: torch.Size, nodes: slice) -> None:
-    """Zero what is dropped of a slab of something of `shape`, without scaling the rest."""
+    """Set dropped values of a slab to zero without scaling the rest; `shape` is that of the whole tensor."""
     if dropout is not None:
         y.mul_(keep_mask(shape, dropout, y.dtype, nodes=nodes))
 
 
 def _total(x: Float[Tensor, "V G R C"]) -> Float[Tensor, "G C"]:
-    """The sum over nodes and rows; one axis at a time is ten times as fast as both at once."""
+    """Sum over nodes and rows; one axis at a time is ten times as fast as both at once."""
     return x.sum(2).sum(0)

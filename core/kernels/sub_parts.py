@@ -1,4 +1,4 @@
-"""The maximum over the nodes of each sub-part: from joints to fingers, from fingers to a hand."""
+"""Max pooling over the nodes of each sub-part: from joints to fingers, from fingers to a hand."""
 
 import ctypes
 from functools import cache
@@ -12,13 +12,13 @@ from core.kernels.autograd import differentiable
 from core.kernels.library import NativeLibrary, NativeStructure, runs_natively
 
 SubParts = tuple[tuple[int, ...], ...]
-"""The nodes of each sub-part; a node belongs to exactly one."""
+"""The nodes of each sub-part; a node belongs to exactly one sub-part."""
 
 
 def pool_sub_parts(
     x: Float[Tensor, "V *N C"], sub_parts: SubParts, *, native: NativeLibrary | None = None
 ) -> Float[Tensor, "S *N C"]:
-    """Take each channel's maximum over each sub-part's nodes; of equal ones the first gets the gradient."""
+    """Return each channel's maximum over each sub-part's nodes; in a tie the first node gets the gradient."""
     assert sorted(node for part in sub_parts for node in part) == list(range(len(x)))
     if runs_natively(x, native):
         return differentiable(_NativePooling, x, sub_parts, native)
@@ -32,7 +32,7 @@ class _SubParts(NativeStructure):
 
 @cache
 def _tables(sub_parts: SubParts) -> tuple[_SubParts, tuple[Tensor, Tensor]]:
-    """The kernel's form, and the tensors that own its memory."""
+    """Return the C structure, and the tensors that own its memory."""
     starts = torch.tensor([sum(map(len, sub_parts[:i])) for i in range(len(sub_parts) + 1)])
     nodes = torch.tensor([node for part in sub_parts for node in part])
     return _SubParts(len(sub_parts), starts.data_ptr(), nodes.data_ptr()), (starts, nodes)

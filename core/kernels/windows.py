@@ -1,4 +1,4 @@
-"""Windows of neighbouring frames side by side, so that a temporal convolution is one product."""
+"""Unfolds frames into windows (im2col), so that a temporal convolution is one matrix product."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from core.kernels.library import NativeLibrary, runs_natively
 def frame_windows(
     frames: Float[Tensor, "B T C"], size: int, *, native: NativeLibrary | None = None
 ) -> Float[Tensor, "B T S"]:
-    """Return S = size * C: frames t - size // 2 to t + size // 2 of each t; zeros beyond the clip."""
-    assert size % 2 == 1, "a window has a middle"
+    """Concatenate frames t - size // 2 to t + size // 2 for each t, with zero padding; S = size * C."""
+    assert size % 2 == 1, "the window size must be odd"
     if runs_natively(frames, native):
         return differentiable(_NativeWindows, frames, size, native)
     num_frames, reach = frames.shape[1], size // 2

@@ -1,8 +1,8 @@
-"""Memory allocation of training processes, chosen by environment variables when they start.
+"""Tunes glibc's memory allocator for training processes, by environment variables set at their start.
 
-A step makes and frees hundreds of large tensors. glibc gives each back to the system at once and takes fresh
-pages for the next, which the kernel must clear one by one. Told to keep them and to use huge pages, it does
-not (docs/explanation/performance.md has what that gains).
+A step allocates and frees hundreds of large tensors. By default glibc returns each to the system and then
+requests new pages, which the kernel must clear. With these settings glibc keeps freed memory and uses huge
+pages (gain: docs/explanation/performance.md).
 """
 
 import os
@@ -18,9 +18,9 @@ _TUNABLES = {
 
 
 def tuned_environment() -> dict[str, str]:
-    """What to add to this process' environment for a training process.
+    """Return the environment variables to add for a training process.
 
-    Empty where the C library is not glibc, another allocator is preloaded, or the user tunes glibc.
+    Empty if the C library is not glibc, another allocator is preloaded, or the user tunes glibc.
     """
     if not _is_glibc() or "GLIBC_TUNABLES" in os.environ or "LD_PRELOAD" in os.environ:
         return {}
@@ -28,7 +28,7 @@ def tuned_environment() -> dict[str, str]:
 
 
 def allocation() -> str:
-    """How this process allocates, for people."""
+    """Describe the allocator settings of this process, for a log message."""
     if _is_glibc() and os.environ.get("GLIBC_TUNABLES") == _tunables():
         return "kept between steps (glibc tuned)"
     return "allocated as the system's settings say"

@@ -1,4 +1,4 @@
-"""What this process may use by its control group (cgroup), and whether that ran out: cores and memory."""
+"""Resource limits of this process from its control group (cgroup): CPU quota and out-of-memory kills."""
 
 import math
 import os
@@ -9,15 +9,15 @@ _OWN = Path("/proc/self/cgroup")
 
 
 def available_cores(*, cgroup: Path = _CGROUP) -> int:
-    """Cores that the scheduler and the container's quota leave to this process, at least one."""
+    """Return the number of cores available by CPU affinity and the container's quota, at least one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, _quota(cgroup)))
 
 
 def out_of_memory_kills(*, cgroup: Path = _CGROUP, own: Path = _OWN) -> int:
-    """How many processes of our control group (version 2) were killed so far; 0 where nobody counts.
+    """Return the number of out-of-memory kills in our control group (version 2); 0 if not available.
 
-    A program that was killed by SIGKILL while this number rose ran out of memory.
+    If this number rises while a program is killed by SIGKILL, the program ran out of memory.
     """
     try:
         group = own.read_text().strip().rpartition("::")[2].lstrip("/")
@@ -29,7 +29,7 @@ def out_of_memory_kills(*, cgroup: Path = _CGROUP, own: Path = _OWN) -> int:
 
 
 def _quota(cgroup: Path) -> int:
-    """Whole cores worth of time that `cpu.max` (version 2) or `cpu.cfs_quota_us` (version 1) grants."""
+    """Return the CPU quota in whole cores, from `cpu.max` (version 2) or `cpu.cfs_quota_us` (version 1)."""
     try:
         if (cgroup / "cpu.max").exists():
             quota, period = (cgroup / "cpu.max").read_text().split()

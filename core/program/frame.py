@@ -1,7 +1,7 @@
-"""How a program of the science starts, reports and ends.
+"""Command-line entry point shared by all job programs: options, signals, events, exit codes.
 
-`python -m core.training.pretrain --spec FILE --out DIR` and its siblings share this. With `--events` the
-program writes JSON lines on standard output for a supervisor; without, lines for a person.
+`python -m core.training.pretrain --spec FILE --out DIR` and the other programs use it. With `--events` a
+program writes JSON lines to standard output for a supervisor, otherwise readable lines.
 """
 
 import argparse
@@ -26,7 +26,7 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_STOPPED = 75
-"""Asked to stop, state saved; run it again to go on (EX_TEMPFAIL)."""
+"""Stopped on request with its state saved; run it again to resume (EX_TEMPFAIL)."""
 
 
 SpecT = TypeVar("SpecT", bound=BaseModel)
@@ -34,19 +34,19 @@ SpecT = TypeVar("SpecT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Launch(Generic[SpecT]):
-    """What a program is given: its specification, where to write, and a checkpoint to go on from."""
+    """Arguments of a program: specification, output folder, and a checkpoint to resume from."""
 
     spec: SpecT
     out: Path
     resume: Path | None
     observer: Observer
     keep_all: bool = False
-    """Delete no old checkpoints: whoever reads the events does."""
+    """Do not delete old checkpoints; the supervisor does."""
 
 
 Run = Callable[[Launch[SpecT]], Mapping[str, object] | None]
-"""A program's body: does the work and returns its result, which must fit into JSON; None where another
-process of the same run returns it."""
+"""Main function of a program: does the work and returns a JSON-serialisable result; None if another process
+of the same run returns it."""
 
 
 def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | None = None) -> int:
@@ -72,14 +72,13 @@ def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | 
 
 
 def finish(code: int) -> NoReturn:
-    """End this process now, with all that was registered for its end done and all output written.
+    """End this process immediately, after atexit handlers have run and output is flushed.
 
-    The interpreter would take apart everything that PyTorch loaded first, for a third of a second, in which
-    whoever cancelled the job waits.
+    A normal exit would unload PyTorch first, which takes a third of a second and delays a cancellation.
     """
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # nobody reads any more
+        with contextlib.suppress(OSError):  # the reader has closed the pipe
             stream.flush()
     os._exit(code)
 
@@ -96,16 +95,16 @@ def read_spec(path: Path, spec_type: type[SpecT]) -> SpecT:
         raise SpecError(f"Cannot read the specification {path}: {error.strerror}.") from None
     except ValidationError as error:
         faults = " ".join(map(fault_sentence, error.errors()))
-        raise SpecError(f"The specification {path} does not fit. {faults}") from None
+        raise SpecError(f"The specification {path} is invalid. {faults}") from None
 
 
 def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(run.__doc__ or "").splitlines()[0])
     parser.add_argument("--spec", type=Path, required=True, help="JSON file with the specification")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
-    parser.add_argument("--resume", type=Path, help="checkpoint folder to go on from")
-    parser.add_argument("--journal", type=Path, help="file to write the events to as well")
-    parser.add_argument("--keep-all-checkpoints", action="store_true", help="delete no old checkpoints")
+    parser.add_argument("--resume", type=Path, help="checkpoint folder to resume from")
+    parser.add_argument("--journal", type=Path, help="also write the events to this file")
+    parser.add_argument("--keep-all-checkpoints", action="store_true", help="do not delete old checkpoints")
     parser.add_argument("--events", action="store_true", help="write JSON lines for a supervisor")
     return parser
 
@@ -123,13 +122,13 @@ def _report(observer: JsonLinesObserver, error: Exception) -> int:
 
 
 def _as_ours(error: Exception) -> Exception:
-    """A full disk speaks through many libraries; give it one name."""
+    """Convert a disk-full error of any library to StorageError."""
     if is_disk_full(error):
         return StorageError(f"The disk is full: {error}. Free some space, then retry the job.")
     return error
 
 
 def _reason_of(error: Exception) -> str:
-    """`out_of_memory` for what PyTorch and Python raise when memory is short, else `internal_error`."""
+    """Return `out_of_memory` for memory errors of PyTorch and Python, else `internal_error`."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return "out_of_memory" if named else "internal_error"

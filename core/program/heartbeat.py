@@ -1,7 +1,7 @@
-"""Heartbeats: long work shows that it is alive, and stops when it is asked to.
+"""Heartbeats: report that long work is alive, and stop it on request.
 
-A worker ends a program that says nothing for a while, and a cancelled one must stop soon. So a long loop
-calls `stop_if_requested`, or is given a `Heartbeat` to call.
+A worker ends a program that writes no event for some time, and a cancelled program must stop soon. A long
+loop therefore calls `stop_if_requested`, or a `Heartbeat` that it is given.
 """
 
 from collections.abc import Callable
@@ -10,21 +10,23 @@ from core.errors import Stopped
 from core.program.observer import Observer
 
 Heartbeat = Callable[[], None]
-"""Called again and again during long work, to show life and to raise `Stopped` when asked to stop."""
+"""Call it repeatedly during long work: it reports progress and raises `Stopped` on a stop request."""
 
 
 def stop_if_requested(observer: Observer, *, doing: str) -> None:
-    """Stop work that has saved nothing to go on from; `doing` names it, such as `importing`.
+    """Stop work that has no checkpoint; `doing` names it, such as `importing`.
 
     Raises:
         Stopped: the observer asked to stop.
     """
     if observer.should_stop():
-        raise Stopped(f"Stopped while {doing}; nothing was written. The job starts afresh when run again.")
+        raise Stopped(
+            f"Stopped while {doing}; nothing was written. The job starts from the beginning when run again."
+        )
 
 
 def heartbeat(observer: Observer, *, doing: str, num_done: int = 0) -> Heartbeat:
-    """A heartbeat for the middle of a step: `num_done` steps of the phase are done, as before.
+    """Return a heartbeat for use within a step; it reports `num_done` finished steps of the phase.
 
     The heartbeat raises `Stopped` when the observer asks to stop.
     """

@@ -3,8 +3,8 @@
     python -m core.program.lifeline PARENT_PROCESS_ID MODULE [ARGUMENT ...]
     python -m core.program.lifeline --exec --signal SIGTERM PARENT_PROCESS_ID PROGRAM [ARGUMENT ...]
 
-The new process ties itself to its parent and then becomes the module or the program. The child asks for this
-itself when it starts, so nothing runs between fork and exec in a parent that has threads.
+The new process sets its parent-death signal and then runs the module or the program. The child does this
+itself, so that nothing runs between fork and exec in a parent with threads.
 """
 
 import argparse
@@ -22,23 +22,24 @@ _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 
 
 def tied_module(module: str, *arguments: str) -> list[str]:
-    """The command that runs a Python module, killed when this process, its parent, ends."""
+    """Return the command that runs a Python module which is killed when this process, its parent, ends."""
     return [sys.executable, "-m", "core.program.lifeline", str(os.getpid()), module, *arguments]
 
 
 def tied_program(program: str, *arguments: str) -> list[str]:
-    """The command that runs a program by its path, asked to stop (SIGTERM) when this process ends.
+    """Return the command that runs a program by its path; it gets SIGTERM when this process ends.
 
-    Only Linux ties it; elsewhere it outlives a parent that is killed.
+    This works on Linux only; elsewhere the program outlives a parent that is killed.
     """
     own = ("--exec", "--signal", "SIGTERM", str(os.getpid()))
     return [sys.executable, "-m", "core.program.lifeline", *own, program, *arguments]
 
 
 def die_with_parent(number: signal.Signals, *, parent: int) -> None:
-    """Have this process receive `number` when its parent, process `parent`, ends, even if it already has.
+    """Send this process signal `number` when its parent, process `parent`, ends or has already ended.
 
-    The request is tied to the parent's thread that started this process; start from a main thread.
+    On Linux the signal is sent when the parent's thread that started this process ends: start it from the
+    main thread.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
@@ -50,17 +51,17 @@ def die_with_parent(number: signal.Signals, *, parent: int) -> None:
 
 
 def die_with_input(number: signal.Signals) -> None:
-    """Have this process receive `number` when its standard input closes, where the system has no prctl."""
+    """Send this process signal `number` when its standard input closes, on systems without prctl."""
     if sys.platform != "linux":
         threading.Thread(target=_await_end_of_input, args=(number,), daemon=True).start()
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Tie this process to its parent, then become the module or the program."""
+    """Tie this process to its parent, then run the module or the program."""
     options = _parser().parse_args(arguments)
     die_with_parent(options.signal, parent=options.parent)
     if options.exec:
-        _become(options.name, options.arguments)
+        _exec(options.name, options.arguments)
     die_with_input(options.signal)
     sys.argv = [options.name, *options.arguments]
     runpy.run_module(options.name, run_name="__main__", alter_sys=True)
@@ -76,12 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _become(program: str, arguments: Sequence[str]) -> NoReturn:
-    """Replace this process, which keeps its tie; signals are handled as in a process that a shell starts."""
+def _exec(program: str, arguments: Sequence[str]) -> NoReturn:
+    """Replace this process, keeping its parent-death signal; restore the default signal handlers first."""
     for name in _IGNORED_BY_PYTHON:
         signal.signal(signal.Signals[name], signal.SIG_DFL)
     try:
-        os.execv(program, [program, *arguments])  # noqa: S606 - that is its purpose
+        os.execv(program, [program, *arguments])  # noqa: S606 - exec without a shell is intended
     except OSError as error:
         sys.exit(f"Cannot start {program}: {error.strerror}.")
 

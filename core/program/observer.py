@@ -1,8 +1,8 @@
-"""The seam between a program of the science and whoever watches it.
+"""Progress events and stop requests: the interface between a job program and its supervisor.
 
-A program (import, pretrain, evaluate) tells an `Observer` what happens and asks it whether to stop.
-`SilentObserver` is for notebooks and tests, `JsonLinesObserver` for a supervisor at the other end of a
-pipe, `ConsoleObserver` for a person.
+A program (import, pretrain, evaluate) reports events to an `Observer` and asks it whether to stop.
+`SilentObserver` is for notebooks and tests, `JsonLinesObserver` for a supervisor that reads a pipe,
+`ConsoleObserver` for terminals.
 """
 
 import contextlib
@@ -15,57 +15,57 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 
 @runtime_checkable
 class Observer(Protocol):
-    """What a program says while it runs, and the one thing it asks."""
+    """Receives the events of a running program, and answers whether to stop."""
 
     def on_phase(self, phase: str, *, total_steps: int) -> None:
-        """A new phase begins, such as `reading` or `training`, of `total_steps` steps."""
+        """Report the start of a phase, such as `reading` or `training`, of `total_steps` steps."""
 
     def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """`step` steps of this phase are done; `metrics` are this step's numbers (may be empty)."""
+        """Report that `step` steps of this phase are done; `metrics` are of this step (may be empty)."""
 
     def on_checkpoint(self, checkpoint: Path, *, step: int) -> None:
-        """A complete checkpoint folder lies at `checkpoint`."""
+        """Report a complete checkpoint folder at `checkpoint`."""
 
     def on_log(self, message: str) -> None:
-        """A sentence for a person."""
+        """Report a message for the user."""
 
     def should_stop(self) -> bool:
         """Whether to save and stop at this step boundary."""
 
 
 class SilentObserver:
-    """Says nothing, never stops."""
+    """Ignores all events and never stops the program."""
 
     def on_phase(self, phase: str, *, total_steps: int) -> None:
-        """Ignore it."""
+        """Ignore the event."""
 
     def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Ignore it."""
+        """Ignore the event."""
 
     def on_checkpoint(self, checkpoint: Path, *, step: int) -> None:
-        """Ignore it."""
+        """Ignore the event."""
 
     def on_log(self, message: str) -> None:
-        """Ignore it."""
+        """Ignore the event."""
 
     def should_stop(self) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
 
 class StopSwitch:
-    """Remembers that somebody asked to stop; a signal handler throws it."""
+    """Stop flag, set by a signal handler."""
 
     def __init__(self) -> None:
         self.thrown = False
 
     def throw(self, *_: object) -> None:
-        """Ask to stop (usable as a signal handler)."""
+        """Set the flag (usable as a signal handler)."""
         self.thrown = True
 
 
 class JsonLinesObserver:
-    """Writes each event as one JSON object a line, the protocol `worker.attempt.reporter` reads."""
+    """Writes each event as a line with a JSON object, the protocol that `worker.attempt.reporter` reads."""
 
     def __init__(self, stream: "TextIO | Journaled", switch: StopSwitch) -> None:
         self._stream = stream
@@ -88,19 +88,19 @@ class JsonLinesObserver:
         self.write("log", message=message)
 
     def should_stop(self) -> bool:
-        """Whether the switch was thrown."""
+        """Whether the stop flag is set."""
         return self._switch.thrown
 
     def write(self, event: str, **fields: object) -> None:
-        """Write one event and push it out at once."""
+        """Write one event and flush it."""
         self._stream.write(json.dumps({"event": event, **fields}) + "\n")
         self._stream.flush()
 
 
 class Journaled(io.TextIOBase):
-    """A stream whose lines also go into a file, first: whoever reads the stream may die before it has.
+    """A stream that also writes its lines to a journal file, before the stream: its reader may crash.
 
-    A file that cannot be written, say on a full disk, costs its lines and nothing else.
+    If the file cannot be written, for example on a full disk, its lines are lost and the stream continues.
     """
 
     def __init__(self, stream: TextIO, journal: Path) -> None:
@@ -116,18 +116,18 @@ class Journaled(io.TextIOBase):
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """Push out what the stream holds."""
+        """Flush the stream."""
         self._stream.flush()
 
     def close(self) -> None:
-        """Close the file; the stream is its owner's."""
+        """Close the file; the stream stays open, because its owner closes it."""
         with contextlib.suppress(OSError):
             self._file.close()
         super().close()
 
 
 def parse_event(line: str) -> dict[str, Any] | None:
-    """The event that a `JsonLinesObserver` wrote as this line; None for what some library printed."""
+    """Parse a line of a `JsonLinesObserver` to its event; None for other output, such as of a library."""
     with contextlib.suppress(ValueError):
         event = json.loads(line)
         if isinstance(event, dict) and isinstance(event.get("event"), str):
@@ -136,7 +136,7 @@ def parse_event(line: str) -> dict[str, Any] | None:
 
 
 class ConsoleObserver(JsonLinesObserver):
-    """Writes each event as a line a person can read."""
+    """Writes each event as a human-readable line."""
 
     def write(self, event: str, **fields: object) -> None:
         """Write one event as `event  name=value ...`."""

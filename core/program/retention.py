@@ -1,4 +1,4 @@
-"""Which checkpoints of a run are kept: one rule, for a program on its own and for the service; torch-free."""
+"""Checkpoint retention policy, shared by programs and the service. This module does not import torch."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,19 +7,19 @@ from core.specs.run import RunConfig
 
 
 class Candidate(NamedTuple):
-    """A checkpoint that may have to go."""
+    """A checkpoint that may be deleted."""
 
     step: int
     value: float | None = None
-    """Of the number that `keep_best` names, at this step or the last one before it that has it."""
+    """Value of the metric of `keep_best`, at this step or the last earlier one that has it."""
     pinned: bool = False
 
 
 def superfluous(candidates: Sequence[Candidate], run: RunConfig) -> list[int]:
-    """Indices of the checkpoints that nobody asked to keep, of those given in the order of their making.
+    """Return the indices of checkpoints to delete; candidates are in order of creation.
 
     Kept are the newest `keep_checkpoints`, those of every `keep_every_steps`th step, the best one by
-    `keep_best`, and whatever is pinned; of one step made twice, the newer.
+    `keep_best`, and pinned ones. Of two checkpoints of one step, the newer is kept.
     """
     newest_of_step = {candidate.step: index for index, candidate in enumerate(candidates)}
     kept = set(range(len(candidates))[-run.keep_checkpoints :])
@@ -32,13 +32,13 @@ def superfluous(candidates: Sequence[Candidate], run: RunConfig) -> list[int]:
 
 
 def is_better(name: str, value: float, than: float) -> bool:
-    """Whether one value of a number beats another: losses are better when lower, all else when higher."""
+    """Whether one value of a metric is better: lower for losses, higher for all others."""
     lower = "loss" in name or name.startswith(("instance/", "consistency/", "transfer"))
     return value < than if lower else value > than
 
 
 def _best(candidates: Sequence[Candidate], name: str | None) -> int | None:
-    """The newest of equals, since the newest is the one that goes on."""
+    """Return the index of the best candidate; of equal ones the newest."""
     best: int | None = None
     for index, candidate in enumerate(candidates):
         if name is None or candidate.value is None:

@@ -1,4 +1,4 @@
-"""A fault that pydantic found, as a sentence for a person: which field, what is wrong, which value it has."""
+"""Formats a pydantic validation error as one sentence: the field, what is wrong, and the value it has."""
 
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,15 @@ from typing import Any
 _VALUE = reprlib.Repr()
 _VALUE.maxstring = _VALUE.maxother = 80
 _WITHOUT_VALUE = ("missing", "json_invalid")
-"""Kinds of faults whose value is the whole document."""
+"""Error types whose value is the whole document, so that showing it would not help."""
 _PREFIX = "Value error, "
-"""What pydantic writes before the message of a ValueError that a validator raised."""
+"""Pydantic puts this before the message of a ValueError that a validator raised."""
 
 
 def fault_sentence(found: Mapping[str, Any], *, at: str | None = None) -> str:
-    """A fault (an item of `ValidationError.errors()`), such as `/seed: Input should be ... (got -1).`
+    """Format an item of `ValidationError.errors()`, such as `/seed: Input should be ... (got -1).`
 
-    `at` says which field it is; without it that is the fault's JSON pointer.
+    `at` names the field; the default is the error's JSON pointer.
     """
     place = json_pointer(found["loc"]) if at is None else at
     message = str(found["msg"]).removeprefix(_PREFIX).rstrip(".")
@@ -24,12 +24,12 @@ def fault_sentence(found: Mapping[str, Any], *, at: str | None = None) -> str:
 
 
 def json_pointer(path: Sequence[str | int]) -> str:
-    """The JSON pointer (RFC 6901) of a field; empty for the whole document."""
+    """Return the JSON pointer (RFC 6901) of a field; empty for the whole document."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def _shown_value(found: Mapping[str, Any]) -> str:
-    """A fault of several fields together has all of them as its value, which would hide the message."""
+    """Return the value in parentheses; empty for objects, whose many fields would hide the message."""
     value = found.get("input")
     is_plain = isinstance(value, str | int | float | list | tuple | None)
     return f" (got {_VALUE.repr(value)})" if is_plain and found["type"] not in _WITHOUT_VALUE else ""

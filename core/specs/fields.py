@@ -1,4 +1,4 @@
-"""Types of fields, and the frozen, closed model, of which every configuration and specification is made."""
+"""Field types and the base model of all configurations and specifications."""
 
 import re
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 Real = Annotated[float, Strict()]
 Whole = Annotated[int, Strict()]
-"""Numbers and switches are not guessed: `"5"` and `true` are no 5."""
+"""Numbers and switches are strict: `"5"` and `true` are not accepted for 5."""
 Fraction = Annotated[Real, Field(ge=0, le=1)]
 ProperFraction = Annotated[Real, Field(gt=0, lt=1)]
-"""One that leaves something on both sides."""
+"""A fraction strictly between 0 and 1."""
 Positive = Annotated[Whole, Field(ge=1)]
 Position = Annotated[Whole, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
@@ -21,12 +21,12 @@ _UNFIT_FOR_FILES = r"\x00-\x1f/\\"
 
 
 def _checked_file_name(name: object) -> object:
-    """Say of a name what the pattern would refuse without naming it."""
+    """Reject forbidden characters with a message that lists them; a pattern's message does not."""
     unfit = sorted(set(re.findall(f"[{_UNFIT_FOR_FILES}]", name))) if isinstance(name, str) else []
     if unfit:
         raise ValueError(
-            "a name may have no slashes and no control characters, and this has "
-            f"{', '.join(map(repr, unfit))}; leave them out, or write '-' instead"
+            "a name must not contain slashes or control characters, but this one contains "
+            f"{', '.join(map(repr, unfit))}; remove them, or write '-' instead"
         )
     return name
 
@@ -36,7 +36,7 @@ FileName = Annotated[
     Field(min_length=1, max_length=200, pattern=f"^[^{_UNFIT_FOR_FILES}]+$"),
     BeforeValidator(_checked_file_name),
 ]
-"""A name that may become part of a file's: no slashes and no control characters."""
+"""A name that may become part of a file name: no slashes and no control characters."""
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Switch = Annotated[bool, Strict()]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -44,7 +44,7 @@ EngineName = Literal["auto", "eager", "compiled", "native"]
 
 
 class Closed(BaseModel):
-    """A frozen model that refuses unknown fields."""
+    """A frozen pydantic model that rejects unknown fields."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -57,14 +57,14 @@ class Closed(BaseModel):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Marks a field that changes views at random; at `off` it changes nothing."""
+    """Marks a field that controls a random change of views; with the value `off` there is no change."""
 
     off: float
 
 
 @dataclass(frozen=True)
 class NotAugmentation:
-    """Marks a field of a view that by itself changes nothing at random."""
+    """Marks a field of views that by itself controls no random change."""
 
 
 NOT_AUGMENTATION = NotAugmentation()

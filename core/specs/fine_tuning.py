@@ -1,4 +1,4 @@
-"""What fine-tuning an encoder with labels consists of: frozen, closed, torch-free.
+"""Configuration of supervised fine-tuning. This module does not import torch.
 
 The defaults are those of the paper's released code (section IV-B). The paper's text says 60 epochs and a sum
 of predictions: `{"num_epochs": 60, "merge": "sum_of_predictions"}`.
@@ -13,48 +13,52 @@ from core.specs.pretraining import OptimiserConfig, ViewConfig
 
 
 class FineTuneConfig(Closed):
-    """Training of both streams' encoders, each with a linear classifier on its fused feature."""
+    """Fine-tuning of each stream's encoder with a linear classifier on its fused feature."""
 
     streams: Literal["all", "joint", "motion"] = "all"
-    """Which streams are trained and asked: both, or one alone."""
+    """Streams that are trained and used for prediction: both, or one alone."""
     merge: Literal["mean_of_logits", "sum_of_predictions"] = "mean_of_logits"
-    """How two streams become one answer. `mean_of_logits` (released code): one cross-entropy, on the mean of
-    the logits; `sum_of_predictions` (paper): each stream has its own, and class probabilities are summed."""
+    """How the predictions of two streams are combined. `mean_of_logits` (released code): one cross-entropy
+    loss on the mean of the logits. `sum_of_predictions` (paper): one loss per stream; the class
+    probabilities are summed."""
     num_epochs: Positive = 80
-    """Passes over the labelled train clips."""
+    """Number of passes over the labelled training clips."""
     batch_size: Positive = 64
-    """Clips per step; all there are where there are fewer. An epoch's last, incomplete batch is left out."""
+    """Clips per step; with fewer clips than this, a step takes all of them. The last, incomplete batch of an
+    epoch is dropped."""
     learning_rate: Annotated[Real, Field(gt=0)] = 0.01
     """Learning rate before the first milestone."""
     sgd_momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.9
-    """Momentum of the optimiser."""
+    """Momentum of SGD."""
     weight_decay: Annotated[Real, Field(ge=0)] = 0.0
     """L2 penalty."""
     milestones: tuple[Positive, ...] = (50, 70)
     """Epochs at which the learning rate is multiplied by `decay`."""
     decay: Annotated[Real, Field(gt=0, le=1)] = 0.1
-    """Factor at each milestone."""
+    """Factor applied to the learning rate at each milestone."""
     crop_fraction_min: Annotated[Real, Field(gt=0, le=1)] = 0.5
-    """Least share of a clip's frames that a temporal crop keeps; the largest is all of them."""
+    """Smallest fraction of a clip's frames that a temporal crop keeps; the largest is 1."""
     min_crop_frames: Positive = 64
-    """A crop keeps at least this many frames, where the clip has them."""
+    """A temporal crop keeps at least this many frames, if the clip has them."""
     hand_swap_probability: Fraction = 0.5
-    """How often right and left hand change places. (Two fair draws in a row, as the released code makes for
-    all benchmarks but WLASL, are one fair draw.)"""
+    """Probability of swapping right and left hand. (For all benchmarks except WLASL the released code draws
+    twice with probability 0.5, which is equivalent to one draw with 0.5.)"""
     checkpoint_every_epochs: Positive = 10
-    """Epochs between checkpoints; one is also saved when the job is asked to stop."""
+    """Epochs between checkpoints. A checkpoint is also saved when the job is asked to stop."""
     choose_epoch: Switch = True
-    """Where the corpus has a split `val` and it is not trained on, keep the epoch that scores best there;
-    otherwise, or where there is none, the last."""
+    """Select the epoch with the best score on the split `val`. Without a `val` split, with `train_on_val`, or
+    if this is off, the last epoch is used."""
 
     @model_validator(mode="after")
     def _milestones_ascend(self) -> Self:
         if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f"milestones {list(self.milestones)} do not ascend; order them")
+            raise ValueError(
+                f"milestones {list(self.milestones)} must be in ascending order, each once; sort them"
+            )
         return self
 
     def optimiser(self) -> OptimiserConfig:
-        """The optimiser and its schedule, as pretraining describes them."""
+        """Return the optimiser and its schedule as an `OptimiserConfig`."""
         return OptimiserConfig(
             learning_rate=self.learning_rate,
             sgd_momentum=self.sgd_momentum,
@@ -64,9 +68,9 @@ class FineTuneConfig(Closed):
         )
 
     def views(self, pretrained: ViewConfig) -> ViewConfig:
-        """How training clips are cut: of augmentations only the crop and the hand swap of fine-tuning.
+        """Return the view settings of training clips: only the crop and the hand swap are random.
 
-        Views are as long as the encoder is used to.
+        Views have the length that the encoder was pretrained with.
         """
         return pretrained.without_augmentation().model_copy(
             update={

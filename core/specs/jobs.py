@@ -1,4 +1,4 @@
-"""Job specifications: one frozen, closed, torch-free type per kind of job.
+"""Job specifications: one frozen pydantic model per kind of job. This module does not import torch.
 
 The same object is the HTTP body, the job record and, resolved, the checkpoint's metadata. What the service
 does with each kind is declared in `core/jobs/kinds.py`.
@@ -42,12 +42,12 @@ SourceFormat = Literal[
     "dsta_slr",
     "uni_sign",
 ]
-"""The layouts that an import can read (docs/reference/formats.md)."""
+"""The source formats that an import can read (docs/reference/formats.md)."""
 
 WantedFormat = Literal["auto", SourceFormat]
-"""A layout that a source must have; `auto` looks and decides."""
+"""The format a source must have; `auto` detects it."""
 
-# Choices that the command line offers too; the fields that take them explain them.
+# Choices that are also command-line options; the fields of these types explain them.
 SplitBy = Literal["given", "signer", "session", "random"]
 ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
 Features = Literal["encoder", "untrained", "keypoints"]
@@ -57,7 +57,7 @@ AuditedFolds = Literal[Folds, "random"]
 
 
 class JobSpec(Closed):
-    """What a job is asked to do; each kind of job has a subclass with its own `kind`."""
+    """Base class of job specifications; each kind of job has a subclass with its own `kind`."""
 
     kind: str
 
@@ -66,24 +66,24 @@ class SplitConfig(Closed):
     """How clips are divided into train and test."""
 
     by: SplitBy = "given"
-    """`given`: as the source says (all `train` where it says nothing); `signer`, `session`: whole signers
-    or sessions go to test; `random`: stratified by label."""
+    """`given`: the split in the source, or all `train` if the source has none. `signer`, `session`: whole
+    signers or sessions are held out for test. `random`: random clips, stratified by label."""
     test: tuple[Name, ...] = ()
-    """Signers or sessions that go to test, by name."""
+    """Names of the signers or sessions in the test split."""
     test_fraction: ProperFraction = 0.2
-    """Share that goes to test where `test` is empty."""
+    """Fraction that is drawn for the test split if `test` is empty."""
     seed: Seed = 0
-    """Seed of the draw."""
+    """Random seed of the draw."""
     allow_overlap: Switch = False
-    """Accept a split with one signer or one clip on both sides. Scores on it are inflated; a random split
-    of a corpus with named signers always has this, and is refused without it."""
+    """Accept a split in which a signer or a clip is in both train and test. Scores on such a split are
+    inflated. A random split of a corpus with named signers always overlaps, so it needs this option."""
 
     @model_validator(mode="after")
     def _test_is_of_signers_or_sessions(self) -> Self:
         if self.test and self.by not in ("signer", "session"):
             raise ValueError(
-                f"split.test (--test) names {', '.join(map(repr, self.test))}, but split.by (--split-by) is "
-                f"{self.by!r}; set it to 'signer' or 'session', or leave split.test empty"
+                f"split.test (--test) is {', '.join(map(repr, self.test))}, but split.by (--split-by) is "
+                f"{self.by!r}; set split.by to 'signer' or 'session', or leave split.test empty"
             )
         return self
 
@@ -97,94 +97,95 @@ class ImportSpec(JobSpec):
     source: Reference
     """An upload's id (`upl_...`), or a file or folder below a configured corpus root."""
     format: WantedFormat = "auto"
-    """How the source is laid out; `auto` looks and decides."""
+    """Format of the source; `auto` detects it."""
     profile: ProfileName | None = None
-    """Whose confidence thresholds normalisation uses; without it those of the benchmark that the source is
-    from, and of WLASL where it is from none."""
+    """Benchmark whose confidence thresholds are used for normalisation. The default is the benchmark of the
+    source, or WLASL if the source is not a benchmark."""
     image_width: Positive | None = None
-    """Frame width in pixels, where the source does not say."""
+    """Frame width in pixels, if the source does not state it."""
     image_height: Positive | None = None
-    """Frame height in pixels, where the source does not say."""
+    """Frame height in pixels, if the source does not state it."""
     override_image_size: Switch = False
-    """For benchmarks: use `image_width` and `image_height` even where the source states another size, as
-    loaders with a hard-coded size do."""
+    """For benchmarks: use `image_width` and `image_height` even if the source states another size, as loaders
+    with a hard-coded size do."""
     benchmark_classes: Positive | None = None
-    """For benchmarks: only the first so many classes (WLASL 100, 300, 1000; MS-ASL 100, 200, 500)."""
+    """For benchmarks: import only the first N classes (WLASL 100, 300, 1000; MS-ASL 100, 200, 500)."""
     exclude_clips: tuple[Name, ...] = ()
-    """For benchmarks: clips to leave out, by name."""
+    """For benchmarks: names of clips to exclude."""
     exclude_train_positions: tuple[Position, ...] = ()
-    """For benchmarks: clips to leave out, by their place in the training list of the chosen classes; the
-    first is at 0."""
+    """For benchmarks: clips to exclude, by their index in the training list of the selected classes, counted
+    from 0."""
     drop_last_frame: Switch = False
-    """For benchmarks: leave out each video's last frame, as loaders do that count frames one short."""
+    """For benchmarks: drop the last frame of each video. Some loaders do so because they count one frame too
+    few."""
     unmirror_frames: Switch = False
-    """The frames were mirrored before keypoints were looked for: undo it. x becomes width - x, and left and
-    right hands and arms exchange their names."""
+    """Undo the mirroring of frames that were flipped before pose estimation: x becomes width - x, and left
+    and right hands and arms are swapped."""
     split: SplitConfig = SplitConfig()
-    """Division into train and test."""
+    """Train/test split."""
 
     @model_validator(mode="after")
     def _a_whole_frame_size(self) -> Self:
         sides = {"width": self.image_width, "height": self.image_height}
         missing = [f"image_{side} (--image-{side})" for side, pixels in sides.items() if pixels is None]
         if len(missing) == 1:
-            raise ValueError(f"{missing[0]} is missing; give both sides of the frame, or neither")
+            raise ValueError(f"{missing[0]} is missing; give both width and height, or neither")
         if missing and self.override_image_size:
             raise ValueError(
                 f"override_image_size (--override-image-size) needs {' and '.join(missing)}; give both, or "
-                "leave it out"
+                "omit override_image_size"
             )
         if min(self.image_width or 2, self.image_height or 2) < 2:
             raise ValueError(
-                f"a frame of {self.image_width} x {self.image_height} pixels is below 2 x 2; give its true "
-                "size"
+                f"the frame size {self.image_width} x {self.image_height} pixels is below 2 x 2; give the "
+                "true size"
             )
         return self
 
 
 class ImportEncoderSpec(JobSpec):
-    """Make an encoder of a checkpoint that the paper's released code wrote."""
+    """Convert a checkpoint of the paper's released code into an encoder."""
 
     kind: Literal["import_encoder"] = "import_encoder"
     name: FileName
-    """Name of the encoder to make, without slashes; names get versions."""
+    """Name of the new encoder, without slashes. A name that exists gets a new version."""
     source: Reference
-    """An upload's id (`upl_...`), or a file below a configured corpus root. Its weights are read; nothing in
-    it is run."""
+    """An upload's id (`upl_...`), or a file below a configured corpus root. Only weights are read; no code in
+    the file is run."""
 
 
 class ClipSelection(Closed):
     """Which clips of a corpus to use."""
 
     splits: tuple[Name, ...] = ()
-    """Only these splits; empty means all."""
+    """Use only these splits; empty means all."""
     signers: tuple[Name, ...] = ()
-    """Only these signers; empty means all."""
+    """Use only these signers; empty means all."""
     exclude_signers: tuple[Name, ...] = ()
-    """Not these signers."""
+    """Exclude these signers."""
     exclude_labels: tuple[Name, ...] = ()
-    """Not these glosses."""
+    """Exclude these glosses."""
 
 
 class PretrainSpec(JobSpec):
-    """Pretrain an encoder on a corpus; labels are not looked at."""
+    """Pretrain an encoder on a corpus, without labels."""
 
     kind: Literal["pretrain"] = "pretrain"
     name: FileName = "encoder"
-    """Name of the encoder to make, without slashes; names get versions."""
+    """Name of the new encoder, without slashes. A name that exists gets a new version."""
     corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     recipe: Name = "stc"
     """A recipe's name (see `/v1/recipes`)."""
     overrides: dict[str, Any] = Field(default_factory=dict)
-    """Fields of the recipe to change, nested as in `PretrainConfig`: `{"run": {"seed": 1}}`."""
+    """Recipe fields to override, nested as in `PretrainConfig`: `{"run": {"seed": 1}}`."""
     clips: ClipSelection = ClipSelection(splits=("train",))
-    """Clips to learn from."""
+    """Clips to train on."""
 
 
 class EvaluateSpec(JobSpec):
-    """Score features on a labelled corpus with a probe that changes nothing but itself, or fine-tune a copy
-    of the encoder on it (docs/reference/protocols.md)."""
+    """Evaluate features on a labelled corpus: with a probe on the frozen encoder, or by fine-tuning a copy of
+    it (docs/reference/protocols.md)."""
 
     kind: Literal["evaluate"] = "evaluate"
     corpus: Reference
@@ -192,55 +193,61 @@ class EvaluateSpec(JobSpec):
     encoder: Reference | None = None
     """An encoder's id (`enc_...`) or name; without the service, a path. Not needed for `keypoints`."""
     features: Features = "encoder"
-    """`encoder`: its features; `untrained`: those of the same network with fresh weights; `keypoints`: the
-    resampled pose itself. The latter two are baselines."""
+    """`encoder`: features of the encoder. `untrained`: features of the same network with random weights.
+    `keypoints`: the resampled pose itself. The latter two are baselines."""
     protocol: Protocol = "knn"
-    """`knn`: weighted k-nearest neighbours; `linear`: logistic regression on frozen features; `retrieval`:
-    each test clip searches the train clips for its own gloss (recall at 1, 5, 10; mean average precision);
-    `fine_tune`: a copy of the whole encoder is trained with a classifier, anew for each fold and seed."""
+    """`knn`: weighted k-nearest neighbours. `linear`: linear probe (logistic regression on frozen features).
+    `retrieval`: each test clip is a query for train clips of its gloss (recall at 1, 5, 10; mean average
+    precision). `fine_tune`: a copy of the whole encoder is trained with a classifier, from the start for each
+    fold and seed."""
     folds: Folds = "split"
-    """`split`: fit on `train`, score on `test`; the others leave one signer or session out in turn."""
+    """`split`: fit on `train`, score on `test`. `each_signer`, `each_session`: leave-one-out
+    cross-validation over signers or sessions."""
     clips: ClipSelection = ClipSelection()
-    """Clips that take part."""
+    """Clips to evaluate with."""
     test_corpus: Reference | None = None
-    """Another corpus to score on (id or name; without the service, a path): fitted on `clips`, scored on
-    `test_clips`, on the glosses that both corpora name alike. For folds `split` only."""
+    """Another corpus to score on (id or name; without the service, a path). The probe is fitted on `clips`
+    and scored on `test_clips`, on the glosses with the same name in both corpora. Only with folds `split`."""
     test_clips: ClipSelection = ClipSelection()
     """Clips of `test_corpus` to score on."""
     train_on_val: Switch = False
     """With folds `split`: also fit on the split `val`, as some benchmarks' published protocols do. Otherwise
-    fine-tuning chooses its epoch there, and the other protocols leave it aside."""
+    fine-tuning selects its epoch on `val`, and the other protocols do not use it."""
     allow_identical_clips: Switch = False
-    """Score although the same clip stands on two sides; such scores are inflated. Refused without it."""
+    """Accept folds in which two of train, val and test contain an identical clip. Scores on such folds are
+    inflated. Without this option the job is rejected."""
     label_fraction: Annotated[Real, Field(gt=0, le=1)] = 1.0
-    """Share of each gloss' fitting clips whose labels are used (also of `val`), drawn by seed."""
+    """Fraction of labels to use: drawn from the training clips of each gloss (also from `val`), by `seed`."""
     labels_per_gloss: Positive | None = None
-    """Use the labels of so many fitting clips of each gloss instead, or of all where it has fewer."""
+    """Number of training clips per gloss whose labels are used, instead of `label_fraction`. A gloss with
+    fewer clips uses all of them."""
     every_gloss: Switch = True
-    """A `label_fraction` leaves each gloss at least one clip. Off, rare glosses may have none."""
+    """With `label_fraction`, keep at least one clip of each gloss. If off, rare glosses may have none."""
     num_seeds: Annotated[Whole, Field(ge=1, le=100)] = 1
-    """Repeat with `seed`, `seed` + 1 and so on, and report means and deviations."""
+    """Number of repetitions, with `seed`, `seed` + 1 and so on; means and standard deviations are
+    reported."""
     fine_tune: FineTuneConfig = FineTuneConfig()
-    """For the protocol `fine_tune`."""
+    """Settings of the protocol `fine_tune`."""
     num_neighbours: Positive = 20
-    """Neighbours of the kNN protocol."""
+    """Number of neighbours (k) of the kNN protocol."""
     temperature: Annotated[Real, Field(gt=0)] = 0.07
-    """Weight of a neighbour is exp(similarity / temperature)."""
+    """Temperature of the kNN protocol: the weight of a neighbour is exp(similarity / temperature)."""
     l2_penalty: Annotated[Real, Field(ge=0)] = 1e-3
-    """Penalty on the linear probe's weights (mean-loss convention)."""
+    """L2 penalty on the linear probe's weights (mean-loss convention)."""
     seed: Seed = 0
-    """Seed of the untrained network, of the choice of labels, and of fine-tuning."""
+    """Random seed of the untrained network, of the choice of labels, and of fine-tuning."""
     precision: Precision = "fp32"
-    """Of the encoder's products; `bf16` is faster where the device multiplies it, and moves features by about
-    a hundredth. `auto` takes it there."""
+    """Precision of the encoder's matrix products. `bf16` is faster on devices with bf16 instructions and
+    changes features by about 0.01. `auto` uses bf16 on such devices if the network is wide enough to gain."""
     engine: EngineName = "auto"
-    """How the encoder is computed: see `run.engine` of a recipe."""
+    """Implementation that computes the encoder: see `run.engine` of a recipe."""
 
     @model_validator(mode="after")
     def _an_encoder_where_one_is_needed(self) -> Self:
         if self.features != "keypoints" and self.encoder is None:
             raise ValueError(
-                f"features {self.features!r} need `encoder`; name one, or set features to 'keypoints'"
+                f"features {self.features!r} need `encoder`, which is missing; set it, or set features to "
+                "'keypoints'"
             )
         return self
 
@@ -248,47 +255,51 @@ class EvaluateSpec(JobSpec):
     def _fits_together(self) -> Self:
         if self.protocol == "fine_tune" and self.features == "keypoints":
             raise ValueError(
-                "protocol 'fine_tune' trains a network; set features to 'encoder', or to 'untrained' to "
-                "train from scratch"
+                "protocol 'fine_tune' trains a network, but features is 'keypoints'; set features to "
+                "'encoder', or to 'untrained' to train from scratch"
             )
         if self.label_fraction < 1 and self.labels_per_gloss is not None:
-            raise ValueError("label_fraction and labels_per_gloss exclude each other; set one of them")
+            raise ValueError("label_fraction and labels_per_gloss cannot be combined; set only one of them")
         if self.num_seeds > 1 and not self.draws:
             raise ValueError(
-                f"num_seeds is {self.num_seeds}, but nothing here is drawn, so every seed gives the same; "
-                "set it to 1 (bootstrap intervals are there all the same), or use fewer labels"
+                f"num_seeds is {self.num_seeds}, but this evaluation draws nothing at random, so every seed "
+                "gives the same scores; set num_seeds to 1 (bootstrap intervals are reported anyway), or use "
+                "fewer labels"
             )
         if self.folds != "split" and (self.test_corpus is not None or self.train_on_val):
             field = "train_on_val" if self.test_corpus is None else "test_corpus"
-            raise ValueError(f"{field} is for folds 'split', these are {self.folds!r}; change one of them")
+            raise ValueError(f"{field} needs folds 'split', but folds is {self.folds!r}; change one of them")
         if self.test_corpus is None and self.test_clips != ClipSelection():
-            raise ValueError("test_clips chooses clips of test_corpus; name one, or leave it out")
+            raise ValueError(
+                "test_clips selects clips of test_corpus, which is missing; set it, or omit test_clips"
+            )
         return self
 
     @property
     def draws(self) -> bool:
-        """Whether the seed plays a part."""
+        """Whether the evaluation depends on the seed."""
         fewer_labels = self.label_fraction < 1 or self.labels_per_gloss is not None
         return self.protocol == "fine_tune" or self.features == "untrained" or fewer_labels
 
 
 class LeakAuditSpec(JobSpec):
-    """Look for what makes scores on a corpus better than they are: copies, shared signers, posture."""
+    """Check a corpus for data leakage that inflates scores: copies, shared signers, posture."""
 
     kind: Literal["leak_audit"] = "leak_audit"
     corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     folds: AuditedFolds = "split"
-    """What stands on the two sides: `split`: the corpus' splits, every two of them; `each_signer` and
-    `each_session`: one left out in turn, and the others; `random`: what a random split would do."""
+    """The sets of clips to compare. `split`: every pair of the corpus' splits. `each_signer`,
+    `each_session`: each signer or session against the others. `random`: the two sides of a random split."""
     test_fraction: ProperFraction = 0.2
-    """Share of clips that a random split tests."""
+    """Fraction of clips in the test side of a random split."""
     clips: ClipSelection = ClipSelection()
-    """Clips that take part."""
+    """Clips to audit."""
     copy_distance: Annotated[Real, Field(ge=0)] = 0.06
-    """Two clips are one recording up to this distance of their points, laid over one another, in spreads
-    of their part. Noise of half a percent of the image gives 0.05, another take 0.07 or more."""
+    """Distance threshold below which two clips count as copies of one recording: root mean square distance of
+    the aligned points, divided by the spread of their body part. Noise of 0.5 % of the image gives 0.05,
+    another take 0.07 or more."""
     probe_glosses: Annotated[Whole, Field(ge=2)] = 100
-    """Of more glosses, so many are drawn to probe posture on."""
+    """Largest number of glosses to probe posture on; of more, this many are drawn at random."""
     seed: Seed = 0
-    """Seed of the random split and of what is drawn."""
+    """Random seed of the random split and of the glosses to probe."""

@@ -1,4 +1,4 @@
-"""What a pretraining run consists of: frozen, closed, torch-free.
+"""Configuration of pretraining: views, encoder, losses and optimiser. This module does not import torch.
 
 The docstring under a field is its OpenAPI description. Defaults are those of the paper's released training
 code, that is, of the recipe `stc`.
@@ -23,63 +23,64 @@ from core.specs.run import RunConfig
 
 
 class ViewConfig(Closed):
-    """How a view (an augmented copy) of a clip is drawn (paper, section III-B)."""
+    """Augmentation: how a view (an augmented copy) of a clip is drawn (paper, section III-B)."""
 
-    # Every field is marked `Augmentation` or `NOT_AUGMENTATION`, which `without_augmentation` goes by.
+    # Every field is marked `Augmentation` or `NOT_AUGMENTATION`; `without_augmentation` reads the marks.
     num_frames: Annotated[Positive, NOT_AUGMENTATION] = 64
-    """Frames of a view after the temporal resize."""
+    """Number of frames of a view, after the temporal resize."""
     max_source_frames: Annotated[Positive, NOT_AUGMENTATION] = 300
-    """Frames of a clip beyond this are not looked at."""
+    """Only this many frames from the start of a clip are used."""
     crop_fraction_min: Annotated[Real, Field(gt=0, le=1), Augmentation(off=1.0)] = 0.1
-    """Least share of a clip's frames that a temporal crop keeps."""
+    """Smallest fraction of a clip's frames that a temporal crop keeps."""
     crop_fraction_max: Annotated[Real, Field(gt=0, le=1), Augmentation(off=1.0)] = 1.0
-    """Largest share of a clip's frames that a temporal crop keeps."""
+    """Largest fraction of a clip's frames that a temporal crop keeps."""
     min_crop_frames: Annotated[Positive, NOT_AUGMENTATION] = 32
-    """A crop keeps at least this many frames, where the clip has them."""
+    """A temporal crop keeps at least this many frames, if the clip has them."""
     spatial_probability: Annotated[Fraction, Augmentation(off=0.0)] = 1.0
-    """How often a view gets a spatial augmentation at all."""
+    """Probability that a view gets joint corruption or a shear."""
     occlusion_probability: Annotated[Fraction, NOT_AUGMENTATION] = 0.5
-    """How often the spatial augmentation is joint corruption; otherwise it is a shear."""
+    """Probability that this spatial augmentation is joint corruption; otherwise it is a shear."""
     num_occluded_joints: Annotated[Whole, Field(ge=0, le=49), NOT_AUGMENTATION] = 25
-    """Joints corrupted together, for the whole view."""
+    """Number of corrupted joints; they are the same in all frames of a view."""
     occlusion_zero_probability: Annotated[Fraction, NOT_AUGMENTATION] = 0.5
-    """How often corrupted joints are zeroed; otherwise a random matrix multiplies them."""
+    """Probability that corrupted joints are set to zero; otherwise they are multiplied by a random matrix."""
     occlusion_matrix_range: Annotated[Real, Field(ge=0), NOT_AUGMENTATION] = 1.0
-    """That matrix's entries are uniform in plus or minus this."""
+    """Entries of that matrix are uniform in plus or minus this."""
     shear_range: Annotated[Real, Field(ge=0), NOT_AUGMENTATION] = 1.0
     """Shear coefficients are uniform in plus or minus this."""
     rotation_range: Annotated[Real, Field(ge=0), Augmentation(off=0.0)] = 0.0
-    """Every view is turned by an angle uniform in plus or minus this, in radians. The paper's text says that
-    views are rotated; the released code turns none."""
+    """Every view is rotated by an angle uniform in plus or minus this, in radians. The paper's text describes
+    rotation; the released code does not rotate."""
     scale_range: Annotated[Real, Field(ge=0, lt=1), Augmentation(off=0.0)] = 0.0
-    """Every view is scaled by a factor uniform in 1 plus or minus this. As for rotation."""
+    """Every view is scaled by a factor uniform in 1 plus or minus this. The paper's text describes scaling;
+    the released code does not scale."""
     parts_move_apart: Annotated[Switch, NOT_AUGMENTATION] = False
-    """Each hand and the trunk draw a rotation and a scale of their own, instead of one for all."""
+    """Each hand and the trunk draw their own rotation and scale, instead of one for all."""
     spatial_centre: Annotated[Literal["corner", "centre"], NOT_AUGMENTATION] = "corner"
-    """What stays in its place when points are multiplied by matrices: the corner of the image and of a hand's
-    crop, as in the released code, or their centre. Missing and zeroed joints are at (0, 0) either way."""
+    """Fixed point of spatial augmentations: the corner of the image and of a hand's crop, as in the released
+    code, or their centre. Missing and zeroed joints are at (0, 0) in both cases."""
     hand_swap_probability: Annotated[Fraction, Augmentation(off=0.0)] = 0.5
-    """How often right and left hand change places."""
+    """Probability of swapping right and left hand."""
     hand_swap_mirrors_trunk: Annotated[Switch, NOT_AUGMENTATION] = False
-    """A swap also mirrors the trunk, which makes a left-handed signer of a right-handed one. The released
-    code leaves the trunk as it is."""
+    """A hand swap also mirrors the trunk, so that a right-handed signer becomes a left-handed one. The
+    released code does not change the trunk."""
     trunk_scale_range: Annotated[Real, Field(ge=0, lt=1), Augmentation(off=0.0)] = 0.0
     """The trunk is scaled about the image centre by a factor uniform in 1 plus or minus this. Not in the
-    paper: it hides who is signing where, which would otherwise tell two clips apart too easily."""
+    paper. It hides the signer's size and position, which would make clips too easy to distinguish."""
     trunk_shift_range: Annotated[Real, Field(ge=0), Augmentation(off=0.0)] = 0.0
-    """The trunk is shifted by this share of the image at most, along each axis. Not in the paper."""
+    """The trunk is shifted along each axis by at most this fraction of the image. Not in the paper."""
 
     @model_validator(mode="after")
     def _crop_range_is_ordered(self) -> Self:
         if self.crop_fraction_min > self.crop_fraction_max:
             raise ValueError(
-                f"crop_fraction_min {self.crop_fraction_min} is above "
-                f"crop_fraction_max {self.crop_fraction_max}"
+                f"crop_fraction_min {self.crop_fraction_min} is above crop_fraction_max "
+                f"{self.crop_fraction_max}; lower crop_fraction_min, or raise crop_fraction_max"
             )
         return self
 
     def without_augmentation(self) -> "ViewConfig":
-        """The same views with nothing drawn: whole clips, points where they are, hands as they are."""
+        """Return the same settings with every random augmentation turned off."""
         fields = type(self).model_fields.items()
         marks = [(name, mark) for name, field in fields for mark in field.metadata]
         off = {name: mark.off for name, mark in marks if isinstance(mark, Augmentation)}
@@ -87,51 +88,53 @@ class ViewConfig(Closed):
 
 
 class EncoderConfig(Closed):
-    """What an encoder sees, and the widths and depths of each stream's network (paper, section III-A).
+    """Network architecture: inputs, widths and depths of each stream's network (paper, section III-A).
 
-    The fields from `streams` to `num_time_segments` are repairs and ablations of ours; their defaults are
-    what the released code does.
+    The fields from `streams` to `num_time_segments` are our repairs and ablations; their defaults match the
+    released code.
     """
 
     streams: tuple[Literal["joint", "motion"], ...] = ("joint", "motion")
-    """Streams that there are; `motion` alone or `joint` alone is an ablation."""
+    """Streams of the encoder; `motion` alone or `joint` alone is an ablation."""
     motion_difference: Literal["forward", "backward"] = "forward"
-    """`forward`: a frame's motion leads to the next frame, and the last is 0, as in the released code;
-    `backward`: it comes from the frame before, and the first is 0, as in the paper's text."""
+    """Motion of a frame. `forward`: next frame minus this frame, 0 in the last frame, as in the released
+    code. `backward`: this frame minus the previous one, 0 in the first frame, as in the paper's text."""
     trunk_origin: Literal["image", "shoulders"] = "image"
-    """`image`: the trunk in fractions of the frame; `shoulders`: about the middle of the shoulders, in
-    shoulder widths (means over the view), so that it does not matter where and how large a signer is."""
+    """Coordinates of the trunk. `image`: fractions of the frame. `shoulders`: relative to the midpoint of the
+    shoulders, in shoulder widths (means over the view), which removes the signer's position and size."""
     missing_hands: Literal["zero", "masked"] = "zero"
-    """`zero`: a hand that is not there has its points at (0, 0), which is a place, and jumps to and from it;
-    `masked`: hands are seen about the centre of their crop, a missing one is there, and does not move."""
+    """Coordinates of a hand that was not detected. `zero`: its points are at (0, 0), so the motion jumps when
+    a hand appears or disappears. `masked`: hands are relative to the centre of their crop; the points of a
+    missing hand are at that centre, and its motion is 0."""
     pooled_trunk_graph: Literal["released", "repaired"] = "released"
-    """`released`: arms and nose are not linked, because no node has a distance; `repaired`: they are."""
+    """Graph over the trunk's sub-parts. `released`: arms and nose are not linked, because no node has a
+    distance. `repaired`: they are linked."""
     sub_part_readout: Literal["max", "joined"] = "max"
-    """How a frame's sub-parts become one feature: their maximum, or side by side, so that it is known whose
-    is whose."""
+    """How the features of a frame's sub-parts become one feature: `max` takes their maximum, `joined`
+    concatenates them, which keeps the sub-parts separate."""
     coordinate_shortcut: Switch = False
-    """The frame's coordinates stand beside the sub-parts' features in the read-out."""
+    """Concatenate the frame's coordinates with the features of the sub-parts."""
     num_time_segments: Positive = 1
-    """Attention pools within each of so many equal segments of a view, which are then joined; 1 pools over
-    the whole view, which forgets what came first."""
+    """Number of equal time segments of a view. Attention pooling is applied to each segment, and the results
+    are joined. With 1 it pools over the whole view, which loses the order of frames."""
     input_norm_eps: Annotated[Real, Field(gt=0)] = 0.1
-    """Epsilon of the input batch norm. The released code uses 0.1, every other batch norm 1e-5."""
+    """Epsilon of the input batch norm. The released code uses 0.1 here and 1e-5 in every other batch norm."""
     graph_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128, 128, 256)
     """Output channels of the graph-convolution blocks on joints."""
     pooled_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (512, 512)
     """Output channels of the graph-convolution blocks on sub-parts."""
     feature_width: Annotated[Whole, Field(ge=8)] = 512
-    """Channels of a part's feature, and of the hand, trunk and fused features."""
+    """Channels of a body part's feature, and of the hand, trunk and fused features."""
     num_temporal_blocks: Annotated[Whole, Field(ge=0)] = 2
-    """Temporal-convolution blocks after the graph blocks."""
+    """Number of temporal-convolution blocks after the graph blocks."""
     graph_dropout: Fraction = 0.05
     """Dropout inside graph-convolution blocks."""
     output_dropout: Fraction = 0.25
     """Dropout after a part network's last 1x1 convolution."""
     num_transformer_blocks: Annotated[Whole, Field(ge=0)] = 3
-    """Post-norm transformer blocks over time."""
+    """Number of post-norm transformer blocks over time."""
     num_attention_heads: Positive = 8
-    """Attention heads of a transformer block."""
+    """Number of attention heads of a transformer block."""
     hand_feed_forward_width: Positive = 1536
     """Hidden width of the hand transformer's feed-forward part."""
     trunk_feed_forward_width: Positive = 1024
@@ -155,15 +158,17 @@ class EncoderConfig(Closed):
     @model_validator(mode="after")
     def _streams_are_some(self) -> Self:
         if not self.streams or len(set(self.streams)) != len(self.streams):
-            raise ValueError(f"streams {list(self.streams)} must name joint or motion or both, each once")
+            raise ValueError(
+                f"streams is {list(self.streams)}, but must list 'joint' or 'motion' or both, each once"
+            )
         return self
 
 
 class NeighbourConfig(Closed):
-    """Agreement about the nearest past samples, from a teacher to a student (paper, eq. 5 to 9)."""
+    """Similarity distillation from teacher to student over nearest neighbours (paper, eq. 5 to 9)."""
 
     num_neighbours: Positive
-    """Past samples the teacher is most similar to, over which both are compared."""
+    """Number of past samples that the teacher is most similar to; the loss compares both over these."""
     teacher_temperature: Annotated[Real, Field(gt=0)] = 0.05
     """Temperature of the teacher's softmax."""
     student_temperature: Annotated[Real, Field(gt=0)] = 0.1
@@ -171,14 +176,14 @@ class NeighbourConfig(Closed):
 
 
 class ContrastConfig(Closed):
-    """Momentum contrast, consistency and transfer (paper, sections III-B to III-D)."""
+    """Losses: momentum contrast, consistency and knowledge transfer (paper, sections III-B to III-D)."""
 
     key_momentum: Fraction = 0.999
-    """Share of its old weights that the key encoder keeps at each step."""
+    """Momentum of the key encoder: the fraction of its old weights that it keeps at each step."""
     fused_queue_length: Positive = 16384
-    """Past fused keys kept per stream."""
+    """Length of the key queue of fused embeddings, per stream."""
     part_queue_length: Positive = 8192
-    """Past hand keys, and past trunk keys, kept per stream."""
+    """Length of the key queues of hand embeddings and of trunk embeddings, per stream."""
     temperature: Annotated[Real, Field(gt=0)] = 0.07
     """InfoNCE temperature."""
     consistency: NeighbourConfig = NeighbourConfig(num_neighbours=1024)
@@ -190,37 +195,39 @@ class ContrastConfig(Closed):
         "hand",
         "trunk",
     )
-    """Embedding spaces that have an InfoNCE term. The released code has all three, the paper's text hand and
+    """Embedding spaces with an InfoNCE loss. The released code uses all three, the paper's text hand and
     trunk."""
     consistency_between: Literal["neighbours", "channels"] = "neighbours"
-    """What hand and trunk agree about: their similarities to the nearest past samples, as in the released
-    code, or the channels of their embeddings, as in the paper's text (`num_neighbours` is not used then)."""
+    """What the hand-trunk consistency loss compares. `neighbours`: similarities to the nearest past samples,
+    as in the released code. `channels`: the channels of the embeddings, as in the paper's text, without
+    `num_neighbours`."""
     transfer_space: Literal["fused", "hand_and_trunk"] = "fused"
-    """Joint and motion agree about similarities of fused embeddings, as in the released code, or of the sums
-    of hand and trunk embeddings, as in the paper's text."""
+    """Embeddings whose similarities the joint-motion transfer loss compares. `fused`: as in the released
+    code. `hand_and_trunk`: the sum of hand and trunk embeddings, as in the paper's text."""
     instance_weight: Annotated[Real, Field(ge=0)] = 1.0
-    """Weight of the InfoNCE terms."""
+    """Weight of the InfoNCE losses."""
     consistency_weight: Annotated[Real, Field(ge=0)] = 1.0
-    """Weight of the hand-trunk consistency terms."""
+    """Weight of the hand-trunk consistency losses."""
     transfer_weight: Annotated[Real, Field(ge=0)] = 1.0
-    """Weight of the joint-motion transfer terms."""
+    """Weight of the joint-motion transfer losses."""
 
     @model_validator(mode="after")
     def _neighbours_fit_the_queue(self) -> Self:
         neighbours, length = self.consistency.num_neighbours, self.part_queue_length
         if self.consistency_between == "neighbours" and neighbours > length:
             raise ValueError(
-                f"consistency.num_neighbours {neighbours} is above its queue's length {length}; lower it"
+                f"consistency.num_neighbours {neighbours} is above its queue's length {length} "
+                "(part_queue_length); lower it, or raise the length"
             )
         return self
 
 
 class OptimiserConfig(Closed):
-    """How weights are moved, and the schedule (paper, section IV-B)."""
+    """Optimiser and learning-rate schedule (paper, section IV-B)."""
 
     algorithm: Literal["sgd", "adamw"] = "sgd"
-    """`sgd`: stochastic gradient descent with momentum; `adamw`: AdamW, which wants a learning rate about a
-    hundred times smaller."""
+    """`sgd`: stochastic gradient descent with momentum. `adamw`: AdamW, which needs a learning rate about 100
+    times smaller."""
     learning_rate: Annotated[Real, Field(gt=0)] = 0.01
     """Learning rate after warm-up."""
     sgd_momentum: Annotated[Real, Field(ge=0, lt=1)] = 0.9
@@ -228,20 +235,21 @@ class OptimiserConfig(Closed):
     weight_decay: Annotated[Real, Field(ge=0)] = 1e-4
     """L2 penalty."""
     schedule: Literal["steps", "cosine"] = "steps"
-    """`steps`: multiply by `decay` at each milestone; `cosine`: to zero at the last step."""
+    """Learning-rate schedule. `steps`: multiply by `decay` at each milestone. `cosine`: cosine decay to zero
+    at the last step."""
     milestones: tuple[Positive, ...] = (100,)
     """Epochs at which the learning rate is multiplied by `decay`."""
     decay: Annotated[Real, Field(gt=0, le=1)] = 0.1
-    """Factor at each milestone."""
+    """Factor applied to the learning rate at each milestone."""
     warmup_steps: Annotated[Whole, Field(ge=0)] = 0
-    """Steps over which the learning rate rises linearly from zero."""
+    """Number of steps of linear learning-rate warm-up from zero."""
 
 
 class PretrainConfig(Closed):
-    """A pretraining run, fully resolved: what a recipe is, and what a checkpoint records."""
+    """Full configuration of a pretraining run, as in a recipe and in a checkpoint."""
 
     recipe: Name
-    """The recipe it started from."""
+    """Name of the recipe that this configuration is based on."""
     views: ViewConfig = ViewConfig()
     """Augmentation."""
     encoder: EncoderConfig = EncoderConfig()
@@ -249,18 +257,18 @@ class PretrainConfig(Closed):
     contrast: ContrastConfig = ContrastConfig()
     """Losses and queues."""
     optimiser: OptimiserConfig = OptimiserConfig()
-    """Optimisation."""
+    """Optimiser and learning-rate schedule."""
     run: RunConfig = RunConfig()
     """Length, seed, device and checkpoints."""
 
     @property
     def transfers(self) -> bool:
-        """Whether there are two streams, which learn from each other."""
+        """Whether there are two streams, between which knowledge is transferred."""
         return len(self.encoder.streams) > 1
 
     @property
     def spaces(self) -> tuple[str, ...]:
-        """Embedding spaces that any loss looks at; the others have no head and no queue."""
+        """Embedding spaces that some loss uses; the others have no projection head and no queue."""
         used = {*self.contrast.instance_spaces, "hand", "trunk"}
         if self.transfers and self.contrast.transfer_space == "fused":
             used.add("fused")
@@ -274,7 +282,7 @@ class PretrainConfig(Closed):
         if self.transfers and contrast.transfer.num_neighbours > length:
             raise ValueError(
                 f"contrast.transfer.num_neighbours {contrast.transfer.num_neighbours} is above its queue's "
-                f"length {length}; lower it"
+                f"length {length}; lower it, or raise contrast.{'fused' if fused else 'part'}_queue_length"
             )
         return self
 
@@ -283,7 +291,7 @@ class PretrainConfig(Closed):
         shortest = min(self.contrast.fused_queue_length, self.contrast.part_queue_length)
         if self.run.batch_size > shortest:
             raise ValueError(
-                f"run.batch_size {self.run.batch_size} is above the shortest queue {shortest}; lower it, or "
-                "raise contrast.fused_queue_length and contrast.part_queue_length"
+                f"run.batch_size {self.run.batch_size} is above the shortest queue's length {shortest}; "
+                "lower it, or raise contrast.fused_queue_length and contrast.part_queue_length"
             )
         return self

@@ -1,6 +1,6 @@
-"""Named full configurations, and how a specification becomes one of them with overrides.
+"""Recipes: named full configurations for pretraining, and how overrides are applied to them.
 
-A recipe states its hardware, hours and expected score, so that a user knows what it costs before asking.
+A recipe states its hardware, hours and expected score, so that users know the cost of a run in advance.
 """
 
 import difflib
@@ -27,7 +27,7 @@ from core.specs.run import RunConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named configuration and what to expect of it."""
+    """A named configuration with its cost and expected score."""
 
     config: PretrainConfig
     summary: str
@@ -38,9 +38,9 @@ class Recipe:
 
 STC = Recipe(
     config=PretrainConfig(recipe="stc"),
-    summary="Full size, as the paper's released code trains it (Zhao et al., IEEE TIP 2024).",
-    hardware="One device or more (run.num_devices). The released run took 4 x 64 clips an update, with a "
-    "queue per GPU; here it is 64 unless run.batch_size says more.",
+    summary="Full size, as in the paper's released code (Zhao et al., IEEE TIP 2024).",
+    hardware="One or more GPUs (run.num_devices). The released run used a batch of 4 x 64 clips, with one "
+    "queue per GPU; the default batch here is 64 clips in all (run.batch_size).",
     hours="Not measured here: 150 epochs of a benchmark's training set.",
     expected="Not measured here. Published after fine-tuning (protocol fine_tune), top-1 per instance: "
     "WLASL2000 51.98, MSASL1000 65.22, SLR500 96.9.",
@@ -72,11 +72,11 @@ STC_PAPER = Recipe(
         ),
         optimiser=OptimiserConfig(milestones=(50, 100)),
     ),
-    summary="Full size, as the paper's text describes it, where that is not what the released code does.",
+    summary="Full size, as in the paper's text where it differs from the released code.",
     hardware=STC.hardware,
     hours="Not measured here.",
-    expected="Not measured here at full size; at a small one in docs/explanation/results.md. The paper "
-    "names rotation, scale, masking and flips without their ranges; those here are ours.",
+    expected="Not measured here at full size; docs/explanation/results.md has results at small size. The "
+    "paper names rotation, scale, masking and flips without ranges; the ranges here are our choice.",
 )
 
 SMOKE = Recipe(
@@ -119,10 +119,11 @@ SMOKE = Recipe(
         optimiser=OptimiserConfig(learning_rate=0.05, schedule="cosine", warmup_steps=20),
         run=RunConfig(batch_size=32, num_epochs=20, checkpoint_every_steps=50, log_every_steps=5),
     ),
-    summary="Small enough that two CPU cores learn something in about a minute; gentler views.",
+    summary="Smoke test: a small network, weaker augmentation; trains in about a minute on two CPU cores.",
     hardware="Any two CPU cores.",
     hours="One to two minutes for a thousand clips.",
-    expected="On the demo's synthetic signers the trained encoder beats the untrained one clearly (README).",
+    expected="On the demo's synthetic signers the trained encoder clearly scores above the untrained one "
+    "(README).",
 )
 
 SIGNFORGE = Recipe(
@@ -156,11 +157,12 @@ SIGNFORGE = Recipe(
             update={"num_epochs": 40, "checkpoint_every_steps": 500, "log_every_steps": 10}
         ),
     ),
-    summary="Ours: the paper's idea with the faults of the released code repaired, chosen by an ablation on "
-    "real signers (docs/explanation/results.md). Small; for more than a few thousand clips widen `encoder`.",
+    summary="Our variant: the paper's method with defects of the released code repaired, selected by an "
+    "ablation on real signers (docs/explanation/results.md). Small; widen `encoder` for more than a few "
+    "thousand clips.",
     hardware="Any two CPU cores.",
     hours="About two minutes for 540 clips (640 steps) on one core.",
-    expected="On three real signers, each never seen: docs/explanation/results.md.",
+    expected="Leave-one-signer-out results on three real signers: docs/explanation/results.md.",
 )
 
 RECIPES: Mapping[str, Recipe] = {
@@ -172,19 +174,19 @@ def find_recipe(name: str) -> Recipe:
     """Return the recipe called `name`.
 
     Raises:
-        SpecError: there is none; the message lists those there are.
+        SpecError: there is no such recipe; the message lists the existing ones.
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise SpecError(
-            f"There is no recipe {name!r}; there are: {', '.join(RECIPES)}.{hint}", pointer="/recipe"
+            f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}.{hint}", pointer="/recipe"
         )
     return RECIPES[name]
 
 
 def resolve(spec: PretrainSpec) -> PretrainConfig:
-    """Return the full configuration that `spec` names: its recipe with its overrides laid over it.
+    """Return the full configuration of `spec`: its recipe with its overrides applied.
 
     Raises:
         SpecError: an unknown recipe, a misspelt field, or a value out of bounds.
@@ -199,8 +201,10 @@ def resolve(spec: PretrainSpec) -> PretrainConfig:
 
 
 def spell_out(spec: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """`spec` with every field of `resolved` as an override, so that later changes of its recipe do not
-    reach it."""
+    """Return `spec` with every field of `resolved` as an override.
+
+    Later changes of the recipe then do not affect it.
+    """
     return {**spec, "overrides": {field: value for field, value in resolved.items() if field != "recipe"}}
 
 
@@ -209,7 +213,7 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str
     for field, value in overrides.items():
         here = f"{pointer}/{field}"
         if field not in values or field == "recipe":
-            raise SpecError(f"{here}: there is no such field.{_hint(field, values)}", pointer=here)
+            raise SpecError(f"{here}: unknown field.{_hint(field, values)}", pointer=here)
         if isinstance(values[field], dict):
             if not isinstance(value, Mapping):
                 raise SpecError(f"{here}: expected an object of fields, got {value!r}.", pointer=here)
@@ -221,4 +225,4 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str
 
 def _hint(field: str, values: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(field, values, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(values)}."
+    return f" Did you mean {near[0]!r}?" if near else f" Choose one of: {', '.join(values)}."

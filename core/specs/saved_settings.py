@@ -1,4 +1,4 @@
-"""Settings that an earlier version of the program saved, made comparable with those of this version."""
+"""Fills settings saved by an earlier version with the defaults of new fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ValidationError
 def with_defaults_for_new_settings(
     saved: Any, spec_type: type[BaseModel], *, placeholders: Mapping[str, Any] | None = None
 ) -> Any:
-    """Saved settings (from JSON) with the default of each that did not exist when they were saved.
+    """Return saved settings (from JSON) with the default of each field that did not exist then.
 
-    So a run can go on, and an import be recognised, after an update of the program: a new setting's default
-    means what the program did before. `placeholders` stand for fields of `spec_type` that were left out on
-    purpose, such as paths; the result is without them. Settings that do not fit are returned unchanged.
+    After an update a run can then resume, and an import be recognised. The default of a new setting keeps the
+    earlier behaviour. `placeholders` are values for fields of `spec_type` that were not saved on purpose,
+    such as paths; the result does not contain them. Settings that do not fit are returned unchanged.
     """
     left_out = placeholders or {}
     if not isinstance(saved, Mapping):

@@ -1,8 +1,8 @@
-"""Saving checkpoints while training goes on.
+"""Asynchronous checkpointing: saves checkpoints in a background thread while training continues.
 
-At a step boundary the state is copied into buffers of the host, which takes as long as memory does; a thread
-digests and writes the copy while the loop takes its next steps. What reaches the disk is what
-`save_checkpoint` writes, byte for byte, and it is there whole or not at all.
+At a step boundary the state is copied into host buffers, at memory speed. A thread then hashes and writes the
+copy while the loop takes its next steps. The files have the same bytes as those of `save_checkpoint`, and the
+write is atomic.
 """
 
 import os
@@ -20,38 +20,38 @@ from torch import Tensor
 from core.training.checkpoint import Checkpoint, delete_checkpoints, save_checkpoint
 
 _NICENESS = 10
-"""The writing thread gives way to the threads that train."""
+"""The writing thread runs at lower priority than the training threads."""
 
 
 class SavedCheckpoint(NamedTuple):
-    """A checkpoint that is on disk, whole."""
+    """A checkpoint that is completely on disk."""
 
     path: Path
     step: int
 
 
 class BackgroundSaver:
-    """Writes one checkpoint at a time below `folder`, in the order in which they were given.
+    """Writes one checkpoint at a time below `folder`, in the order given.
 
-    The loop hands a checkpoint over (`save`), asks at its step boundaries whether it is on disk (`finished`),
-    and waits (`wait`) before it hands over the next one or ends. A failure is raised by whichever of the two
-    is asked next, in the loop's own thread, as `save_checkpoint` would have raised it.
+    The training loop passes a checkpoint to `save`, polls with `finished` at step boundaries, and calls
+    `wait` before the next save or the end. An error of `save_checkpoint` is raised by the next call of
+    `finished` or `wait`, in the loop's thread.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._host_copy = HostCopy()
-        self._thread = ThreadPoolExecutor(1, "checkpoint", initializer=_give_way)
+        self._thread = ThreadPoolExecutor(1, "checkpoint", initializer=_lower_priority)
         self._saving: Future[SavedCheckpoint] | None = None
         self._deleting: Future[None] | None = None
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Copy the state and begin to write the copy; the tensors may change as soon as this returns."""
-        assert self._saving is None, "ask for the checkpoint under way before handing over the next"
+        """Copy the state and start writing the copy; the tensors may change as soon as this returns."""
+        assert self._saving is None, "call wait or finished before saving the next checkpoint"
         self._saving = self._thread.submit(self._write, self._host_copy.of(checkpoint))
 
     def finished(self) -> SavedCheckpoint | None:
-        """Return the checkpoint that has reached the disk since this was last asked, if any.
+        """Return the checkpoint that was written since the last call, if any.
 
         Raises:
             StorageError: the disk is full; nothing of the checkpoint is left, earlier ones are untouched.
@@ -59,7 +59,7 @@ class BackgroundSaver:
         return self.wait() if self._saving is not None and self._saving.done() else None
 
     def wait(self) -> SavedCheckpoint | None:
-        """Wait for the checkpoint under way and return it; None where there is none.
+        """Wait for the checkpoint that is being written and return it; None if there is none.
 
         Raises:
             StorageError: the disk is full; nothing of the checkpoint is left, earlier ones are untouched.
@@ -68,13 +68,13 @@ class BackgroundSaver:
         return None if saving is None else saving.result()
 
     def delete(self, paths: Sequence[Path]) -> None:
-        """Delete these checkpoints, in the background and in turn."""
+        """Delete these checkpoints in the background, after earlier work."""
         if self._deleting is not None:
-            self._deleting.result()  # whatever it could not delete is the caller's to hear
+            self._deleting.result()  # raises the error of an earlier deletion
         self._deleting = self._thread.submit(delete_checkpoints, paths)
 
     def close(self) -> None:
-        """Wait until the thread has nothing left to do; what it did and was not asked for stays unsaid."""
+        """Wait until the thread has finished; results and errors that were not fetched are discarded."""
         self._thread.shutdown(wait=True)
 
     def __enter__(self) -> "BackgroundSaver":
@@ -90,13 +90,13 @@ class BackgroundSaver:
 
 
 class HostCopy:
-    """Buffers in the host's memory that hold the newest copy of a state, made once and used again."""
+    """Host buffers for a copy of the training state; allocated once and reused."""
 
     def __init__(self) -> None:
         self._buffers: dict[tuple[str, str], Tensor] = {}
 
     def of(self, checkpoint: Checkpoint) -> Checkpoint:
-        """Return the checkpoint with its tensors copied; the copy before this one is overwritten."""
+        """Return the checkpoint with copied tensors; the previous copy is overwritten."""
         tensors = {
             file: {name: self._copied(file, name, tensor) for name, tensor in named.items()}
             for file, named in checkpoint.tensors.items()
@@ -114,7 +114,7 @@ class HostCopy:
         return buffer.copy_(tensor.detach(), non_blocking=True)
 
 
-def _give_way() -> None:
-    """Lower the priority of the calling thread and those it starts; only Linux gives threads their own."""
+def _lower_priority() -> None:
+    """Lower the priority of the calling thread and the threads it starts; only on Linux, per thread."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,8 +1,8 @@
-"""Checkpoints: a folder that is complete or not there.
+"""Checkpoint folders, written atomically and verified by SHA-256.
 
-Files are written into a staging folder, digested on the way, and fsynced, then the manifest with their sizes
-and digests, then the folder is renamed into place and its parent fsynced. A reader that finds the name finds
-everything.
+Files are written into a staging folder, hashed while writing, and fsynced. Then the manifest with their sizes
+and digests is written. Last, the folder is renamed into place and its parent fsynced. A folder with the final
+name is therefore complete.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _PREFIX = "step_"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by file (`model`, `optimiser`), and the facts to check before going on from them."""
+    """Tensors by file (`model`, `optimiser`), and facts that are checked before resuming."""
 
     step: int
     tensors: Mapping[str, dict[str, torch.Tensor]]
@@ -36,7 +36,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write `folder`/step_00000123 whole, and return it.
+    """Write `folder`/step_00000123 atomically and return its path.
 
     Raises:
         StorageError: the disk is full; nothing of this checkpoint is left, earlier ones are untouched.
@@ -44,11 +44,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     final = folder / f"{_PREFIX}{checkpoint.step:08d}"
     staging = folder / f".staging_{final.name}"
     shutil.rmtree(staging, ignore_errors=True)
-    with _full_disk_is_named(staging):
+    with _disk_full_as_storage_error(staging):
         staging.mkdir(parents=True)
         _write_manifest(staging, checkpoint, _write_files(staging, checkpoint))
         _fsync(staging)
-        if final.exists():  # an earlier attempt at the same step; the same bytes
+        if final.exists():  # from an earlier attempt, with the same bytes
             shutil.rmtree(final)
         staging.rename(final)
         _fsync(folder)
@@ -56,10 +56,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint after comparing every file with the manifest.
+    """Read a checkpoint after verifying every file against the manifest.
 
     Raises:
-        CheckpointError: a file is missing or is not what was written; it is named.
+        CheckpointError: a file is missing or damaged; the message names it.
     """
     manifest = read_manifest(path)
     verify_checkpoint(path, manifest)
@@ -84,36 +84,39 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def verify_checkpoint(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Compare every file with the manifest.
+    """Verify the size and digest of every file against the manifest.
 
     Raises:
-        CheckpointError: one differs or is missing.
+        CheckpointError: a file differs or is missing.
     """
     for name, expected in manifest["files"].items():
         file = path / name
         if not file.is_file() or _described(file) != expected:
-            raise CheckpointError(f"{file} is damaged: it is not what the manifest describes.")
+            raise CheckpointError(
+                f"{file} is missing or damaged: its size or SHA-256 differs from the manifest. Resume from "
+                "another checkpoint."
+            )
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """Complete checkpoints below `folder`, the newest first."""
+    """List the complete checkpoints below `folder`, the newest first."""
     return sorted((path for path in folder.glob(f"{_PREFIX}*") if (path / MANIFEST).is_file()), reverse=True)
 
 
 def step_of(path: Path) -> int:
-    """The step in a checkpoint folder's name."""
+    """Return the step in a checkpoint folder's name."""
     return int(path.name.removeprefix(_PREFIX))
 
 
 def delete_checkpoints(paths: Iterable[Path]) -> None:
-    """Delete these; one that is gone already is no failure."""
+    """Delete these checkpoints; missing ones are ignored."""
     for path in paths:
         with suppress(FileNotFoundError):
             shutil.rmtree(path)
 
 
 def _write_files(staging: Path, checkpoint: Checkpoint) -> dict[str, WrittenFile]:
-    """Write every file of tensors, each in a thread of its own; digests and the disk take turns that way."""
+    """Write every tensor file in its own thread, so that hashing and disk writes overlap."""
     paths = {staging / f"{name}.safetensors": tensors for name, tensors in checkpoint.tensors.items()}
     with ThreadPoolExecutor(max_workers=len(paths)) as pool:
         written = list(pool.map(write_tensors, paths, paths.values()))
@@ -145,14 +148,14 @@ def _fsync(path: Path) -> None:
 
 
 @contextmanager
-def _full_disk_is_named(staging: Path) -> Iterator[None]:
+def _disk_full_as_storage_error(staging: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
         if is_disk_full(error):
             raise StorageError(
-                f"No room for a checkpoint in {staging.parent}: {error}. Free some space or raise the quota; "
-                "earlier checkpoints are untouched."
+                f"The disk is full; a checkpoint could not be saved in {staging.parent}: {error}. Free some "
+                "space or raise the quota; earlier checkpoints are intact."
             ) from None
         raise

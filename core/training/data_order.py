@@ -1,4 +1,4 @@
-"""Which clips a step trains on: a fresh permutation each epoch, known from (seed, step) alone."""
+"""Data order: the clips of each batch, from a new permutation each epoch, a function of (seed, step)."""
 
 from dataclasses import dataclass, field
 
@@ -12,10 +12,10 @@ from core.training.randomness import generator_for
 
 @dataclass(frozen=True)
 class DataOrder:
-    """Batches over `clips` (indices into a corpus); an epoch's last, incomplete batch is left out.
+    """Batches over `clips` (indices into a corpus); the last, incomplete batch of an epoch is dropped.
 
-    The newest epoch's permutation is kept, so that a step costs what its batch costs, however many clips
-    there are. It changes nothing but speed: any step may be asked for at any time.
+    The permutation of the last requested epoch is cached, so that a step's cost does not depend on the number
+    of clips. Steps may be requested in any order.
     """
 
     clips: Int64[np.ndarray, " N"]
@@ -35,11 +35,11 @@ class DataOrder:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in one pass."""
+        """Number of whole batches in one epoch."""
         return len(self.clips) // self.batch_size
 
     def batch(self, step: int) -> Int64[np.ndarray, " B"]:
-        """The clips of step `step`, counted from 0."""
+        """Return the clips of step `step`, counted from 0."""
         epoch, position = divmod(step, self.steps_per_epoch)
         first = position * self.batch_size
         return self.clips[self._permutation(epoch)[first : first + self.batch_size]]

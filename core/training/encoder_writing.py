@@ -1,4 +1,4 @@
-"""The encoder that a run ends with, and the card that says where it comes from."""
+"""Writes the encoder at the end of a run, with its card (provenance)."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -29,7 +29,7 @@ def write_encoder(
 ) -> str:
     """Write the query encoders of both streams with their card, and return the file's SHA-256.
 
-    `pretrained_clips` are the digests of the clips, shortened, by which evaluations know them again.
+    `pretrained_clips` are shortened digests of the clips, by which evaluations recognise them.
 
     Raises:
         DivergedError: a weight is not finite.
@@ -39,7 +39,7 @@ def write_encoder(
     for stream, network in networks.items():
         encoder.streams[stream].load_state_dict(network.encoder.state_dict())  # type: ignore[union-attr]
     if not all(torch.isfinite(tensor).all() for tensor in encoder.state_dict().values()):
-        raise diverged("The last updates left weights that are not finite", config)
+        raise diverged("After the last updates some weights are not finite", config)
     card = EncoderCard(
         name=spec.name,
         spec=spec.model_copy(update={"corpus": corpus.name}),
@@ -54,7 +54,7 @@ def write_encoder(
 
 
 def diverged(what: str, config: PretrainConfig) -> DivergedError:
-    """Say what to change when `what` happened."""
+    """Return the error for `what` happened, with the settings to change."""
     return DivergedError(
         f"{what}; lower optimiser.learning_rate (it is {config.optimiser.learning_rate}) "
         "or raise optimiser.warmup_steps."
@@ -62,10 +62,10 @@ def diverged(what: str, config: PretrainConfig) -> DivergedError:
 
 
 def collapsed(reasons: Sequence[str], config: PretrainConfig) -> str:
-    """Say what to change when embeddings have collapsed, for these `reasons`."""
+    """Return the message for collapsed embeddings, with these `reasons` and the settings to change."""
     optimiser, temperature = config.optimiser, config.contrast.temperature
     return (
-        f"The embeddings have collapsed: {'; '.join(reasons)}. Such an encoder hardly tells clips apart; try "
+        f"The embeddings have collapsed: {'; '.join(reasons)}. Such an encoder hardly separates clips; try "
         f"a lower optimiser.learning_rate (it is {optimiser.learning_rate}) or optimiser.weight_decay "
         f"({optimiser.weight_decay}), more optimiser.warmup_steps, or another contrast.temperature "
         f"({temperature})."

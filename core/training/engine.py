@@ -1,4 +1,4 @@
-"""How the steps of a run are computed on this machine: precision, kernels, compilation."""
+"""Engine selection: precision, kernels and compilation of a run on this machine."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ from core.training.randomness import derived_seed
 
 _INDUCTOR_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _WIDTH_THAT_GAINS = 256
-"""Narrower networks spend their time elsewhere than in products, and gain nothing from bf16."""
+"""Feature width from which bf16 is faster; narrower networks spend little time in matrix products."""
 _PASSES_THAT_PAY = 1000
-"""Compiling the full-size networks costs minutes; a run of fewer steps is over before that is won back."""
+"""Steps from which compiling pays; compiling the full-size networks takes minutes."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """The settings of a run, resolved for one device. `native` is None but for the engine of that name."""
+    """Engine settings of a run, resolved for one device. `native` is set only for the native engine."""
 
     name: str
     precision: str
@@ -33,22 +33,22 @@ class Engine:
     native: NativeLibrary | None = None
     cuda_graph: bool = False
     remark: str = ""
-    """Why `auto` did not choose what is fastest."""
+    """Why `auto` did not choose the fastest engine."""
 
     @classmethod
     def of(cls, config: PretrainConfig, device: torch.device, *, total_steps: int) -> "Engine":
         """Resolve `run.precision`, `run.engine` and `run.cuda_graph` of a pretraining run.
 
         Raises:
-            SpecError: the engine is not for this device, or a CUDA graph not for this engine.
-            KernelError: the native kernels are asked for and cannot be built.
+            SpecError: the engine does not support this device, or CUDA graphs are not supported.
+            KernelError: the native kernels are requested but cannot be built.
         """
         run = config.run
         chosen = cls.chosen(run.engine, run.precision, config.encoder, device, num_passes=total_steps)
         if run.cuda_graph and (chosen.name, device.type) != ("compiled", "cuda"):
             raise SpecError(
-                f"run.cuda_graph is for run.engine 'compiled' on CUDA, this run is {chosen.name!r} on "
-                f"{device.type}; leave it out, or set run.engine and run.device.",
+                f"run.cuda_graph needs run.engine 'compiled' on CUDA, but this run is {chosen.name!r} on "
+                f"{device.type}; omit it, or set run.engine and run.device.",
                 pointer="/overrides/run/cuda_graph",
             )
         return replace(chosen, cuda_graph=run.cuda_graph)
@@ -63,16 +63,17 @@ class Engine:
         *,
         num_passes: int,
     ) -> "Engine":
-        """Resolve what `auto` means for a network of `encoder`'s width that is passed through so often.
+        """Resolve `auto` for a network of `encoder`'s width and this number of forward passes.
 
         Raises:
-            SpecError: the engine is not for this device.
-            KernelError: the native kernels are asked for and cannot be built.
+            SpecError: the engine does not support this device.
+            KernelError: the native kernels are requested but cannot be built.
         """
         resolved = _precision(precision, encoder, device)
         if engine == "native" and device.type != "cpu":
             raise SpecError(
-                f"run.engine 'native' is for CPUs, this run is on {device.type}; use 'auto' or 'compiled'.",
+                f"run.engine 'native' needs a CPU, but this run is on {device.type}; set it to 'auto' or "
+                "'compiled'.",
                 pointer="/overrides/run/engine",
             )
         if engine in ("auto", "native") and device.type == "cpu":
@@ -85,22 +86,22 @@ class Engine:
         if engine == "auto" and device.type == "cuda" and num_passes >= _PASSES_THAT_PAY:
             if _has_compiler():
                 return cls("compiled", resolved, device)
-            return cls("eager", resolved, device, remark="torch.compile needs a C compiler; there is none.")
+            return cls("eager", resolved, device, remark="torch.compile needs a C compiler; none was found.")
         return cls("eager" if engine == "auto" else engine, resolved, device)
 
     def __str__(self) -> str:
-        told = f"engine {self.name}, {self.precision}, on {self.device.type}"
-        return f"{told} ({self.remark})" if self.remark else told
+        words = f"engine {self.name}, {self.precision}, on {self.device.type}"
+        return f"{words} ({self.remark})" if self.remark else words
 
     @property
     def hardware(self) -> str:
-        """What the device is: another one rounds in other places."""
+        """Name of the device model; rounding may differ between models."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         return processor_name()
 
     def circumstances(self, *, num_ranks: int) -> dict[str, str | int]:
-        """What rounding depends on besides the configuration; a checkpoint notes it."""
+        """Return what rounding depends on besides the configuration; recorded in checkpoints."""
         return {
             "device": self.device.type,
             "hardware": self.hardware,
@@ -112,22 +113,22 @@ class Engine:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of activations."""
+        """Data type of activations."""
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def prepare(self, networks: nn.ModuleDict) -> None:
-        """Have networks compiled at their first use, where the engine compiles."""
+        """Set up networks for compilation at first use, if the engine is `compiled`."""
         if self.name != "compiled":
             return
         from torch._inductor.runtime.cache_dir_utils import default_cache_dir  # takes seconds to load
 
-        if os.environ.get(_INDUCTOR_CACHE) in (None, default_cache_dir()):  # which torch writes there itself
+        if os.environ.get(_INDUCTOR_CACHE) in (None, default_cache_dir()):  # torch sets the default itself
             os.environ[_INDUCTOR_CACHE] = str(inductor_cache())
         for network in networks.values():
             network.compile(mode="reduce-overhead" if self.cuda_graph else None)
 
     def begin_step(self) -> None:
-        """Say that what the passes of the step before have returned is no longer needed."""
+        """Mark the start of a step, after which outputs of the previous step may be overwritten."""
         if self.cuda_graph:
             torch.compiler.cudagraph_mark_step_begin()
 
@@ -140,7 +141,7 @@ class Engine:
         all_reduce: AllReduce | None = None,
         num_ranks: int = 1,
     ) -> PassContext:
-        """What the passes of step `step` depend on."""
+        """Return the context of the forward passes of step `step`."""
         return PassContext(
             dtype=self.dtype,
             native=self.native,
@@ -151,22 +152,22 @@ class Engine:
         )
 
     def for_inference(self) -> PassContext:
-        """What passes depend on when nothing is drawn."""
+        """Return the context of forward passes without dropout."""
         return PassContext(dtype=self.dtype, native=self.native)
 
 
 def _has_compiler() -> bool:
-    """Whether torch.compile finds one, looking where it looks."""
+    """Whether torch.compile finds a C compiler, by its own search order."""
     return any(map(shutil.which, (os.environ.get("CC") or "cc", "gcc", "clang")))
 
 
 def inductor_cache() -> Path:
-    """Where compiled graphs are kept, once per machine."""
+    """Return the cache folder of compiled graphs, one per machine."""
     return cache_folder() / "inductor"
 
 
 def multiplies_bf16_faster(device: torch.device) -> bool:
-    """Whether the device has instructions for products of bf16 numbers."""
+    """Whether the device has instructions for bf16 matrix products."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

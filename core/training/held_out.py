@@ -1,4 +1,4 @@
-"""Which clips a run is watched on: labelled ones, some that it trains on and some that it does not."""
+"""Clips for monitoring a run with kNN: labelled clips, a gallery from training and held-out queries."""
 
 from dataclasses import dataclass
 
@@ -11,23 +11,23 @@ from core.corpora.split_names import TEST
 from core.training.randomness import generator_for
 
 NUM_GALLERY, NUM_HELD_OUT = 128, 64
-"""Labelled clips that neighbours are searched among, of the training selection, and clips that search."""
+"""Numbers of labelled gallery clips (from the training selection) and of held-out query clips."""
 NUM_GLOSSES = 16
-"""Glosses that these clips are of, so that each query has some eight clips of its own gloss to find."""
+"""Number of glosses of these clips, so that each query has about eight gallery clips of its gloss."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Labelled clips to report a kNN score on: a gallery the run trains on, and queries it does not."""
+    """Labelled clips for a kNN score: a gallery that is trained on, and held-out queries."""
 
     gallery: Int64[np.ndarray, " N"]
     queries: Int64[np.ndarray, " M"]
 
     @classmethod
     def of(cls, corpus: PackedCorpus, trained: Int64[np.ndarray, " n"], seed: int) -> "HeldOut | None":
-        """A few clips of a few glosses, drawn by the seed; None where nothing is labelled or held out.
+        """Draw a few clips of a few glosses by the seed; None without labelled or held-out clips.
 
-        Queries come from splits other than `test` where there are any.
+        Queries come from splits other than `test`, if there are any.
         """
         labelled = np.flatnonzero(corpus.labels >= 0)
         gallery = np.intersect1d(labelled, trained)
@@ -45,7 +45,7 @@ class HeldOut:
 
 
 def drawn(clips: Int64[np.ndarray, " n"], count: int, seed: int) -> Int64[np.ndarray, " m"]:
-    """At most `count` of them, ascending."""
+    """Draw at most `count` clips; returns them ascending."""
     order = torch.randperm(len(clips), generator=generator_for(seed, "monitored clips")).numpy()
     return np.sort(clips[order[:count]])
 
@@ -53,7 +53,7 @@ def drawn(clips: Int64[np.ndarray, " n"], count: int, seed: int) -> Int64[np.nda
 def _glosses_drawn(
     glosses: Int32[np.ndarray, " G"], held: Int32[np.ndarray, " M"], seed: int
 ) -> Int32[np.ndarray, " g"]:
-    """At most `NUM_GLOSSES` of them; first those that held-out clips have."""
+    """Draw at most `NUM_GLOSSES` glosses; those of held-out clips come first."""
     order = torch.randperm(len(glosses), generator=generator_for(seed, "monitored glosses")).numpy()
     shuffled = glosses[order]
     asked = np.isin(shuffled, held)

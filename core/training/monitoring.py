@@ -1,8 +1,8 @@
-"""How a run is doing beyond its losses: the quality of embeddings, and whether they have collapsed.
+"""Quality monitoring of a pretraining run: embedding metrics, kNN accuracy and collapse detection.
 
-A monitor looks at a few clips, drawn once, in the same views each time. It passes them through the query
-networks in evaluation mode and moves nothing of the run: no weight, no batch statistics, no generator. So a
-run ends with the same bytes with and without it. Labels are looked at to report a score, for nothing else.
+A monitor uses a few clips, drawn once, with the same views each time. It passes them through the query
+networks in evaluation mode and changes nothing in the run: no weight, no batch statistics, no generator. A
+run is therefore bit-identical with and without it. Labels are used only to report a score.
 """
 
 from collections.abc import Mapping
@@ -41,9 +41,9 @@ from core.training.quality import (
 from core.training.randomness import generator_for
 
 NUM_CLIPS = 64
-"""Clips of the training selection whose views are compared."""
+"""Number of training clips whose views are compared."""
 SETTLED_STEPS = 100
-"""Before so many steps nothing is called collapsed."""
+"""Number of first steps for which no collapse is reported."""
 _CLIPS_AT_ONCE = 64
 _NUM_NEIGHBOURS = 20
 _TEMPERATURE = 0.07
@@ -77,7 +77,7 @@ class QualityMonitor:
     def measure(
         self, model: SpatialTemporalConsistency, *, step: int, observer: Observer
     ) -> dict[str, float]:
-        """The model's quality after `step` steps, told in a sentence; and another one if it has collapsed."""
+        """Measure the model's quality after `step` steps and log it, and a warning if it has collapsed."""
         if step != self._step:
             self._step, self._latest = step, self.metrics(model)
             observer.on_log(f"Step {step}: {in_words(self._latest)}.")
@@ -86,8 +86,10 @@ class QualityMonitor:
         return self._latest
 
     def result(self, model: SpatialTemporalConsistency, *, step: int, observer: Observer) -> dict[str, Any]:
-        """What a run's result says: its last quality, and whether and why its embeddings have collapsed; None
-        where the run was too short to tell."""
+        """Return the last quality, and whether and why the embeddings have collapsed.
+
+        `collapsed` is None if the run was too short to decide.
+        """
         quality, reasons = self.measure(model, step=step, observer=observer), self._collapse()
         return {
             "quality": quality,
@@ -97,7 +99,7 @@ class QualityMonitor:
 
     @property
     def _settled(self) -> bool:
-        """Embeddings lie close together before they spread, so the first steps do not count."""
+        """Whether the first steps are over, in which embeddings are always close together."""
         return self._step >= SETTLED_STEPS
 
     def _collapse(self) -> list[str]:
@@ -105,14 +107,14 @@ class QualityMonitor:
 
     @torch.no_grad()
     def metrics(self, model: SpatialTemporalConsistency) -> dict[str, float]:
-        """The model's quality: `quality/<what>/<stream>` of the fused embeddings, and `quality/knn`.
+        """Compute `quality/<metric>/<stream>` of the fused embeddings, and `quality/knn`.
 
-        Nothing where they are not finite.
+        Empty if the embeddings are not finite.
         """
         numbers: dict[str, float] = {}
         views = [self._embedded(model, view) for view in self._views]
         if not all(torch.isfinite(each).all() for view in views for each in view.values()):
-            return {}  # the run is about to say that it has diverged
+            return {}  # the training loop then reports divergence
         for stream in model.streams:
             query, key = (view[stream] for view in views)
             queue = model.queue(stream, model.spaces[0]).keys.float().cpu()
@@ -136,7 +138,7 @@ class QualityMonitor:
         return numbers
 
     def _augmented(self, corpus: PackedCorpus, clips: Int64[np.ndarray, " n"]) -> tuple[View, ...]:
-        """Two views of each clip, drawn as a step draws them but once for the whole run."""
+        """Return two views of each clip, augmented as in training, but drawn once for the whole run."""
         views, seed = self._config.views, self._config.run.seed
         batch = self._clips(corpus, clips)
         draws = [
@@ -145,7 +147,7 @@ class QualityMonitor:
         return make_views(batch, draws, views, native=self._native)
 
     def _centre(self, corpus: PackedCorpus, clips: Int64[np.ndarray, " n"]) -> View:
-        """What an evaluation looks at."""
+        """Return the centre view, as in evaluation."""
         views, batch = self._config.views, self._clips(corpus, clips)
         crop = centre_crop(batch.lengths, fraction=CENTRE_FRACTION, max_frames=views.max_source_frames)
         return cut_view(batch, crop, num_frames=views.num_frames)
@@ -155,14 +157,14 @@ class QualityMonitor:
         return ClipBatch.of(ragged, self._device)
 
     def _embedded(self, model: SpatialTemporalConsistency, view: View) -> dict[str, Float[Tensor, "N D"]]:
-        """Fused embeddings of each stream, or the hand's where the recipe has no use for fused ones."""
+        """Return each stream's fused embeddings, or hand embeddings if the recipe has no fused ones."""
         return {
             stream: _network(model, stream).projection(features)[model.spaces[0]].float().cpu()
             for stream, features in self._features(model, view).items()
         }
 
     def _scored(self, model: SpatialTemporalConsistency, view: View) -> Float[Tensor, "N D"]:
-        """What an evaluation scores: each feature of both streams, of unit length, side by side."""
+        """Return the features that an evaluation scores: unit features of both streams, concatenated."""
         pieces = [
             functional.normalize(getattr(features, space), dim=1)
             for features in self._features(model, view).values()
@@ -171,9 +173,9 @@ class QualityMonitor:
         return torch.cat(pieces, dim=1).float().cpu()
 
     def _features(self, model: SpatialTemporalConsistency, view: View) -> dict[str, Features]:
-        """Each stream's features, in evaluation mode.
+        """Return each stream's features, in evaluation mode.
 
-        The encoders are called, not the networks around them, which may be compiled for training.
+        The encoders are called directly, because the networks around them may be compiled for training.
         """
         model.query.eval()
         try:
@@ -186,18 +188,18 @@ class QualityMonitor:
 
 
 def in_words(metrics: Mapping[str, float]) -> str:
-    """Quality metrics as a sentence's part."""
+    """Format quality metrics for a log message."""
     if not metrics:
         return "the embeddings are not finite"
-    told = [
+    parts = [
         f"{stream} embeddings use {metrics[f'quality/effective_rank/{stream}']:.1f} dimensions, "
         f"uniformity {metrics[f'quality/uniformity/{stream}']:.2f}"
         for stream in STREAMS
         if f"quality/effective_rank/{stream}" in metrics
     ]
     if "quality/knn" in metrics:
-        told.append(f"kNN {metrics['quality/knn']:.3f} on held-out clips")
-    return "; ".join(told)
+        parts.append(f"kNN {metrics['quality/knn']:.3f} on held-out clips")
+    return "; ".join(parts)
 
 
 def _in_blocks(encoder: nn.Module, points: Tensor, hand_visible: Tensor, context: PassContext) -> Features:

@@ -1,4 +1,4 @@
-"""The optimiser of a run, and what it remembers, as named tensors of a checkpoint."""
+"""Creates the optimiser of a run, and converts its state to and from a checkpoint's named tensors."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from core.specs.pretraining import OptimiserConfig
 
 _MOMENTUM = "momentum_buffer"
-_ADAMW_MEMORY = ("step", "exp_avg", "exp_avg_sq")
+_ADAMW_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 def optimiser_for(network: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """SGD with momentum, or AdamW (Loshchilov and Hutter, 2019), of all the network's parameters."""
+    """Create SGD with momentum, or AdamW (Loshchilov and Hutter, 2019), for all parameters."""
     parameters = list(network.parameters())
     if config.algorithm == "adamw":
         return torch.optim.AdamW(
@@ -27,23 +27,25 @@ def optimiser_for(network: nn.Module, config: OptimiserConfig) -> torch.optim.Op
     )
 
 
-def optimiser_memory(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What the optimiser remembers of each parameter, where there is anything yet: SGD's momentum under the
-    parameter's name, AdamW's numbers under that and their own."""
+def optimiser_state(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimiser's state of each parameter; empty before the first step.
+
+    SGD's momentum has the parameter's name; AdamW's tensors have `<parameter>:<state>`.
+    """
     return {
         _named(name, kind): value
         for name, parameter in network.named_parameters()
-        for kind in (_MOMENTUM, *_ADAMW_MEMORY)
+        for kind in (_MOMENTUM, *_ADAMW_STATE)
         if (value := optimiser.state[parameter].get(kind)) is not None
     }
 
 
-def restore_memory(
+def restore_optimiser_state(
     network: nn.Module, optimiser: torch.optim.Optimizer, memory: Mapping[str, Tensor]
 ) -> None:
-    """Give an optimiser what `optimiser_memory` read."""
+    """Restore the state that `optimiser_state` returned."""
     for name, parameter in network.named_parameters():
-        for kind in (_MOMENTUM, *_ADAMW_MEMORY):
+        for kind in (_MOMENTUM, *_ADAMW_STATE):
             if (value := memory.get(_named(name, kind))) is not None:
                 optimiser.state[parameter][kind] = value.to(parameter.device)
 

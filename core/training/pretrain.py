@@ -1,8 +1,8 @@
-"""Pretraining: the loop, its checkpoints, and the encoder it ends with.
+"""Pretraining loop: training steps, checkpoints, and the final encoder.
 
-`python -m core.training.pretrain --spec FILE --out DIR` runs it without any service, on as many devices as
-`run.num_devices` says; run again with `--resume DIR/checkpoints/step_...` it goes on to the same bytes. For
-several machines, `torchrun` starts the same module (docs/how-to/train-on-several-devices.md).
+`python -m core.training.pretrain --spec FILE --out DIR` runs it without the service, on `run.num_devices`
+devices. With `--resume DIR/checkpoints/step_...` it continues, with a bit-identical result. For several
+machines, start the same module with `torchrun` (docs/how-to/train-on-several-devices.md).
 """
 
 import hashlib
@@ -57,16 +57,17 @@ def pretrain(
 ) -> dict[str, object]:
     """Pretrain as `spec` says, as one rank of `ranks`, and write checkpoints and the encoder below `out`.
 
-    Without `ranks` the run is this process's alone. With `keep_all` no old checkpoint is deleted. Returns the
-    steps taken and the last loss; on rank 0, which writes and reports for all, also the encoder's folder
-    (relative to `out`), its SHA-256, its quality, and whether and why its embeddings have collapsed.
+    Without `ranks` this process is the whole run. With `keep_all` no old checkpoint is deleted. Returns the
+    number of steps and the last loss. Rank 0, which writes and reports for all ranks, also returns the
+    encoder's folder (relative to `out`), its SHA-256, its quality, and whether and why its embeddings have
+    collapsed.
 
     Raises:
         SpecError, CorpusError: the specification or the corpus cannot be used.
         CheckpointError: `resume` is damaged or belongs to another run.
-        Stopped: an observer asked to stop; a checkpoint of this very step is saved.
-        DivergedError: the loss is no longer finite.
-        StorageError: no room for the last checkpoint or the encoder.
+        Stopped: an observer asked to stop; a checkpoint of this step is saved.
+        DivergedError: the loss is not finite.
+        StorageError: the disk is full at the last checkpoint or the encoder.
     """
     run = Pretraining(spec, out, observer or SilentObserver(), ranks=ranks, device=device)
     if resume is not None:
@@ -77,7 +78,7 @@ def pretrain(
 
 
 class Pretraining:
-    """One run on one rank: its data, its state, and where it writes."""
+    """A pretraining run on one rank: data, state, and output folder."""
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class Pretraining:
         self.monitor = self._monitor()
 
     def train(self, *, keep_all: bool = False) -> None:
-        """Take the steps that are left; with `keep_all`, delete no old checkpoint."""
+        """Take the remaining steps; with `keep_all`, delete no old checkpoint."""
         run, folder = self.config.run, self.out / "checkpoints"
         self.observer.on_phase("training", total_steps=self.total_steps)
         self.observer.on_log(f"Computing with {self.engine}; memory is {allocation()}.")
@@ -159,7 +160,7 @@ class Pretraining:
         return {"encoder": "encoder", "sha256": digest, **result, **seen}
 
     def _step(self) -> Mapping[str, Tensor]:
-        """One optimiser update; returns the losses of this rank's clips, still on the device."""
+        """Do one optimiser update; returns the losses of this rank's clips, still on the device."""
         run, step = self.config.run, self.state.step
         query_view, key_view = self.views(step)
         self.engine.begin_step()
@@ -191,10 +192,9 @@ class Pretraining:
     def _report(
         self, losses: Mapping[str, Tensor], *, clips_per_second: float, watched: bool = False
     ) -> dict[str, float]:
-        """Fetch the losses of the whole batch, in one transfer, tell them, and return them.
+        """Fetch the losses of the whole batch in one transfer, report them, and return them.
 
-        Quality is told beside them where the step is `watched`, but not returned: no checkpoint is chosen
-        by it.
+        At a `watched` step quality is reported too, but not returned, so that it cannot select a checkpoint.
         """
         values = self.ranks.mean(torch.stack(list(losses.values()))).tolist()
         metrics = dict(zip(losses, values, strict=True))
@@ -207,7 +207,7 @@ class Pretraining:
         return metrics
 
     def _monitor(self) -> QualityMonitor | None:
-        """On rank 0, which alone looks; the others wait for it where they next meet."""
+        """Return the monitor, on rank 0 only; the other ranks wait at their next collective call."""
         if self.ranks.rank > 0 or self.config.run.monitor_every_steps is None:
             return None
         return QualityMonitor(self.corpus, self.order.clips, self.config, self.engine)
@@ -217,17 +217,17 @@ class Pretraining:
         return every is not None and step % every == 0
 
     def _now(self) -> dict[str, Any]:
-        """What the monitor looks at."""
+        """Return the monitor's arguments: model, step and observer."""
         return {"model": self.state.model, "step": self.state.step, "observer": self.observer}
 
     def _save_last(self, keeper: CheckpointKeeper) -> None:
-        """The other ranks stay until rank 0 has saved: whoever started them may end all when one ends."""
+        """Save on rank 0; the other ranks wait, because the launcher may end all ranks when one ends."""
         if self.ranks.rank == 0:
             keeper.save_last(self.state.to_checkpoint())
         self.ranks.wait_for_all()
 
     def _facts(self) -> dict[str, object]:
-        """What a checkpoint to go on from must have in common with this run."""
+        """Return the facts that a checkpoint must share with this run to resume from it."""
         return {
             "config": self.config.model_dump(mode="json"),
             "corpus": self.corpus.digest,
@@ -236,13 +236,13 @@ class Pretraining:
 
 
 class Follower(SilentObserver):
-    """A rank's observer that leaves reporting to rank 0, and hears when it is time to stop."""
+    """Observer of ranks other than 0: reports nothing, but passes on stop requests."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
     def should_stop(self) -> bool:
-        """Whether this rank was asked to."""
+        """Whether this rank was asked to stop."""
         return self._observer.should_stop()
 
 
@@ -260,7 +260,7 @@ def run(launch: Launch[PretrainSpec]) -> Mapping[str, object] | None:
             resume=launch.resume,
             keep_all=launch.keep_all,
         )
-    launch.observer.on_log(f"Training on {num_ranks} devices, a process each.")
+    launch.observer.on_log(f"Training on {num_ranks} devices, with one process each.")
     threads = threads_per_rank(num_ranks)
     return launch_ranks("core.training.pretrain", launch, num_ranks=num_ranks, num_threads=threads)
 

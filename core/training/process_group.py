@@ -1,7 +1,7 @@
-"""The ranks of a run, one process per device: how they find each other, and all they ever say.
+"""Process group of a distributed run: rendezvous and collective operations, one rank per device.
 
-`RankPlace` is what the environment tells a rank, set by `torchrun` or by our own launcher. `joined` makes the
-ranks of that environment a `RankGroup`; `SingleRank` is a run on one device, which talks to nobody.
+`RankPlace` is read from the environment, which `torchrun` or our launcher sets. `joined` connects the ranks
+to a `RankGroup`. `SingleRank` has the same interface for a run on one device.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,15 +20,15 @@ from torch.nn.parallel import DistributedDataParallel
 from core.contrast.gather import gather_clips
 
 RENDEZVOUS = "SIGNFORGE_RENDEZVOUS"
-"""Environment variable with the URL where our launcher's ranks meet; `torchrun`'s meet at MASTER_ADDR."""
-_PATIENCE = timedelta(days=1)
-"""Others wait while rank 0 writes a large checkpoint. Time-outs are not how a death is noticed: whoever
-started the ranks ends them all when one ends, and a run that stands still is its supervisor's to end."""
+"""Environment variable with the rendezvous URL of our launcher's ranks; `torchrun` uses MASTER_ADDR."""
+_TIMEOUT = timedelta(days=1)
+"""Long, because the ranks wait while rank 0 writes a large checkpoint. Failed ranks are not detected by this
+timeout: the launcher ends all ranks when one ends, and the supervisor ends a run without progress."""
 
 
 @dataclass(frozen=True)
 class RankPlace:
-    """Which of a run's ranks this process is, and which of the ranks on its machine."""
+    """The rank of this process in the run, and its local rank on the machine."""
 
     rank: int
     num_ranks: int
@@ -37,7 +37,7 @@ class RankPlace:
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> "RankPlace | None":
-        """Read RANK, WORLD_SIZE and LOCAL_RANK; None where they, or a place to meet, are not all set."""
+        """Read RANK, WORLD_SIZE and LOCAL_RANK; None if one of them or the rendezvous is not set."""
         meets = RENDEZVOUS in environment or {"MASTER_ADDR", "MASTER_PORT"} <= environment.keys()
         if not meets or not {"RANK", "WORLD_SIZE", "LOCAL_RANK"} <= environment.keys():
             return None
@@ -48,28 +48,28 @@ class RankPlace:
 
 
 class SingleRank:
-    """A run on one device: there is nobody to talk to."""
+    """A run on one device, without communication."""
 
     rank = 0
     num_ranks = 1
     all_reduce: Callable[[Tensor], None] | None = None
-    """Sums a tensor over all ranks, in place; None where there is only one."""
+    """Sums a tensor over all ranks, in place; None for a single rank."""
 
     def own_clips(self, batch_size: int) -> slice:
-        """The positions of this rank's clips in a step's whole batch."""
+        """Return the positions of this rank's clips in a step's whole batch."""
         share = batch_size // self.num_ranks
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def shared(self, model: nn.Module) -> Callable[..., Any]:
-        """`model` to be called in training, with gradients that are the mean over all ranks."""
+        """Return `model` for training, with gradients averaged over all ranks."""
         return model
 
     def gather(self, clips: Float[Tensor, "S B D"]) -> Float[Tensor, "S N D"]:
-        """The rows of all ranks' clips, in the order of the whole batch, without gradient."""
+        """Gather the rows of all ranks' clips, in the order of the whole batch, without gradient."""
         return clips
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over all ranks."""
+        """Average over all ranks."""
         return values
 
     def any(self, flag: bool) -> bool:
@@ -77,24 +77,24 @@ class SingleRank:
         return flag
 
     def wait_for_all(self) -> None:
-        """Return when every rank has come here."""
+        """Wait until every rank has called this (barrier)."""
 
 
 class RankGroup(SingleRank):
-    """Several ranks. Every method must be called by all of them, in the same order."""
+    """Several connected ranks. All ranks must call every method, in the same order."""
 
     def __init__(self, place: RankPlace, *, host: dist.ProcessGroup | None) -> None:
         self.rank, self.num_ranks = place.rank, place.num_ranks
         self.all_reduce = _sum_over_ranks
         self._host = host
-        """For what the hosts agree on without waiting for their devices; None where they are the devices."""
+        """Group for host communication that does not wait for CUDA devices; None on CPUs."""
 
     def shared(self, model: nn.Module) -> Callable[..., Any]:
-        """`model` through DistributedDataParallel, with buckets that are the same in every run.
+        """Wrap `model` in DistributedDataParallel, with the same bucket order in every run.
 
-        DDP orders its buckets anew after its first backward pass. With three ranks or more, their order
-        decides whose gradient is added first, so a resumed run would not end with the same bytes. A pass of
-        zeros has them ordered before the first step.
+        DDP reorders its buckets after the first backward pass. With three or more ranks the order determines
+        the order of summation, so a resumed run would not be bit-identical. A backward pass of zeros fixes
+        the order before the first step.
         """
         parallel = DistributedDataParallel(_Called(model), forward_sync_buffers=False)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -103,28 +103,28 @@ class RankGroup(SingleRank):
         return partial(parallel, model)
 
     def gather(self, clips: Float[Tensor, "S B D"]) -> Float[Tensor, "S N D"]:
-        """One message for all of them."""
+        """Gather with one collective call."""
         return gather_clips(clips, num_ranks=self.num_ranks)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The sum, divided."""
+        """All-reduce the sum and divide by the number of ranks."""
         total = values.detach().clone()
         dist.all_reduce(total)
         return total / self.num_ranks
 
     def any(self, flag: bool) -> bool:
-        """One number from host to host."""
+        """All-reduce the flag between hosts."""
         raised = torch.tensor(int(flag))
         dist.all_reduce(raised, op=dist.ReduceOp.MAX, group=self._host)
         return bool(raised)
 
     def wait_for_all(self) -> None:
-        """A message that nobody gets before all have sent it."""
+        """Barrier, as an all-reduce between hosts."""
         self.any(False)
 
 
 class _Called(nn.Module):
-    """Calls what it is given, so that DistributedDataParallel can stand around any work of a model."""
+    """Calls a given function, so that DistributedDataParallel can wrap any computation with a model."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -140,10 +140,10 @@ def _sum_over_ranks(values: Tensor) -> None:
 
 @contextmanager
 def joined(place: RankPlace, device: torch.device) -> Iterator[RankGroup]:
-    """Meet the other ranks, over NCCL on CUDA and gloo on CPUs.
+    """Join the process group, with NCCL on CUDA and gloo on CPUs.
 
-    The group is only taken down when all went well: a rank that fails keeps its connections until it has said
-    why, so that the others' complaints about it come later than its own.
+    The group is destroyed only on success. A failed rank keeps its connections until it has reported its
+    error, so that connection errors of the other ranks come later.
     """
     on_cuda = device.type == "cuda"
     if on_cuda:
@@ -153,9 +153,9 @@ def joined(place: RankPlace, device: torch.device) -> Iterator[RankGroup]:
         init_method=place.rendezvous,
         rank=place.rank,
         world_size=place.num_ranks,
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT,
         device_id=device if on_cuda else None,
     )
-    host = dist.new_group(backend="gloo", timeout=_PATIENCE) if on_cuda else None
+    host = dist.new_group(backend="gloo", timeout=_TIMEOUT) if on_cuda else None
     yield RankGroup(place, host=host)
     dist.destroy_process_group()

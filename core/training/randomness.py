@@ -1,4 +1,4 @@
-"""Every draw of a run is a pure function of (seed, purpose, step), which is what makes resume exact."""
+"""Random seeds derived from (seed, purpose, step), so that a resumed run draws the same numbers."""
 
 import hashlib
 
@@ -6,13 +6,13 @@ import torch
 
 
 def derived_seed(seed: int, purpose: str, *counters: int) -> int:
-    """Return a 63-bit seed for one purpose at one moment, unrelated to any other's."""
+    """Return a 63-bit seed for one purpose and step, independent of all others."""
     words = ":".join([str(seed), purpose, *map(str, counters)])
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big") >> 1
 
 
 def generator_for(seed: int, purpose: str, *counters: int) -> torch.Generator:
-    """Return a CPU generator for one purpose at one moment."""
+    """Return a CPU generator for one purpose and step."""
     return torch.Generator().manual_seed(derived_seed(seed, purpose, *counters))
 
 

@@ -1,8 +1,8 @@
-"""Starts the ranks of a run on this machine, and ends them together.
+"""Launches the ranks of a distributed run on one machine, and ends them together.
 
-It plays `torchrun`'s part for one machine, with one difference that matters to a service: no rank outlives
-it. If the launcher dies, the ranks are killed; if a rank ends before its time, the launcher kills the others
-and says why. Asked to stop, it passes that on, and the ranks stop at the same step.
+It replaces `torchrun` on one machine; unlike there, no rank outlives the launcher. If the launcher dies, the
+ranks are killed. If a rank fails, the launcher kills the others and reports the error. A stop request is
+passed on, and the ranks stop at the same step.
 """
 
 import os
@@ -24,8 +24,8 @@ from core.training.process_group import RENDEZVOUS
 from core.training.rank_outcome import Event, RankEvent, is_failure, outcome
 
 _TICK_SECONDS = 0.1
-_LAST_WORDS_SECONDS = 5.0
-_LAST_WORDS = ("result", "error", "stopped")
+_FINAL_EVENTS_SECONDS = 5.0
+_FINAL_EVENTS = ("result", "error", "stopped")
 
 
 def launch_ranks(
@@ -33,11 +33,11 @@ def launch_ranks(
 ) -> dict[str, Any]:
     """Run the program `module` on `num_ranks` ranks with `num_threads` threads each; returns its result.
 
-    Call it on the main thread: the ranks die with the thread that starts them.
+    Call it on the main thread, because the ranks are killed when the thread that started them ends.
 
     Raises:
         Stopped: the observer asked to stop, and rank 0 has saved.
-        RankFailed: a rank ended before its time; all are gone.
+        RankFailed: a rank failed; all ranks have ended.
     """
     with TemporaryDirectory(prefix="signforge-ranks-") as folder:
         spec = Path(folder) / "spec.json"
@@ -56,7 +56,7 @@ def launch_ranks(
 
 
 def rank_environment(rank: int, num_ranks: int, *, rendezvous: Path, num_threads: int) -> dict[str, str]:
-    """The variables that tell a rank its place; gloo talks over the loopback device."""
+    """Return the environment of a rank; gloo uses the loopback device."""
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
     return {
         "GLOO_SOCKET_IFNAME": loopback,
@@ -71,14 +71,14 @@ def rank_environment(rank: int, num_ranks: int, *, rendezvous: Path, num_threads
 
 
 class _Ranks:
-    """The running ranks, and what they have said."""
+    """The processes of the ranks, and the events they wrote."""
 
     def __init__(
         self, command: Sequence[str], environments: Sequence[Mapping[str, str]], observer: Observer
     ) -> None:
         self._observer = observer
         self._inbox: SimpleQueue[RankEvent] = SimpleQueue()
-        self._last_words: list[RankEvent] = []
+        self._final_events: list[RankEvent] = []
         self._asked_to_stop = False
         self._processes: list[subprocess.Popen[str]] = []
         try:
@@ -95,34 +95,34 @@ class _Ranks:
             listener.start()
 
     def until_end(self) -> dict[str, Any]:
-        """Pass on what rank 0 says until all have ended or one has failed; then see that all are gone."""
+        """Pass on events of rank 0 until all ranks have ended or one has failed; then kill the rest."""
         try:
             exit_codes = self._exit_codes()
             while len(exit_codes) < len(self._processes) and not any(map(is_failure, exit_codes.values())):
-                self._hear(_TICK_SECONDS)
+                self._take_event(_TICK_SECONDS)
                 self._pass_on_stop()
                 exit_codes = self._exit_codes()
         finally:
             self._kill()
         for listener in self._listeners:
-            listener.join(_LAST_WORDS_SECONDS)
-        while self._hear(0.0):
+            listener.join(_FINAL_EVENTS_SECONDS)
+        while self._take_event(0.0):
             pass
-        return outcome(exit_codes, self._last_words, asked_to_stop=self._asked_to_stop)
+        return outcome(exit_codes, self._final_events, asked_to_stop=self._asked_to_stop)
 
     def _exit_codes(self) -> dict[int, int]:
         codes = {rank: process.poll() for rank, process in enumerate(self._processes)}
         return {rank: code for rank, code in codes.items() if code is not None}
 
-    def _hear(self, within_seconds: float) -> bool:
+    def _take_event(self, within_seconds: float) -> bool:
         try:
-            heard = self._inbox.get(timeout=within_seconds) if within_seconds else self._inbox.get_nowait()
+            taken = self._inbox.get(timeout=within_seconds) if within_seconds else self._inbox.get_nowait()
         except Empty:
             return False
-        if heard.event["event"] in _LAST_WORDS:
-            self._last_words.append(heard)
-        elif heard.rank == 0:
-            pass_on(heard.event, self._observer)
+        if taken.event["event"] in _FINAL_EVENTS:
+            self._final_events.append(taken)
+        elif taken.rank == 0:
+            pass_on(taken.event, self._observer)
         return True
 
     def _pass_on_stop(self) -> None:
@@ -147,12 +147,12 @@ class _Ranks:
             for line in stream:
                 if (event := parse_event(line)) is not None:
                     self._inbox.put(RankEvent(rank, event))
-                else:  # some library printed it
+                else:  # output of a library
                     sys.stderr.write(f"rank {rank}: {line}")
 
 
 def pass_on(event: Event, observer: Observer) -> None:
-    """Tell an observer what a rank's observer was told."""
+    """Forward an event of a rank to an observer."""
     match event:
         case {"event": "phase", "phase": phase, "total_steps": total_steps}:
             observer.on_phase(phase, total_steps=total_steps)

@@ -1,4 +1,4 @@
-"""The state of a pretraining run, and how it goes into a checkpoint and comes back."""
+"""State of a pretraining run (model, optimiser, step), with saving to and restoring from checkpoints."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,16 +9,16 @@ from core.specs.pretraining import PretrainConfig
 from core.specs.saved_settings import with_defaults_for_new_settings
 from core.training.checkpoint import Checkpoint
 from core.training.engine import Engine
-from core.training.optimisers import optimiser_for, optimiser_memory, restore_memory
+from core.training.optimisers import optimiser_for, optimiser_state, restore_optimiser_state
 from core.training.process_group import SingleRank
 from core.training.randomness import seed_global_draws
 
 
 class RunState:
-    """Model, optimiser and the number of steps taken, on one device. All ranks of a run have the same.
+    """Model, optimiser and number of steps, on one device; identical on all ranks.
 
-    (Except for running batch statistics, where those are not synchronised: a checkpoint holds rank 0's, and
-    with it the encoder. They take no part in training.)
+    Exception: running batch statistics that are not synchronised. Checkpoints and the encoder contain those
+    of rank 0. They are not used in training.
     """
 
     def __init__(
@@ -33,18 +33,18 @@ class RunState:
         self.optimiser = optimiser_for(self.model.query, config.optimiser)
 
     def to_checkpoint(self) -> Checkpoint:
-        """Everything needed to go on as if nothing had happened."""
+        """Return a checkpoint with everything needed for a bit-identical resume."""
         return Checkpoint(
             step=self.step,
             tensors={
                 "model": self.model.state_dict(),
-                "optimiser": optimiser_memory(self.model.query, self.optimiser),
+                "optimiser": optimiser_state(self.model.query, self.optimiser),
             },
             facts={**self.facts, "circumstances": self._circumstances(), "last_loss": self.last_loss},
         )
 
     def restore(self, checkpoint: Checkpoint) -> list[str]:
-        """Go on from a checkpoint; returns what a person should know about that.
+        """Restore a checkpoint; returns remarks for the log.
 
         Raises:
             CheckpointError: it belongs to a run of another configuration or corpus.
@@ -54,14 +54,13 @@ class RunState:
         if found:
             raise CheckpointError(
                 f"The checkpoint of step {checkpoint.step} belongs to another run "
-                f"({'; '.join(found)}). "
-                "Start again without it."
+                f"({'; '.join(found)}). Start from the beginning, without it."
             )
         self.model.load_state_dict(checkpoint.tensors["model"])
-        restore_memory(self.model.query, self.optimiser, checkpoint.tensors["optimiser"])
+        restore_optimiser_state(self.model.query, self.optimiser, checkpoint.tensors["optimiser"])
         self.step, self.last_loss = checkpoint.step, checkpoint.facts.get("last_loss")
         return [
-            f"Going on from step {self.step}.",
+            f"Resuming from step {self.step}.",
             *other_circumstances(checkpoint.facts, self._circumstances()),
         ]
 
@@ -70,21 +69,24 @@ class RunState:
 
 
 def other_circumstances(facts: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What a person should know where a checkpoint with these facts was saved under other circumstances.
+    """Return a remark if a checkpoint was saved with other hardware or settings that affect rounding.
 
-    Nothing where they are the same, or were not noted.
+    Empty if they are equal or were not recorded.
     """
     before = facts.get("circumstances")
     if before is None or before == now:
         return []
-    return [f"It was saved with {before}, this is {now}: the end will be close, not the same bytes."]
+    return [
+        f"The checkpoint was saved with {before}, but this run has {now}: results will be close but not "
+        "bit-identical."
+    ]
 
 
 def fact_differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Each fact of `here` that is another one there, by its dotted name."""
+    """Yield each fact of `here` with another value in `there`, by its dotted name."""
     for name, value in here.items():
         other = there.get(name)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from fact_differences(other, value, f"{prefix}{name}.")
         elif other != value:
-            yield f"{prefix}{name} is {other!r} there and {value!r} here"
+            yield f"{prefix}{name} is {other!r} in the checkpoint and {value!r} here"

@@ -1,4 +1,4 @@
-"""The learning rate of a step (paper, section IV-B; cosine after Loshchilov and Hutter, 2017)."""
+"""Learning-rate schedules (paper, section IV-B; cosine decay: Loshchilov and Hutter, 2017)."""
 
 import math
 
@@ -6,7 +6,7 @@ from core.specs.pretraining import OptimiserConfig
 
 
 def learning_rate(config: OptimiserConfig, *, step: int, steps_per_epoch: int, total_steps: int) -> float:
-    """Return the rate of step `step`, counted from 0: linear warm-up, then steps or a cosine."""
+    """Return the learning rate of step `step`, counted from 0: linear warm-up, then step or cosine decay."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     if config.schedule == "cosine":

@@ -1,4 +1,4 @@
-"""A step's views of a rank's clips: a function of (seed, step) and of which clips are the rank's."""
+"""Augmented views of a training step, a function of (seed, step) and of the rank's clips."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,15 @@ from core.training.data_order import DataOrder
 from core.training.randomness import generator_for
 
 QUERY_AND_KEY = ("query view", "key view")
-"""What pretraining draws views for."""
+"""Purposes of the random draws of pretraining's two views."""
 
 
 @dataclass(frozen=True)
 class StepViews:
     """Views of the clips at positions `own` of each step's whole batch, one for each purpose, on one device.
 
-    Every rank draws the numbers of the whole batch, which are few, and keeps those of its own clips. So a
-    clip's views do not depend on how many ranks there are.
+    Every rank draws the few random numbers of the whole batch and keeps those of its own clips. A clip's
+    views therefore do not depend on the number of ranks.
     """
 
     corpus: PackedCorpus
@@ -35,7 +35,7 @@ class StepViews:
     purposes: tuple[str, ...] = QUERY_AND_KEY
 
     def __call__(self, step: int) -> tuple[View, ...]:
-        """The views of a step, in the order of the purposes."""
+        """Return the views of a step, in the order of the purposes."""
         views, clips = self.config, self.order.batch(step)
         lengths = torch.from_numpy(self._lengths(clips))
         draws = [
@@ -45,7 +45,7 @@ class StepViews:
         return make_views(self._clips(clips[self.own]), draws, views, native=self.native)
 
     def _lengths(self, clips: Int64[np.ndarray, " B"]) -> Int64[np.ndarray, " B"]:
-        """Frames that are looked at, without reading any."""
+        """Return the number of used frames of each clip, without reading them."""
         frames = self.corpus.offsets[clips + 1] - self.corpus.offsets[clips]
         return np.minimum(frames, self.config.max_source_frames)
 

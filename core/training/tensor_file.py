@@ -1,7 +1,7 @@
-"""Writing tensors as a safetensors file, digested on the way to the disk.
+"""Writes tensors as a safetensors file and computes its SHA-256 while writing.
 
-The bytes are those that `safetensors.torch.save_file` writes. Doing it here means that no tensor is copied
-into a second buffer and no file is read again to know its digest.
+The bytes equal those of `safetensors.torch.save_file`. This implementation avoids a second copy of each
+tensor and a second read of the file for the digest.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ _DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-"""The format's names, in the order in which it lays them out: the most strictly aligned first."""
+"""The format's names, in its layout order: the largest alignment first."""
 _ALIGNMENT = 8
 _CHUNK = 2**23
-"""Bytes digested and written at once, without holding the interpreter's lock."""
+"""Bytes hashed and written at once, without holding the GIL."""
 
 
 class WrittenFile(NamedTuple):
-    """Size and digest of a file, as a manifest holds them."""
+    """Size and digest of a file, as in a manifest."""
 
     num_bytes: int
     sha256: str
@@ -43,7 +43,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> WrittenFile:
     """Write named tensors to `path`, wait until they are on disk, and return the file's size and digest.
 
     Raises:
-        OSError: the disk is full or refuses; part of the file may be there.
+        OSError: the write failed, for example on a full disk; part of the file may be there.
     """
     ordered = _in_file_order(tensors)
     digest, num_bytes = hashlib.sha256(), 0
@@ -71,7 +71,7 @@ def _chunks(tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
 
 
 def _header(tensors: Mapping[str, Tensor]) -> bytes:
-    """The length of a JSON object, then the object: what each tensor is and where it lies."""
+    """Return the header: the length of a JSON object, then the object with each tensor's type and offsets."""
     entries, end = {}, 0
     for name, tensor in tensors.items():
         start, end = end, end + tensor.numel() * tensor.element_size()

@@ -1,4 +1,4 @@
-"""`signforge keys bootstrap`: the first API key of a cluster, written straight into its database."""
+"""`signforge keys bootstrap`: create the first API key of a cluster, directly in its database."""
 
 from typing import Annotated
 
@@ -12,15 +12,15 @@ from signforge.installation import require
 
 def bootstrap(
     owner: Annotated[
-        str, typer.Argument(metavar="OWNER", help="Whose key; owners see only their own things.")
+        str, typer.Argument(metavar="OWNER", help="Owner of the key. Owners see only their own resources.")
     ],
     scopes: Annotated[
-        list[Scope] | None, typer.Option("--scope", help="What it allows (repeatable); admin.")
+        list[Scope] | None, typer.Option("--scope", help="Scope of the key (repeatable; default: admin).")
     ] = None,
 ) -> None:
-    """Make the first API key, in the database itself (SIGNFORGE_DATABASE_URL), and print it, this once.
+    """Create the first API key directly in the database (SIGNFORGE_DATABASE_URL) and print it once.
 
-    For a cluster that has no key yet; `signforge keys create` makes further ones through the API.
+    For a cluster that has no key yet. `signforge keys create` creates more keys through the API.
     """
     require("api", "alembic", "sqlalchemy", "uuid_utils", what="`signforge keys bootstrap`")
     typer.echo(_create(owner, [scope.value for scope in scopes or [Scope.ADMIN]]))

@@ -1,4 +1,4 @@
-"""What makes an evaluation's scores better, or other, than they look; told wherever they are printed."""
+"""Caveats of an evaluation's scores: pretraining on test clips, shared signers, missing glosses."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ Fold = Mapping[str, Any]
 
 
 def caveats(found: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each, of the scores as the service gives them; nothing where they are what they seem."""
+    """Yield one line per caveat of an evaluation's scores. None if there is no caveat."""
     folds: Sequence[Fold] = found.get("folds") or []
     yield from _about_pretraining(folds)
     yield from _about_sides(folds)
@@ -17,45 +17,45 @@ def caveats(found: Mapping[str, Any]) -> Iterator[str]:
         if ours or theirs:
             shared = len(transfer["shared_glosses"])
             yield (
-                f"Only the {shared} glosses that both corpora name alike take part, not {ours} of one and "
-                f"{theirs} of the other."
+                f"Scored on the {shared} glosses that both corpora share by name. Left out: {ours} glosses "
+                f"of the training corpus and {theirs} of the test corpus."
             )
 
 
 def _about_pretraining(folds: Sequence[Fold]) -> Iterator[str]:
     if where := _folds(folds, lambda fold: fold.get("num_test_pretrained_on", 0) is None):
-        yield f"Whether the encoder was pretrained on the test clips of {where} is not known."
+        yield f"It is unknown whether the encoder was pretrained on the test clips of {where}."
     if where := _folds(folds, lambda fold: fold.get("num_test_pretrained_on")):
         number = sum(fold.get("num_test_pretrained_on") or 0 for fold in folds)
-        yield f"The encoder was pretrained, without labels, on {number} of the test clips, of {where}."
+        yield f"The encoder was pretrained (without labels) on {number} of the test clips of {where}."
     if where := _folds(
         folds, lambda fold: fold.get("pretrained_signers") and not fold.get("num_test_pretrained_on")
     ):
-        yield f"The encoder was pretrained, without labels, on other clips of who is tested in {where}."
+        yield f"The encoder was pretrained (without labels) on other clips of the test signers of {where}."
 
 
 def _about_sides(folds: Sequence[Fold]) -> Iterator[str]:
     if where := _folds(folds, lambda fold: fold.get("shared_signers")):
-        yield f"The same people are trained and tested on in {where}."
+        yield f"Training and test share signers in {where}."
     if where := _folds(
         folds, lambda fold: fold.get("shared_signers_val_test") or fold.get("shared_signers_train_val")
     ):
-        yield f"Epochs were chosen on people (val) who are trained or tested on, too, in {where}."
+        yield f"Validation, by which the epoch was chosen, shares signers with training or test in {where}."
     if number := sum(fold.get("num_test_identical", 0) for fold in folds):
-        yield f"{number} test clips are identical to clips that are fitted on."
+        yield f"{number} test clips are identical to training clips."
 
 
 def _about_glosses(folds: Sequence[Fold]) -> Iterator[str]:
     if number := max((fold.get("num_classes_without_train", 0) for fold in folds), default=0):
-        yield f"Up to {number} glosses of a fold have no label to fit on: their test clips count as wrong."
+        yield f"Up to {number} glosses of a fold have no training label. Their test clips count as wrong."
     if number := max((fold.get("num_classes_with_fewer", 0) for fold in folds), default=0):
-        yield f"Up to {number} glosses of a fold have fewer labels than were asked for."
+        yield f"Up to {number} glosses of a fold have fewer labels than requested."
     if number := max((fold.get("num_classes_without_test", 0) for fold in folds), default=0):
-        yield f"Up to {number} glosses of a fold have no test clip: they are in no mean per class."
+        yield f"Up to {number} glosses of a fold have no test clip. Per-class means leave them out."
 
 
 def _folds(folds: Sequence[Fold], holds: Callable[[Fold], object]) -> str:
-    """Which folds, in words; empty for none."""
+    """Names of the folds for which `holds` is true, in words. Empty for none."""
     names = [str(fold["name"]) for fold in folds if holds(fold)]
     if not names:
         return ""

@@ -1,4 +1,4 @@
-"""`signforge api | reconciler | worker | health`: the parts of a cluster, each run by a process of its own.
+"""`signforge api | reconciler | worker | health`: run the parts of a cluster, one process each.
 
 Settings come from the environment (`SIGNFORGE_...`).
 """
@@ -15,7 +15,7 @@ _DATABASE = ("alembic", "sqlalchemy", "uuid_utils")
 
 
 class Part(StrEnum):
-    """A part of a cluster that runs in a process of its own."""
+    """A part of a cluster, which runs in its own process."""
 
     API = "api"
     RECONCILER = "reconciler"
@@ -23,7 +23,7 @@ class Part(StrEnum):
 
 
 def api() -> None:
-    """Serve the HTTP API at SIGNFORGE_HOST and SIGNFORGE_PORT. Any number may run."""
+    """Serve the HTTP API at SIGNFORGE_HOST and SIGNFORGE_PORT. Several may run."""
     require("api", "fastapi", "uvicorn", "celery", *_DATABASE, what="`signforge api`")
     from api.main import main
 
@@ -39,16 +39,16 @@ def reconciler() -> None:
 
 
 def worker() -> None:
-    """Run jobs on the devices that CUDA_VISIBLE_DEVICES leaves, or on the CPU. Run one for each GPU."""
+    """Run jobs on the GPUs in CUDA_VISIBLE_DEVICES, or on the CPU. Run one worker per GPU."""
     require("worker", "celery", "torch", "obstore", *_DATABASE, what="`signforge worker`")
     from worker.main import main
 
-    os.environ["PYTHONSAFEPATH"] = "1"  # its programs import nothing from the folder that it was started in
+    os.environ["PYTHONSAFEPATH"] = "1"  # its programs must not import from the current folder
     raise typer.Exit(main())
 
 
 def health(part: Part) -> None:
-    """Exit with 0 if this machine's PART is at work, else with 1 and the reason: for health checks."""
+    """Health check: exit with 0 if this machine's PART is running, else with 1 and the reason."""
     require("api", "celery", *_DATABASE, what="`signforge health`")
     from signforge.commands.health import fault_of
 

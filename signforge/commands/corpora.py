@@ -1,4 +1,4 @@
-"""`signforge corpora add | list | show | leak-audit | delete`."""
+"""`signforge corpora add | list | show | leak-audit | delete`: manage corpora."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -61,7 +61,7 @@ def add(
     watch: WatchImport = True,
     as_json: AsJson = False,
 ) -> None:
-    """Send pose files and have them normalised and packed into a corpus."""
+    """Import pose files: upload, normalise and pack them into a corpus."""
     split = {
         "by": split_by,
         "test": tuple(test or ()),
@@ -95,7 +95,7 @@ def add(
 
 
 def _sent(client: Client, source: str, *, on_server: bool, options: Mapping[str, Any]) -> Job:
-    """The import's job; what is not on the server yet is uploaded."""
+    """Submit the import and return its job. Uploads the source if it is not on the server."""
     if on_server:
         return client.corpora.import_path(source, **options)
     with transfer_bar("uploading") as on_bytes:
@@ -123,7 +123,7 @@ def list_corpora(as_json: AsJson = False) -> None:
             )
             for corpus in corpora
         ],
-        empty="There are no corpora. `signforge corpora add PATH --name NAME` makes one.",
+        empty="There are no corpora. Import one with `signforge corpora add PATH --name NAME`.",
     )
 
 
@@ -155,7 +155,7 @@ def show(
 def delete(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A corpus' id or name.")],
 ) -> None:
-    """Delete a corpus and free its name; encoders and scores made with it stay."""
+    """Delete a corpus and free its name. Encoders and scores made from it stay."""
     with Client() as client:
         found = client.corpora.delete(corpus)
     typer.echo(f"{found.id} ({found.name}) is deleted.")

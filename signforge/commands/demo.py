@@ -1,4 +1,4 @@
-"""The whole path on made-up signers, on a service of its own, from raw poses to features."""
+"""`signforge demo`: import, pretrain, evaluate and embed synthetic signers on a temporary service."""
 
 import os
 import shlex
@@ -38,7 +38,7 @@ from signforge.encoder import load_encoder, read_clips
 
 CORPUS = "made-up-signers"
 NUM_NEW_SIGNERS = 2
-"""Signers that only the test sees."""
+"""Number of signers that are in the test split only."""
 
 _RECIPE = "smoke"
 _MARKER = ".made-by-signforge-demo"
@@ -54,7 +54,7 @@ _PROTOCOLS: dict[Protocol, str] = {"knn": "kNN", "linear": "linear probe"}
 
 @dataclass(frozen=True)
 class DemoSize:
-    """How much the demo makes and trains; `epochs` None leaves it to the recipe."""
+    """Size of the demo's data and training. `epochs` None uses the recipe's value."""
 
     signs: int = 20
     signers: int = 8
@@ -64,15 +64,15 @@ class DemoSize:
 
     @property
     def num_training_clips(self) -> int:
-        """Clips of all but the new signers."""
+        """Number of clips of all signers except the new ones."""
         return self.signs * (self.signers - NUM_NEW_SIGNERS) * self.takes
 
 
 def run_demo(folder: Path, size: DemoSize) -> None:
-    """Run the demo, leaving everything it makes in `folder`.
+    """Run the demo. All its files are in `folder`.
 
     Raises:
-        SignforgeError: a part of it failed; the message says which and where its log is.
+        SignforgeError: a part failed. The message names the part and its log.
     """
     began = time.monotonic()
     console = output()
@@ -82,7 +82,7 @@ def run_demo(folder: Path, size: DemoSize) -> None:
         num_signs=size.signs, num_signers=size.signers, takes_per_sign=size.takes, seed=size.seed
     )
     recordings = folder / "recordings.npz"
-    _head(console, "Recordings of made-up signers")
+    _head(console, "Recordings of synthetic signers")
     save_npz(generate(config), recordings, dtype=np.float16)
     console.print(
         f"{config.num_clips} clips: {size.signs} signs, {size.signers} signers, {size.takes} takes each."
@@ -103,29 +103,29 @@ def run_demo(folder: Path, size: DemoSize) -> None:
     )
     console.print(_table(scores))
     console.print(
-        f"The encoder (its sha256 verified): {encoder}\n"
+        f"The encoder (sha256 verified): {encoder}\n"
         f"One clip embedded with it: {folder / 'one_clip.npz'} -> features {features.shape}\n"
         f"The service's data and logs: {folder / 'service'}\n"
-        f"Look around in it: signforge up --data {shlex.quote(str(folder / 'service'))}\n"
+        f"Start that service again: signforge up --data {shlex.quote(str(folder / 'service'))}\n"
         f"Done in {time.monotonic() - began:.0f} s."
     )
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """The jobs of the demo, each followed to its end on the console."""
+    """Runs the jobs of the demo and follows each to its end on the console."""
 
     client: Client
     console: Console
 
     def make_corpus(self, recordings: Path, new_signers: tuple[str, ...]) -> None:
-        """Upload and import; the new signers go to test, whole."""
+        """Upload and import. The new signers are in the test split only."""
         _head(self.console, f"Upload and import; test signers: {', '.join(new_signers)}")
         split = SplitConfig(by="signer", test=new_signers)
         self._finish(self.client.corpora.add(recordings, name=CORPUS, split=split))
 
     def pretrain(self, size: DemoSize) -> str:
-        """Pretrain on the train split, without looking at labels; returns the encoder's id."""
+        """Pretrain on the training split, without labels. Returns the encoder's id."""
         _head(self.console, f"Pretrain without labels, recipe {_RECIPE}")
         recipe = find_recipe(_RECIPE).config.run
         run = {
@@ -137,7 +137,7 @@ class _Stage:
         return str(self._finish(self.client.jobs.submit(spec))["encoder_id"])
 
     def evaluate(self, encoder_id: str, features: Features, protocol: Protocol) -> float:
-        """Score features on the new signers; returns top-1."""
+        """Score features on the new signers. Returns top-1 accuracy."""
         _head(self.console, f"Evaluate on new signers: {_FEATURES[features]}, {_PROTOCOLS[protocol]}")
         spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=features, protocol=protocol)
         return float(self._finish(self.client.jobs.submit(spec))["scores"]["top1"])
@@ -154,11 +154,14 @@ def _head(console: Console, title: str) -> None:
 
 
 def _fresh(folder: Path) -> None:
-    """An empty folder; what an earlier demo left is removed, anything else is not."""
+    """Create an empty folder. The output of an earlier demo is removed, other files are not."""
     try:
         if folder.exists() and any(folder.iterdir()):
             if not (folder / _MARKER).exists():
-                raise UserError(f"{folder} is not empty and not a demo's; choose another with --out.")
+                raise UserError(
+                    f"{folder} is not empty, and not the output of an earlier demo. Choose another folder "
+                    "with --out."
+                )
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARKER).touch()
@@ -168,14 +171,14 @@ def _fresh(folder: Path) -> None:
 
 @contextmanager
 def _service(folder: Path, console: Console) -> Iterator[Client]:
-    """`signforge up` as a child on a data folder of its own, stopped in order at the end."""
+    """Run `signforge up` as a child process with its own data folder. Stops it cleanly at the end."""
     data = folder / "service"
     arguments = [sys.executable, "-P", "-m", "signforge", "up", "--data", str(data), "--port", "0"]
     child = Child("service", arguments, log=folder / "service.log", environment=_environment())
     child.start()
     try:
         url = _await_address(child, data / "address")
-        console.print(f"A service of its own runs at {url}.")
+        console.print(f"A temporary service runs at {url}.")
         with Client(url, (data / "api_key").read_text(encoding="utf-8").strip()) as client:
             yield client
     finally:
@@ -187,7 +190,7 @@ def _service(folder: Path, console: Console) -> Iterator[Client]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without settings that would make the demo share the user's own service."""
+    """The environment without SIGNFORGE_ variables, so that the demo does not use the user's service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SIGNFORGE_")}
 
 
@@ -195,12 +198,12 @@ def _await_address(child: Child, address: Path) -> str:
     if not wait_until(lambda: address.exists() or not child.is_running, seconds=_START_SECONDS):
         raise ServiceError(f"The service was not ready within {_START_SECONDS:g} s; see {child.log}.")
     if not child.is_running:
-        raise ServiceError(f"The service did not start. {child.log} ends:\n{child.tail()}")
+        raise ServiceError(f"The service did not start. The end of {child.log}:\n{child.tail()}")
     return address.read_text(encoding="utf-8").strip()
 
 
 def _embed_one_clip(encoder: Path, config: SyntheticConfig, path: Path) -> NDArray[np.float32]:
-    """Save the last recording as a pose file of its own and embed it, as a user of the encoder would."""
+    """Save the last recording as a pose file and embed it with the encoder."""
     last = next(generate_clips(config, start=config.num_clips - 1))
     np.savez(path, keypoints=last.keypoints, width=WIDTH, height=HEIGHT)
     return load_encoder(encoder).embed(read_clips(path))

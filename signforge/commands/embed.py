@@ -1,4 +1,4 @@
-"""`signforge embed`: features of the clips in pose files, on this machine, without the service."""
+"""`signforge embed`: embed pose files with a downloaded encoder, on this machine, without the service."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from signforge.installation import require
 if TYPE_CHECKING:
     from core.corpora.source import ReadReport
 
-_EXAMPLES_TOLD = 3
+_MAX_EXAMPLES = 3
 
 
 def embed(
@@ -26,23 +26,29 @@ def embed(
     ],
     poses: Annotated[Path, typer.Argument(metavar="POSES", help="A pose file, archive or folder.")],
     out: Annotated[
-        Path, typer.Option(help="Where to write the features: .npz for NumPy, .parquet for data frames.")
+        Path, typer.Option(help="File to write: .npz for NumPy, .parquet for data frames.")
     ] = Path("features.npz"),
-    source_format: Annotated[WantedFormat, typer.Option("--format", help="Layout of the poses.")] = "auto",
+    source_format: Annotated[
+        WantedFormat, typer.Option("--format", help="Format of the pose files.")
+    ] = "auto",
     profile: Annotated[str | None, typer.Option(help="Confidence thresholds, as at import.")] = None,
-    image_width: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
-    image_height: Annotated[int | None, typer.Option(min=1, help="Pixels, as at import.")] = None,
+    image_width: Annotated[
+        int | None, typer.Option(min=1, help="Image width in pixels, as at import.")
+    ] = None,
+    image_height: Annotated[
+        int | None, typer.Option(min=1, help="Image height in pixels, as at import.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    precision: Annotated[Precision, typer.Option(help="bf16 is faster where the device can.")] = "fp32",
+    precision: Annotated[Precision, typer.Option(help="bf16 is faster on devices that support it.")] = "fp32",
 ) -> None:
-    """Embed pose files with a downloaded encoder, however many: a batch of clips is in memory at a time."""
+    """Embed pose files with a downloaded encoder, batch by batch, so that any number fits in memory."""
     require("worker", "numpy", "safetensors", "torch", what="`signforge embed`")
     from signforge.encoder import load_encoder  # the other commands start sooner without torch
     from signforge.feature_files import feature_file
     from signforge.pose_source import open_poses
 
     if (image_width is None) != (image_height is None):
-        raise UserError("--image-width and --image-height go together; give both or neither.")
+        raise UserError("Only one of --image-width and --image-height is given. Give both or neither.")
     size = (image_width, image_height) if image_width and image_height else None
     with open_poses(poses, source_format=source_format, profile=profile, image_size=size) as source:
         ready = load_encoder(encoder, device=device, precision=precision)
@@ -58,18 +64,18 @@ def embed(
 
 
 def _report(report: "ReadReport") -> None:
-    """What was left out, and what had to be assumed."""
+    """Print the skipped clips and the assumptions."""
     if report.num_skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())
-        examples = "; ".join(report.examples[:_EXAMPLES_TOLD])
-        typer.echo(f"{report.num_skipped} clips were left out: {reasons}. For example {examples}", err=True)
+        examples = "; ".join(report.examples[:_MAX_EXAMPLES])
+        typer.echo(f"{report.num_skipped} clips were skipped: {reasons}. For example {examples}", err=True)
     for note in report.all_notes():
         typer.echo(note, err=True)
 
 
 @contextmanager
 def _clip_bar(num_clips: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar; yields what to call with the number of clips done."""
+    """Show a progress bar. Yields a function to call with the number of finished clips."""
     columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -1,4 +1,4 @@
-"""`signforge encoders list | show | import | download | delete`, and `signforge download`."""
+"""`signforge encoders list | show | import | download | delete` and `signforge download`: manage encoders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from signforge.commands.terminal import AsJson, print_fields, print_json, print_
 from signforge.commands.watching import transfer_bar, watch_until_exit
 
 app = typer.Typer(
-    no_args_is_help=True, help="Encoders: what pretraining makes, or an import, and you take home."
+    no_args_is_help=True, help="Encoders: pretrained or imported models to evaluate and download."
 )
 
 _SCORES = ("top1", "top5", "recall_at_1", "mean_average_precision", "num_test")
@@ -41,7 +41,7 @@ def list_encoders(as_json: AsJson = False) -> None:
             )
             for encoder in encoders
         ],
-        empty="There are no encoders. `signforge submit pretrain --corpus CORPUS` makes one.",
+        empty="There are no encoders. Train one with `signforge submit pretrain --corpus CORPUS`.",
     )
 
 
@@ -74,14 +74,14 @@ def import_encoder(
     source: Annotated[
         str, typer.Argument(metavar="FILE", help="A .pth.tar checkpoint of the paper's released code.")
     ],
-    name: Annotated[str, typer.Option(help="Name of the encoder to make; names get versions.")],
+    name: Annotated[str, typer.Option(help="Name of the encoder. An existing name gets a new version.")],
     on_server: Annotated[
         bool, typer.Option("--on-server", help="FILE is on the service's machine (below a corpus root).")
     ] = False,
     watch: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Make an encoder of a released checkpoint; its weights are read, nothing in it is run."""
+    """Import a released checkpoint as an encoder. Only its weights are read; no code in it is run."""
     with Client() as client:
         if on_server:
             job = client.jobs.submit({"kind": IMPORT_ENCODER.name, "source": source, "name": name})
@@ -104,7 +104,7 @@ def download(
     encoder: EncoderName,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A file to write, or a folder.")] = Path(),
 ) -> None:
-    """Download an encoder and verify it; a broken download is gone on with."""
+    """Download an encoder and verify its sha256. An interrupted download is resumed."""
     with Client() as client, transfer_bar("downloading") as on_bytes:
         target = client.encoders.download(encoder, path, on_bytes=on_bytes)
     typer.echo(str(target))
@@ -112,7 +112,7 @@ def download(
 
 @app.command()
 def delete(encoder: EncoderName) -> None:
-    """Delete an encoder (of a name, the newest version); its scores stay."""
+    """Delete an encoder (by name: the newest version). Its scores stay."""
     with Client() as client:
         found = client.encoders.delete(encoder)
     typer.echo(f"{found.id} ({found.name}, version {found.version}) is deleted.")

@@ -7,36 +7,36 @@ import typer
 from core.specs.jobs import Features, Folds, Protocol
 
 MaybeEncoder = Annotated[str | None, typer.Option(help="An encoder's id or name.")]
-ScoredFeatures = Annotated[Features, typer.Option(help="What is scored.")]
-ScoredBy = Annotated[Protocol, typer.Option(help="How it is scored.")]
-ScoredOn = Annotated[Folds, typer.Option(help="On what it is scored.")]
+ScoredFeatures = Annotated[Features, typer.Option(help="Features to score: an encoder's or a baseline's.")]
+ScoredBy = Annotated[Protocol, typer.Option(help="Evaluation protocol.")]
+ScoredOn = Annotated[Folds, typer.Option(help="Cross-validation folds, or the corpus' own split.")]
 TestCorpus = Annotated[
-    str | None, typer.Option(help="Score on another corpus: its id or name; glosses are matched by name.")
+    str | None, typer.Option(help="Test on another corpus (id or name). Glosses are matched by name.")
 ]
 TestSplits = Annotated[
     list[str] | None, typer.Option("--test-split", help="Only this split of --test-corpus (repeatable).")
 ]
-TrainOnVal = Annotated[bool, typer.Option("--train-on-val", help="Fit on the split val, too.")]
+TrainOnVal = Annotated[bool, typer.Option("--train-on-val", help="Train on the validation split too.")]
 AllowIdenticalClips = Annotated[
-    bool, typer.Option("--allow-identical-clips", help="Score although a clip stands on two sides.")
+    bool, typer.Option("--allow-identical-clips", help="Allow identical clips in training and test.")
 ]
-LabelFraction = Annotated[float, typer.Option(min=0, max=1, help="Share of each gloss' labels that is used.")]
+LabelFraction = Annotated[float, typer.Option(min=0, max=1, help="Fraction of each gloss' labels to use.")]
 LabelsPerGloss = Annotated[
-    int | None, typer.Option(min=1, help="Labels of each gloss that are used, instead.")
+    int | None, typer.Option(min=1, help="Number of each gloss' labels to use, instead of a fraction.")
 ]
 EveryGloss = Annotated[
     bool,
     typer.Option(
-        "--every-gloss/--no-every-gloss", help="A --label-fraction leaves each gloss at least one clip."
+        "--every-gloss/--no-every-gloss", help="With --label-fraction: keep at least one clip per gloss."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")]
-NumSeeds = Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from --seed on.")]
-NumNeighbours = Annotated[int, typer.Option(min=1, help="Neighbours of the kNN protocol.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
+NumSeeds = Annotated[int, typer.Option(min=1, help="Repeat with this many seeds, starting at --seed.")]
+NumNeighbours = Annotated[int, typer.Option(min=1, help="Number of neighbours of the kNN protocol.")]
 FineTuneChanges = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Change fine-tuning, e.g. num_epochs=20."),
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a fine-tuning setting, e.g. num_epochs=20."),
 ]
 PerClass = Annotated[
-    bool, typer.Option("--per-class", help="With --watch: print the scores of each gloss, too.")
+    bool, typer.Option("--per-class", help="With --watch: also print the scores of each gloss.")
 ]

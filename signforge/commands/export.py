@@ -1,4 +1,4 @@
-"""`signforge export`: an encoder in another format, on this machine, without the service."""
+"""`signforge export`: convert an encoder to ONNX, torch.export or the released format."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What an encoder can be turned into."""
+    """Target format of an export."""
 
     ONNX = "onnx"
     TORCH = "torch"
@@ -31,17 +31,17 @@ def export(
         Path, typer.Argument(metavar="ENCODER", help="A downloaded .safetensors file, or its folder.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Where to write it; without it, `encoder` and the format's ending.")
+        Path | None, typer.Option(help="File to write (default: `encoder` with the format's suffix).")
     ] = None,
     format: Annotated[  # noqa: A002 - the option
         Format | None,
         typer.Option(
             help="onnx: for ONNX Runtime; torch: a program of torch.export; released: the paper's released "
-            "naming. Without it, the ending of --out decides; without both, it is onnx."
+            "naming. Default: by the suffix of --out, else onnx."
         ),
     ] = None,
 ) -> None:
-    """Export a downloaded encoder, checked against PyTorch before it is kept."""
+    """Export a downloaded encoder to another format, and verify the result against PyTorch."""
     chosen = format or _format_of(out)
     target = out or Path(f"encoder{_SUFFIXES[chosen]}")
     require("worker", "numpy", "onnx", "safetensors", "torch", what="`signforge export`")
@@ -65,7 +65,7 @@ def _format_of(out: Path | None) -> Format:
         if out.name.endswith(suffix):
             return format_
     raise UserError(
-        f"{out.name!r} ends in none of {', '.join(_SUFFIXES.values())}; choose with --format "
+        f"{out.name!r} ends in none of {', '.join(_SUFFIXES.values())}. Choose a format with --format "
         f"{' | '.join(format_.value for format_ in Format)}."
     )
 
@@ -85,12 +85,13 @@ def _torch(encoder: "LoadedEncoder", out: Path) -> str:
 def _released(encoder: "LoadedEncoder", out: Path) -> str:
     from core.exchange.released_file import export_released, other_depths
 
-    told = f"its {export_released(encoder, out)} tensors read back bit for bit"
+    finding = f"its {export_released(encoder, out)} tensors read back bit for bit"
     if others := other_depths(encoder.card):
-        told += (
-            f". Load it into as many blocks as it has ({', '.join(others)}), which the released code has not"
+        finding += (
+            f". The released code builds another number of blocks ({', '.join(others)}). Change it to match "
+            "before loading the file"
         )
-    return told
+    return finding
 
 
 def _difference(largest: float) -> str:

@@ -1,4 +1,4 @@
-"""Whether a part of a cluster is at work, as a container's health check asks."""
+"""Health checks of the parts of a cluster, for containers."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,15 +10,15 @@ from core.jobs import counters
 from core.jobs.database import cannot_be_used, now, open_database, reading
 from core.jobs.settings import Settings, read_settings
 from core.jobs.tables.jobs import WorkerRow
-from core.jobs.workers import STILL_HEARD_OF_SECONDS
+from core.jobs.workers import HEARTBEAT_TIMEOUT_SECONDS
 from signforge.client.address import url_of
 from worker.app import worker_name
 
-_ANSWER_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 def fault_of(part: Literal["api", "reconciler", "worker"]) -> str | None:
-    """What is wrong with the part that the settings of the environment describe; None if it is at work."""
+    """The fault of a part of the cluster, by the settings of the environment. None if it is healthy."""
     settings = read_settings()
     if part == "api":
         return _fault_of_api(settings)
@@ -27,24 +27,24 @@ def fault_of(part: Literal["api", "reconciler", "worker"]) -> str | None:
     except (SQLAlchemyError, OSError) as error:
         return cannot_be_used(settings.resolved_database_url, error)
     if seen_seconds_ago is None:
-        return f"The {part} has written nothing to the database yet."
-    if seen_seconds_ago > STILL_HEARD_OF_SECONDS:
-        limit = f"the limit is {STILL_HEARD_OF_SECONDS:g} s"
-        return f"The {part} last wrote to the database {seen_seconds_ago:.0f} s ago; {limit}."
+        return f"The {part} has not sent a heartbeat to the database yet."
+    if seen_seconds_ago > HEARTBEAT_TIMEOUT_SECONDS:
+        limit = f"the limit is {HEARTBEAT_TIMEOUT_SECONDS:g} s"
+        return f"The last heartbeat of the {part} was {seen_seconds_ago:.0f} s ago; {limit}."
     return None
 
 
 def _fault_of_api(settings: Settings) -> str | None:
     url = f"{url_of(settings.host, settings.port)}/healthz"
     try:
-        answer = httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False)
+        answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False)
     except httpx.TransportError as error:
-        return f"The API does not answer at {url}: {error}"
-    return None if answer.is_success else f"The API answers {answer.status_code} at {url}."
+        return f"The API does not respond at {url}: {error}"
+    return None if answer.is_success else f"The API responds with status {answer.status_code} at {url}."
 
 
 def _silence_of(part: Literal["reconciler", "worker"], settings: Settings) -> float | None:
-    """For how many seconds a part has written nothing; None: it never has."""
+    """Seconds since the last heartbeat of a part. None if there was none."""
     engine = open_database(settings.resolved_database_url)
     try:
         with reading(engine) as session:

@@ -1,4 +1,4 @@
-"""What an import read and left out, as a person reads it."""
+"""An import's report (clips read and skipped, frames, notes) as names and values for display."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ _NUM_EXAMPLES = 5
 
 
 def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """An import's report as names and values; empty where it says nothing (docs/reference/formats.md)."""
+    """An import's report as names and values, without empty ones (docs/reference/formats.md)."""
     fields = [
         ("clips read", _counted(report, "clips_read", {"skipped": report.get("clips_skipped", 0)})),
         ("skipped because", _by_count(report.get("skipped") or {})),

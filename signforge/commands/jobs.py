@@ -1,4 +1,4 @@
-"""`signforge jobs`, `show`, `watch`, `logs`, `cancel`, `pause`, `resume` and `retry`."""
+"""`signforge jobs | show | watch | logs | cancel | pause | resume | retry`: list, follow and control jobs."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ Deadline = Annotated[
 
 
 def _registered_kind(name: str) -> str:
-    """Check the name of a kind against the registry, as it is when the command runs."""
+    """Validate the name of a job kind against the registry when the command runs."""
     try:
         return find(name).name
     except SpecError as error:
@@ -41,7 +41,7 @@ OfKind = Annotated[
 def list_jobs(
     state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
     kind: OfKind = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
@@ -53,12 +53,12 @@ def list_jobs(
     print_table(
         ["id", "kind", "name", "state", "progress", "created (UTC)"],
         [(job.id, job.kind, job.name, job.state, _progress(job), job.created_at) for job in jobs],
-        empty="There are no such jobs. `signforge submit --help` shows how to submit one.",
+        empty="No jobs match. `signforge submit --help` shows how to submit one.",
     )
 
 
 def show(job_id: JobId, as_json: AsJson = False) -> None:
-    """Show one job: what was asked, where it stands, what came of it."""
+    """Show one job: its specification, state and result."""
     with Client() as client:
         job = client.jobs.get(job_id)
     if as_json:
@@ -94,8 +94,10 @@ def watch(job_id: JobId) -> None:
 
 def logs(
     job_id: JobId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
-    attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt; the newest unless told.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the job has ended.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="Number of the attempt (default: newest).")
+    ] = None,
 ) -> None:
     """Print what a job's program wrote to standard error. Ctrl-C stops printing, not the job."""
     shown = None
@@ -111,28 +113,28 @@ def logs(
 
 
 def cancel(job_id: JobId) -> None:
-    """Ask a job to stop."""
+    """Cancel a job."""
     with Client() as client:
         job = client.jobs.cancel(job_id)
     typer.echo(f"{job.id} is {job.state}.")
 
 
 def pause(job_id: JobId) -> None:
-    """Have a running job save its state and free its worker."""
+    """Pause a running job: save a checkpoint and free its worker."""
     with Client() as client:
         job = client.jobs.pause(job_id)
-    typer.echo(f"{job.id} is {job.state}. `signforge resume {job.id}` goes on with it.")
+    typer.echo(f"{job.id} is {job.state}. `signforge resume {job.id}` resumes it.")
 
 
 def resume(job_id: JobId) -> None:
-    """Queue a paused job again; it goes on where it stopped."""
+    """Queue a paused job again. It resumes from its checkpoint."""
     with Client() as client:
         job = client.jobs.resume(job_id)
     typer.echo(f"{job.id} is {job.state}.")
 
 
 def retry(job_id: JobId, priority: Priority = 0, deadline_seconds: Deadline = None) -> None:
-    """Do the work of a job that has ended again, from its last checkpoint if it did not succeed."""
+    """Retry a final job. A failed or cancelled job resumes from its last checkpoint."""
     with Client() as client:
         job = client.jobs.retry(job_id, priority=priority, deadline_seconds=deadline_seconds)
     typer.echo(f"{job.id} is {job.state}. `signforge watch {job.id}` follows it.")

@@ -1,4 +1,4 @@
-"""`signforge keys create | list | rotate | revoke`: API keys of the service."""
+"""`signforge keys create | list | rotate | revoke`: manage API keys."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -11,25 +11,28 @@ from signforge.client.models import ApiKey
 from signforge.commands.terminal import AsJson, print_json, print_table
 
 _SECONDS_PER_DAY = 86_400.0
-_LONGEST_GRACE_DAYS = 30
+_MAX_GRACE_DAYS = 30
 ApiKeyId = Annotated[str, typer.Argument(metavar="ID", help="An API key's id.")]
 
-app = typer.Typer(no_args_is_help=True, help="API keys: who may use the service, and for what.")
+app = typer.Typer(no_args_is_help=True, help="API keys: create, list, rotate and revoke.")
 
 
 @app.command()
 def create(
-    owner: Annotated[str, typer.Argument(metavar="OWNER", help="Whose key; owners see their own things.")],
+    owner: Annotated[
+        str, typer.Argument(metavar="OWNER", help="Owner of the key. Owners see only their own resources.")
+    ],
     scopes: Annotated[
-        list[Scope] | None, typer.Option("--scope", help="What it allows (repeatable); read and submit.")
+        list[Scope] | None,
+        typer.Option("--scope", help="Scope of the key (repeatable; default: read and submit)."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What it is for, for people.")] = None,
+    name: Annotated[str | None, typer.Option(help="Label of the key.")] = None,
     days: Annotated[
-        float | None, typer.Option(min=0, help="How long it works; without it, for good.")
+        float | None, typer.Option(min=0, help="Days until the key expires (default: never).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key and print it, this once."""
+    """Create an API key and print it once."""
     wanted = tuple(scope.value for scope in scopes or (Scope.READ, Scope.SUBMIT))
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with Client() as client:
@@ -68,11 +71,11 @@ def list_keys(as_json: AsJson = False) -> None:
 def rotate(
     api_key_id: ApiKeyId,
     grace_days: Annotated[
-        float, typer.Option(min=0, max=_LONGEST_GRACE_DAYS, help="How long the old one goes on working.")
+        float, typer.Option(min=0, max=_MAX_GRACE_DAYS, help="How many days the old key still works.")
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Put a new API key in the place of one, and print it, this once."""
+    """Replace an API key by a new one, and print the new key once."""
     with Client() as client:
         api_key = client.api_keys.rotate(api_key_id, grace_seconds=grace_days * _SECONDS_PER_DAY)
     _show_once(api_key, as_json=as_json)
@@ -80,7 +83,7 @@ def rotate(
 
 @app.command()
 def revoke(api_key_id: ApiKeyId) -> None:
-    """Make an API key useless at once."""
+    """Revoke an API key at once."""
     with Client() as client:
         client.api_keys.revoke(api_key_id)
     typer.echo(f"{api_key_id} is revoked.")
@@ -91,4 +94,4 @@ def _show_once(api_key: ApiKey, *, as_json: bool) -> None:
         print_json(api_key)
         return
     typer.echo(api_key.api_key)
-    typer.echo("Keep it: it is not shown again. Use it as SIGNFORGE_API_KEY.", err=True)
+    typer.echo("Store this key: it is not shown again. Use it as SIGNFORGE_API_KEY.", err=True)

@@ -1,4 +1,4 @@
-"""`signforge corpora leak-audit`: look for what makes scores on a corpus better than they are."""
+"""`signforge corpora leak-audit`: detect leaks between training and test that inflate scores on a corpus."""
 
 from typing import Annotated, Any
 
@@ -16,18 +16,18 @@ def leak_audit(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A corpus' id or name.")],
     folds: Annotated[
         AuditedFolds,
-        typer.Option(help="Its own splits, one signer or session left out, or what a random split would do."),
+        typer.Option(help="The corpus' own splits, one signer or session left out, or a random split."),
     ] = "split",
     test_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Share that a random split tests.")
+        float, typer.Option(min=0, max=1, help="Test fraction of a random split.")
     ] = 0.2,
     copy_distance: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Clips up to this distance are one recording (docs/explanation/leak-audit.md)."
+            min=0, help="Clips within this distance count as copies (docs/explanation/leak-audit.md)."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     splits: Splits = None,
     signers: Signers = None,
     exclude_signers: NotSigners = None,
@@ -35,7 +35,7 @@ def leak_audit(
     watch: Annotated[bool, typer.Option(help="Follow the audit to its end and print it.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Look for copies, signers and sessions on both sides, and for glosses that posture alone gives away."""
+    """Detect clips, signers and sessions in both training and test, and glosses that posture reveals."""
     spec = {
         "kind": LEAK_AUDIT.name,
         "corpus": corpus,
@@ -59,8 +59,8 @@ def leak_audit(
 
 
 def show_leak_audit(found: dict[str, Any]) -> None:
-    """Print what an audit found: the verdict first, then the numbers behind it."""
-    typer.echo("ALARM: scores on this division are inflated." if found["alarm"] else "No alarm.")
+    """Print the result of a leak audit: the verdict first, then the numbers."""
+    typer.echo("ALARM: scores on this split are inflated." if found["alarm"] else "No alarm.")
     for reason in found["reasons"]:
         typer.echo(f"- {reason}")
     for note in found["notes"]:

@@ -1,4 +1,4 @@
-"""`signforge recipes`."""
+"""`signforge recipes`: list the recipes of pretraining, or show one."""
 
 import json
 from typing import Annotated
@@ -12,10 +12,10 @@ from signforge.commands.terminal import AsJson, output, print_fields, print_json
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(metavar="RECIPE", help="Show this one in full.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="RECIPE", help="Show this recipe in full.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the recipes a pretraining may start from, or show one with every field that --set may change."""
+    """List the recipes of pretraining, or show one with every field that --set may change."""
     with Client() as client:
         found = client.recipes.list()
     if name is not None:
@@ -37,5 +37,5 @@ def _named(name: str, recipes: list[Recipe]) -> Recipe:
         if recipe.name == name:
             return recipe
     raise SpecError(
-        f"There is no recipe {name!r}; there are: {', '.join(recipe.name for recipe in recipes)}."
+        f"There is no recipe {name!r}. The recipes are: {', '.join(recipe.name for recipe in recipes)}."
     )

@@ -1,4 +1,4 @@
-"""`signforge scores`: the scores of an evaluation with intervals, its glosses, and what is taken for what."""
+"""`signforge scores`: show an evaluation's scores, confidence intervals, per-class scores and confusions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -11,18 +11,18 @@ from signforge.client.models import Evaluation
 from signforge.commands.caveats import caveats
 from signforge.commands.terminal import AsJson, print_json, print_table
 
-_MOST_CONFUSIONS = 20
+_MAX_CONFUSIONS = 20
 
 
 def scores(
     evaluation: Annotated[
-        str, typer.Argument(metavar="EVALUATION", help="An evaluation's id, or its job's.")
+        str, typer.Argument(metavar="EVALUATION", help="Id of an evaluation or of its job.")
     ],
     per_class: Annotated[
-        bool, typer.Option("--per-class", help="Print the scores of each gloss, too.")
+        bool, typer.Option("--per-class", help="Also print the scores of each gloss.")
     ] = False,
     confusions: Annotated[
-        bool, typer.Option("--confusions", help="Print which glosses are taken for which others, too.")
+        bool, typer.Option("--confusions", help="Also print which glosses are confused with which.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -36,8 +36,8 @@ def scores(
 
 
 def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusions: bool = False) -> None:
-    """Print scores with intervals and deviations, each fold's, what to know about them, and what tables are
-    asked for."""
+    """Print scores with confidence intervals and standard deviations, per-fold scores, caveats, and the
+    requested tables."""
     found = evaluation.scores
     intervals, deviations = found.get("intervals") or {}, found.get("deviations") or {}
     folds = found.get("folds") or []
@@ -53,7 +53,7 @@ def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusi
         each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
         print_table(["fold", *names, "test clips"], each, empty="")
     sizes = f"{found.get('num_test')} test clips, {found.get('num_classes')} glosses"
-    typer.echo(f"{evaluation.id}: {sizes}; fitted on at most {found.get('num_train')} clips.")
+    typer.echo(f"{evaluation.id}: {sizes}; trained on at most {found.get('num_train')} clips.")
     for line in caveats(found):
         typer.echo(f"- {line}")
     if per_class and (table := found.get("per_class")):
@@ -64,26 +64,26 @@ def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusi
 
 def _print_confusions(found: Mapping[str, Any]) -> None:
     wrong = [row for row in found.get("confusions") or [] if row[0] != row[1]]
-    empty = "No clip was taken for another gloss, or the protocol names none."
-    print_table(["gloss", "taken for", "times"], wrong[:_MOST_CONFUSIONS], empty=empty)
+    empty = "No clip was confused with another gloss, or the protocol does not predict glosses."
+    print_table(["gloss", "predicted as", "clips"], wrong[:_MAX_CONFUSIONS], empty=empty)
 
 
 def _evaluation_id(client: Client, wanted: str) -> str:
     if not wanted.startswith("job_"):
         return wanted
-    made = (client.jobs.get(wanted).result or {}).get("evaluation_id")
-    if made is None:
-        raise UserError(f"Job {wanted} has made no evaluation; `signforge show {wanted}` says why.")
-    return str(made)
+    found = (client.jobs.get(wanted).result or {}).get("evaluation_id")
+    if found is None:
+        raise UserError(f"Job {wanted} has no evaluation. `signforge show {wanted}` shows its state.")
+    return str(found)
 
 
 def _scores(found: Mapping[str, Any]) -> dict[str, float]:
-    """The scores proper among what is said; the rest are names, counts and tables."""
+    """The entries that are scores. The others are names, counts and tables."""
     return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
 def _spread(folds: Sequence[Mapping[str, Any]], name: str) -> str:
-    """The lowest and the highest fold's score; nothing of a single fold."""
+    """The lowest and the highest score of the folds. Empty for a single fold."""
     values = [fold[name] for fold in folds if name in fold]
     return _range((min(values), max(values))) if len(values) > 1 else ""
 

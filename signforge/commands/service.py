@@ -1,4 +1,4 @@
-"""`signforge up` and `signforge demo`."""
+"""`signforge up` and `signforge demo`: run the service on this machine."""
 
 import os
 import shlex
@@ -17,12 +17,12 @@ def up(
     data: Annotated[Path | None, typer.Option("--data", help="Data folder (SIGNFORGE_DATA_FOLDER).")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on (SIGNFORGE_HOST).")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port (SIGNFORGE_PORT); 0 takes any free one.")
+        int | None, typer.Option(min=0, max=65535, help="Port (SIGNFORGE_PORT); 0 uses any free port.")
     ] = None,
 ) -> None:
     """Start the service on this machine: broker, API, reconciler and one worker. Ctrl-C stops it."""
     require("all", *_PACKAGES, what="`signforge up`")
-    from signforge.embedded.service import run  # the other commands need none of what this loads
+    from signforge.embedded.service import run  # slow to import, so only when needed
 
     settings = read_settings(data_folder=data, host=host, port=port)
     if data is not None and read_settings().data_folder.absolute() != settings.data_folder.absolute():
@@ -32,14 +32,16 @@ def up(
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--out", help="Where to put everything.")] = Path("demo-output"),
+    folder: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("demo-output"),
     signs: Annotated[int, typer.Option(min=2, help="Signs in the lexicon.")] = 20,
-    signers: Annotated[int, typer.Option(min=3, help="Signers; the last two are new ones at test.")] = 8,
+    signers: Annotated[
+        int, typer.Option(min=3, help="Signers; the last two are in the test split only.")
+    ] = 8,
     takes: Annotated[int, typer.Option(min=1, help="Takes of each sign by each signer.")] = 8,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the clips; the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the signers and of the training.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs (default: the recipe's).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of data and training.")] = 0,
 ) -> None:
-    """The whole path on made-up signers: import, pretrain, evaluate, download, embed."""
+    """Run all steps on synthetic signers: import, pretrain, evaluate, download, embed."""
     require("all", *_PACKAGES, what="`signforge demo`")
     from signforge.commands.demo import DemoSize, run_demo
 

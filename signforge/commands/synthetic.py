@@ -1,4 +1,4 @@
-"""`signforge synthetic`: write recordings of synthetic signers, to try the service without own data."""
+"""`signforge synthetic`: write recordings of synthetic signers, to try the service without data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,13 +15,15 @@ _COLUMNS = ("name", "label", "signer", "session")
 
 
 def synthetic(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder to write to.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Output folder, which must not exist.")],
     signs: Annotated[int, typer.Option(min=1, help="Signs in the lexicon.")] = 5,
     signers: Annotated[int, typer.Option(min=1, help="Signers; every fourth is left-handed.")] = 4,
     takes: Annotated[int, typer.Option(min=1, help="Takes of each sign by each signer.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed writes the same recordings.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed. The same seed writes the same recordings.")
+    ] = 0,
 ) -> None:
-    """Write synthetic recordings: one .npz of keypoints for each clip, and a labels.csv."""
+    """Write synthetic recordings: one .npz file of keypoints per clip, and labels.csv."""
     require("worker", "jaxtyping", "numpy", what="`signforge synthetic`")
     from core.pose.synthetic.recording import SyntheticConfig, generate_clips, names_of
 

@@ -1,4 +1,4 @@
-"""What commands print and how they fail: tables and JSON on standard output, errors on standard error."""
+"""Output of commands: tables and JSON on standard output, one-line errors on standard error."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ EXIT_INTERRUPTED = 130
 
 
 class OneLineErrors(TyperGroup):
-    """A command group whose own errors are a line on standard error and exit code 1, never a traceback."""
+    """A command group that prints its errors as one line on standard error, with exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -35,7 +35,7 @@ class OneLineErrors(TyperGroup):
 
 
 def output(*, stderr: bool = False) -> Console:
-    """A console on the current standard output; wide where that is not a terminal, so that ids stay whole."""
+    """A console on the current standard output. It is wide if that is not a terminal, to keep ids whole."""
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(width=None if is_terminal else 200, highlight=False, stderr=stderr)
 
@@ -49,7 +49,7 @@ def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table, or the sentence `empty` where there are no rows."""
+    """Print a table, or the sentence `empty` if there are no rows."""
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(text(cell) for cell in row))
@@ -60,7 +60,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """Print names and values, one pair a line, leaving out what is not there."""
+    """Print names and values, one pair per line, without missing values."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -71,7 +71,7 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 
 def text(value: object) -> str:
-    """How a value reads in a table; square brackets are kept from being taken for markup."""
+    """Format a value for a table. Square brackets are escaped, since rich takes them for markup."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -83,7 +83,7 @@ def text(value: object) -> str:
 
 
 def size(num_bytes: float) -> str:
-    """A number of bytes for a person."""
+    """Format a number of bytes with a unit."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if num_bytes < 1024:
             return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"

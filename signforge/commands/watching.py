@@ -1,4 +1,4 @@
-"""Following a job on a terminal: a progress bar where there is one, lines where there is none."""
+"""Follow a job: a progress bar on a terminal, plain lines otherwise."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,16 +28,16 @@ _LINE_EVERY_SECONDS = 5.0
 
 
 def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job:
-    """Follow a job to its end and return it; exit with a code where it did not succeed, or on Ctrl-C.
+    """Follow a job to its end and return it. Exits with a code if it did not succeed, or on Ctrl-C.
 
-    `aside` tells of it on standard error, where standard output is for a script.
+    `aside` prints to standard error, to keep standard output for scripts.
     """
     try:
         job = watch_job(client, job_id, output(stderr=aside))
     except KeyboardInterrupt:
         typer.echo(
-            f"\n{job_id} goes on running. `signforge watch {job_id}` looks again, "
-            f"`signforge cancel {job_id}` stops it.",
+            f"\n{job_id} continues to run. `signforge watch {job_id}` follows it again, "
+            f"`signforge cancel {job_id}` cancels it.",
             err=True,
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -50,7 +50,7 @@ def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job
 
 
 def watch_job(client: Client, job_id: str, console: Console) -> Job:
-    """Print a job's events as they happen and return the job at its end."""
+    """Print a job's events as they happen. Returns the final job."""
     view = BarView(console) if console.is_terminal else LineView(console)
     with view.shown():
         for event in client.jobs.events(job_id):
@@ -60,7 +60,7 @@ def watch_job(client: Client, job_id: str, console: Console) -> Job:
 
 @contextmanager
 def transfer_bar(label: str) -> Iterator[OnBytes]:
-    """A progress bar for bytes; yields what to call with (bytes so far, bytes in all)."""
+    """Show a progress bar of bytes. Yields a function to call with (bytes done, total bytes)."""
     columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -69,7 +69,7 @@ def transfer_bar(label: str) -> Iterator[OnBytes]:
 
 
 class BarView:
-    """One progress bar per phase, with what happens above it."""
+    """One progress bar per phase, with other events printed above it."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
@@ -103,7 +103,7 @@ class BarView:
 
 
 class LineView:
-    """A line per event; progress at most every few seconds."""
+    """One line per event, progress at most every few seconds."""
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -112,7 +112,7 @@ class LineView:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Nothing to prepare."""
+        """Do nothing: lines need no preparation."""
         yield
 
     def show(self, event: Event) -> None:
@@ -144,14 +144,14 @@ def sentence(event: Event) -> str:
 
 
 def steps(progress: JobProgress) -> str:
-    """Steps done, of how many where that is known; nothing where nothing is counted."""
+    """Steps done and, if known, the total. Empty if the phase has no steps."""
     if not progress.total_steps:
         return str(progress.step or "")
     return f"{progress.step or 0}/{progress.total_steps}"
 
 
 def numbers(progress: JobProgress) -> str:
-    """Loss, newest score on held-out clips, rate and time left, as far as they are known."""
+    """Loss, newest score on held-out clips, speed and time left, if known."""
     loss = progress.metrics.get("loss")
     score = progress.metrics.get("quality/knn")
     rate, left = progress.samples_per_second, progress.eta_seconds
@@ -165,5 +165,5 @@ def numbers(progress: JobProgress) -> str:
 
 
 def metrics_in_words(step: StepMetrics) -> str:
-    """A step's numbers on one line."""
+    """A step's metrics on one line."""
     return f"step {step.step}  " + "  ".join(f"{name} {text(value)}" for name, value in step.metrics.items())

@@ -1,4 +1,4 @@
-"""`signforge webhooks add | list | test | log | rotate | delete`: have your own server told of your jobs."""
+"""`signforge webhooks add | list | test | log | rotate | delete`: manage webhooks."""
 
 from typing import Annotated
 
@@ -8,18 +8,18 @@ from signforge.client import Client
 from signforge.client.models import Webhook
 from signforge.commands.terminal import AsJson, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Webhooks: have your own server told of your jobs' states.")
+app = typer.Typer(no_args_is_help=True, help="Webhooks: send your server each state change of your jobs.")
 _SECONDS_PER_DAY = 86_400.0
-_LONGEST_GRACE_DAYS = 30
+_MAX_GRACE_DAYS = 30
 WebhookId = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id.")]
 
 
 @app.command()
 def add(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where messages are sent.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="URL that receives the messages.")],
     as_json: AsJson = False,
 ) -> None:
-    """Have a URL told of every state change of your jobs, and print the secret that signs, this once."""
+    """Create a webhook that sends each state change of your jobs to a URL. Prints its signing secret once."""
     with Client() as client:
         _show_once(client.webhooks.create(url), as_json=as_json)
 
@@ -38,25 +38,25 @@ def list_webhooks(as_json: AsJson = False) -> None:
             (webhook.id, webhook.url, webhook.created_at, webhook.failing_since, webhook.disabled_reason)
             for webhook in webhooks
         ],
-        empty="There are no webhooks. `signforge webhooks add URL` makes one.",
+        empty="There are no webhooks. Create one with `signforge webhooks add URL`.",
     )
 
 
 @app.command()
 def test(webhook_id: WebhookId) -> None:
-    """Have a test message sent; one that arrives enables a disabled webhook again."""
+    """Send a test message. Its delivery enables a disabled webhook again."""
     with Client() as client:
         message = client.webhooks.test(webhook_id)
-    typer.echo(f"{message.id} is on its way. `signforge webhooks log {webhook_id}` tells what came of it.")
+    typer.echo(f"{message.id} is queued. `signforge webhooks log {webhook_id}` shows its delivery.")
 
 
 @app.command()
 def log(
     webhook_id: WebhookId,
-    limit: Annotated[int, typer.Option(min=1, help="Most messages to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of messages.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List a webhook's messages and what became of them, newest first."""
+    """List a webhook's messages and their deliveries, newest first."""
     with Client() as client:
         messages = client.webhooks.deliveries(webhook_id, limit=limit)
     if as_json:
@@ -77,7 +77,7 @@ def log(
             )
             for message in messages
         ],
-        empty="Nothing was sent there yet.",
+        empty="This webhook has no messages yet.",
     )
 
 
@@ -85,11 +85,14 @@ def log(
 def rotate(
     webhook_id: WebhookId,
     grace_days: Annotated[
-        float, typer.Option(min=0, max=_LONGEST_GRACE_DAYS, help="How long the old secret signs too.")
+        float,
+        typer.Option(
+            min=0, max=_MAX_GRACE_DAYS, help="How many days messages are also signed with the old secret."
+        ),
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Give a webhook a new secret and print it, this once."""
+    """Rotate a webhook's secret, and print the new secret once."""
     with Client() as client:
         webhook = client.webhooks.rotate_secret(webhook_id, grace_seconds=grace_days * _SECONDS_PER_DAY)
     _show_once(webhook, as_json=as_json)
@@ -97,7 +100,7 @@ def rotate(
 
 @app.command()
 def delete(webhook_id: WebhookId) -> None:
-    """Delete a webhook with its log."""
+    """Delete a webhook and its deliveries."""
     with Client() as client:
         client.webhooks.delete(webhook_id)
     typer.echo(f"{webhook_id} is deleted.")
@@ -108,4 +111,6 @@ def _show_once(webhook: Webhook, *, as_json: bool) -> None:
         print_json(webhook)
         return
     typer.echo(webhook.secret)
-    typer.echo(f"Keep it: it verifies what {webhook.id} sends, and is not shown again.", err=True)
+    typer.echo(
+        f"Store this secret: it verifies the messages of {webhook.id}, and is not shown again.", err=True
+    )

@@ -1,4 +1,4 @@
-"""Making corpora: from a form, from an upload, and from a path that the service may read."""
+"""Corpus creation from a form, from an upload, and from a path below a corpus root."""
 
 import json
 from pathlib import Path
@@ -60,8 +60,12 @@ class TestForm:
             ({"name": "signs", "source": "upl_1"}, "/source", "Leave out 'source'"),
             ({"name": "signs", "image_width": 0}, "/image_width", "got 0"),
             ({"name": "signs", "image_width": 640}, "", "image_height (--image-height) is missing"),
-            ({"name": "signs", "split": {"test": ["s1"]}}, "/split", "is 'given'; set it to 'signer'"),
-            ({"name": "a/b"}, "/name", "no slashes and no control characters, and this has '/'"),
+            ({"name": "signs", "split": {"test": ["s1"]}}, "/split", "is 'given'; set split.by to 'signer'"),
+            (
+                {"name": "a/b"},
+                "/name",
+                "must not contain slashes or control characters, but this one contains '/'",
+            ),
         ],
     )
     def test_a_bad_specification_keeps_no_file(

@@ -1,4 +1,4 @@
-"""Deleting: what goes, what stays, and what is refused while a job needs it."""
+"""Deletion: what is removed, what is kept, and what is refused while an unfinished job needs it."""
 
 from pathlib import Path
 

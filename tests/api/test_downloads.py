@@ -1,4 +1,4 @@
-"""Downloads: every range equals the slice, a resumed download equals the file, and digests hold."""
+"""Downloads: ranges, resumed downloads and digests are exact."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A job's events: pages, and streams that begin anywhere, follow live, and end."""
+"""Events of a job: pages, and streams that resume at any sequence, follow live, and end."""
 
 import json
 import signal

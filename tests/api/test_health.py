@@ -1,4 +1,4 @@
-"""Alive and ready, for whoever runs the service."""
+"""Liveness and readiness."""
 
 from sqlalchemy import text
 

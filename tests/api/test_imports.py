@@ -1,4 +1,4 @@
-"""The API process stays small: it never loads torch, nor the worker."""
+"""The API process imports neither torch nor the worker."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: submission, looking, waiting, and asking them to stop."""
+"""Jobs over HTTP: submit, get, wait, cancel, pause, resume, retry."""
 
 import time
 from datetime import datetime

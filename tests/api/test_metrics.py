@@ -1,4 +1,4 @@
-"""`/metrics`: the numbers are right, and dashboard and alerts ask for nothing that is not there."""
+"""`/metrics`: values are correct, and dashboard and alerts use existing metrics only."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Uploads and downloads of a service whose artifacts are in object storage."""
+"""Uploads and downloads of a service with artifacts in object storage."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""What differs between databases, on a real PostgreSQL: twins, cursors, places in line, documents."""
+"""Database differences on a real PostgreSQL: concurrent duplicates, cursors, queue positions, documents."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Two owners on one service never meet."""
+"""Ownership: an owner cannot see or use the resources of another."""
 
 from tests.api.conftest import Bench
 

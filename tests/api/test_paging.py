@@ -1,4 +1,4 @@
-"""Following cursors meets every row once, in order, whatever the page size and whatever arrives meanwhile."""
+"""Pagination: cursors return every row once, in order, for any page size and concurrent inserts."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta

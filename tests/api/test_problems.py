@@ -1,4 +1,4 @@
-"""Every refusal is a problem document that says what to change, and none says more than it should."""
+"""Errors are problem documents that say what to change and reveal no internals."""
 
 from io import StringIO
 from typing import Any
@@ -31,9 +31,9 @@ class TestWhoAsks:
     @pytest.mark.parametrize(
         ("header", "telling", "challenge"),
         [
-            (None, "carries no API key", 'Bearer realm="signforge"'),
-            ("Basic YTpi", "carries no API key", "Bearer"),
-            ("Bearer secret", "does not look like an API key", 'error="invalid_token"'),
+            (None, "has no API key", 'Bearer realm="signforge"'),
+            ("Basic YTpi", "has no API key", "Bearer"),
+            ("Bearer secret", "is not an API key", 'error="invalid_token"'),
             ("Bearer sf_0123_abcdef", "unknown, revoked or expired", 'error="invalid_token"'),
         ],
     )
@@ -205,7 +205,7 @@ class TestFaultsOfOurs:
 
         monkeypatch.setattr("core.jobs.storage.artifacts.os.fsync", full)
         answer = bench.client.post("/v1/uploads?filename=a", content=b"poses")
-        assert "free some space" in problem(answer, 507, "storage-full")["detail"]
+        assert "Free some space" in problem(answer, 507, "storage-full")["detail"]
         assert list((bench.settings.artifacts_folder / "uploads").iterdir()) == []
 
     def test_every_request_has_its_own_id(self, bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Who asks too often is refused early, cheaply, and told when to come back."""
+"""Rate limits: excess requests are refused early, without a query, with Retry-After."""
 
 from dataclasses import replace
 from typing import Any

@@ -179,4 +179,4 @@ class TestApiKeys:
                 text("CREATE TRIGGER full BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'full'); END")
             )
         assert bench.client.get("/v1/jobs").status_code == 200
-        assert "is in use" in caplog.text
+        assert "Cannot record the last use" in caplog.text

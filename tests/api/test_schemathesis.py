@@ -1,4 +1,4 @@
-"""Schemathesis holds a running API against its own OpenAPI document and finds nothing.
+"""Schemathesis tests a running API against its own OpenAPI document.
 
 schemathesis.toml, beside this file, says what it tries. By itself each database gets half of the phases; with
 a number of examples both get all, and it finds more the longer it runs:

@@ -1,4 +1,4 @@
-"""Headers that browsers obey, and secrets that no log may hold."""
+"""Security headers, and logs without secrets."""
 
 import base64
 import hashlib

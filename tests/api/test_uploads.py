@@ -1,4 +1,4 @@
-"""Uploads: whole or not at all, verified where a digest is promised, safe whatever they are called."""
+"""Uploads: whole or not at all, verified against a digest, safe for any file name."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Many listeners, one look: shared, ended when nobody listens, and failing for all when it fails."""
+"""Shared polling: one poll for many listeners, ended without listeners, its errors raised in all."""
 
 import threading
 from collections.abc import Callable

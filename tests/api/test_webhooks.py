@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: made, shown without secrets, tested, rotated, deleted."""
+"""Webhooks over HTTP: create, list without secrets, test, rotate, delete."""
 
 import logging
 from typing import Any

@@ -17,7 +17,7 @@ PAGES = [
     *sorted((PROJECT / "docs" / "tutorial").glob("*.md")),
     *sorted((PROJECT / "docs" / "how-to").glob("*.md")),
 ]
-FROM_NOTHING = frozenset({"first-encoder", "keep-the-data"})
+FROM_NOTHING = frozenset({"README", "first-encoder", "keep-the-data"})
 """Pages whose reader starts the service: the others find one that holds a corpus and an encoder."""
 MIN_BLOCKS_RUN = 60
 MAX_BLOCKS_NOT_RUN = 15

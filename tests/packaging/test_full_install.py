@@ -137,8 +137,9 @@ def test_a_hidden_module_of_an_editable_install_is_named(folder_with_our_names: 
         )
 
     expected = (
-        f"{folder_with_our_names / 'core'} hides signforge's own `core`, because signforge is installed as a "
-        f"checkout (pip install --editable). Rename it, or install a copy: pip install {REPOSITORY}"
+        f"{folder_with_our_names / 'core'} hides signforge's module `core`, because signforge is installed "
+        "in editable mode (pip install --editable). Rename it, or install a copy: pip install "
+        f"{REPOSITORY}"
     )
     told = run("-m", "signforge", "--help")
     assert (told.returncode, told.stderr) == (1, f"Error: {expected}\n")

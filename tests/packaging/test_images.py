@@ -80,7 +80,10 @@ def test_the_commands_of_the_images_make_a_cluster(
             parts[name].send_signal(signal.SIGTERM)
             assert parts[name].wait(60) == 0
         gone = worker_environment.signforge("health", "worker", cwd=tmp_path, **settings)
-        assert (gone.returncode, gone.stderr) == (1, "The worker has written nothing to the database yet.\n")
+        assert (gone.returncode, gone.stderr) == (
+            1,
+            "The worker has not sent a heartbeat to the database yet.\n",
+        )
 
 
 def _await_health(part: str, environment: Environment, folder: Path, settings: dict[str, str]) -> None:

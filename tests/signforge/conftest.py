@@ -1,4 +1,4 @@
-"""A real API on the loopback, and a hand that plays the worker through the real ledger."""
+"""A real API on localhost, and a worker simulated through the real ledger."""
 
 import hashlib
 import threading

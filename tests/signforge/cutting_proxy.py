@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections where a test wants it to: a bad network, on the loopback."""
+"""A TCP proxy on localhost that cuts connections at given points, to simulate a bad network."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""What is printed below scores that are better, or other, than they look; of real evaluations."""
+"""Caveats of scores, from real evaluations."""
 
 from pathlib import Path
 
@@ -40,30 +40,31 @@ def test_scores_that_are_what_they_seem_have_none(corpus: PackedCorpus, encoder:
 def test_what_an_encoder_has_seen_is_told_by_fold(corpus: PackedCorpus, encoder: Path) -> None:
     asked = {"features": "encoder", "encoder": str(encoder), "folds": "each_signer"}
     assert told(corpus, **asked) == [
-        "The encoder was pretrained, without labels, on 12 of the test clips, of folds signer-0, signer-1."
+        "The encoder was pretrained (without labels) on 12 of the test clips of folds signer-0, signer-1."
     ]
     (line,) = told(corpus, **asked, clips={"exclude_labels": corpus.label_names[:2]})
-    assert line.endswith("on other clips of who is tested in folds signer-0, signer-1.")
+    assert line.endswith("on other clips of the test signers of folds signer-0, signer-1.")
 
 
 def test_people_and_clips_on_two_sides_are_told(corpus: PackedCorpus) -> None:
     lines = told(corpus, test_corpus=str(corpus.path), allow_identical_clips=True)
     assert lines == [
-        "The same people are trained and tested on in fold random.",
-        "36 test clips are identical to clips that are fitted on.",
+        "Training and test share signers in fold random.",
+        "36 test clips are identical to training clips.",
     ]
 
 
 def test_labels_that_are_not_there_are_told(corpus: PackedCorpus) -> None:
     (line,) = told(corpus, labels_per_gloss=7)
-    assert line == "Up to 4 glosses of a fold have fewer labels than were asked for."
+    assert line == "Up to 4 glosses of a fold have fewer labels than requested."
     (line,) = told(corpus, label_fraction=0.1, every_gloss=False, seed=0)
-    assert line.endswith(" glosses of a fold have no label to fit on: their test clips count as wrong.")
+    assert line.endswith(" glosses of a fold have no training label. Their test clips count as wrong.")
 
 
 def test_glosses_that_two_corpora_do_not_share_are_told(corpus: PackedCorpus, tmp_path: Path) -> None:
     other = random_corpus(tmp_path / "corpus", labels=6, seed=1)
     lines = told(corpus, test_corpus=str(other.path))
     assert lines == [
-        "Only the 4 glosses that both corpora name alike take part, not 0 of one and 2 of the other."
+        "Scored on the 4 glosses that both corpora share by name. Left out: 0 glosses of the training corpus "
+        "and 2 of the test corpus."
     ]

@@ -209,14 +209,14 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--image-width", "640"], "Error: image_height (--image-height) is missing; give both sides"),
+        (["--image-width", "640"], "Error: image_height (--image-height) is missing; give both width"),
         (
             ["--test", "s1"],
-            "Error: /split: split.test (--test) names 's1', but split.by (--split-by) is 'given'",
+            "Error: /split: split.test (--test) is 's1', but split.by (--split-by) is 'given'",
         ),
         (
             ["--name", "a/b"],
-            "Error: /name: a name may have no slashes and no control characters, and this has '/'",
+            "Error: /name: a name must not contain slashes or control characters, but this one contains '/'",
         ),
         (
             ["--split-by", "signer", "--test-fraction", "0"],
@@ -417,7 +417,7 @@ def test_webhooks_are_made_tested_rotated_and_deleted(invoke: Invoke, api: Runni
     made = json.loads(invoke("webhooks", "add", "https://example.org/hook", "--json").stdout)
     assert made["url"] in invoke("webhooks", "list").stdout
     assert made["secret"] not in invoke("webhooks", "list", "--json").stdout
-    assert "is on its way" in invoke("webhooks", "test", made["id"]).stdout
+    assert "is queued" in invoke("webhooks", "test", made["id"]).stdout
     (message,) = json.loads(invoke("webhooks", "log", made["id"], "--json").stdout)
     assert (message["type"], message["state"]) == ("webhook.test", "pending")
     assert message["id"] in invoke("webhooks", "log", made["id"]).stdout

@@ -1,4 +1,4 @@
-"""What the client refuses before anything is sent."""
+"""Requests that the client refuses before sending."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from signforge import Client
         ({"kind": "pretrain", "corpus": 3}, "/corpus: Input should be a valid string (got 3)."),
         (
             {"kind": "evaluate", "corpus": "x", "encoder": "e", "protocol": "linear", "num_seeds": 3},
-            "num_seeds is 3, but nothing here is drawn",
+            "num_seeds is 3, but this evaluation draws nothing at random",
         ),
     ],
 )

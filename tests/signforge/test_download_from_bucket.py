@@ -1,4 +1,4 @@
-"""A client whose service sends it to object storage: no key goes there, and breaks cost nothing."""
+"""Downloads redirected to object storage: no API key is sent there, and broken downloads resume."""
 
 import random
 from collections.abc import Callable, Iterator

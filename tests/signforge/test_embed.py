@@ -1,4 +1,4 @@
-"""`signforge embed`: a row for each usable clip of any amount of pose files, in their order."""
+"""`signforge embed`: one row per usable clip, in order, for any number of pose files."""
 
 import gc
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_folder_in_its_order_and_what_was_left_out(encoder: Path, folder: Path
     done = embed(encoder, folder, tmp_path / "features.npz")
     assert done.exit_code == 0, done.output
     assert "features (6, 96) float32, of 6 clips" in done.stdout
-    assert "2 clips were left out: 1 unreadable, 1 no hands. For example book/broken" in done.stderr
+    assert "2 clips were skipped: 1 unreadable, 1 no hands. For example book/broken" in done.stderr
     with np.load(tmp_path / "features.npz") as written:
         expected = load_encoder(encoder).embed(read_clips(folder))
         np.testing.assert_array_equal(written["features"], expected)
@@ -141,7 +141,7 @@ def test_nothing_half_written_is_left(encoder: Path, folder: Path, tmp_path: Pat
         nowhere = embed(encoder, folder, tmp_path / "nowhere" / name)
         assert f"Error: Cannot write {tmp_path / 'nowhere' / name}: " in nowhere.stderr
     unknown = embed(encoder, folder, tmp_path / "features.csv")
-    assert "'features.csv' ends neither in .npz nor in .parquet" in unknown.stderr
+    assert "'features.csv' must end in .npz or .parquet" in unknown.stderr
     halved = embed(encoder, folder, tmp_path / "features.npz", "--image-width", "640")
     assert "--image-height" in halved.stderr
     assert sorted(tmp_path.iterdir()) == before

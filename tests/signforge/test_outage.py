@@ -1,4 +1,4 @@
-"""A service whose database goes away and comes back, and clients that have waited for hours already."""
+"""Clients that have waited for hours survive a database outage of the service."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

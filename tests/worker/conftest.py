@@ -1,4 +1,4 @@
-"""A service of real processes, with short time-outs."""
+"""A service of real processes, with short timeouts."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""The Celery settings that keep jobs safe, as Celery itself sees them."""
+"""The Celery settings that keep jobs safe, as Celery itself reads them."""
 
 from pathlib import Path
 

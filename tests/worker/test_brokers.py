@@ -1,4 +1,4 @@
-"""All that is asked of a broker is a doorbell; these brokers are asked. Real servers, real kills."""
+"""Doorbells over every supported broker: real servers, real kills."""
 
 import shutil
 import tempfile

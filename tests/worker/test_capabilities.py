@@ -1,4 +1,4 @@
-"""What a worker offers."""
+"""Devices and capabilities of a worker."""
 
 import psutil
 import pytest

@@ -1,4 +1,4 @@
-"""A service of real processes, killed and cut off in every place: no job is lost, nothing is left running."""
+"""A service of real processes, killed and cut off at every point: no job is lost, no process is left."""
 
 import contextlib
 import signal
@@ -83,7 +83,7 @@ def test_checkpoints_whose_rows_were_never_written_are_found_again(
     service.kill(SUPERVISOR)
     assert_done_exactly(service, job_id, attempts=2, charged=1)
     said = [event.data["message"] for event in service.events(job_id, "log")]
-    assert any("Going on from the checkpoint of step" in message for message in said)
+    assert any("Resuming from the checkpoint of step" in message for message in said)
 
 
 def test_kill_the_pool_child(service: Service, worker: "subprocess.Popen[bytes]") -> None:

@@ -1,4 +1,4 @@
-"""Holding a job with a real supervisor and a real program, and every way in which a program can end."""
+"""Holding a lease with a real supervisor and a real program, for every way in which a program can end."""
 
 import sys
 from datetime import timedelta
@@ -112,7 +112,7 @@ def test_a_retry_goes_on_from_what_the_failed_job_saved(service: Service) -> Non
     assert service.job(again.id).state == State.SUCCEEDED
     assert service.weights(again.id) == expected_weights(20)
     said = [event.data["message"] for event in service.events(again.id, "log")]
-    assert said == ["Going on from the checkpoint of step 10."]
+    assert said == ["Resuming from the checkpoint of step 10."]
 
 
 def test_the_service_keeps_what_the_run_asks_for(service: Service) -> None:
@@ -154,7 +154,7 @@ def test_a_killed_program_goes_on_from_its_checkpoint_and_ends_with_the_same_byt
     row = work_until_final(service, job_id)
     assert (row.state, row.attempt, row.charged_attempts) == ("succeeded", 2, 1)
     assert service.weights(job_id) == expected_weights(30)
-    assert "Going on from the checkpoint of step 15." in _logs(service, job_id)
+    assert "Resuming from the checkpoint of step 15." in _logs(service, job_id)
     first, second = service.attempts(job_id)
     assert (first.outcome, second.outcome) == ("worker_lost", "succeeded")
     assert "SIGKILL" in str(first.message)
@@ -171,8 +171,8 @@ def test_a_damaged_checkpoint_is_passed_over(service: Service) -> None:
     assert row.state == "succeeded"
     assert service.weights(job_id) == expected_weights(30)
     logs = _logs(service, job_id)
-    assert "Going on from the checkpoint of step 10." in logs
-    assert any("Cannot go on from step 15" in message for message in logs)
+    assert "Resuming from the checkpoint of step 10." in logs
+    assert any("Cannot resume from step 15" in message for message in logs)
 
 
 def test_a_checkpoint_the_program_cannot_use_is_not_offered_again(service: Service) -> None:
@@ -181,7 +181,7 @@ def test_a_checkpoint_the_program_cannot_use_is_not_offered_again(service: Servi
     assert (row.state, row.attempt) == ("succeeded", 3)
     assert service.weights(job_id) == expected_weights(30)
     assert [attempt.outcome for attempt in service.attempts(job_id)][1] == "checkpoint_unusable"
-    assert "Going on from the checkpoint of step 10." in _logs(service, job_id)
+    assert "Resuming from the checkpoint of step 10." in _logs(service, job_id)
 
 
 def test_checkpoints_of_earlier_attempts_are_dropped_once_there_are_newer_ones(service: Service) -> None:

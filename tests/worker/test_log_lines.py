@@ -1,4 +1,4 @@
-"""What real processes log about a job: one JSON object a line, under its request's id, and no secret."""
+"""Logs of real processes: one JSON object per line, with the request id, without secrets."""
 
 import json
 import os

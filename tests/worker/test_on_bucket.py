@@ -1,4 +1,4 @@
-"""A whole service with its artifacts in object storage, hurt in the middle: the same bytes in the end."""
+"""A service with artifacts in object storage, interrupted: the results are the same bytes."""
 
 import shutil
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_a_killed_job_goes_on_at_another_host_and_ends_with_the_same_bytes(
     assert (row.attempt, row.charged_attempts) == (2, 1)
     assert service.weights(job_id) == expected_weights(STEPS)
     said = [event.data["message"] for event in service.events(job_id, "log")]
-    assert any("Going on from the checkpoint of step" in message for message in said)
+    assert any("Resuming from the checkpoint of step" in message for message in said)
     assert (second / "corpora" / "cor_1" / "manifest.json").exists(), "the corpus was fetched"
     with reading(service.engine) as session:
         rows = checkpoints_of(session, job_id)
@@ -135,7 +135,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     start_worker(service, folder, "second")
     service.wait_for_state(job_id, "succeeded", within_seconds=60)
     assert service.weights(job_id) == expected_weights(STEPS)
-    assert _said(service, job_id, f"Cannot go on from step {newest.step}")
+    assert _said(service, job_id, f"Cannot resume from step {newest.step}")
 
 
 def _said(service: Service, job_id: str, what: str) -> bool:

@@ -1,4 +1,4 @@
-"""Brokers lose patience with whoever keeps a message; a job takes as long as it takes, and runs once.
+"""Brokers with short acknowledgement timeouts: a long job runs once.
 
 With late acknowledgement a job that outlasts Redis' visibility time-out would run again beside itself, and
 one that outlasts RabbitMQ's consumer time-out would take its worker down.

@@ -1,4 +1,4 @@
-"""Insisting on a write while the database is away, and giving up in time."""
+"""Database writes are retried with backoff during an outage, up to a deadline."""
 
 import pytest
 from sqlalchemy import Engine, text

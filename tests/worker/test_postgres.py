@@ -1,4 +1,4 @@
-"""The same service on PostgreSQL, which may go away for a while."""
+"""The same service on PostgreSQL, with database outages."""
 
 import time
 from collections.abc import Iterator

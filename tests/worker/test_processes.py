@@ -1,4 +1,4 @@
-"""Processes that end with their parent, and finding all those that carry a mark."""
+"""Processes that die with their parent, and the search for marked processes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The programs of the science under the real service: a run that was killed ends with the same bytes."""
+"""The real training programs under the real service: a killed run ends with the same bytes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A pretraining job on two ranks under the real service: no rank outlives its attempt, none is missed."""
+"""A pretraining job on two ranks under the real service: no rank outlives its attempt."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The reconciler's rounds: when it rings, when it does not, and when it takes jobs back."""
+"""The reconciler's rounds: when it rings doorbells and when it reaps leases."""
 
 import pytest
 from sqlalchemy import Engine, text

@@ -1,4 +1,4 @@
-"""Webhooks delivered to a real receiver on the loopback, and kept away from where they may not go."""
+"""Webhooks delivered to a real receiver on localhost, and refused for private addresses."""
 
 import logging
 import shutil
@@ -17,14 +17,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
 from core.jobs.tables.access import WebhookDeliveryRow
-from core.jobs.webhooks.deliveries import Parcel, Result
+from core.jobs.webhooks.deliveries import OutgoingMessage, Result
 from core.jobs.webhooks.notifying import create_webhook
 from tests.core.jobs.arranging import queue
 from tests.servers.receiver import Receiver
 from tests.servers.service import RECONCILER, Service
 from tests.servers.starting import wait_for
 from worker.reconciler import Reconciler
-from worker.upkeep.webhook_delivery import MOST_THREADS_PER_OWNER, WebhookDelivery
+from worker.upkeep.webhook_delivery import MAX_THREADS_PER_OWNER, WebhookDelivery
 from worker.upkeep.webhook_sender import Sender
 
 SECRET = "whsec_" + "c2VjcmV0" * 5
@@ -43,8 +43,8 @@ def sender() -> Sender:
     return Sender(private_allowed=True, seconds=0.5)
 
 
-def parcel(url: str, secrets: tuple[str, ...] = (SECRET,)) -> Parcel:
-    return Parcel("msg_1", "whk_1", 1, url, '{"type":"job.state"}', secrets)
+def outgoing(url: str, secrets: tuple[str, ...] = (SECRET,)) -> OutgoingMessage:
+    return OutgoingMessage("msg_1", "whk_1", 1, url, '{"type":"job.state"}', secrets)
 
 
 class Looked:
@@ -60,7 +60,7 @@ class Looked:
 
 class TestSending:
     def test_a_receiver_can_verify_what_it_gets(self, receiver: Receiver, sender: Sender) -> None:
-        assert sender.send(parcel(receiver.url("/hook?a=1"))) == Result(200)
+        assert sender.send(outgoing(receiver.url("/hook?a=1"))) == Result(200)
         (heard,) = receiver.heard
         assert heard.path == "/hook?a=1"
         assert heard.headers["host"] == f"127.0.0.1:{receiver.port}"
@@ -71,18 +71,20 @@ class TestSending:
 
     def test_while_secrets_change_either_verifies(self, receiver: Receiver, sender: Sender) -> None:
         other = "whsec_" + "b3RoZXIh" * 5
-        sender.send(parcel(receiver.url("/hook"), (SECRET, other)))
+        sender.send(outgoing(receiver.url("/hook"), (SECRET, other)))
         (heard,) = receiver.heard
         for secret in (SECRET, other):
             Webhook(secret).verify(heard.body, heard.headers)
 
     def test_another_status_is_a_failure_and_is_told(self, receiver: Receiver, sender: Sender) -> None:
         receiver.answers["/fail"] = 503
-        assert sender.send(parcel(receiver.url("/fail"))) == Result(503, "The receiver answered 503.")
+        assert sender.send(outgoing(receiver.url("/fail"))) == Result(
+            503, "The receiver responded with status 503."
+        )
 
     def test_a_redirect_is_not_followed(self, receiver: Receiver, sender: Sender) -> None:
         receiver.answers["/redirect"] = 302
-        result = sender.send(parcel(receiver.url("/redirect")))
+        result = sender.send(outgoing(receiver.url("/redirect")))
         assert result.status == 302
         assert "not followed" in str(result.error)
         assert receiver.at("/inside") == []
@@ -92,24 +94,24 @@ class TestSending:
         self, receiver: Receiver, sender: Sender, path: str
     ) -> None:
         began = time.monotonic()
-        result = sender.send(parcel(receiver.url(path)))
-        assert result == Result(None, "There was no answer within 0.5 s.")
+        result = sender.send(outgoing(receiver.url(path)))
+        assert result == Result(None, "The receiver did not respond within 0.5 s.")
         assert time.monotonic() - began < 10
         assert len(receiver.heard) == 1
 
     def test_where_nobody_listens_the_log_says_so(self, receiver: Receiver, sender: Sender) -> None:
         url = receiver.url("/hook")
         receiver.close()
-        assert "ConnectError" in str(sender.send(parcel(url)).error)
+        assert "ConnectError" in str(sender.send(outgoing(url)).error)
 
     def test_a_name_that_does_not_exist_is_a_failure(self, sender: Sender) -> None:
-        assert "gaierror" in str(sender.send(parcel("http://nowhere.invalid/")).error)
+        assert "gaierror" in str(sender.send(outgoing("http://nowhere.invalid/")).error)
 
     def test_no_log_holds_a_secret(
         self, receiver: Receiver, sender: Sender, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        sender.send(parcel(receiver.url("/hook")))
+        sender.send(outgoing(receiver.url("/hook")))
         assert caplog.records
         assert SECRET.removeprefix("whsec_") not in caplog.text
 
@@ -117,7 +119,7 @@ class TestSending:
 class TestWhereItMayGo:
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
     def test_not_to_this_machine(self, receiver: Receiver, host: str) -> None:
-        result = Sender(private_allowed=False).send(parcel(receiver.url("/hook", host)))
+        result = Sender(private_allowed=False).send(outgoing(receiver.url("/hook", host)))
         assert result.status is None
         assert "SIGNFORGE_WEBHOOK_PRIVATE_TARGETS" in str(result.error)
         assert receiver.heard == []
@@ -127,7 +129,7 @@ class TestWhereItMayGo:
     )
     def test_not_where_any_address_of_a_name_is_private(self, addresses: list[str]) -> None:
         resolve = Looked(addresses)
-        result = Sender(private_allowed=False, resolve=resolve).send(parcel("http://inside.example/"))
+        result = Sender(private_allowed=False, resolve=resolve).send(outgoing("http://inside.example/"))
         assert "not public" in str(result.error)
         assert all(address not in str(result.error) for address in addresses)
 
@@ -143,7 +145,7 @@ class TestWhereItMayGo:
         monkeypatch.setattr("socket.create_connection", refuse)
         resolve = Looked(["93.184.216.34"], ["127.0.0.1"])  # a name that changes its mind
         Sender(private_allowed=False, resolve=resolve).send(
-            parcel(receiver.url("/hook", "rebinding.example"))
+            outgoing(receiver.url("/hook", "rebinding.example"))
         )
         assert resolve.asked == ["rebinding.example"]
         assert connected == [("93.184.216.34", receiver.port)]
@@ -151,7 +153,7 @@ class TestWhereItMayGo:
     def test_the_next_address_is_tried_and_the_name_stays(self, receiver: Receiver) -> None:
         resolve = Looked(["127.0.0.2", "127.0.0.1"])  # nobody listens at the first
         sender = Sender(private_allowed=True, resolve=resolve)
-        assert sender.send(parcel(receiver.url("/hook", "hooks.example"))).succeeded
+        assert sender.send(outgoing(receiver.url("/hook", "hooks.example"))).succeeded
         assert receiver.heard[0].headers["host"] == f"hooks.example:{receiver.port}"
 
 
@@ -179,7 +181,7 @@ class TestTls:
     def send(self, receiver: Receiver, host: str, trusted: Path | None) -> Result:
         tls = ssl.create_default_context(cafile=trusted)
         sender = Sender(private_allowed=True, resolve=lambda *_: ["127.0.0.1"], seconds=5, tls=tls)
-        return sender.send(parcel(receiver.url("/hook", host).replace("http:", "https:")))
+        return sender.send(outgoing(receiver.url("/hook", host).replace("http:", "https:")))
 
     def test_the_name_of_the_url_is_verified(self, behind_tls: Receiver, certificate: Path) -> None:
         assert self.send(behind_tls, "hooks.example", certificate) == Result(200)
@@ -223,7 +225,7 @@ class TestDelivery:
     def test_a_receiver_that_hangs_holds_up_neither_rounds_nor_others(
         self, sqlite_engine: Engine, receiver: Receiver, delivery: WebhookDelivery
     ) -> None:
-        for index in range(MOST_THREADS_PER_OWNER + 2):
+        for index in range(MAX_THREADS_PER_OWNER + 2):
             hook(sqlite_engine, receiver.url(f"/hang/{index}"))
         hook(sqlite_engine, receiver.url("/hook"), owner="ben")
         rung: list[int] = []
@@ -232,13 +234,11 @@ class TestDelivery:
         queue(sqlite_engine, owner="ben")
         reconciler.round()
         assert rung == [1, 1], "the round is over"
-        wait_for(
-            lambda: len(receiver.heard) >= MOST_THREADS_PER_OWNER + 1, within_seconds=20, what="all sent"
-        )
+        wait_for(lambda: len(receiver.heard) >= MAX_THREADS_PER_OWNER + 1, within_seconds=20, what="all sent")
         reconciler.round()
         assert len(receiver.at("/hook")) == 1
         hanging = [each for each in receiver.heard if each.path.startswith("/hang")]
-        assert len(hanging) == MOST_THREADS_PER_OWNER, "an owner has a few threads, not all"
+        assert len(hanging) == MAX_THREADS_PER_OWNER, "an owner has a few threads, not all"
         receiver.released.set()
         wait_for(lambda: delivery.num_busy == 0, within_seconds=20, what="the threads' end")
 
@@ -246,7 +246,7 @@ class TestDelivery:
         self, sqlite_engine: Engine, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Broken:
-            def send(self, parcel: Parcel) -> Result:
+            def send(self, outgoing: OutgoingMessage) -> Result:
                 raise ZeroDivisionError
 
         delivery = WebhookDelivery(sqlite_engine, SETTINGS, Broken())

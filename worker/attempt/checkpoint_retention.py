@@ -1,4 +1,4 @@
-"""Committing checkpoints and letting old ones go: by the run's own rule, within its owner's quota."""
+"""Commit and retention of checkpoints: the run's retention rules, within the owner's storage quota."""
 
 from dataclasses import dataclass, field
 
@@ -15,58 +15,58 @@ from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobMetricRow
 from core.program.retention import Candidate, superfluous
 from core.specs.run import RunConfig
-from worker.attempt.checkpoint_uploads import Delivery
+from worker.attempt.checkpoint_uploads import CheckpointUpload
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """What a run asks to keep, and how much its owner may store."""
+class Retention:
+    """The retention rules of a run, and the quotas of its owner."""
 
     run: RunConfig = field(default_factory=RunConfig)
     quotas: Quotas = field(default_factory=Quotas)
 
     @classmethod
-    def of(cls, claim: Claim, settings: Settings) -> "Keeping":
-        """For a claimed job; a kind that says nothing about it (fine-tuning) keeps as many as a run does."""
+    def of(cls, claim: Claim, settings: Settings) -> "Retention":
+        """For a claimed job. A kind without retention rules (fine-tuning) uses the defaults of a run."""
         run = RunConfig.model_validate((claim.resolved or {}).get("run", {}))
         return cls(run, Quotas.of(settings))
 
 
-def commit(session: Session, lease: Lease, delivery: Delivery, quotas: Quotas) -> list[str]:
-    """Commit a checkpoint that is in the store; returns locations to delete after the transaction.
+def commit(session: Session, lease: Lease, upload: CheckpointUpload, quotas: Quotas) -> list[str]:
+    """Commit a checkpoint that is in the store. Returns locations to delete after the transaction.
 
-    Where the owner's quota has no room for it, the job's earlier ones go; where that does not help, it goes
-    itself, with an event, and the earlier ones stay.
+    If the owner's quota has no room, the job's earlier checkpoints are deleted. If that is not enough, the
+    new checkpoint is deleted instead, with an event.
 
     Raises:
         LeaseLost: the lease no longer holds.
     """
-    job, size = held(session, lease), size_of(delivery.manifest)
+    job, size = held(session, lease), size_of(upload.manifest)
     rows = checkpoints_of(session, job.id)
-    earlier = [row for row in rows if row.location != delivery.location]
+    earlier = [row for row in rows if row.location != upload.location]
     room = room_left(session, quotas, job.owner)
     if room is not None and len(earlier) < len(rows):
-        room += size  # it is counted already: the answer to an earlier commit was lost
+        room += size  # it is already counted: the response to an earlier commit was lost
     leaving: list[CheckpointRow] = []
     if room is not None and size > room:
         leaving = [row for row in earlier if not row.pinned]
         if size > room + sum(row.size_bytes for row in leaving):
-            report_log(session, lease, _no_room(delivery, size, quotas))
-            return [delivery.location]
+            report_log(session, lease, _no_room(upload, size, quotas))
+            return [upload.location]
         mark_checkpoints_deleted(session, lease, [row.id for row in leaving])
     commit_checkpoint(
         session,
         lease,
-        step=delivery.step,
-        location=delivery.location,
-        manifest=delivery.manifest,
+        step=upload.step,
+        location=upload.location,
+        manifest=upload.manifest,
         size_bytes=size,
     )
     return [row.location for row in leaving]
 
 
-def let_go(session: Session, lease: Lease, run: RunConfig) -> list[str]:
-    """Mark as deleted what the run does not ask to keep; returns their locations, to be deleted afterwards.
+def apply_retention(session: Session, lease: Lease, run: RunConfig) -> list[str]:
+    """Mark checkpoints as deleted by the run's retention rules. Returns their locations, to delete later.
 
     Raises:
         LeaseLost: the lease no longer holds.
@@ -80,7 +80,7 @@ def let_go(session: Session, lease: Lease, run: RunConfig) -> list[str]:
 
 
 def _value(session: Session, row: CheckpointRow, name: str | None) -> float | None:
-    """A number at a checkpoint's step, or the last one before it."""
+    """The value of a metric at a checkpoint's step, or the last one before it."""
     if name is None:
         return None
     these = select(JobMetricRow.value).where(
@@ -89,9 +89,9 @@ def _value(session: Session, row: CheckpointRow, name: str | None) -> float | No
     return session.scalars(these.order_by(JobMetricRow.step.desc()).limit(1)).first()
 
 
-def _no_room(delivery: Delivery, size: int, quotas: Quotas) -> str:
+def _no_room(upload: CheckpointUpload, size: int, quotas: Quotas) -> str:
     return (
-        f"The checkpoint of step {delivery.step} ({size:,} bytes) is not kept: it would pass the "
-        f"{quotas.max_stored_bytes:,} bytes that its owner may store (SIGNFORGE_MAX_STORED_BYTES_PER_OWNER). "
-        "Delete something; the next one may be kept."
+        f"The checkpoint of step {upload.step} ({size:,} bytes) is not kept: it would exceed the limit of "
+        f"{quotas.max_stored_bytes:,} bytes per owner (SIGNFORGE_MAX_STORED_BYTES_PER_OWNER). "
+        "Delete uploads, corpora, checkpoints or encoders to make room for the next one."
     )

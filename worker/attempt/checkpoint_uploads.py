@@ -1,4 +1,4 @@
-"""Checkpoints on their way into the store, while their program goes on."""
+"""Background uploads of checkpoints to the artifact store while the program runs."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.manifests import verify
 
 
-class Delivery(NamedTuple):
-    """A checkpoint that is on its way, or has arrived."""
+class CheckpointUpload(NamedTuple):
+    """A checkpoint that is being uploaded or is uploaded."""
 
     step: int
     location: str
@@ -20,38 +20,38 @@ class Delivery(NamedTuple):
     future: "Future[None]"
 
 
-class Deliveries:
-    """One checkpoint after another; where the store is slower than the program, the newest goes first."""
+class CheckpointUploads:
+    """Uploads one checkpoint at a time. A newer checkpoint replaces one that is still waiting."""
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
-        self._under_way: list[Delivery] = []
+        self._running: list[CheckpointUpload] = []
         self._deletions: list[Future[None]] = []
 
     def send(self, folder: Path, step: int) -> str | None:
-        """Verify a checkpoint and send it off; returns what to say if it is not fit to be kept."""
+        """Verify a checkpoint and start its upload. Returns a message if it cannot be kept."""
         try:
             manifest = verify(folder)
-        except CheckpointError as error:  # unless the program has already replaced it by a newer one
+        except CheckpointError as error:  # the program may already have replaced it by a newer one
             return f"The checkpoint of step {step} is not kept: {error}" if folder.is_dir() else None
-        for waiting in self._under_way:
+        for waiting in self._running:
             waiting.future.cancel()
         future = self._store.commit_checkpoint(folder)
-        self._under_way.append(Delivery(step, self._store.location_of(folder), manifest, future))
+        self._running.append(CheckpointUpload(step, self._store.location_of(folder), manifest, future))
         return None
 
-    def collect(self) -> tuple[list[Delivery], list[str]]:
-        """Those that have arrived since this was last asked, and what to say about those that did not."""
-        ended = [delivery for delivery in self._under_way if delivery.future.done()]
-        self._under_way = [delivery for delivery in self._under_way if not delivery.future.done()]
-        arrived = [delivery for delivery in ended if _trouble(delivery) is None]
-        for delivery in ended:
-            if _trouble(delivery) is not None:  # nobody will have a row for it
-                shutil.rmtree(self._store.local_path(delivery.location), ignore_errors=True)
-        return arrived, [said for delivery in ended if (said := _trouble(delivery)) is not None]
+    def collect(self) -> tuple[list[CheckpointUpload], list[str]]:
+        """Uploads that finished since the last call, and messages about those that failed."""
+        ended = [upload for upload in self._running if upload.future.done()]
+        self._running = [upload for upload in self._running if not upload.future.done()]
+        arrived = [upload for upload in ended if _failure(upload) is None]
+        for upload in ended:
+            if _failure(upload) is not None:  # it will have no row
+                shutil.rmtree(self._store.local_path(upload.location), ignore_errors=True)
+        return arrived, [failure for upload in ended if (failure := _failure(upload)) is not None]
 
     def delete(self, locations: Sequence[str]) -> None:
-        """Have checkpoints removed whose rows say that they are."""
+        """Remove checkpoints whose rows are marked as deleted, in the background."""
         if not locations:
             return
         self._deletions = [deletion for deletion in self._deletions if not deletion.done()]
@@ -59,15 +59,16 @@ class Deliveries:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is still under way, there or back."""
-        return not all(future.done() for future in (*(d.future for d in self._under_way), *self._deletions))
+        """Whether an upload or a deletion is running."""
+        return not all(future.done() for future in (*(d.future for d in self._running), *self._deletions))
 
 
-def _trouble(delivery: Delivery) -> str | None:
-    if delivery.future.cancelled():
+def _failure(upload: CheckpointUpload) -> str | None:
+    if upload.future.cancelled():
         return (
-            f"The checkpoint of step {delivery.step} is passed over: storing takes longer than making them."
+            f"The checkpoint of step {upload.step} is skipped: uploads take longer than the time between "
+            "checkpoints."
         )
-    if (error := delivery.future.exception()) is not None:
-        return f"The checkpoint of step {delivery.step} is not stored, the next one may be: {error}"
+    if (error := upload.future.exception()) is not None:
+        return f"The checkpoint of step {upload.step} is not stored; the run continues: {error}"
     return None

@@ -1,4 +1,4 @@
-"""One run of a program: starting it, hearing it, telling it to stop, and making sure that it has."""
+"""Execution of a program: start it, read its events, ask it to stop, kill it with its children."""
 
 import contextlib
 import logging
@@ -15,11 +15,11 @@ from typing import Any, TextIO
 from core.program.allocator import tuned_environment
 from core.program.lifeline import tied_module
 from core.program.observer import parse_event
-from worker.attempt.verdict import Asked
+from worker.attempt.verdict import StopReason
 from worker.processes import MARK, end_all
 
 _TAIL_BYTES = 2_000
-_LAST_WORDS_SECONDS = 5.0
+_READ_REST_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -32,14 +32,14 @@ class ProgramEvent:
 
 @dataclass(frozen=True)
 class StopRequest:
-    """Somebody wants the program to stop."""
+    """A request to stop the program."""
 
-    asked: Asked
+    stop_reason: StopReason
 
 
 @dataclass(frozen=True)
 class Exited:
-    """The program and all its children are gone, and everything it wrote has been heard."""
+    """The program and all its children have ended, and all its output was read."""
 
     exit_code: int
 
@@ -48,7 +48,7 @@ Message = ProgramEvent | StopRequest | Exited
 
 
 class Inbox:
-    """What a supervisor waits for, in the order it happened. Signal handlers and threads may put."""
+    """The supervisor's message queue. Signal handlers and threads may put messages."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Message] = SimpleQueue()
@@ -58,7 +58,7 @@ class Inbox:
         self._queue.put(message)
 
     def get(self, within_seconds: float) -> Message | None:
-        """The next message, or None if none comes in time."""
+        """The next message, or None if there is none in time."""
         try:
             return self._queue.get(timeout=within_seconds)
         except Empty:
@@ -66,7 +66,7 @@ class Inbox:
 
 
 class Execution:
-    """A running program module. Make it on the main thread: the program dies with that thread."""
+    """A running program module. Create it on the main thread, since the program dies with that thread."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, mark: str, inbox: Inbox) -> None:
         command = tied_module(module, *arguments)
@@ -87,11 +87,11 @@ class Execution:
         threading.Thread(target=self._await_end, daemon=True).start()
 
     def ask_to_stop(self) -> None:
-        """Have it save its state at the next step boundary and end."""
+        """Ask the program to save a checkpoint at the next step and exit."""
         self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it now, with all its children."""
+        """Kill the program and all its children."""
         self._process.kill()
         end_all(self._mark, spare={os.getpid()})
 
@@ -107,27 +107,27 @@ class Execution:
         code = self._process.wait()
         try:
             while not end_all(self._mark, spare={os.getpid()}):
-                pass  # no end of an attempt is told while something of it lives
-            self._listener.join(_LAST_WORDS_SECONDS)
+                pass  # the attempt has not ended while one of its processes lives
+            self._listener.join(_READ_REST_SECONDS)
         finally:
             self._inbox.put(Exited(code))
 
 
-def hear_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, Asked]) -> None:
-    """Put each command line of `stream` into the inbox, and a drain when it closes: the sender is gone."""
+def read_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, StopReason]) -> None:
+    """Put each command line of `stream` into the inbox, and a drain when the stream closes."""
 
     def listen() -> None:
         with contextlib.suppress(OSError):
             for line in stream:
                 if line.strip() in commands:
                     inbox.put(StopRequest(commands[line.strip()]))
-        inbox.put(StopRequest(Asked.DRAIN))
+        inbox.put(StopRequest(StopReason.DRAIN))
 
     threading.Thread(target=listen, daemon=True).start()
 
 
 def tail(log: Path) -> str:
-    """The end of a log file."""
+    """The last part of a log file."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))

@@ -1,7 +1,7 @@
-"""What a program reported, in a file that outlives its supervisor.
+"""The journal: a file of a program's events that survives its supervisor.
 
-Numbers of steps before a checkpoint are not computed again by whoever goes on from it. If a supervisor was
-killed before it could store them, the next attempt finds them here.
+Steps before a checkpoint are not run again after a resume. If a supervisor was killed before it could store
+their metrics, the next attempt reads them from here.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ NAME = "events.jsonl"
 
 
 def adopt_metrics(session: Session, lease: Lease, store: ArtifactStore, *, until_step: int) -> int:
-    """Store the numbers that earlier attempts reported, up to the step to go on from, and nobody stored.
+    """Store metrics of earlier attempts that are not stored yet, up to the step to resume from.
 
-    Their programs must have ended. Returns how many steps' numbers were stored.
+    Their programs must have ended. Returns the number of steps stored.
 
     Raises:
         LeaseLost: the lease no longer holds.
@@ -40,7 +40,7 @@ def adopt_metrics(session: Session, lease: Lease, store: ArtifactStore, *, until
 
 
 def _reported(journal: Path) -> Iterator[tuple[int, Mapping[str, float]]]:
-    """Steps and numbers of a journal, whose last line may have been cut off."""
+    """Steps and metrics of a journal. Its last line may be truncated."""
     with contextlib.suppress(OSError), journal.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             event = parse_event(line)

@@ -1,7 +1,4 @@
-"""How a stored specification becomes the one that a program gets.
-
-A stored specification names corpora, encoders and uploads by id; a program knows paths only.
-"""
+"""Conversion of a stored specification, with ids, to a program's specification, with local paths."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,19 +16,19 @@ from core.jobs.tables.artifacts import ROW_TYPES, CorpusRow, EncoderRow, UploadR
 
 
 class DataMissing(SignforgeError):  # noqa: N818 - what it says is the fault
-    """Something a job needs is not there (any more)."""
+    """Data that a job needs does not exist or is damaged."""
 
     reason = "data_missing"
 
 
 def local_spec(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, Any]:
-    """The specification of a job with local paths for ids, and with its resolved recipe spelt out.
+    """The specification of a job with local paths instead of ids, and with its resolved recipe.
 
-    What is not at its local path yet is fetched, while no transaction is open.
+    Missing files are fetched to their local paths, while no transaction is open.
 
     Raises:
         DataMissing: a corpus, encoder or upload has no row, or its files are gone or damaged.
-        StorageError: the store does not answer, or there is no room.
+        StorageError: the store does not respond, or the disk is full.
         SignforgeError: this worker does not know the kind of job.
     """
     kind = _kind_of(claim)
@@ -49,10 +46,11 @@ def local_spec(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, 
 
 
 def _kind_of(claim: Claim) -> JobKind:
-    """A newer API may queue what this worker has not heard of; another worker may have."""
+    """The kind of the claimed job. A newer API may queue kinds that this worker does not know."""
     if claim.kind not in KINDS:
         raise SignforgeError(
-            f"This worker knows no kind of job {claim.kind!r}, only {', '.join(KINDS)}. Update the worker."
+            f"This worker does not know the job kind {claim.kind!r}, only {', '.join(KINDS)}. "
+            "Update the worker."
         )
     return KINDS[claim.kind]
 
@@ -64,12 +62,12 @@ def _local_path(engine: Engine, store: ArtifactStore, reference: RefersTo, named
         with reading(engine) as session:
             row = session.get(ROW_TYPES[reference.to], named)
         if row is None:
-            raise ArtifactError("There is no record of it.")
+            raise ArtifactError("It has no row in the database.")
         return _FETCH[reference.to](store, row)
     except ArtifactError as error:
         raise DataMissing(
-            f"{reference.to.noun.capitalize()} {named} is not there (any more): {error} Submit the job again "
-            "with one that is."
+            f"{reference.to.noun.capitalize()} {named} is missing or damaged: {error} Submit the job again "
+            f"with another {reference.to.noun}."
         ) from error
 
 

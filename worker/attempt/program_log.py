@@ -1,7 +1,7 @@
-"""What a program writes to standard error, on its way from its file into the database.
+"""Transfer of a program's log (standard error) from its file to the database.
 
-The file (`jobs/<job>/attempt_<n>/program.log`) is written by the program alone and read here, so whoever
-comes later, the next attempt at the latest, can store what a supervisor that was killed could not.
+Only the program writes the file (`jobs/<job>/attempt_<n>/program.log`). So if a supervisor is killed, the
+next attempt can still store the rest of its log.
 """
 
 import os
@@ -15,12 +15,12 @@ from core.jobs.ledger.log_text import complete
 from core.jobs.storage.artifacts import ArtifactStore
 
 NAME = "program.log"
-_MOST_AT_ONCE = 2**20
-"""Bytes that go into one report; a program that writes more than that each second falls behind."""
+_MAX_REPORT_BYTES = 2**20
+"""Bytes per report. The stored log of a program that writes more per second lags behind."""
 
 
 class ProgramLog:
-    """The log of the attempt at hand. Of what could not be stored in time, the newest `max_bytes` count."""
+    """The log of the current attempt. Of a backlog only the newest `max_bytes` are stored."""
 
     def __init__(self, file: Path, attempt: int, max_bytes: int) -> None:
         self._file, self._attempt, self._max_bytes = file, attempt, max_bytes
@@ -28,13 +28,13 @@ class ProgramLog:
 
     @property
     def has_grown(self) -> bool:
-        """Whether there is something to store."""
+        """Whether there are new bytes to store."""
         return _size(self._file) > self._stored
 
     def write(self, session: Session, lease: Lease, *, to_the_end: bool = False) -> None:
-        """Store what has been added, in the caller's transaction; call `written` once that is committed."""
+        """Store the new bytes in the caller's transaction. Call `written` after its commit."""
         start = max(self._stored, _size(self._file) - self._max_bytes)
-        raw = _read(self._file, start, self._max_bytes if to_the_end else _MOST_AT_ONCE)
+        raw = _read(self._file, start, self._max_bytes if to_the_end else _MAX_REPORT_BYTES)
         if not to_the_end:
             raw = complete(raw)
         if raw:
@@ -49,12 +49,12 @@ class ProgramLog:
         self._reached = start + len(raw)
 
     def written(self) -> None:
-        """What `write` wrote is committed."""
+        """Mark the bytes of the last `write` as committed."""
         self._stored = self._reached
 
 
 def store_rest(session: Session, lease: Lease, store: ArtifactStore, *, before: int, max_bytes: int) -> None:
-    """Store what attempts numbered below `before` wrote, and which is not stored yet, in this transaction.
+    """Store the rest of the logs of attempts below number `before`, in the caller's transaction.
 
     Their programs must have ended.
 

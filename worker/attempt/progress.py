@@ -1,4 +1,4 @@
-"""A job's progress, worked out from its program's events."""
+"""A job's progress (phase, step, speed, ETA), computed from its program's events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ _SMOOTHING = 0.3
 
 
 class Progress:
-    """Follows phases and steps; times are seconds on one steady clock, given by the caller."""
+    """Tracks phases and steps. Times are seconds of one monotonic clock, given by the caller."""
 
     def __init__(self) -> None:
         self._phase = "starting"
@@ -18,12 +18,12 @@ class Progress:
         self._steps_per_second: float | None = None
 
     def on_phase(self, phase: str, *, total_steps: int) -> None:
-        """A phase begins: its speed is not known yet."""
+        """Start a phase. Its speed is not known yet."""
         self._phase, self._step, self._total_steps = phase, 0, total_steps
         self._last = self._steps_per_second = None
 
     def on_step(self, step: int, metrics: Mapping[str, float], *, at: float) -> None:
-        """`step` steps are done at time `at`; the speed is a moving average, the first step is not timed."""
+        """Record that `step` steps are done at `at`. The speed is a moving average without the first step."""
         if self._last is not None and at > self._last[1] and step > self._last[0]:
             speed = (step - self._last[0]) / (at - self._last[1])
             before = self._steps_per_second
@@ -32,7 +32,7 @@ class Progress:
         self._metrics.update(metrics)
 
     def as_json(self) -> dict[str, Any]:
-        """The document that stands in the job's row; what is not known is null."""
+        """The document for the job's row. Unknown values are null."""
         total, speed = self._total_steps, self._steps_per_second
         return {
             "phase": self._phase,

@@ -1,4 +1,4 @@
-"""Turns a program's events into fenced reports, a few at a time, and outlives a database that is away."""
+"""Reports a program's events to the database in batches. Survives database outages."""
 
 import logging
 import time
@@ -23,21 +23,21 @@ from core.jobs.ledger.reports import (
 )
 from core.jobs.storage.artifacts import ArtifactStore
 from core.program.backoff import Backoff
-from worker.attempt.checkpoint_retention import Keeping, commit, let_go
-from worker.attempt.checkpoint_uploads import Deliveries, Delivery
+from worker.attempt.checkpoint_retention import Retention, apply_retention, commit
+from worker.attempt.checkpoint_uploads import CheckpointUpload, CheckpointUploads
 from worker.attempt.program_log import ProgramLog
 from worker.attempt.progress import Progress
 from worker.persistence import DATABASE_AWAY
 
 FLUSH_SECONDS = 1.0
-"""Reports are written at most this often; a checkpoint is written at once."""
-_MOST_POINTS = 100_000
-_MOST_LOGS = 1_000
+"""Minimum time between reports. Checkpoints are reported at once."""
+_MAX_POINTS = 100_000
+_MAX_LOGS = 1_000
 _log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Collects what happened since the last write. Its program never waits for the database."""
+    """Collects events since the last write. The program never waits for the database."""
 
     def __init__(
         self,
@@ -46,24 +46,24 @@ class Reporter:
         store: ArtifactStore,
         *,
         log: ProgramLog,
-        keeping: Keeping | None = None,
+        retention: Retention | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._lease, self._store, self._clock = engine, lease, store, clock
         self._log = log
         self._progress = Progress()
         self._started = self._moved = False
-        self._points: deque[Point] = deque(maxlen=_MOST_POINTS)
-        self._logs: deque[str] = deque(maxlen=_MOST_LOGS)
-        self._keeping = keeping or Keeping()
+        self._points: deque[Point] = deque(maxlen=_MAX_POINTS)
+        self._logs: deque[str] = deque(maxlen=_MAX_LOGS)
+        self._retention = retention or Retention()
         self._leaving: list[str] = []
-        self._deliveries = Deliveries(store)
-        self._checkpoints: dict[int, Delivery] = {}
+        self._uploads = CheckpointUploads(store)
+        self._checkpoints: dict[int, CheckpointUpload] = {}
         self._backoff = Backoff(clock)
         self._flushed_at = clock() - FLUSH_SECONDS
 
     def take(self, event: dict[str, Any]) -> None:
-        """Note an event; what is not for the ledger (`result`, `error`, `stopped`) only shows life."""
+        """Collect an event. `result`, `error` and `stopped` only mark the job as running."""
         self._started = True
         if event["event"] == "phase":
             self._progress.on_phase(str(event["phase"]), total_steps=int(event["total_steps"]))
@@ -75,28 +75,28 @@ class Reporter:
             if metrics:
                 self._points.append(Point(step, metrics))
         elif event["event"] == "checkpoint":
-            if (complaint := self._deliveries.send(Path(event["path"]), int(event["step"]))) is not None:
+            if (complaint := self._uploads.send(Path(event["path"]), int(event["step"]))) is not None:
                 self.say(complaint)
         elif event["event"] == "log":
             self.say(str(event["message"]))
 
     def say(self, message: str) -> None:
-        """Note a sentence for those who watch."""
+        """Collect a log message."""
         self._logs.append(message)
 
     def collect(self) -> bool:
-        """Note the checkpoints that have arrived in the store; whether more of them are under way."""
-        arrived, complaints = self._deliveries.collect()
-        self._checkpoints.update({delivery.step: delivery for delivery in arrived})
+        """Collect finished checkpoint uploads. Returns whether uploads are still running."""
+        arrived, complaints = self._uploads.collect()
+        self._checkpoints.update({upload.step: upload for upload in arrived})
         for complaint in complaints:
             self.say(complaint)
-        return self._deliveries.busy
+        return self._uploads.busy
 
     def flush_if_due(self) -> None:
-        """Write, if the last write is a while ago; a database that is away is tried again later.
+        """Write a report if one is due. During a database outage it is retried with backoff.
 
         Raises:
-            LeaseLost: the job is no longer ours.
+            LeaseLost: the lease no longer holds.
         """
         self.collect()
         due = self._checkpoints or self._clock() - self._flushed_at >= FLUSH_SECONDS
@@ -106,16 +106,16 @@ class Reporter:
             with transaction(self._engine) as session:
                 self.write(session)
         except DATABASE_AWAY as error:
-            _log.warning("Cannot report, the program goes on: %s", error)
+            _log.warning("Cannot report to the database; the program continues: %s", error)
             self._backoff.failed()
         else:
             self._backoff.worked()
             self.written()
 
     def write(self, session: Session, *, to_the_end: bool = False) -> None:
-        """Write everything noted, in the caller's transaction; call `written` once that is committed.
+        """Write all collected events in the caller's transaction. Call `written` after its commit.
 
-        `to_the_end` writes the whole rest of the program's log, which must have ended.
+        `to_the_end` writes the rest of the program's log. The program must have ended.
         """
         if self._started:
             report_started(session, self._lease)
@@ -125,14 +125,14 @@ class Reporter:
         if self._moved:
             report_progress(session, self._lease, self._progress.as_json())
         self._leaving = []
-        for delivery in self._checkpoints.values():
-            self._leaving += commit(session, self._lease, delivery, self._keeping.quotas)
+        for upload in self._checkpoints.values():
+            self._leaving += commit(session, self._lease, upload, self._retention.quotas)
         self._log.write(session, self._lease, to_the_end=to_the_end)
 
     def written(self) -> None:
-        """Forget what has been written, and see to old checkpoints if there is a new one."""
+        """Clear the written events, and apply the retention rules if there is a new checkpoint."""
         new_checkpoint = bool(self._checkpoints)
-        self._deliveries.delete(self._leaving)
+        self._uploads.delete(self._leaving)
         self._leaving = []
         self._started = self._moved = False
         for collected in (self._logs, self._points, self._checkpoints):
@@ -147,15 +147,15 @@ class Reporter:
         return bool(self._started or self._moved or self._logs or self._points or self._checkpoints)
 
     def _drop_old_checkpoints(self) -> None:
-        """First the rows, then the files, so that a row always has its files."""
+        """Delete old checkpoints: first the rows, then the files, so that a row always has its files."""
         try:
             with transaction(self._engine) as session:
                 rows = checkpoints_of(session, self._lease.job_id)
                 gone = [row.id for row in rows if self._store.is_gone(row.location)]
                 if gone:
                     mark_checkpoints_deleted(session, self._lease, gone)
-                leaving = let_go(session, self._lease, self._keeping.run)
+                leaving = apply_retention(session, self._lease, self._retention.run)
         except DATABASE_AWAY as error:
-            _log.warning("Cannot look after old checkpoints: %s", error)
+            _log.warning("Cannot delete old checkpoints: %s", error)
             return
-        self._deliveries.delete(leaving)
+        self._uploads.delete(leaving)

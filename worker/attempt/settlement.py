@@ -1,4 +1,4 @@
-"""The last write about an attempt: artifacts into their places, then one fenced transaction."""
+"""The last write of an attempt: commit its artifacts, then write its outcome in one fenced transaction."""
 
 import hashlib
 import json
@@ -33,10 +33,10 @@ def settlement(
     policy: RetryPolicy,
     resumed_from: str | None,
 ) -> Write:
-    """Put the artifacts of a success into place and return the write that ends the attempt.
+    """Commit the artifacts of a success and return the write that ends the attempt.
 
-    The write may be tried several times. `resumed_from` is the id of the checkpoint the program went on from:
-    if the program could not use it, the next attempt will not get it again.
+    The write may be retried. `resumed_from` is the id of the checkpoint that the program resumed from. If the
+    program could not use it, the next attempt does not get it again.
     """
     if verdict.fate == Fate.SUCCEEDED:
         assert ending.result is not None
@@ -50,10 +50,10 @@ def settlement(
     if verdict.fate == Fate.PAUSED:
         return lambda session: outcomes.confirm_paused(session, claim.lease)
     unusable = resumed_from if verdict.reason == Reason.CHECKPOINT_UNUSABLE else None
-    return _back_to_the_queue(claim, verdict, policy, unusable)
+    return _requeue(claim, verdict, policy, unusable)
 
 
-def _back_to_the_queue(claim: Claim, verdict: Verdict, policy: RetryPolicy, unusable: str | None) -> Write:
+def _requeue(claim: Claim, verdict: Verdict, policy: RetryPolicy, unusable: str | None) -> Write:
     def write(session: Session) -> State:
         if unusable is not None:
             mark_checkpoints_deleted(session, claim.lease, [unusable])
@@ -72,13 +72,13 @@ def _back_to_the_queue(claim: Claim, verdict: Verdict, policy: RetryPolicy, unus
 def _success(
     claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore, policy: RetryPolicy
 ) -> Write:
-    """A result that does not hold what it promises is our fault, and a fault is tried again."""
+    """Commit the artifacts of a result. An invalid result is an internal error, which is retried."""
     try:
         return _SUCCESSES[KINDS[claim.kind].makes](claim, result, out, store)
     except (SignforgeError, OSError, ValueError, KeyError) as error:
         reason = Reason(error.reason) if isinstance(error, StorageError) else Reason.INTERNAL_ERROR
         message = f"The program's result cannot be used: {error!r}."
-        return _back_to_the_queue(claim, Verdict(Fate.RETRY, reason, message), policy, None)
+        return _requeue(claim, Verdict(Fate.RETRY, reason, message), policy, None)
 
 
 def _with_corpus(claim: Claim, result: dict[str, Any], out: Path, store: ArtifactStore) -> Write:
@@ -98,7 +98,7 @@ def _with_encoder(claim: Claim, result: dict[str, Any], out: Path, store: Artifa
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != result["sha256"]:
-        raise EncoderError(f"{weights.name} has sha256 {digest}, the result says {result['sha256']}.")
+        raise EncoderError(f"{weights.name} has sha256 {digest} instead of {result['sha256']} in the result.")
     card = json.loads((source / "card.json").read_bytes())
     size = weights.stat().st_size
     store.commit(source, location)
@@ -121,4 +121,4 @@ _SUCCESSES: Mapping[Artifact | None, Callable[[Claim, dict[str, Any], Path, Arti
     Artifact.EVALUATION: _with_evaluation,
     None: _with_result_alone,
 }
-"""By what a kind of job makes."""
+"""Artifact that a job kind makes -> its commit."""

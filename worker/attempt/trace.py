@@ -1,4 +1,4 @@
-"""The spans of one attempt at a job: the attempt, and in it the phases that its program reports."""
+"""Trace spans of one attempt of a job: the attempt, and the phases of its program as children."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from core.jobs.tracing import Span, Tracing
 from worker.attempt.verdict import Fate, Verdict
 
 PARENT = "TRACEPARENT"
-"""Environment variable with the span of the claim, as W3C and OpenTelemetry name it."""
+"""Environment variable with the span of the claim, named as in W3C Trace Context and OpenTelemetry."""
 _FAILED = {Fate.SUCCEEDED: False, Fate.FAILED: True, Fate.RETRY: True}
 
 
 class AttemptTrace:
-    """Follows an attempt from its claim, `parent`, to its last write."""
+    """Records the spans of an attempt, from its claim (`parent`) to its last write."""
 
     def __init__(self, tracing: Tracing, claim: Claim, *, parent: str | None) -> None:
         self._tracing = tracing
@@ -30,7 +30,7 @@ class AttemptTrace:
         self._is_over = False
 
     def take(self, event: dict[str, Any]) -> None:
-        """Note an event of the program: a phase begins where the one before ends."""
+        """Record an event of the program. A new phase ends the previous one."""
         if event["event"] == "phase":
             self._end_phase()
             above, total = self._attempt.trace_parent, int(event["total_steps"])
@@ -41,18 +41,18 @@ class AttemptTrace:
             self._attempt.note("checkpoint", step=int(event["step"]))
 
     def program_ended(self) -> None:
-        """So has its last phase; what follows is our own work."""
+        """End the span of the last phase."""
         self._end_phase()
 
     def end(self, verdict: Verdict, state: State) -> None:
-        """The attempt ended by `verdict`, and the job is now `state`."""
+        """End the span of the attempt, with its verdict and the job's new state."""
         failed = _FAILED.get(verdict.fate)
         outcome = verdict.reason if failed else verdict.fate
         self._end(failed=failed, message=verdict.message, outcome=str(outcome), job_state=str(state))
 
     def close(self) -> None:
-        """Without a verdict it ended without a last write: it lost its lease or its database."""
-        self._end(failed=True, message="Nothing could be written about the end.", outcome="abandoned")
+        """End the span of an attempt without a last write, which lost its lease or its database."""
+        self._end(failed=True, message="The outcome could not be written.", outcome="abandoned")
 
     def _end(self, **how: Any) -> None:
         if self._is_over:

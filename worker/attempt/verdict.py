@@ -1,4 +1,4 @@
-"""What becomes of a job, given how its program ended: one pure function."""
+"""Decides the outcome of an attempt from how its program ended, as a pure function."""
 
 import signal
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ RETRIED = frozenset(
         Reason.INTERNAL_ERROR,
     }
 )
-"""Refusals that may go away: space may be made, storage answer, an older checkpoint may do, a rank was lost.
-What needs more memory than there is, or diverges, does so again."""
+"""Errors that a retry may fix: a full disk, a storage outage, a damaged checkpoint (an older one is used), a
+lost rank. Running out of memory and divergence are not retried, since they recur."""
 
 _LESS_MEMORY = "Lower run.batch_size or views.num_frames, or use a worker with more memory."
 _DEADLINE = (
-    "The job's deadline passed. What it saved is kept: a retry with a later deadline goes on from there."
+    "The job's deadline passed. Its last checkpoint is kept. Retry the job with a later deadline to resume."
 )
 
 
-class Asked(StrEnum):
-    """Why a program was told to stop."""
+class StopReason(StrEnum):
+    """Why a program is stopped."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -39,21 +39,21 @@ class Asked(StrEnum):
 
 @dataclass(frozen=True)
 class ProgramEnd:
-    """How a program ended: its exit code (negative: killed by that signal) and its last words."""
+    """How a program ended: its exit code (negative: killed by that signal) and its last output."""
 
     exit_code: int
-    asked: Asked | None = None
+    stop_reason: StopReason | None = None
     result: dict[str, Any] | None = None
     error: tuple[str, str] | None = None
     """Reason and message of its `error` event."""
     log_tail: str = ""
-    """The end of what it wrote to standard error."""
+    """The last part of its standard error."""
     memory_ran_out: bool = False
-    """Whether the kernel killed a process around here for want of memory meanwhile."""
+    """Whether the kernel's OOM killer killed a process in this control group during the run."""
 
 
 class Fate(StrEnum):
-    """What is written about the job."""
+    """What the last write does to the job."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -66,7 +66,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A job's fate and, unless it is a happy one, why."""
+    """A job's fate and, unless it succeeded, the reason."""
 
     fate: Fate
     reason: Reason = Reason.INTERNAL_ERROR
@@ -74,20 +74,21 @@ class Verdict:
 
 
 def judge(ending: ProgramEnd) -> Verdict:
-    """Decide a job's fate. Work that is done counts, even if somebody asked to stop at the last moment."""
-    if ending.asked == Asked.ABANDON:
+    """Decide a job's fate. A finished result counts even if a stop was requested just before."""
+    if ending.stop_reason == StopReason.ABANDON:
         return Verdict(Fate.NOTHING)
     if ending.exit_code == EXIT_DONE and ending.result is not None:
         return Verdict(Fate.SUCCEEDED)
-    if ending.asked == Asked.CANCEL:
+    if ending.stop_reason == StopReason.CANCEL:
         return Verdict(Fate.CANCELLED, Reason.CANCELLED_BY_USER)
-    if ending.asked == Asked.PAUSE:
+    if ending.stop_reason == StopReason.PAUSE:
         return Verdict(Fate.PAUSED)
-    if ending.asked == Asked.DRAIN:
-        return Verdict(Fate.DRAINED, Reason.DRAINED, "The worker was stopped; the job waits for another.")
-    if ending.asked == Asked.STALL:
-        return Verdict(Fate.RETRY, Reason.STALLED, "The program said nothing for too long and was killed.")
-    if ending.asked == Asked.DEADLINE:
+    if ending.stop_reason == StopReason.DRAIN:
+        return Verdict(Fate.DRAINED, Reason.DRAINED, "The worker was stopped. The job is queued again.")
+    if ending.stop_reason == StopReason.STALL:
+        message = "The program was killed: it sent no event within SIGNFORGE_STALL_SECONDS."
+        return Verdict(Fate.RETRY, Reason.STALLED, message)
+    if ending.stop_reason == StopReason.DEADLINE:
         return Verdict(Fate.FAILED, Reason.DEADLINE_EXCEEDED, _DEADLINE)
     return _refused(ending) if ending.exit_code == EXIT_REFUSED and ending.error else _crashed(ending)
 
@@ -95,7 +96,7 @@ def judge(ending: ProgramEnd) -> Verdict:
 def _refused(ending: ProgramEnd) -> Verdict:
     name, message = ending.error or ("", "")
     reason = Reason(name) if name in set(Reason) else Reason.USER_ERROR
-    if reason == Reason.OUT_OF_MEMORY:  # of one rank of several
+    if reason == Reason.OUT_OF_MEMORY:  # of one of several ranks
         message = f"{message.rstrip('.')}. {_LESS_MEMORY}"
     return Verdict(Fate.RETRY if reason in RETRIED else Fate.FAILED, reason, message)
 
@@ -112,8 +113,8 @@ def _crashed(ending: ProgramEnd) -> Verdict:
     if ending.exit_code < 0:
         message = f"The program was killed by {_signal_name(-ending.exit_code)}."
         return Verdict(Fate.RETRY, Reason.WORKER_LOST, message)
-    tail = f" It ended with: {ending.log_tail}" if ending.log_tail else ""
-    message = f"The program ended with exit code {ending.exit_code} and no result.{tail}"
+    tail = f" Last output: {ending.log_tail}" if ending.log_tail else ""
+    message = f"The program exited with code {ending.exit_code} and no result.{tail}"
     return Verdict(Fate.RETRY, Reason.INTERNAL_ERROR, message)
 
 

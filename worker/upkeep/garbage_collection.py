@@ -1,7 +1,7 @@
-"""Removes files that nobody needs any more, now and then, in a thread beside the reconciler's rounds.
+"""Periodic garbage collection of the artifact store, in a thread beside the reconciler's rounds.
 
-What goes is read from the database first, and removed while no transaction is open. Several reconcilers take
-turns; if two collect at once all the same, the second finds less to remove.
+The files to remove are read from the database first, and removed while no transaction is open. Several
+reconcilers take turns. Two concurrent collections do no harm: the second finds less to remove.
 """
 
 import logging
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Collection:
-    """Looks for garbage every few minutes; its thread is a daemon, so a stop does not wait for it."""
+    """Collects garbage every few minutes, in a daemon thread that does not delay a stop."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Collection:
         self._thread: threading.Thread | None = None
 
     def round(self) -> None:
-        """Begin to collect if it is time, and return without waiting for it."""
+        """Start a collection if one is due, and return without waiting for it."""
         if self._every == 0 or self._clock() < self._due or self.busy:
             return
         self._due = self._clock() + self._every
@@ -52,14 +52,14 @@ class Collection:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being collected."""
+        """Whether a collection is running."""
         return self._thread is not None and self._thread.is_alive()
 
     def collect(self) -> None:
-        """Remove what is garbage now, if it is our turn.
+        """Remove garbage now, unless another reconciler has done so recently.
 
         Raises:
-            StorageError: the store went away before the end.
+            StorageError: the store became unavailable before the end.
         """
         at = datetime.fromtimestamp(self._clock(), UTC)
         with transaction(self._engine) as session:
@@ -77,11 +77,11 @@ class Collection:
         try:
             self.collect()
         except DATABASE_AWAY as error:
-            _log.warning("The database is away while garbage is collected: %s", error)
+            _log.warning("Garbage collection is postponed: the database is unavailable: %s", error)
         except StorageError as error:
-            _log.warning("Garbage is collected later: %s", error)
+            _log.warning("Garbage collection is postponed: %s", error)
         except Exception:
-            _log.exception("Collecting garbage failed")
+            _log.exception("Garbage collection failed.")
 
     def _collected(self, at: datetime) -> Iterator[tuple[str, Freed]]:
         for job_id in self._jobs(at - self._delay):
@@ -93,7 +93,7 @@ class Collection:
                 yield folder, freed
 
     def _jobs(self, before: datetime) -> Iterator[str]:
-        """A page at a time; one whose files resist does not come up twice."""
+        """Jobs to collect, page by page. A job whose files cannot be removed does not come up twice."""
         last = None
         while True:
             with reading(self._engine) as session:
@@ -115,7 +115,7 @@ class Collection:
         return freed
 
     def _orphans(self, folder: str, before: datetime) -> list[str]:
-        """Looking at the store comes first: what has no row after that was not about to get one."""
+        """Orphans in a folder. The store is listed before the rows, so a row written later counts."""
         entries = self._store.entries(folder)
         with reading(self._engine) as session:
             found = garbage.orphans(session, folder, entries, before=before)
@@ -132,10 +132,10 @@ def _report(found: Counter[str], freed: Freed) -> None:
     for trouble in freed.troubles:
         _log.warning("%s", trouble)
     if freed.num_files:
-        told = ", ".join(f"{number} of {what}" for what, number in sorted((+found).items()))
+        summary = ", ".join(f"{number} of {what}" for what, number in sorted((+found).items()))
         _log.info(
-            "Removed %d files (%d bytes) that nobody needs any more: %s.",
+            "Garbage collection removed %d files (%d bytes): %s.",
             freed.num_files,
             freed.num_bytes,
-            told,
+            summary,
         )

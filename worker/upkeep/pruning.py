@@ -1,4 +1,4 @@
-"""Forgets what was kept for long enough."""
+"""Hourly deletion of old rows: audit entries, webhook deliveries, idempotency keys, workers."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from core.jobs.tables.access import IdempotencyKeyRow
 from core.jobs.webhooks import deliveries as webhook_deliveries
 
 _EVERY_SECONDS = 3600.0
-_SILENT_WORKERS = timedelta(days=1)
+_KEEP_WORKERS = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
@@ -29,15 +29,15 @@ class Pruning:
         self._due = clock()
 
     def round(self) -> None:
-        """Delete what is old, if an hour has passed."""
+        """Delete old rows, if an hour has passed."""
         if self._clock() < self._due:
             return
         with transaction(self._engine) as session:
             pruned = self._prune(session)
         self._due = self._clock() + _EVERY_SECONDS
-        told = ", ".join(f"{number} {what}" for what, number in pruned.items() if number)
-        if told:
-            _log.info("Forgot %s.", told)
+        summary = ", ".join(f"{number} {what}" for what, number in pruned.items() if number)
+        if summary:
+            _log.info("Deleted old rows: %s.", summary)
 
     def _prune(self, session: Session) -> dict[str, int]:
         settings = self._settings
@@ -47,7 +47,7 @@ class Pruning:
             "audit entries": audit_trail.prune(session, older_than=timedelta(days=audited)),
             "webhook messages": webhook_deliveries.prune(session, older_than=timedelta(days=delivered)),
             "idempotency keys": _prune_keys(session, older_than=answered),
-            "workers": workers.prune(session, older_than=_SILENT_WORKERS),
+            "workers": workers.prune(session, older_than=_KEEP_WORKERS),
         }
 
 

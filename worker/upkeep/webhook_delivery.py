@@ -1,7 +1,7 @@
-"""Delivers webhooks beside the reconciler's rounds, in threads that cannot hold these up.
+"""Webhook delivery in threads beside the reconciler's rounds.
 
-One thread for each webhook that has something due, a few for each owner, a limited number in all: a receiver
-that hangs delays its owner's messages and nobody else's.
+There is one thread per webhook with due messages, with limits per owner and in total. So a receiver that
+hangs delays only the messages of its owner.
 """
 
 import logging
@@ -15,34 +15,34 @@ from sqlalchemy import Engine
 
 from core.jobs.database import reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.webhooks.deliveries import Parcel, Result, record, take, waiting
+from core.jobs.webhooks.deliveries import OutgoingMessage, Result, record, take, waiting
 from worker.persistence import DATABASE_AWAY
 
-MOST_THREADS = 16
-MOST_THREADS_PER_OWNER = 4
-_MOST_IN_A_ROW = 50
-"""Messages of one webhook before its thread makes room for another's."""
+MAX_THREADS = 16
+MAX_THREADS_PER_OWNER = 4
+_MAX_IN_A_ROW = 50
+"""Messages of one webhook before its thread ends, to let other webhooks have a thread."""
 _log = logging.getLogger(__name__)
 
 
-class Sends(Protocol):
-    """What sends a message once."""
+class MessageSender(Protocol):
+    """Sends a message once."""
 
-    def send(self, parcel: Parcel) -> Result:
-        """Tell what came of it."""
+    def send(self, outgoing: OutgoingMessage) -> Result:
+        """Send the message and return the result."""
 
 
 class WebhookDelivery:
-    """Starts threads for webhooks that have something due; they are daemons, so a stop waits for none.
+    """Starts daemon threads for webhooks with due messages. A stop does not wait for them.
 
-    A message whose thread ends before its result is noted comes up again by itself.
+    A message whose thread ends before its result is recorded becomes due again.
     """
 
     def __init__(
         self,
         engine: Engine,
         settings: Settings,
-        sender: Sends,
+        sender: MessageSender,
         *,
         random: Random | None = None,
     ) -> None:
@@ -53,9 +53,9 @@ class WebhookDelivery:
         self._lock = threading.Lock()
 
     def round(self) -> None:
-        """See to whatever is due; returns without waiting for any receiver."""
+        """Start the delivery of due messages. Does not wait for receivers."""
         with self._lock:
-            room = MOST_THREADS - len(self._busy)
+            room = MAX_THREADS - len(self._busy)
         if room <= 0:
             return
         with reading(self._engine) as session:
@@ -63,44 +63,44 @@ class WebhookDelivery:
         for webhook_id, owner in due:
             if self._may_begin(webhook_id, owner):
                 name = f"webhook-{webhook_id}"
-                threading.Thread(target=self._see_to, args=[webhook_id], name=name, daemon=True).start()
+                threading.Thread(target=self._deliver, args=[webhook_id], name=name, daemon=True).start()
 
     @property
     def num_busy(self) -> int:
-        """How many webhooks are being seen to."""
+        """Number of webhooks with a running thread."""
         with self._lock:
             return len(self._busy)
 
     def _may_begin(self, webhook_id: str, owner: str) -> bool:
         with self._lock:
-            full = len(self._busy) >= MOST_THREADS or webhook_id in self._busy
-            if full or Counter(self._busy.values())[owner] >= MOST_THREADS_PER_OWNER:
+            full = len(self._busy) >= MAX_THREADS or webhook_id in self._busy
+            if full or Counter(self._busy.values())[owner] >= MAX_THREADS_PER_OWNER:
                 return False
             self._busy[webhook_id] = owner
             return True
 
-    def _see_to(self, webhook_id: str) -> None:
+    def _deliver(self, webhook_id: str) -> None:
         try:
-            for _ in range(_MOST_IN_A_ROW):
+            for _ in range(_MAX_IN_A_ROW):
                 if not self._deliver_next(webhook_id):
                     break
         except DATABASE_AWAY as error:
-            _log.warning("The database is away while %s is seen to: %s", webhook_id, error)
+            _log.warning("Delivery of %s is postponed: the database is unavailable: %s", webhook_id, error)
         except Exception:
-            _log.exception("Seeing to %s failed", webhook_id)
+            _log.exception("Delivery of %s failed.", webhook_id)
         finally:
             with self._lock:
                 del self._busy[webhook_id]
 
     def _deliver_next(self, webhook_id: str) -> bool:
-        """Send what is due next; whether going on at once makes sense."""
+        """Send the next due message. Returns whether to continue with the next one."""
         with transaction(self._engine) as session:
-            parcel = take(session, webhook_id)
-        if parcel is None:
+            outgoing = take(session, webhook_id)
+        if outgoing is None:
             return False
-        result = self._sender.send(parcel)
+        result = self._sender.send(outgoing)
         with transaction(self._engine) as session:
-            record(session, parcel, result, patience=self._patience, random=self._random)
+            record(session, outgoing, result, patience=self._patience, random=self._random)
         if not result.succeeded:
-            _log.info("%s of %s, attempt %d: %s", parcel.id, webhook_id, parcel.attempt, result.error)
+            _log.info("%s of %s, attempt %d: %s", outgoing.id, webhook_id, outgoing.attempt, result.error)
         return result.succeeded

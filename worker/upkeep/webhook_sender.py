@@ -1,4 +1,4 @@
-"""Sends one signed message to one address, within a limit of time that no receiver can stretch."""
+"""HTTP sender of webhook messages: signed, to checked addresses only, with a total timeout."""
 
 import socket
 import ssl
@@ -12,28 +12,28 @@ import httpcore
 from standardwebhooks import Webhook
 
 from core.errors import SpecError
-from core.jobs.webhooks.deliveries import Parcel, Result
+from core.jobs.webhooks.deliveries import OutgoingMessage, Result
 from core.jobs.webhooks.targets import check_url, is_public, refusal
 
 SECONDS = 15.0
-"""For connecting, sending and hearing the status together; looking names up has the system's own limits."""
+"""Total timeout for connecting, sending and receiving the status. Name resolution has the system's limits."""
 _CONNECT_SECONDS = 5.0
 Resolve = Callable[[str, int], Sequence[str]]
 Clock = Callable[[], float]
 
 
 class TargetRefused(Exception):  # noqa: N818 - what it says is the fault
-    """The name leads to an address that no webhook may be sent to."""
+    """The host name resolves to an address that no webhook may be sent to."""
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a name, as the system finds them."""
+    """All addresses of a host name, from the system's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class Sender:
-    """Sends messages; `private_allowed` lets them go to addresses that are not public."""
+    """Sends messages. `private_allowed` permits addresses that are not public."""
 
     def __init__(
         self,
@@ -48,21 +48,21 @@ class Sender:
         self._private_allowed, self._resolve = private_allowed, resolve
         self._seconds, self._clock, self._today, self._tls = seconds, clock, today, tls
 
-    def send(self, parcel: Parcel) -> Result:
-        """Send `parcel` once and tell what came of it; redirects are not followed."""
+    def send(self, outgoing: OutgoingMessage) -> Result:
+        """Send `outgoing` once and return the result. Redirects are not followed."""
         backend = _CheckedBackend(self._addresses, self._seconds, self._clock)
         try:
-            check_url(parcel.url, private_allowed=self._private_allowed)
-            headers = [*headers_of(parcel, self._today()).items()]
+            check_url(outgoing.url, private_allowed=self._private_allowed)
+            headers = [*headers_of(outgoing, self._today()).items()]
             with (
                 httpcore.ConnectionPool(network_backend=backend, ssl_context=self._tls) as pool,
-                pool.stream("POST", parcel.url, headers=headers, content=parcel.body.encode()) as answer,
+                pool.stream("POST", outgoing.url, headers=headers, content=outgoing.body.encode()) as answer,
             ):
-                return _result_of(answer.status)  # what else it says is not read
+                return _result_of(answer.status)  # the body is not read
         except (SpecError, TargetRefused) as error:
             return Result(None, str(error))
         except httpcore.TimeoutException:
-            return Result(None, f"There was no answer within {self._seconds:g} s.")
+            return Result(None, f"The receiver did not respond within {self._seconds:g} s.")
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, UnicodeError) as error:
             return Result(None, f"{type(error).__name__}: {error}"[:500])
 
@@ -73,23 +73,23 @@ class Sender:
         return addresses
 
 
-def headers_of(parcel: Parcel, at: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks; the id is the message's own, the same in every attempt."""
-    signatures = [Webhook(secret).sign(parcel.id, at, parcel.body) for secret in parcel.secrets]
+def headers_of(outgoing: OutgoingMessage, at: datetime) -> dict[str, str]:
+    """The headers of Standard Webhooks. The id is that of the message, the same in every attempt."""
+    signatures = [Webhook(secret).sign(outgoing.id, at, outgoing.body) for secret in outgoing.secrets]
     return {
-        "Host": urlsplit(parcel.url).netloc,
+        "Host": urlsplit(outgoing.url).netloc,
         "Content-Type": "application/json",
         "User-Agent": "signforge-webhooks/1",
-        "webhook-id": parcel.id,
+        "webhook-id": outgoing.id,
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
-    """Connects to an address that was checked, so a name is looked up once, and keeps to one deadline.
+    """Resolves a host name once, checks the addresses, and connects to them, with one deadline for all.
 
-    TLS still names and verifies the host of the URL: httpcore tells the stream apart from the address.
+    TLS still verifies the host name of the URL, which httpcore passes separately from the address.
     """
 
     def __init__(self, addresses: Callable[[str, int], Sequence[str]], seconds: float, clock: Clock) -> None:
@@ -104,7 +104,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first of the host's addresses that answers."""
+        """Connect to the first of the host's addresses that accepts a connection."""
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         addresses = self._addresses(host, port)
         deadline = self._clock() + self._seconds
@@ -120,7 +120,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
 
 class _Deadlined(httpcore.NetworkStream):
-    """A stream whose reads and writes together end at a deadline, however slowly bytes trickle in."""
+    """A stream with one deadline for all reads and writes together, against slow receivers."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float, clock: Clock) -> None:
         self._stream, self._deadline, self._clock = stream, deadline, clock
@@ -155,5 +155,5 @@ class _Deadlined(httpcore.NetworkStream):
 def _result_of(status: int) -> Result:
     if 200 <= status < 300:
         return Result(status)
-    redirects = ", which is not followed; name the final URL" if 300 <= status < 400 else ""
-    return Result(status, f"The receiver answered {status}{redirects}.")
+    redirects = ". Redirects are not followed; use the final URL" if 300 <= status < 400 else ""
+    return Result(status, f"The receiver responded with status {status}{redirects}.")

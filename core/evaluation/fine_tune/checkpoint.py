@@ -1,4 +1,4 @@
-"""What a fine-tuning evaluation saves to go on from: the run it is in, and the outcomes of those before."""
+"""Checkpoints of a fine-tuning evaluation: the state of the current run and the outcomes of finished runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ from core.training.run_state import fact_differences
 
 _PREDICTED = "predicted"
 _ELSEWHERE = ("corpus", "encoder", "test_corpus")
-"""Fields of a specification that say where something lies, which may be elsewhere on another machine."""
+"""Fields of a specification that are locations, which may differ between machines."""
 
 
 def identity_of(spec: EvaluateSpec, task: Task, subject: Subject) -> dict[str, Any]:
-    """What a checkpoint to go on from must have in common with an evaluation."""
+    """Return the facts that must be equal in an evaluation and in a checkpoint that it resumes from."""
     return {
         "spec": spec.model_dump(mode="json", exclude=set(_ELSEWHERE)),
         "corpora": [source.corpus.digest for source in task.sources],
@@ -31,10 +31,10 @@ def identity_of(spec: EvaluateSpec, task: Task, subject: Subject) -> dict[str, A
     }
 
 
-def made_checkpoint(
+def make_checkpoint(
     run: FineTuning, done: Sequence[Outcome], *, step: int, identity: Mapping[str, Any]
 ) -> Checkpoint:
-    """A checkpoint after `step` steps of all runs: of the run in hand, and of those that are over."""
+    """Return a checkpoint after `step` steps over all runs: the current run, outcomes of finished ones."""
     tensors, facts = run.state()
     outcomes = {f"{n}.{name}": each for n, outcome in enumerate(done) for name, each in _packed(outcome)}
     return Checkpoint(
@@ -50,7 +50,7 @@ def made_checkpoint(
 
 
 def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[Checkpoint, list[Outcome]]:
-    """A checkpoint, and the outcomes of the runs that were over when it was saved.
+    """Read a checkpoint and the outcomes of the runs that were finished when it was saved.
 
     Raises:
         CheckpointError: it is damaged, or belongs to another evaluation.
@@ -60,19 +60,19 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[Checkpoint
     if differences:
         raise CheckpointError(
             f"The checkpoint of step {checkpoint.step} belongs to another evaluation "
-            f"({'; '.join(differences)}). Start again without it."
+            f"({'; '.join(differences)}). Start from the beginning, without it."
         )
     done = checkpoint.tensors.get("done", {})
     return checkpoint, [_unpacked(done, n, about) for n, about in enumerate(checkpoint.facts["done"])]
 
 
 def circumstances(run: FineTuning) -> dict[str, Any]:
-    """What may differ in the last bit between machines."""
+    """Return the hardware and settings on which rounding depends."""
     return run.engine.circumstances(num_ranks=1)
 
 
 def _packed(outcome: Outcome) -> list[tuple[str, Tensor]]:
-    assert outcome.predicted is not None, "a classifier takes every clip for something"
+    assert outcome.predicted is not None, "a classifier predicts a gloss for every clip"
     parts = [(name, torch.from_numpy(values)) for name, values in outcome.per_clip.items()]
     return [*parts, (_PREDICTED, torch.from_numpy(outcome.predicted))]
 
@@ -86,7 +86,7 @@ def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any])
 
 
 def _spec_of(facts: Mapping[str, Any]) -> Any:
-    """The specification of a checkpoint, with the defaults of settings that did not exist then."""
+    """Return the specification of a checkpoint, with defaults for settings that did not exist then."""
     saved = facts.get("spec", {})
     test_clips = with_defaults_for_new_settings(saved.get("test_clips", {}), ClipSelection)
     selects = test_clips != ClipSelection().model_dump(mode="json")

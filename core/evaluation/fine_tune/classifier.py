@@ -1,4 +1,4 @@
-"""Encoders with linear classifiers, as fine-tuning trains them (paper, section IV-B)."""
+"""Encoder with linear classifiers, the network of fine-tuning (paper, section IV-B)."""
 
 import copy
 from typing import Literal
@@ -17,16 +17,16 @@ from core.training.randomness import generator_for
 
 Merge = Literal["mean_of_logits", "sum_of_predictions"]
 Logits = dict[str, Float[Tensor, "B C"]]
-"""By stream."""
+"""Logits by stream."""
 _DEVIATION = 0.01
-"""Of a classifier's first weights; its biases begin at 0."""
+"""Standard deviation of a classifier's initial weights; its biases start at 0."""
 
 
 class SignClassifier(nn.Module):
     """Copies of a clip encoder's networks, each with a linear classifier on its fused feature.
 
     Raises:
-        EncoderError: the encoder does not have the stream that is wanted.
+        EncoderError: the encoder does not have the requested stream.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class SignClassifier(nn.Module):
 
 
 def training_loss(logits: Logits, labels: Int64[Tensor, " B"], *, merge: Merge) -> Float[Tensor, ""]:
-    """The cross-entropy of the mean of the streams' logits, or the sum of each stream's own."""
+    """Return the cross-entropy of the mean of the streams' logits, or the sum of each stream's own."""
     if merge == "mean_of_logits":
         return functional.cross_entropy(torch.stack(list(logits.values())).mean(dim=0), labels)
     return torch.stack([functional.cross_entropy(each, labels) for each in logits.values()]).sum()
 
 
 def merged_scores(logits: Logits, *, merge: Merge) -> Float[Tensor, "B C"]:
-    """How much each clip looks like each gloss: the mean of the logits, or the sum of the probabilities."""
+    """Return class scores of each clip: the mean of the logits, or the sum of the probabilities."""
     stacked = torch.stack(list(logits.values()))
     return stacked.mean(dim=0) if merge == "mean_of_logits" else stacked.softmax(dim=2).sum(dim=0)

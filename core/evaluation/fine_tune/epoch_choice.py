@@ -1,4 +1,4 @@
-"""Choosing an epoch of fine-tuning by the val clips' labels; without val, the last one stands."""
+"""Model selection of fine-tuning: keeps the epoch with the best score on val; without val, the last."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from core.evaluation.accuracy import ranked
+from core.evaluation.accuracy import rank_classes
 from core.evaluation.fine_tune.classifier import Merge
 
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """The epoch (counted from 1) that has scored best on val so far, and the network as it was then."""
+    """The epoch (counted from 1) with the best val score so far, and its network."""
 
     epoch: int
     top1: float
@@ -24,12 +24,12 @@ class BestEpoch:
     network: Mapping[str, Tensor]
 
     def facts(self) -> dict[str, Any]:
-        """All but the network."""
+        """Return all fields except the network, for a checkpoint's manifest."""
         return {"epoch": self.epoch, "top1": self.top1, "loss": self.loss}
 
 
 class EpochChoice:
-    """The best epoch so far, and how many have been judged."""
+    """Tracks the best epoch so far, and how many epochs have been scored."""
 
     def __init__(self) -> None:
         self.best: BestEpoch | None = None
@@ -44,13 +44,13 @@ class EpochChoice:
         *,
         merge: Merge,
     ) -> dict[str, float]:
-        """Keep a network that scores val clips so, if none before scored higher, and return the numbers.
+        """Score an epoch on val, keep its network if it is the best so far, and return the metrics.
 
         Of epochs with equal top-1 the one with the lower loss is kept.
         """
         logarithms = scores if merge == "mean_of_logits" else scores.clamp(min=1e-30).log()
         loss = float(functional.cross_entropy(logarithms, torch.from_numpy(labels)))
-        top1 = float(ranked(scores.numpy(), labels).top1.mean())
+        top1 = float(rank_classes(scores.numpy(), labels).top1.mean())
         self.num_judged = epoch
         if self.best is None or (top1, -loss) > (self.best.top1, -self.best.loss):
             copied = {name: each.cpu().clone() for name, each in network.items()}
@@ -58,14 +58,14 @@ class EpochChoice:
         return {"val_top1": top1, "val_loss": loss}
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """Tensors by file and facts from which `restore` goes on."""
+        """Return tensors by file and facts for a checkpoint, from which `restore` continues."""
         if self.best is None:
             return {}, {"best": None, "judged_epochs": self.num_judged}
         facts = {"best": self.best.facts(), "judged_epochs": self.num_judged}
         return {"best": dict(self.best.network)}, facts
 
     def restore(self, tensors: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Restore what `state` returned."""
         self.num_judged = facts["judged_epochs"]
         if facts["best"] is not None:
             self.best = BestEpoch(**facts["best"], network=tensors["best"])

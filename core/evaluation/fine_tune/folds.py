@@ -1,4 +1,4 @@
-"""Fine-tuning on every fold under every seed, one run after the other, with checkpoints to go on from."""
+"""Runs fine-tuning for every fold and seed, one run after the other, with checkpoints for resuming."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,14 +11,14 @@ from core.errors import Stopped
 from core.evaluation.fine_tune.checkpoint import (
     circumstances,
     identity_of,
-    made_checkpoint,
+    make_checkpoint,
     read_checkpoint,
 )
 from core.evaluation.fine_tune.run import FineTuning, LabelledClips, batch_size
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, labelled, train_facts
 from core.evaluation.outcome import Outcome
-from core.evaluation.probes import classified
+from core.evaluation.probes import classification_outcome
 from core.evaluation.subject import Subject
 from core.evaluation.task import Task
 from core.program.observer import Observer
@@ -34,7 +34,7 @@ _LOG_EVERY_STEPS = 10
 
 
 class FineTuneFolds:
-    """The runs of an evaluation: each fold anew under each seed, from the same encoder."""
+    """Fine-tuning runs of an evaluation: each fold and seed starts from the same encoder."""
 
     def __init__(
         self,
@@ -57,11 +57,11 @@ class FineTuneFolds:
         be_deterministic(True)
 
     def outcomes(self, seeds: Sequence[int], *, resume: Path | None) -> list[list[Outcome]]:
-        """For each seed, what became of each fold's test clips.
+        """Return the outcome of each seed and fold.
 
         Raises:
             CheckpointError: `resume` is damaged or belongs to another evaluation.
-            Stopped: the observer asked to stop; a checkpoint is saved, where there is a folder for it.
+            Stopped: the observer asked to stop; a checkpoint is saved if there is a folder for it.
             DivergedError: a loss is not finite.
         """
         runs = [(seed, fold) for seed in seeds for fold in self._task.folds]
@@ -91,7 +91,7 @@ class FineTuneFolds:
         return fitted_on(fold, self._task.labels, self._spec, seed=seed)
 
     def _val_clips(self, fold: Fold, seed: int) -> Int64[np.ndarray, " V"]:
-        """The clips whose labels choose an epoch; none where the last one is taken."""
+        """Return the labelled clips that select an epoch; none if the last epoch is used."""
         positions = fold.val if self._spec.fine_tune.choose_epoch else fold.val[:0]
         return labelled(positions, self._task.labels, self._spec, seed=seed)
 
@@ -124,11 +124,11 @@ class FineTuneFolds:
             self._observer.on_log(remark)
 
     def _finished(self, run: FineTuning, seed: int, fold: Fold) -> Outcome:
-        """Train to the end, choose an epoch, and only then look at the fold's test clips."""
+        """Train to the end, select an epoch, and only then score the fold's test clips."""
         self._train(run)
         epoch = run.choose()
         scores = run.scores(self._task.located(fold.test), lambda: self._heartbeat(run))
-        outcome = classified(scores.numpy(), self._task.labels[fold.test])
+        outcome = classification_outcome(scores.numpy(), self._task.labels[fold.test])
         facts = train_facts(self._train_clips(fold, seed), self._task.labels, self._spec)
         more = {
             "num_val": len(self._val_clips(fold, seed)),
@@ -158,7 +158,7 @@ class FineTuneFolds:
             self._observer.on_step(self._steps_before + run.step, metrics)
 
     def _heartbeat(self, run: FineTuning) -> None:
-        """Show life in the middle of scoring, and stop when asked to."""
+        """Report progress during scoring, and stop if requested."""
         self._stop_if_requested(run)
         self._observer.on_step(self._steps_before + run.step, {})
 
@@ -171,9 +171,9 @@ class FineTuneFolds:
             raise Stopped(f"Stopped fine-tuning at step {step} of {self._total_steps}; {saved}.")
 
     def _checkpoint(self, run: FineTuning) -> Checkpoint:
-        return made_checkpoint(run, self._done, step=self._steps_before + run.step, identity=self._identity)
+        return make_checkpoint(run, self._done, step=self._steps_before + run.step, identity=self._identity)
 
     def _restored(self, path: Path) -> Checkpoint:
         checkpoint, self._done = read_checkpoint(path, self._identity)
-        self._observer.on_log(f"Going on from step {checkpoint.step}.")
+        self._observer.on_log(f"Resuming from step {checkpoint.step}.")
         return checkpoint

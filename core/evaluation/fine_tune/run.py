@@ -1,7 +1,7 @@
-"""One run of fine-tuning: a copy of an encoder learns the glosses of labelled clips (paper, section IV-B).
+"""One fine-tuning run: trains a copy of an encoder to classify labelled clips (paper, section IV-B).
 
-A run is made of train clips and, where an epoch is to be chosen, val clips. It never gets a test clip's
-label, so neither its weights nor its choice of an epoch can depend on one.
+A run gets training clips and, for selecting an epoch, val clips. It never gets the label of a test clip, so
+neither the weights nor the selected epoch can depend on one.
 """
 
 import math
@@ -19,28 +19,28 @@ from core.errors import DivergedError
 from core.evaluation.features import CLIPS_AT_ONCE
 from core.evaluation.fine_tune.classifier import SignClassifier, merged_scores, training_loss
 from core.evaluation.fine_tune.epoch_choice import BestEpoch, EpochChoice
-from core.evaluation.subject import unmoved
+from core.evaluation.subject import require_unchanged
 from core.evaluation.task import CorpusClips
 from core.exchange.clip_encoder import ClipEncoder
 from core.program.heartbeat import Heartbeat
 from core.specs.fine_tuning import FineTuneConfig
 from core.training.data_order import DataOrder
 from core.training.engine import Engine
-from core.training.optimisers import optimiser_memory, restore_memory
+from core.training.optimisers import optimiser_state, restore_optimiser_state
 from core.training.schedules import learning_rate
 from core.training.step_views import StepViews
 
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """Clips of one corpus and their glosses' indices."""
+    """Clips of one corpus and the indices of their glosses."""
 
     source: CorpusClips
     labels: Int64[np.ndarray, " n"]
 
 
 class FineTuning:
-    """A network in training: its data, optimiser, steps taken, and its best epoch on val, if any."""
+    """State of a fine-tuning run: network, data, optimiser, steps taken, and the best epoch on val."""
 
     def __init__(
         self,
@@ -90,21 +90,21 @@ class FineTuning:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in one pass."""
+        """Number of whole batches in one epoch."""
         return self._order.steps_per_epoch
 
     @property
     def total_steps(self) -> int:
-        """Of the whole run."""
+        """Number of steps of the whole run."""
         return self.steps_per_epoch * self._config.num_epochs
 
     @property
     def epoch(self) -> int:
-        """Epochs that are over."""
+        """Number of finished epochs."""
         return self.step // self.steps_per_epoch
 
     def take_step(self) -> Float[Tensor, ""]:
-        """One optimiser update; returns its loss, still on the device."""
+        """Do one optimiser update and return its loss, still on the device."""
         (view,) = self._views(self.step)
         labels = torch.from_numpy(self._labels[self._order.batch(self.step)]).to(self.engine.device)
         self.engine.begin_step()
@@ -125,7 +125,7 @@ class FineTuning:
         return loss.detach()
 
     def note_loss(self, loss: Float[Tensor, ""]) -> float:
-        """Fetch a step's loss and remember it.
+        """Copy a step's loss to the host, store it in `last_loss` and return it.
 
         Raises:
             DivergedError: it is not finite.
@@ -139,7 +139,7 @@ class FineTuning:
         return self.last_loss
 
     def judge_epoch(self, heartbeat: Heartbeat) -> dict[str, float]:
-        """At an epoch's end, score it on val, once, and return the numbers; none where there are none."""
+        """At the end of an epoch, score val once and return the metrics; empty at any other step."""
         at_end = self.step == self.epoch * self.steps_per_epoch
         if self._val is None or not at_end or self._choice.num_judged >= self.epoch:
             return {}
@@ -148,37 +148,37 @@ class FineTuning:
         return self._choice.judge(self.epoch, network, scores, self._val.labels, merge=self._config.merge)
 
     def choose(self) -> int:
-        """Take the best epoch on val, or the last where there is no val, and return its number, from 1."""
+        """Load the best epoch on val, or keep the last without val; return its number, from 1."""
         if self.best is None:
             return self.epoch
         self.model.load_state_dict(self.best.network)
         return self.best.epoch
 
     def scores(self, source: CorpusClips, heartbeat: Heartbeat) -> Float[Tensor, "M C"]:
-        """How much the centre view of each clip looks like each gloss; nothing of the network moves.
+        """Return class scores of the centre view of each clip, without changing the network.
 
         Raises:
-            EncoderMoved: something did.
+            EncoderMoved: the network changed.
         """
         self.model.eval()
-        with unmoved(self.model):
+        with require_unchanged(self.model):
             rows = [self._scored(batch) for batch in _batches(source, self._start, heartbeat)]
         self.model.train()
         return torch.cat(rows)
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """Tensors by file and facts from which `restore` goes on to the same end."""
+        """Return tensors by file and facts for a checkpoint, from which `restore` continues identically."""
         tensors = {
             "model": self.model.state_dict(),
-            "optimiser": optimiser_memory(self.model, self._optimiser),
+            "optimiser": optimiser_state(self.model, self._optimiser),
         }
         best, facts = self._choice.state()
         return {**tensors, **best}, {**facts, "last_loss": self.last_loss}
 
     def restore(self, step: int, tensors: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave at step `step`."""
+        """Restore what `state` returned at step `step`."""
         self.model.load_state_dict(tensors["model"])
-        restore_memory(self.model, self._optimiser, tensors.get("optimiser", {}))
+        restore_optimiser_state(self.model, self._optimiser, tensors.get("optimiser", {}))
         self._choice.restore(tensors, facts)
         self.step, self.last_loss = step, facts["last_loss"]
 
@@ -189,7 +189,7 @@ class FineTuning:
 
 
 def batch_size(config: FineTuneConfig, num_clips: int) -> int:
-    """Clips per step: all, where there are fewer than asked for."""
+    """Return the clips per step: `config.batch_size`, or all clips if there are fewer."""
     return min(config.batch_size, num_clips)
 
 

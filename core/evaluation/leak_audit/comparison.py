@@ -1,4 +1,4 @@
-"""What stands on both sides of a division: copies, signers and sessions, in full."""
+"""Compares two sides of a split: copied clips, shared signers and shared sessions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from core.corpora.packed import PackedCorpus
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, exact_copies, near_copies
 from core.program.heartbeat import Heartbeat
 
-_MOST_TOLD = 20
-"""Names and examples listed; all are counted."""
+_MOST_LISTED = 20
+"""Largest number of names and examples in a result; counts include all."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides of a corpus, by clip index, and all that they have in common."""
+    """Two sides of a split, by clip index, and their overlap."""
 
     name: str
     train: Int64[np.ndarray, " N"]
@@ -39,14 +39,14 @@ class Comparison:
         copy_distance: float,
         heartbeat: Heartbeat,
     ) -> "Comparison":
-        """Compare two sides; `frames` are those of all their clips. `heartbeat` is called now and then."""
+        """Compare two sides. `frames` must contain all their clips; `heartbeat` is called between blocks."""
         exact = exact_copies(corpus, test, train)
         rest = np.setdiff1d(test, [copy.clip for copy in exact])
         near = near_copies(corpus, rest, train, frames=frames, threshold=copy_distance, heartbeat=heartbeat)
         return cls(name, train, test, exact, near, *_shared(corpus, train, test))
 
-    def told(self, clip_name: Callable[[int], str]) -> dict[str, Any]:
-        """As a result says it: every count, and the first of each list."""
+    def to_result(self, clip_name: Callable[[int], str]) -> dict[str, Any]:
+        """Return the JSON result: all counts, and the first entries of each list."""
         examples = sorted([*self.exact, *self.near], key=lambda copy: (copy.distance, copy.clip))
         return {
             "name": self.name,
@@ -61,24 +61,24 @@ class Comparison:
                     "distance": copy.distance,
                     "mirrored": copy.mirrored,
                 }
-                for copy in examples[:_MOST_TOLD]
+                for copy in examples[:_MOST_LISTED]
             ],
             "num_shared_signers": len(self.signers),
-            "shared_signers": list(self.signers[:_MOST_TOLD]),
+            "shared_signers": list(self.signers[:_MOST_LISTED]),
             "num_shared_sessions": len(self.sessions),
-            "shared_sessions": list(self.sessions[:_MOST_TOLD]),
+            "shared_sessions": list(self.sessions[:_MOST_LISTED]),
         }
 
 
 def named(indices: np.ndarray) -> list[int]:
-    """Distinct signers or sessions among these, ascending, without what is unknown."""
+    """Return the distinct signer or session indices, ascending, without unknown ones (-1)."""
     return [index for index in np.unique(indices).tolist() if index >= 0]
 
 
 def _shared(
     corpus: PackedCorpus, train: Int64[np.ndarray, " N"], test: Int64[np.ndarray, " M"]
 ) -> tuple[list[str], list[str]]:
-    """Signers and sessions on both sides; a session is one signer's, as two may name theirs alike."""
+    """Return signers and sessions on both sides. Sessions are compared per signer, as names may repeat."""
     signers = named(np.intersect1d(corpus.signers[train], corpus.signers[test]))
     pairs = [
         set(zip(corpus.signers[side].tolist(), corpus.sessions[side].tolist(), strict=True))

@@ -1,9 +1,8 @@
-"""Clips that are copies of one another: one recording, cut, scaled, mirrored, re-encoded or detected again.
+"""Duplicate detection: finds cut, scaled, mirrored, re-encoded or re-detected copies of a recording.
 
-The frame in the middle of a copy is found again near the middle of its source, so a search for the most
-similar frames says which clips may be copies and by how many frames they are displaced. Those are laid over
-one another (`alignment`). Each clip is looked for as it is and as a mirror shows it.
-docs/explanation/leak-audit.md has the distances of copies and of other takes.
+The middle frame of a copy is near the middle of its source. So a nearest-neighbour search over middle frames
+gives candidate pairs and their shift in frames; each candidate is then aligned (`alignment`). Every clip is
+searched as it is and mirrored. docs/explanation/leak-audit.md has the distances of copies and of other takes.
 """
 
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from core.corpora.packed import PackedCorpus
 from core.evaluation.leak_audit.alignment import (
     distance_at,
     distance_resampled,
+    masked_points,
     mirrored,
-    sight_of,
     standardised,
 )
 from core.pose.skeleton import NUM_JOINTS
@@ -28,18 +27,18 @@ from core.program.heartbeat import Heartbeat
 from core.search.neighbours import nearest
 
 _REACH = 7
-"""Frames on either side of a clip's middle in which its copy's middle is looked for."""
-_FRAMES_LOOKED_AT = 30
-"""Most similar frames that are looked into, of whichever clips."""
+"""Frames before and after a clip's middle that are searched for the middle of its copy."""
+_NUM_CANDIDATES = 30
+"""Number of nearest frames that are candidates, over all clips."""
 _LEAST_SIMILAR = 0.98
-"""Cosine of two frames below which their clips are not compared."""
+"""Smallest cosine similarity of two frames for their clips to be compared."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """Two clips of a corpus, by index, that are one recording, and how far apart they lie when aligned.
+    """Two clips of a corpus, by index, that are one recording, and their distance after alignment.
 
-    `mirrored`: one of them shows the other in a mirror.
+    `mirrored`: one is the mirror image of the other.
     """
 
     clip: int
@@ -50,9 +49,9 @@ class Copy:
 
 @dataclass(frozen=True)
 class MiddleFrames:
-    """Standardised frames about the middle of every clip: which clip's, and how far from its middle.
+    """Standardised frames around the middle of every clip, with their clip and distance from the middle.
 
-    15 frames of 98 numbers a clip: 6 KB, so 20,000 clips take 120 MB.
+    Memory: 15 frames of 98 numbers per clip, or 6 KB; 20,000 clips take 120 MB.
     """
 
     frames: Float[Tensor, "F D"]
@@ -61,8 +60,8 @@ class MiddleFrames:
 
     @classmethod
     def of(cls, corpus: PackedCorpus, clips: Int64[np.ndarray, " N"]) -> "MiddleFrames":
-        """Those of the chosen clips."""
-        found = [_about_the_middle(corpus, clip) for clip in clips.tolist()]
+        """Collect the middle frames of the selected clips."""
+        found = [_middle_frames(corpus, clip) for clip in clips.tolist()]
         counts = [len(places) for places, _ in found]
         return cls(
             frames=torch.from_numpy(np.concatenate([frames for _, frames in found])),
@@ -71,17 +70,17 @@ class MiddleFrames:
         )
 
     def select_clips(self, clips: Int64[np.ndarray, " n"]) -> "MiddleFrames":
-        """All frames of these clips."""
+        """Return all frames of these clips."""
         return self._where(np.isin(self.owners, clips))
 
     def middles_of(self, clips: Int64[np.ndarray, " n"]) -> "MiddleFrames":
-        """The middle frame of each of these clips."""
+        """Return the middle frame of each of these clips."""
         return self._where(np.isin(self.owners, clips) & (self.displacements == 0))
 
     def mirrored(self) -> "MiddleFrames":
-        """The same as a mirror shows them."""
+        """Return the frames mirrored horizontally."""
         points = self.frames.numpy().reshape(len(self.frames), NUM_JOINTS, 2)
-        return replace(self, frames=torch.from_numpy(mirrored(sight_of(points)).points).flatten(1))
+        return replace(self, frames=torch.from_numpy(mirrored(masked_points(points)).points).flatten(1))
 
     def _where(self, chosen: np.ndarray) -> "MiddleFrames":
         places = np.flatnonzero(chosen)
@@ -91,7 +90,7 @@ class MiddleFrames:
 def exact_copies(
     corpus: PackedCorpus, clips: Int64[np.ndarray, " M"], sources: Int64[np.ndarray, " N"]
 ) -> list[Copy]:
-    """The clips whose points are, byte for byte, those of one in `sources`, with the first such."""
+    """Find clips with the same bytes as one of `sources`, with the first such source."""
     known: dict[bytes, int] = {}
     for source in sources.tolist():
         known.setdefault(clip_digest(corpus, source), source)
@@ -108,9 +107,9 @@ def near_copies(
     threshold: float,
     heartbeat: Heartbeat = lambda: None,
 ) -> list[Copy]:
-    """The clips that lie within `threshold` of one in `sources`, with the nearest such.
+    """Find clips within distance `threshold` of one of `sources`, with the nearest such source.
 
-    `frames` are those of all these clips. `heartbeat` is called before each block of work.
+    `frames` must contain all these clips. `heartbeat` is called before each block of work.
     """
     middles, gallery = frames.middles_of(clips), frames.select_clips(sources)
     copies = [
@@ -133,9 +132,9 @@ def _nearest_sources(
     in_mirror: bool,
     heartbeat: Heartbeat,
 ) -> Iterator[Copy]:
-    """For each clip with a middle frame, the nearest clip of those that have a frame like it."""
+    """Yield for each clip the nearest source among those with a frame similar to its middle frame."""
     asked = middles.mirrored() if in_mirror else middles
-    alike = nearest(asked.frames, gallery.frames, num_neighbours=_FRAMES_LOOKED_AT, heartbeat=heartbeat)
+    alike = nearest(asked.frames, gallery.frames, num_neighbours=_NUM_CANDIDATES, heartbeat=heartbeat)
     for clip, similarities, places in zip(
         middles.owners.tolist(), alike.similarities.numpy(), alike.places.numpy(), strict=True
     ):
@@ -155,11 +154,11 @@ def _nearest_source(
     *,
     in_mirror: bool,
 ) -> Copy:
-    seen, our_middle = sight_of(_points(corpus, clip)), _middle(corpus, clip)
+    seen, our_middle = masked_points(_points(corpus, clip)), _middle(corpus, clip)
     ours = mirrored(seen) if in_mirror else seen
     found = []
     for source in np.unique(sources).tolist():
-        theirs = sight_of(_points(corpus, source))
+        theirs = masked_points(_points(corpus, source))
         frames = _middle(corpus, source) + displacements[sources == source]
         distances = [distance_at(ours, theirs, lag=our_middle - frame) for frame in frames.tolist()]
         if len(ours.points) != len(theirs.points):
@@ -168,14 +167,14 @@ def _nearest_source(
     return min(found, key=lambda copy: copy.distance)
 
 
-def _about_the_middle(
+def _middle_frames(
     corpus: PackedCorpus, clip: int
 ) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n D"]]:
-    """Displacements from the middle, and the standardised frames there."""
+    """Return offsets from the middle frame, and the standardised frames there."""
     points, middle = _points(corpus, clip), _middle(corpus, clip)
     first, last = max(middle - _REACH, 0), min(middle + _REACH + 1, len(points))
-    sight = sight_of(points[first:last])
-    frames = standardised(sight.points, sight.known)
+    masked = masked_points(points[first:last])
+    frames = standardised(masked.points, masked.known)
     return np.arange(first, last) - middle, frames.reshape(len(frames), -1)
 
 

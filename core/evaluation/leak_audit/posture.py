@@ -1,7 +1,7 @@
-"""Whether glosses can be told without looking at any sign: by head and shoulders of the first frame.
+"""Posture probe: predicts glosses from nose and shoulders of the first frame, which contain no sign.
 
-Nobody signs with the nose and the shoulders of one frame. Where a probe of these reads the gloss all the
-same, train and test share how somebody sat when a sign was recorded, and every score on them is inflated.
+If the probe predicts glosses above chance, train and test share the posture in which a sign was recorded, and
+every score on them is inflated.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.folds import Fold
-from core.evaluation.leak_audit.luck import Luck, Recordings, luck_of
+from core.evaluation.leak_audit.permutation_test import PermutationTest, Recordings, permutation_test
 from core.evaluation.linear_probe import linear_scores
 from core.pose.skeleton import LEFT_ARM, NOSE, RIGHT_ARM
 from core.program.heartbeat import Heartbeat
@@ -24,29 +24,29 @@ _L2_PENALTY = 1e-3
 _NUM_NEIGHBOURS = 5
 _BLOCK = 1024
 PROBES = ("linear", "neighbours")
-"""Logistic regression, which reads what lies along a direction, and the vote of the five nearest, which reads
-where each gloss' clips lie: somebody who moves between signs is somewhere else for each."""
+"""Logistic regression, which finds linear separation, and a vote of the five nearest neighbours, which finds
+clusters: a signer who moves between signs has another position for each."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the probes read from features: scores over all folds' test clips, and what luck would give.
+    """Scores of the probes over all folds' test clips, with their permutation tests.
 
-    `majority` answers each train side's commonest gloss. Fractions in [0, 1].
+    `majority` is the score of predicting each training side's most frequent gloss. Fractions in [0, 1].
     """
 
     scores: dict[str, float]
-    luck: dict[str, Luck]
+    tests: dict[str, PermutationTest]
     majority: float
 
     @property
     def best(self) -> str:
-        """The probe that reads most beyond luck."""
-        return max(self.scores, key=lambda probe: self.scores[probe] - self.luck[probe].expected)
+        """The probe with the largest score above its expectation under permutation."""
+        return max(self.scores, key=lambda probe: self.scores[probe] - self.tests[probe].expected)
 
 
 def posture_features(corpus: PackedCorpus, clips: Int64[np.ndarray, " N"]) -> Float[Tensor, "N 6"]:
-    """Nose and shoulders of each clip's first frame, in fractions of the image."""
+    """Return nose and shoulders of each clip's first frame, in fractions of the image."""
     frames = corpus.points.take(corpus.offsets[clips], axis=0)  # (N, 49, 2)
     return torch.from_numpy(frames[:, list(_POINTS)]).flatten(1)
 
@@ -61,25 +61,25 @@ def read(
     level: float,
     heartbeat: Heartbeat = lambda: None,
 ) -> Reading:
-    """Fit both probes on each fold's train clips and ask them about its test clips.
+    """Fit both probes on each fold's training clips and score them on its test clips.
 
-    `labels` count from 0; `recordings_of` are each clip's signer and session. `level` is the p-value from
-    which on a score is not luck.
+    `labels` count from 0; `recordings_of` are each clip's signer and session. `level` is the significance
+    level of the permutation tests.
     """
     num_classes = int(labels.max()) + 1
     answers: dict[str, list[np.ndarray]] = {probe: [] for probe in (*PROBES, "majority")}
     for fold in folds:
         heartbeat()
-        told = _answers(features, labels, fold, num_classes=num_classes, heartbeat=heartbeat)
-        for probe, answer in told.items():
+        predicted = _answers(features, labels, fold, num_classes=num_classes, heartbeat=heartbeat)
+        for probe, answer in predicted.items():
             answers[probe].append(answer)
     tested = np.concatenate([fold.test for fold in folds])
     signers, sessions = recordings_of
     recordings = Recordings.of(labels[tested], signers[tested], sessions[tested])
     whole = {probe: np.concatenate(pieces) for probe, pieces in answers.items()}
     scores = {probe: float((answer == labels[tested]).mean()) for probe, answer in whole.items()}
-    luck = {
-        probe: luck_of(
+    tests = {
+        probe: permutation_test(
             whole[probe],
             recordings,
             num_classes=num_classes,
@@ -89,7 +89,7 @@ def read(
         for probe in PROBES
     }
     majority = scores.pop("majority")
-    return Reading(scores, luck, majority)
+    return Reading(scores, tests, majority)
 
 
 def _answers(
@@ -120,9 +120,10 @@ def _voted(
     num_classes: int,
     heartbeat: Heartbeat,
 ) -> Int64[Tensor, " M"]:
-    """The vote of the five nearest by Euclidean distance of standardised features; nearer ones decide a tie.
+    """Classify by the five nearest neighbours in Euclidean distance of standardised features.
 
-    Not `knn_scores`: its cosine looks at the direction from the mean alone, of six numbers that is little.
+    Nearer neighbours decide ties. `knn_scores` is not used, because cosine similarity compares only
+    directions from the mean, which is too little for six features.
     """
     mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0).clamp(min=1e-6)
     known = (train - mean) / deviation

@@ -1,8 +1,8 @@
-"""A leak audit: what stands on both sides of a division, and whether glosses show without any signing.
+"""Leak audit of a corpus: copies, shared signers and sessions, and glosses predicted from posture.
 
     python -m core.evaluation.leak_audit.run --spec FILE --out DIR
 
-runs it without any service. docs/explanation/leak-audit.md gives the reason for each rule.
+runs it without the service. docs/explanation/leak-audit.md gives the reason for each rule.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from core.evaluation.folds import Fold
 from core.evaluation.leak_audit.comparison import Comparison, named
 from core.evaluation.leak_audit.copies import MiddleFrames
 from core.evaluation.leak_audit.posture import PROBES, Reading, posture_features, read
-from core.evaluation.leak_audit.sides import merged, sides_of, trains_a_probe
+from core.evaluation.leak_audit.sides import has_training_side, merged, sides_of
 from core.evaluation.leak_audit.verdict import LEVEL, verdict
 from core.program.frame import Launch, finish, main
 from core.program.heartbeat import heartbeat
@@ -25,18 +25,19 @@ from core.program.observer import Observer, SilentObserver
 from core.specs.jobs import LeakAuditSpec
 
 _MOST_FOLDS_PROBED = 5
-"""Of more, several signers or sessions are left out at once: linear probes take minutes on large corpora."""
+"""With more folds, several signers or sessions are left out together: linear probes take minutes on large
+corpora."""
 _PROBES_READ = 2
-"""Posture, and the keypoints beside it."""
+"""Posture, and keypoints for comparison."""
 
 
 def leak_audit(spec: LeakAuditSpec, *, observer: Observer | None = None) -> dict[str, Any]:
-    """Compare the sides that `spec` asks for; whether to be alarmed, why, and the numbers behind it.
+    """Compare the sides that `spec` selects; returns whether there is an alarm, the reasons, and the numbers.
 
     Raises:
         CorpusError: the corpus cannot be used.
-        SpecError: no clips.
-        SplitError: not two sides to compare.
+        SpecError: no clips are selected.
+        SplitError: there are fewer than two sides to compare.
         Stopped: the observer asked to stop.
     """
     observer = observer or SilentObserver()
@@ -47,8 +48,8 @@ def leak_audit(spec: LeakAuditSpec, *, observer: Observer | None = None) -> dict
     probed = _probed(corpus, chosen, folds, spec, observer)
     judged = verdict(compared, probed, num_signers=len(named(corpus.signers[chosen])))
     about = {"corpus": corpus.name, "digest": corpus.digest, "num_clips": len(chosen)}
-    told = [each.told(corpus.clip_name) for each in compared]
-    return {**judged, **about, "folds": told, "probes": probed}
+    results = [each.to_result(corpus.clip_name) for each in compared]
+    return {**judged, **about, "folds": results, "probes": probed}
 
 
 def _compared(
@@ -58,7 +59,7 @@ def _compared(
     spec: LeakAuditSpec,
     observer: Observer,
 ) -> list[Comparison]:
-    """What stands on both sides of each fold."""
+    """Compare the two sides of each fold."""
     observer.on_phase("comparing", total_steps=len(folds))
     frames = MiddleFrames.of(corpus, chosen)
     compared = []
@@ -85,18 +86,18 @@ def _probed(
     spec: LeakAuditSpec,
     observer: Observer,
 ) -> dict[str, Any] | None:
-    """What posture alone and the keypoints tell of the glosses; None without two glosses to tell apart."""
+    """Probe glosses from posture alone and from keypoints; None with fewer than two glosses."""
     places = _labelled(corpus, chosen, spec)
     clips = chosen[places]
     classes, labels = np.unique(corpus.labels[clips], return_inverse=True)
-    within = [_within(fold, places, len(chosen)) for fold in folds if trains_a_probe(fold, spec)]
+    within = [_within(fold, places, len(chosen)) for fold in folds if has_training_side(fold, spec)]
     if spec.folds != "split":
         within = merged(within, at_most=_MOST_FOLDS_PROBED)
     within = [fold for fold in within if len(fold.train) and len(fold.test)]
     if len(classes) < 2 or not within:
         return None
     observer.on_phase("probing", total_steps=_PROBES_READ)
-    told = {}
+    results = {}
     for done, (name, features) in enumerate(
         (("posture", posture_features), ("keypoints", keypoint_features))
     ):
@@ -109,10 +110,10 @@ def _probed(
             level=LEVEL,
             heartbeat=heartbeat(observer, doing="auditing", num_done=done),
         )
-        told[name] = _told(reading)
+        results[name] = _probe_result(reading)
         observer.on_step(done + 1, reading.scores)
     return {
-        **told,
+        **results,
         "num_glosses": len(classes),
         "num_glosses_of": len(np.unique(corpus.labels[chosen][corpus.labels[chosen] >= 0])),
         "chance_uniform": 1 / len(classes),
@@ -123,7 +124,7 @@ def _probed(
 def _labelled(
     corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec
 ) -> Int64[np.ndarray, " m"]:
-    """Positions of the clips to probe: labelled, of at most `probe_glosses` glosses, drawn by the seed."""
+    """Return positions of the labelled clips to probe, of at most `probe_glosses` glosses drawn by seed."""
     labels = corpus.labels[chosen]
     glosses = np.unique(labels[labels >= 0])
     if len(glosses) > spec.probe_glosses:
@@ -132,28 +133,28 @@ def _labelled(
 
 
 def _within(fold: Fold, places: Int64[np.ndarray, " m"], num_chosen: int) -> Fold:
-    """The fold among the clips at `places` only, counted there."""
+    """Restrict a fold to the clips at `places`, and renumber its positions."""
     new = np.full(num_chosen, -1)
     new[places] = np.arange(len(places))
     train, test = (new[side][new[side] >= 0] for side in (fold.train, fold.test))
     return Fold(fold.name, train, test)
 
 
-def _told(reading: Reading) -> dict[str, Any]:
+def _probe_result(reading: Reading) -> dict[str, Any]:
     best = reading.best
-    luck = reading.luck[best]
+    test = reading.tests[best]
     return {
         **{probe: reading.scores[probe] for probe in PROBES},
         "best": best,
-        "by_luck": luck.expected,
-        "p_value": luck.p_value,
-        "num_recordings": luck.num_recordings,
-        "can_tell": luck.can_tell,
+        "by_luck": test.expected,
+        "p_value": test.p_value,
+        "num_recordings": test.num_recordings,
+        "can_tell": test.can_tell,
     }
 
 
 def run(launch: Launch[LeakAuditSpec]) -> Mapping[str, object]:
-    """Audit a corpus' division for what leaks from one side to the other."""
+    """Audit the splits of a corpus for data leakage."""
     return {"leak_audit": leak_audit(launch.spec, observer=launch.observer)}
 
 

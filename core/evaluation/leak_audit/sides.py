@@ -1,4 +1,4 @@
-"""The sides that an audit compares: splits, a signer or session left out, or a random split."""
+"""The sides that a leak audit compares: splits, leave-one-out folds, or a random split."""
 
 from itertools import combinations
 
@@ -15,10 +15,10 @@ from core.specs.jobs import EvaluateSpec, LeakAuditSpec, SplitConfig
 
 
 def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec) -> list[Fold]:
-    """Divide the chosen clips as `spec.folds` says; of splits, every two are compared.
+    """Divide the selected clips as `spec.folds` says; for `split`, return every pair of splits.
 
     Raises:
-        SplitError: there are not two sides to compare.
+        SplitError: there are fewer than two sides to compare.
     """
     if spec.folds == "split":
         return _each_two_splits(corpus, chosen)
@@ -28,13 +28,13 @@ def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAu
     return folds_of(corpus, chosen, protocol)
 
 
-def trains_a_probe(fold: Fold, spec: LeakAuditSpec) -> bool:
-    """Whether the first side is what one would train on; of val and test, neither is."""
+def has_training_side(fold: Fold, spec: LeakAuditSpec) -> bool:
+    """Whether the first side is a training set; false for the pair of val and test."""
     return spec.folds != "split" or fold.name.startswith(f"{TRAIN} / ")
 
 
 def merged(folds: list[Fold], *, at_most: int) -> list[Fold]:
-    """Fewer folds, each of which leaves out what several did; for folds that leave groups out in turn."""
+    """Merge leave-one-out folds into at most `at_most` folds, each of which leaves out several groups."""
     if len(folds) <= at_most:
         return folds
     everyone = np.union1d(folds[0].train, folds[0].test)
@@ -54,7 +54,7 @@ def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> l
     if len(filled) < 2:
         raise SplitError(
             f"The selected clips of corpus {corpus.name!r} are all in split "
-            f"{', '.join(repr(name) for name, _ in filled)}; a leak audit compares two. Audit with folds "
+            f"{', '.join(repr(name) for name, _ in filled)}, but a leak audit compares two. Set folds to "
             "'each_signer' or 'random', or import the corpus with a split."
         )
     return [
@@ -64,7 +64,7 @@ def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> l
 
 
 def _random(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec) -> Fold:
-    """What an import with split.by `random` would have done with these clips."""
+    """Return the fold that an import with split.by `random` would make of these clips."""
     facts = ClipFacts(
         names=[corpus.clip_name(clip) for clip in chosen.tolist()],
         labels=corpus.labels[chosen],

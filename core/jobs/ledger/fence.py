@@ -1,7 +1,8 @@
-"""The ledger's heart: the fence around a held job, its transitions and its events.
+"""Fenced writes to a held job: the check of its lease, state transitions and events.
 
-Whoever writes about a job locks its row first, so a job's events have no gaps and no two writers interleave.
-`leases`, `reports`, `outcomes` (worker side) and `submissions` (API side) are built on this.
+Every writer locks the job's row first, so a job's events have no gaps and writers do not interleave. The
+lease's token is a fencing token. `leases`, `reports`, `outcomes` (worker side) and `submissions` (API side)
+are built on this module.
 """
 
 from collections.abc import Iterable
@@ -20,12 +21,12 @@ from core.jobs.webhooks.notifying import notify
 from core.program.backoff import exponential_wait
 
 EventType = Literal["state", "progress", "metric", "checkpoint", "log"]
-_LONGEST_BACKOFF_SECONDS = 300.0
+_MAX_BACKOFF_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to write about one attempt at one job."""
+    """The right to write about one attempt of one job, with its fencing token."""
 
     job_id: str
     attempt: int
@@ -34,21 +35,21 @@ class Lease:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a job is tried, and how long it waits in between."""
+    """Number of attempts, and exponential backoff between them."""
 
     max_attempts: int
     backoff_seconds: float
 
     def wait(self, charged_attempts: int) -> timedelta:
-        """The wait after that many charged attempts: doubling, at most five minutes."""
+        """The backoff after that many charged attempts: doubling, at most five minutes."""
         seconds = exponential_wait(
-            charged_attempts, first_seconds=self.backoff_seconds, longest_seconds=_LONGEST_BACKOFF_SECONDS
+            charged_attempts, first_seconds=self.backoff_seconds, longest_seconds=_MAX_BACKOFF_SECONDS
         )
         return timedelta(seconds=seconds)
 
 
 def held(session: Session, lease: Lease, *, states: Iterable[State] = HELD) -> JobRow:
-    """Lock and return the job of `lease`, provided the lease still holds and the state is one of `states`.
+    """Lock and return the job of `lease`, if the lease still holds and the state is one of `states`.
 
     Raises:
         LeaseLost: no row matches id, attempt, token and states.
@@ -62,7 +63,7 @@ def held(session: Session, lease: Lease, *, states: Iterable[State] = HELD) -> J
 
 
 def conditions(lease: Lease, states: Iterable[State]) -> tuple[Any, ...]:
-    """The WHERE of every fenced write."""
+    """The WHERE clause of every fenced write."""
     return (
         JobRow.id == lease.job_id,
         JobRow.attempt == lease.attempt,
@@ -72,14 +73,14 @@ def conditions(lease: Lease, states: Iterable[State]) -> tuple[Any, ...]:
 
 
 def lost(lease: Lease) -> LeaseLost:
-    """The exception that says a lease no longer holds."""
-    return LeaseLost(f"Attempt {lease.attempt} at {lease.job_id} no longer holds the job's lease.")
+    """The exception for a lease that no longer holds."""
+    return LeaseLost(f"Attempt {lease.attempt} of {lease.job_id} no longer holds the job's lease.")
 
 
 def append_event(session: Session, job: JobRow, event: EventType, data: dict[str, Any]) -> None:
-    """Add the next event of a locked job; every visible change has one, so the row's version moves too.
+    """Add the next event of a locked job and increment the row's version. Every visible change has an event.
 
-    A change of state is also written down for each webhook of the owner.
+    A change of state also adds a message for each webhook of the owner.
     """
     job.last_event += 1
     job.version += 1
@@ -100,10 +101,10 @@ def move(
     reason: Reason | None = None,
     message: str | None = None,
 ) -> State:
-    """Take a locked job to `target`: state, times, lease, attempt, doorbell and event together.
+    """Move a locked job to `target`: state, times, lease, attempt, doorbell and event together.
 
     Raises:
-        ImpossibleTransition: the transition table does not let `actor` do that.
+        ImpossibleTransition: the transition table does not allow it for `actor`.
     """
     message = message and storable(message)
     origin = State(job.state)
@@ -132,15 +133,15 @@ def move_back(
     message: str,
     policy: RetryPolicy,
 ) -> State:
-    """Queue a locked, held job again, or fail it if this charged attempt was its last."""
+    """Requeue a locked, held job, or fail it if this charged attempt was its last."""
     at = now(session)
     if not charged:
         job.not_before = None
         return move(session, job, State.QUEUED, actor=actor, at=at, reason=reason, message=message)
     job.charged_attempts += 1
     if job.charged_attempts >= policy.max_attempts:
-        ending = f"{message} Gave up after {job.charged_attempts} attempts."
-        return move(session, job, State.FAILED, actor=actor, at=at, reason=reason, message=ending)
+        last = f"{message} Gave up after {job.charged_attempts} attempts."
+        return move(session, job, State.FAILED, actor=actor, at=at, reason=reason, message=last)
     job.not_before = at + policy.wait(job.charged_attempts)
     return move(session, job, State.QUEUED, actor=actor, at=at, reason=reason, message=message)
 

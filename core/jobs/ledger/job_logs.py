@@ -1,6 +1,6 @@
-"""What a job's programs wrote to standard error: stored in pieces, read by offset.
+"""Logs of a job's programs (standard error): stored in pieces, read by byte offset.
 
-An offset counts the bytes of an attempt's log before a place. Pieces that are not there any more leave a gap.
+An offset counts the bytes of an attempt's log before a position. Deleted pieces leave a gap.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from core.jobs.states import HELD
 from core.jobs.tables.jobs import JobAttemptRow, JobLogRow, JobRow
 
 PIECE_BYTES = 2**14
-"""A row grows to this size, so that a long run of short lines makes few rows."""
+"""Maximum size of a row. Rows grow up to it, so that many short lines make few rows."""
 
 
 @dataclass(frozen=True)
 class LogPiece:
-    """Text of a log from `offset` on; the `left_out_bytes` before it were not kept."""
+    """Text of a log from `offset` on. The `left_out_bytes` directly before it were not kept."""
 
     offset: int
     text: str
@@ -31,12 +31,12 @@ class LogPiece:
 
     @property
     def remark(self) -> str | None:
-        """What to say in place of that which was left out."""
+        """The line to show instead of the omitted bytes, or None."""
         if not self.left_out_bytes:
             return None
         return (
-            f"[{self.left_out_bytes:,} bytes are left out here: of a job's log only the newest "
-            "SIGNFORGE_MAX_LOG_BYTES_PER_JOB bytes are kept.]"
+            f"[{self.left_out_bytes:,} bytes are left out here: only the newest "
+            "SIGNFORGE_MAX_LOG_BYTES_PER_JOB bytes of a job's log are kept.]"
         )
 
 
@@ -48,18 +48,18 @@ class LogPage:
     pieces: tuple[LogPiece, ...]
     next_offset: int
     has_more: bool
-    """Whether more is stored already."""
+    """Whether more is stored now."""
     is_over: bool
-    """Whether the attempt has ended, so that nothing more will come."""
+    """Whether the attempt has ended, so its log is complete."""
 
 
 def append_log(
     session: Session, lease: Lease, raw: bytes, *, attempt: int, offset: int, max_bytes_per_job: int
 ) -> None:
-    """Store what the program of `attempt`, this lease's or an earlier one, wrote from `offset` on.
+    """Store the log of `attempt` (this lease's attempt or an earlier one) from `offset` on.
 
-    What is stored already is not stored again, so a write whose answer was lost may be repeated. Beyond
-    `max_bytes_per_job` the job's oldest pieces go; the last of each attempt, its last words, stays.
+    Idempotent: bytes that are already stored are skipped, so a write with a lost response may be repeated.
+    Beyond `max_bytes_per_job` the job's oldest pieces are deleted. The last piece of each attempt is kept.
 
     Raises:
         LeaseLost: the lease no longer holds.
@@ -89,9 +89,9 @@ def stored_until(session: Session, job_id: str, attempt: int) -> int:
 def read_log(
     session: Session, job_id: str, *, attempt: int | None = None, offset: int = 0, max_bytes: int
 ) -> LogPage | None:
-    """A page of an attempt's log from `offset` on, at most `max_bytes` (four or more) but whole characters.
+    """A page of an attempt's log from `offset` on: whole characters, at most `max_bytes` (four or more).
 
-    Without a number it is the newest attempt; None if there is no such attempt.
+    Without `attempt` it is the newest one. Returns None if there is no such attempt.
     """
     these = select(JobAttemptRow).where(JobAttemptRow.job_id == job_id)
     if attempt is not None:

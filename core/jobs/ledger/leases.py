@@ -1,4 +1,4 @@
-"""Who holds a job: claiming the next one, renewing a lease, and reaping those that ran out."""
+"""Leases on jobs: claim the next job, renew a lease, reap expired leases, expire deadlines."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -32,19 +32,19 @@ class Claim:
     owner: str
     retry_of: str | None = None
     seconds_left: float | None = None
-    """Until the job's deadline, at the time of the claim."""
+    """Seconds until the job's deadline, at the time of the claim."""
     worker: str | None = None
     request_id: str | None = None
     trace_parent: str | None = None
 
     @property
     def lease(self) -> Lease:
-        """The right to write about it."""
+        """The lease of the job."""
         return Lease(self.job_id, self.attempt, self.lease_token)
 
 
 class Desired(StrEnum):
-    """What is wanted of a held job."""
+    """Requested state of a held job."""
 
     RUN = "run"
     PAUSE = "pause"
@@ -62,11 +62,10 @@ def claim(
     capacity: Capacity = _UNLIMITED,
     max_running_per_owner: int | None = None,
 ) -> Claim | None:
-    """Take the next job that a worker of this capacity can do: highest priority, then fewest held jobs of
-    its owner, then first come.
+    """Claim the next job that a worker of this capacity can run.
 
-    Concurrent claimants take turns, so that each counts what the one before it took: two at once would both
-    find the same owner with the fewest jobs, or one below the limit.
+    Order: highest priority, then fewest held jobs of the owner, then first come. Claims are serialised by a
+    lock, since two concurrent claims would both see the same counts of held jobs per owner.
     """
     lock_name(session, "claim")
     at = now(session)
@@ -85,7 +84,7 @@ def claim(
 
 
 def held_claim(session: Session, lease: Lease) -> Claim:
-    """What a held job is about.
+    """Read the claim of a held job.
 
     Raises:
         LeaseLost: the lease no longer holds.
@@ -97,7 +96,7 @@ def held_claim(session: Session, lease: Lease) -> Claim:
 
 
 def renew(session: Session, lease: Lease, lease_seconds: float) -> Desired:
-    """Hold the job for `lease_seconds` from now, and learn what is wanted of it.
+    """Extend the lease to `lease_seconds` from now. Returns the requested state of the job.
 
     Raises:
         LeaseLost: the lease no longer holds.
@@ -111,7 +110,7 @@ def renew(session: Session, lease: Lease, lease_seconds: float) -> Desired:
 
 
 def desired(session: Session, lease: Lease) -> Desired:
-    """What is wanted of a held job: one read by primary key.
+    """The requested state of a held job: one read by primary key.
 
     Raises:
         LeaseLost: the lease no longer holds.
@@ -121,9 +120,10 @@ def desired(session: Session, lease: Lease) -> Desired:
 
 
 def reap(session: Session, policy: RetryPolicy) -> list[tuple[str, State]]:
-    """Take back jobs whose lease has run out; returns each with its new state.
+    """Take back jobs whose lease has expired. Returns each with its new state.
 
-    Working ones are queued again (charged) or failed, those being cancelled or paused become so.
+    Starting and running jobs are requeued (charged) or failed. Jobs being cancelled or paused become
+    cancelled or paused.
     """
     overdue = select(JobRow).where(JobRow.state.in_(sorted(HELD)), JobRow.lease_expires_at < now(session))
     jobs = session.scalars(overdue.order_by(JobRow.id).with_for_update(skip_locked=True)).all()
@@ -133,16 +133,16 @@ def reap(session: Session, policy: RetryPolicy) -> list[tuple[str, State]]:
 
 
 def expire(session: Session) -> list[str]:
-    """Fail jobs that nobody holds and whose deadline has passed; returns their ids.
+    """Fail queued and paused jobs whose deadline has passed. Returns their ids.
 
-    Those that are held are stopped by their holder, or fail here once they have been reaped.
+    Held jobs are stopped by their holder, or fail here after they have been reaped.
     """
     at = now(session)
     waiting = JobRow.state.in_([State.QUEUED, State.PAUSED])
     late = select(JobRow).where(waiting, JobRow.deadline_at <= at).order_by(JobRow.id)
     jobs = session.scalars(late.with_for_update(skip_locked=True)).all()
     for job in jobs:
-        message = f"The job was still {job.state} when its deadline passed. Retry it with a later one."
+        message = f"The job was still {job.state} when its deadline passed. Retry it with a later deadline."
         move(
             session,
             job,
@@ -157,7 +157,7 @@ def expire(session: Session) -> list[str]:
 
 
 def _next(at: datetime, capacity: Capacity, max_running_per_owner: int | None) -> Select[str]:
-    """SQL: locks the job to claim next and gives its id, all from one index but for that row."""
+    """SQL: lock the job to claim next and return its id. Reads one index, and the row of that job."""
     load = owners_load()
     conditions = [
         JobRow.state == State.QUEUED,
@@ -180,7 +180,7 @@ def _take_back(session: Session, job: JobRow, policy: RetryPolicy) -> State:
         return move(session, job, State.CANCELLED, actor=Actor.REAPER, at=at, reason=Reason.CANCELLED_BY_USER)
     if job.state == State.PAUSING:
         return move(session, job, State.PAUSED, actor=Actor.REAPER, at=at)
-    message = f"Worker {job.worker} was not heard of before its lease ran out."
+    message = f"The lease expired, because worker {job.worker} did not renew it in time."
     return move_back(
         session,
         job,

@@ -1,27 +1,27 @@
-"""Text of a log whose places are counted in bytes: what is stored has as many bytes as what was written."""
+"""UTF-8 handling of log text: sanitised without changing its length, cut at whole characters."""
 
 import codecs
 
 LONGEST_CHARACTER = 4
-"""Bytes of the longest character in UTF-8."""
+"""Maximum number of bytes of a UTF-8 character."""
 
 
 def clean(raw: bytes) -> bytes:
-    """UTF-8 of the same length: what is not UTF-8, and NUL, which no database keeps, becomes `?`."""
+    """Valid UTF-8 of the same length. Invalid bytes and NUL, which databases reject, become `?`."""
     return raw.decode(errors=_SAME_LENGTH).replace("\0", "?").encode()
 
 
 def complete(raw: bytes) -> bytes:
-    """`raw` without the beginning of a character at its end."""
+    """`raw` without an incomplete character at its end."""
     for length in range(1, min(LONGEST_CHARACTER, len(raw)) + 1):
         first = raw[-length]
-        if first & 0xC0 != 0x80:  # not a continuation, so the last character begins here
+        if first & 0xC0 != 0x80:  # not a continuation byte, so the last character begins here
             return raw if length >= _length_of_character(first) else raw[:-length]
     return raw
 
 
 def begun(text: bytes) -> int:
-    """How many bytes at the beginning of a part of UTF-8 belong to a character that began before it."""
+    """Number of continuation bytes at the start of a part of UTF-8."""
     return next((index for index, byte in enumerate(text) if byte & 0xC0 != 0x80), len(text))
 
 

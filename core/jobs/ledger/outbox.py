@@ -1,6 +1,6 @@
-"""Doorbells to ring: rows written in the transaction that queued a job, gone when the job is claimed.
+"""The outbox of doorbells: rows written in the transaction that queues a job, deleted when it is claimed.
 
-The queue of record is `jobs`; a doorbell that is lost or rung twice costs time at most.
+The queue of record is the table `jobs`. A lost or repeated doorbell costs only time.
 """
 
 from datetime import timedelta
@@ -17,14 +17,14 @@ LONGEST_WAIT_SECONDS = 60.0
 
 
 def due(session: Session, *, limit: int = 100) -> list[tuple[OutboxRow, JobRow]]:
-    """The doorbells to ring now with their jobs, longest due first."""
+    """The doorbells that are due, with their jobs, longest due first."""
     waiting = select(OutboxRow, JobRow).join(JobRow, JobRow.id == OutboxRow.job_id)
     waiting = waiting.where(OutboxRow.ring_at <= now(session)).order_by(OutboxRow.ring_at).limit(limit)
     return [(row, job) for row, job in session.execute(waiting)]
 
 
 def rung(session: Session, job_id: str, *, ring_again_seconds: float) -> None:
-    """Note that a job's doorbell was rung: again after `ring_again_seconds`, doubling up to a minute."""
+    """Record a ring of a job's doorbell and schedule the next in `ring_again_seconds`, doubling to 60 s."""
     row = session.get(OutboxRow, job_id, with_for_update=True)
     if row is None:
         return

@@ -1,8 +1,7 @@
-"""How the holder of a job lets go of it: done, failed, back to the queue, cancelled or paused.
+"""Final writes of an attempt: succeed, fail, requeue, cancel or pause a held job.
 
-Each is one fenced transaction that writes the result, the state and the event together. A job that was asked
-to stop meanwhile is stopped instead, whatever its program managed to say; so each returns the state the job
-ended in.
+Each is one fenced transaction that writes result, state and event together. If a cancel or a pause was
+requested before it, the job is cancelled or paused instead. So each function returns the job's new state.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from core.jobs.tables.jobs import JobRow
 
 @dataclass(frozen=True)
 class EncoderFile:
-    """An encoder in its final place, about to be registered."""
+    """An encoder in its final location, ready to be registered."""
 
     id: str
     location: str
@@ -41,19 +40,19 @@ def succeed_import(
     size_bytes: int,
     result: Mapping[str, Any],
 ) -> State:
-    """Register the corpus at `location` and end the job; a name taken meanwhile fails it.
+    """Register the corpus at `location` and end the job. It fails if the name was taken in the meantime.
 
     Raises:
         LeaseLost: the lease no longer holds (so in every function here).
     """
     job = held(session, lease)
-    if _asked_to_stop(job):
+    if _stop_requested(job):
         return _stop(session, job)
     name = str(job.spec["name"])
     lock_name(session, f"corpus:{job.owner}:{name}")
     if session.scalars(select(CorpusRow.id).filter_by(owner=job.owner, name=name, deleted_at=None)).first():
         return _fail(
-            session, job, Reason.USER_ERROR, f"There is already a corpus {name!r}; choose another name."
+            session, job, Reason.USER_ERROR, f"The corpus name {name!r} is taken. Choose another name."
         )
     summary = {field: value for field, value in result.items() if field != "corpus"}
     session.add(
@@ -75,10 +74,12 @@ def succeed_import(
 def succeed_pretrain(
     session: Session, lease: Lease, *, encoder: EncoderFile, result: Mapping[str, Any]
 ) -> State:
-    """Register the encoder as the next version of its name, linked to its corpus and the last checkpoint, and
-    end the job. One that was imported has neither."""
+    """Register the encoder as the next version of its name and end the job.
+
+    It is linked to its corpus and the last checkpoint. An imported encoder has neither.
+    """
     job = held(session, lease)
-    if _asked_to_stop(job):
+    if _stop_requested(job):
         return _stop(session, job)
     name = str(job.spec["name"])
     lock_name(session, f"encoder:{job.owner}:{name}")
@@ -113,12 +114,12 @@ def succeed_pretrain(
 
 
 def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
-    """Store the scores, let go of what the job saved on the way unless it is pinned, and end the job.
+    """Store the scores, delete the job's checkpoints unless they are pinned, and end the job.
 
-    The job's own result leaves out the tables per class, which the evaluation has.
+    The job's own result omits the per-class tables, which the evaluation has.
     """
     job = held(session, lease)
-    if _asked_to_stop(job):
+    if _stop_requested(job):
         return _stop(session, job)
     evaluation_id, spec = new_id("evl"), job.spec
     session.add(
@@ -138,28 +139,28 @@ def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any
     for checkpoint in checkpoints_of(session, job.id):
         if not checkpoint.pinned:
             checkpoint.deleted_at = job.updated_at
-    told = {**result, "scores": without_tables(result["scores"])}
-    return _succeed(session, job, {"evaluation_id": evaluation_id, **told})
+    summary = {**result, "scores": without_tables(result["scores"])}
+    return _succeed(session, job, {"evaluation_id": evaluation_id, **summary})
 
 
 def succeed(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
-    """End a job that makes nothing but its result."""
+    """End a job that has only a result and no artifact."""
     job = held(session, lease)
-    return _stop(session, job) if _asked_to_stop(job) else _succeed(session, job, dict(result))
+    return _stop(session, job) if _stop_requested(job) else _succeed(session, job, dict(result))
 
 
 def fail(session: Session, lease: Lease, *, reason: Reason, message: str) -> State:
-    """End the job as failed: what was asked cannot be done, and trying again will not help."""
+    """End the job as failed, for an error that a retry cannot fix."""
     job = held(session, lease)
-    return _stop(session, job) if _asked_to_stop(job) else _fail(session, job, reason, message)
+    return _stop(session, job) if _stop_requested(job) else _fail(session, job, reason, message)
 
 
 def requeue(
     session: Session, lease: Lease, *, charged: bool, reason: Reason, message: str, policy: RetryPolicy
 ) -> State:
-    """Give the job back: not charged after a drain; charged after a fault, and failed after too many."""
+    """Requeue the job: not charged after a drain, charged after a fault, failed after too many charges."""
     job = held(session, lease)
-    if _asked_to_stop(job):
+    if _stop_requested(job):
         return _stop(session, job)
     state = move_back(
         session, job, actor=Actor.HOLDER, charged=charged, reason=reason, message=message, policy=policy
@@ -169,16 +170,16 @@ def requeue(
 
 
 def confirm_cancelled(session: Session, lease: Lease) -> State:
-    """The processes of a job being cancelled are proven gone."""
+    """End a cancellation, once all processes of the job are gone."""
     return _stop(session, held(session, lease, states=[State.CANCELLING]))
 
 
 def confirm_paused(session: Session, lease: Lease) -> State:
-    """A job being paused has saved its state and stopped."""
+    """End a pause, once the job has saved its state and stopped."""
     return _stop(session, held(session, lease, states=[State.PAUSING]))
 
 
-def _asked_to_stop(job: JobRow) -> bool:
+def _stop_requested(job: JobRow) -> bool:
     return job.state in (State.CANCELLING, State.PAUSING)
 
 

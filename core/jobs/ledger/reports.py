@@ -1,4 +1,4 @@
-"""What the holder of a job writes while it works. Every write is fenced by its lease."""
+"""Fenced reports of a job's holder while the job runs: progress, metrics, log messages and checkpoints."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +17,14 @@ from core.jobs.tables.jobs import JobMetricRow, JobRow
 
 
 class Point(NamedTuple):
-    """The numbers of one step."""
+    """The metrics of one step."""
 
     step: int
     metrics: Mapping[str, float]
 
 
 def report_started(session: Session, lease: Lease) -> None:
-    """The program gave its first sign of life: starting becomes running; otherwise nothing changes.
+    """Move the job from starting to running, after the program's first event. Idempotent.
 
     Raises:
         LeaseLost: the lease no longer holds (so in every function here).
@@ -36,7 +36,7 @@ def report_started(session: Session, lease: Lease) -> None:
 
 
 def report_progress(session: Session, lease: Lease, progress: Mapping[str, Any]) -> None:
-    """Replace the job's progress and tell those who watch."""
+    """Replace the job's progress and add an event."""
     job = held(session, lease)
     job.progress = _finite(progress)
     append_event(session, job, "progress", _finite(progress))
@@ -44,9 +44,10 @@ def report_progress(session: Session, lease: Lease, progress: Mapping[str, Any])
 
 
 def record_metrics(session: Session, lease: Lease, points: Sequence[Point]) -> None:
-    """Store the numbers of some steps, over those an earlier attempt left; watchers get the last step's.
+    """Store the metrics of some steps and add an event with those of the last step.
 
-    Numbers that are not finite are not stored; the event shows them as null.
+    They replace the values of earlier attempts. Values that are not finite are not stored and are null in
+    the event.
     """
     if not points:
         return
@@ -70,7 +71,7 @@ def record_metrics(session: Session, lease: Lease, points: Sequence[Point]) -> N
 
 
 def report_log(session: Session, lease: Lease, message: str) -> None:
-    """Pass a sentence on to those who watch."""
+    """Add a log event with a message."""
     append_event(session, held(session, lease), "log", {"message": message})
     session.flush()
 
@@ -78,9 +79,9 @@ def report_log(session: Session, lease: Lease, message: str) -> None:
 def commit_checkpoint(
     session: Session, lease: Lease, *, step: int, location: str, manifest: dict[str, Any], size_bytes: int
 ) -> CheckpointRow:
-    """Commit a complete, verified checkpoint folder: from now on it may be resumed from.
+    """Commit a complete, verified checkpoint folder, so that jobs can resume from it.
 
-    The same step of the same attempt again replaces the row's content.
+    A second commit of the same step and attempt replaces the row's content.
     """
     job = held(session, lease)
     same = select(CheckpointRow).filter_by(job_id=job.id, step=step, attempt=lease.attempt)
@@ -101,10 +102,10 @@ def checkpoints_of(session: Session, job_id: str) -> Sequence[CheckpointRow]:
     return session.scalars(kept.order_by(CheckpointRow.step.desc(), CheckpointRow.attempt.desc())).all()
 
 
-def checkpoints_to_go_on_from(session: Session, claim: Claim) -> Sequence[CheckpointRow]:
-    """Checkpoints that a claimed job may start from, best first: its own, then those of the job it retries.
+def resumable_checkpoints(session: Session, claim: Claim) -> Sequence[CheckpointRow]:
+    """Checkpoints from which a claimed job can resume, best first: its own, then those of jobs it retries.
 
-    A job that succeeded leaves nothing to go on with: its retry begins anew.
+    The retry of a job that succeeded starts from the beginning.
     """
     rows = list(checkpoints_of(session, claim.job_id))
     seen, earlier = {claim.job_id}, claim.retry_of
@@ -119,12 +120,12 @@ def checkpoints_to_go_on_from(session: Session, claim: Claim) -> Sequence[Checkp
 
 
 def checkpoint_locations(session: Session, job_id: str) -> set[str]:
-    """Where the job's checkpoints are or, if deleted, were."""
+    """Locations of the job's checkpoints, including deleted ones."""
     return set(session.scalars(select(CheckpointRow.location).where(CheckpointRow.job_id == job_id)))
 
 
 def mark_checkpoints_deleted(session: Session, lease: Lease, checkpoint_ids: Iterable[str]) -> None:
-    """Note that the folders of these checkpoints are gone."""
+    """Mark checkpoints as deleted."""
     job = held(session, lease)
     wanted = select(CheckpointRow).where(
         CheckpointRow.job_id == job.id, CheckpointRow.id.in_(list(checkpoint_ids))
@@ -151,7 +152,7 @@ def _upsert_metrics(session: Session, rows: list[dict[str, Any]]) -> None:
 
 
 def _finite(document: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity and no not-a-number; null stands for both."""
+    """Replace infinity and NaN, which JSON does not have, by null."""
     clean: dict[str, Any] = {}
     for name, value in document.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The API's side of the ledger: submitting jobs, asking them to stop, and reading about them."""
+"""Job operations of the API: submit, retry, cancel, pause, resume, queue positions, events, metrics."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from core.jobs.states import FINAL, HELD, Actor, Reason, State, origins
 from core.jobs.tables.jobs import JobEventRow, JobMetricRow, JobRow, OutboxRow
 from core.specs.jobs import JobSpec
 
-_USUAL = SchedulingOptions()
+_DEFAULT = SchedulingOptions()
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The request that a job came with, so that logs and traces of everything it led to can name it."""
+    """The request that submitted a job, named in the logs and traces of the job."""
 
     request_id: str | None = None
     trace_parent: str | None = None
@@ -35,7 +35,7 @@ def submit(
     owner: str,
     spec: JobSpec,
     resolved: dict[str, Any] | None,
-    scheduling: SchedulingOptions = _USUAL,
+    scheduling: SchedulingOptions = _DEFAULT,
     origin: Origin = Origin(),
 ) -> JobRow:
     """Queue a job: its row, first event and doorbell, in the caller's transaction.
@@ -47,22 +47,22 @@ def submit(
 
 
 def retry(session: Session, job: JobRow, scheduling: SchedulingOptions, origin: Origin = Origin()) -> JobRow:
-    """Queue the work of a final job again, as a new job that names the old one; returns the new one.
+    """Queue the specification of a final job again, as a new job with `retry_of`. Returns the new job.
 
-    If the old one failed or was cancelled, the new one goes on from its newest checkpoint. While a retry is
-    not final, asking again returns it.
+    If the old job failed or was cancelled, the new one resumes from its newest checkpoint. While a retry is
+    not final, calling this again returns that retry.
 
     Raises:
-        ImpossibleTransition: the job is not final; carries its state.
+        ImpossibleTransition: the job is not final. The exception has its state.
     """
     session.refresh(job, with_for_update=True)
     if State(job.state) not in FINAL:
         raise ImpossibleTransition(
-            f"Job {job.id} is {job.state}; only a job that has ended can be retried. Cancel it first.",
+            f"Job {job.id} is {job.state}. Only final jobs can be retried; cancel it first.",
             state=job.state,
         )
-    if (going_on := _unfinished_retry(session, job)) is not None:
-        return going_on
+    if (unfinished := _unfinished_retry(session, job)) is not None:
+        return unfinished
     again = JobRow(
         owner=job.owner, kind=job.kind, spec=job.spec, resolved_spec=job.resolved_spec, retry_of=job.id
     )
@@ -70,14 +70,12 @@ def retry(session: Session, job: JobRow, scheduling: SchedulingOptions, origin: 
 
 
 def cancel(session: Session, job: JobRow) -> JobRow:
-    """Ask that a job stop for good: at once if nobody holds it, else as soon as its holder has stopped it.
-
-    Repeating it is harmless.
+    """Cancel a job: at once if no worker holds it, else as soon as its holder has stopped it. Idempotent.
 
     Raises:
-        ImpossibleTransition: the job has succeeded or failed; carries that state.
+        ImpossibleTransition: the job has succeeded or failed. The exception has its state.
     """
-    return _ask(
+    return _request(
         session,
         job,
         direct=State.CANCELLED,
@@ -88,21 +86,21 @@ def cancel(session: Session, job: JobRow) -> JobRow:
 
 
 def pause(session: Session, job: JobRow) -> JobRow:
-    """Ask a running job to save a checkpoint and wait; repeating it is harmless.
+    """Request that a running job saves a checkpoint and pauses. Idempotent.
 
     Raises:
-        ImpossibleTransition: the job is not running; carries its state.
+        ImpossibleTransition: the job is not running. The exception has its state.
     """
-    return _ask(session, job, direct=State.PAUSED, asked=State.PAUSING, verb="paused", reason=None)
+    return _request(session, job, direct=State.PAUSED, asked=State.PAUSING, verb="paused", reason=None)
 
 
 def resume(session: Session, job: JobRow) -> JobRow:
-    """Queue a paused job again; repeating it is harmless, also when a worker has taken it up meanwhile.
+    """Queue a paused job again. Idempotent, also after a worker has claimed it.
 
     Raises:
-        ImpossibleTransition: the job is being paused or cancelled, or has ended; carries its state.
+        ImpossibleTransition: the job is being paused or cancelled, or has ended. The exception has its state.
     """
-    return _ask(
+    return _request(
         session,
         job,
         direct=State.QUEUED,
@@ -114,12 +112,12 @@ def resume(session: Session, job: JobRow) -> JobRow:
 
 
 def queue_position(session: Session, job: JobRow) -> int | None:
-    """The place of a queued job in the order of claims, from 1; None for a job that is not queued."""
+    """Position of a queued job in the order of claims, from 1. None if the job is not queued."""
     return queue_positions(session, [job]).get(job.id)
 
 
 def queue_positions(session: Session, jobs: Iterable[JobRow]) -> dict[str, int]:
-    """The places of those of `jobs` that are queued, by id, in one query however long the queue is."""
+    """Positions of the queued ones of `jobs`, by id, in one query."""
     queued = [job.id for job in jobs if job.state == State.QUEUED]
     if not queued:
         return {}
@@ -144,7 +142,7 @@ def events_after(session: Session, job_id: str, sequence: int, limit: int) -> Se
 def metrics_of(
     session: Session, job_id: str, *, name: str | None = None, after_step: int = -1, limit: int = 10_000
 ) -> Sequence[JobMetricRow]:
-    """The job's numbers after step `after_step`, by step and name, at most `limit`."""
+    """The job's metrics after step `after_step`, by step and name, at most `limit`."""
     these = select(JobMetricRow).where(JobMetricRow.job_id == job_id, JobMetricRow.step > after_step)
     if name is not None:
         these = these.where(JobMetricRow.name == name)
@@ -152,16 +150,16 @@ def metrics_of(
 
 
 def owners_load() -> Subquery:
-    """SQL: `owner` and `held`, how many jobs of theirs workers hold; owners with none are not in it.
+    """SQL: columns `owner` and `held`, the number of their held jobs. Owners without held jobs are missing.
 
-    To be joined, so that it is counted once in a query and not once for each queued job.
+    Join it, so that it is computed once per query and not once per queued job.
     """
     held = select(JobRow.owner, func.count().label("held")).where(JobRow.state.in_(sorted(HELD)))
     return held.group_by(JobRow.owner).subquery("load")
 
 
 def order_of_claims(load: Subquery) -> tuple[Any, ...]:
-    """SQL: highest priority, then fewest held jobs of the owner, then first come; `load` is outer joined."""
+    """SQL: highest priority, then fewest held jobs of the owner, then first come. Outer join `load`."""
     return JobRow.priority.desc(), func.coalesce(load.c.held, 0), JobRow.created_at, JobRow.id
 
 
@@ -188,11 +186,11 @@ def _queue(session: Session, job: JobRow, scheduling: SchedulingOptions, origin:
 
 def _unfinished_retry(session: Session, job: JobRow) -> JobRow | None:
     final = sorted(state.value for state in FINAL)
-    going_on = select(JobRow).where(JobRow.retry_of == job.id, JobRow.state.not_in(final))
-    return session.scalars(going_on.order_by(JobRow.created_at)).first()
+    unfinished = select(JobRow).where(JobRow.retry_of == job.id, JobRow.state.not_in(final))
+    return session.scalars(unfinished.order_by(JobRow.created_at)).first()
 
 
-def _ask(
+def _request(
     session: Session,
     job: JobRow,
     *,
@@ -202,7 +200,7 @@ def _ask(
     reason: Reason | None,
     beyond: Collection[State] = (),
 ) -> JobRow:
-    """Move a job to `direct` or, where a worker holds it, to `asked`; one that is there or `beyond` stays."""
+    """Move a job to `direct` or, if a worker holds it, to `asked`. A job already there or `beyond` stays."""
     session.refresh(job, with_for_update=True)
     state = State(job.state)
     if state in (direct, asked, *beyond):

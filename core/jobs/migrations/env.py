@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `core.jobs.database.migrate` opened."""
+"""Entry point of Alembic: runs the migrations on the connection that `core.jobs.database.migrate` opened."""
 
 from alembic import context
 

@@ -1,8 +1,8 @@
-"""Artifacts: uploads, corpora, encoders and checkpoints, and the store that keeps them.
+"""The artifact store interface: uploads, corpora, encoders and checkpoints.
 
-The database holds locations: paths relative to the store, with forward slashes. A program of the science
-knows local paths only, so each store has a local folder as well, in which every location has its path: there
-attempts write, and there lies what was fetched.
+The database holds locations: paths relative to the store, with forward slashes. Training programs know local
+paths only. So each store also has a local folder in which every location has a path: attempts write there,
+and fetched files are stored there.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from core.jobs.storage.clearing import Entry, Freed
 from core.jobs.storage.manifests import FileDigest
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_LONGEST_NAME = 150
+_MAX_NAME_LENGTH = 150
 
 
 class Received(NamedTuple):
-    """A file that has arrived whole and is in the store."""
+    """A file that was received completely and is in the store."""
 
     location: str
     size_bytes: int
@@ -34,109 +34,109 @@ class Received(NamedTuple):
 
 
 class ArtifactStore(ABC):
-    """Keeps artifacts under locations. What is not committed, nobody but its writer ever sees."""
+    """Stores artifacts under locations. Uncommitted artifacts are visible to their writer only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
 
     @abstractmethod
     def commit(self, source: Path, location: str) -> None:
-        """Put a finished local file or folder in its place for good; a folder's manifest goes last.
+        """Move a finished local file or folder to its location, durably. A folder's manifest goes last.
 
-        A folder lies at its local path afterwards; an orphan already there is replaced.
+        Afterwards a folder is at its local path. An orphan already there is replaced.
 
         Raises:
-            StorageError: the disk is full, or the store does not answer.
+            StorageError: the disk is full, or the store does not respond.
         """
 
     @abstractmethod
     def commit_checkpoint(self, folder: Path) -> "Future[None]":
-        """Put a checkpoint that its program wrote at its local path into the store, beside the caller.
+        """Store a checkpoint that a program wrote at its local path, in the background.
 
-        The program may delete it meanwhile. The future can be cancelled while its turn has not come; its
-        exception is a `StorageError`.
+        The program may delete it at any time. The future can be cancelled before it starts. Its exception is
+        a `StorageError`.
         """
 
     @abstractmethod
     def fetch_file(self, location: str, promised: FileDigest) -> Path:
-        """Have a file at its local path, whole, and return that.
+        """Ensure that a file is complete at its local path. Returns that path.
 
         Raises:
-            ArtifactError: it is not there, or not as `promised`.
-            StorageError: the disk is full, or the store does not answer.
+            ArtifactError: the file does not exist, or differs from `promised`.
+            StorageError: the disk is full, or the store does not respond.
         """
 
     @abstractmethod
     def fetch_folder(self, location: str, promised: Mapping[str, FileDigest] | None = None) -> Path:
-        """The same for a folder; `promised` are the files of which the caller knows better than the store."""
+        """The same for a folder. Digests in `promised` take precedence over those in the manifest."""
 
     @abstractmethod
     def size_of(self, location: str) -> int:
-        """Bytes of a file.
+        """Size of a file in bytes.
 
         Raises:
-            ArtifactError: it is not there.
-            StorageError: the store does not answer.
+            ArtifactError: the file does not exist.
+            StorageError: the store does not respond.
         """
 
     @abstractmethod
     def read(self, location: str, start: int, stop: int) -> Iterator[bytes]:
-        """Yield a file's bytes from `start` up to `stop`, a piece at a time."""
+        """Yield a file's bytes from `start` up to `stop`, in pieces."""
 
     @abstractmethod
     def signed_url(self, location: str) -> str | None:
-        """A URL under which anybody may read a file for a while; None where it is to be sent by us."""
+        """A temporary URL that gives anyone access to a file. None if the API must send the file itself."""
 
     @abstractmethod
     def delete(self, location: str) -> None:
-        """Remove a folder and everything in it, also its local copy; one that is not there is no fault."""
+        """Remove a folder and its local copy. A folder that does not exist is no error."""
 
     @abstractmethod
     def delete_later(self, locations: Sequence[str]) -> "Future[None]":
-        """Remove folders beside the caller."""
+        """Remove folders in the background."""
 
     @abstractmethod
     def entries(self, folder: str) -> Sequence[Entry]:
-        """What lies directly below `uploads`, `corpora` or `encoders`, here or in the store.
+        """List the entries directly below `uploads`, `corpora` or `encoders`, local and in the store.
 
         Raises:
-            StorageError: the store does not answer.
+            StorageError: the store does not respond.
         """
 
     @abstractmethod
     def clear(self, location: str, *, keep: Collection[str] = ()) -> Freed:
-        """Remove a file or folder but for the locations to `keep` in it; what resists stays, and is told of.
+        """Remove a file or folder except for the locations to `keep` in it. Reports what cannot be removed.
 
         Raises:
-            StorageError: the store does not answer, or `location` is more than one artifact's.
+            StorageError: the store does not respond, or `location` holds more than one artifact.
         """
 
     @abstractmethod
     def is_gone(self, location: str) -> bool:
-        """Whether a folder has disappeared, as far as that can be told without a network."""
+        """Whether a folder no longer exists, as far as known without network access."""
 
     @abstractmethod
     def checkpoints_of(self, job_id: str) -> Sequence[str]:
-        """Where checkpoints of a job's attempts lie in the store, whether whole or not."""
+        """Locations of the checkpoints of a job's attempts in the store, complete or not."""
 
     @abstractmethod
     def checkpoint_manifest(self, location: str) -> dict[str, Any]:
-        """The manifest of a checkpoint whose files are all there.
+        """The manifest of a complete checkpoint.
 
         Raises:
-            CheckpointError: they are not.
-            StorageError: the store does not answer.
+            CheckpointError: a file is missing or damaged.
+            StorageError: the store does not respond.
         """
 
     @abstractmethod
     def forget(self, job_id: str) -> None:
-        """Free the local room that checkpoints of a job that has ended take, if the store is elsewhere."""
+        """Remove local copies of a final job's checkpoints, if the store is remote."""
 
     def check_writable(self) -> None:
-        """Write, sync and remove something small.
+        """Write, sync and remove a small test file.
 
         Raises:
-            StorageError: the store or its local folder cannot be written.
+            StorageError: the store or its local folder is not writable.
         """
         probe = self.folder / f".probe-{uuid.uuid4().hex}"
         try:
@@ -146,19 +146,19 @@ class ArtifactStore(ABC):
                 os.fsync(file.fileno())
         except OSError as error:
             raise StorageError(
-                f"The artifact folder {self.folder} cannot be written ({error.strerror}); "
-                "free some space or change SIGNFORGE_ARTIFACTS."
+                f"The artifact folder {self.folder} is not writable ({error.strerror}). "
+                "Free some space, or change SIGNFORGE_ARTIFACTS."
             ) from error
         finally:
             with suppress(OSError):
                 probe.unlink()
 
     def receive(self, stream: Iterable[bytes], max_bytes: int, *, filename: str = "upload") -> Received:
-        """Keep `stream` as a new file below `uploads/`, counted and hashed; all of it or nothing.
+        """Store `stream` as a new file below `uploads/`, size-limited and hashed, whole or not at all.
 
         Raises:
-            TooLarge: more than `max_bytes` arrived.
-            StorageError: the disk is full, or the store does not answer.
+            TooLarge: the stream has more than `max_bytes`.
+            StorageError: the disk is full, or the store does not respond.
         """
         with self.receiving(max_bytes, filename=filename) as receiver:
             for chunk in stream:
@@ -166,27 +166,27 @@ class ArtifactStore(ABC):
             return receiver.finish()
 
     def receiving(self, max_bytes: int, *, filename: str = "upload") -> "Receiver":
-        """The same piece by piece, for a caller that has to await its chunks: a context manager."""
+        """The same as a context manager, for callers that await their chunks."""
         return Receiver(self, filename=filename, max_bytes=max_bytes)
 
     def corpus_folder(self, corpus_id: str) -> Path:
-        """Where a packed corpus lies."""
+        """Folder of a packed corpus."""
         return self.folder / "corpora" / corpus_id
 
     def encoder_folder(self, encoder_id: str) -> Path:
-        """Where an encoder (`encoder.safetensors`, `card.json`) lies."""
+        """Folder of an encoder (`encoder.safetensors`, `card.json`)."""
         return self.folder / "encoders" / encoder_id
 
     def job_folder(self, job_id: str) -> Path:
-        """Where all attempts at a job write."""
+        """Folder of all attempts of a job."""
         return self.folder / "jobs" / job_id
 
     def attempt_folder(self, job_id: str, attempt: int) -> Path:
-        """Where one attempt at a job writes."""
+        """Folder of one attempt of a job."""
         return self.job_folder(job_id) / f"attempt_{attempt}"
 
     def local_path(self, location: str) -> Path:
-        """The path of a location.
+        """The local path of a location.
 
         Raises:
             StorageError: the location points outside the artifact folder.
@@ -197,10 +197,10 @@ class ArtifactStore(ABC):
         return path
 
     def deletable_path(self, location: str) -> Path:
-        """The path of a location that is one artifact's.
+        """The local path of a location that holds one artifact.
 
         Raises:
-            StorageError: it is no folder below `uploads`, `corpora` and the like, but one of these, or all.
+            StorageError: it is outside the folder, or holds several artifacts (such as `uploads` itself).
         """
         path = self.local_path(location)
         if path.parent in (self.folder, self.folder.parent):
@@ -208,12 +208,12 @@ class ArtifactStore(ABC):
         return path
 
     def location_of(self, path: Path) -> str:
-        """The location to store for a path below the artifact folder."""
+        """The location of a path below the artifact folder."""
         return path.absolute().relative_to(self.folder).as_posix()
 
 
 class Receiver:
-    """A file that is arriving: `write` its bytes, then `finish`; leaving without `finish` removes it."""
+    """A file being received: `write` its bytes, then `finish`. Leaving without `finish` removes it."""
 
     def __init__(self, store: ArtifactStore, *, filename: str, max_bytes: int) -> None:
         self._store = store
@@ -230,23 +230,24 @@ class Receiver:
         """Append `chunk`.
 
         Raises:
-            TooLarge: that makes more than `max_bytes`.
+            TooLarge: the file exceeds `max_bytes`.
             StorageError: the disk is full.
         """
         self._size_bytes += len(chunk)
         if self._size_bytes > self._max_bytes:
             raise TooLarge(
-                f"The upload is larger than {self._max_bytes} bytes; raise SIGNFORGE_MAX_UPLOAD_BYTES."
+                f"The upload is larger than the limit of {self._max_bytes} bytes. Send a smaller file, or "
+                "raise SIGNFORGE_MAX_UPLOAD_BYTES on the server."
             )
         with naming_a_full_disk():
             self._file.write(chunk)
         self._digest.update(chunk)
 
     def finish(self) -> Received:
-        """Put the file into the store, for good.
+        """Commit the file to the store.
 
         Raises:
-            StorageError: the disk is full, or the store does not answer.
+            StorageError: the disk is full, or the store does not respond.
         """
         with naming_a_full_disk():
             self._file.flush()
@@ -264,24 +265,24 @@ class Receiver:
         with naming_a_full_disk():
             try:
                 self._file.close()
-            finally:  # closing writes what is left, which may fail again
+            finally:  # closing flushes the buffer, which may fail again
                 self._staging.unlink(missing_ok=True)
 
 
 @contextmanager
 def naming_a_full_disk() -> Iterator[None]:
-    """Turn what the system says when a disk is full into a `StorageError`."""
+    """Convert the operating system's errors about a full disk to `StorageError`."""
     try:
         yield
     except OSError as error:
         if is_disk_full(error):
             raise StorageError(
-                "The disk of the artifact folder is full; free some space, then retry."
+                "The disk of the artifact folder is full. Free some space, then retry."
             ) from error
         raise
 
 
 def _safe(filename: str) -> str:
-    """The last part of a name a stranger gave, with its suffix, in harmless characters."""
+    """The last part of an untrusted file name, with its suffix, in safe characters."""
     last = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    return _UNSAFE.sub("_", last).lstrip(".")[-_LONGEST_NAME:] or "upload"
+    return _UNSAFE.sub("_", last).lstrip(".")[-_MAX_NAME_LENGTH:] or "upload"

@@ -1,4 +1,4 @@
-"""Work that goes on beside its caller, one piece at a time."""
+"""Background work in daemon threads, one task at a time."""
 
 import threading
 from collections.abc import Callable
@@ -6,16 +6,16 @@ from concurrent.futures import Future
 
 
 class Background:
-    """Runs one thing at a time, in threads that do not keep the process alive.
+    """Runs one task at a time, in daemon threads that do not keep the process alive.
 
-    An executor's threads would: a supervisor that has lost its job could not end before its upload has.
+    An executor's threads would: a supervisor that lost its job could not exit before its upload has ended.
     """
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
 
     def submit(self, work: Callable[[], None]) -> "Future[None]":
-        """Run `work` as soon as nothing else runs here; until then it can be cancelled."""
+        """Run `work` after the tasks before it. It can be cancelled until it starts."""
         future: Future[None] = Future()
         threading.Thread(target=self._run, args=(work, future), daemon=True).start()
         return future

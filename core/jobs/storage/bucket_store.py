@@ -1,8 +1,8 @@
-"""Artifacts in S3-compatible object storage, with a local folder to work in and to keep fetched ones.
+"""Artifact store in an S3-compatible bucket, with a local folder for attempts and fetched files.
 
-The order of a commit is that of the folder store: the files, then the manifest that lists them, then (the
-caller's part) the row. So whoever finds a manifest finds everything, and a commit that broke off is garbage.
-Whatever is fetched is compared with its manifest or row, and is not fetched again while it is whole.
+A commit writes the files, then the manifest that lists them, then (by the caller) the row. So a manifest
+implies complete files, and an interrupted commit is garbage. Fetched files are verified against their
+manifest or row, and are not fetched again while they are complete.
 """
 
 import json
@@ -31,24 +31,24 @@ from core.jobs.storage.object_files import download, put_bytes, put_file
 
 _PIECE_BYTES = 1 << 20
 _SIGNED_FOR = timedelta(minutes=15)
-"""A download must begin within this time."""
+"""A download must start within this time."""
 _CHECKPOINT = re.compile(r"(.*/attempt_\d+/checkpoints/step_\d+)/[^/]+")
 _log = logging.getLogger(__name__)
 
 
 class BucketStore(ArtifactStore):
-    """A bucket, or a prefix in one, that all hosts of the service share; `folder` is each host's own."""
+    """A bucket, or a prefix in one, that all hosts of the service share. Each host has its own `folder`."""
 
     def __init__(self, folder: Path, bucket: S3Store, *, impatient: S3Store, redirect: bool) -> None:
         super().__init__(folder)
         self._bucket = bucket
         self._impatient = impatient
-        """The same bucket, for requests of the API, whose threads may not all wait for an outage to end."""
+        """The same bucket with short timeouts, so that an outage does not block all threads of the API."""
         self._redirect = redirect
         self._background = Background()
 
     def commit(self, source: Path, location: str) -> None:
-        """Put a file or folder into the bucket; a folder then becomes the local copy."""
+        """Upload a file or folder to the bucket. A folder then becomes the local copy."""
         target = self.local_path(location)
         if source.is_file():
             with _naming_outages():
@@ -85,7 +85,7 @@ class BucketStore(ArtifactStore):
         return future
 
     def fetch_file(self, location: str, promised: FileDigest) -> Path:
-        """Fetch a file that is not there yet, or not whole."""
+        """Fetch a file, unless it is complete locally."""
         path = self.local_path(location)
         if promised.fits(path):
             return path
@@ -102,7 +102,7 @@ class BucketStore(ArtifactStore):
         return path
 
     def fetch_folder(self, location: str, promised: Mapping[str, FileDigest] | None = None) -> Path:
-        """Fetch those files of a folder that are not there yet, or not whole; its manifest last."""
+        """Fetch the files of a folder that are missing or damaged locally, and its manifest last."""
         manifest = self._manifest(location)
         for name, digest in {**files_of(parse(manifest)), **(promised or {})}.items():
             self.fetch_file(f"{location}/{name}", digest)
@@ -115,12 +115,12 @@ class BucketStore(ArtifactStore):
         return folder
 
     def size_of(self, location: str) -> int:
-        """Bytes of a file."""
+        """Size of a file in bytes."""
         with _naming_outages(location):
             return int(obstore.head(self._impatient, location)["size"])
 
     def read(self, location: str, start: int, stop: int) -> Iterator[bytes]:
-        """Yield a file's bytes from `start` up to `stop`, a piece at a time."""
+        """Yield a file's bytes from `start` up to `stop`, in pieces."""
         if start >= stop:
             return
         with _naming_outages(location):
@@ -128,7 +128,7 @@ class BucketStore(ArtifactStore):
             yield from found.stream(min_chunk_size=_PIECE_BYTES)
 
     def signed_url(self, location: str) -> str | None:
-        """A presigned URL, unless the service is set to send files itself."""
+        """A presigned URL, unless the settings make the API send files itself."""
         return obstore.sign(self._bucket, "GET", location, _SIGNED_FOR) if self._redirect else None
 
     def delete(self, location: str) -> None:
@@ -138,19 +138,19 @@ class BucketStore(ArtifactStore):
             self._delete_objects(list(self._objects(location)))
 
     def delete_later(self, locations: Sequence[str]) -> "Future[None]":
-        """Remove folders in the background; what cannot be removed stays behind as garbage."""
+        """Remove folders in the background. What cannot be removed is left as garbage."""
 
         def work() -> None:
             for location in locations:
                 try:
                     self.delete(location)
                 except StorageError as error:
-                    _log.warning("Objects below %s are left behind: %s", location, error)
+                    _log.warning("Cannot remove the objects below %s: %s", location, error)
 
         return self._background.submit(work)
 
     def entries(self, folder: str) -> Sequence[Entry]:
-        """What lies directly below `uploads`, `corpora` or `encoders`, in the bucket or in the folder."""
+        """List the entries directly below `uploads`, `corpora` or `encoders`, in bucket and folder."""
         newest = {self.location_of(path): at for path, at in entries_in(self.local_path(folder))}
         with _naming_outages():
             for batch in obstore.list(self._bucket, folder):
@@ -160,7 +160,7 @@ class BucketStore(ArtifactStore):
         return [Entry(location, at) for location, at in newest.items()]
 
     def clear(self, location: str, *, keep: Collection[str] = ()) -> Freed:
-        """Remove objects and local copies but for the locations to `keep`; both count as freed."""
+        """Remove objects and local copies except for the locations to `keep`. Both count as freed."""
         here = clear(self.deletable_path(location), {self.local_path(kept) for kept in keep})
         with _naming_outages():
             sizes = self._objects(location)
@@ -170,18 +170,18 @@ class BucketStore(ArtifactStore):
         return here + Freed(len(going), sum(sizes[name] for name in going))
 
     def is_gone(self, location: str) -> bool:
-        """Objects do not disappear by themselves."""
+        """Always False: objects do not disappear by themselves."""
         return False
 
     def checkpoints_of(self, job_id: str) -> Sequence[str]:
-        """Where checkpoints of a job's attempts lie in the bucket."""
+        """Locations of the checkpoints of a job's attempts in the bucket."""
         with _naming_outages():
             names = list(self._objects(self.location_of(self.job_folder(job_id))))
         matches = (_CHECKPOINT.fullmatch(name) for name in names)
         return sorted({match[1] for match in matches if match is not None})
 
     def checkpoint_manifest(self, location: str) -> dict[str, Any]:
-        """The manifest, if each object that it lists is there with its size; fetching compares digests."""
+        """The manifest, if each object that it lists exists with its size. Fetching checks the digests."""
         try:
             manifest = parse(self._manifest(location))
             with _naming_outages():
@@ -194,12 +194,12 @@ class BucketStore(ArtifactStore):
         return manifest
 
     def forget(self, job_id: str) -> None:
-        """Remove the local copies; the program's logs stay."""
+        """Remove the local copies of checkpoints. The program's logs stay."""
         for folder in self.job_folder(job_id).glob("attempt_*/checkpoints"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def check_writable(self) -> None:
-        """Write and remove something small, here and there, without patience."""
+        """Write and remove a small test file, locally and in the bucket, with short timeouts."""
         super().check_writable()
         name = f".probe-{uuid.uuid4().hex}"
         with _naming_outages():
@@ -207,7 +207,7 @@ class BucketStore(ArtifactStore):
             obstore.delete(self._impatient, name)
 
     def _put_folder(self, folder: Path, location: str) -> None:
-        """The files first, the manifest last."""
+        """Upload the files first, the manifest last."""
         own = folder / MANIFEST
         manifest = own.read_bytes() if own.exists() else json.dumps(describe(folder), indent=1).encode()
         with _naming_outages():
@@ -220,7 +220,7 @@ class BucketStore(ArtifactStore):
             return bytes(obstore.get(self._bucket, f"{location}/{MANIFEST}").bytes())
 
     def _delete_objects(self, names: Sequence[str]) -> None:
-        """Manifests first, so that nobody takes what is half gone for whole."""
+        """Delete manifests first, so that a half-deleted folder does not look complete."""
         manifests = [name for name in names if name.endswith(f"/{MANIFEST}")]
         others = [name for name in names if not name.endswith(f"/{MANIFEST}")]
         for some in (manifests, others):
@@ -235,18 +235,21 @@ class BucketStore(ArtifactStore):
 
 @contextmanager
 def _naming_outages(wanted: str | None = None) -> Iterator[None]:
-    """Turn what obstore raises into our errors; only what is `wanted` may be missing without an outage."""
+    """Convert obstore's errors. A missing object is an `ArtifactError` if it is `wanted`, else an outage."""
     try:
         yield
     except FileNotFoundError as error:
         if wanted is not None:
-            raise ArtifactError(f"There is nothing at {wanted} in the object store (any more).") from error
+            raise ArtifactError(f"There is nothing at {wanted} in the object store.") from error
         raise StorageAway(_advice(error)) from error
     except BaseError as error:
         raise StorageAway(_advice(error)) from error
 
 
 def _advice(error: Exception) -> str:
-    """The first line, before the library's own debug output."""
+    """The message of an outage: the first line of the error, without the library's debug output."""
     cause = str(error).split("\n", 1)[0].strip().rstrip(".")
-    return f"The object store cannot be used: {cause}. Check it, SIGNFORGE_ARTIFACTS_URL and SIGNFORGE_S3_..."
+    return (
+        f"The object store cannot be used: {cause}. Check that it is up, and check SIGNFORGE_ARTIFACTS_URL "
+        "and SIGNFORGE_S3_..."
+    )

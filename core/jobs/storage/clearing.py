@@ -1,4 +1,4 @@
-"""Looking for files that nobody needs any more, and removing them: what both artifact stores do locally."""
+"""Listing and removal of local files, for garbage collection in both artifact stores."""
 
 import errno
 import stat
@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """Something directly below `uploads`, `corpora` or `encoders`, whoever put it there."""
+    """A file or folder directly below `uploads`, `corpora` or `encoders`."""
 
     location: str
     changed_at: datetime
-    """The newest change of anything in it."""
+    """Time of the newest change of anything in it."""
 
 
 @dataclass(frozen=True)
 class Freed:
-    """What was removed, and what to say about each thing that could not be."""
+    """Number and bytes of removed files, and a message for each that could not be removed."""
 
     num_files: int = 0
     num_bytes: int = 0
@@ -35,9 +35,9 @@ class Freed:
 
 
 def clear(path: Path, keep: Collection[Path] = ()) -> Freed:
-    """Remove a file, or a folder with everything in it but `keep`; what resists stays, and the rest goes.
+    """Remove a file, or a folder with everything in it except `keep`. Continues past files it cannot remove.
 
-    Others may remove the same at the same time: each file is counted by whoever removed it.
+    Safe to run concurrently: each file is counted by the process that removed it.
     """
     if path in keep:
         return Freed()
@@ -50,20 +50,20 @@ def clear(path: Path, keep: Collection[Path] = ()) -> Freed:
     except FileNotFoundError:
         return Freed()
     except OSError as error:
-        return Freed(troubles=(_resists(path, error),))
+        return Freed(troubles=(_cannot_remove(path, error),))
     return inside + _remove_empty(path)
 
 
 def entries_in(folder: Path) -> Iterator[tuple[Path, datetime]]:
-    """What is directly in a folder, and when anything in it last changed."""
+    """The direct children of a folder, each with the time of the newest change in it."""
     with suppress(FileNotFoundError):
         for path in list(folder.iterdir()):
-            with suppress(FileNotFoundError):  # it may be going just now
+            with suppress(FileNotFoundError):  # it may be removed concurrently
                 yield path, datetime.fromtimestamp(max(_changes(path)), UTC)
 
 
 def _changes(path: Path) -> Iterator[float]:
-    """Renaming moves the change time only; writing moves both."""
+    """Change times of a path and all in it. A rename updates ctime only, a write updates both."""
     found = path.lstat()
     yield max(found.st_mtime, found.st_ctime)
     if stat.S_ISDIR(found.st_mode):
@@ -72,16 +72,16 @@ def _changes(path: Path) -> Iterator[float]:
 
 
 def _remove_empty(folder: Path) -> Freed:
-    """Nothing is said about a folder in which something is left: that has been kept, or told of."""
+    """Remove a folder if it is empty. Otherwise its content is kept or already reported."""
     try:
         folder.rmdir()
     except FileNotFoundError:
         pass
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            return Freed(troubles=(_resists(folder, error),))
+            return Freed(troubles=(_cannot_remove(folder, error),))
     return Freed()
 
 
-def _resists(path: Path, error: OSError) -> str:
-    return f"Cannot remove {path}: {error.strerror}; delete it by hand."
+def _cannot_remove(path: Path, error: OSError) -> str:
+    return f"Cannot remove {path}: {error.strerror}. Delete it by hand."

@@ -1,4 +1,4 @@
-"""Artifacts in a local or shared folder, which is the working folder as well: what is done is renamed."""
+"""Artifact store in a local or shared folder, which is also the working folder. A commit is a rename."""
 
 import logging
 import os
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 
 
 class FolderStore(ArtifactStore):
-    """A folder that all hosts of the service share; on one host, any folder."""
+    """A folder that all hosts of the service share. On a single host, any folder."""
 
     def commit(self, source: Path, location: str) -> None:
-        """Rename a finished file or folder to its place and make that survive a power cut."""
+        """Rename a finished file or folder to its location and sync, to survive a power failure."""
         target = self.local_path(location)
         if source == target:
             return
@@ -33,23 +33,23 @@ class FolderStore(ArtifactStore):
                 sync_folder(folder)
 
     def commit_checkpoint(self, folder: Path) -> "Future[None]":
-        """Nothing is left to do: its program made it whole and durable before it told."""
+        """Do nothing: the program made the checkpoint complete and durable before it reported it."""
         return _done()
 
     def fetch_file(self, location: str, promised: FileDigest) -> Path:
-        """The path, if something is there; whoever reads it verifies it."""
+        """The local path, if it exists. The reader verifies the content."""
         return self._existing(location)
 
     def fetch_folder(self, location: str, promised: Mapping[str, FileDigest] | None = None) -> Path:
-        """The path, if something is there; whoever reads it verifies it."""
+        """The local path, if it exists. The reader verifies the content."""
         return self._existing(location)
 
     def size_of(self, location: str) -> int:
-        """Bytes of a file."""
+        """Size of a file in bytes."""
         return self._existing(location).stat().st_size
 
     def read(self, location: str, start: int, stop: int) -> Iterator[bytes]:
-        """Yield a file's bytes from `start` up to `stop`, a piece at a time."""
+        """Yield a file's bytes from `start` up to `stop`, in pieces."""
         with self.local_path(location).open("rb") as file:
             file.seek(start)
             while start < stop:
@@ -60,13 +60,13 @@ class FolderStore(ArtifactStore):
                 yield piece
 
     def signed_url(self, location: str) -> None:
-        """There is none: the API sends the file."""
+        """None: the API sends the file itself."""
 
     def delete(self, location: str) -> None:
-        """Remove a folder and everything in it, if it is still there.
+        """Remove a folder, if it exists.
 
         Raises:
-            StorageError: it cannot be deleted, or is no folder below `uploads`, `corpora` and the like.
+            StorageError: it cannot be removed, or holds more than one artifact.
         """
         path = self.deletable_path(location)
         try:
@@ -74,10 +74,10 @@ class FolderStore(ArtifactStore):
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise StorageError(f"Cannot remove {path}: {error.strerror}; delete it by hand.") from error
+            raise StorageError(f"Cannot remove {path}: {error.strerror}. Delete it by hand.") from error
 
     def delete_later(self, locations: Sequence[str]) -> "Future[None]":
-        """Remove folders at once; what cannot be removed stays behind as garbage."""
+        """Remove folders at once. What cannot be removed is left as garbage."""
         for location in locations:
             try:
                 self.delete(location)
@@ -86,38 +86,38 @@ class FolderStore(ArtifactStore):
         return _done()
 
     def entries(self, folder: str) -> Sequence[Entry]:
-        """What lies directly below `uploads`, `corpora` or `encoders`."""
+        """List the entries directly below `uploads`, `corpora` or `encoders`."""
         return [Entry(self.location_of(path), at) for path, at in entries_in(self.local_path(folder))]
 
     def clear(self, location: str, *, keep: Collection[str] = ()) -> Freed:
-        """Remove a file or folder but for the locations to `keep` in it."""
+        """Remove a file or folder except for the locations to `keep` in it."""
         return clear(self.deletable_path(location), {self.local_path(kept) for kept in keep})
 
     def is_gone(self, location: str) -> bool:
-        """Whether there is no such folder; a program deletes its own old checkpoints."""
+        """Whether the folder does not exist, since programs delete their own old checkpoints."""
         return not self.local_path(location).is_dir()
 
     def checkpoints_of(self, job_id: str) -> Sequence[str]:
-        """Where checkpoints of a job's attempts lie."""
+        """Locations of the checkpoints of a job's attempts."""
         found = sorted(self.job_folder(job_id).glob("attempt_*/checkpoints/step_*"))
         return [self.location_of(folder) for folder in found]
 
     def checkpoint_manifest(self, location: str) -> dict[str, Any]:
-        """The manifest, after reading and comparing every file."""
+        """The manifest, after verifying every file."""
         return verify(self.local_path(location))
 
     def forget(self, job_id: str) -> None:
-        """Nothing is here twice."""
+        """Do nothing: there are no local copies."""
 
     def _existing(self, location: str) -> Path:
         path = self.local_path(location)
         if not path.exists():
-            raise ArtifactError(f"There is nothing at {location} in the artifact folder (any more).")
+            raise ArtifactError(f"There is nothing at {location} in the artifact folder.")
         return path
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power cut."""
+    """Sync a folder, so that renames in it survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

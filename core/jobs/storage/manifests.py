@@ -1,7 +1,7 @@
-"""Manifests: the files of a folder with their sizes and digests, as JSON in the folder's `manifest.json`.
+"""Manifests (`manifest.json`): the files of a folder with their sizes and digests.
 
-A folder is whole when every file that its manifest lists is there and holds what the manifest says. A program
-writes the manifests of its checkpoints; an object store makes one for each other folder it is given.
+A folder is complete when every file in its manifest exists with that size and digest. Programs write the
+manifests of their checkpoints. The bucket store makes one for every other folder.
 """
 
 import hashlib
@@ -16,30 +16,33 @@ MANIFEST = "manifest.json"
 
 
 class FileDigest(NamedTuple):
-    """What a file must be: its size in bytes and its sha256 in hexadecimal."""
+    """The expected content of a file: its size in bytes and its sha256 in hexadecimal."""
 
     size_bytes: int
     sha256: str
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Read a file and say what it is."""
+        """Compute the digest of a file."""
         with path.open("rb") as file:
             return cls(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
     def require(self, found: "FileDigest", *, name: str) -> None:
-        """Compare with what was found.
+        """Compare with a computed digest.
 
         Raises:
-            ArtifactError: it differs.
+            ArtifactError: size or sha256 differ.
         """
         if found.size_bytes != self.size_bytes:
             raise ArtifactError(f"{name} has {found.size_bytes} bytes instead of {self.size_bytes}.")
         if found.sha256 != self.sha256:
-            raise ArtifactError(f"{name} does not have the digest that was noted when it was stored.")
+            raise ArtifactError(
+                f"{name} has the sha256 digest {found.sha256} instead of {self.sha256}, which was recorded "
+                "when it was stored."
+            )
 
     def fits(self, path: Path) -> bool:
-        """Whether there is such a file at `path`; read only if its size is right."""
+        """Whether the file at `path` matches. It is read only if its size matches."""
         try:
             return path.stat().st_size == self.size_bytes and FileDigest.of(path) == self
         except OSError:
@@ -47,7 +50,7 @@ class FileDigest(NamedTuple):
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Make the manifest of a folder by reading all its files."""
+    """Build the manifest of a folder by reading all its files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     found = {path.relative_to(folder).as_posix(): FileDigest.of(path) for path in files}
     return {
@@ -59,7 +62,7 @@ def files_of(manifest: Mapping[str, Any]) -> dict[str, FileDigest]:
     """The files that a manifest lists.
 
     Raises:
-        ArtifactError: it is no manifest, or names a file outside its folder.
+        ArtifactError: it is not a manifest, or names a file outside its folder.
     """
     try:
         files = {
@@ -67,7 +70,7 @@ def files_of(manifest: Mapping[str, Any]) -> dict[str, FileDigest]:
             for name, file in manifest["files"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"That is no manifest: {error!r}.") from None
+        raise ArtifactError(f"{MANIFEST} is not a valid manifest: {error!r}.") from None
     for name in files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise ArtifactError(f"The manifest lists {name!r}, which is outside its folder.")
@@ -75,29 +78,29 @@ def files_of(manifest: Mapping[str, Any]) -> dict[str, FileDigest]:
 
 
 def parse(text: bytes) -> dict[str, Any]:
-    """Read a manifest.
+    """Parse a manifest.
 
     Raises:
-        ArtifactError: it is no manifest.
+        ArtifactError: it is not a manifest.
     """
     try:
         manifest = json.loads(text)
     except ValueError as error:
-        raise ArtifactError(f"That is no manifest: {error}.") from None
+        raise ArtifactError(f"{MANIFEST} is not valid JSON: {error}.") from None
     files_of(manifest)
     return dict(manifest)
 
 
 def size_of(manifest: Mapping[str, Any]) -> int:
-    """Bytes of all files that a manifest lists."""
+    """Total size of the files that a manifest lists, in bytes."""
     return sum(file.size_bytes for file in files_of(manifest).values())
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a checkpoint folder, having read and compared every file.
+    """Verify every file of a checkpoint folder and return its manifest.
 
     Raises:
-        CheckpointError: a file is missing, has another size or another digest.
+        CheckpointError: a file is missing, or its size or digest differs.
     """
     try:
         manifest = parse((folder / MANIFEST).read_bytes())

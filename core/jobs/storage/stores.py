@@ -1,4 +1,4 @@
-"""Which artifact store the settings name."""
+"""Opening of the artifact store that the settings name."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _IMPATIENT_SECONDS = 2.0
 _CONNECT_SECONDS = 5.0
 _ONE_FILE = "1day"
-"""Longest for one request: obstore's own 30 s would end long downloads. Silence ends a request sooner."""
+"""Timeout of a whole request: obstore's default of 30 s would end long downloads. Read timeouts are short."""
 
 
 def open_store(settings: Settings) -> ArtifactStore:
-    """Return the store that `settings` name: a folder, or a bucket with that folder to work in."""
+    """Return the store that `settings` name: a folder, or a bucket with that folder as working folder."""
     if not settings.artifacts_url:
         return FolderStore(settings.artifacts_folder)
     patience = settings.storage_patience_seconds
@@ -34,8 +34,8 @@ def open_store(settings: Settings) -> ArtifactStore:
 
 
 def _open_bucket(settings: Settings, *, patience_seconds: float) -> S3Store:
-    """What the settings leave out, obstore takes from the machine's role."""
-    said: dict[str, Any] = {
+    """Open the bucket. obstore reads unset options from AWS_... variables or from the machine's role."""
+    configured: dict[str, Any] = {
         "endpoint": settings.s3_endpoint,
         "region": settings.s3_region,
         "access_key_id": settings.s3_access_key_id,
@@ -44,7 +44,7 @@ def _open_bucket(settings: Settings, *, patience_seconds: float) -> S3Store:
     }
     patience = timedelta(seconds=patience_seconds)
     client: ClientConfig = {
-        "allow_http": True,  # only an endpoint that says http:// has it
+        "allow_http": True,  # used only if the endpoint begins with http://
         "timeout": _ONE_FILE,
         "connect_timeout": timedelta(seconds=min(_CONNECT_SECONDS, patience_seconds)),
         "read_timeout": patience,
@@ -53,7 +53,7 @@ def _open_bucket(settings: Settings, *, patience_seconds: float) -> S3Store:
     return S3Store(
         bucket,
         prefix=prefix or None,
-        config={name: value for name, value in said.items() if value},  # type: ignore[arg-type]
+        config={name: value for name, value in configured.items() if value},  # type: ignore[arg-type]
         client_options=client,
         retry_config={"max_retries": 1_000, "retry_timeout": patience},
     )

@@ -1,4 +1,4 @@
-"""The tables of who asks and who is told: API keys, the audit trail, repeated requests, webhooks."""
+"""Tables of API keys, the audit trail, idempotency keys, webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from core.jobs.tables.base import Tables
 
 
 class ApiKeyRow(Tables):
-    """A credential. Only the secret's sha256 is kept."""
+    """An API key. Only the sha256 of its secret is stored."""
 
     __tablename__ = "api_keys"
 
@@ -32,7 +32,7 @@ class ApiKeyRow(Tables):
 
 
 class AuditEntryRow(Tables):
-    """A request that changed something, or was refused; it outlives what it is about."""
+    """A changing request, successful or refused. It is kept after its resource is deleted."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (
@@ -52,7 +52,7 @@ class AuditEntryRow(Tables):
 
 
 class IdempotencyKeyRow(Tables):
-    """The stored answer to a creation, so that a repeated request makes nothing new."""
+    """The resource that a request created, returned when the request is repeated with the same key."""
 
     __tablename__ = "idempotency_keys"
 
@@ -64,7 +64,7 @@ class IdempotencyKeyRow(Tables):
 
 
 class WebhookRow(Tables):
-    """Where an owner is told of their jobs' state changes; secrets are kept as they are, to sign with."""
+    """A URL that receives an owner's job state changes. Secrets are stored in clear, to sign messages."""
 
     __tablename__ = "webhooks"
     __table_args__ = (Index("ix_webhooks_page", "owner", "created_at", "id"),)
@@ -83,7 +83,7 @@ class WebhookRow(Tables):
 
 
 class WebhookDeliveryRow(Tables):
-    """A message of a webhook: to be sent while `next_at` says when, else done with."""
+    """A message of a webhook. `next_at` is the time of its next attempt, or null if it needs none."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (Index("ix_webhook_deliveries_page", "webhook_id", "created_at", "id"),)

@@ -1,4 +1,4 @@
-"""The tables of what jobs use and make: uploads, corpora, checkpoints, encoders, scores."""
+"""Tables of uploads, corpora, checkpoints, encoders and evaluations."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ from core.jobs.tables.jobs import JobRow
 
 
 class CheckpointRow(Tables):
-    """A committed checkpoint. The row is the commit: a folder without one is garbage."""
+    """A committed checkpoint. The row is the commit: a folder without a row is garbage."""
 
     __tablename__ = "checkpoints"
     __table_args__ = (UniqueConstraint("job_id", "step", "attempt"),)
@@ -37,7 +37,7 @@ class CheckpointRow(Tables):
 
 
 class UploadRow(Tables):
-    """A file somebody sent, waiting to be imported."""
+    """An uploaded file, ready to be imported."""
 
     __tablename__ = "uploads"
 
@@ -52,7 +52,7 @@ class UploadRow(Tables):
 
 
 class CorpusRow(Tables):
-    """A packed corpus made by an import job; deleting it frees its name."""
+    """A packed corpus made by an import job. Deleting it frees its name."""
 
     __tablename__ = "corpora"
     __table_args__ = (
@@ -80,7 +80,7 @@ class CorpusRow(Tables):
 
 
 class EncoderRow(Tables):
-    """A trained encoder that users download; a name gets versions 1, 2, 3 ..."""
+    """A trained encoder that users download. Versions of a name are 1, 2, 3 ..."""
 
     __tablename__ = "encoders"
     __table_args__ = (
@@ -106,13 +106,13 @@ class EncoderRow(Tables):
 ROW_TYPES: Mapping[Artifact, type[UploadRow | CorpusRow | EncoderRow]] = {
     Artifact(row_type.__tablename__): row_type for row_type in (UploadRow, CorpusRow, EncoderRow)
 }
-"""The tables whose rows specifications refer to; each row has files."""
+"""Tables whose rows specifications refer to. Each row has files."""
 
 _SCORE_TABLES = frozenset({"per_class", "confusions"})
 
 
 def without_tables(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation's scores without what grows with the number of glosses: for lists and for the job."""
+    """An evaluation's scores without per-class tables, for lists and for the job's result."""
     return {name: value for name, value in scores.items() if name not in _SCORE_TABLES}
 
 

@@ -1,4 +1,4 @@
-"""What all tables have in common: column types and the names of constraints."""
+"""Base class of all tables: column types and constraint names."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -16,24 +16,24 @@ from sqlalchemy.types import DateTime, TypeDecorator
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A timezone-aware time, stored as UTC; SQLite keeps no zone, so it is put back on reading."""
+    """A timezone-aware time, stored as UTC. SQLite stores no zone, so UTC is attached on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC on the way in."""
+        """Convert to UTC before writing."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Attach UTC on the way out; a server may answer in a zone of its own."""
+        """Attach UTC after reading, or convert from the server's zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Tables(DeclarativeBase):
-    """Root of the declarative classes; constraint names are fixed so that migrations can drop them."""
+    """Declarative base. Constraint names are fixed so that migrations can drop constraints."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,7 +1,8 @@
-"""The tables of jobs and workers (SQLAlchemy typed declarative): the truth and the queue of record.
+"""Tables of jobs, attempts, events, metrics, logs, the outbox, workers and counters.
 
-Documents (specifications, scores, error details) are JSON; times are timezone-aware UTC; sizes are bytes.
-What jobs make is in `artifact_tables`, who may ask for what in `access_tables`.
+The table `jobs` is the queue of record. Documents (specifications, results) are JSON, times are
+timezone-aware UTC, sizes are bytes. Artifacts are in `tables.artifacts`, API keys and webhooks in
+`tables.access`.
 """
 
 from datetime import datetime
@@ -21,12 +22,12 @@ CLAIM_COLUMNS = (
     *("state", "priority", "created_at", "id", "owner"),
     *("num_devices", "device", "not_before", "deadline_at"),
 )
-"""All that choosing the next job, or telling a job's place in line, looks at: the index is enough, and the
-documents of thousands of queued jobs are not read."""
+"""Columns that claims and queue positions read. The index covers them, so the documents of queued jobs are
+not read."""
 
 
 class JobRow(Tables):
-    """A job: what is asked, where it stands, and who holds it."""
+    """A job: its specification, state, lease and result."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -71,11 +72,11 @@ class JobRow(Tables):
     request_id: Mapped[str | None]
     trace_parent: Mapped[str | None]
     collected_at: Mapped[datetime | None]
-    """When the files that nobody needs any more were removed; None again when more became superfluous."""
+    """When the job's unneeded files were removed. None again when more of its files become unneeded."""
 
 
 class JobAttemptRow(Tables):
-    """One worker's go at a job."""
+    """One attempt of a worker to run a job."""
 
     __tablename__ = "job_attempts"
 
@@ -89,7 +90,7 @@ class JobAttemptRow(Tables):
 
 
 class JobEventRow(Tables):
-    """Something that happened to a job; `sequence` counts from 1 without gaps within a job."""
+    """An event of a job. `sequence` counts from 1 without gaps within the job."""
 
     __tablename__ = "job_events"
 
@@ -101,7 +102,7 @@ class JobEventRow(Tables):
 
 
 class JobMetricRow(Tables):
-    """One number at one step; a later attempt's value replaces an earlier one's."""
+    """The value of one metric at one step. The value of a later attempt replaces that of an earlier one."""
 
     __tablename__ = "job_metrics"
 
@@ -113,9 +114,9 @@ class JobMetricRow(Tables):
 
 
 class JobLogRow(Tables):
-    """A piece of what an attempt's program wrote to standard error.
+    """A piece of an attempt's log (standard error of its program).
 
-    `offset` counts the bytes before it; the text is UTF-8 of exactly `num_bytes` bytes.
+    `offset` counts the bytes before it. The text is UTF-8 of exactly `num_bytes` bytes.
     """
 
     __tablename__ = "job_logs"
@@ -129,7 +130,7 @@ class JobLogRow(Tables):
 
 
 class OutboxRow(Tables):
-    """A doorbell to ring, written in the transaction that queued the job; deleted when the job is claimed."""
+    """A doorbell to ring, written in the transaction that queues the job, deleted when the job is claimed."""
 
     __tablename__ = "outbox"
 
@@ -139,7 +140,7 @@ class OutboxRow(Tables):
 
 
 class WorkerRow(Tables):
-    """A worker and when it was last heard of."""
+    """A worker, its devices and its last heartbeat."""
 
     __tablename__ = "workers"
 
@@ -154,7 +155,7 @@ class WorkerRow(Tables):
 
 
 class CounterRow(Tables):
-    """How often something has happened since the database was made, summed over all processes."""
+    """A counter since the creation of the database, summed over all processes."""
 
     __tablename__ = "counters"
 

@@ -1,7 +1,7 @@
-"""Sending the messages of webhooks: which are due, who sends one now, and what came of it.
+"""Webhook deliveries: take due messages, record results, retry with exponential backoff, disable webhooks.
 
-A message that is being sent is out of sight for a while. If its sender dies it comes back and is sent again
-under the same id, by which receivers tell a double.
+A message that is being sent is hidden for a visibility timeout. If its sender dies, it becomes due again and
+is sent with the same id, which receivers use for deduplication.
 """
 
 import json
@@ -18,17 +18,17 @@ from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
 from core.jobs.webhooks.notifying import TEST, DeliveryState
 from core.program.backoff import exponential_wait
 
-OUT_OF_SIGHT_SECONDS = 120.0
-"""Longer than any sending may take."""
+VISIBILITY_TIMEOUT_SECONDS = 120.0
+"""Longer than any delivery attempt can take."""
 _FIRST_WAIT_SECONDS = 5.0
 _GROWTH = 3.0
-_LONGEST_WAIT_SECONDS = 86_400.0
+_MAX_WAIT_SECONDS = 86_400.0
 _GONE = 410
-"""With this status a receiver says that it wants no more (Standard Webhooks)."""
+"""Status by which a receiver unsubscribes (Standard Webhooks)."""
 
 
 @dataclass(frozen=True)
-class Parcel:
+class OutgoingMessage:
     """A message to send now."""
 
     id: str
@@ -41,19 +41,19 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an attempt: the receiver's status, or why there is none."""
+    """The result of an attempt: the receiver's status, or the error."""
 
     status: int | None
     error: str | None = None
 
     @property
     def succeeded(self) -> bool:
-        """Whether the receiver took the message."""
+        """Whether the receiver accepted the message."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def waiting(session: Session, *, limit: int = 100) -> Sequence[tuple[str, str]]:
-    """The webhooks that have a message due, with their owners, longest due first."""
+    """Ids and owners of webhooks with due messages, longest due first."""
     due = (
         select(WebhookDeliveryRow.webhook_id, func.min(WebhookDeliveryRow.next_at).label("since"))
         .where(WebhookDeliveryRow.next_at <= now(session))
@@ -64,8 +64,8 @@ def waiting(session: Session, *, limit: int = 100) -> Sequence[tuple[str, str]]:
     return [(webhook, owner) for webhook, owner in session.execute(these.order_by(due.c.since).limit(limit))]
 
 
-def take(session: Session, webhook_id: str) -> Parcel | None:
-    """The message of a webhook that is due for longest; nobody else gets it for a while."""
+def take(session: Session, webhook_id: str) -> OutgoingMessage | None:
+    """Take the longest due message of a webhook and hide it for the visibility timeout."""
     at = now(session)
     due = select(WebhookDeliveryRow).where(
         WebhookDeliveryRow.webhook_id == webhook_id, WebhookDeliveryRow.next_at <= at
@@ -79,22 +79,24 @@ def take(session: Session, webhook_id: str) -> Parcel | None:
         session.delete(row)
         return None
     row.attempts += 1
-    row.attempted_at, row.next_at = at, at + timedelta(seconds=OUT_OF_SIGHT_SECONDS)
+    row.attempted_at, row.next_at = at, at + timedelta(seconds=VISIBILITY_TIMEOUT_SECONDS)
     session.flush()
     body = json.dumps(row.payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return Parcel(row.id, webhook_id, row.attempts, webhook.url, body, _secrets_of(webhook, at))
+    return OutgoingMessage(row.id, webhook_id, row.attempts, webhook.url, body, _secrets_of(webhook, at))
 
 
-def record(session: Session, parcel: Parcel, result: Result, *, patience: timedelta, random: Random) -> None:
-    """Note what came of sending `parcel`: done, to be sent again later, or given up.
+def record(
+    session: Session, outgoing: OutgoingMessage, result: Result, *, patience: timedelta, random: Random
+) -> None:
+    """Record the result of sending `outgoing`: delivered, retried later, or given up.
 
-    A message is given up after `patience`; a webhook that has failed for so long is disabled. A test message
-    is sent once, counts for nothing when it fails, and enables a disabled webhook again when it arrives.
+    A message is given up after `patience`. A webhook that has failed for that long is disabled. A test
+    message is sent once. Its failure does not count, and its success enables a disabled webhook.
     """
-    webhook = session.get_one(WebhookRow, parcel.webhook_id, with_for_update=True)
-    row = session.get(WebhookDeliveryRow, parcel.id, with_for_update=True)
-    if row is None or row.attempts != parcel.attempt or row.state != DeliveryState.PENDING:
-        return  # deleted, or somebody else has sent it since
+    webhook = session.get_one(WebhookRow, outgoing.webhook_id, with_for_update=True)
+    row = session.get(WebhookDeliveryRow, outgoing.id, with_for_update=True)
+    if row is None or row.attempts != outgoing.attempt or row.state != DeliveryState.PENDING:
+        return  # deleted, or sent by another process since
     at = now(session)
     row.status, row.error = result.status, result.error and storable(result.error)
     if result.succeeded:
@@ -109,19 +111,20 @@ def record(session: Session, parcel: Parcel, result: Result, *, patience: timede
 
 
 def prune(session: Session, *, older_than: timedelta) -> int:
-    """Delete what the log says about messages that were done with long ago; returns how many."""
+    """Delete finished messages older than `older_than`. Returns their number."""
     old = (WebhookDeliveryRow.next_at.is_(None), WebhookDeliveryRow.created_at < now(session) - older_than)
     gone = session.execute(delete(WebhookDeliveryRow).where(*old).returning(WebhookDeliveryRow.id))
     return len(gone.all())
 
 
 def wait_after(attempts: int, random: Random) -> timedelta:
-    """How long a message waits after so many attempts: about 5 s, then three times as long each time, at most
-    a day; up to a quarter less or more, so that those which failed together do not come back together.
+    """The exponential backoff after that many attempts, with jitter of ± 25 %.
+
+    It starts at about 5 s and triples each time, up to a day.
     """
     first = _FIRST_WAIT_SECONDS * random.uniform(0.75, 1.25)
     seconds = exponential_wait(
-        attempts, first_seconds=first, longest_seconds=_LONGEST_WAIT_SECONDS, growth=_GROWTH
+        attempts, first_seconds=first, longest_seconds=_MAX_WAIT_SECONDS, growth=_GROWTH
     )
     return timedelta(seconds=seconds)
 
@@ -137,12 +140,12 @@ def _count_failure(
 ) -> None:
     webhook.failing_since = webhook.failing_since or at
     if result.status == _GONE:
-        reason = "The receiver answered 410: it wants no more."
+        reason = "The receiver responded with status 410, which unsubscribes it."
     elif at - webhook.failing_since >= patience:
-        reason = f"Nothing has arrived since {webhook.failing_since:%Y-%m-%d %H:%M} UTC."
+        reason = f"All deliveries have failed since {webhook.failing_since:%Y-%m-%d %H:%M} UTC."
     else:
         return
-    webhook.disabled_at, webhook.disabled_reason = at, f"{reason} Send it a test message to enable it again."
+    webhook.disabled_at, webhook.disabled_reason = at, f"{reason} Send a test message to enable it again."
     pending = (WebhookDeliveryRow.webhook_id == webhook.id, WebhookDeliveryRow.state == DeliveryState.PENDING)
     given_up = {"state": DeliveryState.FAILED, "next_at": None}
     session.execute(update(WebhookDeliveryRow).where(*pending).values(**given_up))

@@ -1,6 +1,6 @@
-"""Webhooks: who is to be told of job state changes, and the messages to be sent.
+"""Webhooks of job state changes: create, rotate and delete them, and write their messages.
 
-A message is a row written in the transaction of the change it tells of: neither is there without the other.
+A message is a row written in the transaction of the change it reports, so neither exists without the other.
 """
 
 import base64
@@ -23,7 +23,7 @@ _SECRET_BYTES = 32
 
 
 class DeliveryState(StrEnum):
-    """What became of a message."""
+    """State of a message's delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -31,7 +31,7 @@ class DeliveryState(StrEnum):
 
 
 def create_webhook(session: Session, *, owner: str, url: str) -> WebhookRow:
-    """Have `owner` told at `url` of every state change of their jobs from now on."""
+    """Create a webhook that sends every state change of the owner's jobs to `url`."""
     row = WebhookRow(id=new_id("whk"), owner=owner, url=url, secret=_new_secret(), created_at=now(session))
     session.add(row)
     session.flush()
@@ -39,14 +39,14 @@ def create_webhook(session: Session, *, owner: str, url: str) -> WebhookRow:
 
 
 def count_webhooks(session: Session, owner: str) -> int:
-    """How many webhooks `owner` has; no other transaction makes one of theirs before this one ends."""
+    """Number of webhooks of `owner`. Locks, so that no other transaction adds one before this one ends."""
     lock_name(session, f"webhooks:{owner}")
     kept = select(func.count()).where(WebhookRow.owner == owner, WebhookRow.deleted_at.is_(None))
     return session.execute(kept).scalar_one()
 
 
 def rotate_secret(session: Session, row: WebhookRow, *, grace_seconds: float) -> None:
-    """Give a webhook a new secret; messages are signed with the old one too for `grace_seconds` more."""
+    """Rotate a webhook's secret. Messages are signed with both secrets for `grace_seconds`."""
     session.refresh(row, with_for_update=True)
     row.old_secret, row.secret = row.secret, _new_secret()
     row.old_secret_until = now(session) + timedelta(seconds=grace_seconds)
@@ -54,7 +54,7 @@ def rotate_secret(session: Session, row: WebhookRow, *, grace_seconds: float) ->
 
 
 def delete_webhook(session: Session, row: WebhookRow) -> None:
-    """Send nothing there any more; its log and secrets go. Repeating it is harmless."""
+    """Delete a webhook with its deliveries and secrets. Idempotent."""
     session.refresh(row, with_for_update=True)
     session.execute(delete(WebhookDeliveryRow).where(WebhookDeliveryRow.webhook_id == row.id))
     row.deleted_at = row.deleted_at or now(session)
@@ -63,11 +63,11 @@ def delete_webhook(session: Session, row: WebhookRow) -> None:
 
 
 def notify(session: Session, job: JobRow, change: dict[str, Any]) -> None:
-    """Write a message about a job's new state for each webhook of its owner: mostly one look at an index."""
+    """Write a message about a job's new state for each webhook of its owner."""
     listening = select(WebhookRow.id).where(
         WebhookRow.owner == job.owner, WebhookRow.deleted_at.is_(None), WebhookRow.disabled_at.is_(None)
     )
-    with session.no_autoflush:  # the job's own changes need not be written twice
+    with session.no_autoflush:  # else the job's own changes would be written twice
         webhook_ids = session.scalars(listening).all()
     data = {
         "job_id": job.id,

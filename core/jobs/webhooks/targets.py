@@ -1,7 +1,7 @@
-"""Where webhooks may go: public addresses, unless the service's operator allows others.
+"""Address checks of webhook URLs (SSRF protection): public addresses only, unless the operator allows others.
 
-A webhook makes the service send requests from inside its network to wherever a user says; without these
-checks it would reach databases, neighbours and the cloud's metadata service.
+A webhook makes the service send requests from inside its network to a URL that a user chose. Without these
+checks it could reach databases, other hosts and the cloud's metadata service.
 """
 
 import ipaddress
@@ -14,36 +14,37 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _ADVICE = "The service sends webhooks to such addresses only with SIGNFORGE_WEBHOOK_PRIVATE_TARGETS=1."
 _METADATA = frozenset({"168.63.129.16"})
-"""Azure's, which is a public address; those of other clouds are link-local, private or shared."""
+"""Azure's metadata service, a public address. Those of other clouds are link-local, private or shared."""
 
 
 def check_url(url: str, *, private_allowed: bool) -> None:
-    """Refuse what no webhook may be sent to, as far as that shows without looking a name up.
+    """Refuse a URL that no webhook may be sent to, without resolving its host name.
 
     Raises:
-        SpecError: not http(s), with credentials or a fragment, or a literal address that is not public.
+        SpecError: it is not http(s), has credentials or a fragment, or its literal address is not public.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise SpecError(f"The URL begins with {parts.scheme!r}; it must be http or https.", pointer=_POINTER)
+        raise SpecError(f"The URL has scheme {parts.scheme!r}; use http or https.", pointer=_POINTER)
     if parts.username is not None or parts.password is not None:
         raise SpecError(
-            "The URL carries credentials, which would be shown in lists; verify the signature instead.",
+            "The URL contains credentials, which would be shown in lists. Remove them. The receiver can "
+            "verify the signature instead.",
             pointer=_POINTER,
         )
     if parts.fragment or not parts.hostname:
-        raise SpecError("The URL needs a host, and no fragment (#...).", pointer=_POINTER)
+        raise SpecError("The URL must have a host and no fragment (#...).", pointer=_POINTER)
     if _is_address(parts.hostname) and not private_allowed and not is_public(parts.hostname):
         raise SpecError(f"{parts.hostname} is not a public address. {_ADVICE}", pointer=_POINTER)
 
 
 def refusal(host: str) -> str:
-    """What the delivery log says where a name may not lead; the address stays untold."""
-    return f"{host} leads to an address that is not public. {_ADVICE}"
+    """The error of a delivery whose host resolves to a refused address. It does not reveal the address."""
+    return f"{host} resolves to an address that is not public. {_ADVICE}"
 
 
 def is_public(address: str) -> bool:
-    """Whether an address belongs to the public internet, also where it wraps an IPv4 address."""
+    """Whether an address is on the public internet, including an IPv4 address embedded in IPv6."""
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv4Address):
         return ip.is_global and not ip.is_multicast and str(ip) not in _METADATA

@@ -1,4 +1,4 @@
-"""Every change leaves a trace, refused ones too, and a trace never holds a secret."""
+"""Audit trail: every changing request has an entry, also a refused one, and no entry has a secret."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -105,7 +105,7 @@ def test_a_trail_that_cannot_be_written_changes_no_answer(
     answer = bench.client.post("/v1/uploads?filename=a", content=b"x")
     assert answer.status_code == 201
     assert bench.client.get(answer.headers["location"]).status_code == 200
-    assert "cannot write to the audit trail" in caplog.text
+    assert "Cannot write to the audit trail" in caplog.text
     assert answer.headers["location"] in caplog.text, "the log has what the trail lacks"
 
 

@@ -1,4 +1,4 @@
-"""A repeated creation makes nothing new, however often and however simultaneously it is sent."""
+"""Idempotency keys: repeated and concurrent creation requests create one resource."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

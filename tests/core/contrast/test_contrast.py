@@ -1,4 +1,4 @@
-"""Queues, momentum, and what of a step gets gradients."""
+"""Queues, momentum update, loss terms, and which parameters get gradients."""
 
 from collections import deque
 
@@ -37,7 +37,7 @@ def test_a_queue_is_a_bounded_deque_for_any_batch_sizes(length: int, batches: li
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6))
 @settings(deadline=None, max_examples=15)
-def test_one_index_is_one_sample_in_all_queues_of_a_length(batches: list[int]) -> None:
+def test_queues_of_equal_length_hold_the_same_samples(batches: list[int]) -> None:
     torch.manual_seed(0)
     model, count = SpatialTemporalConsistency(SMALL), 1000
     for batch in batches:
@@ -145,7 +145,7 @@ def test_the_terms_of_the_papers_text() -> None:
     )
 
 
-def test_a_stream_alone_has_nobody_to_transfer_to() -> None:
+def test_a_single_stream_has_no_transfer_loss() -> None:
     losses = SpatialTemporalConsistency(JOINT_ALONE).eval()(*views())
     assert set(losses) == {*(f"instance/joint/{space}" for space in SPACES), "consistency/joint"}
 

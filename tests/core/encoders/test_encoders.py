@@ -66,7 +66,7 @@ def test_evaluation_does_not_depend_on_the_rest_of_the_batch(count: int, frames:
 
 
 @pytest.mark.parametrize("num_segments", [1, 2])
-def test_a_hidden_hand_does_not_reach_the_pooling(num_segments: int) -> None:
+def test_a_hidden_hand_is_masked_in_the_pooling(num_segments: int) -> None:
     torch.manual_seed(0)
     pool, tokens = pooling(4, num_segments=num_segments), torch.rand(2, 2, 3, 4)
     visible = torch.tensor([[[True] * 3, [False] * 3]] * 2)
@@ -75,7 +75,7 @@ def test_a_hidden_hand_does_not_reach_the_pooling(num_segments: int) -> None:
     torch.testing.assert_close(pool(tokens, visible), pool(changed, visible))
 
 
-def test_segments_know_what_came_first() -> None:
+def test_segments_depend_on_order() -> None:
     torch.manual_seed(0)
     tokens = torch.rand(1, 2, 6, 4)
     assert_same = torch.testing.assert_close

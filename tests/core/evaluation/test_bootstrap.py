@@ -1,4 +1,4 @@
-"""Intervals against closed forms, and their promise to resample within folds."""
+"""Bootstrap intervals against closed forms; resampling within folds."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_the_interval_of_a_share_is_the_binomial_one() -> None:
     assert (low, high) == pytest.approx((0.25 - 1.96 * deviation, 0.25 + 1.96 * deviation), abs=0.004)
 
 
-def test_folds_are_resampled_apart_and_certainty_has_no_width() -> None:
+def test_folds_are_resampled_separately_and_constant_scores_have_no_width() -> None:
     right, wrong = np.ones(3), np.zeros(300)
     folds = [scored(each, np.arange(len(each)) % 3) for each in (right, wrong)]
     found = intervals(folds, generator(), num_resamples=50)
@@ -34,7 +34,7 @@ def test_folds_are_resampled_apart_and_certainty_has_no_width() -> None:
     )
 
 
-def test_clips_of_one_signer_are_one_piece_of_evidence() -> None:
+def test_clips_of_one_signer_are_resampled_together() -> None:
     """100 people, all of whose clips are right or wrong: an interval of 100, not of 2000."""
     signers = np.arange(2000) // 20
     fold = scored((signers % 2).astype(np.float64), np.zeros(2000, dtype=np.int64), signers)
@@ -54,7 +54,7 @@ def test_signers_that_are_folds_are_drawn_with_their_folds() -> None:
     assert found == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
 
 
-def test_few_signers_or_nameless_clips_leave_it_to_the_clips() -> None:
+def test_clips_are_resampled_with_few_or_unnamed_signers() -> None:
     hits, labels = np.ones(40), np.zeros(40, dtype=np.int64)
     few, enough = (np.arange(40) % count for count in (LEAST_SIGNERS - 1, LEAST_SIGNERS))
     assert resampled_over([scored(hits, labels, few)]) == "clips"
@@ -84,7 +84,7 @@ def test_a_class_without_clips_is_left_out_of_the_mean_over_classes() -> None:
 
 @given(st.integers(1, 25), st.integers(1, 5), st.integers(0, 2**31))
 @settings(deadline=None, max_examples=50)
-def test_a_weight_is_a_clip_so_many_times(clips: int, classes: int, seed: int) -> None:
+def test_a_weight_counts_a_clip_several_times(clips: int, classes: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     hits, labels = random.random(clips), random.integers(0, classes, clips)
     weights = random.integers(0, 4, (3, clips))

@@ -1,4 +1,4 @@
-"""A corpus of test clips alone can be scored on from another, and says so to whoever wants to train on it."""
+"""A corpus with only a test split can be a test corpus, but training on it is rejected."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
     )
 
 
-def test_it_can_be_scored_on_from_another_corpus(tested: PackedCorpus, tmp_path: Path) -> None:
+def test_it_can_be_the_test_corpus(tested: PackedCorpus, tmp_path: Path) -> None:
     other = packed(tmp_path / "fitted", signed_clips(GLOSSES, ["train"], seed=1), name="fitted")
     scores = evaluate(
         EvaluateSpec(corpus=str(other.path), features="keypoints", test_corpus=str(tested.path))
@@ -30,7 +30,7 @@ def test_it_can_be_scored_on_from_another_corpus(tested: PackedCorpus, tmp_path:
     assert scores["folds"][0]["num_test"] == len(tested) == tested.split_counts["test"]
 
 
-def test_who_wants_to_train_on_it_is_told(tested: PackedCorpus, tmp_path: Path) -> None:
+def test_training_on_it_is_rejected(tested: PackedCorpus, tmp_path: Path) -> None:
     there_are = r"splits are 'train' \(0 clips\), 'test' \(8 clips\)"
     with pytest.raises(SpecError, match=f"`clips` selects no clip of corpus 'tested'. Its {there_are}"):
         pretrain(PretrainSpec(corpus=str(tested.path), recipe="smoke"), tmp_path)

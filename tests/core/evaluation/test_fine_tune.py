@@ -1,4 +1,4 @@
-"""Fine-tuning: learns, repeats, goes on after a stop, and cannot see what it is tested on."""
+"""Fine-tuning: learns, is reproducible, resumes after a stop, and does not depend on test labels."""
 
 import json
 from collections.abc import Mapping
@@ -91,7 +91,7 @@ def test_the_same_seed_is_the_same_network_and_another_is_not(
 
 
 @pytest.mark.slow
-def test_training_from_scratch_begins_with_the_seeds_own_network(
+def test_training_from_scratch_depends_on_the_seed(
     tiny: PackedCorpus, encoder: Path, undisturbed: dict[str, Any]
 ) -> None:
     observer = Metrics()
@@ -139,7 +139,7 @@ def test_other_test_labels_change_neither_the_epoch_nor_the_network(
 
 
 @pytest.mark.slow
-def test_after_stops_it_ends_as_if_there_were_none(
+def test_resume_gives_the_same_result(
     tiny: PackedCorpus, encoder: Path, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     wish, newest = spec(tiny, encoder, num_seeds=2), None
@@ -153,42 +153,39 @@ def test_after_stops_it_ends_as_if_there_were_none(
 
 
 @pytest.mark.slow
-def test_a_transfer_to_some_clips_of_another_corpus_goes_on_too(
-    tiny: PackedCorpus, encoder: Path, tmp_path: Path
-) -> None:
+def test_resume_with_another_test_corpus(tiny: PackedCorpus, encoder: Path, tmp_path: Path) -> None:
     other = packed(tmp_path / "other", signed_clips(GLOSSES, ["train", "test"], seed=3), name="other")
     some = ClipSelection(splits=("test",))
     wish = spec(tiny, encoder, test_corpus=str(other.path), test_clips=some)
     with pytest.raises(Stopped):
         evaluate(wish, observer=StopsIn("fine-tuning", 2), out=tmp_path)
     (saved,) = checkpoints_in(tmp_path / "checkpoints")
-    with pytest.raises(CheckpointError, match=r"spec\.test_clips\.splits is \['test'\] there and \[\] here"):
+    different = r"spec\.test_clips\.splits is \['test'\] in the checkpoint and \[\] here"
+    with pytest.raises(CheckpointError, match=different):
         evaluate(wish.model_copy(update={"test_clips": ClipSelection()}), resume=saved)
     assert evaluate(wish, resume=saved) == evaluate(wish)
 
 
 @pytest.mark.slow
-def test_going_on_under_other_circumstances_is_said(
-    tiny: PackedCorpus, encoder: Path, tmp_path: Path
-) -> None:
+def test_resume_with_other_settings_is_logged(tiny: PackedCorpus, encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2), out=tmp_path)
     (saved,) = checkpoints_in(tmp_path / "checkpoints")
     same, other = Metrics(), Metrics()
     evaluate(spec(tiny, encoder), observer=same, resume=saved)
-    assert same.logs == ["Going on from step 2."]
+    assert same.logs == ["Resuming from step 2."]
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
         evaluate(spec(tiny, encoder), observer=other, resume=saved)
     finally:
         torch.set_num_threads(threads)
-    assert other.logs[0] == "Going on from step 2."
-    assert f"'num_threads': {threads}, " in other.logs[1].partition("this is")[0]
-    assert f"'num_threads': {threads + 1}, " in other.logs[1].partition("this is")[2]
+    assert other.logs[0] == "Resuming from step 2."
+    assert f"'num_threads': {threads}, " in other.logs[1].partition("but this run has")[0]
+    assert f"'num_threads': {threads + 1}, " in other.logs[1].partition("but this run has")[2]
 
 
-def test_the_labels_that_choose_an_epoch_are_counted(tiny: PackedCorpus, encoder: Path) -> None:
+def test_val_labels_are_counted(tiny: PackedCorpus, encoder: Path) -> None:
     config = {**QUICK, "num_epochs": 1}
     (fold,) = evaluate(spec(tiny, encoder, labels_per_gloss=1, fine_tune=config))["folds"]
     assert (fold["num_train"], fold["num_val"], fold["by_seed"][0]["num_val"]) == (3, 3, 3)
@@ -203,14 +200,14 @@ def test_a_checkpoint_of_another_evaluation_is_refused(
     with pytest.raises(Stopped):
         evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2), out=tmp_path)
     (saved,) = checkpoints_in(tmp_path / "checkpoints")
-    with pytest.raises(CheckpointError, match=r"spec\.seed is 0 there and 1 here"):
+    with pytest.raises(CheckpointError, match=r"spec\.seed is 0 in the checkpoint and 1 here"):
         evaluate(spec(tiny, encoder, seed=1), resume=saved)
     with pytest.raises(Stopped, match="nothing was written"):
         evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2))
 
 
 @pytest.mark.slow
-def test_each_fold_begins_anew_and_transfer_is_fine_tuned_too(tmp_path: Path, encoder: Path) -> None:
+def test_each_fold_starts_from_the_encoder_and_transfer_works(tmp_path: Path, encoder: Path) -> None:
     corpus = packed(tmp_path / "signs", signed_clips(["a", "b"], ["train", "test"], takes=3))
     one_epoch = {**QUICK, "num_epochs": 1}
     scores = evaluate(spec(corpus, encoder, folds="each_signer", fine_tune=one_epoch))
@@ -222,7 +219,7 @@ def test_each_fold_begins_anew_and_transfer_is_fine_tuned_too(tmp_path: Path, en
 
 
 @pytest.mark.slow
-def test_rates_fall_at_milestones_and_too_high_a_rate_is_told(tiny: PackedCorpus, encoder: Path) -> None:
+def test_learning_rate_milestones_and_divergence(tiny: PackedCorpus, encoder: Path) -> None:
     observer = Metrics()
     config = {**QUICK, "num_epochs": 3, "milestones": (1, 2)}
     evaluate(spec(tiny, encoder, fine_tune=config), observer=observer)
@@ -232,7 +229,7 @@ def test_rates_fall_at_milestones_and_too_high_a_rate_is_told(tiny: PackedCorpus
         evaluate(spec(tiny, encoder, fine_tune={**QUICK, "learning_rate": 1e30}))
 
 
-def test_a_classifier_begins_as_the_paper_says_and_takes_the_streams_asked_for(encoder: Path) -> None:
+def test_classifier_initialisation_and_selected_streams(encoder: Path) -> None:
     start = load_encoder(encoder).model
     both = SignClassifier(start, num_classes=500, wanted="all", seed=0)
     assert list(both.streams) == ["joint", "motion"]
@@ -244,7 +241,7 @@ def test_a_classifier_begins_as_the_paper_says_and_takes_the_streams_asked_for(e
     assert digests_of(alone.streams["motion"]) == digests_of(start.streams["motion"])
 
 
-def test_streams_are_merged_as_asked() -> None:
+def test_streams_are_merged_as_configured() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = {name: torch.randn(6, 4, generator=generator) for name in ("joint", "motion")}
     labels = torch.arange(6) % 4

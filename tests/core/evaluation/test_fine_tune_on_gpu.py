@@ -1,4 +1,4 @@
-"""Fine-tuning on a CUDA device repeats itself and goes on after a stop."""
+"""Fine-tuning on a CUDA device is reproducible and resumes after a stop."""
 
 from pathlib import Path
 

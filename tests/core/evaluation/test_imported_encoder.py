@@ -1,4 +1,4 @@
-"""An encoder that other code trained is scored, and the scores say what is not known."""
+"""An encoder trained by other code can be evaluated; its pretraining clips are reported as unknown."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.core.evaluation.making import Listener
 from tests.core.small import SMALL
 
 
-def test_what_it_has_seen_is_not_known(tmp_path: Path) -> None:
+def test_its_pretraining_clips_are_unknown(tmp_path: Path) -> None:
     model, listener = ClipEncoder(SMALL).eval(), Listener()
     card = EncoderCard(
         name="theirs",
@@ -29,7 +29,10 @@ def test_what_it_has_seen_is_not_known(tmp_path: Path) -> None:
     scores = evaluate(spec, observer=listener)
     assert 0 <= scores["top1"] <= 1
     assert scores["folds"][0]["num_test_pretrained_on"] is None, "not 0, which would say that it is known"
-    said = "Encoder 'theirs' was trained by other code; whether it has seen these clips is not known."
+    said = (
+        "Encoder 'theirs' was trained by other code; "
+        "it is unknown whether it was pretrained on these test clips."
+    )
     assert listener.said == [said]
     tuned = {"protocol": "fine_tune", "fine_tune": FineTuneConfig(num_epochs=1, min_crop_frames=4)}
     (fold,) = evaluate(spec.model_copy(update=tuned), observer=listener)["folds"]

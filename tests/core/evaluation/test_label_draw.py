@@ -1,4 +1,4 @@
-"""Which labels are used: stratified, seeded, nested, and never of a gloss more than there are."""
+"""Label draws: stratified, seeded, nested, and at most the labels of a gloss."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_a_fraction_is_that_of_each_gloss(
 
 @given(COUNTS, st.integers(1, 12), st.integers(0, 2**31))
 @settings(deadline=None, max_examples=50)
-def test_k_of_each_gloss_or_all_there_are(counts: list[int], k: int, seed: int) -> None:
+def test_k_labels_of_each_gloss_or_all(counts: list[int], k: int, seed: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     wish = spec(labels_per_gloss=k)
     chosen = labelled(np.arange(len(labels)), labels, wish, seed=seed)
@@ -50,7 +50,7 @@ def test_k_of_each_gloss_or_all_there_are(counts: list[int], k: int, seed: int) 
 
 @given(st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 2**31))
 @settings(deadline=None, max_examples=50)
-def test_a_smaller_draw_is_part_of_a_larger_one(one: float, other: float, seed: int) -> None:
+def test_a_smaller_draw_is_a_subset_of_a_larger_one(one: float, other: float, seed: int) -> None:
     labels = np.arange(90) % 7
     small, large = (
         labelled(np.arange(90), labels, spec(label_fraction=each), seed=seed) for each in sorted((one, other))
@@ -58,7 +58,7 @@ def test_a_smaller_draw_is_part_of_a_larger_one(one: float, other: float, seed: 
     assert set(small) <= set(large)
 
 
-def test_a_fraction_is_right_in_the_mean_and_another_seed_draws_others() -> None:
+def test_a_fraction_has_the_right_expectation_and_depends_on_the_seed() -> None:
     labels = np.repeat(np.arange(20), 5)
     draws = [
         labelled(np.arange(100), labels, spec(label_fraction=0.25, every_gloss=False), seed=seed)
@@ -76,5 +76,5 @@ def test_a_gloss_may_be_left_without_labels_but_not_all() -> None:
     assert 0 < facts["num_classes_without_train"] == 40 - len(set(labels[rare]))
     fold = Fold("test", np.arange(2), np.arange(2, 80))
     wish = spec(label_fraction=0.001, every_gloss=False)
-    with pytest.raises(SplitError, match=r"label_fraction 0.001 leaves fold 'test' no label of its 2"):
+    with pytest.raises(SplitError, match=r"label_fraction 0.001 selects no label of the 2"):
         fitted_on(fold, labels, wish, seed=0)

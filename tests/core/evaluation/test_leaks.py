@@ -1,4 +1,4 @@
-"""The faults that make scores dishonest, planted and seen: leaking splits, signers, probes that move."""
+"""Planted leaks are detected: identical clips, shared signers, and evaluations that change the encoder."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from core.augment.views import View
 from core.encoders.node_norm import NodeNorm
 from core.errors import EncoderMoved, SplitError
 from core.evaluation.evaluate import evaluate
-from core.evaluation.subject import unmoved
+from core.evaluation.subject import require_unchanged
 from core.exchange.clip_encoder import ClipEncoder
 from core.specs.jobs import ClipSelection, EvaluateSpec
 from tests.core.evaluation.making import Listener, fresh_encoder, packed, signed_clips
@@ -24,7 +24,7 @@ def keypoints(path: Path, **fields: object) -> EvaluateSpec:
 
 
 @pytest.mark.parametrize("side", ["train", "val"])
-def test_a_clip_on_two_sides_is_refused_and_named(tmp_path: Path, side: str) -> None:
+def test_identical_clips_on_two_sides_are_rejected(tmp_path: Path, side: str) -> None:
     clips = signed_clips(["a", "b"], ["train", "val", "test"])
     twin = next(clip for clip in clips if clip.split == side)
     clips.append(replace(twin, name="twin", split="test", signer="signer of test"))
@@ -35,7 +35,7 @@ def test_a_clip_on_two_sides_is_refused_and_named(tmp_path: Path, side: str) -> 
     assert fold["num_test_identical"] == 1
 
 
-def test_a_clip_that_two_corpora_hold_is_refused(tmp_path: Path) -> None:
+def test_identical_clips_in_two_corpora_are_rejected(tmp_path: Path) -> None:
     clips = signed_clips(["a", "b"], ["train"])
     first = packed(tmp_path / "first", clips)
     second = packed(tmp_path / "second", clips, name="others")
@@ -43,17 +43,19 @@ def test_a_clip_that_two_corpora_hold_is_refused(tmp_path: Path) -> None:
         evaluate(keypoints(first.path, test_corpus=str(second.path)))
 
 
-def test_a_signer_on_both_sides_is_said(tmp_path: Path) -> None:
+def test_shared_signers_are_logged(tmp_path: Path) -> None:
     clips = signed_clips(["a", "b"], ["train", "test"], signer_of=lambda _: "anna")
     clips += signed_clips(["a", "b"], ["train"], seed=1, signer_of=lambda _: "ben")
     corpus = packed(tmp_path / "signs", clips, allow_overlap=True)
     listener = Listener()
     (fold,) = evaluate(keypoints(corpus.path), observer=listener)["folds"]
     assert fold["shared_signers"] == ["anna"]
-    assert listener.said == ["Fold test trains and tests on anna: its scores reward knowing the signer."]
+    assert listener.said == [
+        "Fold test has signers in both train and test (anna), which inflates its scores."
+    ]
 
 
-def test_a_signer_on_both_sides_is_said_where_the_test_corpus_is_the_same(tmp_path: Path) -> None:
+def test_shared_signers_are_logged_if_the_test_corpus_is_the_same(tmp_path: Path) -> None:
     clips = signed_clips(["a", "b"], ["train", "test"], signer_of=lambda _: "anna")
     corpus = packed(tmp_path / "signs", clips, allow_overlap=True)
     train, test = (ClipSelection(splits=(split,)) for split in ("train", "test"))
@@ -61,10 +63,10 @@ def test_a_signer_on_both_sides_is_said_where_the_test_corpus_is_the_same(tmp_pa
     wish = keypoints(corpus.path, clips=train, test_corpus=str(corpus.path), test_clips=test)
     (fold,) = evaluate(wish, observer=listener)["folds"]
     assert fold["shared_signers"] == ["anna"]
-    assert "trains and tests on anna" in listener.said[0]
+    assert "in both train and test (anna)" in listener.said[0]
 
 
-def test_a_signer_whom_an_epoch_is_chosen_on_is_said(tmp_path: Path) -> None:
+def test_signers_shared_with_val_are_logged(tmp_path: Path) -> None:
     signers = {"train": ("anna", "cleo"), "val": ("ben", "cleo"), "test": ("ben", "dora")}
     clips = [
         replace(clip, signer=signers[str(clip.split)][int(clip.name[-1])])
@@ -91,28 +93,28 @@ def test_a_signer_whom_an_epoch_is_chosen_on_is_said(tmp_path: Path) -> None:
         "shared_signers_train_val": ["cleo"],
     }
     assert said[True] == [
-        "Fold test chooses its epoch on ben (val) and tests on them: its scores reward knowing the signer.",
-        "Fold test trains on cleo and chooses its epoch on them (val): "
-        "an epoch that knows the signer may win.",
+        "Fold test has signers in both val, which selects its epoch, and test (ben), "
+        "which inflates its scores.",
+        "Fold test has signers in both train and val (cleo), which biases the selection of its epoch.",
     ]
     assert (set(map(len, found[False].values())), said[False]) == ({0}, []), "the last epoch: val is no side"
 
 
-def test_that_clips_on_both_sides_name_no_signer_is_said(tmp_path: Path) -> None:
+def test_clips_without_signer_names_are_logged(tmp_path: Path) -> None:
     clips = signed_clips(["a", "b"], ["train", "test"])
     listener = Listener()
     nameless = [replace(clip, signer=None) for clip in clips]
     evaluate(keypoints(packed(tmp_path / "nameless", nameless).path), observer=listener)
     assert listener.said == [
-        "8 train and 8 test clips of fold test do not name their signer: whether somebody is on both sides "
-        "is not known."
+        "8 train and 8 test clips of fold test have no signer name, so "
+        "signers in both train and test cannot be detected."
     ]
     some = [replace(clip, signer=None) if clip.split == "train" else clip for clip in clips]
     evaluate(keypoints(packed(tmp_path / "some", some).path), observer=listener)
     assert len(listener.said) == 1, "whom the test names is not among nobody"
 
 
-def test_signers_of_two_corpora_may_be_called_alike(tmp_path: Path) -> None:
+def test_signers_of_two_corpora_are_not_compared(tmp_path: Path) -> None:
     ours, theirs = (
         packed(tmp_path / name, signed_clips(["a", "b"], ["train"], seed=seed), name=name)
         for seed, name in enumerate(("ours", "theirs"))
@@ -121,7 +123,7 @@ def test_signers_of_two_corpora_may_be_called_alike(tmp_path: Path) -> None:
     assert fold["shared_signers"] == []
 
 
-def test_a_probe_that_moves_batch_statistics_is_refused(
+def test_an_evaluation_that_changes_batch_statistics_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = packed(tmp_path / "signs", signed_clips(["a", "b"], ["train", "test"]))
@@ -136,17 +138,17 @@ def test_a_probe_that_moves_batch_statistics_is_refused(
         return embed(model, view)
 
     monkeypatch.setattr(ClipEncoder, "embed_view", embed_in_training_mode)
-    with pytest.raises(EncoderMoved, match=r"input_norm\.running_mean.*training mode"):
+    with pytest.raises(EncoderMoved, match=r"input_norm\.running_mean.*evaluation mode"):
         evaluate(spec)
 
 
-def test_unmoved_looks_at_weights_and_statistics() -> None:
+def test_require_unchanged_checks_weights_and_statistics() -> None:
     norm = torch.nn.BatchNorm1d(3)
-    with unmoved(norm.eval()), torch.no_grad():
+    with require_unchanged(norm.eval()), torch.no_grad():
         norm(torch.randn(5, 3))
-    with pytest.raises(EncoderMoved, match="running_mean"), unmoved(norm.train()), torch.no_grad():
+    with pytest.raises(EncoderMoved, match="running_mean"), require_unchanged(norm.train()), torch.no_grad():
         norm(torch.randn(5, 3))
-    with pytest.raises(EncoderMoved, match="'weight'"), unmoved(norm), torch.no_grad():
+    with pytest.raises(EncoderMoved, match="'weight'"), require_unchanged(norm), torch.no_grad():
         norm.weight[0] = 2
 
 

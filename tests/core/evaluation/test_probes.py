@@ -1,4 +1,4 @@
-"""Probes and scores against closed forms, and protocols that refuse what cannot be scored honestly."""
+"""Probes and scores against closed forms; invalid evaluations are rejected."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.errors import SpecError, SplitError, Stopped
-from core.evaluation.accuracy import ranked
+from core.evaluation.accuracy import rank_classes
 from core.evaluation.evaluate import evaluate
 from core.evaluation.linear_probe import _fitted, linear_scores
 from core.evaluation.outcome import scores_of
-from core.evaluation.probes import classified
+from core.evaluation.probes import classification_outcome
 from core.exchange.weights import load_encoder, save_encoder
 from core.search.knn import knn_scores
 from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
@@ -32,7 +32,7 @@ def test_accuracy_is_counting(clips: int, classes: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     scores, labels = random.random((clips, classes)), random.integers(0, classes, clips)
     by_hand = np.argsort(-scores, axis=1)
-    found = classified(scores, labels)
+    found = classification_outcome(scores, labels)
     ours = scores_of(found.per_clip, labels)
     for k in (1, 5):
         hits = [label in row[:k] for row, label in zip(by_hand, labels, strict=True)]
@@ -43,25 +43,25 @@ def test_accuracy_is_counting(clips: int, classes: int, seed: int) -> None:
     assert np.array_equal(found.predicted, by_hand[:, 0])
 
 
-def test_a_probe_that_says_nothing_is_never_right() -> None:
+def test_constant_scores_count_as_errors() -> None:
     labels = np.array([0, 1, 2, 0])
-    found = ranked(np.zeros((4, 3)), labels)
+    found = rank_classes(np.zeros((4, 3)), labels)
     assert not found.top1.any()
     assert (found.predicted != labels).all(), "nor is it counted as right among the confusions"
 
 
-def test_scores_that_are_no_numbers_are_never_right() -> None:
+def test_nan_scores_count_as_errors() -> None:
     scores = np.array([[np.nan, np.nan], [np.nan, 1.0], [0.0, 1.0]])
-    assert ranked(scores, np.array([0, 0, 1])).top1.tolist() == [False, False, True]
+    assert rank_classes(scores, np.array([0, 0, 1])).top1.tolist() == [False, False, True]
 
 
-def test_a_low_temperature_leaves_the_nearest_its_vote() -> None:
+def test_a_low_temperature_selects_the_nearest_neighbour() -> None:
     train, labels = torch.randn(40, 300, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 4
     votes = knn_scores(train, labels, train + 0.5, num_classes=4, num_neighbours=5, temperature=1e-3)
     assert (votes.argmax(dim=1) == labels).all()
 
 
-def test_a_feature_that_is_constant_in_training_tells_the_linear_probe_nothing() -> None:
+def test_the_linear_probe_ignores_constant_features() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(60) % 3
     train = torch.randn(60, 4, generator=generator) + 3.0 * torch.nn.functional.one_hot(labels, 4)
@@ -81,7 +81,7 @@ def test_knn_votes_are_weighted_by_similarity() -> None:
     assert (votes[0] > 0).sum() == 2, "the fourth clip is no neighbour"
 
 
-def test_knn_takes_what_neighbours_there_are() -> None:
+def test_knn_with_fewer_clips_than_neighbours() -> None:
     train, labels = torch.eye(3), torch.arange(3)
     votes = knn_scores(train, labels, train, num_classes=3, num_neighbours=50, temperature=0.07)
     assert votes.argmax(dim=1).tolist() == [0, 1, 2]
@@ -146,7 +146,7 @@ def test_each_signer_is_left_out_in_turn(corpus: PackedCorpus) -> None:
     assert scores["top1"] == pytest.approx(np.mean([fold["top1"] for fold in scores["folds"]]))
 
 
-def test_retrieval_says_what_it_found(corpus: PackedCorpus) -> None:
+def test_retrieval_metrics_are_reported(corpus: PackedCorpus) -> None:
     spec = EvaluateSpec(
         corpus=str(corpus.path), features="keypoints", protocol="retrieval", folds="each_signer"
     )
@@ -166,7 +166,7 @@ def test_no_labels_no_test_and_no_groups_are_refused(corpus: PackedCorpus, tmp_p
     with pytest.raises(SplitError, match=r"0 test clips"):
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=only_train))
     one_signer = ClipSelection(signers=("signer-0",))
-    with pytest.raises(SplitError, match="two or more signers; these clips of corpus 'random' have 1"):
+    with pytest.raises(SplitError, match="two or more signers; the selected clips of corpus 'random' have 1"):
         evaluate(
             EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=one_signer, folds="each_signer")
         )
@@ -191,7 +191,7 @@ def again(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Pac
     return packed(tmp_path_factory.mktemp("again") / "corpus", clips, name="again")
 
 
-def test_test_clips_that_were_pretrained_on_are_counted_and_said(
+def test_pretrained_test_clips_are_counted_and_logged(
     corpus: PackedCorpus, again: PackedCorpus, encoder: Path
 ) -> None:
     for tested in (corpus, again):
@@ -205,15 +205,15 @@ def test_test_clips_that_were_pretrained_on_are_counted_and_said(
         )
         assert [fold["pretrained_signers"] for fold in folds] == [["signer-0"], ["signer-1"], []]
         (said,) = listener.said
-        assert "only signer-2 tests what it has never seen" in said
+        assert "only signer-2 tests other clips only" in said
     listener = Listener()
     wish = EvaluateSpec(corpus=str(again.path), encoder=str(encoder), num_neighbours=3)
     (fold,) = evaluate(wish, observer=listener)["folds"]
     assert (fold["num_test"], fold["num_test_pretrained_on"]) == (24, 24)
-    assert listener.said[0].endswith("on test clips of test; no fold is free of them.")
+    assert listener.said[0].endswith("on test clips of fold test; this holds for every fold.")
 
 
-def test_people_whose_other_clips_were_pretrained_on_are_named(corpus: PackedCorpus, tmp_path: Path) -> None:
+def test_pretrained_test_signers_are_named(corpus: PackedCorpus, tmp_path: Path) -> None:
     seen, others = corpus.label_names[:2], corpus.label_names[2:]
     spec = PretrainSpec(
         corpus=str(corpus.path),
@@ -233,13 +233,13 @@ def test_people_whose_other_clips_were_pretrained_on_are_named(corpus: PackedCor
     folds = evaluate(wish, observer=listener)["folds"]
     assert [fold["num_test_pretrained_on"] for fold in folds] == [0, 0, 0]
     assert [fold["pretrained_signers"] for fold in folds] == [["signer-0"], ["signer-1"], []]
-    assert [said.partition(" other clips of ")[2].partition(",")[0] for said in listener.said] == [
+    assert [said.partition(" other clips of ")[2].partition(";")[0] for said in listener.said] == [
         "signer-0",
         "signer-1",
     ]
 
 
-def test_a_file_without_digests_knows_its_very_corpus_alone(
+def test_a_file_without_digests_recognises_only_its_own_corpus(
     corpus: PackedCorpus, again: PackedCorpus, encoder: Path, tmp_path: Path
 ) -> None:
     loaded = load_encoder(encoder)
@@ -251,11 +251,11 @@ def test_a_file_without_digests_knows_its_very_corpus_alone(
         counts[tested.name] = fold["num_test_pretrained_on"]
     assert counts == {"random": 0, "again": None}, "not 0, which would say that it is known"
     (said,) = listener.said
-    assert said.startswith("Encoder 'encoder' learned from corpus 'random', which is not this one")
-    assert said.endswith("whether it has seen these clips is not known.")
+    assert said.startswith("Encoder 'encoder' was pretrained on another corpus, 'random'")
+    assert said.endswith("it is unknown whether it was pretrained on these test clips.")
 
 
-def test_one_gloss_alone_is_refused(corpus: PackedCorpus) -> None:
+def test_a_single_gloss_is_rejected(corpus: PackedCorpus) -> None:
     one = ClipSelection(exclude_labels=("sign-1", "sign-2", "sign-3"))
     with pytest.raises(SplitError, match="Only gloss 'sign-0'"):
         evaluate(EvaluateSpec(corpus=str(corpus.path), features="keypoints", clips=one))

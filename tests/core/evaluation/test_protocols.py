@@ -1,4 +1,4 @@
-"""What every protocol shares: transfer between corpora, several seeds, classes, confusions, validation."""
+"""Features of every protocol: two corpora, several seeds, classes, confusions, validation."""
 
 import json
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_corpora_without_a_common_gloss_are_refused(corpus: PackedCorpus, tmp_pa
         evaluate(spec(corpus, test_corpus=str(one.path)))
 
 
-def test_the_split_val_is_left_aside_or_fitted_on(corpus: PackedCorpus) -> None:
+def test_train_on_val(corpus: PackedCorpus) -> None:
     assert evaluate(spec(corpus))["num_train"] == 12
     assert evaluate(spec(corpus, train_on_val=True))["num_train"] == 24
 
@@ -82,14 +82,14 @@ def test_fewer_labels_are_fewer_train_clips_for_every_protocol(corpus: PackedCor
     assert evaluate(spec(corpus, protocol=protocol, label_fraction=0.5))["num_train"] == 6
 
 
-def test_a_fraction_that_takes_more_than_it_says_is_told(corpus: PackedCorpus) -> None:
+def test_a_label_fraction_that_uses_more_is_logged(corpus: PackedCorpus) -> None:
     listener = Listener()
     found = evaluate(spec(corpus, label_fraction=0.1), observer=listener)
     assert (found["num_train"], listener.said) == (
         3,
         [
             "label_fraction 0.1 used 25.0% of the labels, because each gloss keeps at least one clip; set "
-            "every_gloss to false (--no-every-gloss) to use what it says."
+            "every_gloss to false (--no-every-gloss) to use exactly that fraction."
         ],
     )
     assert evaluate(spec(corpus, label_fraction=0.5), observer=listener)["num_train"] == 6
@@ -128,15 +128,15 @@ def test_the_tables_add_up_and_fit_into_json(corpus: PackedCorpus) -> None:
     ("fields", "told"),
     [
         ({"protocol": "fine_tune"}, "trains a network"),
-        ({"label_fraction": 0.5, "labels_per_gloss": 2}, "exclude each other"),
-        ({"num_seeds": 2}, "nothing here is drawn"),
-        ({"test_corpus": "x", "folds": "each_signer"}, "test_corpus is for folds 'split'"),
-        ({"train_on_val": True, "folds": "each_signer"}, "train_on_val is for folds 'split'"),
-        ({"test_clips": {"splits": ["test"]}}, "test_clips chooses clips of test_corpus"),
+        ({"label_fraction": 0.5, "labels_per_gloss": 2}, "cannot be combined"),
+        ({"num_seeds": 2}, "draws nothing at random"),
+        ({"test_corpus": "x", "folds": "each_signer"}, "test_corpus needs folds 'split'"),
+        ({"train_on_val": True, "folds": "each_signer"}, "train_on_val needs folds 'split'"),
+        ({"test_clips": {"splits": ["test"]}}, "test_clips selects clips of test_corpus"),
         ({"label_fraction": 0.0}, "greater than 0"),
-        ({"fine_tune": {"milestones": [70, 50]}}, "do not ascend"),
+        ({"fine_tune": {"milestones": [70, 50]}}, "must be in ascending order"),
     ],
 )
-def test_a_specification_that_makes_no_sense_is_refused(fields: dict[str, object], told: str) -> None:
+def test_an_inconsistent_specification_is_rejected(fields: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         EvaluateSpec.model_validate({"corpus": "any", "features": "keypoints", **fields})

@@ -1,4 +1,4 @@
-"""Retrieval against a literal ranking, and its promise that ties never help."""
+"""Retrieval against a reference ranking; ties count against the query."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import SplitError
-from core.evaluation.retrieval import answers
+from core.evaluation.retrieval import rank_gallery
 from core.search.neighbours import unit
 
 
@@ -46,25 +46,25 @@ def test_scores_are_those_of_the_literal_ranking(
     ]
     unanswerable = sum(not np.isfinite(first) for _, first in by_hand)
     if unanswerable == queries:
-        with pytest.raises(SplitError, match="nothing to find"):
-            answers(gallery, labels, asked, wanted)
+        with pytest.raises(SplitError, match="retrieval cannot be scored"):
+            rank_gallery(gallery, labels, asked, wanted)
         return
-    found = answers(gallery, labels, asked, wanted, similarities_at_once=at_once)
+    found = rank_gallery(gallery, labels, asked, wanted, similarities_at_once=at_once)
     assert found.average_precision.tolist() == pytest.approx([precision for precision, _ in by_hand])
     assert found.first_rank.tolist() == [first for _, first in by_hand]
 
 
-def test_features_that_say_nothing_score_as_badly_as_can_be() -> None:
+def test_constant_features_get_the_lowest_score() -> None:
     labels = torch.arange(20) % 2
-    found = answers(torch.ones(20, 4), labels, torch.ones(6, 4), labels[:6])
+    found = rank_gallery(torch.ones(20, 4), labels, torch.ones(6, 4), labels[:6])
     assert found.first_rank.tolist() == [11] * 6
     assert found.average_precision.tolist() == pytest.approx(
         [np.mean([j / (10 + j) for j in range(1, 11)])] * 6
     )
 
 
-def test_features_that_say_all_score_1() -> None:
+def test_perfect_features_score_1() -> None:
     labels = torch.arange(12) % 3
     features = torch.eye(3)[labels]
-    found = answers(features, labels, features[:5], labels[:5])
+    found = rank_gallery(features, labels, features[:5], labels[:5])
     assert found.first_rank.tolist() == found.average_precision.tolist() == [1] * 5

@@ -1,4 +1,4 @@
-"""Jobs in the situations that tests need, made by the ledger's own functions."""
+"""Jobs in the states that tests need, made by the ledger's functions."""
 
 from datetime import timedelta
 from typing import Any

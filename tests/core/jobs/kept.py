@@ -1,4 +1,4 @@
-"""Artifacts as tests need them in a store: made, looked at, and seen from another host."""
+"""Artifacts in a store for tests: create them, read them, and see them from another host."""
 
 import copy
 import hashlib

@@ -1,4 +1,4 @@
-"""A submission and a deletion at the same moment: whoever is second sees the first."""
+"""Concurrent submission and deletion: the second sees the first."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import InUse
 from core.jobs.database import now, reading, transaction
-from core.jobs.deletions import KEEP, delete, missing
+from core.jobs.deletions import SHARE_LOCK, delete, missing
 from core.jobs.ledger.submissions import submit
 from core.jobs.tables.artifacts import UploadRow
 from core.specs.jobs import ImportSpec
@@ -34,7 +34,7 @@ def remove(session: Session) -> None:
 
 
 def use(session: Session) -> None:
-    row = session.get_one(UploadRow, "upl_1", with_for_update=KEEP)
+    row = session.get_one(UploadRow, "upl_1", with_for_update=SHARE_LOCK)
     if row.deleted_at is None:
         submit(session, owner="ada", spec=SPEC, resolved=None)
 

@@ -1,4 +1,4 @@
-"""What the database calls garbage, and whose turn it is, on SQLite and PostgreSQL."""
+"""Queries of garbage collection, and turns of reconcilers, on SQLite and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""API keys: who may, who may not, and that the database does not know the secret."""
+"""API keys: valid and invalid ones, rotation, and that the database stores no secret."""
 
 import shutil
 from collections.abc import Iterator

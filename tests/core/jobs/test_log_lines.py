@@ -1,4 +1,4 @@
-"""Lines of a log: what each says, for a person and for a machine, and what none of them says."""
+"""Log lines: plain and JSON formats, context fields, and no secrets."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The transition table against the design, and the ledger against the table: all of both."""
+"""The transition table against the design, and the ledger against the table, exhaustively."""
 
 from itertools import product
 

@@ -37,7 +37,7 @@ def test_what_a_worker_does_and_when_it_was_heard_of(engine: Engine) -> None:
         row = session.get_one(WorkerRow, "wrk")
         assert row.job_id == "job_1"
         assert row.seen_at > now(session) - timedelta(minutes=1)
-        workers.heard_of(session, "nobody")  # not registered: no row is made
+        workers.renew_heartbeat(session, "nobody")  # not registered: no row is made
         workers.retire(session, "wrk")
         workers.retire(session, "wrk")
         assert session.query(WorkerRow).count() == 0
@@ -48,11 +48,11 @@ def test_a_job_that_no_worker_can_do_says_what_it_waits_for(engine: Engine) -> N
     narrow = queue(engine)
     with transaction(engine) as session:
         rows = {job_id: session.get_one(JobRow, job_id) for job_id in (wide, narrow)}
-        assert "none is up" in str(workers.lack(session, rows[narrow]))
+        assert "none is up" in str(workers.why_unclaimable(session, rows[narrow]))
         workers.heartbeat(session, "cpu", host="here", process_id=7, capacity=Capacity("cpu", 8))
-        assert workers.lack(session, rows[narrow]) is None
-        said = str(workers.lack(session, rows[wide]))
+        assert workers.why_unclaimable(session, rows[narrow]) is None
+        said = str(workers.why_unclaimable(session, rows[wide]))
         assert "4 cuda" in said
         assert "8 cpu" in said
         workers.heartbeat(session, "gpu", host="here", process_id=8, capacity=Capacity("cuda", 4))
-        assert workers.lack(session, rows[wide]) is None
+        assert workers.why_unclaimable(session, rows[wide]) is None

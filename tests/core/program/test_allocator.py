@@ -1,4 +1,4 @@
-"""Training processes keep their memory, unless the user has chosen otherwise."""
+"""Training processes use tuned glibc allocation, unless the user has other settings."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def glibc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("glibc")
-def test_a_process_started_with_the_tuned_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tuned_process_reports_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert allocator.allocation() == "allocated as the system's settings say"
     for name, value in allocator.tuned_environment().items():
         monkeypatch.setenv(name, value)
@@ -22,13 +22,13 @@ def test_a_process_started_with_the_tuned_environment_says_so(monkeypatch: pytes
 
 @pytest.mark.usefixtures("glibc")
 @pytest.mark.parametrize("name", ["GLIBC_TUNABLES", "LD_PRELOAD"])
-def test_the_users_own_choice_stays(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_users_own_settings_are_kept(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "something")
     assert allocator.tuned_environment() == {}
 
 
 @pytest.mark.usefixtures("glibc")
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_c_library_is_not_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
     assert allocator.tuned_environment() == {}
     assert allocator.allocation() == "allocated as the system's settings say"

@@ -1,4 +1,4 @@
-"""Waits between tries grow to a limit, and start over after a success."""
+"""Backoff grows to a limit and is reset by a success."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from core.program.backoff import Backoff, exponential_wait
 from tests.worker.attempt.test_reporter import Clock
 
 
-def test_a_wait_grows_to_its_limit_however_often_it_failed() -> None:
+def test_the_wait_grows_to_its_limit() -> None:
     waits = [exponential_wait(n, first_seconds=2, longest_seconds=50, growth=3) for n in (1, 2, 3, 4, 10**6)]
     assert waits == [2, 6, 18, 50, 50]
 

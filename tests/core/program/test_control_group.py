@@ -1,4 +1,4 @@
-"""What a control group allows and tells: cores under each kind of limit, kills for want of memory."""
+"""Control groups: CPU quotas of both versions, and out-of-memory kills."""
 
 import os
 from pathlib import Path

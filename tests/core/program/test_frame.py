@@ -1,4 +1,4 @@
-"""How programs end: with a result, a refusal that names the fault, or a saved stop."""
+"""How programs end: with a result, an error, or a saved stop."""
 
 import json
 import subprocess
@@ -57,7 +57,7 @@ def test_a_program_reports_and_leaves_its_result(
     assert json.loads((tmp_path / "out" / "result.json").read_text()) == {"counted": 2}
 
 
-def test_a_journal_holds_the_same_events_and_a_full_disk_costs_it_alone(
+def test_a_journal_has_the_same_events_and_survives_a_full_disk(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal = tmp_path / "out" / "events.jsonl"
@@ -84,7 +84,7 @@ def test_without_events_a_person_can_read_it(
         (stopping, EXIT_STOPPED, {"event": "stopped"}, "step 3"),
     ],
 )
-def test_a_fault_is_named(
+def test_an_error_is_reported(
     spec: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -116,7 +116,7 @@ def test_a_bad_specification_is_refused(
     assert words in str(said["message"])
 
 
-def test_the_end_of_a_program_leaves_nothing_unwritten() -> None:
+def test_finish_flushes_output() -> None:
     code = (
         "import atexit; from core.program.frame import finish; "
         "atexit.register(print, 'at the end'); print('written', end=', '); finish(75)"

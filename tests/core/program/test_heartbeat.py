@@ -1,4 +1,4 @@
-"""Long work shows life and stops when asked to."""
+"""Heartbeats report progress and raise on a stop request."""
 
 import io
 import json
@@ -21,7 +21,7 @@ def test_a_heartbeat_repeats_the_step_until_it_is_asked_to_stop() -> None:
     assert [json.loads(line)["step"] for line in stream.getvalue().splitlines()] == [3, 3]
 
 
-def test_work_goes_on_until_it_is_asked_to_stop() -> None:
+def test_work_continues_until_a_stop_request() -> None:
     switch = StopSwitch()
     observer = JsonLinesObserver(io.StringIO(), switch)
     stop_if_requested(observer, doing="importing")

@@ -1,4 +1,4 @@
-"""A process that is tied to its parent ends with it, however that ends."""
+"""A process that is tied to its parent ends with it, however the parent ends."""
 
 import os
 import signal
@@ -76,13 +76,13 @@ def test_a_program_starts_with_the_usual_signals_and_its_own_options() -> None:
     assert options == "--signal --exec"
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_a_missing_program_is_reported() -> None:
     ended = subprocess.run(tied_program("/no/such/program"), capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr == "Cannot start /no/such/program: No such file or directory.\n"
 
 
-def test_a_child_whose_parent_is_gone_already_does_not_start(tmp_path: Path) -> None:
+def test_a_child_of_a_dead_parent_does_not_start(tmp_path: Path) -> None:
     started = tmp_path / "started"
     command = tied_program("/usr/bin/touch", str(started))
     command[command.index(str(os.getpid()))] = "1"  # as if its parent had died and init had taken its place

@@ -1,4 +1,4 @@
-"""Which checkpoints stay."""
+"""Checkpoint retention policy."""
 
 import pytest
 from hypothesis import given
@@ -19,32 +19,32 @@ def run(**fields: object) -> RunConfig:
     return RunConfig.model_validate(fields)
 
 
-def test_the_newest_stay() -> None:
+def test_the_newest_are_kept() -> None:
     made = [Candidate(step) for step in (5, 10, 15, 20)]
     assert kept(made, run(keep_checkpoints=2)) == [15, 20]
     assert kept(made[:1], run(keep_checkpoints=2)) == [5]
 
 
-def test_every_so_many_steps_one_stays() -> None:
+def test_every_nth_step_is_kept() -> None:
     made = [Candidate(step) for step in range(5, 55, 5)]
     assert kept(made, run(keep_checkpoints=1, keep_every_steps=20)) == [20, 40, 50]
 
 
-def test_the_best_stays_and_of_equals_the_newest() -> None:
+def test_the_best_is_kept_and_of_equals_the_newest() -> None:
     made = [Candidate(5, 0.9), Candidate(10, 0.2), Candidate(15, 0.2), Candidate(20, 0.5), Candidate(25)]
     assert kept(made, run(keep_checkpoints=1, keep_best="loss")) == [15, 25]
     assert kept(made, run(keep_checkpoints=1, keep_best="knn_top1")) == [5, 25]
     assert kept(made, run(keep_checkpoints=1)) == [25]
 
 
-def test_of_a_step_that_was_made_twice_the_newer_counts() -> None:
+def test_of_two_checkpoints_of_a_step_the_newer_is_kept() -> None:
     """After a broken checkpoint of step 20, the next attempt went on from 10 and made 20 again."""
     made = [Candidate(10), Candidate(20), Candidate(15), Candidate(20), Candidate(25)]
     assert superfluous(made, run(keep_checkpoints=1, keep_every_steps=20)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["quality/knn", "quality/effective_rank/joint"])
-def test_no_checkpoint_is_chosen_by_a_monitor(name: str) -> None:
+def test_quality_metrics_cannot_select_a_checkpoint(name: str) -> None:
     with pytest.raises(ValidationError, match=rf"keep_best '{name}' .*test clips.* such as 'loss'"):
         run(keep_best=name)
 
@@ -55,7 +55,7 @@ def test_no_checkpoint_is_chosen_by_a_monitor(name: str) -> None:
     st.none() | st.integers(1, 9),
     st.none() | st.just("loss"),
 )
-def test_what_is_newest_or_pinned_always_stays(
+def test_newest_and_pinned_are_always_kept(
     made: list[tuple[int, float | None, bool]], keep: int, every: int | None, best: str | None
 ) -> None:
     candidates = [Candidate(*fields) for fields in made]

@@ -1,4 +1,4 @@
-"""Faults that pydantic finds, as sentences: the field, what is wrong, the value."""
+"""Pydantic validation errors as sentences: the field, what is wrong, the value."""
 
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ def test_a_fault_names_its_field_and_the_value(document: dict[str, Any], sentenc
     assert fault_sentence(found) == sentence
 
 
-def test_the_place_may_be_named_otherwise() -> None:
+def test_at_replaces_the_json_pointer() -> None:
     with pytest.raises(ValidationError) as caught:
         Whole.model_validate({"part": {"size": 0}})
     (found,) = caught.value.errors()
@@ -60,7 +60,7 @@ def test_the_place_may_be_named_otherwise() -> None:
     assert fault_sentence(found, at="").startswith("Input should")
 
 
-def test_a_long_value_is_shortened_and_a_document_that_is_no_json_is_not_repeated() -> None:
+def test_long_values_are_shortened_and_invalid_json_is_not_repeated() -> None:
     with pytest.raises(ValidationError) as caught:
         Whole.model_validate({"part": {"size": "9" * 100_000 + "x"}})
     assert len(fault_sentence(caught.value.errors()[0])) < 250
@@ -71,6 +71,6 @@ def test_a_long_value_is_shortened_and_a_document_that_is_no_json_is_not_repeate
     assert "got" not in sentence
 
 
-def test_a_pointer_escapes_what_would_divide_it() -> None:
+def test_a_json_pointer_escapes_slash_and_tilde() -> None:
     assert json_pointer(()) == ""
     assert json_pointer(("a/b", 0, "c~d")) == "/a~1b/0/c~0d"

@@ -1,4 +1,4 @@
-"""Recipes resolve to full configurations, and a slip in an override is named with its place."""
+"""Recipes resolve to full configurations; errors in overrides name the field."""
 
 import pytest
 from pydantic import ValidationError
@@ -19,13 +19,13 @@ def test_stc_is_the_released_configuration() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_says_what_it_costs_and_survives_json(name: str) -> None:
+def test_every_recipe_states_its_cost_and_survives_json(name: str) -> None:
     recipe = find_recipe(name)
     assert all((recipe.summary, recipe.hardware, recipe.hours, recipe.expected))
     assert PretrainConfig.model_validate_json(recipe.config.model_dump_json()) == recipe.config
 
 
-def test_overrides_change_what_they_name_and_nothing_else() -> None:
+def test_overrides_change_only_the_named_fields() -> None:
     plain = resolve(PretrainSpec(corpus="x", recipe="smoke"))
     changed = resolve(PretrainSpec(corpus="x", recipe="smoke", overrides={"run": {"seed": 3}}))
     assert changed == plain.model_copy(update={"run": plain.run.model_copy(update={"seed": 3})})
@@ -38,7 +38,7 @@ def test_overrides_change_what_they_name_and_nothing_else() -> None:
         ({"running": {}}, "/overrides/running", "Did you mean 'run'"),
         ({"run": 3}, "/overrides/run", "expected an object"),
         ({"run": {"seed": -1}}, "/overrides/run/seed", "got -1"),
-        ({"recipe": "stc"}, "/overrides/recipe", "no such field"),
+        ({"recipe": "stc"}, "/overrides/recipe", "unknown field"),
         (
             {"contrast": {"transfer": {"num_neighbours": 10**6}}},
             "/overrides",
@@ -48,13 +48,15 @@ def test_overrides_change_what_they_name_and_nothing_else() -> None:
         ({"encoder": {"num_attention_heads": 7}}, "/overrides/encoder", "not a multiple"),
     ],
 )
-def test_a_slip_is_named_with_its_place(overrides: dict[str, object], pointer: str, words: str) -> None:
+def test_an_invalid_override_is_rejected_with_its_pointer(
+    overrides: dict[str, object], pointer: str, words: str
+) -> None:
     with pytest.raises(SpecError, match=words) as refused:
         resolve(PretrainSpec(corpus="x", recipe="smoke", overrides=overrides))
     assert refused.value.pointer == pointer
 
 
-def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_recipe_is_rejected_with_the_known_names() -> None:
     with pytest.raises(SpecError, match=r"'smok'.*stc.*Did you mean 'smoke'"):
         resolve(PretrainSpec(corpus="x", recipe="smok"))
 

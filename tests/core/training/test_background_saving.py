@@ -1,4 +1,4 @@
-"""Saving in the background: the same bytes, the same failures, in order, and whole or absent."""
+"""Background saving: the same bytes and errors as direct saving, in order, and atomic."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_the_bytes_are_those_of_saving_at_once(tmp_path: Path) -> None:
     assert files_of(tmp_path / "background" / "step_00000003") == files_of(at_once)
 
 
-def test_training_may_change_the_state_as_soon_as_it_is_handed_over(tmp_path: Path) -> None:
+def test_the_state_may_change_after_save_returns(tmp_path: Path) -> None:
     given = state(1, value=1.0, size=200_000)
     with BackgroundSaver(tmp_path) as saver:
         saver.save(given)
@@ -61,12 +61,12 @@ def test_a_state_that_grows_gets_buffers_of_its_own_size(tmp_path: Path) -> None
     assert len(load_checkpoint(tmp_path / "step_00000002").tensors["model"]["weight"]) == 1000
 
 
-def test_each_checkpoint_is_told_once_and_none_can_be_skipped(tmp_path: Path) -> None:
+def test_each_checkpoint_is_returned_once(tmp_path: Path) -> None:
     with BackgroundSaver(tmp_path) as saver:
         assert saver.finished() is None
         assert saver.wait() is None
         saver.save(state(1))
-        with pytest.raises(AssertionError, match="ask for the checkpoint under way"):
+        with pytest.raises(AssertionError, match="call wait or finished before"):
             saver.save(state(2))
         assert saver.wait() == SavedCheckpoint(tmp_path / "step_00000001", 1)
         assert saver.wait() is None
@@ -88,7 +88,7 @@ def test_old_ones_are_deleted_in_turn_and_closing_waits(tmp_path: Path) -> None:
     assert [path.name for path in checkpoints_in(tmp_path)] == [f"step_{step:08d}" for step in (5, 4, 3)]
 
 
-def test_a_failure_is_raised_where_it_is_asked_about_and_the_next_may_succeed(tmp_path: Path) -> None:
+def test_an_error_is_raised_by_wait_and_the_next_save_may_succeed(tmp_path: Path) -> None:
     blocked = tmp_path / "checkpoints"
     blocked.write_text("a file where the folder must be")
     with BackgroundSaver(blocked) as saver:
@@ -120,7 +120,7 @@ with BackgroundSaver(Path(sys.argv[1])) as saver:
 """
 
 
-def test_a_kill_in_the_middle_leaves_the_previous_one_whole_and_no_half(tmp_path: Path) -> None:
+def test_a_kill_while_saving_leaves_only_complete_checkpoints(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path.cwd())
     assert done.returncode == -signal.SIGKILL
     half = {path.name: path.stat().st_size for path in tmp_path.glob(".staging_step_00000002/*")}
@@ -158,7 +158,7 @@ def can_mount() -> bool:
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs to mount a small tmpfs in a namespace of its own")
-def test_a_full_disk_costs_one_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_skips_one_checkpoint(tmp_path: Path) -> None:
     mount_and_run = 'mount -t tmpfs -o size=1m none "$1" || exit 99; exec "$2" -c "$3" "$1"'
     command = ["unshare", "-m", "sh", "-c", mount_and_run, "sh", str(tmp_path), sys.executable, FULL]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path.cwd())
@@ -167,4 +167,4 @@ def test_a_full_disk_costs_one_checkpoint(tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert said["left"] == ["step_00000001"]
     assert said["next"] == "step_00000003"
-    assert "No room for a checkpoint" in said["message"]
+    assert "a checkpoint could not be saved in" in said["message"]

@@ -1,4 +1,4 @@
-"""Checkpoints are told of once they are on disk; a full disk costs one, unless it is the last."""
+"""Checkpoints are reported once they are on disk; a full disk skips one, unless it is the last."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Told(SilentObserver):
         self.said.append(message)
 
 
-def test_all_are_told_of_in_order_and_the_newest_are_kept(tmp_path: Path) -> None:
+def test_checkpoints_are_reported_in_order_and_the_newest_kept(tmp_path: Path) -> None:
     told = Told()
     with CheckpointKeeper(tmp_path, told, run=RunConfig(keep_checkpoints=2)) as keeper:
         for step in (1, 2, 3):
@@ -38,7 +38,7 @@ def test_all_are_told_of_in_order_and_the_newest_are_kept(tmp_path: Path) -> Non
     assert [path.name for path in checkpoints_in(tmp_path)] == ["step_00000004", "step_00000003"]
 
 
-def test_a_full_disk_costs_one_checkpoint_unless_it_is_the_last(
+def test_a_full_disk_skips_a_checkpoint_unless_it_is_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = background_saving.save_checkpoint
@@ -56,7 +56,7 @@ def test_a_full_disk_costs_one_checkpoint_unless_it_is_the_last(
         with pytest.raises(StorageError):
             keeper.save_last(checkpoint(4))
     assert told.steps == [1, 3]
-    assert told.said == ["No room. Training goes on; the next checkpoint tries again."]
+    assert told.said == ["No room. Training continues, and the next checkpoint is tried again."]
 
 
 def test_a_step_that_is_saved_is_not_saved_again_at_the_end(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The order of clips: any step at any time, and no step pays for the size of the corpus."""
+"""Data order: steps can be requested in any order, and cost does not depend on the corpus size."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How many devices share a run, and what a rank learns from its environment."""
+"""The number of devices of a run, and the rank read from the environment."""
 
 import pytest
 
@@ -19,10 +19,10 @@ def test_auto_takes_as_many_devices_as_the_batch_divides_among(
     assert num_cuda_ranks(RunConfig(batch_size=batch), num_visible=visible) == expected
 
 
-def test_a_number_is_taken_at_its_word() -> None:
+def test_an_explicit_number_of_devices() -> None:
     run = RunConfig(batch_size=64, num_devices=2)
     assert num_cuda_ranks(run, num_visible=4) == 2
-    with pytest.raises(SpecError, match=r"2 CUDA devices are asked for, but 1 can be seen") as refused:
+    with pytest.raises(SpecError, match=r"2 CUDA devices are requested, but 1 are visible") as refused:
         num_cuda_ranks(run, num_visible=1)
     assert refused.value.pointer == "/overrides/run/num_devices"
 
@@ -36,7 +36,7 @@ def test_a_batch_that_cannot_be_divided_is_refused() -> None:
 
 def test_another_number_of_ranks_than_asked_for_is_refused() -> None:
     check_num_ranks(RunConfig(batch_size=64, num_devices=2), 2)
-    with pytest.raises(SpecError, match=r"num_devices is 2, but the run has 1 rank"):
+    with pytest.raises(SpecError, match=r"num_devices is 2, but the run was started with 1 rank"):
         check_num_ranks(RunConfig(batch_size=64, num_devices=2), 1)
 
 
@@ -47,7 +47,7 @@ def test_a_place_is_read_from_what_torchrun_or_our_launcher_sets() -> None:
 
 
 @pytest.mark.parametrize("missing", ["RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"])
-def test_half_an_environment_is_none(missing: str) -> None:
+def test_an_incomplete_environment_is_ignored(missing: str) -> None:
     assert RankPlace.of_environment({k: v for k, v in TORCHRUN.items() if k != missing}) is None
 
 

@@ -1,4 +1,4 @@
-"""How steps are computed: what `auto` means, that engines agree, and that resume is exact in each."""
+"""Engines: what `auto` chooses, agreement of engines, and exact resume with each."""
 
 import json
 import os
@@ -109,7 +109,7 @@ def test_auto_takes_native_kernels_and_the_precision_that_gains() -> None:
     assert Engine.chosen("auto", "auto", NARROW, CPU, num_passes=1).precision == "fp32"
 
 
-def test_without_a_compiler_auto_is_eager_and_native_says_what_to_do(
+def test_without_a_compiler_auto_is_eager_and_native_is_rejected(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     library.native_library.cache_clear()
@@ -121,7 +121,7 @@ def test_without_a_compiler_auto_is_eager_and_native_says_what_to_do(
     library.native_library.cache_clear()
 
 
-def test_when_auto_is_eager_for_want_of_a_compiler_the_log_says_why(
+def test_auto_without_a_compiler_logs_why_it_is_eager(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     library.native_library.cache_clear()
@@ -139,7 +139,7 @@ def test_a_compiler_may_be_named_with_arguments(monkeypatch: pytest.MonkeyPatch,
     library.native_library.cache_clear()
 
 
-def test_kernels_that_cannot_be_loaded_are_said(tmp_path: Path) -> None:
+def test_kernels_that_cannot_be_loaded_are_reported(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.so"
     damaged.write_bytes(b"not machine code")
     with pytest.raises(KernelError, match=r"cannot be loaded: .*Set SIGNFORGE_CACHE_FOLDER"):
@@ -147,7 +147,7 @@ def test_kernels_that_cannot_be_loaded_are_said(tmp_path: Path) -> None:
 
 
 def test_native_kernels_are_not_for_other_devices() -> None:
-    with pytest.raises(SpecError, match="is for CPUs, this run is on meta"):
+    with pytest.raises(SpecError, match="needs a CPU, but this run is on meta"):
         Engine.chosen("native", "fp32", NARROW, torch.device("meta"), num_passes=1)
 
 
@@ -170,7 +170,7 @@ def test_compiled_graphs_are_kept_with_the_kernels_unless_the_user_says_where(
 
 def test_a_cuda_graph_is_for_compiled_networks_on_cuda() -> None:
     config = PretrainConfig(recipe="stc", run=RunConfig(cuda_graph=True, engine="eager", precision="fp32"))
-    with pytest.raises(SpecError, match=r"this run is 'eager' on cpu; leave it out"):
+    with pytest.raises(SpecError, match=r"this run is 'eager' on cpu; omit it"):
         Engine.of(config, CPU, total_steps=1)
     run = config.run.model_copy(update={"engine": "compiled"})
     on_cuda = Engine.of(config.model_copy(update={"run": run}), torch.device("cuda"), total_steps=1)

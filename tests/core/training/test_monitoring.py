@@ -1,4 +1,4 @@
-"""A monitor moves nothing of a run, scores on clips that are held out, and says when embeddings collapse."""
+"""Monitoring changes nothing in a run, scores held-out clips, and detects collapse."""
 
 import hashlib
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def test_a_run_ends_with_the_same_bytes_whether_it_is_watched_or_not(
     assert ends[1] == ends[None]
 
 
-def test_a_look_moves_no_tensor_and_no_generator(corpus: PackedCorpus, tmp_path: Path) -> None:
+def test_a_measurement_changes_no_tensor_and_no_generator(corpus: PackedCorpus, tmp_path: Path) -> None:
     run = Pretraining(spec_for(corpus), tmp_path, SilentObserver())
     assert run.monitor is not None
     before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
@@ -76,7 +76,7 @@ def test_a_look_moves_no_tensor_and_no_generator(corpus: PackedCorpus, tmp_path:
 
 
 @pytest.mark.slow
-def test_what_is_told_when(corpus: PackedCorpus, tmp_path: Path) -> None:
+def test_monitoring_interval_and_log_messages(corpus: PackedCorpus, tmp_path: Path) -> None:
     listening = Listening()
     result = pretrain(spec_for(corpus, monitor_every_steps=5), tmp_path, observer=listening)
     told = [step for step, metrics in listening.metrics.items() if "quality/knn" in metrics]
@@ -100,9 +100,7 @@ def soon_settled(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.slow
-def test_embeddings_that_collapse_are_called_so(
-    corpus: PackedCorpus, tmp_path: Path, soon_settled: int
-) -> None:
+def test_collapsed_embeddings_are_detected(corpus: PackedCorpus, tmp_path: Path, soon_settled: int) -> None:
     """A weight decay that leaves nothing of the weights: every clip becomes the same point."""
     listening = Listening()
     spec = spec_for(
@@ -121,7 +119,7 @@ def test_embeddings_that_collapse_are_called_so(
 
 
 @pytest.mark.slow
-def test_a_healthy_run_of_the_smoke_recipe_is_not(
+def test_a_healthy_run_of_the_smoke_recipe_is_not_collapsed(
     corpus: PackedCorpus, tmp_path: Path, soon_settled: int
 ) -> None:
     listening = Listening()
@@ -143,7 +141,7 @@ def test_held_out_clips_are_labelled_and_not_trained_on(corpus: PackedCorpus) ->
     assert HeldOut.of(corpus, everything, seed=0) is None, "nothing is left to score on"
 
 
-def test_of_many_glosses_a_few_are_drawn_so_that_each_query_can_be_right(tmp_path: Path) -> None:
+def test_few_glosses_are_drawn_so_that_queries_have_relevant_clips(tmp_path: Path) -> None:
     many = random_corpus(tmp_path / "many", clips=600, labels=100)
     trained = many.select(ClipSelection(splits=("train",)))
     held_out = HeldOut.of(many, trained, seed=0)
@@ -157,7 +155,7 @@ def test_of_many_glosses_a_few_are_drawn_so_that_each_query_can_be_right(tmp_pat
     assert set(many.labels[other.queries]) != set(queries)
 
 
-def test_glosses_that_nobody_asks_for_are_there_to_be_taken_for(tmp_path: Path) -> None:
+def test_the_gallery_has_glosses_without_queries(tmp_path: Path) -> None:
     many = random_corpus(tmp_path / "many", clips=600, labels=100)
     others = many.select(ClipSelection(exclude_labels=(many.label_names[7],)))
     some = np.flatnonzero((many.labels == 7) & (many.splits == many.split_names.index("train")))[:1]
@@ -176,7 +174,7 @@ def test_without_labels_there_is_no_score(tmp_path: Path) -> None:
     assert "quality/effective_rank/joint" in result["quality"]  # type: ignore[operator]
 
 
-def test_test_clips_are_spared_where_others_are_held_out(corpus: PackedCorpus) -> None:
+def test_held_out_clips_avoid_the_test_split(corpus: PackedCorpus) -> None:
     """A score that is looked at on the way should not be the one that is reported at the end."""
     some_of_train = corpus.select(ClipSelection(splits=("train",), signers=("signer-0",)))
     held_out = HeldOut.of(corpus, some_of_train, seed=0)

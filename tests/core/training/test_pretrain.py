@@ -1,4 +1,4 @@
-"""The training loop: resume to the same bytes, stop at a boundary, refuse what cannot be trained."""
+"""Training loop: bit-identical resume, stop at a step boundary, rejection of invalid runs."""
 
 import hashlib
 import json
@@ -109,8 +109,8 @@ def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus,
     fresh = Pretraining(spec_for(corpus, run=run), tmp_path / "fresh", SilentObserver())
     trained = load_encoder(tmp_path / "first" / "encoder").model.streams["joint"].state_dict()
     untrained = fresh.state.model.query["joint"].encoder.state_dict()
-    unmoved = [name for name in untrained if torch.equal(trained[name], untrained[name])]
-    assert all("adjacency" in name for name in unmoved)
+    require_unchanged = [name for name in untrained if torch.equal(trained[name], untrained[name])]
+    assert all("adjacency" in name for name in require_unchanged)
 
 
 def test_a_checkpoint_of_another_run_is_refused(
@@ -118,14 +118,16 @@ def test_a_checkpoint_of_another_run_is_refused(
 ) -> None:
     (saved, *_) = checkpoints_in(whole[0] / "checkpoints")
     other = {**OVERRIDES["run"], "seed": 9}
-    with pytest.raises(CheckpointError, match=r"another run \(config\.run\.seed is 0 there and 9 here\)"):
+    with pytest.raises(
+        CheckpointError, match=r"another run \(config\.run\.seed is 0 in the checkpoint and 9 here\)"
+    ):
         pretrain(spec_for(corpus, run=other), tmp_path / "two", resume=saved)
     fewer = spec_for(corpus).model_copy(update={"clips": ClipSelection(signers=("signer-0",))})
     with pytest.raises(CheckpointError, match="another run \\(clips is"):
         pretrain(fewer, tmp_path / "three", resume=saved)
 
 
-def test_a_run_goes_on_after_an_update_that_brought_a_new_setting(
+def test_a_run_resumes_after_an_update_with_a_new_setting(
     corpus: PackedCorpus, tmp_path: Path, whole: tuple[Path, dict[str, object]]
 ) -> None:
     *_, earlier = checkpoints_in(whole[0] / "checkpoints")
@@ -137,14 +139,14 @@ def test_a_run_goes_on_after_an_update_that_brought_a_new_setting(
     assert pretrain(spec_for(corpus), tmp_path / "two", resume=saved) == whole[1]
 
 
-def test_a_device_that_is_not_there_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
+def test_a_missing_device_is_rejected(corpus: PackedCorpus, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(SpecError, match="use 'auto' or 'cpu'"):
         pretrain(spec_for(corpus, run={**OVERRIDES["run"], "device": "cuda"}), tmp_path)
 
 
-def test_too_few_clips_for_a_batch_is_said(corpus: PackedCorpus, tmp_path: Path) -> None:
+def test_too_few_clips_for_a_batch_are_rejected(corpus: PackedCorpus, tmp_path: Path) -> None:
     run = {**OVERRIDES["run"], "batch_size": 16, "num_epochs": 1}
     clips = ClipSelection(splits=("train",), signers=("signer-0",))
     spec = spec_for(corpus, run=run).model_copy(update={"clips": clips})

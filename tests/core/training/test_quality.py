@@ -1,4 +1,4 @@
-"""Each number against its closed form, and against embeddings of which the answer is known."""
+"""Quality metrics against closed forms and embeddings with known values."""
 
 import math
 

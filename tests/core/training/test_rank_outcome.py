@@ -1,4 +1,4 @@
-"""Which rank's word counts when a run of several ends."""
+"""The outcome of a distributed run from the exit codes and events of its ranks."""
 
 import signal
 
@@ -27,7 +27,7 @@ def test_the_first_error_counts_with_its_reason() -> None:
     assert failed.value.reason == "storage_full"
 
 
-def test_a_killed_rank_comes_before_all_complaints() -> None:
+def test_a_killed_rank_takes_precedence_over_errors() -> None:
     with pytest.raises(RankFailed, match="Rank 1 was killed by SIGKILL") as failed:
         outcome({0: 1, 1: -signal.SIGKILL}, [COMPLAINT], asked_to_stop=False)
     assert failed.value.reason == "worker_lost"
@@ -41,11 +41,11 @@ def test_stopping_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize("exit_codes", [{0: 0, 1: 3}, {0: 0, 1: 0}])
-def test_silence_is_a_failure(exit_codes: dict[int, int]) -> None:
+def test_no_result_is_a_failure(exit_codes: dict[int, int]) -> None:
     with pytest.raises(RankFailed, match=r"exit code 3|without a result"):
         outcome(exit_codes, [], asked_to_stop=False)
 
 
-def test_what_is_no_event_is_not_taken_for_one() -> None:
+def test_other_output_is_not_an_event() -> None:
     assert parse_event('{"event": "log", "message": "x"}') == {"event": "log", "message": "x"}
     assert [parse_event(line) for line in ("NCCL INFO", "[]", '{"event": 3}', "")] == [None] * 4

@@ -1,4 +1,4 @@
-"""Several ranks are one run: the same mathematics, one stop, one end, and the same bytes afterwards."""
+"""Several ranks are equivalent to one: the same mathematics, joint stop and failure, and exact resume."""
 
 import json
 import os
@@ -134,7 +134,7 @@ def test_without_synchronised_statistics_ranks_still_share_weights_and_queues(
     assert all(name.endswith(("running_mean", "running_var")) for name in differing), differing
 
 
-def test_a_killed_rank_ends_the_run_which_goes_on_to_the_same_bytes(
+def test_a_killed_rank_ends_the_run_which_resumes_to_the_same_bytes(
     undisturbed: tuple[PretrainSpec, dict[str, Any]], tmp_path: Path
 ) -> None:
     spec, expected = undisturbed
@@ -207,7 +207,7 @@ def started(spec: PretrainSpec, folder: Path, mark: str) -> "subprocess.Popen[st
     return launcher
 
 
-def test_a_killed_launcher_takes_its_ranks_along(corpus: PackedCorpus, tmp_path: Path, mark: str) -> None:
+def test_ranks_are_killed_with_their_launcher(corpus: PackedCorpus, tmp_path: Path, mark: str) -> None:
     spec = spec_for(corpus, num_epochs=100_000, num_devices=2, **QUIETLY)
     with started(spec, tmp_path, mark) as launcher:
         assert len(marked(mark)) == 3
@@ -215,7 +215,7 @@ def test_a_killed_launcher_takes_its_ranks_along(corpus: PackedCorpus, tmp_path:
         wait_for(lambda: not marked(mark), within_seconds=10, what="the end of the ranks")
 
 
-def test_the_program_says_which_rank_was_lost(corpus: PackedCorpus, tmp_path: Path, mark: str) -> None:
+def test_the_program_names_the_lost_rank(corpus: PackedCorpus, tmp_path: Path, mark: str) -> None:
     spec = spec_for(corpus, num_epochs=100_000, num_devices=2, **QUIETLY)
     with started(spec, tmp_path, mark) as launcher:
         ranks_of(psutil.Process(launcher.pid))[0].send_signal(signal.SIGKILL)

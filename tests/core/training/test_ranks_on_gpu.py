@@ -1,4 +1,4 @@
-"""Ranks over NCCL: one that talks to itself, and two that are one run."""
+"""Ranks over NCCL: a group of one rank, and two ranks as one run."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A clip's views do not depend on how the batch is spread over ranks."""
+"""A clip's views do not depend on how the batch is divided among ranks."""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from signforge.commands.demo import DemoSize, run_demo
 
 def test_it_wipes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="not a demo's"):
+    with pytest.raises(UserError, match="not the output of an earlier demo"):
         run_demo(tmp_path, DemoSize())
     assert (tmp_path / "thesis.tex").exists()
 

@@ -1,4 +1,4 @@
-"""A data folder has one service; a second one is told which process that is."""
+"""A data folder has one service; a second one fails and names the process of the first."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What of a job's checkpoints is kept, by its run's rule and its owner's quota."""
+"""Checkpoint retention by the run's rules and the owner's quota."""
 
 from concurrent.futures import Future
 from typing import Any
@@ -14,8 +14,8 @@ from core.jobs.settings import Settings
 from core.jobs.tables.artifacts import CheckpointRow
 from core.specs.run import RunConfig
 from tests.core.jobs.arranging import events, hold
-from worker.attempt.checkpoint_retention import Keeping, commit, let_go
-from worker.attempt.checkpoint_uploads import Delivery
+from worker.attempt.checkpoint_retention import Retention, apply_retention, commit
+from worker.attempt.checkpoint_uploads import CheckpointUpload
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def claimed(engine: Engine) -> Claim:
     return hold(engine)
 
 
-def delivery(step: int, num_bytes: int = 10) -> Delivery:
+def upload(step: int, num_bytes: int = 10) -> CheckpointUpload:
     manifest: dict[str, Any] = {"step": step, "files": {"weights": {"bytes": num_bytes, "sha256": "d"}}}
-    return Delivery(step, f"checkpoint_{step}", manifest, Future())
+    return CheckpointUpload(step, f"checkpoint_{step}", manifest, Future())
 
 
 def save(engine: Engine, claimed: Claim, step: int, *, quotas: Quotas = Quotas()) -> list[str]:  # noqa: B008
     with transaction(engine) as session:
-        return commit(session, claimed.lease, delivery(step), quotas)
+        return commit(session, claimed.lease, upload(step), quotas)
 
 
 def kept(engine: Engine, claimed: Claim) -> list[int]:
@@ -47,7 +47,7 @@ def test_what_the_run_does_not_ask_to_keep_goes_and_what_is_pinned_stays(
         session.query(CheckpointRow).filter_by(step=5).one().pinned = True
         points = [Point(step, {"loss": loss}) for step, loss in ((4, 0.9), (14, 0.1), (19, 0.5))]
         record_metrics(session, claimed.lease, points)
-        going = let_go(session, claimed.lease, RunConfig(keep_checkpoints=1, keep_best="loss"))
+        going = apply_retention(session, claimed.lease, RunConfig(keep_checkpoints=1, keep_best="loss"))
     assert going == ["checkpoint_10", "checkpoint_20"]
     assert kept(engine, claimed) == [5, 15, 25], "pinned; the last before step 15 was the best; the newest"
 
@@ -84,5 +84,5 @@ def test_the_rule_is_that_of_the_resolved_run() -> None:
     resolved = {"run": {"keep_checkpoints": 4, "keep_every_steps": 100}}
     claim = Claim("job", 1, "token", "pretrain", {}, resolved, "ada")
     settings = Settings(max_stored_bytes_per_owner=7)
-    keeping = Keeping.of(claim, settings)
-    assert (keeping.run.keep_every_steps, keeping.quotas.max_stored_bytes) == (100, 7)
+    retention = Retention.of(claim, settings)
+    assert (retention.run.keep_every_steps, retention.quotas.max_stored_bytes) == (100, 7)

@@ -1,4 +1,4 @@
-"""Which checkpoint folders are whole, which to go on from, and which may go."""
+"""Which checkpoints are complete, and which one a job resumes from."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a supervisor hears: events among whatever else a program prints, and commands."""
+"""What a supervisor reads: events among other output of a program, and commands."""
 
 import io
 from pathlib import Path
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.program.observer import parse_event
-from worker.attempt.execution import Inbox, Message, StopRequest, hear_commands, tail
-from worker.attempt.verdict import Asked
+from worker.attempt.execution import Inbox, Message, StopRequest, read_commands, tail
+from worker.attempt.verdict import StopReason
 
 
 @given(st.text())
@@ -28,9 +28,9 @@ def test_an_event_is_an_event() -> None:
 
 def test_commands_are_heard_and_the_end_of_input_means_drain() -> None:
     inbox = Inbox()
-    hear_commands(io.StringIO("nonsense\n\ncancel\n"), inbox, {"cancel": Asked.CANCEL})
+    read_commands(io.StringIO("nonsense\n\ncancel\n"), inbox, {"cancel": StopReason.CANCEL})
     heard: list[Message | None] = [inbox.get(5), inbox.get(5), inbox.get(0.01)]
-    assert heard == [StopRequest(Asked.CANCEL), StopRequest(Asked.DRAIN), None]
+    assert heard == [StopRequest(StopReason.CANCEL), StopRequest(StopReason.DRAIN), None]
 
 
 def test_the_end_of_a_log(tmp_path: Path) -> None:

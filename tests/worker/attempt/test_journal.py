@@ -1,4 +1,4 @@
-"""Numbers that a killed supervisor could not store are found again, and no others are touched."""
+"""Metrics that a killed supervisor could not store are recovered, and no others are changed."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Specifications as programs get them: paths for ids, the resolved recipe spelt out."""
+"""Specifications of programs: local paths for ids, and the resolved recipe."""
 
 from datetime import UTC, datetime
 from pathlib import Path

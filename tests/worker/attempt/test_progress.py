@@ -1,4 +1,4 @@
-"""Progress from events: percent, speed and what is left."""
+"""Progress from events: percent, speed and time left."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events into reports: a few transactions, nothing lost while the database is away."""
+"""Events are reported in few transactions, and none is lost in a database outage."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Every way a program can end, and what becomes of its job."""
+"""Every way a program can end, and the outcome of its job."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.jobs.states import Reason
 from core.program.frame import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
-from worker.attempt.verdict import Asked, Fate, ProgramEnd, judge
+from worker.attempt.verdict import Fate, ProgramEnd, StopReason, judge
 
 RESULT = {"steps": 3}
 
@@ -15,7 +15,7 @@ RESULT = {"steps": 3}
     ("ending", "fate", "reason"),
     [
         (ProgramEnd(EXIT_DONE, result=RESULT), Fate.SUCCEEDED, None),
-        (ProgramEnd(EXIT_DONE, asked=Asked.CANCEL, result=RESULT), Fate.SUCCEEDED, None),
+        (ProgramEnd(EXIT_DONE, stop_reason=StopReason.CANCEL, result=RESULT), Fate.SUCCEEDED, None),
         (ProgramEnd(EXIT_DONE), Fate.RETRY, Reason.INTERNAL_ERROR),
         (ProgramEnd(EXIT_REFUSED, error=("user_error", "m")), Fate.FAILED, Reason.USER_ERROR),
         (ProgramEnd(EXIT_REFUSED, error=("data_unusable", "m")), Fate.FAILED, Reason.DATA_UNUSABLE),
@@ -34,17 +34,17 @@ RESULT = {"steps": 3}
         (ProgramEnd(EXIT_REFUSED, error=("diverged", "m")), Fate.FAILED, Reason.DIVERGED),
         (ProgramEnd(-9, memory_ran_out=True), Fate.FAILED, Reason.OUT_OF_MEMORY),
         (ProgramEnd(-11, memory_ran_out=True), Fate.RETRY, Reason.WORKER_LOST),
-        (ProgramEnd(EXIT_STOPPED, asked=Asked.DEADLINE), Fate.FAILED, Reason.DEADLINE_EXCEEDED),
+        (ProgramEnd(EXIT_STOPPED, stop_reason=StopReason.DEADLINE), Fate.FAILED, Reason.DEADLINE_EXCEEDED),
         (ProgramEnd(EXIT_FAILED, error=("internal_error", "m")), Fate.RETRY, Reason.INTERNAL_ERROR),
         (ProgramEnd(EXIT_FAILED), Fate.RETRY, Reason.INTERNAL_ERROR),
         (ProgramEnd(-9), Fate.RETRY, Reason.WORKER_LOST),
         (ProgramEnd(EXIT_STOPPED), Fate.RETRY, Reason.INTERNAL_ERROR),
-        (ProgramEnd(EXIT_STOPPED, asked=Asked.CANCEL), Fate.CANCELLED, None),
-        (ProgramEnd(-9, asked=Asked.CANCEL), Fate.CANCELLED, None),
-        (ProgramEnd(EXIT_STOPPED, asked=Asked.PAUSE), Fate.PAUSED, None),
-        (ProgramEnd(EXIT_STOPPED, asked=Asked.DRAIN), Fate.DRAINED, Reason.DRAINED),
-        (ProgramEnd(-9, asked=Asked.DRAIN), Fate.DRAINED, Reason.DRAINED),
-        (ProgramEnd(-9, asked=Asked.STALL), Fate.RETRY, Reason.STALLED),
+        (ProgramEnd(EXIT_STOPPED, stop_reason=StopReason.CANCEL), Fate.CANCELLED, None),
+        (ProgramEnd(-9, stop_reason=StopReason.CANCEL), Fate.CANCELLED, None),
+        (ProgramEnd(EXIT_STOPPED, stop_reason=StopReason.PAUSE), Fate.PAUSED, None),
+        (ProgramEnd(EXIT_STOPPED, stop_reason=StopReason.DRAIN), Fate.DRAINED, Reason.DRAINED),
+        (ProgramEnd(-9, stop_reason=StopReason.DRAIN), Fate.DRAINED, Reason.DRAINED),
+        (ProgramEnd(-9, stop_reason=StopReason.STALL), Fate.RETRY, Reason.STALLED),
     ],
 )
 def test_the_fates(ending: ProgramEnd, fate: Fate, reason: Reason | None) -> None:
@@ -55,15 +55,15 @@ def test_the_fates(ending: ProgramEnd, fate: Fate, reason: Reason | None) -> Non
 
 @given(st.integers(-64, 255), st.booleans())
 def test_an_abandoned_job_is_not_written_about(exit_code: int, finished: bool) -> None:
-    ending = ProgramEnd(exit_code, asked=Asked.ABANDON, result=RESULT if finished else None)
+    ending = ProgramEnd(exit_code, stop_reason=StopReason.ABANDON, result=RESULT if finished else None)
     assert judge(ending).fate == Fate.NOTHING
 
 
-@given(st.integers(-64, 255), st.sampled_from([None, *Asked]), st.booleans())
+@given(st.integers(-64, 255), st.sampled_from([None, *StopReason]), st.booleans())
 def test_nothing_succeeds_without_a_result_and_a_clean_exit(
-    exit_code: int, asked: Asked | None, finished: bool
+    exit_code: int, stop_reason: StopReason | None, finished: bool
 ) -> None:
-    verdict = judge(ProgramEnd(exit_code, asked=asked, result=RESULT if finished else None))
+    verdict = judge(ProgramEnd(exit_code, stop_reason=stop_reason, result=RESULT if finished else None))
     assert verdict.fate != Fate.SUCCEEDED or (exit_code == 0 and finished)
 
 

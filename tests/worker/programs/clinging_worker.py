@@ -1,4 +1,4 @@
-"""The real Celery worker, whose main process never comes to an end by itself once it is asked to stop."""
+"""The real Celery worker, with a main process that never exits by itself after a stop request."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""A supervisor that stops listening and ends a little later, without a word."""
+"""A supervisor that ignores its input and exits a little later, without a report."""
 
 import os
 import time

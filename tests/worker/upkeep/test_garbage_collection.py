@@ -1,4 +1,4 @@
-"""What nobody needs any more is removed from either store, and nothing else is."""
+"""Unused files are removed from either store, and no others."""
 
 import logging
 import threading
@@ -251,10 +251,7 @@ class TestOrphans:
         here.upload()
         here.end(hold(here.engine), ago=2 * HOUR)  # which has left nothing
         here.collect_after(2 * HOUR)
-        assert (
-            "Removed 4 files (33 bytes) that nobody needs any more: 3 of encoders, 1 of uploads."
-            in caplog.text
-        )
+        assert "Garbage collection removed 4 files (33 bytes): 3 of encoders, 1 of uploads." in caplog.text
         assert here.counted() == (4, 33)
         caplog.clear()
         here.collect_after(3 * HOUR)
@@ -319,7 +316,7 @@ class TestBesideTheRounds:
             finish(collection)
         finally:
             s3.resume()
-        assert "Garbage is collected later: The object store cannot be used" in caplog.text
+        assert "Garbage collection is postponed: The object store cannot be used" in caplog.text
         assert job(world.engine, claimed.job_id).collected_at is None
         world.ahead = 3 * HOUR
         collection.round()
@@ -380,6 +377,6 @@ def test_a_real_reconciler_collects_what_a_real_job_leaves(folder: Path) -> None
         left = service.store.job_folder(job_id).rglob("*")
         assert {file.parent for file in left if file.is_file()} == kept
         assert service.weights(job_id) == expected_weights(10)
-        assert "that nobody needs any more: 1 of jobs" in (folder / f"{RECONCILER}.log").read_text()
+        assert "bytes): 1 of jobs" in (folder / f"{RECONCILER}.log").read_text()
     finally:
         service.stop_everything()

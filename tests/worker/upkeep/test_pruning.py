@@ -1,4 +1,4 @@
-"""What is old enough is forgotten, once an hour, and nothing else."""
+"""Old rows are deleted once an hour, and no others."""
 
 from datetime import timedelta
 

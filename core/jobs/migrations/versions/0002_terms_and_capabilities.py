@@ -1,4 +1,4 @@
-"""On which terms a job runs, and what a worker offers.
+"""Scheduling options of jobs and capabilities of workers.
 
 Revision ID: 0002
 Revises: 0001
@@ -21,7 +21,7 @@ WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Bring the schema forward. Workers register again by themselves, so their rows may go."""
+    """Bring the schema forward. Workers register again by themselves, so their rows can be deleted."""
     with op.batch_alter_table("jobs") as jobs:
         jobs.add_column(sa.Column("deadline_at", TIME, nullable=True))
         jobs.add_column(sa.Column("retry_of", TEXT, nullable=True))

@@ -1,5 +1,4 @@
-"""API keys have a name, a last use and a successor; changes leave an audit trail; things can be
-deleted; webhooks.
+"""Add API key names, last use and rotation, the audit trail, deletion and webhooks.
 
 Revision ID: 0003
 Revises: 0002
@@ -95,7 +94,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the schema back. Deleted things are back in the lists, corpora under another name."""
+    """Take the schema back. Deleted rows are listed again, corpora with their id added to the name."""
     op.drop_table("webhook_deliveries")
     op.drop_table("webhooks")
     op.drop_index("uq_corpora_owner_name", table_name="corpora")

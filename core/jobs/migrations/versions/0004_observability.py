@@ -1,4 +1,4 @@
-"""What programs say, where a job came from, and what has been counted.
+"""Add job logs, the request and trace of a job, and counters.
 
 Revision ID: 0004
 Revises: 0003

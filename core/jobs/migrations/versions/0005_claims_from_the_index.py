@@ -1,4 +1,4 @@
-"""The index of claims holds all that a claim looks at.
+"""Make the index of claims a covering index.
 
 Revision ID: 0005
 Revises: 0004

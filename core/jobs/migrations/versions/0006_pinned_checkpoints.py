@@ -1,4 +1,4 @@
-"""Checkpoints can be pinned.
+"""Add pinned checkpoints.
 
 Revision ID: 0006
 Revises: 0005

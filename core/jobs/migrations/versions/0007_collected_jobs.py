@@ -1,4 +1,4 @@
-"""Jobs remember when their superfluous files were collected.
+"""Add the time of a job's garbage collection.
 
 Revision ID: 0007
 Revises: 0006

@@ -1,4 +1,4 @@
-"""The job kind `audit` becomes `leak_audit`, in rows, specifications and results.
+"""Rename the job kind `audit` to `leak_audit`, in rows, specifications and results.
 
 Revision ID: 0008
 Revises: 0007

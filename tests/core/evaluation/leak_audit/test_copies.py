@@ -1,4 +1,4 @@
-"""Copies planted among real recordings are found, whatever was done to them; other takes are no copies."""
+"""Duplicate detection finds planted copies, however they were changed; other takes are not copies."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
-from core.evaluation.leak_audit.alignment import distance_at, distance_resampled, mirrored, sight_of
+from core.evaluation.leak_audit.alignment import distance_at, distance_resampled, masked_points, mirrored
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, exact_copies, near_copies
 from core.pose.clip import Clip
 from core.pose.normalise import PROFILES, normalise
@@ -91,7 +91,7 @@ def test_a_mirrored_video_becomes_a_mirrored_clip() -> None:
         video = np.zeros((12, 133, 3))
         video[:, COCO_WHOLEBODY_JOINTS] = joints
         sights.append(
-            sight_of(normalise(video, width=640, height=480, profile=PROFILES["wlasl"]).clip.points)
+            masked_points(normalise(video, width=640, height=480, profile=PROFILES["wlasl"]).clip.points)
         )
     assert distance_at(mirrored(sights[0]), sights[1], lag=0) < 0.01 < 1 < distance_at(*sights, lag=0)
 
@@ -107,7 +107,7 @@ def test_another_take_is_no_copy(real: PackedCorpus) -> None:
     assert found == []
 
 
-def test_the_nearest_other_take_is_farther_than_the_threshold_by_some(real: PackedCorpus) -> None:
+def test_other_takes_are_beyond_the_threshold(real: PackedCorpus) -> None:
     takes = np.flatnonzero(real.signers == 0)
     nearest = searched(real, takes[1::2], takes[::2], threshold=0.2)
     assert len(nearest) > 20, "takes within 0.2 of each other are looked at and measured"
@@ -121,26 +121,28 @@ def test_exact_copies_are_those_with_the_same_points(real: PackedCorpus, tmp_pat
     assert exact_copies(corpus, np.array([4]), np.array([5, 6])) == []
 
 
-def test_a_copy_at_another_frame_rate_lies_near_when_resampled() -> None:
+def test_a_copy_at_another_frame_rate_is_near_after_resampling() -> None:
     moments = np.linspace(0, 3, 41)[:, None, None]
     ways = np.random.default_rng(0).normal(size=(2, 49, 2))
     slow = (2 + np.sin(moments) * ways[0] + np.cos(2 * moments) * ways[1]).astype(np.float32)
-    fast, other = sight_of(slow[::2]), sight_of(slow[::-2])
-    assert distance_resampled(sight_of(slow), fast) < 0.05 < distance_resampled(sight_of(slow), other)
-    assert distance_resampled(sight_of(slow), sight_of(slow[::4])) == float("inf"), (
+    fast, other = masked_points(slow[::2]), masked_points(slow[::-2])
+    assert (
+        distance_resampled(masked_points(slow), fast) < 0.05 < distance_resampled(masked_points(slow), other)
+    )
+    assert distance_resampled(masked_points(slow), masked_points(slow[::4])) == float("inf"), (
         "four times is no frame rate"
     )
 
 
-def test_clips_that_share_too_little_are_infinitely_far() -> None:
+def test_clips_with_too_little_overlap_have_infinite_distance() -> None:
     points = np.random.default_rng(0).random((20, 49, 2)).astype(np.float32) + 0.1
-    whole = sight_of(points)
+    whole = masked_points(points)
     assert distance_at(whole, whole, lag=0) == 0
     assert distance_at(whole, whole, lag=9) == float("inf"), "eleven frames of twenty"
     unseen = points.copy()
     unseen[:, :30] = 0
-    assert distance_at(whole, sight_of(unseen), lag=0) == float("inf"), "19 points of 49"
-    assert distance_at(sight_of(0 * points), sight_of(0 * points), lag=0) == float("inf")
+    assert distance_at(whole, masked_points(unseen), lag=0) == float("inf"), "19 points of 49"
+    assert distance_at(masked_points(0 * points), masked_points(0 * points), lag=0) == float("inf")
 
 
 def searched(

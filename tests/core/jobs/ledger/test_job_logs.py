@@ -1,4 +1,4 @@
-"""Logs by byte: what is stored is what was written, whatever the cuts, and what is left out is said."""
+"""Job logs by byte offset: stored text equals written text for any cuts, and omissions are marked."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Claiming, renewing and reaping: nobody shares a job, and no job is left behind."""
+"""Leases: claim, renew and reap. No job has two holders, and no job is lost."""
 
 import threading
 from collections import Counter

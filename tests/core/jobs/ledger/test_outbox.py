@@ -1,4 +1,4 @@
-"""Doorbells: due at once, then ever less often, gone with the claim."""
+"""Doorbells: due at once, resent with backoff, deleted by the claim."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How jobs end: results registered in the same transaction, wishes of the user obeyed, attempts counted."""
+"""Final writes: results in the same transaction, cancel and pause requests respected, attempts counted."""
 
 import threading
 

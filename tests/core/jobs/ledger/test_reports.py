@@ -1,4 +1,4 @@
-"""Reports of a holder: what they write, and that they write nothing without the lease."""
+"""Reports of a lease holder: what they write, and that they write nothing without the lease."""
 
 import math
 import threading

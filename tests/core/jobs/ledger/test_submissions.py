@@ -1,4 +1,4 @@
-"""The API's side: submitting, asking to stop, the order of the queue, and reading."""
+"""Job operations of the API: submit, cancel, pause, resume, retry, queue order, reads."""
 
 import shutil
 from collections.abc import Callable

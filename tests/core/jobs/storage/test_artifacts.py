@@ -1,4 +1,4 @@
-"""Both artifact stores: whole files or none, inside the store or not at all."""
+"""Both artifact stores: complete files or none, and no access outside the store."""
 
 import errno
 import hashlib

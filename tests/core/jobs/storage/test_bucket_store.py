@@ -1,4 +1,4 @@
-"""What object storage can do wrong: be away, hang, lose or change things. Nothing of that is ever used."""
+"""Faults of object storage: outages, hangs, lost and changed objects. Damaged data is never used."""
 
 import json
 import os

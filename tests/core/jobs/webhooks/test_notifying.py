@@ -1,4 +1,4 @@
-"""Messages are written with the change they tell of, and given up, disabled and enabled as promised."""
+"""Webhook messages: written with their change, retried, given up, and webhooks disabled and enabled."""
 
 from datetime import timedelta
 from random import Random
@@ -11,12 +11,12 @@ from core.jobs.ledger.submissions import cancel
 from core.jobs.states import State
 from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
 from core.jobs.tables.jobs import JobRow
-from core.jobs.webhooks.deliveries import Parcel, Result, prune, record, take, wait_after, waiting
+from core.jobs.webhooks.deliveries import OutgoingMessage, Result, prune, record, take, wait_after, waiting
 from core.jobs.webhooks.notifying import TEST, add_message, create_webhook, delete_webhook, rotate_secret
 from tests.core.jobs.arranging import hold, queue
 
 PATIENCE = timedelta(days=3)
-OK, DOWN = Result(200), Result(500, "The receiver answered 500.")
+OK, DOWN = Result(200), Result(500, "The receiver responded with status 500.")
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ def look(engine: Engine, webhook_id: str) -> WebhookRow:
         return session.get_one(WebhookRow, webhook_id)
 
 
-def attempt(engine: Engine, webhook_id: str, result: Result) -> Parcel:
+def attempt(engine: Engine, webhook_id: str, result: Result) -> OutgoingMessage:
     with transaction(engine) as session:
-        parcel = take(session, webhook_id)
-    assert parcel is not None
+        outgoing = take(session, webhook_id)
+    assert outgoing is not None
     with transaction(engine) as session:
-        record(session, parcel, result, patience=PATIENCE, random=Random(0))
-    return parcel
+        record(session, outgoing, result, patience=PATIENCE, random=Random(0))
+    return outgoing
 
 
 def age(engine: Engine, days: float) -> None:
@@ -128,7 +128,7 @@ def test_a_failure_waits_longer_each_time_and_is_given_up_in_the_end(engine: Eng
     queue(engine)
     attempt(engine, webhook, DOWN)
     (row,) = messages(engine)
-    assert (row.state, row.status, row.error) == ("pending", 500, "The receiver answered 500.")
+    assert (row.state, row.status, row.error) == ("pending", 500, "The receiver responded with status 500.")
     with transaction(engine) as session:
         assert row.next_at is not None
         assert 0 < (row.next_at - now(session)).total_seconds() < 10
@@ -161,7 +161,7 @@ def test_days_of_failure_disable_it_and_a_test_that_arrives_enables_it_again(
     attempt(engine, webhook, DOWN)
     row = look(engine, webhook)
     assert row.disabled_at is not None
-    assert "Nothing has arrived since" in str(row.disabled_reason)
+    assert "All deliveries have failed since" in str(row.disabled_reason)
     assert {message.state for message in messages(engine)} == {"failed"}
     queue(engine)
     assert len(messages(engine)) == 3, "it is told nothing any more"
@@ -184,7 +184,7 @@ def test_success_ends_a_row_of_failures(engine: Engine, webhook: str) -> None:
 
 def test_a_receiver_that_is_gone_is_believed_at_once(engine: Engine, webhook: str) -> None:
     queue(engine)
-    attempt(engine, webhook, Result(410, "The receiver answered 410."))
+    attempt(engine, webhook, Result(410, "The receiver responded with status 410."))
     assert "410" in str(look(engine, webhook).disabled_reason)
 
 

@@ -1,4 +1,4 @@
-"""Where a webhook may go, and the many ways to write where it may not."""
+"""Allowed and refused webhook addresses, in many notations."""
 
 import pytest
 from pydantic import HttpUrl

@@ -1,18 +1,20 @@
-"""What luck would score: exact for few recordings, level for many, not fooled by thirty takes in a row."""
+"""Permutation test: exact for few recordings, keeps its level for many, and groups takes of one recording."""
 
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from core.evaluation.leak_audit.luck import Luck, Recordings, luck_of
+from core.evaluation.leak_audit.permutation_test import PermutationTest, Recordings, permutation_test
 
 
-def judged(answers: np.ndarray, recordings: Recordings, *, seed: int = 0, level: float = 0.01) -> Luck:
+def judged(
+    answers: np.ndarray, recordings: Recordings, *, seed: int = 0, level: float = 0.01
+) -> PermutationTest:
     classes = int(max(answers.max(), recordings.labels.max())) + 1
     generator = np.random.default_rng(seed)
-    return luck_of(
-        answers, recordings, num_classes=classes, generator=generator, level=level, num_exchanges=199
+    return permutation_test(
+        answers, recordings, num_classes=classes, generator=generator, level=level, num_permutations=199
     )
 
 
@@ -23,35 +25,39 @@ def in_rows(num_signers: int, num_glosses: int, num_takes: int) -> tuple[np.ndar
     return signers, labels, Recordings.of(labels, signers, np.zeros_like(signers))
 
 
-def test_what_is_expected_and_how_likely_are_those_of_all_permutations() -> None:
+def test_expectation_and_p_value_match_all_permutations() -> None:
     _, labels, recordings = in_rows(1, 4, 5)
     answers = np.random.default_rng(3).integers(0, 4, len(labels))
-    told = np.array([[(answers[labels == row] == gloss).sum() for gloss in range(4)] for row in range(4)])
-    scores = [sum(told[row, gloss] for row, gloss in enumerate(order)) for order in permutations(range(4))]
-    luck = luck_of(
+    predicted = np.array(
+        [[(answers[labels == row] == gloss).sum() for gloss in range(4)] for row in range(4)]
+    )
+    scores = [
+        sum(predicted[row, gloss] for row, gloss in enumerate(order)) for order in permutations(range(4))
+    ]
+    test = permutation_test(
         answers,
         recordings,
         num_classes=4,
         generator=np.random.default_rng(0),
         level=0.01,
-        num_exchanges=20_000,
+        num_permutations=20_000,
     )
     true = (answers == labels).sum()
-    assert luck.expected == pytest.approx(np.mean(scores) / 20, abs=0.01)
-    assert luck.p_value == pytest.approx(np.mean([score >= true for score in scores]), abs=0.02)
+    assert test.expected == pytest.approx(np.mean(scores) / 20, abs=0.01)
+    assert test.p_value == pytest.approx(np.mean([score >= true for score in scores]), abs=0.02)
 
 
-def test_thirty_takes_in_a_row_are_one_piece_of_evidence() -> None:
-    """Of nine recordings two are told by luck, sixty clips of 270: a binomial bound would alarm."""
+def test_takes_of_one_recording_are_not_independent() -> None:
+    """Two of nine recordings are correct by chance, 60 of 270 clips: a binomial test would alarm."""
     _, labels, recordings = in_rows(1, 9, 30)
     answers = np.where(labels < 2, labels, (labels - 2 + 3) % 7 + 2)
     assert (answers == labels).mean() == pytest.approx(2 / 9)
     assert judged(answers, recordings).p_value > 0.1
-    told = np.where(labels < 7, labels, 0)
-    assert judged(told, recordings).p_value <= 0.01
+    predicted = np.where(labels < 7, labels, 0)
+    assert judged(predicted, recordings).p_value <= 0.01
 
 
-def test_answers_that_know_nothing_are_called_so_at_the_level_asked_for() -> None:
+def test_random_predictions_are_significant_at_the_level() -> None:
     *_, recordings = in_rows(3, 9, 4)
     random = np.random.default_rng(0)
     p_values = []
@@ -62,7 +68,7 @@ def test_answers_that_know_nothing_are_called_so_at_the_level_asked_for() -> Non
     assert np.mean(np.array(p_values) <= 0.5) > 0.3, "and it does not say so of everything"
 
 
-def test_with_few_recordings_nothing_can_be_told() -> None:
+def test_few_recordings_cannot_be_judged() -> None:
     for num_glosses, can_tell in ((4, False), (5, True)):
         _, labels, recordings = in_rows(1, num_glosses, 10)
         assert judged(labels, recordings).can_tell is can_tell, f"{num_glosses}! ways"
