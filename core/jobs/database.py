@@ -66,7 +66,7 @@ def open_database(url: str) -> Engine:
 
 
 def cannot_be_used(url: str, error: Exception) -> str:
-    """What to tell whoever set `url`, without its password."""
+    """Return the message for a database that cannot be opened, without its password."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     try:
         named = make_url(url).set(query={}).render_as_string(hide_password=True)  # a query may hold secrets

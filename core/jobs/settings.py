@@ -40,10 +40,10 @@ _URL_CHECKS: dict[str, Callable[[str], object]] = {
 
 
 class Settings(BaseSettings):
-    """Where things are and how long they may take. Seconds everywhere, bytes everywhere.
+    """Settings of the service, from environment variables SIGNFORGE_... Times are seconds, sizes bytes.
 
-    White space around a value is dropped; an empty value counts as none. A folder whose name ends in white
-    space can be given with a slash behind it.
+    White space around a value is dropped. An empty value counts as unset. A folder whose name ends in white
+    space needs a slash behind it.
     """
 
     model_config = SettingsConfigDict(
@@ -66,79 +66,79 @@ class Settings(BaseSettings):
     artifacts_url: str = ""
     """Object storage for artifacts, `s3://bucket` or `s3://bucket/prefix`; empty means the folder alone."""
     s3_endpoint: str = ""
-    """Where the object storage listens; empty means AWS_ENDPOINT_URL, else Amazon's."""
+    """Endpoint URL of the object storage; empty means AWS_ENDPOINT_URL, else Amazon S3."""
     s3_region: str = ""
-    """Its region; empty means AWS_REGION, else us-east-1."""
+    """Region of the object storage; empty means AWS_REGION, else us-east-1."""
     s3_access_key_id: str = ""
-    """Who we are there; empty means AWS_ACCESS_KEY_ID, else the role of the machine."""
+    """Access key id of the object storage; empty means AWS_ACCESS_KEY_ID, else the machine's role."""
     s3_secret_access_key: SecretStr = SecretStr("")
-    """The secret that belongs to it; empty means AWS_SECRET_ACCESS_KEY."""
+    """Secret access key of the object storage; empty means AWS_SECRET_ACCESS_KEY."""
     s3_session_token: SecretStr = SecretStr("")
-    """The token of temporary credentials; empty means AWS_SESSION_TOKEN."""
+    """Session token of temporary credentials; empty means AWS_SESSION_TOKEN."""
     storage_patience_seconds: Annotated[float, Field(gt=0)] = 60.0
-    """How long a request to the object storage is tried again, and how long it may be silent."""
+    """Retry limit and timeout of requests to the object storage, in seconds."""
     redirect_downloads: bool = True
-    """Whether downloads go straight to the object storage, by a signed URL; else the API passes them on."""
+    """Whether downloads are redirected to the object storage by a signed URL. If not, the API sends them."""
     corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders (separated as in PATH) below which a corpus may be registered by path."""
+    """Folders (separated as in PATH) from which corpora may be imported by path."""
     log_format: Literal["text", "json"] = "text"
-    """How API, reconciler, worker and supervisor log: lines for a person, or one JSON object a line."""
+    """Log format of API, reconciler, worker and supervisor: plain text, or one JSON object a line."""
     otel_endpoint: Annotated[str, Field(repr=False)] = ""
-    """OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318; empty: none. Needs signforge[otel]."""
+    """Whether downloads are redirected to the object storage (signed URL). If not, the API sends them."""
     host: str = "127.0.0.1"
     """Address the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
     """Port the API listens on."""
     max_upload_bytes: Annotated[int, Field(gt=0)] = 8 * 2**30
-    """Largest upload."""
+    """Maximum size of an upload."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
-    """Largest JSON body."""
+    """Maximum size of a JSON body."""
     requests_per_minute: Annotated[int, Field(ge=0)] = 1200
-    """Requests of one API key (or else one address) to one API process, in the long run; 0: no limit."""
+    """Rate limit per API key (without a key, per address) and API process. 0: no limit."""
     request_burst: Annotated[int, Field(ge=1)] = 240
-    """Requests that may come at once after a silence."""
+    """Burst size of the rate limit: requests accepted at once after an idle time."""
     webhook_private_targets: bool = False
     """Whether webhooks may go to private, loopback, link-local and metadata addresses."""
     webhook_patience_days: Annotated[float, Field(gt=0)] = 3.0
-    """How long a webhook's message is tried again; a webhook that fails for so long is disabled."""
+    """How long a webhook message is retried. A webhook that fails for this long is disabled."""
     keep_deliveries_days: Annotated[float, Field(gt=0)] = 30.0
-    """How long it is told what became of a webhook's message."""
+    """How long the delivery log of webhooks is kept."""
     keep_idempotency_days: Annotated[float, Field(gt=0)] = 30.0
-    """How long a creation that is repeated under its idempotency key makes nothing new."""
+    """How long idempotency keys are kept."""
     keep_audit_trail_days: Annotated[float, Field(gt=0)] = 365.0
     """How long entries of the audit trail are kept."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
-    """Tells workers on one host apart; empty means by data folder and CUDA_VISIBLE_DEVICES."""
+    """Name of a worker, unique on its host. Empty: made of data folder and CUDA_VISIBLE_DEVICES."""
     lease_seconds: Annotated[float, Field(gt=0)] = 90.0
-    """A worker that does not renew for this long has lost its job."""
+    """Length of a lease. A worker that does not renew it in time loses its job."""
     renew_seconds: Annotated[float, Field(gt=0)] = 15.0
-    """Between renewals of a lease."""
+    """Time between renewals of a lease."""
     poll_seconds: Annotated[float, Field(gt=0)] = 0.5
-    """Between a holder's looks at what is desired of its job: how soon a cancel is felt."""
+    """Time between polls of a worker for requests such as cancel or pause."""
     reconcile_seconds: Annotated[float, Field(gt=0)] = 0.5
-    """Between the reconciler's rounds."""
+    """Time between rounds of the reconciler."""
     collect_every_seconds: Annotated[float, Field(ge=0)] = 600.0
-    """Between the reconciler's looks for files that nobody needs any more; 0: it never looks."""
+    """Time between garbage collections by the reconciler. 0: no garbage collection."""
     collect_after_seconds: Annotated[float, Field(gt=0)] = 3600.0
-    """What changed less than this ago is not removed; more than hosts' clocks differ, and than a lease."""
+    """Minimum age of files to be collected. Must exceed a lease and the difference of the hosts' clocks."""
     ring_again_seconds: Annotated[float, Field(gt=0)] = 5.0
-    """First wait before a doorbell that nobody answered is rung again; doubles up to a minute."""
+    """First wait before an unanswered doorbell is sent again. It doubles, up to a minute."""
     stop_grace_seconds: Annotated[float, Field(gt=0)] = 30.0
-    """How long a program may take to save and stop before it is killed."""
+    """Time that a program has to save and stop before it is killed."""
     stall_seconds: Annotated[float, Field(gt=0)] = 900.0
-    """A program silent for this long is stalled and is killed."""
+    """A program without output for this long counts as stalled and is killed."""
     max_attempts: Annotated[int, Field(ge=1)] = 5
     """Charged attempts before a job fails."""
     backoff_seconds: Annotated[float, Field(ge=0)] = 2.0
-    """Wait before a second attempt; doubles with each further one."""
+    """Wait before the second attempt. It doubles with each further attempt."""
     max_queued_per_owner: Annotated[int, Field(ge=1)] = 1000
-    """Jobs of one owner that may wait at a time."""
+    """Maximum queued jobs of one owner."""
     max_running_per_owner: Annotated[int, Field(ge=1)] | None = None
-    """Jobs of one owner that workers hold at a time; the others wait. Empty: no limit."""
+    """Maximum running jobs of one owner; others wait. Empty: no limit."""
     max_stored_bytes_per_owner: Annotated[int, Field(ge=1)] | None = None
-    """Uploads, corpora, checkpoints and encoders of one owner together. Empty: no limit."""
+    """Storage quota of one owner: uploads, corpora, checkpoints and encoders. Empty: no limit."""
     max_log_bytes_per_job: Annotated[int, Field(ge=2**16)] = 16 * 2**20
-    """What a job's programs wrote to standard error, all attempts together; the oldest is left out."""
+    """Maximum log size of a job over all attempts. The oldest lines are dropped."""
 
     @model_validator(mode="before")
     @classmethod

@@ -126,7 +126,7 @@ class Connection:
         if asked.netloc != httpx.URL(url).netloc:
             return ConnectionFailed(
                 f"The service at {url} keeps this in object storage at {asked.netloc.decode()}, which does "
-                f"not answer ({error}). Whoever runs the service can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
+                f"not answer ({error}). Its administrator can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
             )
         if self.address.is_local:
             advice = "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs."
