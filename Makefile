@@ -21,7 +21,7 @@ $(STAMP): requirements.txt requirements-otel.txt requirements-docs.txt requireme
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(STAMP)  ## the main job end to end on synthetic signers, about five minutes on two cores
+demo: $(STAMP)  ## the main job end to end on synthetic signers, about three minutes on two cores
 	$(BIN)/signforge demo
 
 up: $(STAMP)  ## start the service on this machine: API, reconciler, worker, broker

@@ -129,7 +129,10 @@ class Connection:
                 f"not answer ({error}). Its administrator can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
             )
         if self.address.is_local:
-            advice = "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs."
+            advice = (
+                "Start it with `signforge up`, or set SIGNFORGE_URL to where it runs. If you started it with "
+                "--data FOLDER, set SIGNFORGE_DATA_FOLDER to that folder."
+            )
         else:
             advice = "Check SIGNFORGE_URL and that the service runs there."
             if variable := self._proxies and self._proxies.variable_for(url):

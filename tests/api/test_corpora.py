@@ -57,7 +57,7 @@ class TestForm:
         [
             ({"nam": "signs"}, "/nam", "Did you mean 'name'?"),
             ({"name": "signs", "split": {"bye": "x"}}, "/split/bye", "Did you mean 'by'?"),
-            ({"name": "signs", "source": "upl_1"}, "/source", "Leave out 'source'"),
+            ({"name": "signs", "source": "upl_1"}, "/source", "Omit 'source'"),
             ({"name": "signs", "image_width": 0}, "/image_width", "got 0"),
             ({"name": "signs", "image_width": 640}, "", "image_height (--image-height) is missing"),
             ({"name": "signs", "split": {"test": ["s1"]}}, "/split", "is 'given'; set split.by to 'signer'"),

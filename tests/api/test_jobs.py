@@ -97,7 +97,7 @@ class TestSubmission:
         assert answer.status_code == 422
         found = fault(answer)
         assert (found["pointer"], found["code"]) == ("/test_corpus", "no_shared_gloss")
-        assert "one has book, drink, the other livre" in found["detail"]
+        assert "the first has book, drink, the other livre" in found["detail"]
 
     def test_an_audit_is_named_after_its_corpus(self, bench: Bench) -> None:
         corpus_id = bench.make_corpus()

@@ -160,7 +160,7 @@ def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
 ) -> None:
     with api.client() as client:
         job = client.jobs.submit({"kind": "evaluate", "corpus": corpus, "features": "keypoints"})
-        assert "has made no evaluation" in invoke("scores", job.id).stderr
+        assert "has no evaluation" in invoke("scores", job.id).stderr
         with transaction(api.engine) as session:
             outcomes.succeed_evaluate(session, api.claim().lease, result={"scores": SCORES})
         (evaluation,) = client.evaluations.list(corpus=corpus)
@@ -261,7 +261,7 @@ def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp
         (("submit", "no-such.json"), "no-such.json cannot be read"),
         (("show", "job_0"), "job_0"),
         (("encoders", "show", "nobody"), "no encoder 'nobody'"),
-        (("recipes", "nothing"), "there are: stc"),
+        (("recipes", "nothing"), "recipes are: stc"),
         (("corpora", "add", "no-such-folder", "--name", "x"), "no-such-folder"),
         (("embed", "no-such-encoder", "no-such-poses"), "no-such-poses"),
         (("export", "no-such-encoder"), "no-such-encoder"),

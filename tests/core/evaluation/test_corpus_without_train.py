@@ -36,5 +36,5 @@ def test_training_on_it_is_rejected(tested: PackedCorpus, tmp_path: Path) -> Non
         pretrain(PretrainSpec(corpus=str(tested.path), recipe="smoke"), tmp_path)
     with pytest.raises(SplitError, match=f"0 train and 8 test clips; .*{there_are}.* as test_corpus"):
         evaluate(EvaluateSpec(corpus=str(tested.path), features="keypoints"))
-    with pytest.raises(SplitError, match="all in split 'test'; a leak audit compares two"):
+    with pytest.raises(SplitError, match="all in split 'test', but a leak audit compares two"):
         leak_audit(LeakAuditSpec(corpus=str(tested.path)))

@@ -80,7 +80,7 @@ def test_jobs_that_ended_long_ago_come_up_until_they_are_collected(engine: Engin
 
 
 def test_pages_follow_each_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.jobs.garbage._MOST_AT_ONCE", 2)
+    monkeypatch.setattr("core.jobs.garbage._PAGE_SIZE", 2)
     ids = [end(engine, queue(engine), NOON - HOUR * (number // 2)) for number in range(5)]
     seen, last = [], None
     with reading(engine) as session:

@@ -102,7 +102,7 @@ def test_an_error_is_reported(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "Cannot read"), ("{", "does not fit"), ('{"sed": 1}', "/sed"), ('{"seed": -1}', "/seed")],
+    [(None, "Cannot read"), ("{", "is invalid"), ('{"sed": 1}', "/sed"), ('{"seed": -1}', "/seed")],
 )
 def test_a_bad_specification_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, words: str

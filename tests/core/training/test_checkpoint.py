@@ -47,7 +47,7 @@ def test_a_damaged_file_is_refused_and_named(tmp_path: Path, damage: str) -> Non
     else:
         content[-1] ^= 1 if damage != "manifest" else 0xFF
         file.write_bytes(content[:-3] if damage == "cut" else content)
-    with pytest.raises(CheckpointError, match=r"model.safetensors is damaged|not a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors is missing or damaged|not a checkpoint"):
         load_checkpoint(path)
 
 

@@ -63,5 +63,5 @@ def test_ranks_share_the_batch_without_gap_or_overlap() -> None:
 def test_more_processes_than_cores_are_refused() -> None:
     cores = available_cores()
     run = RunConfig(device="cpu", num_devices=2 * cores, batch_size=2 * cores)
-    with pytest.raises(SpecError, match=rf"num_devices is {2 * cores}, but .* has {cores} core"):
+    with pytest.raises(SpecError, match=rf"num_devices is {2 * cores}, but .* {cores} core"):
         num_ranks_here(PretrainConfig(recipe="stc", run=run))

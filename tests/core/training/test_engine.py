@@ -126,7 +126,9 @@ def test_auto_without_a_compiler_logs_why_it_is_eager(
 ) -> None:
     library.native_library.cache_clear()
     monkeypatch.setenv("CXX", str(tmp_path / "no-such-compiler"))
-    assert "no-such-compiler. Install one" in str(Engine.chosen("auto", "fp32", NARROW, CPU, num_passes=1))
+    assert "no-such-compiler was not found. Install one" in str(
+        Engine.chosen("auto", "fp32", NARROW, CPU, num_passes=1)
+    )
     library.native_library.cache_clear()
 
 
