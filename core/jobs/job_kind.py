@@ -6,7 +6,7 @@ Free of torch and SQLAlchemy, because clients import it; tables are named by `Ar
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -34,6 +34,7 @@ _FIELDS_OF_MAKERS: Mapping[Artifact | None, frozenset[str]] = {
     Artifact.EVALUATION: frozenset({"corpus", "features", "protocol", "folds"}),
 }
 """What kinds of job can make, and the fields that such a row takes from the specification."""
+_REFERRED_TO = (Artifact.UPLOAD, Artifact.CORPUS, Artifact.ENCODER)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,12 @@ class JobKind:
         name = self.name
         if self.makes not in _FIELDS_OF_MAKERS:
             raise ValueError(f"A job of kind {name!r} cannot make any {self.makes}; set `makes` to None.")
+        for name, reference in self.references.items():
+            if reference.to not in _REFERRED_TO:
+                raise ValueError(
+                    f"{self.spec_type.__name__}.{name} cannot refer to {reference.to}; it can to "
+                    f"{', '.join(_REFERRED_TO)}."
+                )
         named = {field for reference in self.references.values() for field in _other_fields(reference)}
         needed = {*self.references, *named, *_FIELDS_OF_MAKERS[self.makes]}
         if lacking := sorted(needed - set(self.spec_type.model_fields)):
@@ -111,10 +118,11 @@ class JobKind:
     @property
     def name(self) -> str:
         """The `kind` of its specifications."""
-        name = self.spec_type.model_fields["kind"].default
-        if not isinstance(name, str):
+        declared = self.spec_type.model_fields["kind"]
+        name = declared.default
+        if not isinstance(name, str) or get_args(declared.annotation) != (name,):
             raise ValueError(
-                f"{self.spec_type.__name__}.kind has no default; declare it as `kind: Literal[NAME] = NAME`."
+                f"{self.spec_type.__name__}.kind is not one word; declare it as `kind: Literal[NAME] = NAME`."
             )
         return name
 

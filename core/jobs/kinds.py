@@ -127,10 +127,15 @@ def register(kind: JobKind) -> None:
     """Add a kind of job to this process.
 
     Raises:
-        ValueError: there is one of that name.
+        ValueError: there is one of that name, or one of its examples has a name that is taken.
     """
     if kind.name in KINDS:
         raise ValueError(f"There is a kind of job {kind.name!r} already; give this one another name.")
+    taken = {name for known in KINDS.values() for name in known.examples}
+    if doubled := sorted(taken.intersection(kind.examples)):
+        raise ValueError(
+            f"There is an example {doubled[0]!r} already; give that of {kind.name!r} another name."
+        )
     KINDS[kind.name] = kind
 
 

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
         extra="forbid",
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     data_folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("signforge")))

@@ -77,7 +77,7 @@ def check_database_url(url: str) -> None:
         raise ValueError(f"it is not a database URL; expected e.g. {_DATABASE_EXAMPLE}; {_QUOTING}") from None
     if parsed.drivername not in _DRIVERS:
         raise ValueError(f"{parsed.drivername} is not supported; expected e.g. {_DATABASE_EXAMPLE}")
-    if parsed.get_backend_name() == "sqlite" and not parsed.database:
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ValueError("it names no file; expected e.g. sqlite:////path/to/signforge.db")
     if "@" in (parsed.host or ""):
         raise ValueError(f"its host has an @ in it; {_QUOTING}")
@@ -116,7 +116,8 @@ def check_bucket_url(url: str) -> tuple[str, str]:
 def _check_one_broker(url: str) -> None:
     parts = split_url(url, example=_BROKER_EXAMPLE)
     known = {*_REDIS, *_AMQP, _SOCKET}
-    if parts.scheme not in known or "://" not in url:
+    scheme = url.partition("://")[0]  # as it is written: the broker libraries distinguish case
+    if scheme not in known or "://" not in url:
         raise ValueError(f"it does not begin with {_choice(known)}; expected e.g. {_BROKER_EXAMPLE}")
     if parts.scheme == _SOCKET and (parts.netloc or len(parts.path) < 2):
         raise ValueError(f"it names no absolute path; expected e.g. {_SOCKET}:///run/valkey.sock")

@@ -37,7 +37,7 @@ def find_address(url: str | None = None, api_key: str | None = None) -> Address:
     url, where = _find_url(url, settings)
     try:
         host = check_http_url(url, example=_EXAMPLE).hostname
-        httpx.URL(url)
+        _ = httpx.URL(url).host  # httpx decodes the name only when it is read
     except (ValueError, httpx.InvalidURL) as error:
         raise UserError(f"{where} is not the address of a service: {error}.") from None
     is_local = host in _LOOPBACK

@@ -5,6 +5,7 @@ httpx reads the same variables, but cannot start where NO_PROXY holds a network 
 
 import contextlib
 import ipaddress
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from urllib.request import getproxies
@@ -15,6 +16,8 @@ from core.errors import UserError
 from core.jobs.urls import split_url
 
 _EXAMPLE = "http://proxy.example.org:3128"
+_WITH_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[[^\]]+\]):(?P<port>\d{1,5})", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class EnvironmentProxies(httpx.BaseTransport):
@@ -57,13 +60,19 @@ class EnvironmentProxies(httpx.BaseTransport):
 def find_proxy(url: httpx.URL, proxies: Mapping[str, str]) -> str | None:
     """Which of `proxies`, as `getproxies` returns them, a request to `url` goes through; None: none."""
     scheme = next((scheme for scheme in (url.scheme, "all") if proxies.get(scheme)), None)
-    exempt = any(_covers(entry, url.host) for entry in proxies.get("no", "").split(","))
+    exempt = any(_covers(entry, url) for entry in proxies.get("no", "").split(","))
     return None if exempt else scheme
 
 
-def _covers(entry: str, host: str) -> bool:
-    """Whether an entry of NO_PROXY is for a host: *, a domain with all below it, an address, a network."""
-    name = entry.strip().strip("[]").lower().lstrip(".")
+def _covers(entry: str, url: httpx.URL) -> bool:
+    """Whether an entry of NO_PROXY covers the host of `url`: *, a domain with all below it, an address or a
+    network. A port behind a domain or address restricts the entry to that port."""
+    host, name = url.host, entry.strip().lower()
+    if match := _WITH_PORT.fullmatch(name):
+        if int(match["port"]) != (url.port or _DEFAULT_PORTS.get(url.scheme)):
+            return False
+        name = match["host"]
+    name = name.strip("[]").lstrip(".")
     if name == "*" or host == name or (name and host.endswith(f".{name}")):
         return True
     with contextlib.suppress(ValueError):

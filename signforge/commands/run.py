@@ -11,6 +11,7 @@ from core.errors import SpecError
 from core.jobs.kinds import KINDS, find
 from core.program.allocator import tuned_environment
 from signforge.commands.spec_file import read_spec_file
+from signforge.installation import require
 
 
 def run(
@@ -35,6 +36,7 @@ def run(
     75 that it was stopped (Ctrl-C) and saved its state.
     """
     kind = find(_kind_in(read_spec_file(spec), spec))
+    require("worker", "jaxtyping", "numpy", "safetensors", "torch", what="`signforge run`")
     command = [sys.executable, "-m", kind.program, "--spec", str(spec), "--out", str(out)]
     if resume is not None:
         command += ["--resume", str(resume)]

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import SpecError
-from core.jobs.job_kind import Artifact, JobKind, RefersTo
+from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo
 from core.jobs.kinds import IMPORT, KINDS, find, register, spec_adapter, title_of
 from core.specs.jobs import JobSpec, PretrainSpec
 
@@ -31,6 +31,12 @@ class SortSpec(JobSpec):
 
     kind: Literal["sort"] = "sort"
     corpus: str
+
+
+class LooseSpec(SortSpec):
+    """Any word passes as its kind."""
+
+    kind: str = "loose"  # type: ignore[assignment]
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
@@ -88,7 +94,9 @@ def test_specifications_are_closed_and_told_apart_by_kind() -> None:
         ({"references": {"corpus": RefersTo(Artifact.CORPUS, clips="clips")}}, "no field clips"),
         ({"makes": Artifact.ENCODER}, "no field name"),
         ({"makes": Artifact.UPLOAD}, "cannot make any uploads"),
-        ({"spec_type": JobSpec}, r"JobSpec\.kind has no default"),
+        ({"spec_type": JobSpec}, r"JobSpec\.kind is not one word"),
+        ({"spec_type": LooseSpec}, r"LooseSpec\.kind is not one word"),
+        ({"references": {"corpus": RefersTo(Artifact.EVALUATION)}}, "cannot refer to evaluations"),
     ],
 )
 def test_a_declaration_that_does_not_fit_is_refused(changes: dict[str, Any], words: str) -> None:
@@ -100,6 +108,11 @@ def test_a_declaration_that_does_not_fit_is_refused(changes: dict[str, Any], wor
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match="'import' already"):
         register(IMPORT)
+    taken = {"pretrain": Example("Sort", {"corpus": "c"})}
+    sorting = JobKind(spec_type=SortSpec, program="sort", noun="sorting", examples=taken)
+    with pytest.raises(ValueError, match="example 'pretrain' already"):
+        register(sorting)
+    assert "sort" not in KINDS
 
 
 def test_a_job_is_called_by_its_name_its_reference_or_its_noun() -> None:

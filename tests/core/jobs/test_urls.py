@@ -33,6 +33,7 @@ def test_databases_are_taken(url: str) -> None:
         ("postgresql://ada:p@ss@h/d", "@ in it"),
         ("postgresql://h:port/d", "not a database URL"),
         ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
     ],
 )
 def test_databases_are_refused(url: str, said: str) -> None:
@@ -61,6 +62,8 @@ def test_brokers_are_taken(url: str) -> None:
     [
         ("pigeon://loft", "does not begin with amqp://"),
         ("redis:6379", "does not begin with"),
+        ("AMQP://h", "does not begin with"),
+        ("Redis+Socket:///run/x.sock", "does not begin with"),
         ("redis://h:port", "port cannot be read"),
         ("redis://h:70000", "port cannot be read"),
         ("redis://h/one", "not a number"),

@@ -53,6 +53,7 @@ def test_what_is_said_goes_before_the_environment(monkeypatch: pytest.MonkeyPatc
         "http://ada:secret@h",
         "http://\u2028",
         "http://a..b",
+        "http://xn--a.b",
     ],
 )
 def test_what_is_no_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,10 @@ def test_requests_go_through_the_proxy(proxy: HTTPServer, monkeypatch: pytest.Mo
         ("http://[fd00::1]:80", "localhost,fd00::/8", None),
         ("http://[fe00::1]:80", "localhost,fd00::/8", "http"),
         ("http://[fd00::1]", "[fd00::1]", None),
+        ("http://a.example.org:8765", "example.org:8765", None),
+        ("http://a.example.org:8766", "example.org:8765", "http"),
+        ("http://a.example.org", "a.example.org:80", None),
+        ("http://[fd00::1]:80", "[fd00::1]:80", None),
     ],
 )
 def test_a_proxy_is_chosen_by_scheme_and_host(url: str, no_proxy: str, found: str | None) -> None:
