@@ -66,6 +66,9 @@ def test_whole_numbers_count_and_ids_do_not() -> None:
         "job_01a22e9036d472ba8a63120058a05507: 0.81\n...\n3 clips ...\n",
         ("job_01a22e8f000000000000000000000000:   0.5\nmore\nlines\n3 clips at 17 clips/s\n"),
     )
+    compare("top1 0.8 -1.5 2.4e-07", "top1 1 -0.25 3.1e-07")
+    with pytest.raises(BlockError, match="The page shows"):
+        compare("top1 0.8", "top1 none")
     with pytest.raises(BlockError, match="The page shows"):
         compare("4 clips", "3 clips")
     with pytest.raises(BlockError, match="The page shows"):
