@@ -18,7 +18,12 @@ from signforge.embedded.children import Child
 
 
 def broker_child(settings: Settings, *, log: Path, environment: Mapping[str, str]) -> Child:
-    """Make the broker's folder and return the child that runs it, not yet started.
+    """Return the child that runs the broker, not yet started. Raises as `broker_command`."""
+    return Child("broker", broker_command(settings), log=log, environment=environment)
+
+
+def broker_command(settings: Settings) -> list[str]:
+    """Make the broker's folder and return the command that runs it.
 
     Raises:
         ServiceError: there is no Valkey binary for this machine.
@@ -30,7 +35,7 @@ def broker_child(settings: Settings, *, log: Path, environment: Mapping[str, str
         socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StorageError(f"Cannot make the broker's folder {socket.parent}: {error.strerror}.") from None
-    return Child("broker", [str(_binary()), *_options(folder, socket)], log=log, environment=environment)
+    return [str(_binary()), *_options(folder, socket)]
 
 
 def stop_orphan(socket: Path) -> None:

