@@ -53,8 +53,8 @@ def test_every_format_from_the_shell(
                 ("--classes", "300"),
                 "benchmark_classes (--classes) is 300, but the source has only 100 classes",
             ),
-            (formats / "openpose_json", (), "set image_width and image_height"),
-            (formats / "pose_format", ("--format", "mp_data"), "is pose_format, not mp_data"),
+            (formats / "openpose_json", (), "Set image_width and image_height"),
+            (formats / "pose_format", ("--format", "mp_data"), "has the format pose_format, not mp_data"),
         ):
             refused = add(source, "refused", *options)
             assert refused.exit_code == 1
