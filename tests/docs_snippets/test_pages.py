@@ -31,11 +31,16 @@ def _the_tools_of_the_pages() -> None:
         pytest.skip(f"the pages use {', '.join(missing)}")
 
 
-def _with_blocks(paths: list[Path]) -> list[Path]:
-    return [path for path in paths if any(block.is_runnable for block in read_page(path))]
+def _cases() -> list[object]:
+    """The pages with blocks to run. A how-to page takes up to a minute, so `make pages` runs those."""
+    return [
+        pytest.param(path, marks=pytest.mark.pages if path.parent.name == "how-to" else ())
+        for path in PAGES
+        if any(block.is_runnable for block in read_page(path))
+    ]
 
 
-@pytest.mark.parametrize("page", _with_blocks(PAGES), ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", _cases(), ids=lambda path: path.stem)
 def test_a_page_does_what_it_says(page: Path, request: pytest.FixtureRequest) -> None:
     fixture = "reader" if page.stem in FROM_NOTHING else "prepared_reader"
     reader: Reader = request.getfixturevalue(fixture)
