@@ -137,7 +137,7 @@ def test_a_job_is_stopped_at_its_deadline_and_its_checkpoint_stays(service: Serv
     work(service)
     row = service.job(job_id)
     assert (row.state, row.status_reason, row.attempt) == ("failed", "deadline_exceeded", 1)
-    assert "retry" in str(row.status_message)
+    assert "Retry the job" in str(row.status_message)
     with reading(service.engine) as session:
         assert checkpoints_of(session, job_id)
 
