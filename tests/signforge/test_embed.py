@@ -137,7 +137,7 @@ def test_nothing_half_written_is_left(encoder: Path, folder: Path, tmp_path: Pat
     for name in ("features.npz", "features.parquet"):
         refused = embed(encoder, folder, tmp_path / name)
         assert refused.exit_code == 1
-        assert "No clip of" in refused.stderr
+        assert "has no usable clip" in refused.stderr
         nowhere = embed(encoder, folder, tmp_path / "nowhere" / name)
         assert f"Error: Cannot write {tmp_path / 'nowhere' / name}: " in nowhere.stderr
     unknown = embed(encoder, folder, tmp_path / "features.csv")

@@ -99,7 +99,7 @@ def test_a_data_folder_may_have_any_name(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("broker_url", "pigeon://loft:secret", "does not begin with"),
+        ("broker_url", "pigeon://ada:secret@loft", "does not begin with"),
         ("database_url", "postgresql://ada:se@cret@host/x", "write characters such as @"),
         ("otel_endpoint", "http://ada:secret\n@host", "line break"),
         ("s3_secret_access_key", "sec ret", "a space"),
