@@ -46,7 +46,7 @@ def http(registered: None, service: Service, monkeypatch: pytest.MonkeyPatch) ->
         url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {api_key}"}
         monkeypatch.setenv("SIGNFORGE_URL", url)
         monkeypatch.setenv("SIGNFORGE_API_KEY", api_key)
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60.0) as client:
             yield client
 
 
@@ -90,7 +90,7 @@ def test_a_registered_kind_is_submitted_run_measured_and_kept(
     assert http.delete("/v1/corpora/cor_1").status_code == 204
     retried = http.post(f"/v1/jobs/{job_id}/retry")
     assert retried.status_code == 409
-    assert "cor_1, which it needs, has been deleted" in retried.json()["detail"]
+    assert "because it needs cor_1, which was deleted" in retried.json()["detail"]
 
 
 def test_the_document_describes_a_registered_kind(http: httpx.Client) -> None:
@@ -115,7 +115,7 @@ def test_the_job_of_a_kind_that_is_registered_no_more_can_be_read(
         register(kind)
     assert (job.status_code, job.json()["name"]) == (200, "census")
     assert refused.status_code == 422
-    assert "There is no kind of job 'census'" in refused.json()["errors"][0]["detail"]
+    assert "There is no job kind 'census'" in refused.json()["errors"][0]["detail"]
 
 
 def test_a_registered_kind_runs_without_a_service(tmp_path: Path) -> None:
