@@ -55,11 +55,11 @@ class S3Server:
             **changes,
         }
 
-    def objects(self, bucket: str) -> S3Store:
+    def objects(self, bucket: str, *, prefix: str | None = PREFIX) -> S3Store:
         """What `settings` puts into `bucket`, for a test to look at and to tamper with."""
         return S3Store(
             bucket,
-            prefix=PREFIX,
+            prefix=prefix,
             endpoint=self.endpoint,
             region=REGION,
             access_key_id=ACCESS_KEY_ID,
