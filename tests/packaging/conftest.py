@@ -13,7 +13,15 @@ import pytest
 from tests.packaging.environments import Environment, empty_environment, install_from_here
 from tests.servers.starting import REPOSITORY
 
-_FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md")
+_FILES = (
+    "pyproject.toml",
+    "setup.py",
+    "relocation.py",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+)
 _FILES += ("CITATION.cff", "SECURITY.md")
 _FOLDERS = ("core", "api", "worker", "signforge")
 

@@ -1,21 +1,12 @@
 """What the build step of setup.py makes of a module's source."""
 
 import ast
-import runpy
-from collections.abc import Callable
 
 import pytest
 
-from tests.servers.starting import REPOSITORY
+from relocation import relocated
 
-Relocated = Callable[..., bytes]
 MODULES = frozenset({"core.errors", "core.jobs", "core.jobs.settings", "worker.main", "api", "worker"})
-
-
-@pytest.fixture(scope="module")
-def relocated() -> Relocated:
-    found: Relocated = runpy.run_path(str(REPOSITORY / "setup.py"))["relocated"]
-    return found
 
 
 @pytest.mark.parametrize(
@@ -40,14 +31,16 @@ def relocated() -> Relocated:
         ('x = "core.jobs.settings:Settings"', 'x = "signforge.core.jobs.settings:Settings"'),
         ("é = 'é'; x = 'worker.main'", "é = 'é'; x = 'signforge.worker.main'"),
         (
+            "'''See `core.errors.UserError` and `core.other`.'''",
+            "'''See `signforge.core.errors.UserError` and `core.other`.'''",
+        ),
+        (
             "raise E(f'{x}: run '\n    '`python -m core.errors` again')",
             "raise E(f'{x}: run '\n    '`python -m signforge.core.errors` again')",
         ),
     ],
 )
-def test_references_to_our_modules_are_put_below_the_package(
-    relocated: Relocated, source: str, expected: str
-) -> None:
+def test_references_to_our_modules_are_put_below_the_package(source: str, expected: str) -> None:
     made = relocated(source.encode(), MODULES).decode()
     assert made == expected
     ast.parse(made)
@@ -66,11 +59,11 @@ def test_references_to_our_modules_are_put_below_the_package(
         "from\tcelery import worker",
     ],
 )
-def test_everything_else_stays(relocated: Relocated, source: str) -> None:
+def test_everything_else_stays(source: str) -> None:
     assert relocated(source.encode(), MODULES).decode() == source
 
 
 @pytest.mark.parametrize("source", ["import core.errors", "x = 'core.' 'errors'", "from \\\n core import x"])
-def test_what_cannot_be_rewritten_in_place_stops_the_build(relocated: Relocated, source: str) -> None:
+def test_what_cannot_be_rewritten_in_place_stops_the_build(source: str) -> None:
     with pytest.raises(SyntaxError, match=r"^mine\.py:1: write"):
         relocated(source.encode(), MODULES, "mine.py")
