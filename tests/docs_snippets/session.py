@@ -16,6 +16,8 @@ _POLL_SECONDS = 0.1
 _MARK = "\x1eend of block\x1e"
 
 _SHELL = ["bash", "--norc", "-eu"]
+_WITH_CTRL_C = ("env", "--default-signal=INT")
+"""A test run that itself is in the background ignores Ctrl-C, and its children would too."""
 _PYTHON = """
 import sys
 names = {"__name__": "__main__"}
@@ -92,7 +94,7 @@ class Background:
         self._log = folder / f".background-{uuid.uuid4().hex}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["bash", "--norc", "-c", code],
+                [*_WITH_CTRL_C, "bash", "--norc", "-c", code],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
