@@ -34,7 +34,7 @@ class Connection:
     def __init__(self, address: Address, *, sleep: Sleep = time.sleep) -> None:
         self.address = address
         self.sleep = sleep
-        self._proxies = None if address.is_local else EnvironmentProxies(address.url)
+        self._proxies = EnvironmentProxies(address.url)
         self._http = httpx.Client(
             base_url=address.url,
             headers={"Authorization": f"Bearer {address.api_key}"} if address.api_key else {},
@@ -127,6 +127,7 @@ class Connection:
             return ConnectionFailed(
                 f"The service at {url} keeps this in object storage at {asked.netloc.decode()}, which does "
                 f"not answer ({error}). Its administrator can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
+                f"{self._proxy_advice(asked)}"
             )
         if self.address.is_local:
             advice = (
@@ -134,11 +135,15 @@ class Connection:
                 "--data FOLDER, set SIGNFORGE_DATA_FOLDER to that folder."
             )
         else:
-            advice = "Check SIGNFORGE_URL and that the service runs there."
-            if variable := self._proxies and self._proxies.variable_for(url):
-                advice += f" Requests to it go through {variable}; NO_PROXY lists hosts to reach directly."
+            advice = f"Check SIGNFORGE_URL and that the service runs there.{self._proxy_advice(url)}"
         cause = str(error) or type(error).__name__
         return ConnectionFailed(f"No signforge service answers at {url} ({cause}). {advice}")
+
+    def _proxy_advice(self, url: httpx.URL | str) -> str:
+        variable = self._proxies.variable_for(url)
+        if variable is None:
+            return ""
+        return f" Requests to it go through {variable}; NO_PROXY lists hosts to reach directly."
 
     def _backoff(self, *, repeatable: bool, patient: bool) -> Backoff:
         if not repeatable:
