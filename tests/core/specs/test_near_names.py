@@ -12,7 +12,7 @@ MANY = [f"corpus {number}" for number in range(50)]
     [
         ("sings", ["signs", "other"], " Did you mean 'signs'?"),
         ("SIGNS", ["signs", "other"], " Did you mean 'signs'?"),
-        ("signs", ["signs1", "signs2", "other"], " Did you mean 'signs1' or 'signs2'?"),
+        ("signs", ["signs1", "signs2", "other"], " Did you mean 'signs2' or 'signs1'?"),
         ("nothing", ["signs", "other"], " There are: signs, other."),
         ("nothing", [], ""),
         ("zzz", MANY, " There are 50, such as corpus 0, corpus 1"),
