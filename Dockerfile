@@ -5,7 +5,7 @@
 # and keys come by environment variables when a container starts.
 FROM python:3.11-slim AS wheel
 WORKDIR /source
-COPY pyproject.toml setup.py relocation.py MANIFEST.in README.md LICENSE ./
+COPY pyproject.toml setup.py relocation.py long_description.py MANIFEST.in README.md LICENSE ./
 COPY core core
 COPY api api
 COPY worker worker

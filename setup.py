@@ -2,6 +2,7 @@
 
 `core`, `api` and `worker` are names that users' own scripts have too. A wheel therefore carries them as
 `signforge.core`, `signforge.api` and `signforge.worker`, and relocation.py rewrites every reference to them.
+long_description.py makes the description for a package index of the README.
 An editable install (`make install`) keeps the plain names.
 """
 
@@ -16,6 +17,7 @@ from setuptools.command.editable_wheel import editable_wheel
 
 sys.path.insert(0, str(Path(__file__).parent))  # a build does not have it there
 
+from long_description import long_description
 from relocation import PACKAGE, TREES, relocated
 
 _NOT_CARRIED = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*")
@@ -56,4 +58,8 @@ def _modules(package: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    setup(cmdclass={"build_py": BuildPy, "editable_wheel": EditableWheel})
+    setup(
+        cmdclass={"build_py": BuildPy, "editable_wheel": EditableWheel},
+        long_description=long_description(Path(__file__).with_name("README.md").read_text(encoding="utf-8")),
+        long_description_content_type="text/markdown",
+    )

@@ -20,8 +20,9 @@ from core.jobs.scopes import Scope
 _log = logging.getLogger("signforge.api")
 
 _WHERE = (
-    "`signforge up` writes its first API key to the file `api_key` of its data folder "
-    "(SIGNFORGE_DATA_FOLDER). `signforge keys create` makes more."
+    "The command line and the Python client read the key from SIGNFORGE_API_KEY. An administrator makes one "
+    "with `signforge keys create`. `signforge up` writes its first API key to the file `api_key` of its data "
+    "folder (SIGNFORGE_DATA_FOLDER), where clients on that machine find it."
 )
 
 

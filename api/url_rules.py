@@ -7,7 +7,8 @@ from fastapi import Request
 
 from api.operations import query_parameters
 from api.problems import invalid, not_found
-from api.validation import Fault, near
+from api.validation import Fault
+from core.specs.near_names import hint
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -36,6 +37,6 @@ async def refuse_null_characters(request: Request) -> None:
 
 
 def _fault(name: str, known: list[str]) -> Fault:
-    hint = near(name, known) if known else " This operation takes none."
-    detail = f"There is no query parameter {name!r}.{hint}"
+    known_ones = hint(name, known) or " This operation takes none."
+    detail = f"There is no query parameter {name!r}.{known_ones}"
     return Fault(location="query", pointer=f"/{name}", detail=detail, code="extra_forbidden")

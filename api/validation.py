@@ -1,9 +1,6 @@
 """Validation errors in plain words: the field, its value, and near names for misspelt ones."""
 
-import difflib
-import types
-import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -12,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.jobs.kinds import KINDS
 from core.specs.faults import fault_sentence, json_pointer
+from core.specs.near_names import hint
 
 
 class Fault(BaseModel):
@@ -51,65 +49,21 @@ def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:
         detail = f"The body is not JSON: {found['ctx']['error']} at character {path[0] if path else 0}."
         return Fault(location=location, pointer="", detail=detail, code=code)
     if code.startswith("union_tag"):
-        return Fault(location=location, pointer="/kind", detail=_kind_detail(found), code=code)
+        detail = fault_sentence(found, at="") + ("" if code == "union_tag_invalid" else hint("", KINDS))
+        return Fault(location=location, pointer="/kind", detail=detail, code=code)
     kind = KINDS.get(str(path[0])) if path and location == "body" else None
     if kind is not None:
         path, body_type = path[1:], kind.spec_type
-    detail = _detail(found, body_type, path)
-    return Fault(location=location, pointer=json_pointer(path), detail=detail, code=code)
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt word: ` Did you mean 'x'?` if a known word is near, else all known words."""
-    names = list(known)
-    found = difflib.get_close_matches(word, names, n=1)
-    return f" Did you mean {found[0]!r}?" if found else f" There are: {', '.join(names)}."
+    pointer = json_pointer(path)
+    at = "" if code == "extra_forbidden" else pointer or "The body" if code == "missing" else pointer
+    detail = fault_sentence({**found, "loc": path}, at=at, model=body_type)
+    return Fault(location=location, pointer=pointer, detail=detail, code=code)
 
 
 def _where(loc: Sequence[str | int]) -> tuple[str, tuple[str | int, ...]]:
     if loc and loc[0] in ("body", "query", "path", "header"):
         return str(loc[0]), tuple(loc[1:])
     return "body", tuple(loc)
-
-
-def _kind_detail(found: Mapping[str, Any]) -> str:
-    if found["type"] == "union_tag_not_found":
-        return f"The body has no `kind`, which names the kind of job. {_kinds()}"
-    return f"There is no job kind {found['ctx']['tag']!r}.{near(found['ctx']['tag'], KINDS)}"
-
-
-def _kinds() -> str:
-    return f"There are: {', '.join(KINDS)}."
-
-
-def _detail(found: Mapping[str, Any], model: object, path: Sequence[str | int]) -> str:
-    if found["type"] == "extra_forbidden":
-        fields = _fields_at(model, path[:-1])
-        hint = near(str(path[-1]), fields) if fields else ""
-        return f"There is no field {str(path[-1])!r}.{hint}"
-    if found["type"] == "missing":
-        return f"{json_pointer(path) or 'The body'} is missing."
-    return fault_sentence(found, at=json_pointer(path))
-
-
-def _fields_at(model: object, path: Sequence[str | int]) -> list[str]:
-    for part in path:
-        fields = _model_fields(model)
-        if part not in fields:
-            return []
-        model = fields[str(part)].annotation
-    return list(_model_fields(model))
-
-
-def _model_fields(annotation: object) -> Mapping[str, Any]:
-    """Fields of a model, also of a model in a union with None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation.model_fields
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
-        for member in typing.get_args(annotation):
-            if fields := _model_fields(member):
-                return fields
-    return {}
 
 
 def _body_type(request: Request) -> object:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import CorpusError, UserError
 from core.specs.jobs import WantedFormat
+from core.specs.near_names import hint
 
 if TYPE_CHECKING:
     from core.corpora.source import ReadReport, SourceClip
@@ -62,7 +63,7 @@ def open_poses(
 
     profiles = {str(name): value for name, value in PROFILES.items()}
     if profile is not None and profile not in profiles:
-        raise UserError(f"There is no profile {profile!r}. The profiles are: {', '.join(profiles)}.")
+        raise UserError(f"There is no profile {profile!r}.{hint(profile, profiles, list_all=True)}")
     options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
     with _unpacked(Path(path)) as (folder, display):
         report = ReadReport(display=display)

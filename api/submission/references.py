@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
-from api.validation import near
 from core.jobs.deletions import SHARE_LOCK
 from core.jobs.job_kind import Artifact
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.specs.jobs import ClipSelection
+from core.specs.near_names import hint
 
 _MAX_NAMES_LISTED = 20
 _MAX_GLOSSES_LISTED = 5
@@ -72,7 +72,7 @@ def check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str) -> N
     for part, key in _SUMMARY_OF.items():
         for index, name in enumerate(getattr(clips, part)):
             if name not in summary[key]:
-                detail = f"Corpus {corpus.name!r} has no {name!r} among its {key}.{_hint(name, summary[key])}"
+                detail = f"Corpus {corpus.name!r} has no {name!r} among its {key}.{hint(name, summary[key])}"
                 raise unfit(f"/{field}/{part}/{index}", detail, code="unknown")
 
 
@@ -93,12 +93,5 @@ def check_glosses(corpus: CorpusRow, other: CorpusRow, *, field: str) -> None:
 
 
 def _unknown(artifact: Artifact, wanted: str, names: Iterable[str], made_by: str, *, field: str) -> Problem:
-    known = list(dict.fromkeys(names))
-    hint = near(wanted, known) if known else f" You have none yet; create one with {made_by}."
-    return unfit(f"/{field}", f"You have no {artifact.noun} {wanted!r}.{hint}", code="unknown")
-
-
-def _hint(word: str, names: Iterable[str]) -> str:
-    known = list(names)
-    hint = near(word, known)
-    return hint if "Did you mean" in hint or len(known) <= _MAX_NAMES_LISTED else f" It has {len(known)}."
+    known = hint(wanted, names) or f" You have none yet; create one with {made_by}."
+    return unfit(f"/{field}", f"You have no {artifact.noun} {wanted!r}.{known}", code="unknown")

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from core.errors import CorpusError
+from core.file_kinds import seems_to_be
 from core.pose.skeleton import NUM_JOINTS
 from core.specs.faults import fault_sentence
 from core.specs.fields import Closed, Name
@@ -96,6 +97,10 @@ def read_header(folder: Path) -> CorpusHeader:
     path = folder / HEADER_FILE
     try:
         header = CorpusHeader.model_validate_json(path.read_bytes())
+    except NotADirectoryError:
+        raise CorpusError(
+            f"{folder} is not a packed corpus: it seems to be {seems_to_be(folder)}. Give the corpus' folder."
+        ) from None
     except FileNotFoundError:
         raise CorpusError(f"{folder} is not a packed corpus: it has no {HEADER_FILE}.") from None
     except OSError as error:

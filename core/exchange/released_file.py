@@ -22,6 +22,7 @@ from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.released_encoder import encoder_from_released, encoder_to_released, first_names
 from core.exchange.weights import LoadedEncoder
+from core.file_kinds import kind_of
 from core.specs.faults import fault_sentence
 from core.specs.pretraining import EncoderConfig
 
@@ -197,7 +198,10 @@ def _why_not_torch_save(path: Path, start: bytes) -> str:
         return (
             f"{path} is a tar archive. Released checkpoints are named .pth.tar, but are files of torch.save."
         )
-    return f"{path} is not a file of torch.save."
+    return (
+        f"{path} is not a file of torch.save: it seems to be {kind_of(start)}. Expected a .pth.tar "
+        "checkpoint of the released code."
+    )
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

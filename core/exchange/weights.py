@@ -17,10 +17,12 @@ from safetensors.torch import save
 from core.errors import EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
+from core.file_kinds import SAFETENSORS, seems_to_be
 from core.specs.faults import fault_sentence
 
 WEIGHTS = "encoder.safetensors"
 CARD = "card.json"
+_EXPECTED = f"Expected a downloaded .safetensors file, or a folder with the file {WEIGHTS}."
 _PRETRAINED_CLIPS = "pretrained_clips"
 """Name of the tensor for `LoadedEncoder.pretrained_clips`, which is not part of the network."""
 
@@ -89,7 +91,12 @@ def _why_unreadable(file: Path, error: Exception) -> str:
             f"{file} is a PyTorch checkpoint, not a downloaded encoder. If it comes from the released code, "
             f"import it with `signforge encoders import {file} --name NAME`, then download the encoder."
         )
-    return f"{file} is not a readable encoder: {error}."
+    if not file.exists():
+        return f"There is no encoder {file}. {_EXPECTED}"
+    kind = seems_to_be(file)
+    if kind != SAFETENSORS:
+        return f"{file} is not a readable encoder: it seems to be {kind}. {_EXPECTED}"
+    return f"{file} is a damaged encoder ({error}). Download it again."
 
 
 def _is_checkpoint(file: Path) -> bool:

@@ -4,7 +4,6 @@ A new kind needs a specification, a program and one `register(JobKind(...))`. Pr
 register it before they start: the API, the workers' supervisors and the command line.
 """
 
-import difflib
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import or_
@@ -15,6 +14,7 @@ from pydantic import Field, TypeAdapter
 from core.errors import SpecError
 from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo, Resolution
 from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, LeakAuditSpec, PretrainSpec
+from core.specs.near_names import hint
 from core.specs.recipes import resolve, spell_out
 
 _UPLOAD = "upl_019e3c0a5b8c7d21a4f60b7c9d1e2f30"
@@ -146,10 +146,8 @@ def find(name: str) -> JobKind:
         SpecError: there is none; the message lists those there are.
     """
     if name not in KINDS:
-        near = difflib.get_close_matches(name, KINDS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise SpecError(
-            f"There is no kind of job {name!r}; there are: {', '.join(KINDS)}.{hint}", pointer="/kind"
+            f"There is no kind of job {name!r}.{hint(name, KINDS, list_all=True)}", pointer="/kind"
         )
     return KINDS[name]
 

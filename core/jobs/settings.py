@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,15 +12,14 @@ from urllib.parse import quote
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from core.errors import UserError
+from core.jobs.local_settings import PREFIX, LocalSettings, check_path, setting_error, stripped
 from core.jobs.urls import check_broker_url, check_bucket_url, check_database_url, check_http_url
 
-_PREFIX = "SIGNFORGE_"
 _MAX_SOCKET_BYTES = 100
 """Unix socket paths end at 107 bytes on Linux and 103 on macOS."""
-
 
 _AWS_VARIABLES = {
     "s3_endpoint": "AWS_ENDPOINT_URL",
@@ -39,24 +38,13 @@ _URL_CHECKS: dict[str, Callable[[str], object]] = {
 }
 
 
-class Settings(BaseSettings):
+class Settings(LocalSettings):
     """Settings of the service, from environment variables SIGNFORGE_... Times are seconds, sizes bytes.
 
     White space around a value is dropped. An empty value counts as unset. A folder whose name ends in white
     space needs a slash behind it.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-    )
-
-    data_folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("signforge")))
-    """Everything the embedded service keeps: database, broker, artifacts, logs, first API key."""
     database_url: Annotated[str, Field(repr=False)] = ""
     """SQLAlchemy URL; empty means SQLite in the data folder. PostgreSQL: postgresql+psycopg://..."""
     broker_url: Annotated[str, Field(repr=False)] = ""
@@ -85,11 +73,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     """Log format of API, reconciler, worker and supervisor: plain text, or one JSON object a line."""
     otel_endpoint: Annotated[str, Field(repr=False)] = ""
-    """Whether downloads are redirected to the object storage (signed URL). If not, the API sends them."""
-    host: str = "127.0.0.1"
-    """Address the API listens on."""
-    port: Annotated[int, Field(ge=0, le=65535)] = 8765
-    """Port the API listens on."""
+    """OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318; empty: none. Needs signforge[otel]."""
     max_upload_bytes: Annotated[int, Field(gt=0)] = 8 * 2**30
     """Maximum size of an upload."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
@@ -144,11 +128,11 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _strip(cls, given: dict[str, Any]) -> dict[str, Any]:
-        values = _stripped(given)
+        values = stripped(given)
         if "artifacts_url" not in values:
             return values
         return {
-            **_stripped({name: os.environ.get(aws, "") for name, aws in _AWS_VARIABLES.items()}),
+            **stripped({name: os.environ.get(aws, "") for name, aws in _AWS_VARIABLES.items()}),
             **values,
         }
 
@@ -160,19 +144,15 @@ class Settings(BaseSettings):
         parts = (part.strip() for part in value.split(os.pathsep))
         return tuple(part for part in parts if part)
 
-    @field_validator("data_folder", "artifacts")
+    @field_validator("artifacts")
     @classmethod
-    def _check_path(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            _check_text(value)
-        return value
+    def _check_artifacts(cls, value: Path | None) -> Path | None:
+        return None if value is None else check_path(value)
 
     @field_validator("corpus_roots")
     @classmethod
-    def _check_paths(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
-        for path in value:
-            _check_text(path)
-        return value
+    def _check_corpus_roots(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(map(check_path, value))
 
     @field_validator("database_url", "broker_url", "artifacts_url", "s3_endpoint", "otel_endpoint")
     @classmethod
@@ -190,23 +170,12 @@ class Settings(BaseSettings):
             raise ValueError("it has a space, line break or other character that such a value never has")
         return value
 
-    @field_validator("host")
-    @classmethod
-    def _check_host(cls, value: str) -> str:
-        try:
-            value.encode("idna")
-        except UnicodeError:
-            value = ""
-        if not re.fullmatch(r"[\w.:%-]+", value):
-            raise ValueError("it is not a host name or an IP address; expected e.g. 127.0.0.1 or ::1")
-        return value
-
     @property
     def resolved_database_url(self) -> str:
         """The database URL with its default filled in."""
         if self.database_url:
             return self.database_url
-        from sqlalchemy import URL  # the client reads settings too, and starts sooner without it
+        from sqlalchemy import URL  # commands without a database start sooner without it
 
         file = self.data_folder.absolute() / "signforge.db"
         return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
@@ -230,11 +199,6 @@ class Settings(BaseSettings):
         """The artifact folder with its default filled in."""
         return (self.artifacts or self.data_folder / "artifacts").absolute()
 
-    @property
-    def api_key_file(self) -> Path:
-        """Where the embedded service leaves its first API key for the command line to find."""
-        return self.data_folder.absolute() / "api_key"
-
 
 def read_settings(**changes: Any) -> Settings:
     """The settings from the environment, with `changes` (those that are not None) over them.
@@ -245,12 +209,7 @@ def read_settings(**changes: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in changes.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = _variable_of(str(first["loc"][0]))
-        message = first["msg"].removeprefix("Value error, ")
-        # Our own checks say what is wrong without the value, which may be a secret.
-        got = "" if first["type"] == "value_error" else f" (got {first['input']!r})"
-        raise UserError(f"{name}: {message}{got}.") from None
+        raise setting_error(error, variables=_aws_variables_read()) from None
 
 
 def settings_or_exit() -> Settings:
@@ -261,20 +220,10 @@ def settings_or_exit() -> Settings:
         sys.exit(f"Error: {error}")
 
 
-def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values without white space around them, and without those that are empty then."""
-    stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-    return {name: value for name, value in stripped.items() if value != ""}
-
-
-def _variable_of(field: str) -> str:
-    """The variable that a setting's value comes from."""
-    own, aws = f"{_PREFIX}{field.upper()}", _AWS_VARIABLES.get(field, "")
-    return aws if os.environ.get(aws) and not os.environ.get(own, "").strip() else own
-
-
-def _check_text(path: Path) -> None:
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError:
-        raise ValueError("the path is not UTF-8 text; choose or rename the folder") from None
+def _aws_variables_read() -> dict[str, str]:
+    """The variables that stand in for a setting that is empty, by setting."""
+    return {
+        field: aws
+        for field, aws in _AWS_VARIABLES.items()
+        if os.environ.get(aws) and not os.environ.get(f"{PREFIX}{field.upper()}", "").strip()
+    }

@@ -3,7 +3,6 @@
 A recipe states its hardware, hours and expected score, so that users know the cost of a run in advance.
 """
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from core.errors import SpecError
 from core.specs.faults import fault_sentence, json_pointer
 from core.specs.jobs import PretrainSpec
+from core.specs.near_names import hint
 from core.specs.pretraining import (
     ContrastConfig,
     EncoderConfig,
@@ -177,10 +177,8 @@ def find_recipe(name: str) -> Recipe:
         SpecError: there is no such recipe; the message lists the existing ones.
     """
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise SpecError(
-            f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}.{hint}", pointer="/recipe"
+            f"There is no recipe {name!r}.{hint(name, RECIPES, list_all=True)}", pointer="/recipe"
         )
     return RECIPES[name]
 
@@ -213,7 +211,8 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str
     for field, value in overrides.items():
         here = f"{pointer}/{field}"
         if field not in values or field == "recipe":
-            raise SpecError(f"{here}: unknown field.{_hint(field, values)}", pointer=here)
+            known = [name for name in values if name != "recipe"]
+            raise SpecError(f"{here}: There is no field {field!r}.{hint(field, known)}", pointer=here)
         if isinstance(values[field], dict):
             if not isinstance(value, Mapping):
                 raise SpecError(f"{here}: expected an object of fields, got {value!r}.", pointer=here)
@@ -221,8 +220,3 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str
         else:
             merged[field] = value
     return merged
-
-
-def _hint(field: str, values: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(field, values, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Choose one of: {', '.join(values)}."

@@ -12,14 +12,17 @@ import httpx
 from core.errors import UserError
 from signforge.client.address import Address
 from signforge.client.backoff import Backoff, Sleep, retry_after
-from signforge.client.errors import BUSY, ConnectionFailed, Unavailable, problem_of
+from signforge.client.errors import BUSY, ApiError, ConnectionFailed, Unavailable, problem_of
 from signforge.client.proxies import EnvironmentProxies
+from signforge.client.unknown_names import COLLECTIONS, hint_for, wanted_by
 
 AWAY = (httpx.TransportError, Unavailable)
 """The errors of a service that may come back."""
 
 _CONNECT_SECONDS = 5.0
 _TIMEOUT = httpx.Timeout(60.0, connect=_CONNECT_SECONDS)
+_MAX_LISTED = 100
+"""Newest things that are compared with a name that does not exist."""
 _LONGEST_WAIT_REFUSED_SECONDS = 0.5
 """A single call that is refused a connection gives up before it would wait longer than this."""
 
@@ -34,7 +37,7 @@ class Connection:
     def __init__(self, address: Address, *, sleep: Sleep = time.sleep) -> None:
         self.address = address
         self.sleep = sleep
-        self._proxies = None if address.is_local else EnvironmentProxies(address.url)
+        self._proxies = EnvironmentProxies(address.url)
         self._http = httpx.Client(
             base_url=address.url,
             headers={"Authorization": f"Bearer {address.api_key}"} if address.api_key else {},
@@ -87,7 +90,7 @@ class Connection:
                 continue
             break
         if response.is_error:
-            raise problem_of(response)
+            raise self._problem(response)
         return response
 
     @contextmanager
@@ -113,10 +116,19 @@ class Connection:
                 response = self._http.send(elsewhere, stream=True)
             if response.is_error and response.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 response.read()
-                raise problem_of(response)
+                raise self._problem(response)
             yield response
         finally:
             response.close()
+
+    def unknown_name(self, collection: str, wanted: str) -> str:
+        """A hint for an id or name that a collection does not have; empty where it cannot be listed."""
+        try:
+            params = {"limit": _MAX_LISTED} if COLLECTIONS[collection].is_paged else {}
+            listed = self._http.get(path_of(collection), params=params).raise_for_status()
+            return hint_for(collection, wanted, listed.json()["data"])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return ""
 
     def failure(self, error: httpx.TransportError | Unavailable) -> ConnectionFailed | Unavailable:
         """The exception for a service, or its storage, that stays away, with what to do about it."""
@@ -127,6 +139,7 @@ class Connection:
             return ConnectionFailed(
                 f"The service at {url} keeps this in object storage at {asked.netloc.decode()}, which does "
                 f"not answer ({error}). Its administrator can set SIGNFORGE_REDIRECT_DOWNLOADS=false."
+                f"{self._proxy_advice(asked)}"
             )
         if self.address.is_local:
             advice = (
@@ -134,11 +147,22 @@ class Connection:
                 "--data FOLDER, set SIGNFORGE_DATA_FOLDER to that folder."
             )
         else:
-            advice = "Check SIGNFORGE_URL and that the service runs there."
-            if variable := self._proxies and self._proxies.variable_for(url):
-                advice += f" Requests to it go through {variable}; NO_PROXY lists hosts to reach directly."
+            advice = f"Check SIGNFORGE_URL and that the service runs there.{self._proxy_advice(url)}"
         cause = str(error) or type(error).__name__
         return ConnectionFailed(f"No signforge service answers at {url} ({cause}). {advice}")
+
+    def _problem(self, response: httpx.Response) -> ApiError:
+        problem = problem_of(response)
+        asked = wanted_by(response.request.url.raw_path.decode())
+        if problem.status != httpx.codes.NOT_FOUND or asked is None:
+            return problem
+        return problem.followed_by(self.unknown_name(*asked))
+
+    def _proxy_advice(self, url: httpx.URL | str) -> str:
+        variable = self._proxies.variable_for(url)
+        if variable is None:
+            return ""
+        return f" Requests to it go through {variable}; NO_PROXY lists hosts to reach directly."
 
     def _backoff(self, *, repeatable: bool, patient: bool) -> Backoff:
         if not repeatable:

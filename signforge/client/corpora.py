@@ -7,11 +7,11 @@ from typing import Any
 
 from core.jobs.kinds import IMPORT
 from core.specs.jobs import SplitConfig
-from signforge.client import lists
-from signforge.client.connection import Connection, path_of
+from signforge.client.connection import Connection
 from signforge.client.download import OnBytes
 from signforge.client.jobs import Jobs
 from signforge.client.models import Corpus, Job
+from signforge.client.named import NamedCollection
 from signforge.client.specifications import checked
 from signforge.client.uploads import Uploads
 
@@ -25,7 +25,7 @@ class Corpora:
     """
 
     def __init__(self, connection: Connection, *, uploads: Uploads, jobs: Jobs) -> None:
-        self._connection = connection
+        self._named = NamedCollection(connection, "corpora", Corpus, prefix="cor_")
         self._uploads = uploads
         self._jobs = jobs
 
@@ -94,7 +94,7 @@ class Corpora:
 
     def list(self) -> builtins.list[Corpus]:
         """List all corpora, newest first."""
-        return list(lists.paged(self._connection, "/v1/corpora", Corpus))
+        return self._named.list()
 
     def get(self, corpus: str) -> Corpus:
         """Look up one corpus, by id or name.
@@ -102,7 +102,7 @@ class Corpora:
         Raises:
             ApiError: there is none (404).
         """
-        return lists.one(self._connection, "corpora", corpus, Corpus, prefix="cor_")
+        return self._named.get(corpus)
 
     def delete(self, corpus: str) -> Corpus:
         """Delete a corpus, by id or name, and free its name; encoders and scores made with it stay.
@@ -113,9 +113,7 @@ class Corpora:
         Raises:
             ApiError: a job that has not ended needs it (409), or there is none (404).
         """
-        found = self.get(corpus)
-        self._connection.request("DELETE", path_of("corpora", found.id))
-        return found
+        return self._named.delete(corpus)
 
 
 def _import_spec(source: str, name: str, split: Split | None, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 from core.jobs.kinds import IMPORT_ENCODER
-from signforge.client import lists
 from signforge.client.connection import Connection, path_of
 from signforge.client.download import OnBytes, fetch
 from signforge.client.jobs import Jobs
 from signforge.client.models import Job, RegisteredEncoder
+from signforge.client.named import NamedCollection
 from signforge.client.specifications import checked
 from signforge.client.uploads import Uploads
 
@@ -23,6 +23,7 @@ class Encoders:
 
     def __init__(self, connection: Connection, *, uploads: Uploads, jobs: Jobs) -> None:
         self._connection = connection
+        self._named = NamedCollection(connection, "encoders", RegisteredEncoder, prefix="enc_")
         self._uploads = uploads
         self._jobs = jobs
 
@@ -48,7 +49,7 @@ class Encoders:
 
     def list(self) -> builtins.list[RegisteredEncoder]:
         """List all encoders, newest first."""
-        return list(lists.paged(self._connection, "/v1/encoders", RegisteredEncoder))
+        return self._named.list()
 
     def get(self, encoder: str) -> RegisteredEncoder:
         """Look up one encoder, by id or name, with its card and scores.
@@ -56,7 +57,7 @@ class Encoders:
         Raises:
             ApiError: there is none (404).
         """
-        return lists.one(self._connection, "encoders", encoder, RegisteredEncoder, prefix="enc_")
+        return self._named.get(encoder)
 
     def delete(self, encoder: str) -> RegisteredEncoder:
         """Delete an encoder, by id or name; its scores stay.
@@ -67,9 +68,7 @@ class Encoders:
         Raises:
             ApiError: a job that has not ended needs it (409), or there is none (404).
         """
-        found = self.get(encoder)
-        self._connection.request("DELETE", path_of("encoders", found.id))
-        return found
+        return self._named.delete(encoder)
 
     def download(self, encoder: str, path: str | Path = ".", *, on_bytes: OnBytes | None = None) -> Path:
         """Download an encoder and verify its sha256. A download that broke off is continued.

@@ -32,6 +32,16 @@ class ApiError(SignforgeError):
         self.faults = faults
         super().__init__(_sentence(self))
 
+    def followed_by(self, hint: str) -> "ApiError":
+        """The same error with a hint behind its detail."""
+        return type(self)(
+            self.status,
+            title=self.title,
+            detail=f"{self.detail}{hint}",
+            request_id=self.request_id,
+            faults=self.faults,
+        )
+
     @property
     def pointers(self) -> tuple[str, ...]:
         """JSON pointers of the fields that were refused."""

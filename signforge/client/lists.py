@@ -1,10 +1,9 @@
-"""Reading the service's lists and the things in them as models."""
+"""Reading the service's lists as models."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from signforge.client.connection import Connection, path_of
-from signforge.client.errors import ApiError
+from signforge.client.connection import Connection
 from signforge.client.models import Metric, Reply
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
@@ -45,23 +44,6 @@ def metrics(
         if not page["has_more"]:
             return
         params["after_step"] = page["next_after_step"]
-
-
-def one(connection: Connection, collection: str, wanted: str, reply: type[ReplyT], *, prefix: str) -> ReplyT:
-    """The item of `collection` whose id, or else whose name, is `wanted`; of a name's versions the newest.
-
-    Raises:
-        ApiError: there is none (404).
-    """
-    if not wanted.startswith(prefix):
-        params = {"name": wanted, "limit": 1}
-        for found in connection.request("GET", path_of(collection), params=params).json()["data"]:
-            wanted = found["id"]
-            break
-        else:
-            noun = "corpus" if prefix == "cor_" else "encoder"
-            raise ApiError(404, title="Not found", detail=f"You have no {noun} {wanted!r}.", request_id=None)
-    return reply.model_validate(connection.request("GET", path_of(collection, wanted)).json())
 
 
 def given(**values: Any) -> dict[str, Any]:

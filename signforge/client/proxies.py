@@ -1,6 +1,7 @@
 """Proxies that the environment names: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY for exceptions.
 
-httpx reads the same variables, but cannot start where NO_PROXY holds a network such as fd00::/8.
+httpx reads the same variables, but cannot start where NO_PROXY holds a network such as fd00::/8. Requests to
+this machine itself never go through a proxy; a redirect from there to another host may.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import httpx
 
 from core.errors import UserError
 from core.jobs.urls import split_url
+from signforge.client.address import is_loopback
 
 _EXAMPLE = "http://proxy.example.org:3128"
 _WITH_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[[^\]]+\]):(?P<port>\d{1,5})", re.ASCII)
@@ -32,7 +34,7 @@ class EnvironmentProxies(httpx.BaseTransport):
 
     def __init__(self, url: str) -> None:
         self._proxies = {scheme: value.strip() for scheme, value in getproxies().items()}
-        self._transports: dict[str | None, httpx.HTTPTransport] = {}
+        self._transports: dict[str, httpx.HTTPTransport] = {}
         self._transport_for(httpx.URL(url))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -44,23 +46,25 @@ class EnvironmentProxies(httpx.BaseTransport):
         for transport in self._transports.values():
             transport.close()
 
-    def variable_for(self, url: str) -> str | None:
+    def variable_for(self, url: httpx.URL | str) -> str | None:
         """The variable whose proxy requests to `url` go through; None: they go directly."""
         scheme = find_proxy(httpx.URL(url), self._proxies)
         return None if scheme is None else _variable(scheme)
 
     def _transport_for(self, url: httpx.URL) -> httpx.HTTPTransport:
         scheme = find_proxy(url, self._proxies)
-        if scheme not in self._transports:
-            proxy = None if scheme is None else _parse(_variable(scheme), self._proxies[scheme])
-            self._transports[scheme] = _open(proxy)
-        return self._transports[scheme]
+        way = _variable(scheme) if scheme else f"directly by {url.scheme}"
+        if way not in self._transports:
+            proxy = _parse(way, self._proxies[scheme]) if scheme else None
+            has_tls = proxy is not None or url.scheme == "https"
+            self._transports[way] = _open(proxy) if has_tls else httpx.HTTPTransport(verify=False)
+        return self._transports[way]
 
 
 def find_proxy(url: httpx.URL, proxies: Mapping[str, str]) -> str | None:
     """Which of `proxies`, as `getproxies` returns them, a request to `url` goes through; None: none."""
     scheme = next((scheme for scheme in (url.scheme, "all") if proxies.get(scheme)), None)
-    exempt = any(_covers(entry, url) for entry in proxies.get("no", "").split(","))
+    exempt = is_loopback(url.host) or any(_covers(entry, url) for entry in proxies.get("no", "").split(","))
     return None if exempt else scheme
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.errors import SpecError
-from core.jobs.kinds import spec_adapter
+from core.jobs.kinds import KINDS, spec_adapter
 from core.specs.faults import fault_sentence, json_pointer
 from core.specs.jobs import JobSpec
+from core.specs.near_names import hint
 
 Spec = JobSpec | Mapping[str, Any]
 """A job's specification: a model of `core.specs.jobs`, or the JSON document that `POST /v1/jobs` takes."""
@@ -23,8 +24,14 @@ def checked(spec: Spec) -> dict[str, Any]:
     try:
         return spec_adapter().validate_python(spec).model_dump(mode="json")
     except ValidationError as error:
-        first = error.errors()[0]
-        path = first["loc"][1:]  # it begins with the kind of job, which is not part of the document
-        unknown_kind = not path and first["type"] != "value_error"
-        place = "/kind" if unknown_kind else json_pointer(path)
-        raise SpecError(fault_sentence(first, at=place), pointer=json_pointer(path)) from None
+        raise _spec_error(error.errors()[0]) from None
+
+
+def _spec_error(first: Mapping[str, Any]) -> SpecError:
+    if first["type"].startswith("union_tag"):
+        listing = hint("", KINDS) if first["type"] == "union_tag_not_found" else ""
+        return SpecError(f"{fault_sentence(first, at='/kind')}{listing}", pointer="/kind")
+    kind, *path = first["loc"] or [""]  # the kind of job is not part of the document
+    spec_type = KINDS[str(kind)].spec_type if kind in KINDS else None
+    place = json_pointer(path)
+    return SpecError(fault_sentence({**first, "loc": tuple(path)}, at=place, model=spec_type), pointer=place)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from core.errors import SpecError
+from core.specs.near_names import hint
 from signforge.client import Client
 from signforge.client.models import Recipe
 from signforge.commands.terminal import AsJson, output, print_fields, print_json
@@ -36,6 +37,5 @@ def _named(name: str, recipes: list[Recipe]) -> Recipe:
     for recipe in recipes:
         if recipe.name == name:
             return recipe
-    raise SpecError(
-        f"There is no recipe {name!r}. The recipes are: {', '.join(recipe.name for recipe in recipes)}."
-    )
+    known = hint(name, [recipe.name for recipe in recipes], list_all=True)
+    raise SpecError(f"There is no recipe {name!r}.{known}")

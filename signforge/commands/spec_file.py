@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SpecError
+from core.file_kinds import kind_of
 
 
 def read_spec_file(path: Path, *, advice: str = "Give the path of a JSON file.") -> dict[str, Any]:
@@ -14,13 +15,16 @@ def read_spec_file(path: Path, *, advice: str = "Give the path of a JSON file.")
     Raises:
         SpecError: it cannot be read, in which case `advice` follows, or it holds no JSON object.
     """
+    content = b""
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        document = json.loads(text)
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        document = json.loads(content.decode())
     except OSError as error:
         raise SpecError(f"{path} cannot be read ({error.strerror}). {advice}") from None
     except ValueError as error:
-        raise SpecError(f"{path} is not JSON: {error}.") from None
+        kind = kind_of(content)
+        why = str(error) if kind in ("text", "JSON") else f"it seems to be {kind}"
+        raise SpecError(f"{path} is not JSON: {why}. Give a JSON file with a job's specification.") from None
     if not isinstance(document, dict):
         raise SpecError(f"{path} must hold a JSON object with a `kind`; it holds {type(document).__name__}.")
     return document

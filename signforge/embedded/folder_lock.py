@@ -31,6 +31,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
             f"A signforge service (process {_holder(path)}) already runs on the data folder {folder}. "
             "Stop it first, or choose another folder with --data or SIGNFORGE_DATA_FOLDER."
         ) from None
+    except (FileExistsError, NotADirectoryError):
+        file = next(part for part in (folder, *folder.parents) if part.exists())
+        raise StorageError(
+            f"Cannot use the data folder {folder}: {file} is a file, not a folder. Choose a folder, or a "
+            "path that does not exist yet, with --data or SIGNFORGE_DATA_FOLDER."
+        ) from None
     except OSError as error:
         raise StorageError(
             f"Cannot use the data folder {folder}: {error.strerror}. Choose another with --data or "

@@ -17,6 +17,7 @@ _FILES = (
     "pyproject.toml",
     "setup.py",
     "relocation.py",
+    "long_description.py",
     "MANIFEST.in",
     "README.md",
     "LICENSE",

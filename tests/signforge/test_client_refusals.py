@@ -1,20 +1,32 @@
 """Requests that the client refuses before sending."""
 
+import itertools
+import math
 import os
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from core.errors import SpecError, UserError
+from core.jobs.kinds import KINDS
 from signforge import Client
+from signforge.client.specifications import checked
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"kind": "evaluat"}, "/kind: Input tag 'evaluat'"),
-        ({"kind": "pretrain", "corpus": 3}, "/corpus: Input should be a valid string (got 3)."),
+        ({"kind": "evaluat"}, "/kind: There is no kind 'evaluat'. There are: import, pretrain, evaluate"),
+        ({"corpus": "x"}, "/kind: The field 'kind' is missing. There are: import, pretrain"),
+        ({"kind": "pretrain", "corpsu": "x"}, "/corpus is missing."),
+        (
+            {"kind": "pretrain", "corpus": "x", "nam": "y"},
+            "/nam: There is no field 'nam'. Did you mean 'name'?",
+        ),
+        ({"kind": "pretrain", "corpus": 3}, "/corpus: Input should be text (got 3)."),
         (
             {"kind": "evaluate", "corpus": "x", "encoder": "e", "protocol": "linear", "num_seeds": 3},
             "num_seeds is 3, but this evaluation draws nothing at random",
@@ -28,6 +40,47 @@ def test_a_slip_is_named_without_repeating_the_whole_specification(
         client.jobs.submit(body)
     assert str(refused.value).startswith(said)
     assert "{" not in str(refused.value)
+
+
+WRONG_VALUES: list[Any] = [
+    None,
+    True,
+    3,
+    -1,
+    2.5,
+    math.nan,
+    "x",
+    "",
+    "\0",
+    [],
+    [1],
+    {},
+    {"x": 1},
+    b"x",
+    10**30,
+]
+PYDANTIC_WORDS = (
+    "tag",
+    "discriminator",
+    "dictionary",
+    "instance",
+    "tuple",
+    "boolean",
+    "Extra inputs",
+    "extract",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_words_of_the_checking_library_reach_the_user(kind: str) -> None:
+    fields = [*KINDS[kind].spec_type.model_fields, "unknown"]
+    for field, value in itertools.product(fields, WRONG_VALUES):
+        try:
+            checked({"kind": kind, "name": "n", "corpus": "c", "source": "s", field: value})
+        except SpecError as error:
+            sentence = str(error)
+            assert [word for word in PYDANTIC_WORDS if re.search(rf"\b{word}\b", sentence)] == []
+            assert sentence.endswith((".", "?"))
 
 
 def test_what_is_no_text_is_refused_before_it_is_sent() -> None:

@@ -48,8 +48,20 @@ def test_what_cannot_be_read_is_named(poses: Path, tmp_path: Path) -> None:
         read_clips(tmp_path / "nothing.npz")
     with pytest.raises(UserError, match=r"no profile 'asl'.*wlasl"):
         read_clips(poses, profile="asl")
-    with pytest.raises(EncoderError, match=r"poses\.npz is not a readable encoder"):
+    with pytest.raises(EncoderError, match=r"poses\.npz is not a readable encoder: it seems to be a zip"):
         load_encoder(poses)
+    (tmp_path / "clip.npz").write_text("hello")
+    with pytest.raises(CorpusError, match=r"clip\.npz .* seems to be text\. Supported formats: COCO"):
+        read_clips(tmp_path / "clip.npz")
+    with pytest.raises(EncoderError, match=r"clip\.npz .* seems to be text\. Expected a downloaded"):
+        load_encoder(tmp_path / "clip.npz")
+    with pytest.raises(EncoderError, match=r"There is no encoder .*none"):
+        load_encoder(tmp_path / "none")
+    lone = tmp_path / "folder"
+    lone.mkdir()
+    (lone / "clip.npz").write_text("hello")
+    with pytest.raises(CorpusError, match=r"clip\.npz .* seems to be text\. Supported formats: COCO"):
+        read_clips(lone)
 
 
 def test_a_benchmark_brings_its_own_thresholds_unless_others_are_named(tmp_path: Path) -> None:

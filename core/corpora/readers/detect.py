@@ -24,6 +24,7 @@ from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
+from core.file_kinds import seems_to_be
 
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
@@ -93,7 +94,7 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
         return opener(path, options, report)
     layout = clip_format_of(path)
     if layout is None:
-        raise CorpusError(f"{path} has no supported format, or is damaged. Supported formats: {SUPPORTED}.")
+        raise _unsupported(path)
     return open_clip(path, layout, options, report)
 
 
@@ -167,6 +168,13 @@ def _no_pose_files(folder: Path, files: Sequence[Path]) -> CorpusError:
     )
 
 
+def _unsupported(path: Path) -> CorpusError:
+    return CorpusError(
+        f"{path} has no supported format, or is damaged: it seems to be {seems_to_be(path)}. Supported "
+        f"formats: {SUPPORTED}."
+    )
+
+
 def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat | None:
     """Return the format of the first file that has one; errors of the others are added to `faults`."""
     for path in files[:_MAX_INSPECTED]:
@@ -177,7 +185,7 @@ def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat |
             continue
         if layout is not None:
             return layout
-        faults.append(CorpusError(f"{path} has no supported format, or is damaged."))
+        faults.append(_unsupported(path))
     return None
 
 

@@ -9,6 +9,7 @@ from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
+from core.file_kinds import seems_to_be
 
 OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"
 MAX_TABLE_BYTES = 256 * 2**20
@@ -107,6 +108,11 @@ def _rows(path: Path) -> Iterator[ClipFiles]:
                 if name is None:
                     raise CorpusError(f"{path}, line {reader.line_num}: the name is empty.")
                 yield ClipFiles(_clip_name(name), (), **facts)
+        except UnicodeDecodeError:
+            raise CorpusError(
+                f"{path} is not UTF-8 text: it seems to be {seems_to_be(path)}, or text in "
+                "another encoding. Save it as CSV in UTF-8."
+            ) from None
         except csv.Error as error:
             raise CorpusError(f"{path} is damaged after line {reader.line_num}: {error}.") from None
 

@@ -297,8 +297,8 @@ def of_other_files(path: Path) -> bytes:
         (of_other_files, "cannot be read as weights"),
         (lambda path: path.read_bytes()[:-1000], "is truncated or damaged"),
         (lambda path: pickle.dumps({"state_dict": {}}), "is a plain pickle"),
-        (lambda path: b"", "is not a file of torch.save"),
-        (lambda path: json.dumps({"state_dict": {}}).encode(), "is not a file of torch.save"),
+        (lambda path: b"", "is not a file of torch.save: it seems to be empty"),
+        (lambda path: json.dumps({"state_dict": {}}).encode(), "seems to be JSON. Expected a .pth"),
     ],
 )
 def test_what_is_no_whole_file_of_its_kind_is_refused(

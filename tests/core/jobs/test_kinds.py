@@ -126,7 +126,7 @@ def test_a_job_is_called_by_its_name_its_reference_or_its_noun() -> None:
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(SpecError, match=r"'pretrian'; there are: import, .*Did you mean 'pretrain'"):
+    with pytest.raises(SpecError, match=r"'pretrian'. There are: import, .*Did you mean 'pretrain'"):
         find("pretrian")
 
 

@@ -40,9 +40,11 @@ class Whole(BaseModel):
             "/part/other: there is none; name another (got 'unknown').",
         ),
         ({"part": {"size": 3}}, "/part: more than 2 need `names`."),
-        ({"part": {"names": [1]}}, "/part/names/0: Input should be a valid string (got 1)."),
-        ({"part": {"size": None}}, "/part/size: Input should be a valid integer (got None)."),
-        ({}, "/part: Field required."),
+        ({"part": {"names": [1]}}, "/part/names/0: Input should be text (got 1)."),
+        ({"part": {"size": None}}, "/part/size: Input should be a whole number (got None)."),
+        ({}, "/part is missing."),
+        ({"part": []}, "/part: Input should be an object of fields (got [])."),
+        ({"part": {"names": "ada"}}, "/part/names: Input should be a list (got 'ada')."),
     ],
 )
 def test_a_fault_names_its_field_and_the_value(document: dict[str, Any], sentence: str) -> None:

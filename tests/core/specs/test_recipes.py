@@ -38,7 +38,7 @@ def test_overrides_change_only_the_named_fields() -> None:
         ({"running": {}}, "/overrides/running", "Did you mean 'run'"),
         ({"run": 3}, "/overrides/run", "expected an object"),
         ({"run": {"seed": -1}}, "/overrides/run/seed", "got -1"),
-        ({"recipe": "stc"}, "/overrides/recipe", "unknown field"),
+        ({"recipe": "stc"}, "/overrides/recipe", "There is no field 'recipe'. There are: views"),
         (
             {"contrast": {"transfer": {"num_neighbours": 10**6}}},
             "/overrides",

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UserError
-from core.jobs.settings import read_settings
+from core.jobs.local_settings import read_local_settings
 from signforge.client.address import address_file, find_address, url_of
 from signforge.client.connection import Connection
 
@@ -22,7 +22,7 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_embedded_service_is_found_by_itself() -> None:
     assert find_address().url == "http://127.0.0.1:8765"
-    address_file(read_settings()).write_text("http://127.0.0.1:4321\n")
+    address_file(read_local_settings()).write_text("http://127.0.0.1:4321\n")
     found = find_address()
     assert (found.url, found.api_key, found.is_local) == ("http://127.0.0.1:4321", "sf_own_key", True)
 
@@ -102,3 +102,18 @@ def test_an_address_to_listen_at_becomes_one_to_reach() -> None:
     assert url_of("0.0.0.0", 80) == "http://127.0.0.1:80"
     assert url_of("::", 80) == "http://[::1]:80"
     assert url_of("signs.example.org", 80) == "http://signs.example.org:80"
+
+
+@pytest.mark.parametrize("url", ["http://LOCALHOST:1", "http://127.0.0.2:1", "http://[::1]:1"])
+def test_every_name_of_this_machine_is_local(url: str) -> None:
+    assert find_address(url).is_local
+
+
+def test_settings_of_the_server_alone_do_not_stop_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"BROKER_URL": "kafka://x", "DATABASE_URL": "x", "LEASE_SECONDS": "long"}.items():
+        monkeypatch.setenv(f"SIGNFORGE_{name}", value)
+    assert find_address().url == "http://127.0.0.1:8765"
+    monkeypatch.setenv("SIGNFORGE_PORT", "many")
+    assert find_address("https://signs.example.org", "sf_said").api_key == "sf_said"
+    with pytest.raises(UserError, match="SIGNFORGE_PORT"):
+        find_address()

@@ -82,6 +82,16 @@ def test_a_wrong_api_key_is_401(api: RunningApi) -> None:
     assert caught.value.status == 401
 
 
+def test_a_missing_api_key_is_told_with_where_to_get_one(
+    api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SIGNFORGE_API_KEY", raising=False)
+    monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", str(tmp_path))
+    with Client(api.url) as client, pytest.raises(ApiError, match="from SIGNFORGE_API_KEY") as caught:
+        client.corpora.list()
+    assert "signforge keys create" in str(caught.value)
+
+
 def test_no_service_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     with (

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from signforge.client import Client
+from signforge.client.address import Address
+from signforge.client.connection import Connection
 from signforge.client.proxies import EnvironmentProxies, find_proxy
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -28,6 +31,16 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[HTTPServer]:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -48,12 +61,26 @@ def proxy() -> Iterator[HTTPServer]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Proxy) as server:
         yield server
-        server.shutdown()
-        thread.join()
+
+
+@contextmanager
+def redirecting_to(url: str) -> Iterator[str]:
+    """A service on this machine that redirects every download to `url`; yields its own URL."""
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(307)
+            self.send_header("Location", url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with serving(Service) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
@@ -84,6 +111,9 @@ def test_requests_go_through_the_proxy(proxy: HTTPServer, monkeypatch: pytest.Mo
         ("http://a.example.org:8766", "example.org:8765", "http"),
         ("http://a.example.org", "a.example.org:80", None),
         ("http://[fd00::1]:80", "[fd00::1]:80", None),
+        ("http://127.0.0.1:8765", "", None),
+        ("http://[::1]:8765", "", None),
+        ("http://localhost:8765", "", None),
     ],
 )
 def test_a_proxy_is_chosen_by_scheme_and_host(url: str, no_proxy: str, found: str | None) -> None:
@@ -105,6 +135,35 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, v
     with pytest.raises(UserError, match=said) as refused:
         Client("http://signforge.invalid:8811", "sf_x")
     assert "secret" not in str(refused.value)
+
+
+def test_the_local_service_is_asked_directly_and_its_storage_through_the_proxy(
+    proxy: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{proxy.server_port}")
+    with (
+        redirecting_to("http://storage.invalid/signs") as url,
+        closing(_connection(url)) as connection,
+        connection.stream("/v1/encoders/enc_1/download", headers={}, timeout=10) as answer,
+    ):
+        assert "http://storage.invalid/signs" in answer.read().decode()
+
+
+def test_the_storage_of_a_local_service_is_checked_by_the_certificates_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nothing/here.pem")
+    with (
+        redirecting_to("https://storage.invalid/signs") as url,
+        closing(_connection(url)) as connection,
+        pytest.raises(UserError, match=r"SSL_CERT_FILE.*No such file"),
+        connection.stream("/v1/encoders/enc_1/download", headers={}, timeout=10),
+    ):
+        pass
+
+
+def _connection(url: str) -> Connection:
+    return Connection(Address(url, "sf_x", is_local=True))
 
 
 def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

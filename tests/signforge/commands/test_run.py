@@ -50,7 +50,8 @@ def test_what_the_program_refuses_is_told_with_its_exit_code(tmp_path: Path) -> 
         ('{"kind": "leak_audi"}', "Did you mean 'leak_audit'?"),
         ('{"corpus": "c"}', "set `kind` to one of import, pretrain, evaluate"),
         ("[1]", "it holds list"),
-        ("{", "is not JSON"),
+        ("{", "is not JSON: Expecting property name"),
+        ("<html>", "is not JSON: it seems to be a web page (HTML)"),
     ],
 )
 def test_a_file_that_names_no_kind_starts_nothing(tmp_path: Path, text: str, words: str) -> None:

@@ -41,5 +41,7 @@ def test_a_second_service_is_refused_by_the_name_of_the_first_until_that_is_kill
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"Cannot use the data folder .*file/data.*--data"):
+    with pytest.raises(StorageError, match=r"data folder .*/file: .*/file is a file, not a folder.*--data"):
+        folder_lock(tmp_path / "file").__enter__()
+    with pytest.raises(StorageError, match=r"file/data: .*/file is a file, not a folder.*--data"):
         folder_lock(tmp_path / "file" / "data").__enter__()

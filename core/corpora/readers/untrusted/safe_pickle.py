@@ -17,6 +17,7 @@ from typing import IO
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.pickle_machine import Machine
 from core.errors import CorpusError
+from core.file_kinds import seems_to_be
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")
 
@@ -57,7 +58,10 @@ def load_pickle(path: Path, *, limits: PickleLimits | None = None) -> object:
     limits = limits or PickleLimits()
     with as_corpus_error(path), _opened(path, limits) as stream:
         machine = Machine(path, max_operations=limits.max_operations, max_bytes=limits.max_bytes)
-        value = machine.run(pickletools.genops(stream))  # type: ignore[arg-type]
+        try:
+            value = machine.run(pickletools.genops(stream))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise ValueError(f"{error} (it seems to be {seems_to_be(path)})") from None
         if stream.more():
             raise ValueError("it has more data after its end")
         return value

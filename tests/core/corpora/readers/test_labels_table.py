@@ -124,7 +124,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path, lines: list[str], message: s
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "a")
     (folder / "labels.csv").write_bytes(b"name,label\na,\xff\xfe\n")
-    with pytest.raises(CorpusError, match=r"labels\.csv is damaged"):
+    with pytest.raises(CorpusError, match=r"labels\.csv is not UTF-8 text.*Save it as CSV in UTF-8"):
         read(folder)
 
 

@@ -116,10 +116,10 @@ def test_the_folder_says_whose_thresholds_count(pack: Path) -> None:
             (["a", "b", "c"], [0, 1, -1]),
             r"train_label\.pkl does not have the published annotation format\. /2: ",
         ),
-        ((["a", "b", "c"], ["x", "y", "z"]), "/0: Input should be a valid integer"),
+        ((["a", "b", "c"], ["x", "y", "z"]), "/0: Input should be a whole number"),
         ({"a": 0}, r"train_label\.pkl must hold a pair \(clip names, class numbers\)"),
         (([1, 2, 3], [0, 1, 0]), r"train_label\.pkl does not have the published annotation format"),
-        ((["a", "b", "c"], [[0], [1, 2], 3]), "/0: Input should be a valid integer"),
+        ((["a", "b", "c"], [[0], [1, 2], 3]), "/0: Input should be a whole number"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(pack: Path, write: Write, label: object, message: str) -> None:

@@ -157,7 +157,7 @@ def test_a_dev_list_that_repeats_the_test_list_is_named(pack: Path, write: Write
     [
         (PACK, [1, 2], "must hold a dict from clip names to keypoints; got a list"),
         ("train.pkl", {"05237": "book"}, r"train\.pkl does not have the published annotation format"),
-        ("train.pkl", [{"name": "05237"}], "/0/label: Field required"),
+        ("train.pkl", [{"name": "05237"}], "/0/label is missing"),
     ],
 )
 def test_invalid_packs_and_lists_are_refused(
