@@ -18,7 +18,7 @@ from api.submission.preparation import prepare
 from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
-from core.jobs.kinds import find
+from core.jobs.kinds import KINDS, find
 from core.jobs.ledger.submissions import Origin, queue_position, retry, submit
 from core.jobs.quotas import Quotas, admit
 from core.jobs.scheduling import SchedulingOptions
@@ -67,6 +67,12 @@ def retry_job(
     def create(session: Session) -> str:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
         job = owned(session, JobRow, job_id, caller, noun="job")
+        if job.kind not in KINDS:
+            detail = (
+                f"Job {job_id} cannot be retried, because this server does not know its kind {job.kind!r}; it "
+                f"knows: {', '.join(KINDS)}. Update the server, or submit a job of a kind that it knows."
+            )
+            raise Problem(409, "unknown-kind", detail)
         if (gone := missing(session, job.spec)) is not None:
             detail = f"Job {job_id} cannot be retried, because it needs {gone}, which was deleted."
             raise Problem(409, "deleted", detail)

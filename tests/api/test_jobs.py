@@ -25,6 +25,7 @@ from core.jobs.states import Reason
 from core.jobs.tables.artifacts import CorpusRow
 from core.specs.recipes import RECIPES
 from tests.api.conftest import CORPUS_RESULT, Bench
+from tests.core.jobs.arranging import set_fields
 
 
 def pretrain(**fields: Any) -> dict[str, Any]:
@@ -232,6 +233,15 @@ class TestRetry:
     def test_somebody_elses_job_is_not_there(self, bench: Bench) -> None:
         job_id = bench.submit_import(owner="ben")
         assert bench.client.post(f"/v1/jobs/{job_id}/retry").status_code == 404
+
+    def test_a_job_of_an_unknown_kind_is_refused(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        bench.client.post(f"/v1/jobs/{job_id}/cancel")
+        set_fields(bench.service.engine, job_id, kind="newer")
+        answer = bench.client.post(f"/v1/jobs/{job_id}/retry")
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:signforge:problem:unknown-kind")
+        assert "does not know its kind 'newer'; it knows: import" in answer.json()["detail"]
+        assert len(bench.client.get("/v1/jobs").json()["data"]) == 1
 
 
 class TestRefusal:
