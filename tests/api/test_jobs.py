@@ -171,7 +171,13 @@ class TestTerms:
         assert answer.status_code == 403
         assert "Priority 1" in answer.json()["detail"]
 
-    @pytest.mark.parametrize("query", ["priority=101", "priority=high", "deadline_seconds=0"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("priority=101", "priority=high", "deadline_seconds=0"),
+            *("deadline_seconds=1e12", "deadline_seconds=inf", "deadline_seconds=nan"),
+        ],
+    )
     def test_terms_out_of_bounds_are_refused(self, bench: Bench, query: str) -> None:
         bench.make_corpus()
         answer = bench.client.post(f"/v1/jobs?{query}", json=pretrain())
