@@ -12,9 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import SpecError
-from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo
+from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo, Resolution
 from core.jobs.kinds import IMPORT, KINDS, find, register, spec_adapter, title_of
 from core.specs.jobs import JobSpec, PretrainSpec
+from core.specs.recipes import resolve, spell_out
 
 PROJECT = Path(__file__).resolve().parents[3]
 TELLING = {"import_encoder", "leak_audit"}
@@ -96,13 +97,45 @@ def test_specifications_are_closed_and_told_apart_by_kind() -> None:
         ({"makes": Artifact.UPLOAD}, "cannot make any uploads"),
         ({"spec_type": JobSpec}, r"JobSpec\.kind is not one word"),
         ({"spec_type": LooseSpec}, r"LooseSpec\.kind is not one word"),
-        ({"references": {"corpus": RefersTo(Artifact.EVALUATION)}}, "cannot refer to evaluations"),
+        ({"program": "core/sort.py"}, "'core/sort.py', which is not the name of a module"),
+        ({"program": ""}, "'', which is not the name of a module"),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, clips="corpus")}},
+            r"SortSpec\.corpus selects clips of `corpus`, but its type is .*str",
+        ),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, shares_glosses_with="corpus")}},
+            "`corpus`, which is not another field that refers to a corpus; such fields are: none",
+        ),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, shares_glosses_with="kind")}},
+            "`kind`, which is not another field that refers to a corpus",
+        ),
+        ({"examples": {"odd": Example("Odd", {"corpuss": "c"})}}, "Example 'odd' of kind 'sort' .*: corpus"),
     ],
 )
 def test_a_declaration_that_does_not_fit_is_refused(changes: dict[str, Any], words: str) -> None:
     fields: dict[str, Any] = {"spec_type": SortSpec, "program": "sort", "noun": "sorting", **changes}
     with pytest.raises(ValueError, match=words):
         JobKind(**fields)
+
+
+@pytest.mark.parametrize("artifact", [Artifact.UPLOAD, Artifact.ENCODER])
+@pytest.mark.parametrize("option", ["clips", "shares_glosses_with"])
+def test_only_a_corpus_has_clips_and_glosses(artifact: Artifact, option: str) -> None:
+    with pytest.raises(ValueError, match=f"has {option}='corpus', but only corpora have"):
+        RefersTo(artifact, **{option: "corpus"})
+
+
+def test_nothing_refers_to_an_evaluation() -> None:
+    with pytest.raises(ValueError, match="cannot refer to evaluations; it can to uploads"):
+        RefersTo(Artifact.EVALUATION)
+
+
+@pytest.mark.parametrize("estimate", ["api.submission.estimates", "estimate:", ":estimate", "a/b:f"])
+def test_an_estimate_names_a_module_and_a_function(estimate: str) -> None:
+    with pytest.raises(ValueError, match="write it as `module:function`"):
+        Resolution(resolve, spell_out, estimate=estimate)
 
 
 def test_a_name_is_registered_once() -> None:
