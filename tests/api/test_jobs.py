@@ -164,6 +164,9 @@ class TestTerms:
         assert "none is up" in job["waits_for"]
         low = bench.client.post("/v1/jobs?priority=-7", json=pretrain()).json()
         assert (low["priority"], low["queue_position"], low["deadline_at"]) == (-7, 2, None)
+        assert low["spec"] == job["spec"], "the same work"
+        in_the_body = bench.client.post("/v1/jobs", json=pretrain(priority=-7))
+        assert (in_the_body.status_code, fault(in_the_body)["pointer"]) == (422, "/priority")
 
     def test_a_priority_above_zero_takes_an_administrator(self, bench: Bench) -> None:
         bench.make_corpus()

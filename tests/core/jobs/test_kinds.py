@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from core.errors import SpecError
 from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo, Resolution
 from core.jobs.kinds import IMPORT, KINDS, find, register, spec_adapter, title_of
+from core.jobs.scheduling import SchedulingOptions
 from core.specs.jobs import JobSpec, PretrainSpec
 from core.specs.recipes import resolve, spell_out
 
@@ -79,6 +81,13 @@ def test_every_kind_has_a_program_an_example_and_a_description() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_no_specification_has_a_scheduling_option() -> None:
+    """They are in the query: two runs that differ in priority have the same specification (decision 37)."""
+    options = {option.name for option in fields(SchedulingOptions)} | {"deadline", "deadline_at"}
+    for name, kind in KINDS.items():
+        assert options & set(kind.spec_type.model_fields) == set(), name
+
+
 def test_specifications_are_closed_and_told_apart_by_kind() -> None:
     adapter = spec_adapter()
     assert isinstance(adapter.validate_python({"kind": "pretrain", "corpus": "c"}), PretrainSpec)
@@ -115,9 +124,9 @@ def test_specifications_are_closed_and_told_apart_by_kind() -> None:
     ],
 )
 def test_a_declaration_that_does_not_fit_is_refused(changes: dict[str, Any], words: str) -> None:
-    fields: dict[str, Any] = {"spec_type": SortSpec, "program": "sort", "noun": "sorting", **changes}
+    declared: dict[str, Any] = {"spec_type": SortSpec, "program": "sort", "noun": "sorting", **changes}
     with pytest.raises(ValueError, match=words):
-        JobKind(**fields)
+        JobKind(**declared)
 
 
 @pytest.mark.parametrize("artifact", [Artifact.UPLOAD, Artifact.ENCODER])
