@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 from core.specs.fields import Precision
-from core.specs.jobs import WantedFormat
+from core.specs.source_formats import WantedFormat
 from signforge.pose_source import open_poses
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import CorpusError, UserError
-from core.specs.jobs import WantedFormat
 from core.specs.near_names import hint
+from core.specs.source_formats import WantedFormat
 
 if TYPE_CHECKING:
     from core.corpora.source import ReadReport, SourceClip

@@ -20,25 +20,24 @@ from sqlalchemy import Engine
 
 from core.errors import LeaseLost, SignforgeError, is_disk_full
 from core.jobs import log_lines
-from core.jobs.database import open_database, reading, transaction
+from core.jobs.database import open_database, reading
 from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
-from core.jobs.ledger.reports import checkpoint_locations, commit_checkpoint, resumable_checkpoints
 from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.states import FINAL, Reason
 from core.jobs.storage.artifacts import ArtifactStore
-from core.jobs.storage.manifests import size_of
 from core.jobs.storage.stores import open_store
 from core.jobs.tracing import open_tracing
 from core.program.control_group import out_of_memory_kills
 from core.program.lifeline import die_with_parent
 from worker.attempt import journal
 from worker.attempt.checkpoint_retention import Retention
-from worker.attempt.checkpoints import Resume, choose, unrecorded
+from worker.attempt.checkpoints import Resume
+from worker.attempt.earlier_attempts import recover_files, resume_point
 from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, read_commands, tail
 from worker.attempt.local_spec import local_spec
-from worker.attempt.program_log import NAME, ProgramLog, store_rest
+from worker.attempt.program_log import NAME, ProgramLog
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
 from worker.attempt.trace import PARENT, AttemptTrace
@@ -118,13 +117,10 @@ class Supervisor:
 
     def _start(self) -> Execution:
         """Write the program's specification, choose a checkpoint to resume from, and start the program."""
-        self._adopt_unrecorded()
-        self._adopt_logs()
+        max_log_bytes = self._settings.max_log_bytes_per_job
+        recover_files(self._engine, self._claim.lease, self._store, max_log_bytes=max_log_bytes)
         spec = local_spec(self._engine, self._claim, self._store)
-        with reading(self._engine) as session:
-            rows = resumable_checkpoints(session, self._claim)
-        self._resume = choose(rows, self._store)
-        self._adopt_metrics()
+        self._resume = resume_point(self._engine, self._claim, self._store)
         for remark in self._resume.remarks:
             self._reporter.say(remark)
         self._out.mkdir(parents=True, exist_ok=True)
@@ -141,40 +137,6 @@ class Supervisor:
             mark=self._claim.lease_token,
             inbox=self._inbox,
         )
-
-    def _adopt_unrecorded(self) -> None:
-        """Commit complete checkpoints that an earlier attempt saved but could not report."""
-        job_id = self._claim.job_id
-        with reading(self._engine) as session:
-            known = checkpoint_locations(session, job_id)
-        for location, manifest in unrecorded(job_id, known, self._store):
-            with transaction(self._engine) as session:
-                commit_checkpoint(
-                    session,
-                    self._claim.lease,
-                    step=int(manifest["step"]),
-                    location=location,
-                    manifest=manifest,
-                    size_bytes=size_of(manifest),
-                )
-
-    def _adopt_metrics(self) -> None:
-        """Store metrics of earlier attempts for the steps before the checkpoint, which are not run again."""
-        if self._resume.row is not None and self._resume.row.job_id == self._claim.job_id:
-            step = self._resume.row.step
-            with transaction(self._engine) as session:
-                journal.adopt_metrics(session, self._claim.lease, self._store, until_step=step)
-
-    def _adopt_logs(self) -> None:
-        """Store logs of earlier attempts that were not stored before."""
-        with transaction(self._engine) as session:
-            store_rest(
-                session,
-                self._claim.lease,
-                self._store,
-                before=self._claim.attempt,
-                max_bytes=self._settings.max_log_bytes_per_job,
-            )
 
     def _watch(self, execution: Execution) -> ProgramEnd:
         """Process the program's events, stop it on request or when it stalls, and return how it ended."""

@@ -1,12 +1,24 @@
 """Request and response bodies about API keys."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from api.schemas.base import GraceSeconds, Sent
 from core.jobs.scopes import Scope
 from core.specs.fields import Closed, Name
+
+
+def _in_utc(time: datetime) -> datetime:
+    """In the first and last hours of the calendar, a time of another zone has no UTC equivalent."""
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(
+            f"{time.isoformat()} is outside of the years 1 to 9999 in UTC; give another time, or null for "
+            "never"
+        ) from None
 
 
 class ApiKeyRequest(Closed):
@@ -18,7 +30,7 @@ class ApiKeyRequest(Closed):
     """Scopes of the key: `read`, `submit` (includes `read`), `admin` (includes both)."""
     name: Name | None = None
     """Label of the key, to recognise it among an owner's keys."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     """When the key expires. Null for never."""
 
 

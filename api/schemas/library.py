@@ -195,7 +195,7 @@ class WorkerResponse(Sent):
     num_devices: int
     """Number of devices that a job may use."""
     capabilities: dict[str, Any]
-    """Device names, memory and software versions."""
+    """Device names, memory, software versions, and the job kinds that it knows."""
 
     @classmethod
     def of(cls, row: WorkerRow, job: JobRow | None, owner: str) -> Self:

@@ -7,8 +7,7 @@ from fastapi import Depends, Query
 from api.auth import Submitter, allowed, forbidden
 from core.jobs.scheduling import SchedulingOptions
 from core.jobs.scopes import Scope
-
-_TEN_YEARS = 315_360_000.0
+from core.specs.fields import Seconds
 
 
 def _scheduling(
@@ -23,10 +22,8 @@ def _scheduling(
         ),
     ] = 0,
     deadline_seconds: Annotated[
-        float | None,
+        Seconds | None,
         Query(
-            gt=0,
-            le=_TEN_YEARS,
             description="Deadline in seconds from now. A job that has not ended by then saves a checkpoint, "
             "stops and fails. A retry resumes from that checkpoint.",
         ),

@@ -18,7 +18,7 @@ from api.submission.preparation import prepare
 from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
-from core.jobs.kinds import find
+from core.jobs.kinds import KINDS, find
 from core.jobs.ledger.submissions import Origin, queue_position, retry, submit
 from core.jobs.quotas import Quotas, admit
 from core.jobs.scheduling import SchedulingOptions
@@ -46,7 +46,7 @@ def submit_spec(
     def create(session: Session) -> str:
         return queue(session, service, caller, spec, scheduling).id
 
-    content = spec.model_dump_json() + ("" if scheduling == _DEFAULT else str(scheduling))
+    content = spec.model_dump_json() + ("" if scheduling == _DEFAULT else _text_of(scheduling))
     created = create_once(
         service.engine, owner=caller.owner, key=idempotency_key, content=content, create=create
     )
@@ -67,12 +67,18 @@ def retry_job(
     def create(session: Session) -> str:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
         job = owned(session, JobRow, job_id, caller, noun="job")
+        if job.kind not in KINDS:
+            detail = (
+                f"Job {job_id} cannot be retried, because this server does not know its kind {job.kind!r}; "
+                f"it knows: {', '.join(KINDS)}. Update the server, or submit a job of a kind that it knows."
+            )
+            raise Problem(409, "unknown-kind", detail)
         if (gone := missing(session, job.spec)) is not None:
             detail = f"Job {job_id} cannot be retried, because it needs {gone}, which was deleted."
             raise Problem(409, "deleted", detail)
         return retry(session, job, scheduling, _origin()).id
 
-    content = f"retry {job_id} {scheduling}"
+    content = f"retry {job_id} {_text_of(scheduling)}"
     created = create_once(
         service.engine, owner=caller.owner, key=idempotency_key, content=content, create=create
     )
@@ -139,6 +145,14 @@ def queue(
         scheduling=scheduling,
         origin=_origin(),
     )
+
+
+def _text_of(scheduling: SchedulingOptions) -> str:
+    """Scheduling options as part of what an idempotency key stands for.
+
+    The text is that of version 0.1.0, so that a request can be repeated after an upgrade.
+    """
+    return f"Terms(priority={scheduling.priority!r}, deadline_seconds={scheduling.deadline_seconds!r})"
 
 
 def _origin() -> Origin:

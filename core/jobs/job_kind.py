@@ -3,14 +3,15 @@
 Free of torch and SQLAlchemy, because clients import it; tables are named by `Artifact`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from core.specs.jobs import JobSpec
+from core.specs.jobs import ClipSelection, JobSpec
 
 
 class Artifact(StrEnum):
@@ -34,6 +35,7 @@ _FIELDS_OF_MAKERS: Mapping[Artifact | None, frozenset[str]] = {
     Artifact.EVALUATION: frozenset({"corpus", "features", "protocol", "folds"}),
 }
 """What kinds of job can make, and the fields that such a row takes from the specification."""
+_MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _REFERRED_TO = (Artifact.UPLOAD, Artifact.CORPUS, Artifact.ENCODER)
 
 
@@ -43,6 +45,9 @@ class RefersTo:
 
     A user gives an id or, of a corpus or encoder, a name. The job record holds the id, the program gets a
     local path. A field that refers to an upload may hold a path below a corpus root instead.
+
+    Raises:
+        ValueError: nothing can refer to such artifacts, or an option for corpora is given for others.
     """
 
     to: Artifact
@@ -51,10 +56,26 @@ class RefersTo:
     shares_glosses_with: str | None = None
     """The field of another corpus; the two must have a gloss in common."""
 
+    def __post_init__(self) -> None:
+        if self.to not in _REFERRED_TO:
+            raise ValueError(
+                f"A specification cannot refer to {self.to}; it can to {', '.join(_REFERRED_TO)}."
+            )
+        for option in ("clips", "shares_glosses_with"):
+            if getattr(self, option) is not None and self.to != Artifact.CORPUS:
+                raise ValueError(
+                    f"RefersTo({self.to.value!r}) has {option}={getattr(self, option)!r}, but only corpora "
+                    f"have clips and glosses; omit `{option}`, or refer to {Artifact.CORPUS.value!r}."
+                )
+
 
 @dataclass(frozen=True)
 class Resolution:
-    """How a specification that names a recipe becomes a full configuration, stored beside it."""
+    """How a specification that names a recipe becomes a full configuration, stored beside it.
+
+    Raises:
+        ValueError: `estimate` does not have the form `module:function`.
+    """
 
     resolve: Callable[[Any], BaseModel]
     """Specification -> configuration."""
@@ -62,6 +83,13 @@ class Resolution:
     """Specification and stored configuration, as JSON -> the specification that the program gets."""
     estimate: str | None = None
     """`module:function` of the API that estimates the cost of a run from its `JobRow`."""
+
+    def __post_init__(self) -> None:
+        if self.estimate is not None and re.fullmatch(rf"{_MODULE}:{_MODULE}", self.estimate) is None:
+            raise ValueError(
+                f"Resolution.estimate is {self.estimate!r}; write it as `module:function`, such as "
+                "'api.submission.estimates:estimate'."
+            )
 
 
 @dataclass(frozen=True)
@@ -101,19 +129,52 @@ class JobKind:
         name = self.name
         if self.makes not in _FIELDS_OF_MAKERS:
             raise ValueError(f"A job of kind {name!r} cannot make any {self.makes}; set `makes` to None.")
+        if re.fullmatch(_MODULE, self.program) is None:
+            raise ValueError(
+                f"The program of kind {name!r} is {self.program!r}, which is not the name of a module; write "
+                "it as 'package.module'."
+            )
+        self._check_fields()
         for name, reference in self.references.items():
-            if reference.to not in _REFERRED_TO:
-                raise ValueError(
-                    f"{self.spec_type.__name__}.{name} cannot refer to {reference.to}; it can to "
-                    f"{', '.join(_REFERRED_TO)}."
-                )
+            self._check_reference(name, reference)
+        for title, example in self.examples.items():
+            self._check_example(title, example)
+
+    def _check_fields(self) -> None:
         named = {field for reference in self.references.values() for field in _other_fields(reference)}
         needed = {*self.references, *named, *_FIELDS_OF_MAKERS[self.makes]}
         if lacking := sorted(needed - set(self.spec_type.model_fields)):
             raise ValueError(
                 f"{self.spec_type.__name__} has no field {', '.join(lacking)}, which the declaration of "
-                f"kind {name!r} needs; add it, or change `references` or `makes`."
+                f"kind {self.name!r} needs; add it, or change `references` or `makes`."
             )
+
+    def _check_reference(self, field: str, reference: RefersTo) -> None:
+        owner, other = self.spec_type.__name__, reference.shares_glosses_with
+        if (clips := reference.clips) is not None:
+            declared = self.spec_type.model_fields[clips].annotation
+            if declared is not ClipSelection:
+                raise ValueError(
+                    f"{owner}.{clips} selects clips of `{field}`, but its type is {declared}; declare it as "
+                    "ClipSelection."
+                )
+        corpora = [name for name, each in self.references.items() if each.to == Artifact.CORPUS]
+        if other is not None and (other == field or other not in corpora):
+            raise ValueError(
+                f"{owner}.{field} shares glosses with `{other}`, which is not another field that refers to a "
+                f"corpus; such fields are: {', '.join(name for name in corpora if name != field) or 'none'}."
+            )
+
+    def _check_example(self, title: str, example: Example) -> None:
+        try:
+            self.spec_type.model_validate({"kind": self.name, **example.fields})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise ValueError(
+                f"Example {title!r} of kind {self.name!r} is not a {self.spec_type.__name__}: {place}: "
+                f"{first['msg']}."
+            ) from None
 
     @property
     def name(self) -> str:

@@ -1,7 +1,8 @@
 """The registry of job kinds. All other lists of kinds are derived from it when they are needed.
 
 A new kind needs a specification, a program and one `register(JobKind(...))`. Processes of the service must
-register it before they start: the API, the workers' supervisors and the command line.
+register it before they start: the API, the workers, their supervisors and the command line. A worker claims
+only jobs of kinds that it knows.
 """
 
 from collections.abc import Mapping

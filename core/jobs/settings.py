@@ -17,6 +17,7 @@ from pydantic_settings import NoDecode
 from core.errors import UserError
 from core.jobs.local_settings import PREFIX, LocalSettings, check_path, setting_error, stripped
 from core.jobs.urls import check_broker_url, check_bucket_url, check_database_url, check_http_url
+from core.specs.fields import Days, Seconds, SecondsOrZero
 
 _MAX_SOCKET_BYTES = 100
 """Unix socket paths end at 107 bytes on Linux and 103 on macOS."""
@@ -64,7 +65,7 @@ class Settings(LocalSettings):
     """Secret access key of the object storage; empty means AWS_SECRET_ACCESS_KEY."""
     s3_session_token: SecretStr = SecretStr("")
     """Session token of temporary credentials; empty means AWS_SESSION_TOKEN."""
-    storage_patience_seconds: Annotated[float, Field(gt=0)] = 60.0
+    storage_patience_seconds: Seconds = 60.0
     """Retry limit and timeout of requests to the object storage, in seconds."""
     redirect_downloads: bool = True
     """Whether downloads are redirected to the object storage by a signed URL. If not, the API sends them."""
@@ -73,7 +74,7 @@ class Settings(LocalSettings):
     log_format: Literal["text", "json"] = "text"
     """Log format of API, reconciler, worker and supervisor: plain text, or one JSON object a line."""
     otel_endpoint: Annotated[str, Field(repr=False)] = ""
-    """OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318; empty: none. Needs signforge[otel]."""
+    """OpenTelemetry collector (OTLP over HTTP) that receives the traces of jobs; empty means no tracing."""
     max_upload_bytes: Annotated[int, Field(gt=0)] = 8 * 2**30
     """Maximum size of an upload."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 2**20
@@ -84,37 +85,37 @@ class Settings(LocalSettings):
     """Burst size of the rate limit: requests accepted at once after an idle time."""
     webhook_private_targets: bool = False
     """Whether webhooks may go to private, loopback, link-local and metadata addresses."""
-    webhook_patience_days: Annotated[float, Field(gt=0)] = 3.0
+    webhook_patience_days: Days = 3.0
     """How long a webhook message is retried. A webhook that fails for this long is disabled."""
-    keep_deliveries_days: Annotated[float, Field(gt=0)] = 30.0
+    keep_deliveries_days: Days = 30.0
     """How long the delivery log of webhooks is kept."""
-    keep_idempotency_days: Annotated[float, Field(gt=0)] = 30.0
+    keep_idempotency_days: Days = 30.0
     """How long idempotency keys are kept."""
-    keep_audit_trail_days: Annotated[float, Field(gt=0)] = 365.0
+    keep_audit_trail_days: Days = 365.0
     """How long entries of the audit trail are kept."""
     worker_name: Annotated[str, Field(pattern=r"^[\w.-]*$", max_length=100)] = ""
     """Name of a worker, unique on its host. Empty: made of data folder and CUDA_VISIBLE_DEVICES."""
-    lease_seconds: Annotated[float, Field(gt=0)] = 90.0
+    lease_seconds: Seconds = 90.0
     """Length of a lease. A worker that does not renew it in time loses its job."""
-    renew_seconds: Annotated[float, Field(gt=0)] = 15.0
+    renew_seconds: Seconds = 15.0
     """Time between renewals of a lease."""
-    poll_seconds: Annotated[float, Field(gt=0)] = 0.5
+    poll_seconds: Seconds = 0.5
     """Time between polls of a worker for requests such as cancel or pause."""
-    reconcile_seconds: Annotated[float, Field(gt=0)] = 0.5
+    reconcile_seconds: Seconds = 0.5
     """Time between rounds of the reconciler."""
-    collect_every_seconds: Annotated[float, Field(ge=0)] = 600.0
+    collect_every_seconds: SecondsOrZero = 600.0
     """Time between garbage collections by the reconciler. 0: no garbage collection."""
-    collect_after_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    collect_after_seconds: Seconds = 3600.0
     """Minimum age of files to be collected. Must exceed a lease and the difference of the hosts' clocks."""
-    ring_again_seconds: Annotated[float, Field(gt=0)] = 5.0
+    ring_again_seconds: Seconds = 5.0
     """First wait before an unanswered doorbell is sent again. It doubles, up to a minute."""
-    stop_grace_seconds: Annotated[float, Field(gt=0)] = 30.0
+    stop_grace_seconds: Seconds = 30.0
     """Time that a program has to save and stop before it is killed."""
-    stall_seconds: Annotated[float, Field(gt=0)] = 900.0
+    stall_seconds: Seconds = 900.0
     """A program without output for this long counts as stalled and is killed."""
     max_attempts: Annotated[int, Field(ge=1)] = 5
     """Charged attempts before a job fails."""
-    backoff_seconds: Annotated[float, Field(ge=0)] = 2.0
+    backoff_seconds: SecondsOrZero = 2.0
     """Wait before the second attempt. It doubles with each further attempt."""
     max_queued_per_owner: Annotated[int, Field(ge=1)] = 1000
     """Maximum queued jobs of one owner."""

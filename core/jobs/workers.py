@@ -1,4 +1,4 @@
-"""The registry of workers: heartbeats, devices, and which workers are idle."""
+"""The registry of workers: heartbeats, devices, known job kinds, and which workers are idle."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,25 +8,37 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs.database import now
+from core.jobs.kinds import KINDS
 from core.jobs.states import HELD
 from core.jobs.tables.jobs import JobRow, WorkerRow
 
 HEARTBEAT_TIMEOUT_SECONDS = 60.0
 """A worker without a heartbeat for longer counts as gone."""
+_KINDS = "kinds"
+"""Where the capabilities of a worker's row list the job kinds that it knows."""
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """The devices of a worker: their number and kind (the devices of a CPU are its cores)."""
+    """What a worker can run: the number and type of its devices (those of a CPU are its cores), and the job
+    kinds that it knows."""
 
     device: Literal["cpu", "cuda"] = "cpu"
     num_devices: int = 1
     details: dict[str, Any] = field(default_factory=dict)
     """Names, memory and versions, for display."""
+    kinds: frozenset[str] | None = field(default_factory=lambda: frozenset(KINDS))
+    """The job kinds that it knows; by default those of this process. None: it is of version 0.1.0, which does
+    not report them and claims jobs of any kind."""
+
+    def knows(self, job: JobRow) -> bool:
+        """Whether a worker of this capacity claims jobs of the kind of `job`."""
+        return self.kinds is None or job.kind in self.kinds
 
     def fits(self, job: JobRow) -> bool:
-        """Whether a worker of this capacity can run `job`."""
-        return job.num_devices <= self.num_devices and (job.device is None or job.device == self.device)
+        """Whether a worker of this capacity claims `job`."""
+        enough = job.num_devices <= self.num_devices
+        return enough and job.device in (None, self.device) and self.knows(job)
 
 
 def heartbeat(session: Session, name: str, *, host: str, process_id: int, capacity: Capacity) -> None:
@@ -36,7 +48,9 @@ def heartbeat(session: Session, name: str, *, host: str, process_id: int, capaci
         row = WorkerRow(name=name, job_id=None)
         session.add(row)
     row.host, row.process_id, row.seen_at = host, process_id, at
-    row.device, row.num_devices, row.capabilities = capacity.device, capacity.num_devices, capacity.details
+    row.device, row.num_devices = capacity.device, capacity.num_devices
+    known = {} if capacity.kinds is None else {_KINDS: sorted(capacity.kinds)}
+    row.capabilities = {**capacity.details, **known}
     session.flush()
 
 
@@ -80,8 +94,14 @@ def why_unclaimable(session: Session, job: JobRow) -> str | None:
         return None
     if not up:
         return "The job waits for a worker: none is up. Start a worker."
+    knowing = [capacity for capacity in up if capacity.knows(job)]
+    if not knowing:
+        return (
+            f"The job waits for a worker that knows the job kind {job.kind!r}; no running worker does. Start "
+            "a worker of a newer version that does, or cancel the job."
+        )
     needs = f"{job.num_devices} {job.device or 'device(s)'}"
-    there = ", ".join(sorted({f"{capacity.num_devices} {capacity.device}" for capacity in up}))
+    there = ", ".join(sorted({f"{capacity.num_devices} {capacity.device}" for capacity in knowing}))
     return (
         f"The job waits for a worker with {needs}; the running workers have {there}. Start such a worker, or "
         "cancel the job and submit it with a lower run.num_devices."
@@ -89,4 +109,10 @@ def why_unclaimable(session: Session, job: JobRow) -> str | None:
 
 
 def _capacity_of(row: WorkerRow) -> Capacity:
-    return Capacity("cuda" if row.device == "cuda" else "cpu", row.num_devices, row.capabilities)
+    kinds = row.capabilities.get(_KINDS)
+    return Capacity(
+        "cuda" if row.device == "cuda" else "cpu",
+        row.num_devices,
+        row.capabilities,
+        None if kinds is None else frozenset(kinds),
+    )

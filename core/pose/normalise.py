@@ -30,7 +30,7 @@ from core.pose.skeleton import (
     RIGHT_HAND,
     TRUNK,
 )
-from core.specs.jobs import ProfileName
+from core.specs.source_formats import ProfileName
 
 NUM_RAW_JOINTS = 133
 """Number of COCO-WholeBody keypoints."""

@@ -14,6 +14,14 @@ ProperFraction = Annotated[Real, Field(gt=0, lt=1)]
 """A fraction strictly between 0 and 1."""
 Positive = Annotated[Whole, Field(ge=1)]
 Position = Annotated[Whole, Field(ge=0)]
+MAX_DURATION_DAYS = 36_500.0
+"""The longest duration in days: 100 years. With longer ones, times would lie outside of the calendar."""
+MAX_DURATION_SECONDS = MAX_DURATION_DAYS * 86_400
+SecondsOrZero = Annotated[float, Field(ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
+Days = Annotated[float, Field(gt=0, le=MAX_DURATION_DAYS, allow_inf_nan=False)]
+"""Every duration that a user gives has one of these types. Unlike `Real` they accept text, of variables and
+queries."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Reference = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 """An id, a name or a path."""

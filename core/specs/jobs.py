@@ -24,32 +24,10 @@ from core.specs.fields import (
     Whole,
 )
 from core.specs.fine_tuning import FineTuneConfig
-
-SourceFormat = Literal[
-    "coco_wholebody_133",
-    "mediapipe_holistic",
-    "mp_data",
-    "pose_format",
-    "openpose_json",
-    "mmpose_json",
-    "mediapipe_tasks",
-    "asl_signs",
-    "pose_pickle",
-    "benchmark_lists",
-    "wlasl",
-    "msasl",
-    "nla_slr",
-    "dsta_slr",
-    "uni_sign",
-]
-"""The source formats that an import can read (docs/reference/formats.md)."""
-
-WantedFormat = Literal["auto", SourceFormat]
-"""The format a source must have; `auto` detects it."""
+from core.specs.source_formats import ProfileName, WantedFormat
 
 # Choices that are also command-line options; the fields of these types explain them.
 SplitBy = Literal["given", "signer", "session", "random"]
-ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
 Features = Literal["encoder", "untrained", "keypoints"]
 Protocol = Literal["knn", "linear", "retrieval", "fine_tune"]
 Folds = Literal["split", "each_signer", "each_session"]

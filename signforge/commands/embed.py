@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from core.errors import UserError
 from core.specs.fields import Precision
-from core.specs.jobs import WantedFormat
+from core.specs.source_formats import WantedFormat
 from signforge.installation import require
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from core.specs.jobs import ProfileName, SplitBy, WantedFormat
+from core.specs.jobs import SplitBy
+from core.specs.source_formats import ProfileName, WantedFormat
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus (default: the file's name).")]

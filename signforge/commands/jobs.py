@@ -9,6 +9,7 @@ from core.jobs.kinds import KINDS, find
 from core.jobs.states import State
 from signforge.client import Client
 from signforge.client.models import Job
+from signforge.commands.durations import in_seconds
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.watching import steps, watch_until_exit
 
@@ -18,7 +19,7 @@ Priority = Annotated[
 ]
 Deadline = Annotated[
     float | None,
-    typer.Option("--deadline", metavar="SECONDS", min=0, help="A job that has not ended by then fails."),
+    in_seconds("--deadline", explanation="A job that has not ended by then fails."),
 ]
 
 

@@ -8,10 +8,10 @@ import typer
 from core.jobs.scopes import Scope
 from signforge.client import Client
 from signforge.client.models import ApiKey
+from signforge.commands.durations import MAX_GRACE_DAYS, in_days
 from signforge.commands.terminal import AsJson, print_json, print_table
 
 _SECONDS_PER_DAY = 86_400.0
-_MAX_GRACE_DAYS = 30
 ApiKeyId = Annotated[str, typer.Argument(metavar="ID", help="An API key's id.")]
 
 app = typer.Typer(no_args_is_help=True, help="API keys: create, list, rotate and revoke.")
@@ -28,7 +28,7 @@ def create(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Label of the key.")] = None,
     days: Annotated[
-        float | None, typer.Option(min=0, help="Days until the key expires (default: never).")
+        float | None, in_days("--days", explanation="Days until the key expires (default: never).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,7 +71,8 @@ def list_keys(as_json: AsJson = False) -> None:
 def rotate(
     api_key_id: ApiKeyId,
     grace_days: Annotated[
-        float, typer.Option(min=0, max=_MAX_GRACE_DAYS, help="How many days the old key still works.")
+        float,
+        in_days("--grace-days", longest=MAX_GRACE_DAYS, explanation="How many days the old key still works."),
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:

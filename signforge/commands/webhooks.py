@@ -6,11 +6,11 @@ import typer
 
 from signforge.client import Client
 from signforge.client.models import Webhook
+from signforge.commands.durations import MAX_GRACE_DAYS, in_days
 from signforge.commands.terminal import AsJson, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: send your server each state change of your jobs.")
 _SECONDS_PER_DAY = 86_400.0
-_MAX_GRACE_DAYS = 30
 WebhookId = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id.")]
 
 
@@ -86,8 +86,10 @@ def rotate(
     webhook_id: WebhookId,
     grace_days: Annotated[
         float,
-        typer.Option(
-            min=0, max=_MAX_GRACE_DAYS, help="How many days messages are also signed with the old secret."
+        in_days(
+            "--grace-days",
+            longest=MAX_GRACE_DAYS,
+            explanation="How many days messages are also signed with the old secret.",
         ),
     ] = 1.0,
     as_json: AsJson = False,

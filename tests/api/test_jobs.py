@@ -25,6 +25,7 @@ from core.jobs.states import Reason
 from core.jobs.tables.artifacts import CorpusRow
 from core.specs.recipes import RECIPES
 from tests.api.conftest import CORPUS_RESULT, Bench
+from tests.core.jobs.arranging import set_fields
 
 
 def pretrain(**fields: Any) -> dict[str, Any]:
@@ -163,6 +164,9 @@ class TestTerms:
         assert "none is up" in job["waits_for"]
         low = bench.client.post("/v1/jobs?priority=-7", json=pretrain()).json()
         assert (low["priority"], low["queue_position"], low["deadline_at"]) == (-7, 2, None)
+        assert low["spec"] == job["spec"], "the same work"
+        in_the_body = bench.client.post("/v1/jobs", json=pretrain(priority=-7))
+        assert (in_the_body.status_code, fault(in_the_body)["pointer"]) == (422, "/priority")
 
     def test_a_priority_above_zero_takes_an_administrator(self, bench: Bench) -> None:
         bench.make_corpus()
@@ -170,7 +174,13 @@ class TestTerms:
         assert answer.status_code == 403
         assert "Priority 1" in answer.json()["detail"]
 
-    @pytest.mark.parametrize("query", ["priority=101", "priority=high", "deadline_seconds=0"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("priority=101", "priority=high", "deadline_seconds=0"),
+            *("deadline_seconds=1e12", "deadline_seconds=inf", "deadline_seconds=nan"),
+        ],
+    )
     def test_terms_out_of_bounds_are_refused(self, bench: Bench, query: str) -> None:
         bench.make_corpus()
         answer = bench.client.post(f"/v1/jobs?{query}", json=pretrain())
@@ -232,6 +242,15 @@ class TestRetry:
     def test_somebody_elses_job_is_not_there(self, bench: Bench) -> None:
         job_id = bench.submit_import(owner="ben")
         assert bench.client.post(f"/v1/jobs/{job_id}/retry").status_code == 404
+
+    def test_a_job_of_an_unknown_kind_is_refused(self, bench: Bench) -> None:
+        job_id = bench.submit_import()
+        bench.client.post(f"/v1/jobs/{job_id}/cancel")
+        set_fields(bench.service.engine, job_id, kind="newer")
+        answer = bench.client.post(f"/v1/jobs/{job_id}/retry")
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:signforge:problem:unknown-kind")
+        assert "does not know its kind 'newer'; it knows: import" in answer.json()["detail"]
+        assert len(bench.client.get("/v1/jobs").json()["data"]) == 1
 
 
 class TestRefusal:

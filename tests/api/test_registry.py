@@ -132,6 +132,10 @@ class TestApiKeys:
         assert "in the past" in past.json()["detail"]
         naive = admin.post("/v1/api-keys", json={"owner": "ben", "expires_at": "2035-01-01T00:00:00"})
         assert naive.json()["errors"][0]["pointer"] == "/expires_at"
+        for at in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+            answer = admin.post("/v1/api-keys", json={"owner": "ben", "expires_at": at})
+            assert answer.status_code == 422
+            assert f"{at} is outside of the years 1 to 9999 in UTC" in answer.json()["errors"][0]["detail"]
 
     def test_a_key_is_rotated_and_both_work_for_a_while(self, bench: Bench) -> None:
         admin = bench.client_of("root", "admin")

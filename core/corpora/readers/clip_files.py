@@ -8,7 +8,7 @@ from core.corpora.readers.checks.pixels import stated_size
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 _CLIPS_AT_ONCE = 16
 

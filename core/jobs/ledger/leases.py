@@ -16,7 +16,8 @@ from core.jobs.states import HELD, Actor, Reason, State
 from core.jobs.tables.jobs import JobAttemptRow, JobRow
 from core.jobs.workers import Capacity
 
-_UNLIMITED = Capacity("cuda", 2**31)
+_ANY_NUMBER = 2**31
+"""Of devices; more than any job needs."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,19 @@ def claim(
     worker: str,
     lease_seconds: float,
     *,
-    capacity: Capacity = _UNLIMITED,
+    capacity: Capacity | None = None,
     max_running_per_owner: int | None = None,
 ) -> Claim | None:
-    """Claim the next job that a worker of this capacity can run.
+    """Claim the next job that a worker of this capacity can run; None: with any devices.
+
+    A job of a kind that the worker does not know stays queued, for a worker that does.
 
     Order: highest priority, then fewest held jobs of the owner, then first come. Claims are serialised by a
     lock, since two concurrent claims would both see the same counts of held jobs per owner.
     """
     lock_name(session, "claim")
     at = now(session)
+    capacity = capacity or Capacity("cuda", _ANY_NUMBER)
     job_id = session.scalars(_next(at, capacity, max_running_per_owner)).one_or_none()
     if job_id is None:
         return None
@@ -167,6 +171,8 @@ def _next(at: datetime, capacity: Capacity, max_running_per_owner: int | None) -
     ]
     if capacity.device != "cuda":
         conditions.append(JobRow.device.is_(None))
+    if capacity.kinds is not None:
+        conditions.append(JobRow.kind.in_(sorted(capacity.kinds)))
     if max_running_per_owner is not None:
         conditions.append(func.coalesce(load.c.held, 0) < max_running_per_owner)
     line = select(JobRow.id).outerjoin(load, load.c.owner == JobRow.owner).where(*conditions)

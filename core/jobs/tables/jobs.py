@@ -20,7 +20,7 @@ from core.jobs.tables.base import Tables
 
 CLAIM_COLUMNS = (
     *("state", "priority", "created_at", "id", "owner"),
-    *("num_devices", "device", "not_before", "deadline_at"),
+    *("num_devices", "device", "not_before", "deadline_at", "kind"),
 )
 """Columns that claims and queue positions read. The index covers them, so the documents of queued jobs are
 not read."""

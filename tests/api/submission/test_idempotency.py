@@ -1,8 +1,14 @@
 """Idempotency keys: repeated and concurrent creation requests create one resource."""
 
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import Any
 
+import pytest
+
+from core.jobs.database import now, transaction
+from core.jobs.tables.access import IdempotencyKeyRow
+from core.specs.jobs import EvaluateSpec
 from tests.api.conftest import Bench
 
 PRETRAIN: dict[str, Any] = {"kind": "pretrain", "corpus": "signs", "recipe": "smoke"}
@@ -72,3 +78,44 @@ def test_a_replayed_upload_keeps_one_file(bench: Bench) -> None:
     assert first.json() == again.json()
     assert again.headers["idempotency-replayed"] == "true"
     assert len(list((bench.settings.artifacts_folder / "uploads").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "terms"),
+    [
+        ("", "Terms(priority=0, deadline_seconds=None)"),
+        ("?priority=-5&deadline_seconds=60", "Terms(priority=-5, deadline_seconds=60.0)"),
+    ],
+)
+def test_a_retry_that_was_sent_to_version_0_1_0_is_recognised(bench: Bench, query: str, terms: str) -> None:
+    job_id = _cancelled(bench)
+    made = bench.client.post(f"/v1/jobs/{job_id}/retry{query}").json()["id"]
+    _used_in_0_1_0(bench, f"retry {job_id} {terms}", made)
+    again = bench.client.post(f"/v1/jobs/{job_id}/retry{query}", headers={"Idempotency-Key": "monday"})
+    assert (again.status_code, again.headers.get("idempotency-replayed")) == (201, "true"), again.text
+    assert again.json()["id"] == made
+
+
+def test_a_job_with_a_priority_that_was_sent_to_version_0_1_0_is_recognised(bench: Bench) -> None:
+    job_id, spec = _cancelled(bench), EvaluateSpec(corpus="signs", features="keypoints")
+    content = f"{spec.model_dump_json()}Terms(priority=-5, deadline_seconds=None)"
+    _used_in_0_1_0(bench, content, job_id)
+    headers = {"Idempotency-Key": "monday"}
+    again = bench.client.post("/v1/jobs?priority=-5", json=spec.model_dump(mode="json"), headers=headers)
+    assert (again.status_code, again.json()["id"]) == (201, job_id), again.text
+
+
+def _cancelled(bench: Bench) -> str:
+    job_id = bench.submit_import()
+    bench.client.post(f"/v1/jobs/{job_id}/cancel")
+    return job_id
+
+
+def _used_in_0_1_0(bench: Bench, content: str, job_id: str) -> None:
+    """Store the key `monday` as version 0.1.0 did, which called the scheduling options `Terms`."""
+    with transaction(bench.service.engine) as session:
+        row = IdempotencyKeyRow(
+            owner="ada", key="monday", request_sha256=sha256(content.encode()).hexdigest(), resource_id=job_id
+        )
+        row.created_at = now(session)
+        session.add(row)

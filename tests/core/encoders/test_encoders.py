@@ -7,10 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
 
 from core.encoders.adjacency import joint_adjacency, pooled_adjacency
 from core.encoders.folding import folded
 from core.encoders.graph_conv import GraphConvolution
+from core.encoders.layers import LinearBeforeNorm
 from core.encoders.pass_context import PassContext, number_places
 from core.encoders.pooling import pooling
 from core.encoders.sign_encoder import SignEncoder
@@ -49,6 +52,22 @@ def test_graph_convolution_is_the_double_sum() -> None:
                 expected[w] += layer.adjacency[k, v, w] * (nodes[v] @ weights[k].T + biases[k])
     mixed = layer(nodes, PassContext())
     torch.testing.assert_close(mixed.rows + mixed.offsets[:, None, None], expected)
+
+
+def test_a_bias_before_a_batch_norm_gets_a_zero_gradient_without_a_sum() -> None:
+    torch.manual_seed(0)
+    layer, x = LinearBeforeNorm(3, 5), torch.rand(7, 1, 4, 3)
+    upstream = torch.rand(7, 1, 4, 5)  # of no batch norm, so that a summed gradient would be far from zero
+    output = layer(x, PassContext())
+    (output.rows * upstream).sum().backward()
+    assert layer.bias.grad is not None
+    torch.testing.assert_close(layer.bias.grad, torch.zeros(5), rtol=0, atol=0)
+    expected = torch.einsum("vgrd,vgrc->dc", upstream, x)
+    torch.testing.assert_close(layer.weight.grad, expected)
+    assert output.left_out is not None
+    plain = nn.BatchNorm1d(5, affine=False)
+    by_torch = functional.linear(x, layer.weight, layer.bias).flatten(0, 2)
+    torch.testing.assert_close(plain(by_torch), plain(output.rows.flatten(0, 2)))  # the norm cancels the bias
 
 
 @given(st.integers(1, 5), st.integers(1, 9))

@@ -1,11 +1,14 @@
 """An encoder file brings back the same network, and anything else is refused with its reason."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from pydantic import BaseModel
 from safetensors.torch import save_file
 
 from core.corpora.contents import clip_digests, short_digests
@@ -30,6 +33,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "encoder"
 
 
+def _times(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The fields of a model, and of the models within, that are or are called a time."""
+    for name, field in model.model_fields.items():
+        if any(word in f"{name} {field.annotation}" for word in ("date", "_at ", "timestamp", "created")):
+            yield path + name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _times(kind, f"{path}{name}.")
+
+
 def some_clips(*lengths: int) -> list[Clip]:
     random = np.random.default_rng(0)
     return [Clip.of(random.random((length, 49, 2)), random.random((length, 49)) < 0.5) for length in lengths]
@@ -42,6 +55,19 @@ def test_file_and_folder_load_the_same_and_the_card_has_the_lineage(folder: Path
     assert by_folder.card.spec.corpus == "random", "no path of the training machine is left in the card"
     clips = some_clips(9, 30)
     np.testing.assert_array_equal(by_folder.model.embed(clips), by_file.model.embed(clips))
+
+
+def test_no_field_of_a_card_is_a_time() -> None:
+    assert list(_times(EncoderCard)) == []
+
+
+def test_the_same_run_at_another_time_writes_the_same_file(folder: Path, tmp_path: Path) -> None:
+    spec = PretrainSpec(
+        name="mine", corpus=str(folder.parent / "corpus"), recipe="smoke", overrides=OVERRIDES
+    )
+    pretrain(spec, tmp_path)
+    for name in ("encoder.safetensors", "card.json"):
+        assert (tmp_path / "encoder" / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_a_card_is_written_and_read_as_before_encoders_could_be_imported(folder: Path) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.jobs import database
 from core.jobs.database import alembic_config, is_current, migrate, now, reading, transaction
 from core.jobs.identifiers import new_id
+from core.jobs.tables.access import WebhookDeliveryRow
 from core.jobs.tables.artifacts import CorpusRow, EvaluationRow, UploadRow
 from core.jobs.tables.base import Tables
 from core.jobs.tables.jobs import JobRow
@@ -111,6 +112,33 @@ def test_an_old_audit_job_becomes_a_leak_audit_and_back(empty: Engine) -> None:
         row = connection.execute(text("SELECT kind, result FROM jobs WHERE id = 'job_1'")).one()
         assert row.kind == "audit"
         assert "leak_audit" not in str(row.result)
+
+
+def test_a_message_about_an_old_audit_is_renamed_while_it_waits(empty: Engine) -> None:
+    at = "'2026-01-01 00:00:00'"
+    with empty.begin() as connection:
+        command.upgrade(alembic_config(connection), "0007")
+        statement = (
+            "INSERT INTO webhooks (id, owner, url, secret, created_at)"
+            f" VALUES ('whk_1', 'ada', 'https://a.b', 's', {at})"
+        )
+        connection.execute(text(statement))
+        for message, kind, state in (
+            ("msg_1", "audit", "pending"),
+            ("msg_2", "audit", "delivered"),
+            ("msg_3", "pretrain", "pending"),
+        ):
+            payload = f'{{"type": "job.state", "data": {{"kind": "{kind}", "job_id": "job_1"}}}}'
+            insert = text(
+                "INSERT INTO webhook_deliveries (id, webhook_id, type, payload, state, attempts, created_at)"
+                f" VALUES (:id, 'whk_1', 'job.state', :payload, :state, 0, {at})"
+            )
+            connection.execute(insert, {"id": message, "payload": payload, "state": state})
+    migrate(empty)
+    with reading(empty) as session:
+        data = [row.payload["data"] for row in session.query(WebhookDeliveryRow).order_by("id")]
+    assert [each["kind"] for each in data] == ["leak_audit", "audit", "pretrain"]
+    assert {each["job_id"] for each in data} == {"job_1"}
 
 
 def test_several_may_migrate_at_once(empty: Engine) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import SpecError
-from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo
+from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo, Resolution
 from core.jobs.kinds import IMPORT, KINDS, find, register, spec_adapter, title_of
+from core.jobs.scheduling import SchedulingOptions
 from core.specs.jobs import JobSpec, PretrainSpec
+from core.specs.recipes import resolve, spell_out
 
 PROJECT = Path(__file__).resolve().parents[3]
 TELLING = {"import_encoder", "leak_audit"}
@@ -78,6 +81,13 @@ def test_every_kind_has_a_program_an_example_and_a_description() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_no_specification_has_a_scheduling_option() -> None:
+    """They are in the query: two runs that differ in priority have the same specification (decision 37)."""
+    options = {option.name for option in fields(SchedulingOptions)} | {"deadline", "deadline_at"}
+    for name, kind in KINDS.items():
+        assert options & set(kind.spec_type.model_fields) == set(), name
+
+
 def test_specifications_are_closed_and_told_apart_by_kind() -> None:
     adapter = spec_adapter()
     assert isinstance(adapter.validate_python({"kind": "pretrain", "corpus": "c"}), PretrainSpec)
@@ -96,13 +106,45 @@ def test_specifications_are_closed_and_told_apart_by_kind() -> None:
         ({"makes": Artifact.UPLOAD}, "cannot make any uploads"),
         ({"spec_type": JobSpec}, r"JobSpec\.kind is not one word"),
         ({"spec_type": LooseSpec}, r"LooseSpec\.kind is not one word"),
-        ({"references": {"corpus": RefersTo(Artifact.EVALUATION)}}, "cannot refer to evaluations"),
+        ({"program": "core/sort.py"}, "'core/sort.py', which is not the name of a module"),
+        ({"program": ""}, "'', which is not the name of a module"),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, clips="corpus")}},
+            r"SortSpec\.corpus selects clips of `corpus`, but its type is .*str",
+        ),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, shares_glosses_with="corpus")}},
+            "`corpus`, which is not another field that refers to a corpus; such fields are: none",
+        ),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, shares_glosses_with="kind")}},
+            "`kind`, which is not another field that refers to a corpus",
+        ),
+        ({"examples": {"odd": Example("Odd", {"corpuss": "c"})}}, "Example 'odd' of kind 'sort' .*: corpus"),
     ],
 )
 def test_a_declaration_that_does_not_fit_is_refused(changes: dict[str, Any], words: str) -> None:
-    fields: dict[str, Any] = {"spec_type": SortSpec, "program": "sort", "noun": "sorting", **changes}
+    declared: dict[str, Any] = {"spec_type": SortSpec, "program": "sort", "noun": "sorting", **changes}
     with pytest.raises(ValueError, match=words):
-        JobKind(**fields)
+        JobKind(**declared)
+
+
+@pytest.mark.parametrize("artifact", [Artifact.UPLOAD, Artifact.ENCODER])
+@pytest.mark.parametrize("option", ["clips", "shares_glosses_with"])
+def test_only_a_corpus_has_clips_and_glosses(artifact: Artifact, option: str) -> None:
+    with pytest.raises(ValueError, match=f"has {option}='corpus', but only corpora have"):
+        RefersTo(artifact, **{option: "corpus"})
+
+
+def test_nothing_refers_to_an_evaluation() -> None:
+    with pytest.raises(ValueError, match="cannot refer to evaluations; it can to uploads"):
+        RefersTo(Artifact.EVALUATION)
+
+
+@pytest.mark.parametrize("estimate", ["api.submission.estimates", "estimate:", ":estimate", "a/b:f"])
+def test_an_estimate_names_a_module_and_a_function(estimate: str) -> None:
+    with pytest.raises(ValueError, match="write it as `module:function`"):
+        Resolution(resolve, spell_out, estimate=estimate)
 
 
 def test_a_name_is_registered_once() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from core.errors import UserError
 from core.jobs.settings import Settings, read_settings
+from core.specs.fields import MAX_DURATION_DAYS, MAX_DURATION_SECONDS
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=60)
 PATHS = st.lists(NAMES.filter(lambda name: name not in (".", "..")), min_size=1, max_size=4).map(
@@ -140,3 +141,24 @@ def test_a_password_is_not_in_the_settings_repr(secret: str) -> None:
         s3_secret_access_key=secret,
     )
     assert secret not in repr(settings)
+
+
+DURATIONS = [name for name in Settings.model_fields if name.endswith(("_seconds", "_days"))]
+
+
+def test_no_setting_is_a_duration_by_another_name() -> None:
+    assert [name for name, field in Settings.model_fields.items() if field.annotation is float] == DURATIONS
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+def test_a_duration_has_an_upper_bound(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for value in ("1e12", "inf", "nan"):
+        monkeypatch.setenv(f"SIGNFORGE_{name.upper()}", value)
+        with pytest.raises(UserError) as refused:
+            read_settings()
+        assert f"SIGNFORGE_{name.upper()}: " in str(refused.value)
+        assert f"(got '{value}')" in str(refused.value)
+    longest = MAX_DURATION_DAYS if name.endswith("_days") else MAX_DURATION_SECONDS
+    with pytest.raises(UserError, match=f"less than or equal to {longest:.0f}"):
+        read_settings(**{name: longest * 2})
+    assert getattr(read_settings(**{name: longest}), name) == longest

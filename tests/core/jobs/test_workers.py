@@ -8,7 +8,7 @@ from core.jobs import workers
 from core.jobs.database import now, transaction
 from core.jobs.tables.jobs import JobRow, WorkerRow
 from core.jobs.workers import Capacity
-from tests.core.jobs.arranging import claim_next, queue
+from tests.core.jobs.arranging import claim_next, queue, set_fields
 
 
 def test_a_worker_is_idle_until_it_claims_and_once_it_is_silent_it_is_not(engine: Engine) -> None:
@@ -56,3 +56,26 @@ def test_a_job_that_no_worker_can_do_says_what_it_waits_for(engine: Engine) -> N
         assert "8 cpu" in said
         workers.heartbeat(session, "gpu", host="here", process_id=8, capacity=Capacity("cuda", 4))
         assert workers.why_unclaimable(session, rows[wide]) is None
+
+
+def test_a_job_of_a_kind_that_no_worker_knows_says_so(engine: Engine) -> None:
+    newer = queue(engine)
+    set_fields(engine, newer, kind="newer")
+    with transaction(engine) as session:
+        row = session.get_one(JobRow, newer)
+        workers.heartbeat(session, "old", host="here", process_id=7, capacity=Capacity())
+        said = str(workers.why_unclaimable(session, row))
+        assert "knows the job kind 'newer'; no running worker does" in said
+        (capacity,) = workers.idle(session, seen_within_seconds=10)
+        assert not capacity.fits(row), "so no doorbell rings for it"
+        upgraded = Capacity(kinds=frozenset({"newer"}))
+        workers.heartbeat(session, "new", host="here", process_id=8, capacity=upgraded)
+        assert workers.why_unclaimable(session, row) is None
+
+
+def test_a_worker_that_reports_no_kinds_claims_any(engine: Engine) -> None:
+    newer = queue(engine)
+    set_fields(engine, newer, kind="newer")
+    with transaction(engine) as session:
+        workers.heartbeat(session, "0.1.0", host="here", process_id=7, capacity=Capacity(kinds=None))
+        assert workers.why_unclaimable(session, session.get_one(JobRow, newer)) is None

@@ -18,6 +18,13 @@ def test_stc_is_the_released_configuration() -> None:
     assert (contrast.key_momentum, contrast.temperature, run.num_epochs) == (0.999, 0.07, 150)
 
 
+def test_smoke_uses_gentle_views() -> None:
+    """Chosen on synthetic signers, before the table of real ones was made (decision 13)."""
+    views = find_recipe("smoke").config.views
+    assert (views.trunk_scale_range, views.trunk_shift_range) == (0.3, 0.2)
+    assert (views.hand_swap_mirrors_trunk, views.shear_range, views.occlusion_probability) == (True, 0.1, 0)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_states_its_cost_and_survives_json(name: str) -> None:
     recipe = find_recipe(name)

@@ -20,7 +20,7 @@ from core.corpora.readers.formats.pose_pickle import Pose
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, PoseError
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 _FILES_AT_ONCE = 16
 

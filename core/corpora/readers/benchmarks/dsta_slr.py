@@ -24,7 +24,7 @@ from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES, TEST, VAL
 from core.errors import CorpusError, PoseError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "dsta_slr"
 JOINTS = (

@@ -9,7 +9,7 @@ from core.corpora.source import ReadReport
 from core.corpora.split_names import TRAIN
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, NormalisationProfile
-from core.specs.jobs import ProfileName
+from core.specs.source_formats import ProfileName
 
 NO_POSE = "no pose"
 """Reason for skipping a listed clip without keypoints."""

@@ -19,7 +19,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "benchmark_lists"
 CLASSES = "classInd.txt"

@@ -20,7 +20,7 @@ from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "asl_signs"
 

@@ -17,7 +17,7 @@ from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "coco_wholebody_133"
 

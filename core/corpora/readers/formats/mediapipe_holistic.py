@@ -21,7 +21,7 @@ from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Un
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "mediapipe_holistic"
 NUM_POINTS = 75

@@ -31,7 +31,7 @@ from core.corpora.readers.untrusted.json_file import (
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "mediapipe_tasks"
 

@@ -22,7 +22,7 @@ from core.corpora.readers.untrusted.json_file import (
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "mmpose_json"
 

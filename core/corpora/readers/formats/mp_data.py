@@ -27,7 +27,7 @@ from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.npz import read_npy
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "mp_data"
 HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662

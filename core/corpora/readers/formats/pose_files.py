@@ -24,7 +24,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
-from core.specs.jobs import SourceFormat
+from core.specs.source_formats import SourceFormat
 
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader

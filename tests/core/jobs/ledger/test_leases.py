@@ -4,9 +4,10 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from core.errors import LeaseLost
 from core.jobs.database import now, reading, transaction
@@ -65,6 +66,39 @@ def test_a_worker_claims_what_it_can_do(engine: Engine) -> None:
     assert next_for(Capacity("cpu", 2)) is None
     assert next_for(Capacity("cuda", 1)) == on_cuda
     assert next_for(Capacity("cpu", 4)) == wide
+
+
+def test_a_job_of_an_unknown_kind_waits_uncharged_for_a_worker_that_knows_it(engine: Engine) -> None:
+    newer = queue(engine, priority=1)
+    set_fields(engine, newer, kind="newer")
+    known = queue(engine)
+    claimed = claim_next(engine)
+    assert claimed is not None
+    assert claimed.job_id == known
+    assert claim_next(engine) is None
+    row = job(engine, newer)
+    assert (row.state, row.attempt, row.charged_attempts) == ("queued", 0, 0)
+    with transaction(engine) as session:
+        upgraded = claim(session, "wrk", 60, capacity=Capacity(kinds=frozenset({"newer"})))
+    assert upgraded is not None
+    assert upgraded.job_id == newer
+
+
+def test_the_next_job_is_found_in_the_index_alone(sqlite_engine: Engine) -> None:
+    """The specifications of a long queue are not read."""
+    asked = list[tuple[str, Any]]()
+
+    def listen(*arguments: Any) -> None:
+        asked.append((arguments[2], arguments[3]))
+
+    event.listen(sqlite_engine, "before_cursor_execute", listen)
+    claim_next(sqlite_engine)
+    event.remove(sqlite_engine, "before_cursor_execute", listen)
+    (look_up,) = [(sql, given) for sql, given in asked if "ORDER BY jobs.priority" in sql]
+    with sqlite_engine.begin() as connection:
+        plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {look_up[0]}", look_up[1]).all())
+    assert plan.count("SEARCH jobs") == plan.count("SEARCH jobs USING COVERING INDEX ix_jobs_claim") == 2
+    assert "SCAN jobs" not in plan
 
 
 def test_shares_are_fair_however_many_ask_at_once(engine: Engine) -> None:

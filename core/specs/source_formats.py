@@ -1,0 +1,28 @@
+"""The names of source formats and of normalisation profiles, which imports choose and readers implement."""
+
+from typing import Literal
+
+SourceFormat = Literal[
+    "coco_wholebody_133",
+    "mediapipe_holistic",
+    "mp_data",
+    "pose_format",
+    "openpose_json",
+    "mmpose_json",
+    "mediapipe_tasks",
+    "asl_signs",
+    "pose_pickle",
+    "benchmark_lists",
+    "wlasl",
+    "msasl",
+    "nla_slr",
+    "dsta_slr",
+    "uni_sign",
+]
+"""The source formats that an import can read (docs/reference/formats.md)."""
+
+WantedFormat = Literal["auto", SourceFormat]
+"""The format a source must have; `auto` detects it."""
+
+ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
+"""The benchmarks whose confidence thresholds normalisation knows."""
