@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jaxtyping
 import pytest
 
 from core.errors import KernelError
@@ -16,10 +17,23 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # test networks are tiny: more threads only wait for each other
 
+TESTS = Path(__file__).parent
+SHAPES_CHECKED_IN = {
+    ("core", name) for name in ("augment", "contrast", "encoders", "kernels", "losses", "pose", "search")
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mix the files, always in the same way: tests that wait then run beside tests that compute."""
     items.sort(key=lambda item: zlib.crc32(item.nodeid.partition("::")[0].encode()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check the shapes of tensors where a layer is tested; whole trainings would take five times as long."""
+    folder = item.path.relative_to(TESTS).parts[:2]
+    is_checked = folder in SHAPES_CHECKED_IN or item.get_closest_marker("shapes") is not None
+    jaxtyping.config.update("jaxtyping_disable", not is_checked)
 
 
 @pytest.fixture(scope="session")
