@@ -11,6 +11,8 @@ from core.program.observer import SilentObserver
 from core.specs.jobs import ImportSpec, PretrainSpec, SplitConfig
 from core.specs.recipes import resolve
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 

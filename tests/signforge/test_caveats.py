@@ -12,6 +12,8 @@ from signforge.commands.caveats import caveats
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:

@@ -35,6 +35,7 @@ def test_a_queue_is_a_bounded_deque_for_any_batch_sizes(length: int, batches: li
     assert list(map(tuple, oldest_first.tolist())) == list(remembered)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6))
 @settings(deadline=None, max_examples=15)
 def test_queues_of_equal_length_hold_the_same_samples(batches: list[int]) -> None:

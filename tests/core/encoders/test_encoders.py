@@ -70,6 +70,7 @@ def test_a_bias_before_a_batch_norm_gets_a_zero_gradient_without_a_sum() -> None
     torch.testing.assert_close(plain(by_torch), plain(output.rows.flatten(0, 2)))  # the norm cancels the bias
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5), st.integers(1, 9))
 @settings(deadline=None, max_examples=10)
 def test_evaluation_does_not_depend_on_the_rest_of_the_batch(count: int, frames: int) -> None:

@@ -23,6 +23,8 @@ from core.training.checkpoint import checkpoints_in, step_of
 from tests.core.evaluation.making import fresh_encoder, packed, relabelled, signed_clips
 from tests.core.training.stopping import StopsIn
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"num_epochs": 2, "batch_size": 3, "learning_rate": 0.05, "min_crop_frames": 4}
 GLOSSES, SPLITS = ["a", "b", "c"], ["train", "val", "test"]
 
@@ -62,7 +64,6 @@ def spec(
     return EvaluateSpec(fine_tune=FineTuneConfig(**fine_tune), **every)
 
 
-@pytest.mark.slow
 def test_it_learns_an_easy_task_in_two_epochs(tmp_path: Path) -> None:
     encoder = fresh_encoder(tmp_path / "smoke", {})
     before = (encoder / "encoder.safetensors").read_bytes()
@@ -90,7 +91,6 @@ def test_the_same_seed_is_the_same_network_and_another_is_not(
     assert evaluate(spec(tiny, encoder, seed=1))["folds"][0]["by_seed"] == [second]
 
 
-@pytest.mark.slow
 def test_training_from_scratch_depends_on_the_seed(
     tiny: PackedCorpus, encoder: Path, undisturbed: dict[str, Any]
 ) -> None:
@@ -102,7 +102,6 @@ def test_training_from_scratch_depends_on_the_seed(
     assert observer.named("loss")[0] > observer.named("loss")[1]
 
 
-@pytest.mark.slow
 def test_the_epoch_is_the_best_on_val_and_without_val_the_last(tiny: PackedCorpus, encoder: Path) -> None:
     config = {**QUICK, "num_epochs": 3}
     observer = Metrics()
@@ -138,7 +137,6 @@ def test_other_test_labels_change_neither_the_epoch_nor_the_network(
     assert chosen[2] != chosen[0], "the validation labels do count"
 
 
-@pytest.mark.slow
 def test_resume_gives_the_same_result(
     tiny: PackedCorpus, encoder: Path, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
@@ -152,7 +150,6 @@ def test_resume_gives_the_same_result(
     assert json.dumps(again) == json.dumps(undisturbed), "to the byte, the order of names included"
 
 
-@pytest.mark.slow
 def test_resume_with_another_test_corpus(tiny: PackedCorpus, encoder: Path, tmp_path: Path) -> None:
     other = packed(tmp_path / "other", signed_clips(GLOSSES, ["train", "test"], seed=3), name="other")
     some = ClipSelection(splits=("test",))
@@ -166,7 +163,6 @@ def test_resume_with_another_test_corpus(tiny: PackedCorpus, encoder: Path, tmp_
     assert evaluate(wish, resume=saved) == evaluate(wish)
 
 
-@pytest.mark.slow
 def test_resume_with_other_settings_is_logged(tiny: PackedCorpus, encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2), out=tmp_path)
@@ -206,7 +202,6 @@ def test_a_checkpoint_of_another_evaluation_is_refused(
         evaluate(spec(tiny, encoder), observer=StopsIn("fine-tuning", 2))
 
 
-@pytest.mark.slow
 def test_each_fold_starts_from_the_encoder_and_transfer_works(tmp_path: Path, encoder: Path) -> None:
     corpus = packed(tmp_path / "signs", signed_clips(["a", "b"], ["train", "test"], takes=3))
     one_epoch = {**QUICK, "num_epochs": 1}
@@ -218,7 +213,6 @@ def test_each_fold_starts_from_the_encoder_and_transfer_works(tmp_path: Path, en
     assert moved["folds"][0]["by_seed"][0]["epoch"] == 1
 
 
-@pytest.mark.slow
 def test_learning_rate_milestones_and_divergence(tiny: PackedCorpus, encoder: Path) -> None:
     observer = Metrics()
     config = {**QUICK, "num_epochs": 3, "milestones": (1, 2)}

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from core.evaluation.evaluate import evaluate
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
@@ -11,6 +13,8 @@ from core.specs.jobs import EvaluateSpec
 from tests.core.corpus_maker import random_corpus
 from tests.core.evaluation.making import Listener
 from tests.core.small import SMALL
+
+pytestmark = pytest.mark.slow
 
 
 def test_its_pretraining_clips_are_unknown(tmp_path: Path) -> None:

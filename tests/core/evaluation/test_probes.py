@@ -115,6 +115,7 @@ def encoder(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> P
     return out / "encoder"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["knn", "linear", "retrieval"])
 @pytest.mark.parametrize("features", ["keypoints", "untrained", "encoder"])
 def test_each_protocol_on_each_kind_of_features(
@@ -213,6 +214,7 @@ def test_pretrained_test_clips_are_counted_and_logged(
     assert listener.said[0].endswith("on test clips of fold test; this holds for every fold.")
 
 
+@pytest.mark.slow
 def test_pretrained_test_signers_are_named(corpus: PackedCorpus, tmp_path: Path) -> None:
     seen, others = corpus.label_names[:2], corpus.label_names[2:]
     spec = PretrainSpec(

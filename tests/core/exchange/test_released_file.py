@@ -27,6 +27,8 @@ from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, REPAIRED
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> LoadedEncoder:

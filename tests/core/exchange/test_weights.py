@@ -48,6 +48,7 @@ def some_clips(*lengths: int) -> list[Clip]:
     return [Clip.of(random.random((length, 49, 2)), random.random((length, 49)) < 0.5) for length in lengths]
 
 
+@pytest.mark.slow
 def test_file_and_folder_load_the_same_and_the_card_has_the_lineage(folder: Path) -> None:
     by_folder, by_file = load_encoder(folder), load_encoder(folder / "encoder.safetensors")
     assert by_folder.card == by_file.card
@@ -61,6 +62,7 @@ def test_no_field_of_a_card_is_a_time() -> None:
     assert list(_times(EncoderCard)) == []
 
 
+@pytest.mark.slow
 def test_the_same_run_at_another_time_writes_the_same_file(folder: Path, tmp_path: Path) -> None:
     spec = PretrainSpec(
         name="mine", corpus=str(folder.parent / "corpus"), recipe="smoke", overrides=OVERRIDES

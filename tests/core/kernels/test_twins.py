@@ -120,6 +120,7 @@ def test_batch_norm(
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.slow
 @given(sizes, st.integers(1, 40), widths)
 @some
 def test_batch_norm_by_running_statistics(
@@ -136,6 +137,7 @@ def test_batch_norm_by_running_statistics(
     assert_twins(normalised, random_tensors((nodes, 1, rows, channels), (channels,), (channels,)), native)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [HAND, TRUNK_PART], ids=lambda part: part.name)
 @pytest.mark.parametrize("adjacency_of", [joint_adjacency, pooled_adjacency])
 @given(rows=st.integers(1, 70), channels=widths, width=st.integers(1, 20))

@@ -13,6 +13,8 @@ import torch
 from core.training.background_saving import BackgroundSaver, SavedCheckpoint
 from core.training.checkpoint import Checkpoint, checkpoints_in, load_checkpoint, save_checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 def state(step: int, *, value: float = 0.0, size: int = 1000) -> Checkpoint:
     tensors = {

@@ -70,6 +70,7 @@ save_checkpoint(folder, checkpoint(2, size=1_000_000))
 """
 
 
+@pytest.mark.slow
 def test_a_failed_write_keeps_the_earlier_checkpoint(tmp_path: Path) -> None:
     """A file-size limit makes the kernel refuse the write in the middle of the file."""
     done = subprocess.run(
@@ -104,6 +105,7 @@ except StorageError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs to mount a small tmpfs in a namespace of its own")
 def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
     command = ["unshare", "-m", "sh", "-c", TMPFS, "sh", str(tmp_path), sys.executable]

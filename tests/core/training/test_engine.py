@@ -47,6 +47,7 @@ def spec_for(corpus: PackedCorpus, engine: str, precision: str) -> PretrainSpec:
     return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "precision"), MODES)
 def test_resume_is_exact(corpus: PackedCorpus, tmp_path: Path, engine: str, precision: str) -> None:
     spec = spec_for(corpus, engine, precision)
@@ -153,6 +154,7 @@ def test_native_kernels_are_not_for_other_devices() -> None:
         Engine.chosen("native", "fp32", NARROW, torch.device("meta"), num_passes=1)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("said_by", ["nobody", "torch", "the user"])
 def test_compiled_graphs_are_kept_with_the_kernels_unless_the_user_says_where(

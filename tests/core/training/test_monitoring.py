@@ -17,6 +17,8 @@ from core.training.pretrain import Pretraining, pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
 
+pytestmark = pytest.mark.slow
+
 
 class Listening(SilentObserver):
     """Keeps what is said."""
@@ -48,7 +50,6 @@ def spec_for(
     return PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides)
 
 
-@pytest.mark.slow
 def test_a_run_ends_with_the_same_bytes_whether_it_is_watched_or_not(
     corpus: PackedCorpus, tmp_path: Path
 ) -> None:
@@ -75,7 +76,6 @@ def test_a_measurement_changes_no_tensor_and_no_generator(corpus: PackedCorpus, 
     assert all(module.training for module in run.state.model.query.modules())
 
 
-@pytest.mark.slow
 def test_monitoring_interval_and_log_messages(corpus: PackedCorpus, tmp_path: Path) -> None:
     listening = Listening()
     result = pretrain(spec_for(corpus, monitor_every_steps=5), tmp_path, observer=listening)
@@ -99,7 +99,6 @@ def soon_settled(monkeypatch: pytest.MonkeyPatch) -> int:
     return 20
 
 
-@pytest.mark.slow
 def test_collapsed_embeddings_are_detected(corpus: PackedCorpus, tmp_path: Path, soon_settled: int) -> None:
     """A weight decay that leaves nothing of the weights: every clip becomes the same point."""
     listening = Listening()
@@ -118,7 +117,6 @@ def test_collapsed_embeddings_are_detected(corpus: PackedCorpus, tmp_path: Path,
     assert "optimiser.weight_decay (3.0)" in warnings[0]
 
 
-@pytest.mark.slow
 def test_a_healthy_run_of_the_smoke_recipe_is_not_collapsed(
     corpus: PackedCorpus, tmp_path: Path, soon_settled: int
 ) -> None:

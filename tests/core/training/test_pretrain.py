@@ -24,6 +24,8 @@ from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, REPAIRED, SMALL
 from tests.core.training.stopping import StopsAt
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
@@ -81,7 +83,6 @@ OTHER_KINDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_other_kinds_of_runs_resume_to_the_same_bytes_and_embed(
     corpus: PackedCorpus, tmp_path: Path, kind: str
@@ -99,7 +100,6 @@ def test_other_kinds_of_runs_resume_to_the_same_bytes_and_embed(
     assert np.isfinite(features).all()
 
 
-@pytest.mark.slow
 def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus, tmp_path: Path) -> None:
     run = {**OVERRIDES["run"], "num_epochs": 1}
     first = pretrain(spec_for(corpus, run=run), tmp_path / "first")
@@ -184,7 +184,6 @@ def test_the_schedules() -> None:
     assert rates == pytest.approx([1, 0.853553, 0.5, 0.146447, 0], abs=1e-6)
 
 
-@pytest.mark.slow
 def test_the_program_runs_without_any_service(corpus: PackedCorpus, tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text(spec_for(corpus).model_dump_json())

@@ -14,6 +14,8 @@ from core.program.frame import EXIT_REFUSED
 from core.specs.jobs import ImportSpec, PretrainSpec
 from signforge.cli import app
 
+pytestmark = pytest.mark.slow
+
 POSES = SyntheticConfig(num_signs=3, num_signers=2, takes_per_sign=2)
 
 

@@ -18,6 +18,8 @@ from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
 from core.program.observer import SilentObserver
 from core.specs.jobs import ImportSpec, LeakAuditSpec, SplitConfig
 
+pytestmark = pytest.mark.slow
+
 THRESHOLD = LeakAuditSpec(corpus="any").copy_distance
 NUM_COPIED = 60
 

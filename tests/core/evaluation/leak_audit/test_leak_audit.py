@@ -21,6 +21,8 @@ from core.program.observer import SilentObserver
 from core.specs.jobs import ClipSelection, ImportSpec, LeakAuditSpec, SplitConfig
 from tests.core.training.stopping import StopsAt
 
+pytestmark = pytest.mark.slow
+
 TRUNK_FIRST = (42, 43, 46)
 
 
@@ -233,7 +235,6 @@ def test_a_random_split_of_real_signers_raises_the_alarm(signs: str) -> None:
     assert [fold["num_near_copies"] for fold in found["folds"]] == [0]
 
 
-@pytest.mark.slow
 def test_leaving_a_real_signer_out_does_not_alarm(signs: str) -> None:
     spec = LeakAuditSpec(corpus=signs, folds="each_signer", clips=ClipSelection(exclude_labels=("-",)))
     found = leak_audit(spec)

@@ -7,6 +7,8 @@ import pytest
 
 from core.evaluation.leak_audit.permutation_test import PermutationTest, Recordings, permutation_test
 
+pytestmark = pytest.mark.slow
+
 
 def judged(
     answers: np.ndarray, recordings: Recordings, *, seed: int = 0, level: float = 0.01

@@ -12,6 +12,8 @@ import pytest
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, HANDS, LEFT_HAND, NUM_JOINTS, RIGHT_HAND
 from core.pose.synthetic.recording import SyntheticConfig, SyntheticRecordings, generate
 
+pytestmark = pytest.mark.slow
+
 NUM_SAMPLES = 32
 LEFT_SHOULDER, LEFT_WRIST, RIGHT_SHOULDER, RIGHT_WRIST = 43, 45, 46, 48
 MIRRORED = [*range(21, 42), *range(21), 42, 46, 47, 48, 43, 44, 45]

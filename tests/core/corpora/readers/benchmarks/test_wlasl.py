@@ -18,6 +18,8 @@ from tests.core.corpora.readers import written
 from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, profile_of, read
 from tests.core.corpora.readers.conftest import coco_keypoints
 
+pytestmark = pytest.mark.slow
+
 NUM_CLIPS = 2038
 
 
