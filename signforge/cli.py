@@ -1,33 +1,126 @@
-"""The command line: `signforge up`, `signforge submit`, `signforge watch` and the rest."""
+"""The command line: `signforge up`, `signforge submit`, `signforge watch` and the rest.
 
-from importlib.metadata import version
+Only the module of the command that runs is imported, so that a command starts fast.
+"""
+
 from typing import Annotated
 
 import typer
 
-from signforge.commands import (
-    bootstrap,
-    cluster,
-    corpora,
-    embed,
-    encoders,
-    evaluate,
-    export,
-    jobs,
-    keys,
-    recipes,
-    run,
-    scores,
-    service,
-    submit,
-    synthetic,
-    webhooks,
-)
-from signforge.commands.terminal import OneLineErrors
+from signforge.commands.lazy_group import LazyCommand, LazyGroup
+
+_CLUSTER = "Run the parts of a cluster"
+
+
+class Commands(LazyGroup):
+    """All commands, in the order of `signforge --help`."""
+
+    table = (
+        LazyCommand(
+            "up",
+            "service:up",
+            "Start the service on this machine: broker, API, reconciler and one worker. Ctrl-C stops it.",
+        ),
+        LazyCommand(
+            "demo",
+            "service:demo",
+            "Run all steps on synthetic signers: import, pretrain, evaluate, download, embed.",
+        ),
+        LazyCommand(
+            "synthetic",
+            "synthetic:synthetic",
+            "Write synthetic recordings: one .npz file of keypoints per clip, and labels.csv.",
+        ),
+        LazyCommand(
+            "run",
+            "run:run",
+            "Run a job here, without a service: import, pretrain, evaluate or any other kind.",
+        ),
+        LazyCommand(
+            "evaluate",
+            "evaluate:evaluate",
+            "Score features on a labelled corpus: probes on frozen features, retrieval, or fine-tuning.",
+        ),
+        LazyCommand("scores", "scores:scores", "Show the scores of an evaluation."),
+        LazyCommand("jobs", "jobs:list_jobs", "List jobs, newest first."),
+        LazyCommand("show", "jobs:show", "Show one job: its specification, state and result."),
+        LazyCommand("watch", "jobs:watch", "Follow a job to its end. Ctrl-C stops watching, not the job."),
+        LazyCommand(
+            "logs",
+            "jobs:logs",
+            "Print what a job's program wrote to standard error. Ctrl-C stops printing, not the job.",
+        ),
+        LazyCommand("cancel", "jobs:cancel", "Cancel a job."),
+        LazyCommand("pause", "jobs:pause", "Pause a running job: save a checkpoint and free its worker."),
+        LazyCommand("resume", "jobs:resume", "Queue a paused job again. It resumes from its checkpoint."),
+        LazyCommand(
+            "retry",
+            "jobs:retry",
+            "Retry a final job. A failed or cancelled job resumes from its last checkpoint.",
+        ),
+        LazyCommand(
+            "download",
+            "encoders:download",
+            "Download an encoder and verify its sha256. An interrupted download is resumed.",
+        ),
+        LazyCommand(
+            "embed",
+            "embed:embed",
+            "Embed pose files with a downloaded encoder, batch by batch, so that any number fits in memory.",
+        ),
+        LazyCommand(
+            "export",
+            "export:export",
+            "Export a downloaded encoder to another format, and verify the result against PyTorch.",
+        ),
+        LazyCommand(
+            "recipes",
+            "recipes:recipes",
+            "List the recipes of pretraining, or show one with every field that --set may change.",
+        ),
+        LazyCommand(
+            "api",
+            "cluster:api",
+            "Serve the HTTP API at SIGNFORGE_HOST and SIGNFORGE_PORT. Several may run.",
+            _CLUSTER,
+        ),
+        LazyCommand(
+            "reconciler",
+            "cluster:reconciler",
+            "Requeue the jobs of lost workers, deliver webhooks and remove unused files. "
+            "Run one; two are safe.",
+            _CLUSTER,
+        ),
+        LazyCommand(
+            "worker",
+            "cluster:worker",
+            "Run jobs on the GPUs in CUDA_VISIBLE_DEVICES, or on the CPU. Run one worker per GPU.",
+            _CLUSTER,
+        ),
+        LazyCommand(
+            "health",
+            "cluster:health",
+            "Health check: exit with 0 if this machine's PART is running, else with 1 and the reason.",
+            _CLUSTER,
+        ),
+        LazyCommand("corpora", "corpora:app", "Corpora: clips packed for training and evaluation."),
+        LazyCommand(
+            "submit",
+            "evaluate:submissions",
+            "Submit a job: `submit pretrain ...`, `submit evaluate ...`, or `submit FILE.json` "
+            "(- reads standard input).",
+        ),
+        LazyCommand(
+            "encoders", "encoders:app", "Encoders: pretrained or imported models to evaluate and download."
+        ),
+        LazyCommand("webhooks", "webhooks:app", "Webhooks: send your server each state change of your jobs."),
+        LazyCommand("keys", "keys:app", "API keys: create, list, rotate and revoke."),
+    )
+
 
 app = typer.Typer(
     name="signforge",
-    cls=OneLineErrors,
+    cls=Commands,
     help="Train self-supervised sign-language encoders: import pose files, submit jobs, download encoders.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,6 +130,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # slow to import
+
         typer.echo(f"signforge {version('signforge')}")
         raise typer.Exit
 
@@ -49,35 +144,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-app.command()(service.up)
-app.command()(service.demo)
-app.command()(synthetic.synthetic)
-app.command()(run.run)
-app.add_typer(corpora.app, name="corpora")
-submit.app.command()(evaluate.evaluate)
-app.add_typer(submit.app, name="submit")
-app.command()(evaluate.evaluate)
-app.command()(scores.scores)
-app.command(name="jobs")(jobs.list_jobs)
-app.command()(jobs.show)
-app.command()(jobs.watch)
-app.command()(jobs.logs)
-app.command()(jobs.cancel)
-app.command()(jobs.pause)
-app.command()(jobs.resume)
-app.command()(jobs.retry)
-app.add_typer(encoders.app, name="encoders")
-app.command()(encoders.download)
-app.command()(embed.embed)
-app.command()(export.export)
-app.command()(recipes.recipes)
-app.add_typer(webhooks.app, name="webhooks")
-keys.app.command()(bootstrap.bootstrap)
-app.add_typer(keys.app, name="keys")
-for part in (cluster.api, cluster.reconciler, cluster.worker, cluster.health):
-    app.command(rich_help_panel=cluster.PANEL)(part)
 
 
 def main() -> None:

@@ -29,7 +29,6 @@ class LocalSettings(BaseSettings):
         env_prefix=PREFIX,
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
     )

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from _generators.markdown import code, table
-from _generators.schemas import default_words, limit_words, type_words
+from _generators.schemas import default_words, described_schema, limit_words, type_words
 from core.jobs.settings import Settings
 
 
 def page() -> str:
     """Every setting with its environment variable, type, default, limits and meaning."""
     prefix = Settings.model_config.get("env_prefix", "")
-    fields = Settings.model_json_schema()["properties"]
+    fields = described_schema(Settings)["properties"]
     rows = [
         (
             code(f"{prefix}{name}".upper()),

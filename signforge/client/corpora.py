@@ -3,10 +3,8 @@
 import builtins
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from core.jobs.kinds import IMPORT
-from core.specs.jobs import SplitConfig
 from signforge.client.connection import Connection
 from signforge.client.download import OnBytes
 from signforge.client.jobs import Jobs
@@ -15,7 +13,10 @@ from signforge.client.named import NamedCollection
 from signforge.client.specifications import checked
 from signforge.client.uploads import Uploads
 
-Split = SplitConfig | Mapping[str, Any]
+if TYPE_CHECKING:
+    from core.specs.jobs import SplitConfig
+
+Split: TypeAlias = "SplitConfig | Mapping[str, Any]"
 
 
 class Corpora:
@@ -34,7 +35,7 @@ class Corpora:
         path: str | Path,
         *,
         name: str,
-        split: Split | None = None,
+        split: "Split | None" = None,
         on_bytes: OnBytes | None = None,
         **options: Any,
     ) -> Job:
@@ -58,7 +59,9 @@ class Corpora:
         upload = self._uploads.create(path, on_bytes=on_bytes)
         return self.import_upload(upload.id, name=name, split=split, **options)
 
-    def import_upload(self, upload_id: str, *, name: str, split: Split | None = None, **options: Any) -> Job:
+    def import_upload(
+        self, upload_id: str, *, name: str, split: "Split | None" = None, **options: Any
+    ) -> Job:
         """Import an upload as a corpus.
 
         Args:
@@ -75,7 +78,7 @@ class Corpora:
         """
         return self._jobs.submit(_import_spec(upload_id, name, split, options))
 
-    def import_path(self, path: str, *, name: str, split: Split | None = None, **options: Any) -> Job:
+    def import_path(self, path: str, *, name: str, split: "Split | None" = None, **options: Any) -> Job:
         """Import a file or folder that is on the service's machine as a corpus.
 
         Args:
@@ -116,5 +119,8 @@ class Corpora:
         return self._named.delete(corpus)
 
 
-def _import_spec(source: str, name: str, split: Split | None, options: Mapping[str, Any]) -> dict[str, Any]:
+def _import_spec(source: str, name: str, split: "Split | None", options: Mapping[str, Any]) -> dict[str, Any]:
+    from core.jobs.kinds import IMPORT  # slow to import, and most calls need no kind
+    from core.specs.jobs import SplitConfig
+
     return {"kind": IMPORT.name, "source": source, "name": name, "split": split or SplitConfig(), **options}

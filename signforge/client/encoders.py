@@ -4,7 +4,6 @@ import builtins
 import re
 from pathlib import Path
 
-from core.jobs.kinds import IMPORT_ENCODER
 from signforge.client.connection import Connection, path_of
 from signforge.client.download import OnBytes, fetch
 from signforge.client.jobs import Jobs
@@ -42,6 +41,8 @@ class Encoders:
             CorpusError: there is nothing to send at `path`.
             SpecError: the name is out of its limits; nothing was sent.
         """
+        from core.jobs.kinds import IMPORT_ENCODER  # slow to import, and most calls need no kind
+
         spec = {"kind": IMPORT_ENCODER.name, "source": "upl_", "name": name}
         checked(spec)  # before sending gigabytes
         upload = self._uploads.create(path, on_bytes=on_bytes)

@@ -1,17 +1,15 @@
 """Checking a job's specification before it is sent."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.errors import SpecError
-from core.jobs.kinds import KINDS, spec_adapter
-from core.specs.faults import fault_sentence, json_pointer
-from core.specs.jobs import JobSpec
 from core.specs.near_names import hint
 
-Spec = JobSpec | Mapping[str, Any]
+if TYPE_CHECKING:
+    from core.specs.jobs import JobSpec
+
+Spec: TypeAlias = "JobSpec | Mapping[str, Any]"
 """A job's specification: a model of `core.specs.jobs`, or the JSON document that `POST /v1/jobs` takes."""
 
 
@@ -21,6 +19,10 @@ def checked(spec: Spec) -> dict[str, Any]:
     Raises:
         SpecError: a field is unknown, missing or out of its limits; `pointer` says which.
     """
+    from pydantic import ValidationError
+
+    from core.jobs.kinds import spec_adapter  # slow to import, and most calls send no specification
+
     try:
         return spec_adapter().validate_python(spec).model_dump(mode="json")
     except ValidationError as error:
@@ -28,6 +30,9 @@ def checked(spec: Spec) -> dict[str, Any]:
 
 
 def _spec_error(first: Mapping[str, Any]) -> SpecError:
+    from core.jobs.kinds import KINDS
+    from core.specs.faults import fault_sentence, json_pointer
+
     if first["type"].startswith("union_tag"):
         listing = hint("", KINDS) if first["type"] == "union_tag_not_found" else ""
         return SpecError(f"{fault_sentence(first, at='/kind')}{listing}", pointer="/kind")

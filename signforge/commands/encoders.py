@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from core.jobs.kinds import IMPORT_ENCODER
 from signforge.client import Client
 from signforge.client.models import Evaluation
 from signforge.commands.terminal import AsJson, print_fields, print_json, print_table, size
@@ -84,7 +83,7 @@ def import_encoder(
     """Import a released checkpoint as an encoder. Only its weights are read; no code in it is run."""
     with Client() as client:
         if on_server:
-            job = client.jobs.submit({"kind": IMPORT_ENCODER.name, "source": source, "name": name})
+            job = client.jobs.submit({"kind": "import_encoder", "source": source, "name": name})
         else:
             with transfer_bar("uploading") as on_bytes:
                 job = client.encoders.add(source, name=name, on_bytes=on_bytes)

@@ -38,6 +38,7 @@ from signforge.commands.submit import (
     selection,
     submit,
 )
+from signforge.commands.submit import app as submissions
 from signforge.commands.terminal import AsJson
 
 
@@ -97,3 +98,6 @@ def evaluate(
 
     scheduling = SchedulingOptions(priority, deadline_seconds)
     submit(spec, scheduling, dry_run=dry_run, watch=watch, as_json=as_json, show=show)
+
+
+submissions.command()(evaluate)

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from core.errors import SpecError
-from core.jobs.kinds import KINDS, find
 from core.jobs.states import State
 from signforge.client import Client
 from signforge.client.models import Job
@@ -25,6 +24,8 @@ Deadline = Annotated[
 
 def _registered_kind(name: str) -> str:
     """Validate the name of a job kind against the registry when the command runs."""
+    from core.jobs.kinds import find  # slow to import
+
     try:
         return find(name).name
     except SpecError as error:
@@ -34,7 +35,10 @@ def _registered_kind(name: str) -> str:
 OfKind = Annotated[
     str | None,
     typer.Option(
-        "--kind", metavar=f"<{'|'.join(KINDS)}>", parser=_registered_kind, help="Only jobs of this kind."
+        "--kind",
+        metavar="KIND",
+        parser=_registered_kind,
+        help="Only jobs of this kind, such as import, pretrain or evaluate.",
     ),
 ]
 

@@ -8,6 +8,7 @@ import typer
 from core.jobs.scopes import Scope
 from signforge.client import Client
 from signforge.client.models import ApiKey
+from signforge.commands.bootstrap import bootstrap
 from signforge.commands.durations import MAX_GRACE_DAYS, in_days
 from signforge.commands.terminal import AsJson, print_json, print_table
 
@@ -88,6 +89,9 @@ def revoke(api_key_id: ApiKeyId) -> None:
     with Client() as client:
         client.api_keys.revoke(api_key_id)
     typer.echo(f"{api_key_id} is revoked.")
+
+
+app.command()(bootstrap)
 
 
 def _show_once(api_key: ApiKey, *, as_json: bool) -> None:

@@ -4,16 +4,17 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
 from core.errors import SignforgeError, SpecError
 from signforge.installation import InstallationError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -34,22 +35,26 @@ class OneLineErrors(TyperGroup):
             raise typer.Exit(EXIT_FAILED) from None
 
 
-def output(*, stderr: bool = False) -> Console:
+def output(*, stderr: bool = False) -> "Console":
     """A console on the current standard output. It is wide if that is not a terminal, to keep ids whole."""
+    from rich.console import Console  # slow to import: `signforge --help` does without
+
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(width=None if is_terminal else 200, highlight=False, stderr=stderr)
 
 
-def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:
+def print_json(answer: "BaseModel | Sequence[BaseModel]") -> None:
     """Print models as JSON."""
-    if isinstance(answer, BaseModel):
-        typer.echo(answer.model_dump_json(indent=2))
-    else:
+    if isinstance(answer, Sequence):
         typer.echo(json.dumps([item.model_dump(mode="json") for item in answer], indent=2))
+    else:
+        typer.echo(answer.model_dump_json(indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print a table, or the sentence `empty` if there are no rows."""
+    from rich.table import Table
+
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(text(cell) for cell in row))
@@ -61,6 +66,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one pair per line, without missing values."""
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
