@@ -130,6 +130,15 @@ def test_every_kind_of_job_and_field_of_its_specification_is_listed() -> None:
             assert f"| `{name}` |" in section
 
 
+def test_every_setting_has_a_description_of_its_own() -> None:
+    from _generators import schemas
+
+    fields = schemas.described_schema(Settings)["properties"]
+    descriptions = [field.get("description", "") for field in fields.values()]
+    assert all(descriptions)
+    assert len(set(descriptions)) == len(descriptions)
+
+
 def test_every_event_has_its_fields() -> None:
     from _generators import events
 
