@@ -8,7 +8,7 @@ MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
-.PHONY: help install demo up test pages check docs bench chaos dist clean
+.PHONY: help install demo up test check docs bench chaos dist clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,10 +35,7 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (about two minutes
 	$(PYTEST) $(ONE_A_CORE) -m "not system and not slow"
 
 test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about twelve minutes on two cores)
-	$(PYTEST) $(MORE_THAN_CORES) -m "not pages" --durations=25
-
-pages: $(STAMP)  ## run every command and snippet of the how-to pages (about fifteen minutes on two cores)
-	$(PYTEST) $(MORE_THAN_CORES) -m pages tests/docs_snippets
+	$(PYTEST) $(MORE_THAN_CORES) --durations=25
 
 docs: $(STAMP)  ## build the documentation into build/docs; every warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/docs

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-BLOCK_SECONDS = 120.0
+BLOCK_SECONDS = 300.0
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _MARK = "\x1eend of block\x1e"
