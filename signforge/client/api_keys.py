@@ -4,9 +4,9 @@ import builtins
 from collections.abc import Sequence
 from datetime import datetime
 
-from signforge.client import lists
-from signforge.client.connection import Connection, path_of
 from signforge.client.models import ApiKey
+from signforge.client.transport import lists
+from signforge.client.transport.connection import Connection, path_of
 
 
 class ApiKeys:

@@ -1,7 +1,7 @@
 """`client.checkpoints`: keep or delete the checkpoints of jobs; `client.jobs.checkpoints` lists them."""
 
-from signforge.client.connection import Connection, path_of
 from signforge.client.models import Checkpoint
+from signforge.client.transport.connection import Connection, path_of
 
 
 class Checkpoints:

@@ -4,16 +4,16 @@ import time
 from types import TracebackType
 from typing import Self
 
-from signforge.client.address import find_address
 from signforge.client.api_keys import ApiKeys
-from signforge.client.backoff import Sleep
 from signforge.client.checkpoints import Checkpoints
-from signforge.client.connection import Connection
 from signforge.client.corpora import Corpora
 from signforge.client.encoders import Encoders
 from signforge.client.evaluations import Evaluations
 from signforge.client.jobs import Jobs
 from signforge.client.recipes import Recipes
+from signforge.client.transport.address import find_address
+from signforge.client.transport.backoff import Sleep
+from signforge.client.transport.connection import Connection
 from signforge.client.uploads import Uploads
 from signforge.client.webhooks import Webhooks
 from signforge.client.workers import Workers

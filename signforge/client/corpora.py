@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from signforge.client.connection import Connection
-from signforge.client.download import OnBytes
 from signforge.client.jobs import Jobs
 from signforge.client.models import Corpus, Job
 from signforge.client.named import NamedCollection
 from signforge.client.specifications import checked
+from signforge.client.transport.connection import Connection
+from signforge.client.transport.download import OnBytes
 from signforge.client.uploads import Uploads
 
 if TYPE_CHECKING:

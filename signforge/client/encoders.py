@@ -4,12 +4,12 @@ import builtins
 import re
 from pathlib import Path
 
-from signforge.client.connection import Connection, path_of
-from signforge.client.download import OnBytes, fetch
 from signforge.client.jobs import Jobs
 from signforge.client.models import Job, RegisteredEncoder
 from signforge.client.named import NamedCollection
 from signforge.client.specifications import checked
+from signforge.client.transport.connection import Connection, path_of
+from signforge.client.transport.download import OnBytes, fetch
 from signforge.client.uploads import Uploads
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from signforge.client.connection import Connection, path_of
-from signforge.client.lists import given
 from signforge.client.models import LogPage
+from signforge.client.transport.connection import Connection, path_of
+from signforge.client.transport.lists import given
 
 _LOOK_SECONDS = 0.5
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.errors import UserError
-from signforge.client import job_logs, lists
-from signforge.client.connection import Connection, path_of
+from signforge.client import job_logs
 from signforge.client.errors import WaitTimedOut
 from signforge.client.event_models import Event
-from signforge.client.event_stream import follow_events
 from signforge.client.models import Attempt, Checkpoint, Job, LogPage, Metric
 from signforge.client.specifications import Spec, checked
+from signforge.client.transport import lists
+from signforge.client.transport.connection import Connection, path_of
+from signforge.client.transport.event_stream import follow_events
 
 _LONG_POLL_SECONDS = 20.0
 

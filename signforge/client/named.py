@@ -3,11 +3,11 @@
 import builtins
 from typing import Generic
 
-from signforge.client import lists
-from signforge.client.connection import Connection, path_of
 from signforge.client.errors import ApiError
-from signforge.client.lists import ReplyT
-from signforge.client.unknown_names import COLLECTIONS
+from signforge.client.transport import lists
+from signforge.client.transport.connection import Connection, path_of
+from signforge.client.transport.lists import ReplyT
+from signforge.client.transport.unknown_names import COLLECTIONS
 
 
 class NamedCollection(Generic[ReplyT]):

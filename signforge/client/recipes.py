@@ -2,9 +2,9 @@
 
 import builtins
 
-from signforge.client import lists
-from signforge.client.connection import Connection
 from signforge.client.models import Recipe
+from signforge.client.transport import lists
+from signforge.client.transport.connection import Connection
 
 
 class Recipes:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import StorageError
-from signforge.client.connection import Connection, path_of
-from signforge.client.download import OnBytes, file_sha256
 from signforge.client.models import Upload
-from signforge.client.packing import as_one_file
+from signforge.client.transport.connection import Connection, path_of
+from signforge.client.transport.download import OnBytes, file_sha256
+from signforge.client.transport.packing import as_one_file
 
 _CHUNK_BYTES = 2**20
 _TIMEOUT_SECONDS = 600.0

@@ -2,9 +2,9 @@
 
 import builtins
 
-from signforge.client import lists
-from signforge.client.connection import Connection, path_of
 from signforge.client.models import Webhook, WebhookDelivery
+from signforge.client.transport import lists
+from signforge.client.transport.connection import Connection, path_of
 
 
 class Webhooks:

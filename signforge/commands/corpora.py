@@ -8,7 +8,8 @@ import typer
 
 from signforge.client import Client
 from signforge.client.models import Job
-from signforge.commands.import_options import (
+from signforge.commands.leak_audit import leak_audit
+from signforge.commands.options.import_options import (
     AllowOverlap,
     DividedBy,
     DropLastFrame,
@@ -29,10 +30,9 @@ from signforge.commands.import_options import (
     UnmirrorFrames,
     WatchImport,
 )
-from signforge.commands.import_report import report_fields
-from signforge.commands.leak_audit import leak_audit
-from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
-from signforge.commands.watching import transfer_bar, watch_until_exit
+from signforge.commands.printing.import_report import report_fields
+from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
+from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: clips packed for training and evaluation.")
 app.command()(leak_audit)

@@ -31,8 +31,8 @@ from core.specs.recipes import find_recipe
 from signforge.client import Client
 from signforge.client.errors import ServiceError
 from signforge.client.models import Job
-from signforge.commands.terminal import output
-from signforge.commands.watching import watch_job
+from signforge.commands.printing.terminal import output
+from signforge.commands.printing.watching import watch_job
 from signforge.embedded.children import Child, wait_until
 from signforge.encoder import load_encoder, read_clips
 

@@ -7,8 +7,8 @@ import typer
 
 from signforge.client import Client
 from signforge.client.models import Evaluation
-from signforge.commands.terminal import AsJson, print_fields, print_json, print_table, size
-from signforge.commands.watching import transfer_bar, watch_until_exit
+from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table, size
+from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
 app = typer.Typer(
     no_args_is_help=True, help="Encoders: pretrained or imported models to evaluate and download."

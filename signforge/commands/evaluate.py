@@ -6,7 +6,8 @@ from core.jobs.kinds import EVALUATE
 from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
 from signforge.client.models import Job
-from signforge.commands.evaluate_options import (
+from signforge.commands.jobs import Deadline, Priority
+from signforge.commands.options.evaluate_options import (
     AllowIdenticalClips,
     EveryGloss,
     FineTuneChanges,
@@ -24,7 +25,7 @@ from signforge.commands.evaluate_options import (
     TestSplits,
     TrainOnVal,
 )
-from signforge.commands.jobs import Deadline, Priority
+from signforge.commands.printing.terminal import AsJson
 from signforge.commands.scores import print_evaluation
 from signforge.commands.submit import (
     CorpusName,
@@ -39,7 +40,6 @@ from signforge.commands.submit import (
     submit,
 )
 from signforge.commands.submit import app as submissions
-from signforge.commands.terminal import AsJson
 
 
 def evaluate(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import StorageError, UserError
-from signforge.commands.terminal import size
+from signforge.commands.printing.terminal import size
 from signforge.installation import require
 
 if TYPE_CHECKING:

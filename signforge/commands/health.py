@@ -11,7 +11,7 @@ from core.jobs.database import cannot_be_used, now, open_database, reading
 from core.jobs.settings import Settings, read_settings
 from core.jobs.tables.jobs import WorkerRow
 from core.jobs.workers import HEARTBEAT_TIMEOUT_SECONDS
-from signforge.client.address import url_of
+from signforge.client.transport.address import url_of
 from worker.app import worker_name
 
 _TIMEOUT_SECONDS = 5.0

@@ -8,9 +8,9 @@ from core.errors import SpecError
 from core.jobs.states import State
 from signforge.client import Client
 from signforge.client.models import Job
-from signforge.commands.durations import in_seconds
-from signforge.commands.terminal import AsJson, print_fields, print_json, print_table
-from signforge.commands.watching import steps, watch_until_exit
+from signforge.commands.options.durations import in_seconds
+from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
+from signforge.commands.printing.watching import steps, watch_until_exit
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
 Priority = Annotated[

@@ -9,8 +9,8 @@ from core.jobs.scopes import Scope
 from signforge.client import Client
 from signforge.client.models import ApiKey
 from signforge.commands.bootstrap import bootstrap
-from signforge.commands.durations import MAX_GRACE_DAYS, in_days
-from signforge.commands.terminal import AsJson, print_json, print_table
+from signforge.commands.options.durations import MAX_GRACE_DAYS, in_days
+from signforge.commands.printing.terminal import AsJson, print_json, print_table
 
 _SECONDS_PER_DAY = 86_400.0
 ApiKeyId = Annotated[str, typer.Argument(metavar="ID", help="An API key's id.")]

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command_from_info, get_group
 
-from signforge.commands.terminal import OneLineErrors
+from signforge.commands.printing.terminal import OneLineErrors
 
 
 @dataclass(frozen=True)

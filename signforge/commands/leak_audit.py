@@ -7,9 +7,9 @@ import typer
 from core.jobs.kinds import LEAK_AUDIT
 from core.specs.jobs import AuditedFolds
 from signforge.client import Client
+from signforge.commands.printing.terminal import AsJson, print_json, print_table
+from signforge.commands.printing.watching import watch_until_exit
 from signforge.commands.submit import NotLabels, NotSigners, Signers, Splits, selection
-from signforge.commands.terminal import AsJson, print_json, print_table
-from signforge.commands.watching import watch_until_exit
 
 
 def leak_audit(

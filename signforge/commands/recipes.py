@@ -9,7 +9,7 @@ from core.errors import SpecError
 from core.specs.near_names import hint
 from signforge.client import Client
 from signforge.client.models import Recipe
-from signforge.commands.terminal import AsJson, output, print_fields, print_json
+from signforge.commands.printing.terminal import AsJson, output, print_fields, print_json
 
 
 def recipes(

@@ -10,7 +10,7 @@ import typer
 from core.errors import SpecError
 from core.jobs.kinds import KINDS, find
 from core.program.allocator import tuned_environment
-from signforge.commands.spec_file import read_spec_file
+from signforge.commands.options.spec_file import read_spec_file
 from signforge.installation import require
 
 

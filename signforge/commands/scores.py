@@ -8,8 +8,8 @@ import typer
 from core.errors import UserError
 from signforge.client import Client
 from signforge.client.models import Evaluation
-from signforge.commands.caveats import caveats
-from signforge.commands.terminal import AsJson, print_json, print_table
+from signforge.commands.printing.caveats import caveats
+from signforge.commands.printing.terminal import AsJson, print_json, print_table
 
 _MAX_CONFUSIONS = 20
 

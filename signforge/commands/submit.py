@@ -15,9 +15,9 @@ from signforge.client import Client
 from signforge.client.models import Job
 from signforge.client.specifications import Spec
 from signforge.commands.jobs import Deadline, Priority
-from signforge.commands.spec_file import read_spec_file
-from signforge.commands.terminal import AsJson, print_fields, print_json
-from signforge.commands.watching import watch_until_exit
+from signforge.commands.options.spec_file import read_spec_file
+from signforge.commands.printing.terminal import AsJson, print_fields, print_json
+from signforge.commands.printing.watching import watch_until_exit
 
 
 class FileOrCommand(TyperGroup):

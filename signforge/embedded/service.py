@@ -12,8 +12,8 @@ import httpx
 
 from core.errors import StorageError
 from core.jobs.settings import Settings
-from signforge.client.address import address_file, url_of
 from signforge.client.errors import ServiceError
+from signforge.client.transport.address import address_file, url_of
 from signforge.embedded import broker
 from signforge.embedded.children import Child
 from signforge.embedded.folder_lock import folder_lock

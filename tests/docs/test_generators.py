@@ -95,7 +95,7 @@ def test_a_new_namespace_of_the_client_is_listed(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(python, "Client", LargerClient)
     assert "## `client.tea`" in python.page()
-    assert ".. autoclass:: signforge.client.connection.Connection" in python.page()
+    assert ".. autoclass:: signforge.client.transport.connection.Connection" in python.page()
 
 
 def test_every_operation_and_model_of_the_api_is_listed() -> None:

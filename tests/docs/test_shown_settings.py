@@ -10,8 +10,8 @@ from tests.docs.conftest import DOCS, PROJECT
 
 PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(PROJECT.glob("*.md"))]
 OTHERS = {
-    "SIGNFORGE_URL": "signforge/client/address.py",
-    "SIGNFORGE_API_KEY": "signforge/client/address.py",
+    "SIGNFORGE_URL": "signforge/client/transport/address.py",
+    "SIGNFORGE_API_KEY": "signforge/client/transport/address.py",
     "SIGNFORGE_CACHE_FOLDER": "core/kernels/library.py",
     "SIGNFORGE_POSTGRES_PASSWORD": "docker-compose.yml",
     "SIGNFORGE_FUZZ_EXAMPLES": "tests/api/test_schemathesis.py",

@@ -8,7 +8,7 @@ from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
 from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
-from signforge.commands.caveats import caveats
+from signforge.commands.printing.caveats import caveats
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
 

@@ -16,8 +16,8 @@ from core.jobs.states import Reason
 from core.specs.jobs import LeakAuditSpec
 from signforge.cli import app
 from signforge.client.models import Progress
+from signforge.commands.printing.watching import numbers
 from signforge.commands.submit import overrides
-from signforge.commands.watching import numbers
 from signforge.embedded.children import wait_until
 from tests.core.corpus_maker import random_corpus
 from tests.signforge.conftest import RunningApi

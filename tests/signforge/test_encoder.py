@@ -7,7 +7,7 @@ from core.corpora.readers.untrusted.unpack import is_archive
 from core.errors import CorpusError, EncoderError, UserError
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from signforge import load_encoder, read_clips
-from signforge.client.packing import as_one_file
+from signforge.client.transport.packing import as_one_file
 from signforge.pose_source import open_poses
 
 

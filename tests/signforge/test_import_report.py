@@ -1,7 +1,7 @@
 """An import's report, as `signforge corpora` prints it."""
 
 from core.corpora.source import ReadReport
-from signforge.commands.import_report import report_fields
+from signforge.commands.printing.import_report import report_fields
 
 
 def test_a_report_tells_what_was_read_and_left_out() -> None:

@@ -14,7 +14,7 @@ from core.jobs.ledger import leases, outcomes, reports
 from core.jobs.ledger.submissions import submit
 from core.specs.jobs import PretrainSpec
 from signforge.client import Client
-from signforge.client.download import file_sha256
+from signforge.client.transport.download import file_sha256
 from tests.servers.api import OWNER, Api
 from tests.signforge.cutting_proxy import CuttingProxy
 

@@ -10,9 +10,9 @@ import pytest
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
 from signforge import Client, load_encoder, read_clips
-from signforge.client.download import file_sha256
 from signforge.client.event_models import CheckpointEvent, MetricEvent, StateEvent
 from signforge.client.models import Job
+from signforge.client.transport.download import file_sha256
 from tests.servers.postgres import postgres
 from tests.servers.s3 import S3Server
 from tests.system.running_service import RunningService, none_left

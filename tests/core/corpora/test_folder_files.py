@@ -9,7 +9,7 @@ from core.corpora.folder_files import describe_left_out, files_below
 from core.corpora.readers.untrusted.unpack import UnpackLimits, unpack
 from core.corpora.source_digest import SourceDigest
 from core.errors import CorpusError
-from signforge.client.packing import as_one_file
+from signforge.client.transport.packing import as_one_file
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 

@@ -14,8 +14,6 @@ from core.jobs.states import Reason
 from core.specs.jobs import PretrainSpec, SplitConfig
 from signforge import Client
 from signforge.client import ApiError, ConnectionFailed, WaitTimedOut
-from signforge.client.address import Address
-from signforge.client.connection import Connection
 from signforge.client.event_models import (
     CheckpointEvent,
     Event,
@@ -24,7 +22,9 @@ from signforge.client.event_models import (
     ProgressEvent,
     StateEvent,
 )
-from signforge.client.event_stream import follow_events
+from signforge.client.transport.address import Address
+from signforge.client.transport.connection import Connection
+from signforge.client.transport.event_stream import follow_events
 from tests.signforge.conftest import LEASE_SECONDS, RunningApi
 from tests.signforge.cutting_proxy import CuttingProxy
 

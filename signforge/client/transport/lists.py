@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from signforge.client.connection import Connection
 from signforge.client.models import Metric, Reply
+from signforge.client.transport.connection import Connection
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
 

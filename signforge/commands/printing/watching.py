@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from signforge.client import Client
-from signforge.client.download import OnBytes
 from signforge.client.event_models import (
     CheckpointEvent,
     Event,
@@ -22,7 +21,8 @@ from signforge.client.event_models import (
 )
 from signforge.client.models import Job
 from signforge.client.models import Progress as JobProgress
-from signforge.commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, output, text
+from signforge.client.transport.download import OnBytes
+from signforge.commands.printing.terminal import EXIT_FAILED, EXIT_INTERRUPTED, output, text
 
 _LINE_EVERY_SECONDS = 5.0
 

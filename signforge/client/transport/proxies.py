@@ -15,7 +15,7 @@ import httpx
 
 from core.errors import UserError
 from core.jobs.urls import split_url
-from signforge.client.address import is_loopback
+from signforge.client.transport.address import is_loopback
 
 _EXAMPLE = "http://proxy.example.org:3128"
 _WITH_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[[^\]]+\]):(?P<port>\d{1,5})", re.ASCII)

@@ -11,11 +11,11 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signforge.client.address import Address
-from signforge.client.connection import Connection
 from signforge.client.errors import ConnectionFailed
 from signforge.client.event_models import LogEvent, LogLine
-from signforge.client.event_stream import follow_events, read_events
+from signforge.client.transport.address import Address
+from signforge.client.transport.connection import Connection
+from signforge.client.transport.event_stream import follow_events, read_events
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\r\n\x85\u2028\u2029"))
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import httpx
 from httpx_sse import EventSource, SSEError
 
-from signforge.client.backoff import Backoff
-from signforge.client.connection import AWAY, Connection
 from signforge.client.errors import ConnectionFailed
 from signforge.client.event_models import EVENT_TYPES, Event, StateEvent, event_adapter
+from signforge.client.transport.backoff import Backoff
+from signforge.client.transport.connection import AWAY, Connection
 
 _SILENCE_SECONDS = 45.0
 """The service sends a heartbeat every 15 seconds; three missed ones mean the connection is dead."""

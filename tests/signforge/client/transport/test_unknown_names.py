@@ -2,7 +2,7 @@
 
 import pytest
 
-from signforge.client.unknown_names import hint_for, wanted_by
+from signforge.client.transport.unknown_names import hint_for, wanted_by
 
 JOBS = [
     {"id": "job_01hxyzabcdef", "name": "signs-encoder"},

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from signforge.client import Client
-from signforge.client.address import Address
-from signforge.client.connection import Connection
-from signforge.client.proxies import EnvironmentProxies, find_proxy
+from signforge.client.transport.address import Address
+from signforge.client.transport.connection import Connection
+from signforge.client.transport.proxies import EnvironmentProxies, find_proxy
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

@@ -10,11 +10,11 @@ from urllib.parse import quote
 import httpx
 
 from core.errors import UserError
-from signforge.client.address import Address
-from signforge.client.backoff import Backoff, Sleep, retry_after
 from signforge.client.errors import BUSY, ApiError, ConnectionFailed, Unavailable, problem_of
-from signforge.client.proxies import EnvironmentProxies
-from signforge.client.unknown_names import COLLECTIONS, hint_for, wanted_by
+from signforge.client.transport.address import Address
+from signforge.client.transport.backoff import Backoff, Sleep, retry_after
+from signforge.client.transport.proxies import EnvironmentProxies
+from signforge.client.transport.unknown_names import COLLECTIONS, hint_for, wanted_by
 
 AWAY = (httpx.TransportError, Unavailable)
 """The errors of a service that may come back."""

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.jobs.local_settings import read_local_settings
-from signforge.client.address import address_file, find_address, url_of
-from signforge.client.connection import Connection
+from signforge.client.transport.address import address_file, find_address, url_of
+from signforge.client.transport.connection import Connection
 
 
 @pytest.fixture(autouse=True)

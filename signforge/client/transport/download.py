@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 
 from core.errors import EncoderError, StorageError
-from signforge.client.backoff import Backoff
-from signforge.client.connection import AWAY, Connection
+from signforge.client.transport.backoff import Backoff
+from signforge.client.transport.connection import AWAY, Connection
 
 OnBytes = Callable[[int, int | None], None]
 """Told the bytes on disk and the bytes in all, where known."""
