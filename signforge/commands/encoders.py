@@ -83,7 +83,9 @@ def import_encoder(
     """Import a released checkpoint as an encoder. Only its weights are read; no code in it is run."""
     with Client() as client:
         if on_server:
-            job = client.jobs.submit({"kind": "import_encoder", "source": source, "name": name})
+            from core.jobs.kinds import IMPORT_ENCODER  # slow to import
+
+            job = client.jobs.submit({"kind": IMPORT_ENCODER.name, "source": source, "name": name})
         else:
             with transfer_bar("uploading") as on_bytes:
                 job = client.encoders.add(source, name=name, on_bytes=on_bytes)
