@@ -115,7 +115,7 @@ def test_the_job_of_a_kind_that_is_registered_no_more_can_be_read(
         register(kind)
     assert (job.status_code, job.json()["name"]) == (200, "census")
     assert refused.status_code == 422
-    assert "There is no job kind 'census'" in refused.json()["errors"][0]["detail"]
+    assert "There is no kind 'census'" in refused.json()["errors"][0]["detail"]
 
 
 def test_a_registered_kind_runs_without_a_service(tmp_path: Path) -> None:
