@@ -30,7 +30,7 @@ def test_graphs_are_the_released_ones(golden: Golden, part: PartSkeleton) -> Non
     )
 
 
-@pytest.fixture(params=["plain", "native"])
+@pytest.fixture(params=["plain", pytest.param("native", marks=pytest.mark.slow)])
 def context(request: pytest.FixtureRequest) -> PassContext:
     return PassContext(native=native_library() if request.param == "native" else None)
 
@@ -175,7 +175,9 @@ def fp32_gradient(golden: Golden, two_clips: tuple[View, View]) -> torch.Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
+@pytest.mark.parametrize(
+    "native", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "native"]
+)
 def test_gradients_in_bf16_point_where_those_in_fp32_do(
     golden: Golden, two_clips: tuple[View, View], fp32_gradient: torch.Tensor, native: bool
 ) -> None:

@@ -25,6 +25,7 @@ SCHEMAS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("schema", "name"), SCHEMAS)
 def test_a_file_is_as_its_schema_says(schema: str, name: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, name]

@@ -91,6 +91,7 @@ JOINT_ALONE = SMALL.model_copy(update={"encoder": SMALL.encoder.model_copy(updat
 WITHOUT_FUSED = JOINT_ALONE.model_copy(update={"contrast": AS_THE_TEXT_SAYS.contrast})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [SMALL, REPAIRED, AS_THE_TEXT_SAYS, JOINT_ALONE, WITHOUT_FUSED])
 def test_only_query_networks_get_gradients_and_all_their_parameters_do(config: PretrainConfig) -> None:
     torch.manual_seed(0)
@@ -101,6 +102,7 @@ def test_only_query_networks_get_gradients_and_all_their_parameters_do(config: P
     assert missing == []
 
 
+@pytest.mark.slow
 def test_there_are_twelve_terms_and_weights_scale_them() -> None:
     torch.manual_seed(0)
     model = SpatialTemporalConsistency(SMALL)

@@ -162,6 +162,7 @@ def test_pickling_hands_over_the_path_not_the_data(corpus: PackedCorpus) -> None
     assert pickle.loads(pickled).digest == corpus.digest
 
 
+@pytest.mark.slow
 def test_processes_open_it_at_once(corpus: PackedCorpus) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:

@@ -26,6 +26,7 @@ def test_parameters_are_counted_exactly_and_checkpoints_nearly(config: PretrainC
     assert found.checkpoint_bytes <= state + 4 * trained <= 1.001 * found.checkpoint_bytes + buffers
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(
     st.lists(st.sampled_from([4, 8, 12]), min_size=1, max_size=3),

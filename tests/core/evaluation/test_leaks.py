@@ -66,6 +66,7 @@ def test_shared_signers_are_logged_if_the_test_corpus_is_the_same(tmp_path: Path
     assert "in both train and test (anna)" in listener.said[0]
 
 
+@pytest.mark.slow
 def test_signers_shared_with_val_are_logged(tmp_path: Path) -> None:
     signers = {"train": ("anna", "cleo"), "val": ("ben", "cleo"), "test": ("ben", "dora")}
     clips = [

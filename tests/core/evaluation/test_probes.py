@@ -192,6 +192,7 @@ def again(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Pac
     return packed(tmp_path_factory.mktemp("again") / "corpus", clips, name="again")
 
 
+@pytest.mark.slow
 def test_pretrained_test_clips_are_counted_and_logged(
     corpus: PackedCorpus, again: PackedCorpus, encoder: Path
 ) -> None:

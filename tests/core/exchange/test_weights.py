@@ -72,6 +72,7 @@ def test_the_same_run_at_another_time_writes_the_same_file(folder: Path, tmp_pat
         assert (tmp_path / "encoder" / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_card_is_written_and_read_as_before_encoders_could_be_imported(folder: Path) -> None:
     text = (folder / "card.json").read_text()
     assert list(json.loads(text)) == [

@@ -49,6 +49,7 @@ def test_unchanged_recordings_give_no_note(saved: Save, recordings: list[np.ndar
     assert notes_of(saved, recordings) == []
 
 
+@pytest.mark.slow
 def test_mirrored_frames_change_the_leading_hand(saved: Save, recordings: list[np.ndarray]) -> None:
     (note,) = notes_of(saved, list(map(of_mirrored_frames, recordings)))
     assert HANDS in note
@@ -79,6 +80,7 @@ def test_points_that_were_not_found_say_nothing(saved: Save) -> None:
     assert notes_of(saved, [keypoints]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [
