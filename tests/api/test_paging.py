@@ -31,6 +31,7 @@ def row(index: int, microseconds: int) -> JobRow:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     times=st.lists(st.integers(0, 3) | st.integers(0, 10**12), max_size=25),

@@ -443,6 +443,7 @@ def test_webhooks_are_made_tested_rotated_and_deleted(invoke: Invoke, api: Runni
     assert "SIGNFORGE_WEBHOOK_PRIVATE_TARGETS" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["signforge", "signforge.client", "signforge.cli", "signforge.embedded.service"]
 )

@@ -117,6 +117,7 @@ def test_a_collector_that_is_away_hinders_nobody(folder: Path) -> None:
         service.stop_everything()
 
 
+@pytest.mark.slow
 def test_without_an_endpoint_no_sdk_is_loaded_and_spans_do_nothing() -> None:
     program = """if True:
         import sys

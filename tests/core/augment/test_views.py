@@ -127,6 +127,7 @@ def test_without_augmentation_a_view_is_the_whole_clip(
     assert torch.equal(view.hand_visible, expected.hand_visible)
 
 
+@pytest.mark.slow
 @given(lengths_of_clips, view_configs, st.integers(0, 2**31))
 @settings(deadline=None, max_examples=60)
 def test_a_view_is_its_steps_one_after_the_other(lengths: list[int], config: ViewConfig, seed: int) -> None:

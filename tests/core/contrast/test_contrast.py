@@ -117,6 +117,7 @@ def test_there_are_twelve_terms_and_weights_scale_them() -> None:
     torch.testing.assert_close(weightless["instance/joint/hand"], losses["instance/joint/hand"])
 
 
+@pytest.mark.slow
 def test_the_terms_of_the_papers_text() -> None:
     torch.manual_seed(0)
     model = SpatialTemporalConsistency(AS_THE_TEXT_SAYS).eval()

@@ -13,6 +13,7 @@ from tests.core.small import REPAIRED, SMALL
 MEBIBYTE = 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config", [SMALL, REPAIRED, SMOKE.config, STC.config, STC_PAPER.config], ids=lambda config: config.recipe
 )

@@ -242,6 +242,7 @@ def test_pretrained_test_signers_are_named(corpus: PackedCorpus, tmp_path: Path)
     ]
 
 
+@pytest.mark.slow
 def test_a_file_without_digests_recognises_only_its_own_corpus(
     corpus: PackedCorpus, again: PackedCorpus, encoder: Path, tmp_path: Path
 ) -> None:

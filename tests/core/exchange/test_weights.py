@@ -89,6 +89,7 @@ def test_a_card_is_written_and_read_as_before_encoders_could_be_imported(folder:
     assert EncoderCard.model_validate_json(text) == load_encoder(folder).card
 
 
+@pytest.mark.slow
 def test_the_clips_it_was_pretrained_on_lie_beside_the_network(folder: Path, tmp_path: Path) -> None:
     loaded = load_encoder(folder)
     corpus = PackedCorpus.open(folder.parent / "corpus")

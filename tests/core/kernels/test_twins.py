@@ -60,6 +60,7 @@ def dropout_of(probability: float, seed: int = 5) -> Dropout | None:
     return Dropout(probability, torch.tensor(seed), first_row=3) if probability else None
 
 
+@pytest.mark.slow
 @given(sizes, st.integers(1, 2), st.integers(2, 90), widths, probabilities, st.booleans(), st.booleans())
 @some
 def test_batch_norm(
@@ -187,6 +188,7 @@ def test_layer_norm(
     assert_twins(normalised, random_tensors(shape, shape, (channels,), (channels,)), native)
 
 
+@pytest.mark.slow
 @given(sizes, sizes, st.integers(1, 70), st.integers(1, 9), probabilities)
 @some
 def test_attention(

@@ -1,6 +1,7 @@
 """Neighbours found block by block are those of the plain form, ties included."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ def plainly(queries: torch.Tensor, gallery: torch.Tensor, count: int) -> tuple[n
     return np.take_along_axis(similarities, places, axis=1), places
 
 
+@pytest.mark.slow
 @given(
     queries=st.integers(1, 9),
     clips=st.integers(1, 30),
@@ -42,6 +44,7 @@ def test_blocks_find_what_the_plain_form_finds_with_ties_to_the_earlier_clip(
     np.testing.assert_array_equal(found.similarities.numpy(), similarities)
 
 
+@pytest.mark.slow
 def test_votes_do_not_depend_on_the_blocks() -> None:
     """Two blocks of train clips and two of test clips, against all at once."""
     generator = torch.Generator().manual_seed(0)

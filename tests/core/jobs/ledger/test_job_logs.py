@@ -1,5 +1,6 @@
 """Job logs by byte offset: stored text equals written text for any cuts, and omissions are marked."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -31,6 +32,7 @@ def test_whole_characters_are_kept_whole(text: str, data: st.DataObject) -> None
     assert raw[:cut].decode(errors="ignore").encode() == complete(raw[:cut])
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # each example has a job of its own

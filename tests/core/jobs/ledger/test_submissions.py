@@ -131,6 +131,7 @@ def test_a_cancelled_job_is_never_claimed_and_its_doorbell_is_gone(engine: Engin
         assert session.get(OutboxRow, job_id) is None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), min_size=1, max_size=8))
 def test_position_one_is_the_next_claim(

@@ -172,6 +172,7 @@ def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPat
         Client("https://signforge.invalid", "sf_x")
 
 
+@pytest.mark.slow
 @given(values=st.fixed_dictionaries({}, optional=dict.fromkeys(VARIABLES, ANY_PROXY)))
 @settings(deadline=None, max_examples=50)
 def test_any_value_is_taken_or_refused_by_name(values: dict[str, str]) -> None:

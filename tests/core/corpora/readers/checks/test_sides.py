@@ -45,6 +45,7 @@ def notes_of(save: Save, clips: list[np.ndarray]) -> list[str]:
     return read(path).report.all_notes()
 
 
+@pytest.mark.slow
 def test_unchanged_recordings_give_no_note(saved: Save, recordings: list[np.ndarray]) -> None:
     assert notes_of(saved, recordings) == []
 
@@ -56,6 +57,7 @@ def test_mirrored_frames_change_the_leading_hand(saved: Save, recordings: list[n
     assert "Set unmirror_frames (--unmirror-frames), or remove it if it is set" in note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [mirrored, exchanged])
 def test_points_or_names_alone_change_the_shoulders(
     saved: Save, recordings: list[np.ndarray], change: Callable[[np.ndarray], np.ndarray]
