@@ -14,15 +14,15 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 
 FROM python:3.11-slim AS base
 RUN useradd --create-home --uid 10001 signforge && mkdir /artifacts && chown signforge /artifacts
-COPY requirements-api.txt requirements-otel.txt requirements.txt /pins/
+COPY requirements-api.txt requirements-otel.txt requirements.txt requirements-lock.txt /pins/
 WORKDIR /home/signforge
 ENV SIGNFORGE_ARTIFACTS=/artifacts
 
 FROM base AS api
 ARG OTEL=""
-RUN pip install --no-cache-dir -r /pins/requirements-api.txt ${OTEL:+-r /pins/requirements-otel.txt}
+RUN pip install --no-cache-dir -c /pins/requirements-lock.txt -r /pins/requirements-api.txt ${OTEL:+-r /pins/requirements-otel.txt}
 COPY --from=wheel /dist /dist
-RUN set -- /dist/*.whl && pip install --no-cache-dir -c /pins/requirements-api.txt "$1[api]"
+RUN set -- /dist/*.whl && pip install --no-cache-dir -c /pins/requirements-lock.txt "$1[api]"
 USER signforge
 ENV SIGNFORGE_HOST=0.0.0.0
 EXPOSE 8765
@@ -33,9 +33,9 @@ FROM base AS worker
 # The native kernels are built at first use, and torch.compile calls a C++ compiler.
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 ARG OTEL=""
-RUN pip install --no-cache-dir -r /pins/requirements.txt ${OTEL:+-r /pins/requirements-otel.txt}
+RUN pip install --no-cache-dir -c /pins/requirements-lock.txt -r /pins/requirements.txt ${OTEL:+-r /pins/requirements-otel.txt}
 COPY --from=wheel /dist /dist
-RUN set -- /dist/*.whl && pip install --no-cache-dir -c /pins/requirements.txt "$1[worker]"
+RUN set -- /dist/*.whl && pip install --no-cache-dir -c /pins/requirements-lock.txt "$1[worker]"
 USER signforge
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["signforge", "health", "worker"]

@@ -15,9 +15,9 @@ help:  ## show this list
 
 install: $(STAMP)  ## make .venv and install everything, pinned
 
-$(STAMP): requirements.txt requirements-otel.txt requirements-docs.txt requirements-dev.txt pyproject.toml setup.py relocation.py long_description.py
+$(STAMP): requirements-lock.txt requirements.txt requirements-otel.txt requirements-docs.txt requirements-dev.txt pyproject.toml setup.py relocation.py long_description.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements-lock.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 

@@ -3,15 +3,18 @@
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.servers.starting import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+BUILT_FOR_A_MACHINE = {"torch"}
 SCHEMAS = [
     ("vendor.compose-spec", "docker-compose.yml"),
     ("vendor.github-workflows", ".github/workflows/ci.yml"),
@@ -56,6 +59,34 @@ def test_a_lock_pins_what_the_extras_ask_for(lock: str, extras: list[str]) -> No
         assert requirement.specifier.contains(pinned[requirement.name.lower()]), requirement
 
 
+def test_the_lock_is_complete() -> None:
+    """A package that only another one asks for must not come in a version that nobody tested."""
+    locked = _pins("requirements-lock.txt")
+    installed = {canonicalize_name(found.name): found for found in metadata.distributions()}
+    here = {name: installed[name] for name in map(canonicalize_name, locked) if name in installed}
+    assert {name: found.version for name, found in here.items()} == {
+        canonicalize_name(name): version
+        for name, version in locked.items()
+        if canonicalize_name(name) in installed
+    }
+    asked = {
+        canonicalize_name(requirement.name)
+        for found in here.values()
+        for requirement in map(Requirement, found.requires or ())
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    assert asked - here.keys() - BUILT_FOR_A_MACHINE == set()
+
+
+@pytest.mark.parametrize("pins", ["", "-api", "-otel", "-docs", "-dev"])
+def test_the_lock_agrees_with_what_we_pin(pins: str) -> None:
+    locked = _pins("requirements-lock.txt")
+    wanted = _pins(f"requirements{pins}.txt")
+    assert {name: locked[name] for name in wanted if name != "torch"} == {
+        name: version for name, version in wanted.items() if name != "torch"
+    }
+
+
 def test_the_lowest_versions_that_are_tested_are_the_lower_bounds() -> None:
     tested = _pins("requirements-lowest.txt")
     bounds = {requirement.name: str(requirement.specifier).removeprefix(">=") for requirement in _asked_for()}
@@ -81,4 +112,4 @@ def _asked_for(*extras: str) -> list[Requirement]:
 def _pins(name: str) -> dict[str, str]:
     lines = (REPOSITORY / name).read_text().splitlines()
     pins = [Requirement(line) for line in lines if "==" in line]
-    return {pin.name.lower(): str(pin.specifier).removeprefix("==") for pin in pins}
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}

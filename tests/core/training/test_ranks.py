@@ -102,13 +102,16 @@ def test_compiled_ranks_compute_what_eager_ones_do(corpus: PackedCorpus, tmp_pat
     for engine in ("eager", "compiled"):
         spec = spec_for(corpus, engine=engine, num_epochs=1, num_devices=2)
         few_operations = {
+            "streams": ("joint",),
             "graph_block_widths": (4,),
             "pooled_block_widths": (4,),
             "num_temporal_blocks": 0,
             "num_transformer_blocks": 0,
         }
         encoder = {**spec.overrides["encoder"], **few_operations, "graph_dropout": 0.1}
-        spec = spec.model_copy(update={"overrides": {**spec.overrides, "encoder": encoder}})
+        contrast = {**spec.overrides["contrast"], "transfer_weight": 0}
+        overrides = {**spec.overrides, "encoder": encoder, "contrast": contrast}
+        spec = spec.model_copy(update={"overrides": overrides})
         listener = Listener()
         launch(spec, tmp_path / engine, observer=listener, module=TRACED)
         losses.append(listener.losses)
