@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.plan import Fault, Part, Plan
 
-_SECONDS = 15
+_SECONDS = 8
 
 
 @pytest.mark.system

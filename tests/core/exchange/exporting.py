@@ -10,11 +10,13 @@ from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, REPAIRED
 
 
-def small_encoder(folder: Path) -> Path:
+def small_encoder(folder: Path, *, streams: tuple[str, ...] = ("joint", "motion")) -> Path:
     """Trained for an epoch, with every repair; of few operations, for export takes minutes."""
     corpus = random_corpus(folder / "corpus")
-    encoder = {**REPAIRED.encoder.model_dump(), "graph_block_widths": (4,)}
-    overrides = {**OVERRIDES, "encoder": encoder, "run": {**OVERRIDES["run"], "num_epochs": 1}}
+    encoder = {**REPAIRED.encoder.model_dump(), "graph_block_widths": (4,), "streams": streams}
+    contrast = {**OVERRIDES["contrast"], **({} if len(streams) > 1 else {"transfer_weight": 0})}
+    run = {**OVERRIDES["run"], "num_epochs": 1}
+    overrides = {**OVERRIDES, "encoder": encoder, "contrast": contrast, "run": run}
     pretrain(PretrainSpec(corpus=str(corpus.path), recipe="smoke", overrides=overrides), folder)
     return folder / "encoder"
 

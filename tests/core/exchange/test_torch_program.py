@@ -31,12 +31,17 @@ def exported(encoder: Path) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def program(exported: Path) -> torch.nn.Module:
+    """The file, read once: reading takes ten seconds."""
+    return torch.export.load(exported).module()
+
+
 @pytest.mark.parametrize(("clips", "frames"), [(1, 8), (7, 8), (3, 1), (5, 2), (2, 31)])
 def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
-    encoder: Path, exported: Path, clips: int, frames: int
+    encoder: Path, program: torch.nn.Module, clips: int, frames: int
 ) -> None:
     view = random_view(clips, frames, seed=clips)
-    program = torch.export.load(exported).module()
     with torch.no_grad():
         expected = load_encoder(encoder).model.embed_view(view)
         torch.testing.assert_close(program(view.points, view.hand_visible), expected, rtol=0, atol=1e-5)

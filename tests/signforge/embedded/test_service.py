@@ -81,9 +81,7 @@ def test_a_part_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> No
     assert "valkey-log" in told
 
 
-@pytest.mark.parametrize(
-    "name", ["run #1", "what?", "50%25", 'a\nline; "é" *[x] \\', "d/" + "x" * 120, " end "], ids=ascii
-)
+@pytest.mark.parametrize("name", ["run #1? 50%25 ", 'a\nline; "é" *[x] \\', "d/" + "x" * 120], ids=ascii)
 def test_a_data_folder_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     folder = tmp_path / "around" / name
     with RunningService(folder) as service, service.client() as client:
