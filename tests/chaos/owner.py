@@ -50,10 +50,14 @@ class Owner:
 
     def run(self) -> None:
         """Go on until `leave`; on a thread of its own, since a stopped API lets its callers wait."""
-        while not self._gone.wait(_PAUSE_SECONDS):
-            submitting = not self._content.is_set()
-            self.tick(time.monotonic(), submitting=submitting)
-            self._has_submitted_all = not submitting and self._wish is None
+        try:
+            while not self._gone.wait(_PAUSE_SECONDS):
+                submitting = not self._content.is_set()
+                self.tick(time.monotonic(), submitting=submitting)
+                self._has_submitted_all = not submitting and self._wish is None
+        except Exception as error:
+            self.faults.append(f"the owner of the jobs ended: {error!r}")
+            raise
 
     def be_content(self) -> None:
         """Submit nothing more, and have what is paused go on."""
@@ -96,7 +100,7 @@ class Owner:
 
     def _submit(self, now: float) -> None:
         self._wish = self._wish or self._plan.next_wish()
-        key = f"job {len(self.receipts)}"
+        key = f"job-{len(self.receipts)}"
         try:
             job = self._client.jobs.submit(self._spec_of[self._wish.seed], idempotency_key=key)
         except _REFUSED as error:

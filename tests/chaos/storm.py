@@ -109,6 +109,7 @@ def _storm(
     with reading(world.engine) as session:
         found = audit(session, world.store, owner.receipts, undisturbed)
     violations = [*found.violations, *owner.faults]
+    violations += [] if found.jobs else ["no job was accepted: the storm met nothing"]
     violations += [f"no fault ever met the {part}" for part in assailant.never_met()]
     violations += [f"a process was left: {command}" for command in left]
     return Report(
@@ -128,7 +129,7 @@ def _storm(
 def _settle(world: World, owner: Owner) -> None:
     """Nothing is broken any more: every job has to end by itself."""
     deadline = time.monotonic() + _SETTLING_SECONDS
-    while time.monotonic() < deadline and not owner.has_everything:
+    while time.monotonic() < deadline and not owner.has_everything and not owner.faults:
         world.tick(time.monotonic())
         time.sleep(_TICK_SECONDS)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.plan import Fault, Part, Plan
 
-_SECONDS = 8
+_SECONDS = 12
 
 
 @pytest.mark.system
