@@ -21,7 +21,7 @@ $(STAMP): requirements-lock.txt requirements.txt requirements-otel.txt requireme
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(STAMP)  ## the main job end to end on synthetic signers, about three minutes on two cores
+demo: $(STAMP)  ## the main job end to end on synthetic signers, three to five minutes on two cores
 	$(BIN)/signforge demo
 
 up: $(STAMP)  ## start the service on this machine: API, reconciler, worker, broker
@@ -34,7 +34,7 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (about two minutes
 	$(BIN)/lint-imports
 	$(PYTEST) $(ONE_A_CORE) -m "not system and not slow"
 
-test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about twelve minutes on two cores)
+test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about twenty minutes on two cores)
 	$(PYTEST) $(MORE_THAN_CORES) --durations=25
 
 docs: $(STAMP)  ## build the documentation into build/docs; every warning is an error
