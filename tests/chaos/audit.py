@@ -44,6 +44,8 @@ def audit(
 ) -> Findings:
     """Look at every accepted job, and for jobs that nobody asked for."""
     findings = Findings(jobs=len(receipts))
+    if not receipts:
+        findings.violations.append("no job was accepted, so the faults met none")
     for receipt in receipts:
         job = session.get(JobRow, receipt.job_id)
         if job is None or State(job.state) not in FINAL:

@@ -19,9 +19,10 @@ from core.jobs.storage.folder_store import FolderStore
 from core.jobs.tables.access import IdempotencyKeyRow
 from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobMetricRow, JobRow
+from signforge.client import Client
 from tests.chaos.audit import Findings, Undisturbed, audit
-from tests.chaos.owner import Receipt
-from tests.chaos.plan import Wish
+from tests.chaos.owner import Owner, Receipt
+from tests.chaos.plan import Plan, Wish
 from tests.core.jobs.arranging import SPEC
 
 WEIGHTS = b"weights"
@@ -139,3 +140,15 @@ def test_weights_that_changed_on_disk_are_found(
 ) -> None:
     (store.encoder_folder("enc_1") / "encoder.safetensors").write_bytes(b"others")
     assert "undisturbed" in str(find(sqlite_engine, store, receipt).violations)
+
+
+def test_a_storm_without_jobs_has_shown_nothing(sqlite_engine: Engine, store: ArtifactStore) -> None:
+    with transaction(sqlite_engine) as session:
+        assert audit(session, store, [], UNDISTURBED).violations
+
+
+def test_an_owner_who_ends_early_is_reported() -> None:
+    owner = Owner(Client("http://127.0.0.1:9", "sf_a_b"), Plan(1), {}, most_unfinished=1)
+    with pytest.raises(KeyError):
+        owner.run()
+    assert "ended: KeyError" in owner.faults[0]
