@@ -36,7 +36,8 @@ from api.routes import (
 from api.service import Service
 from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines
-from core.jobs.database import migrate, open_database
+from core.jobs.database import open_database
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.storage.stores import open_store
 from core.jobs.tracing import tracer_provider

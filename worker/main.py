@@ -14,7 +14,8 @@ from typing import Any
 from celery import Celery, signals
 
 from core.jobs import log_lines
-from core.jobs.database import migrate, open_database
+from core.jobs.database import open_database
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity

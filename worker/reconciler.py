@@ -23,10 +23,11 @@ from sqlalchemy.orm import Session
 
 from core.jobs import counters, log_lines, workers
 from core.jobs.counters import DEADLINES_PASSED, DOORBELLS_RUNG, RECONCILER_SEEN, leases_reaped
-from core.jobs.database import migrate, now, open_database, reading, transaction
+from core.jobs.database import now, open_database, reading, transaction
 from core.jobs.ledger import outbox
 from core.jobs.ledger.fence import RetryPolicy
 from core.jobs.ledger.leases import expire, reap
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings, settings_or_exit
 from core.jobs.states import State
 from core.jobs.storage.stores import open_store

@@ -7,7 +7,8 @@ from kombu.connection import Connection
 
 from api.schemas.library import Check, ReadyResponse
 from api.service import Service
-from core.jobs.database import is_current, reading
+from core.jobs.database import reading
+from core.jobs.migration import is_current
 
 _BROKER_SECONDS = 2.0
 _log = logging.getLogger("signforge.api")

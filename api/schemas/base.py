@@ -2,18 +2,19 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from core.specs.docstrings import Described
 from core.specs.fields import Real
 
 GraceSeconds = Annotated[Real, Field(ge=0, le=30 * 86_400)]
 """How long the old credential still works after a rotation."""
 
 
-class Sent(BaseModel):
+class Sent(Described):
     """Base class of response bodies."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
+    model_config = ConfigDict(from_attributes=True)
 
 
 ItemT = TypeVar("ItemT")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.jobs.database import insert
 from core.jobs.states import State
 from core.jobs.tables.jobs import CounterRow
 
@@ -52,7 +52,6 @@ def values(session: Session) -> dict[str, int]:
 
 
 def _upsert(session: Session, name: str, value: int, *, add: bool) -> None:
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(CounterRow).values(name=name, value=value)
+    statement = insert(session, CounterRow).values(name=name, value=value)
     new = CounterRow.value + statement.excluded.value if add else statement.excluded.value
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": new}))

@@ -1,4 +1,4 @@
-"""Opening the database, migrating it, and its transactions and clock. SQLite and PostgreSQL alike."""
+"""Opening the database, its transactions and its clock. SQLite and PostgreSQL alike."""
 
 import fcntl
 import sqlite3
@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
@@ -22,10 +18,12 @@ from sqlalchemy import (
     func,
     make_url,
     select,
-    text,
 )
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 BUSY_SECONDS = 10
 """How long a SQLite connection waits for another writer."""
@@ -35,9 +33,6 @@ _POSTGRES_IDLE_SECONDS = 30
 """A client that vanished or sleeps in the middle of a transaction holds its locks no longer than this."""
 _IDLE_IN_TRANSACTION = "25P03"
 """What PostgreSQL answers to a client whose transaction it ended for that."""
-_MIGRATION_LOCK = 0x5167_0001
-"""Key of PostgreSQL's advisory lock around a migration."""
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def open_database(url: str) -> Engine:
@@ -75,34 +70,6 @@ def cannot_be_used(url: str, error: Exception) -> str:
     return f"The database {named} cannot be used: {cause}. Check SIGNFORGE_DATABASE_URL."
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the database to the newest version, if it is not; safe when several processes start at once."""
-    if is_current(engine):
-        return
-    with engine.connect() as connection, _with_foreign_keys_at_rest(connection), connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        command.upgrade(alembic_config(connection), "head")
-        if engine.dialect.name == "sqlite":
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            assert not broken, f"the migration left references to nothing: {broken[:5]}"
-
-
-def is_current(engine: Engine) -> bool:
-    """Whether the database is at the newest version."""
-    newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    with reading(engine) as session:
-        return MigrationContext.configure(session.connection()).get_current_revision() == newest
-
-
-def alembic_config(connection: Connection) -> Config:
-    """Alembic's configuration for our migrations on an open connection, without an ini file."""
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # an ini file's escape
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
     """A session in one writing transaction: committed at the end, rolled back on an exception.
@@ -128,6 +95,17 @@ def now(session: Session) -> datetime:
     return datetime.now(UTC)
 
 
+def insert(session: Session, table: type[DeclarativeBase]) -> "postgresql.Insert | sqlite.Insert":
+    """An INSERT that may be followed by ON CONFLICT, of the session's dialect: only that one is loaded."""
+    if session.get_bind().dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
 def lock_name(session: Session, name: str) -> None:
     """Wait until no other transaction holds `name`, and hold it to the end of this one.
 
@@ -136,23 +114,6 @@ def lock_name(session: Session, name: str) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
-
-
-@contextmanager
-def _with_foreign_keys_at_rest(connection: Connection) -> Iterator[None]:
-    """On SQLite a changed table is made anew and the old one dropped, which other rows may refer to.
-
-    The switch works only between transactions, so it is thrown behind SQLAlchemy's back.
-    """
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    driver.execute("PRAGMA foreign_keys=OFF")
-    try:
-        yield
-    finally:
-        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def _open_server(url: URL) -> Engine:

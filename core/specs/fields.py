@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BeforeValidator, ConfigDict, Field, Strict
+
+from core.specs.docstrings import Described
 
 Real = Annotated[float, Strict()]
 Whole = Annotated[int, Strict()]
@@ -51,13 +53,12 @@ Precision = Literal["auto", "fp32", "bf16"]
 EngineName = Literal["auto", "eager", "compiled", "native"]
 
 
-class Closed(BaseModel):
+class Closed(Described):
     """A frozen pydantic model that rejects unknown fields."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         ser_json_inf_nan="null",
     )

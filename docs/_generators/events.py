@@ -10,6 +10,7 @@ from _generators.schemas import model_fields
 from api.schemas.jobs import EventResponse
 from core.jobs.states import Reason, State
 from core.program.observer import Observer
+from core.specs.docstrings import field_docstrings
 
 
 def page() -> str:
@@ -37,7 +38,7 @@ def event_fields() -> Mapping[str, list[str]]:
     Raises:
         LookupError: a type of event is not described.
     """
-    description = EventResponse.model_fields["data"].description or ""
+    description = field_docstrings(EventResponse).get("data", "")
     listed = dict(re.findall(r"`(\w+)`:\s*([^.`]+)", description))
     types = get_args(EventResponse.model_fields["type"].annotation)
     if missing := [name for name in types if name not in listed]:

@@ -1,13 +1,12 @@
 """JSON schemas in words: the type, the limits, the default and the fields of a model."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
-from sphinx.pycode import ModuleAnalyzer
 
 from _generators.markdown import code, table, values
+from core.specs.docstrings import field_docstrings
 
 Schema = Mapping[str, Any]
 Link = Callable[[str], str]
@@ -42,23 +41,11 @@ def model_fields(model: type[BaseModel], link: Link = code) -> str:
 def described_schema(model: type[BaseModel]) -> dict[str, Any]:
     """A model's JSON schema, in which every field with a docstring has it as its description."""
     schema = model.model_json_schema()
-    docstrings = _field_docstrings(model)
+    docstrings = field_docstrings(model)
     for name, field in schema.get("properties", {}).items():
         if name in docstrings:
             field.setdefault("description", docstrings[name])
     return schema
-
-
-def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings below a model's fields, from its source. Models that start fast do not keep them."""
-    found = {}
-    for kind in reversed(model.__mro__):
-        if not issubclass(kind, BaseModel) or kind.__module__.startswith("pydantic"):
-            continue
-        for (owner, name), lines in ModuleAnalyzer.for_module(kind.__module__).find_attr_docs().items():
-            if owner == kind.__qualname__:
-                found[name] = inspect.cleandoc("\n".join(lines)).strip()
-    return found
 
 
 def fields_table(schema: Schema, link: Link = code) -> str:

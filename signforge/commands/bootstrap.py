@@ -29,8 +29,9 @@ def bootstrap(
 def _create(owner: str, scopes: list[str]) -> str:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from core.jobs.database import cannot_be_used, migrate, open_database, transaction
+    from core.jobs.database import cannot_be_used, open_database, transaction
     from core.jobs.keys import create_api_key
+    from core.jobs.migration import migrate
 
     url = read_settings().resolved_database_url
     try:

@@ -7,8 +7,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StorageError
-from core.jobs.database import cannot_be_used, migrate, open_database, transaction
+from core.jobs.database import cannot_be_used, open_database, transaction
 from core.jobs.keys import check, create_api_key
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from signforge.client.errors import ServiceError
 

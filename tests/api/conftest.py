@@ -19,7 +19,7 @@ from sqlalchemy import event
 from api.main import create_app
 from api.service import Service
 from core.jobs import log_lines
-from core.jobs.database import migrate, open_database, transaction
+from core.jobs.database import open_database, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
 from core.jobs.ledger.fence import Lease
@@ -27,6 +27,7 @@ from core.jobs.ledger.leases import Claim, claim
 from core.jobs.ledger.outcomes import EncoderFile, succeed_evaluate, succeed_import, succeed_pretrain
 from core.jobs.ledger.reports import report_started
 from core.jobs.ledger.submissions import submit
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.specs.jobs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
 

@@ -8,7 +8,8 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 
-from core.jobs.database import migrate, open_database
+from core.jobs.database import open_database
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from tests.api.conftest import Bench
 from tests.servers.postgres import postgres

@@ -17,8 +17,9 @@ from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from core.jobs.database import migrate, open_database, reading
+from core.jobs.database import open_database, reading
 from core.jobs.ledger.reports import commit_checkpoint
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.tables.access import ApiKeyRow
 from core.jobs.tables.artifacts import EvaluationRow

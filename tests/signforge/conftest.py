@@ -13,10 +13,11 @@ import uvicorn
 from sqlalchemy import Engine, select
 
 from api.main import ApiServer, create_app
-from core.jobs.database import migrate, open_database, transaction
+from core.jobs.database import open_database, transaction
 from core.jobs.identifiers import new_id
 from core.jobs.keys import create_api_key
 from core.jobs.ledger import leases, outcomes, reports, submissions
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.states import State
 from core.jobs.storage.stores import open_store

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.jobs.database import insert
 from core.jobs.identifiers import new_id
 from core.jobs.ledger.fence import Lease, append_event, held, move
 from core.jobs.ledger.leases import Claim
@@ -138,8 +138,7 @@ def mark_checkpoints_deleted(session: Session, lease: Lease, checkpoint_ids: Ite
 def _upsert_metrics(session: Session, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(JobMetricRow)
+    statement = insert(session, JobMetricRow)
     newer = {"attempt": statement.excluded.attempt, "value": statement.excluded.value}
     session.execute(
         statement.on_conflict_do_update(

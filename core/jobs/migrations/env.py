@@ -1,4 +1,4 @@
-"""Entry point of Alembic: runs the migrations on the connection that `core.jobs.database.migrate` opened."""
+"""Entry point of Alembic: runs the migrations on the connection that `core.jobs.migration.migrate` opened."""
 
 from alembic import context
 

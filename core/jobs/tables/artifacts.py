@@ -9,7 +9,6 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -61,8 +60,7 @@ class CorpusRow(Tables):
             "owner",
             "name",
             unique=True,
-            sqlite_where=text("deleted_at IS NULL"),
-            postgresql_where=text("deleted_at IS NULL"),
+            info={"where": "deleted_at IS NULL"},
         ),
         Index("ix_corpora_page", "owner", "created_at", "id"),
     )

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Text,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,8 +36,7 @@ class JobRow(Tables):
             "ix_jobs_uncollected",
             "finished_at",
             "id",
-            sqlite_where=text("collected_at IS NULL"),
-            postgresql_where=text("collected_at IS NULL"),
+            info={"where": "collected_at IS NULL"},
         ),
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from core.jobs.database import migrate, open_database
+from core.jobs.database import open_database
+from core.jobs.migration import migrate
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.folder_store import FolderStore
 from core.jobs.tables.base import Tables

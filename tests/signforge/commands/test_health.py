@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.jobs import counters
-from core.jobs.database import migrate, now, open_database, transaction
+from core.jobs.database import now, open_database, transaction
+from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 
 pytestmark = pytest.mark.system

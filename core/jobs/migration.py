@@ -1,0 +1,78 @@
+"""Bringing the database to the newest version of its tables.
+
+Every process of the service asks `is_current` at its start, and most find that it is. Alembic is loaded only
+to change something: it takes as long to load as all tables together.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+
+from core.jobs.database import reading
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATION_LOCK = 0x5167_0001
+"""Key of PostgreSQL's advisory lock around a migration."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_APPLIED = table("alembic_version", column("version_num"))
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest version, if it is not; safe when several processes start at once."""
+    if is_current(engine):
+        return
+    from alembic import command
+
+    with engine.connect() as connection, _with_foreign_keys_at_rest(connection), connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        command.upgrade(alembic_config(connection), "head")
+        if engine.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            assert not broken, f"the migration left references to nothing: {broken[:5]}"
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database is at the newest version."""
+    with reading(engine) as session:
+        if not inspect(session.connection()).has_table(_APPLIED.name):
+            return False
+        return session.scalars(select(_APPLIED.c.version_num)).all() == [newest_version()]
+
+
+def newest_version() -> str:
+    """The version that the last migration makes. Their files are named by number, so they sort by age."""
+    *_, newest = sorted((_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    return newest.name.partition("_")[0]
+
+
+def alembic_config(connection: Connection) -> "Config":
+    """Alembic's configuration for our migrations on an open connection, without an ini file."""
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # an ini file's escape
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def _with_foreign_keys_at_rest(connection: Connection) -> Iterator[None]:
+    """On SQLite a changed table is made anew and the old one dropped, which other rows may refer to.
+
+    The switch works only between transactions, so it is thrown behind SQLAlchemy's back.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
