@@ -5,6 +5,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.training.optimisers import LBFGS
+
 _MAX_ITERATIONS = 300
 _CONSTANT = 1e-5
 """A feature whose deviation is below this fraction of its largest value counts as constant (rounding)."""
@@ -37,7 +39,7 @@ def _fitted(
     probe = nn.Linear(features.shape[1], num_classes, device=features.device, dtype=features.dtype)
     nn.init.zeros_(probe.weight)
     nn.init.zeros_(probe.bias)
-    optimiser = torch.optim.LBFGS(
+    optimiser = LBFGS(
         probe.parameters(), max_iter=_MAX_ITERATIONS, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
     )
 

@@ -89,9 +89,13 @@ def threads_per_rank(num_ranks: int) -> int:
 
 
 def be_deterministic(wanted: bool) -> None:
-    """Turn PyTorch's deterministic algorithms on or off for the whole process."""
+    """Turn PyTorch's deterministic algorithms on or off for the whole process.
+
+    `torch.use_deterministic_algorithms` does the same, but loads the compiler first, which takes as long as
+    PyTorch itself. The compiler, where it is used, is told by `Engine.prepare`.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS, read at first use
-    torch.use_deterministic_algorithms(wanted)
+    torch.set_deterministic_debug_mode("error" if wanted else "default")
     # Filling every new tensor costs a pass over memory, and our tensors are always fully written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

@@ -1,6 +1,12 @@
-"""Creates the optimiser of a run, and converts its state to and from a checkpoint's named tensors."""
+"""Creates the optimiser of a run, and converts its state to and from a checkpoint's named tensors.
 
+The classes are PyTorch's own, less the marks that tell its compiler to leave them alone. At their first call
+the marks load the compiler, which takes as long as loading PyTorch, and no optimiser is compiled here.
+"""
+
+import inspect
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +17,37 @@ _MOMENTUM = "momentum_buffer"
 _ADAMW_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
+class _Unmarked(torch.optim.Optimizer):
+    """The methods that all optimisers share."""
+
+    add_param_group: Any = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad: Any = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+
+
+class SGD(_Unmarked, torch.optim.SGD):
+    """Stochastic gradient descent with momentum."""
+
+    step: Any = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+class AdamW(_Unmarked, torch.optim.AdamW):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    step: Any = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class LBFGS(_Unmarked, torch.optim.LBFGS):
+    """Limited-memory BFGS, for convex problems without noise."""
+
+    step: Any = torch.optim.LBFGS.step
+
+
 def optimiser_for(network: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """Create SGD with momentum, or AdamW (Loshchilov and Hutter, 2019), for all parameters."""
+    """Create SGD with momentum, or AdamW, for all parameters."""
     parameters = list(network.parameters())
     if config.algorithm == "adamw":
-        return torch.optim.AdamW(
-            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-    return torch.optim.SGD(
+        return AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    return SGD(
         parameters,
         lr=config.learning_rate,
         momentum=config.sgd_momentum,

@@ -26,7 +26,7 @@ from core.program.heartbeat import Heartbeat
 from core.specs.fine_tuning import FineTuneConfig
 from core.training.data_order import DataOrder
 from core.training.engine import Engine
-from core.training.optimisers import optimiser_state, restore_optimiser_state
+from core.training.optimisers import SGD, optimiser_state, restore_optimiser_state
 from core.training.schedules import learning_rate
 from core.training.step_views import StepViews
 
@@ -58,7 +58,7 @@ class FineTuning:
         self.model = SignClassifier(start, num_classes=num_classes, wanted=config.streams, seed=seed).train()
         engine.prepare(self.model.streams)
         self._schedule = config.optimiser()
-        self._optimiser = torch.optim.SGD(
+        self._optimiser = SGD(
             self.model.parameters(),
             lr=config.learning_rate,
             momentum=config.sgd_momentum,

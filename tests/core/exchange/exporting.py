@@ -7,7 +7,9 @@ from pathlib import Path
 from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from tests.core.corpus_maker import random_corpus
-from tests.core.small import OVERRIDES, REPAIRED
+from tests.core.small import OVERRIDES, REPAIRED, SMALL
+
+ONE_STREAM = SMALL.model_copy(update={"encoder": SMALL.encoder.model_copy(update={"streams": ("joint",)})})
 
 
 def small_encoder(folder: Path, *, streams: tuple[str, ...] = ("joint", "motion")) -> Path:

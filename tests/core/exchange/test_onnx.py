@@ -18,16 +18,14 @@ from core.exchange.onnx import LARGEST_DIFFERENCE, OnnxEncoder, export_onnx
 from core.exchange.weights import LoadedEncoder, load_encoder
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
-from tests.core.exchange.exporting import exported_as, small_encoder
-from tests.core.small import SMALL
+from tests.core.exchange.exporting import ONE_STREAM, exported_as, small_encoder
 
 pytestmark = pytest.mark.slow
-ONE_STREAM = SMALL.model_copy(update={"encoder": SMALL.encoder.model_copy(update={"streams": ("joint",)})})
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one stream; test_torch_program.py exports two, by the same code."""
+    """Of one stream; docs/how-to/export-an-encoder.md exports two, by the same code."""
     return small_encoder(tmp_path_factory.mktemp("run"), streams=("joint",))
 
 
