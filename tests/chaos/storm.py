@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,10 +28,10 @@ from tests.core.small import OVERRIDES
 from tests.servers.small_disk import is_small
 from tests.servers.starting import wait_for
 
-NUM_SEEDS, MOST_UNFINISHED = 3, 5
+NUM_SEEDS, MOST_UNFINISHED, NUM_EPOCHS = 3, 5, 30
 """Each seed of the jobs takes an undisturbed run first, and what is unfinished has to end afterwards; so a
-short storm has fewer."""
-_SHORT_SECONDS, _FEW = 60.0, 2
+short storm has less of each."""
+_SHORT_SECONDS, _FEW, _FEW_EPOCHS = 60.0, 2, 12
 _CORPUS = "signs"
 _TICK_SECONDS = 0.05
 _SETTLING_SECONDS = 300.0
@@ -61,11 +61,12 @@ def storm(folder: Path, *, seed: int, seconds: float, database: str, say: Say) -
     try:
         is_short = seconds < _SHORT_SECONDS
         num_seeds = 1 if is_short else NUM_SEEDS
-        undisturbed = _undisturbed_runs(world, num_seeds, say)
+        num_epochs = _FEW_EPOCHS if is_short else NUM_EPOCHS
+        specs = {seed: _spec(seed, num_epochs) for seed in range(num_seeds)}
+        undisturbed = _undisturbed_runs(world, specs, say)
         if not is_small(folder):
             say("The disk is not filled: that takes a tmpfs, which this user may not mount.")
         plan = Plan(seed, num_seeds=num_seeds)
-        specs = {seed: _spec(seed) for seed in undisturbed}
         most_unfinished = _FEW if is_short else MOST_UNFINISHED
         owner = Owner(world.client(), plan, specs, most_unfinished=most_unfinished)
         return _storm(world, plan, owner, undisturbed, seconds, say)
@@ -133,7 +134,7 @@ def _settle(world: World, owner: Owner, submitting: threading.Thread) -> None:
         time.sleep(_TICK_SECONDS)
 
 
-def _undisturbed_runs(world: World, num_seeds: int, say: Say) -> dict[int, Undisturbed]:
+def _undisturbed_runs(world: World, specs: Mapping[int, PretrainSpec], say: Say) -> dict[int, Undisturbed]:
     """Import the corpus as a job, and run the program for each seed with nobody near."""
     poses = world.folder / "poses.npz"
     save_npz(generate(SyntheticConfig(num_signs=4, num_signers=3, takes_per_sign=2, seed=3)), poses)
@@ -151,8 +152,8 @@ def _undisturbed_runs(world: World, num_seeds: int, say: Say) -> dict[int, Undis
     assert job.result is not None
     corpus = world.store.corpus_folder(str(job.result["corpus_id"]))
     runs = {}
-    for seed in range(num_seeds):
-        runs[seed] = _run_alone(world.folder / f"alone_{seed}", _spec(seed), corpus)
+    for seed, spec in specs.items():
+        runs[seed] = _run_alone(world.folder / f"alone_{seed}", spec, corpus)
         say(f"Undisturbed, seed {seed}: {runs[seed].sha256[:12]}, {len(runs[seed].losses)} losses")
     return runs
 
@@ -174,12 +175,12 @@ def _run_alone(folder: Path, spec: PretrainSpec, corpus: Path) -> Undisturbed:
     return Undisturbed(str(result["sha256"]), losses)
 
 
-def _spec(seed: int) -> PretrainSpec:
+def _spec(seed: int, num_epochs: int) -> PretrainSpec:
     """A real run, as small as it can be: about a second of training between start and end."""
     run = {
         **OVERRIDES["run"],
         "seed": seed,
-        "num_epochs": 30,
+        "num_epochs": num_epochs,
         "batch_size": 8,
         "checkpoint_every_steps": 5,
         "engine": "eager",
