@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine
 
-from core.jobs.database import open_database, transaction
+from core.jobs.database import transaction
 from core.jobs.keys import create_api_key
-from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.storage.stores import open_store
+from tests.servers.migrated import open_migrated
 from tests.servers.starting import start, wait_for
 
 OWNER = "ada"
@@ -24,8 +24,7 @@ class Api:
         self.port = _free_port()
         values = {"data_folder": str(folder), "port": str(self.port), **settings}
         self.settings = Settings.model_validate(values)
-        self.engine: Engine = open_database(self.settings.resolved_database_url)
-        migrate(self.engine)
+        self.engine: Engine = open_migrated(self.settings.resolved_database_url)
         with transaction(self.engine) as session:
             self.api_key = create_api_key(session, owner=OWNER, scopes=["read", "submit", "admin"])
         self.store = open_store(self.settings)

@@ -12,15 +12,15 @@ from typing import Any, Protocol
 import psutil
 from sqlalchemy import Engine, select
 
-from core.jobs.database import open_database, reading, transaction
+from core.jobs.database import reading, transaction
 from core.jobs.ledger.submissions import cancel, events_after, submit
-from core.jobs.migration import migrate
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.storage.stores import open_store
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
-from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow
+from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow, WorkerRow
 from core.specs.jobs import JobSpec, PretrainSpec
+from tests.servers.migrated import open_migrated
 from tests.servers.starting import start, wait_for
 from tests.servers.valkey import Valkey
 
@@ -71,12 +71,12 @@ class Service:
             self.environment["SIGNFORGE_BROKER_URL"] = broker.url
         self.settings = Settings(**_as_fields(self.environment))
         self.store = open_store(self.settings)
-        self.engine: Engine = open_database(self.settings.resolved_database_url)
-        migrate(self.engine)
+        self.engine: Engine = open_migrated(self.settings.resolved_database_url)
         self._add_corpus()
         self._given_broker = broker
         self._valkey: Valkey | None = None
         self._started: list[subprocess.Popen[bytes]] = []
+        self._by_module: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def broker(self) -> Broker:
@@ -93,12 +93,29 @@ class Service:
         self.start_module(RECONCILER)
         return self.start_module(WORKER)
 
+    def restart_what_ended(self) -> "subprocess.Popen[bytes]":
+        """Start of these what does not run; returns the worker's main process once it is ready for work."""
+        _ = self.broker
+        running = {module: each for module, each in self._by_module.items() if each.poll() is None}
+        if RECONCILER not in running:
+            self.start_module(RECONCILER)
+        worker = running.get(WORKER) or self.start_module(WORKER)
+
+        def is_ready() -> bool:
+            with reading(self.engine) as session:
+                return session.query(WorkerRow).filter_by(process_id=worker.pid).count() > 0
+
+        wait_for(is_ready, within_seconds=30, what="the worker's start")
+        return worker
+
     def start_module(self, module: str, **changes: str) -> "subprocess.Popen[bytes]":
         """Start one Python module of the service, with settings of its own where `changes` has some."""
         command = [sys.executable, "-m", module]
         log = self._folder / f"{module}.log"
-        self._started.append(start(command, log=log, environment={**self.environment, **changes}))
-        return self._started[-1]
+        process = start(command, log=log, environment={**self.environment, **changes})
+        self._started.append(process)
+        self._by_module[module] = process
+        return process
 
     def submit(self, **overrides: Any) -> str:
         """Queue a counting job that does what `overrides` say."""

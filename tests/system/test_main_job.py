@@ -105,20 +105,19 @@ def test_a_service_stopped_in_the_middle_ends_with_the_same_bytes(poses: Path, t
         assert (first.job_id, second.job_id) == (unbroken.id, resumed.id)
         assert (first.version, second.version) == (1, 2)
         assert first.sha256 == second.sha256
+        _a_second_signal_kills_a_running_job_and_all_else(service, client)
 
 
-def test_a_second_signal_kills_a_running_job_and_all_else(poses: Path, tmp_path: Path) -> None:
-    with RunningService(tmp_path / "data") as service, service.client() as client:
-        _make_corpus(client, poses)
-        job = client.jobs.submit(_pretraining(num_epochs=1000, name="long"))
-        for event in client.jobs.events(job.id):
-            if isinstance(event, CheckpointEvent):
-                break
-        processes = service.processes()
-        assert any("core.training.pretrain" in " ".join(process.cmdline()) for process in processes)
-        processes[0].send_signal(signal.SIGINT)
-        assert service.stop(signal.SIGTERM) == 0
-        assert none_left(processes)
+def _a_second_signal_kills_a_running_job_and_all_else(service: RunningService, client: Client) -> None:
+    job = client.jobs.submit(_pretraining(num_epochs=1000, name="long"))
+    for event in client.jobs.events(job.id):
+        if isinstance(event, CheckpointEvent):
+            break
+    processes = service.processes()
+    assert any("core.training.pretrain" in " ".join(process.cmdline()) for process in processes)
+    processes[0].send_signal(signal.SIGINT)
+    assert service.stop(signal.SIGTERM) == 0
+    assert none_left(processes)
 
 
 def _pretraining(*, num_epochs: int, name: str) -> PretrainSpec:

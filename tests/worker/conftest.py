@@ -1,7 +1,5 @@
 """A service of real processes, with short timeouts."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,15 +14,15 @@ from tests.core.jobs.conftest import (  # noqa: F401 - fixtures
     sqlite_engine,
     store,
 )
+from tests.servers.folders import short_folder
 from tests.servers.service import Service
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """An empty folder with a short name, since a unix socket's path may not be long."""
-    short = Path(tempfile.mkdtemp(prefix="sf"))
-    yield short
-    shutil.rmtree(short, ignore_errors=True)
+    """An empty folder for one service."""
+    with short_folder() as short:
+        yield short
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Doorbells over every supported broker: real servers, real kills."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import pytest
 
 from core.jobs.database import reading
 from core.jobs.tables.jobs import OutboxRow, WorkerRow
+from tests.servers.folders import short_folder
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.service import RECONCILER, WORKER, Broker, Service
 from tests.servers.starting import wait_for
@@ -26,15 +25,12 @@ SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
 @pytest.fixture(scope="module", params=["valkey", "rabbitmq"])
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """One server of each kind for all tests of this file."""
-    folder = Path(tempfile.mkdtemp(prefix="sf"))
-    try:
+    with short_folder() as folder:
         made: Broker = (
             RabbitMQ(folder) if request.param == "rabbitmq" else Valkey(folder, folder / "valkey.sock")
         )
         yield made
         made.kill()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import CheckpointRow
 from core.jobs.tables.jobs import JobRow, OutboxRow, WorkerRow
+from tests.servers.folders import short_folder
 from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
 from tests.servers.starting import wait_for
 from tests.worker.programs.counting import expected_weights
@@ -23,12 +25,28 @@ SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
 """About three seconds of counting."""
 
 
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """One service for all faults: each test starts again what the one before ended."""
+    with short_folder() as folder:
+        made = Service(folder)
+        yield made
+        made.stop_everything()
+
+
+@pytest.fixture
+def untouched() -> Iterator[Service]:
+    """A service of which nothing has run yet."""
+    with short_folder() as folder:
+        made = Service(folder)
+        yield made
+        made.stop_everything()
+
+
 @pytest.fixture
 def worker(service: Service) -> "subprocess.Popen[bytes]":
     """The main process of a running service's Celery worker, ready for work."""
-    main = service.start()
-    wait_for(lambda: _registered(service), within_seconds=30, what="the worker's start")
-    return main
+    return service.restart_what_ended()
 
 
 def assert_done_exactly(service: Service, job_id: str, *, attempts: int, charged: int) -> JobRow:
@@ -169,7 +187,8 @@ def test_an_idle_worker_stops_at_once(service: Service, worker: "subprocess.Pope
     assert service.processes(WORKER) == []
 
 
-def test_a_worker_that_celery_cannot_end_ends_nonetheless(service: Service) -> None:
+def test_a_worker_that_celery_cannot_end_ends_nonetheless(untouched: Service) -> None:
+    service = untouched
     _ = service.broker
     worker = service.start_module(CLINGING)
     wait_for(lambda: _registered(service), within_seconds=30, what="the worker's start")
@@ -189,7 +208,8 @@ def test_the_broker_dies_in_the_middle(service: Service, worker: "subprocess.Pop
     assert_done_exactly(service, waiting, attempts=1, charged=0)
 
 
-def test_the_broker_forgets_everything(service: Service) -> None:
+def test_the_broker_forgets_everything(untouched: Service) -> None:
+    service = untouched
     service.start_module("worker.reconciler")
     _ = service.broker
     job_id = service.submit(steps=STEPS)

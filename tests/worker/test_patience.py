@@ -4,9 +4,7 @@ With late acknowledgement a job that outlasts Redis' visibility time-out would r
 one that outlasts RabbitMQ's consumer time-out would take its worker down.
 """
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import EncoderRow
+from tests.servers.folders import short_folder
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.service import RECONCILER, Broker, Service
 from tests.servers.starting import wait_for
@@ -33,17 +32,16 @@ WORKER = "tests.worker.programs.impatient"
 @pytest.fixture(params=["valkey", "rabbitmq"])
 def service(folder: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
     """A service whose broker takes back what was not done with after PATIENCE_SECONDS."""
-    place = Path(tempfile.mkdtemp(prefix="sf"))
-    broker: Broker = (
-        RabbitMQ(place, patience_seconds=PATIENCE_SECONDS)
-        if request.param == "rabbitmq"
-        else Valkey(place, place / "valkey.sock")
-    )
-    made = Service(folder, broker, IMPATIENT_SECONDS=str(PATIENCE_SECONDS))
-    yield made
-    made.stop_everything()
-    broker.kill()
-    shutil.rmtree(place, ignore_errors=True)
+    with short_folder() as place:
+        broker: Broker = (
+            RabbitMQ(place, patience_seconds=PATIENCE_SECONDS)
+            if request.param == "rabbitmq"
+            else Valkey(place, place / "valkey.sock")
+        )
+        made = Service(folder, broker, IMPATIENT_SECONDS=str(PATIENCE_SECONDS))
+        yield made
+        made.stop_everything()
+        broker.kill()
 
 
 def test_a_job_that_lasts_three_times_as_long_as_the_broker_waits_runs_once(service: Service) -> None:
