@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder
 ONE_A_CORE := -n logical --maxprocesses 8
-MORE_THAN_CORES := -n 4  # many of the slow tests wait
+MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
