@@ -25,10 +25,11 @@ def up(
     from signforge.embedded.service import run  # slow to import, so only when needed
 
     settings = read_settings(data_folder=data, host=host, port=port)
+    hint = ""
     if data is not None and read_settings().data_folder.absolute() != settings.data_folder.absolute():
         folder = os.path.join(settings.data_folder.absolute(), "")
-        typer.echo(f"In other terminals: export SIGNFORGE_DATA_FOLDER={shlex.quote(folder)}")
-    run(settings, typer.echo)
+        hint = f"In other terminals: export SIGNFORGE_DATA_FOLDER={shlex.quote(folder)}"
+    run(settings, typer.echo, hint=hint)
 
 
 def demo(

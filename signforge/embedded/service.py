@@ -30,8 +30,10 @@ _STOP_SECONDS = 10.0
 _PROGRAMS = {"API": "api.main", "reconciler": "worker.reconciler", "worker": "worker.main"}
 
 
-def run(settings: Settings, say: Say) -> int:
+def run(settings: Settings, say: Say, *, hint: str = "") -> int:
     """Run the embedded service until SIGINT or SIGTERM; a second one kills. Returns the exit code.
+
+    `hint` is said when the service is ready.
 
     Raises:
         ServiceError: the data folder or the port is taken, or a part does not start.
@@ -40,7 +42,7 @@ def run(settings: Settings, say: Say) -> int:
     settings = settings.model_copy(update={"data_folder": settings.data_folder.absolute()})
     with folder_lock(settings.data_folder), SignalInbox() as inbox:
         settings = settings.model_copy(update={"port": _listenable_port(settings)})
-        service = LocalService(settings, inbox, say)
+        service = LocalService(settings, inbox, say, hint=hint)
         try:
             service.start()
             service.watch()
@@ -52,10 +54,11 @@ def run(settings: Settings, say: Say) -> int:
 class LocalService:
     """The broker, the API, the reconciler and one worker as children of this process."""
 
-    def __init__(self, settings: Settings, inbox: SignalInbox, say: Say) -> None:
+    def __init__(self, settings: Settings, inbox: SignalInbox, say: Say, *, hint: str = "") -> None:
         self._settings = settings
         self._inbox = inbox
         self._say = say
+        self._hint = hint
         self._url = url_of(settings.host, settings.port)
         self._keepers: list[Keeper] = []
         self._broker: Child | None = None
@@ -88,6 +91,8 @@ class LocalService:
         if not self._inbox.num_stops:
             self._was_ready = True
             _write_address(self._settings, self._url)
+            if self._hint:
+                self._print(self._hint)
             self._print(
                 f"signforge is ready at {self._url}  (data in {self._settings.data_folder}, stop with Ctrl-C)"
             )

@@ -70,6 +70,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         process = start_up("--data", str(tmp_path / "data"), port=str(port))
         told, _ = process.communicate(timeout=30)
     assert process.returncode == 1
+    assert told.startswith("Error: "), "nothing is said of a service that does not start"
     assert f"port {port}" in told
     assert "SIGNFORGE_PORT" in told
     assert "Traceback" not in told
