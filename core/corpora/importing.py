@@ -34,7 +34,7 @@ CLIPS_WORTH_A_PROCESS = 1000
 """A process takes about as long to start as this many clips take to read."""
 
 _UNPACKED_PREFIX = ".unpacked-"
-_LEFT_OUT = {"kind": "import", "source": "any"}
+_LEFT_OUT = {"kind": ImportSpec.model_fields["kind"].default, "source": "any"}
 """Fields of a specification that a corpus does not keep, with placeholders."""
 _BEATS_PER_STEP = 256
 _NAMED = 5

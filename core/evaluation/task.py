@@ -84,7 +84,8 @@ def labelled_clips(corpus: PackedCorpus, selection: ClipSelection) -> Int64[np.n
     if len(chosen) == 0:
         raise SplitError(
             f"No labelled clip of corpus {corpus.name!r} is selected, but an evaluation needs labels. "
-            "Import the corpus with glosses, or widen `clips`."
+            "Import it again with the glosses (names of the signs) of its clips, for example in a labels.csv "
+            "with the columns name and gloss, or select more clips with `clips`."
         )
     return chosen
 

@@ -92,7 +92,7 @@ def _why_unreadable(file: Path, error: Exception) -> str:
             f"import it with `signforge encoders import {file} --name NAME`, then download the encoder."
         )
     if not file.exists():
-        return f"There is no encoder {file}. {_EXPECTED}"
+        return f"There is no encoder {file}. {_EXPECTED} `signforge download NAME` gets one from a service."
     kind = seems_to_be(file)
     if kind != SAFETENSORS:
         return f"{file} is not a readable encoder: it seems to be {kind}. {_EXPECTED}"

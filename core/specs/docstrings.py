@@ -7,9 +7,9 @@ time in which a process of the service starts. Only the API's document and the r
 import ast
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import pairwise
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import BaseModel, GetJsonSchemaHandler
@@ -29,9 +29,11 @@ class Described(BaseModel):
         """Make the schema as pydantic does, then add what the docstrings say."""
         schema = handler(core_schema)
         properties: dict[str, dict[str, Any]] = handler.resolve_ref_schema(schema).get("properties", {})
-        for name, docstring in field_docstrings(cls).items():
-            if name in properties:
-                properties[name].setdefault("description", docstring)
+        docstrings = field_docstrings(cls)
+        for name, field in cls.model_fields.items():
+            shown = properties.get(field.alias or name)
+            if shown is not None and name in docstrings:
+                shown.setdefault("description", docstrings[name])
         return schema
 
 
@@ -40,8 +42,8 @@ def field_docstrings(model: type) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):
         if not each.__module__.startswith(_NOT_OURS):
-            found |= _docstrings_in(each.__module__).get(each.__name__, {})
-    return found
+            found |= _docstrings_in(each.__module__).get(each.__qualname__, {})
+    return {name: docstring for name, docstring in found.items() if docstring}
 
 
 @cache
@@ -49,18 +51,36 @@ def _docstrings_in(module: str) -> Mapping[str, Mapping[str, str]]:
     """Return the docstrings of all fields in a module, by class; none where there is no source."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[module]))
-    except (OSError, TypeError):
+    except (OSError, TypeError, KeyError):
         return {}
-    return {node.name: _docstrings_of(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+    return dict(_classes_in(tree, ""))
+
+
+def _classes_in(node: ast.AST, place: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the qualified name and the docstrings of each class at or below a node, but not of functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            name = f"{place}{child.name}"
+            yield name, _docstrings_of(child)
+            yield from _classes_in(child, f"{name}.")
+        elif isinstance(child, ast.If | ast.Try):
+            yield from _classes_in(child, place)
 
 
 def _docstrings_of(node: ast.ClassDef) -> Mapping[str, str]:
+    """Return the docstring of each field that a class declares; empty text for a field without one."""
     return {
-        field.target.id: inspect.cleandoc(text.value.value)
-        for field, text in pairwise(node.body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
+        field.target.id: _text_of(after)
+        for field, after in zip_longest(node.body, node.body[1:])
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     }
+
+
+def _text_of(node: ast.stmt | None) -> str:
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
+        return inspect.cleandoc(node.value.value)
+    return ""

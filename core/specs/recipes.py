@@ -4,7 +4,7 @@ A recipe states its hardware, hours and expected score, so that users know the c
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +189,8 @@ def resolve(spec: PretrainSpec) -> PretrainConfig:
     Raises:
         SpecError: an unknown recipe, a misspelt field, or a value out of bounds.
     """
-    merged = _merge(find_recipe(spec.recipe).config.model_dump(), spec.overrides, pointer="/overrides")
+    values = find_recipe(spec.recipe).config.model_dump()
+    merged = _merge(values, spec.overrides, pointer="/overrides", root=values)
     try:
         return PretrainConfig.model_validate(merged)
     except ValidationError as error:
@@ -206,17 +207,31 @@ def spell_out(spec: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str,
     return {**spec, "overrides": {field: value for field, value in resolved.items() if field != "recipe"}}
 
 
-def _merge(values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str) -> dict[str, Any]:
+def _places_of(field: str, values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield where in a configuration a field of that name is, as `run.num_epochs`."""
+    for name, value in values.items():
+        if name == field:
+            yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _places_of(field, value, f"{prefix}{name}.")
+
+
+def _merge(
+    values: dict[str, Any], overrides: Mapping[str, Any], *, pointer: str, root: Mapping[str, Any]
+) -> dict[str, Any]:
     merged = dict(values)
     for field, value in overrides.items():
         here = f"{pointer}/{field}"
         if field not in values or field == "recipe":
             known = [name for name in values if name != "recipe"]
-            raise SpecError(f"{here}: There is no field {field!r}.{hint(field, known)}", pointer=here)
+            elsewhere = [] if field == "recipe" else list(_places_of(field, root))
+            question = f" Did you mean {' or '.join(map(repr, elsewhere))}?"
+            told = question if elsewhere else hint(field, known)
+            raise SpecError(f"{here}: There is no field {field!r}.{told}", pointer=here)
         if isinstance(values[field], dict):
             if not isinstance(value, Mapping):
                 raise SpecError(f"{here}: expected an object of fields, got {value!r}.", pointer=here)
-            merged[field] = _merge(values[field], value, pointer=here)
+            merged[field] = _merge(values[field], value, pointer=here, root=root)
         else:
             merged[field] = value
     return merged

@@ -124,7 +124,8 @@ class Engine:
 
         if os.environ.get(_INDUCTOR_CACHE) in (None, default_cache_dir()):  # torch sets the default itself
             os.environ[_INDUCTOR_CACHE] = str(inductor_cache())
-        torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # tells the compiler
+        if torch.are_deterministic_algorithms_enabled():
+            torch._inductor.config.deterministic = True  # `be_deterministic` does not load the compiler
         for network in networks.values():
             network.compile(mode="reduce-overhead" if self.cuda_graph else None)
 

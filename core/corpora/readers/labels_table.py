@@ -126,12 +126,20 @@ def _is_kaggles(path: Path) -> bool:
     return {"path", "sign"} <= set(header)
 
 
+def _separator_hint(header: Sequence[str]) -> str:
+    """Return a hint for a table whose columns are separated by something else, as spreadsheets often do."""
+    others = {";": "semicolons", "\t": "tabs"}
+    found = next((name for mark, name in others.items() if len(header) == 1 and mark in header[0]), None)
+    return f" They seem to be separated by {found}; save the table with commas." if found else ""
+
+
 def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
     """Return the table's column for each kind of metadata."""
     found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
             f"{path} must have a column 'name'; its columns are {', '.join(map(repr, header)) or 'none'}."
+            f"{_separator_hint(header)}"
         )
     doubled = next((names for names in found.values() if len(names) > 1), None)
     if doubled:

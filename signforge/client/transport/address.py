@@ -40,8 +40,11 @@ def find_address(url: str | None = None, api_key: str | None = None) -> Address:
         _ = httpx.URL(url).host  # httpx decodes the name only when it is read
     except (ValueError, httpx.InvalidURL) as error:
         raise UserError(f"{where} is not the address of a service: {error}.") from None
+    url = url.rstrip("/")
+    if url.endswith("/v1"):
+        raise UserError(f"{where} must not end in /v1, which is added to it. Use {url.removesuffix('/v1')}.")
     is_local = is_loopback(host or "")
-    return Address(url.rstrip("/"), _find_api_key(api_key, is_local=is_local), is_local)
+    return Address(url, _find_api_key(api_key, is_local=is_local), is_local)
 
 
 def is_loopback(host: str) -> bool:

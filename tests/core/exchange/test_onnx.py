@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one stream; docs/how-to/export-an-encoder.md exports two, by the same code."""
+    """Of one stream; docs/how-to/export-an-encoder.md exports two to ONNX."""
     return small_encoder(tmp_path_factory.mktemp("run"), streams=("joint",))
 
 

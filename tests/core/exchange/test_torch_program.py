@@ -13,7 +13,7 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.graph import random_view
 from core.exchange.torch_program import CARD, export_program, largest_difference
 from core.exchange.weights import LoadedEncoder, load_encoder
-from tests.core.exchange.exporting import ONE_STREAM, exported_as, small_encoder
+from tests.core.exchange.exporting import exported_as, small_encoder
 from tests.core.small import SMALL
 
 pytestmark = pytest.mark.slow
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one stream; docs/how-to/export-an-encoder.md exports two, by the same code."""
-    return small_encoder(tmp_path_factory.mktemp("run"), streams=("joint",))
+    """Of two streams: no other test exports those to torch.export."""
+    return small_encoder(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
 ) -> None:
     """The exporter is made to write another encoder's file."""
     monkeypatch.setattr(torch_program, "write_program", lambda _, path, *, card: shutil.copy(exported, path))
-    kept, other = tmp_path / "mine.pt2", ClipEncoder(ONE_STREAM).eval()
+    kept, other = tmp_path / "mine.pt2", ClipEncoder(SMALL).eval()
     kept.write_bytes(b"of an earlier export")
     with pytest.raises(EncoderError, match=r"The torch.export file .* largest difference is .*, the limit 0"):
         export_program(LoadedEncoder(other, load_encoder(encoder).card), kept)

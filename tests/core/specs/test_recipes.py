@@ -44,6 +44,8 @@ def test_overrides_change_only_the_named_fields() -> None:
         ({"run": {"sed": 1}}, "/overrides/run/sed", "Did you mean 'seed'"),
         ({"running": {}}, "/overrides/running", "Did you mean 'run'"),
         ({"run": 3}, "/overrides/run", "expected an object"),
+        ({"num_epochs": 1}, "/overrides/num_epochs", "Did you mean 'run.num_epochs'?"),
+        ({"run": {"learning_rate": 1}}, "/overrides/run/learning_rate", "mean 'optimiser.learning_rate'?"),
         ({"run": {"seed": -1}}, "/overrides/run/seed", "got -1"),
         ({"recipe": "stc"}, "/overrides/recipe", "There is no field 'recipe'. There are: views"),
         (

@@ -172,6 +172,24 @@ def test_compiled_graphs_are_kept_with_the_kernels_unless_the_user_says_where(
     assert used == (before if said_by == "the user" else str(tmp_path / "inductor"))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("mode", ["default", "warn", "error"])
+def test_the_compiler_is_as_deterministic_as_the_run(mode: str) -> None:
+    import torch._inductor.config
+
+    before = torch.get_deterministic_debug_mode()
+    try:
+        torch.set_deterministic_debug_mode(mode)
+        wanted = torch.get_deterministic_debug_mode()
+        with torch._inductor.config.patch(deterministic=False):
+            Engine("compiled", "fp32", CPU).prepare(torch.nn.ModuleDict({"joint": torch.nn.Identity()}))
+            assert torch._inductor.config.deterministic == (mode != "default")
+        assert torch.get_deterministic_debug_mode() == wanted
+    finally:
+        torch.set_deterministic_debug_mode(before)
+
+
 def test_a_cuda_graph_is_for_compiled_networks_on_cuda() -> None:
     config = PretrainConfig(recipe="stc", run=RunConfig(cuda_graph=True, engine="eager", precision="fp32"))
     with pytest.raises(SpecError, match=r"this run is 'eager' on cpu; omit it"):

@@ -19,9 +19,13 @@ ALGORITHMS: dict[str, tuple[type[torch.optim.Optimizer], type[torch.optim.Optimi
 ONE_STEP = """
 import sys, torch
 from core.training.optimisers import LBFGS, SGD, AdamW
-for kind in (SGD, AdamW, LBFGS):
+for kind, options in (
+    (SGD, {"momentum": 0.9, "fused": True}),
+    (AdamW, {"fused": True}),
+    (LBFGS, {"line_search_fn": "strong_wolfe"}),
+):
     weight = torch.ones(3, requires_grad=True)
-    optimiser = kind([weight], lr=0.1)
+    optimiser = kind([weight], lr=0.1, **options)
     def loss():
         optimiser.zero_grad()
         value = weight.square().sum()

@@ -166,14 +166,21 @@ def test_a_killed_rank_ends_the_run_which_resumes_to_the_same_bytes(
 def test_all_ranks_stop_at_the_same_step(
     undisturbed: tuple[PretrainSpec, dict[str, Any]], place: Path, tmp_path: Path
 ) -> None:
-    """What is saved is the state of that step in a run that nobody stopped."""
-    spec, _ = undisturbed
+    """What they save, for no other reason, is the state of that step in a run that nobody stopped."""
+    overrides = undisturbed[0].overrides
+    never = {**overrides, "run": {**overrides["run"], "checkpoint_every_steps": 1000}}
+    spec = undisturbed[0].model_copy(update={"overrides": never})
     with pytest.raises(Stopped, match=r"Stopped at step \d+ of 24; a checkpoint is saved"):
         launch(spec, tmp_path, observer=Listener(stop_at=3))
-    (newest, *_) = checkpoints_in(tmp_path / "checkpoints")
+    (saved,) = checkpoints_in(tmp_path / "checkpoints")
+    passed = place / "checkpoints" / saved.name
     for file in ("model.safetensors", "optimiser.safetensors"):
-        passed = place / "checkpoints" / newest.name / file
-        assert (newest / file).read_bytes() == passed.read_bytes()
+        assert (saved / file).read_bytes() == (passed / file).read_bytes()
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (saved, passed)]
+    steps = [manifest["step"] for manifest in manifests]
+    losses = [manifest["facts"]["last_loss"] for manifest in manifests]
+    assert steps[0] == steps[1]
+    assert losses[0] == losses[1]
 
 
 def test_three_ranks_resume_to_the_same_bytes(corpus: PackedCorpus, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_nothing_but_the_data_outlives_a_service_that_was_killed(tmp_path: Path)
     with RunningService(folder) as service, service.client() as client:
         assert client.jobs.list() == []
         assert (folder / "api_key").read_text() == first
+    assert (folder / "api_key").read_text() == first, "nor does a service that stops take it along"
     (folder / "api_key").unlink()
     with RunningService(folder) as service, service.client() as client:
         assert len(client.api_keys.list()) == 2

@@ -108,6 +108,8 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
     [
         (["label,signer", "tea,ann"], r"must have a column 'name'; its columns are 'label', 'signer'"),
         ([""], "must have a column 'name'; its columns are none"),
+        (["name;gloss", "a;tea"], "'name;gloss'. They seem to be separated by semicolons"),
+        (["name\tgloss", "a\ttea"], "seem to be separated by tabs; save the table with commas"),
         (["name,file,label", "a,a,tea"], "columns 'name' and 'file', which mean the same"),
         (["name,label", "a,tea", "a.pose,coffee"], "has two different rows for 'a'"),
         (["name,label", ",tea"], "line 2: the name is empty"),

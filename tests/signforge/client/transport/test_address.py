@@ -65,6 +65,12 @@ def test_what_is_no_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch
         find_address()
 
 
+@pytest.mark.parametrize("url", ["http://signs.example.org/v1", "http://signs.example.org/v1/"])
+def test_the_version_of_the_api_is_not_part_of_the_address(url: str) -> None:
+    with pytest.raises(UserError, match=r"must not end in /v1.* Use http://signs\.example\.org\."):
+        find_address(url)
+
+
 def test_a_damaged_address_file_is_named(embedded: Path) -> None:
     (embedded / "address").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"The content of .*address is not the address"):
