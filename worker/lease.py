@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -29,6 +29,7 @@ from worker.attempt.trace import PARENT
 from worker.drain import WINDING_UP_SECONDS
 from worker.persistence import DATABASE_AWAY, retry_while_database_away
 from worker.processes import MARK, end_all
+from worker.warm.client import Template, WarmProcess
 
 SUPERVISOR = "worker.supervisor"
 _log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Holder:
     capacity: Capacity = field(default_factory=Capacity)
     supervisor: str = SUPERVISOR
     """Module that runs each attempt, with the arguments of `worker.supervisor`."""
+    template: Template | None = None
+    """Forks supervisors. Without one they are started fresh."""
     tracing: Tracing = UNTRACED
 
     def work(self) -> int:
@@ -90,13 +93,13 @@ class Holder:
     def _start(self, claimed: Claim, trace_parent: str | None) -> "_Supervision":
         traced = {PARENT: trace_parent} if trace_parent else {}
         arguments = [claimed.job_id, str(claimed.attempt)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", self.supervisor, *arguments],
-            stdin=subprocess.PIPE,
-            bufsize=0,  # a command that cannot be delivered must not be retried when the pipe is closed
-            start_new_session=True,
-            env={**os.environ, MARK: claimed.lease_token, **traced},
-        )
+        environment = {**os.environ, MARK: claimed.lease_token, **traced}
+        process = None
+        if self.template is not None:
+            process = self.template.start(self.supervisor, arguments, environment)
+        if process is None:
+            end_all(claimed.lease_token)  # what a template may have forked without an answer
+            return _Supervision(_started(self.supervisor, arguments, environment), claimed.lease_token)
         return _Supervision(process, claimed.lease_token)
 
     def _trace(self, claimed: Claim, began_ns: int) -> str | None:
@@ -149,7 +152,7 @@ class Holder:
 class _Supervision:
     """A supervisor and all processes that it started."""
 
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | WarmProcess"
     mark: str
 
     def close(self) -> None:
@@ -160,10 +163,25 @@ class _Supervision:
             self.process.stdin.close()
 
 
+def _started(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """A supervisor as a fresh process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        bufsize=0,  # a command that cannot be delivered must not be retried when the pipe is closed
+        start_new_session=True,
+        env=dict(environment),
+    )
+
+
 class _Watch:
     """Renews the lease and forwards requests (cancel, pause, drain) to the supervisor, until it ends."""
 
-    def __init__(self, holder: Holder, claimed: Claim, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(
+        self, holder: Holder, claimed: Claim, process: "subprocess.Popen[bytes] | WarmProcess"
+    ) -> None:
         self._holder, self._claimed, self._process = holder, claimed, process
         self._settings = holder.settings
         self._renewed_at = time.monotonic()

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, signals
@@ -47,8 +48,12 @@ def arguments(settings: Settings, capacity: Capacity, *, log_level: str = "INFO"
     ]
 
 
-def main(*, supervisor: str = SUPERVISOR) -> int:
-    """Run a worker with settings from the environment until it is stopped. Returns the exit code."""
+def main(*, supervisor: str = SUPERVISOR, programs: Mapping[str, str] | None = None) -> int:
+    """Run a worker with settings from the environment until it is stopped. Returns the exit code.
+
+    `supervisor` is the module that runs each attempt. `programs` maps job kinds to modules, instead of the
+    registered ones.
+    """
     settings = settings_or_exit()
     log_lines.configure("worker", settings, worker=worker_name(settings))
     signals.setup_logging.connect(lambda **_: None, weak=False)  # then Celery leaves logging alone
@@ -60,7 +65,7 @@ def main(*, supervisor: str = SUPERVISOR) -> int:
     switch = DrainSwitch()
     app = create_app(settings)
     offered = capacity()
-    register(app, settings, switch, capacity=offered, supervisor=supervisor)
+    register(app, settings, switch, capacity=offered, supervisor=supervisor, programs=programs)
     app.Worker = _draining_worker(app, settings, switch)
     try:
         app.worker_main(arguments(settings, offered))

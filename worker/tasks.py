@@ -4,7 +4,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from celery import Celery, signals
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 
 from core.jobs import workers
 from core.jobs.database import open_database, transaction
+from core.jobs.kinds import programs as registered_programs
 from core.jobs.settings import Settings
 from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
@@ -21,6 +24,7 @@ from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR, Holder
 from worker.listening import ListenWhileIdle
 from worker.persistence import DATABASE_AWAY
+from worker.warm.client import Template
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds between a worker's heartbeats in the registry."""
@@ -34,15 +38,23 @@ def register(
     *,
     capacity: Capacity,
     supervisor: str = SUPERVISOR,
+    programs: Mapping[str, str] | None = None,
 ) -> None:
     """Add the doorbell task and the signal handlers to `app`, in the main process, before the pool forks."""
     main_process = os.getpid()
+    modules = [supervisor, *(registered_programs() if programs is None else programs).values()]
+    template = Template(modules) if settings.warm_start and sys.platform == "linux" else None
 
     def doorbell() -> None:
         switch.busy = True
         try:
             stopping = lambda: switch.asked or os.getppid() != main_process  # noqa: E731
-            _answer(settings, capacity, supervisor, draining=stopping)
+            _answer(
+                settings,
+                capacity,
+                partial(Holder, supervisor=supervisor, template=template),
+                draining=stopping,
+            )
         finally:
             switch.busy = False
 
@@ -53,6 +65,8 @@ def register(
     def on_child(**_: Any) -> None:
         die_with_parent(signal.SIGKILL, parent=main_process)
         switch.busy = False
+        if template is not None:
+            template.begin()
         _write_once(settings, forget_job)  # the job of a child that was killed
 
     def on_ready(sender: Any, **_: Any) -> None:
@@ -77,11 +91,17 @@ def retire(settings: Settings) -> None:
     _write_once(settings, write)
 
 
-def _answer(settings: Settings, capacity: Capacity, supervisor: str, *, draining: Callable[[], bool]) -> None:
+def _answer(
+    settings: Settings,
+    capacity: Capacity,
+    holder: Callable[..., Holder],
+    *,
+    draining: Callable[[], bool],
+) -> None:
     engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "worker")
     name = worker_name(settings)
     try:
-        Holder(engine, settings, name, draining, capacity, supervisor, tracing).work()
+        holder(engine, settings, name, draining, capacity, tracing=tracing).work()
     except DATABASE_AWAY as error:
         _log.warning("Cannot claim a job; the doorbell will ring again: %s", error)
     finally:

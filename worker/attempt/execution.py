@@ -17,6 +17,8 @@ from core.program.lifeline import tied_module
 from core.program.observer import parse_event
 from worker.attempt.verdict import StopReason
 from worker.processes import MARK, end_all
+from worker.warm import standby
+from worker.warm.standby import Standby
 
 _TAIL_BYTES = 2_000
 _READ_REST_SECONDS = 5.0
@@ -69,19 +71,8 @@ class Execution:
     """A running program module. Create it on the main thread, since the program dies with that thread."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, mark: str, inbox: Inbox) -> None:
-        command = tied_module(module, *arguments)
         self._mark, self._inbox = mark, inbox
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **tuned_environment(), MARK: mark},
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
+        self._process = _forked(module, arguments, log) or _started(module, arguments, log, mark)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         threading.Thread(target=self._await_end, daemon=True).start()
@@ -111,6 +102,29 @@ class Execution:
             self._listener.join(_READ_REST_SECONDS)
         finally:
             self._inbox.put(Exited(code))
+
+
+def _forked(module: str, arguments: Sequence[str], log: Path) -> Standby | None:
+    """This process' standby as the program; None if there is none."""
+    waiting = standby.take()
+    if waiting is not None:
+        waiting.start(module, arguments, errors=log)
+    return waiting
+
+
+def _started(module: str, arguments: Sequence[str], log: Path, mark: str) -> "subprocess.Popen[str]":
+    """The program as a fresh process."""
+    with log.open("ab") as errors:
+        return subprocess.Popen(
+            tied_module(module, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **tuned_environment(), MARK: mark},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
 
 
 def read_commands(stream: TextIO, inbox: Inbox, commands: Mapping[str, StopReason]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import signals
 
+from tests.worker.programs.supervisor import PROGRAMS
 from worker.main import main
 
 
@@ -16,4 +17,4 @@ def cling(**_: Any) -> None:
 
 if __name__ == "__main__":
     signals.worker_shutting_down.connect(cling, weak=False)
-    sys.exit(main(supervisor="tests.worker.programs.supervisor"))
+    sys.exit(main(supervisor="tests.worker.programs.supervisor", programs=PROGRAMS))

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from tests.worker.programs.supervisor import PROGRAMS
 from worker import app
 from worker.main import main
 
@@ -22,4 +23,4 @@ def _impatient(broker_url: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     app._transport_options = _impatient
-    sys.exit(main(supervisor="tests.worker.programs.supervisor"))
+    sys.exit(main(supervisor="tests.worker.programs.supervisor", programs=PROGRAMS))

@@ -4,5 +4,7 @@ import sys
 
 from worker.supervisor import main
 
+PROGRAMS = {"pretrain": "tests.worker.programs.counting"}
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], programs={"pretrain": "tests.worker.programs.counting"}))
+    sys.exit(main(sys.argv[1:], programs=PROGRAMS))

@@ -1,0 +1,150 @@
+"""Attempts whose processes are forked from a template: they live and die as those that are started fresh."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.servers.folders import short_folder
+from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
+from tests.servers.starting import wait_for
+from tests.worker.programs.counting import expected_weights
+from worker.lease import Holder
+from worker.processes import MARK
+from worker.warm import client
+from worker.warm.client import Template
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the template is for Linux"),
+]
+TEMPLATE = "worker.warm.template"
+STEPS = 60
+SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Service]:
+    """One service for all tests, whose worker has a template."""
+    with short_folder() as folder:
+        made = Service(folder, SIGNFORGE_WARM_START="true")
+        yield made
+        made.stop_everything()
+
+
+@pytest.fixture
+def worker(warm: Service) -> "subprocess.Popen[bytes]":
+    """The main process of its Celery worker, whose template has loaded."""
+    main = warm.restart_what_ended()
+    wait_for(lambda: _has_loaded(warm, main.pid), within_seconds=30, what="the template")
+    return main
+
+
+def _has_loaded(service: Service, worker: int) -> bool:
+    """Whether a job is started warm: then its supervisor is a child of the template."""
+    templates = {each.pid for each in service.processes(TEMPLATE)}
+    job_id = service.submit(steps=STEPS, step_seconds=0.01)
+    wait_for(lambda: bool(service.processes(SUPERVISOR)), within_seconds=20, what="the supervisor")
+    parents = {each.ppid() for each in service.processes(SUPERVISOR)}
+    service.wait_for_state(job_id, "succeeded")
+    service.wait_for_no_process(SUPERVISOR, PROGRAM)
+    return bool(parents & templates)
+
+
+def assert_done(service: Service, job_id: str, *, attempts: int, charged: int) -> None:
+    row = service.wait_for_state(job_id, "succeeded")
+    assert (row.attempt, row.charged_attempts) == (attempts, charged)
+    assert service.weights(job_id) == expected_weights(STEPS)
+    service.wait_for_no_process(SUPERVISOR, PROGRAM)
+
+
+def running(service: Service, module: str) -> psutil.Process:
+    (found,) = service.processes(module)
+    return found
+
+
+def test_every_attempt_is_forked_from_the_same_template(
+    warm: Service, worker: "subprocess.Popen[bytes]"
+) -> None:
+    templates = set()
+    for _ in range(2):
+        job_id = warm.submit(**SLOWLY)
+        warm.wait_for_step(job_id, 10)
+        program, supervisor = running(warm, PROGRAM), running(warm, SUPERVISOR)
+        template = running(warm, TEMPLATE)
+        assert (program.ppid(), supervisor.ppid()) == (supervisor.pid, template.pid)
+        assert psutil.Process(template.ppid()).ppid() == worker.pid, "the pool child has the template"
+        mark = str(warm.job(job_id).lease_token)
+        assert program.environ()[MARK] == supervisor.environ()[MARK] == mark != template.environ()[MARK]
+        assert os.getsid(program.pid) == os.getsid(supervisor.pid) == supervisor.pid
+        templates.add(template.pid)
+        assert_done(warm, job_id, attempts=1, charged=0)
+    assert len(templates) == 1
+
+
+def test_kill_the_program(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
+    job_id = warm.submit(**SLOWLY)
+    warm.wait_for_step(job_id, 10)
+    warm.kill(PROGRAM)
+    assert_done(warm, job_id, attempts=2, charged=1)
+
+
+def test_kill_the_supervisor(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
+    job_id = warm.submit(**SLOWLY)
+    warm.wait_for_step(job_id, 10)
+    program = running(warm, PROGRAM)
+    warm.kill(SUPERVISOR)
+    program.wait(5)
+    assert_done(warm, job_id, attempts=2, charged=1)
+    assert warm.attempts(job_id)[0].outcome == "worker_lost"
+
+
+def test_kill_the_pool_child(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
+    job_id = warm.submit(**SLOWLY)
+    warm.wait_for_step(job_id, 10)
+    warm.kill(WORKER, child_of=worker.pid)
+    assert_done(warm, job_id, attempts=2, charged=0)
+    assert warm.attempts(job_id)[0].outcome == "drained"
+
+
+def test_kill_the_template(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
+    job_id = warm.submit(**SLOWLY)
+    warm.wait_for_step(job_id, 10)
+    warm.kill(TEMPLATE)
+    assert_done(warm, job_id, attempts=2, charged=0)
+    assert warm.attempts(job_id)[0].outcome == "drained"
+
+
+def test_cancel_and_stop(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
+    job_id = warm.submit(**{**SLOWLY, "steps": 100_000})
+    warm.wait_for_step(job_id, 10)
+    warm.cancel(job_id)
+    warm.wait_for_state(job_id, "cancelled")
+    warm.wait_for_no_process(SUPERVISOR, PROGRAM)
+    worker.terminate()
+    assert worker.wait(20) == 0
+    warm.wait_for_no_process(WORKER, TEMPLATE)
+
+
+def test_without_a_template_that_works_a_supervisor_is_started_fresh(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_TEMPLATE", "nowhere.at_all")
+    template = Template([SUPERVISOR])
+    job_id = service.submit(steps=STEPS)
+    holder = Holder(
+        service.engine,
+        service.settings,
+        "wrk",
+        lambda: False,
+        supervisor=SUPERVISOR,
+        template=template,
+    )
+    assert holder.work() == 1
+    template.close()
+    assert service.job(job_id).state == "succeeded"
+    wait_for(lambda: not service.processes(TEMPLATE), within_seconds=5, what="the end of the template")

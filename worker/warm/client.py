@@ -1,0 +1,136 @@
+"""A worker's side of its template: starts it, and asks it for supervisors."""
+
+import json
+import logging
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+import psutil
+
+from core.program.allocator import tuned_environment
+from core.program.appearance import padding, placeholder
+from worker.processes import MARK
+from worker.warm.template import READY
+
+_TEMPLATE = "worker.warm.template"
+_MARK_LENGTH = 32
+_ANSWER_BYTES = 32
+_FORKING_SECONDS = 2.0
+_log = logging.getLogger(__name__)
+
+
+class WarmProcess:
+    """A supervisor that was forked by the template; the part of `subprocess.Popen` that a holder uses."""
+
+    def __init__(self, pid: int, connection: socket.socket, stdin: IO[bytes]) -> None:
+        self.pid, self.stdin = pid, stdin
+        self._connection = connection
+        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+        self._code: int | None = None
+        self._template_ended = False
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; returns the exit code, -9 if that is not known.
+
+        Raises:
+            TimeoutExpired: it runs on.
+        """
+        if self._code is None and not self._template_ended:
+            ready, _, _ = select.select([self._connection], [], [], timeout)
+            if not ready:
+                raise subprocess.TimeoutExpired(_TEMPLATE, timeout or 0.0)
+            answer = _received(self._connection)
+            self._template_ended = not answer
+            self._code = int(answer) if answer else None
+        if self._code is None:  # the supervisor drains now
+            self._await_without_template(timeout)
+            self._code = -9
+        return self._code
+
+    def _await_without_template(self, timeout: float | None) -> None:
+        if self._process is not None:
+            try:
+                self._process.wait(timeout)
+            except psutil.TimeoutExpired:
+                raise subprocess.TimeoutExpired(_TEMPLATE, timeout or 0.0) from None
+
+
+class Template:
+    """The template of a pool child. It loads beside the first attempts, which are started fresh."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._modules = list(modules)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        self._is_ready = False
+
+    def begin(self) -> None:
+        """Start to load, if nothing is loaded or loading. Does not wait."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _TEMPLATE, str(theirs.fileno()), padding(), ",".join(self._modules)],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **tuned_environment(), MARK: placeholder(_MARK_LENGTH)},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def start(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> WarmProcess | None:
+        """Fork a supervisor. Returns None if it has to be started fresh; then none of it may be left."""
+        self.begin()
+        if not self._has_loaded():
+            return None
+        request = {"module": module, "arguments": list(arguments), "environment": dict(environment)}
+        readable, writable = os.pipe()
+        answer = self._ask(json.dumps(request).encode(), readable)
+        os.close(readable)
+        if self._connection is None or not answer:
+            _log.warning("The template did not fork a supervisor; it is started fresh.")
+            os.close(writable)
+            self.close()
+            return None
+        return WarmProcess(int(answer), self._connection, os.fdopen(writable, "wb", buffering=0))
+
+    def close(self) -> None:
+        """End the template."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process, self._connection, self._is_ready = None, None, False
+
+    def _has_loaded(self) -> bool:
+        if not self._is_ready and self._connection is not None:
+            waiting, _, _ = select.select([self._connection], [], [], 0)
+            self._is_ready = bool(waiting) and _received(self._connection) == READY
+        return self._is_ready
+
+    def _ask(self, request: bytes, commands: int) -> bytes:
+        """Send a request; returns the answer, empty if there is none in time."""
+        assert self._connection is not None
+        try:
+            socket.send_fds(self._connection, [request], [commands, 1, 2])
+        except OSError:
+            return b""
+        answered, _, _ = select.select([self._connection], [], [], _FORKING_SECONDS)
+        return _received(self._connection) if answered else b""
+
+
+def _received(connection: socket.socket) -> bytes:
+    """An answer of the template; empty if it has ended."""
+    try:
+        return connection.recv(_ANSWER_BYTES)
+    except OSError:
+        return b""

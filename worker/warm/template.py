@@ -1,0 +1,93 @@
+"""The template of a worker's processes: `python -m worker.warm.template SOCKET PADDING MODULE,...`.
+
+It loads what supervisors and programs load, and forks a supervisor for each attempt. Each supervisor first
+forks a *standby*, which later becomes its program. So the processes have the parents that they have when they
+are started fresh: the program dies with the supervisor, and the supervisor drains when the template dies.
+
+The template opens no database, starts no thread and touches no device, since forks would inherit them. It
+ends when its worker closes the socket.
+"""
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from core.program.appearance import show_variable
+from core.program.lifeline import die_with_parent
+from worker.processes import MARK
+from worker.warm import standby
+from worker.warm.fork import run_module
+
+LONGEST_MESSAGE = 1 << 17
+"""Bytes of a request, which holds an environment."""
+NUM_STREAMS = 3
+READY = b"ready"
+
+
+def main(descriptor: int, modules: Sequence[str]) -> None:
+    """Load modules, then answer requests on the socket `descriptor` until it is closed."""
+    _load(modules)
+    with socket.socket(fileno=descriptor) as connection:
+        with suppress(OSError):
+            connection.send(READY)
+        while True:
+            message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, NUM_STREAMS)
+            if not message:
+                return
+            request = json.loads(message)
+            child = os.fork()
+            if child == 0:
+                connection.close()
+                _become_supervisor(request, streams)
+            for stream in streams:
+                os.close(stream)
+            with suppress(OSError):  # the worker has ended; so will the supervisor
+                connection.send(str(child).encode())
+            code = _await_end(child, connection)
+            with suppress(OSError):
+                connection.send(str(code).encode())
+
+
+def _load(modules: Sequence[str]) -> None:
+    """Load what `modules` import. They themselves are run by name later, as if for the first time."""
+    for name in modules:
+        with suppress(ImportError):  # whoever runs it will say so
+            importlib.import_module(name)
+            del sys.modules[name]
+
+
+def _await_end(child: int, connection: socket.socket) -> int:
+    """Wait for a supervisor. It is drained, as when its parent dies, if the worker closes the connection."""
+    ended = os.pidfd_open(child)
+    try:
+        ready, _, _ = select.select([ended, connection.fileno()], [], [])
+        if ended not in ready:
+            os.kill(child, signal.SIGTERM)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        os.close(ended)
+
+
+def _become_supervisor(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
+    template = os.getppid()
+    os.setsid()
+    for target, stream in enumerate(streams):
+        os.dup2(stream, target)
+        os.close(stream)
+    die_with_parent(signal.SIGTERM, parent=template)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    show_variable(MARK, os.environ[MARK])
+    standby.prepare()
+    run_module(request["module"], request["arguments"])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[3].split(","))
