@@ -31,7 +31,7 @@ LARGEST_NUMBER = 2**53 - 1
 class PageQuery(BaseModel):
     """Which page of a list to return."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)  # FastAPI reads them before it asks for a schema
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     """Maximum number of items on a page."""

@@ -5,17 +5,15 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
 
 from core.jobs.kinds import KINDS
+from core.specs.docstrings import Described
 from core.specs.faults import fault_sentence, json_pointer
 from core.specs.near_names import hint
 
 
-class Fault(BaseModel):
+class Fault(Described):
     """One thing wrong with a request."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     location: str
     """Part of the request that has the field: `body`, `query`, `path` or `header`."""

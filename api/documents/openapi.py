@@ -4,11 +4,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from api.documents.examples import job_examples
 from api.problems import MEDIA_TYPE
 from api.validation import Fault
+from core.specs.docstrings import Described
 
 VERSION = version("signforge")
 TAGS: list[dict[str, Any]] = [
@@ -28,10 +29,10 @@ TAGS: list[dict[str, Any]] = [
 ]
 
 
-class ProblemResponse(BaseModel):
+class ProblemResponse(Described):
     """An error (RFC 9457). Some have extra members, such as `state` or `limit_bytes`."""
 
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow")
 
     type: str
     """Stable URI of the kind of problem: `urn:signforge:problem:...`"""

@@ -70,8 +70,8 @@ def _check_name_is_free(session: Session, owner: str, name: str) -> None:
     taken_by = _holder_of_name(session, owner, name)
     if taken_by is not None:
         detail = (
-            f"The corpus name {name!r} is taken by your job {taken_by}. Choose another name, or "
-            "delete that corpus first."
+            f"The corpus name {name!r} is taken by your job {taken_by}. Choose another name, or delete the "
+            "corpus of that name first."
         )
         fault = Fault(location="body", pointer="/name", detail=detail, code="name_taken")
         raise Problem(409, "name-taken", detail, faults=[fault])

@@ -1,7 +1,7 @@
 """Bringing the database to the newest version of its tables.
 
-Every process of the service asks `is_current` at its start, and most find that it is. Alembic is loaded only
-to change something: it takes as long to load as all tables together.
+Every process of the service asks `is_current` at its start, and usually it is. Alembic is loaded only to
+migrate.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Docstrings of fields as descriptions in a JSON schema: read when a schema is asked for, not at import.
 
-Pydantic's own `use_attribute_docstrings` parses the source of each class when it is made, a tenth of the
-time in which a process of the service starts. Only the API's document and the reference pages need it.
+Pydantic's own `use_attribute_docstrings` parses the source of each class when it is made, so each process
+would do it at its start. Only the API's document and the reference pages need the descriptions.
 """
 
 import ast

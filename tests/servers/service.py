@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import psutil
 from sqlalchemy import Engine, select
@@ -77,6 +77,12 @@ class Service:
         self._valkey: Valkey | None = None
         self._started: list[subprocess.Popen[bytes]] = []
         self._by_module: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_everything()
 
     @property
     def broker(self) -> Broker:

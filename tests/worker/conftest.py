@@ -28,8 +28,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service on SQLite, of which nothing runs yet; at the end nothing of it runs any more."""
-    made = Service(folder)
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    yield made
-    made.stop_everything()
+    with Service(folder) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made

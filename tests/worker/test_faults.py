@@ -28,19 +28,15 @@ SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """One service for all faults: each test starts again what the one before ended."""
-    with short_folder() as folder:
-        made = Service(folder)
+    with short_folder() as folder, Service(folder) as made:
         yield made
-        made.stop_everything()
 
 
 @pytest.fixture
 def untouched() -> Iterator[Service]:
     """A service of which nothing has run yet."""
-    with short_folder() as folder:
-        made = Service(folder)
+    with short_folder() as folder, Service(folder) as made:
         yield made
-        made.stop_everything()
 
 
 @pytest.fixture

@@ -30,21 +30,19 @@ SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
 @pytest.fixture(scope="module")
 def warm() -> Iterator[Service]:
     """One service for all tests, whose worker has a template."""
-    with short_folder() as folder:
-        made = Service(folder, SIGNFORGE_WARM_START="true")
+    with short_folder() as folder, Service(folder, SIGNFORGE_WARM_START="true") as made:
         yield made
-        made.stop_everything()
 
 
 @pytest.fixture
 def worker(warm: Service) -> "subprocess.Popen[bytes]":
     """The main process of its Celery worker, whose template has loaded."""
     main = warm.restart_what_ended()
-    wait_for(lambda: _has_loaded(warm, main.pid), within_seconds=30, what="the template")
+    wait_for(lambda: _has_loaded(warm), within_seconds=30, what="the template")
     return main
 
 
-def _has_loaded(service: Service, worker: int) -> bool:
+def _has_loaded(service: Service) -> bool:
     """Whether a job is started warm: then its supervisor is a child of the template."""
     templates = {each.pid for each in service.processes(TEMPLATE)}
     job_id = service.submit(steps=STEPS, step_seconds=0.01)
@@ -117,6 +115,18 @@ def test_kill_the_template(warm: Service, worker: "subprocess.Popen[bytes]") -> 
     warm.kill(TEMPLATE)
     assert_done(warm, job_id, attempts=2, charged=0)
     assert warm.attempts(job_id)[0].outcome == "drained"
+
+
+def test_a_template_that_does_not_answer_is_replaced(
+    warm: Service, worker: "subprocess.Popen[bytes]"
+) -> None:
+    """It is stopped, not dead: the attempt is started fresh, once."""
+    stopped = running(warm, TEMPLATE)
+    stopped.suspend()
+    job_id = warm.submit(**SLOWLY)
+    assert_done(warm, job_id, attempts=1, charged=0)
+    assert not stopped.is_running()
+    wait_for(lambda: _has_loaded(warm), within_seconds=30, what="another template")
 
 
 def test_cancel_and_stop(warm: Service, worker: "subprocess.Popen[bytes]") -> None:

@@ -4,9 +4,11 @@ import json
 import logging
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import IO
 
@@ -15,12 +17,13 @@ import psutil
 from core.program.allocator import tuned_environment
 from core.program.appearance import padding, placeholder
 from worker.processes import MARK
-from worker.warm.template import READY
+from worker.warm.template import ENDED, READY, STARTED
 
 _TEMPLATE = "worker.warm.template"
 _MARK_LENGTH = 32
 _ANSWER_BYTES = 32
 _FORKING_SECONDS = 2.0
+_POLL_SECONDS = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +33,6 @@ class WarmProcess:
     def __init__(self, pid: int, connection: socket.socket, stdin: IO[bytes]) -> None:
         self.pid, self.stdin = pid, stdin
         self._connection = connection
-        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
         self._code: int | None = None
         self._template_ended = False
 
@@ -46,18 +48,19 @@ class WarmProcess:
                 raise subprocess.TimeoutExpired(_TEMPLATE, timeout or 0.0)
             answer = _received(self._connection)
             self._template_ended = not answer
-            self._code = int(answer) if answer else None
+            self._code = int(answer.removeprefix(ENDED)) if answer else None
         if self._code is None:  # the supervisor drains now
             self._await_without_template(timeout)
-            self._code = -9
+            self._code = -signal.SIGKILL
         return self._code
 
     def _await_without_template(self, timeout: float | None) -> None:
-        if self._process is not None:
-            try:
-                self._process.wait(timeout)
-            except psutil.TimeoutExpired:
-                raise subprocess.TimeoutExpired(_TEMPLATE, timeout or 0.0) from None
+        """Wait for a process that is no child of ours; as a zombie it has ended."""
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while _lives(self.pid):
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(_TEMPLATE, timeout or 0.0)
+            time.sleep(_POLL_SECONDS)
 
 
 class Template:
@@ -95,12 +98,13 @@ class Template:
         readable, writable = os.pipe()
         answer = self._ask(json.dumps(request).encode(), readable)
         os.close(readable)
-        if self._connection is None or not answer:
+        if self._connection is None or not answer.startswith(STARTED):
             _log.warning("The template did not fork a supervisor; it is started fresh.")
             os.close(writable)
             self.close()
             return None
-        return WarmProcess(int(answer), self._connection, os.fdopen(writable, "wb", buffering=0))
+        pid = int(answer.removeprefix(STARTED))
+        return WarmProcess(pid, self._connection, os.fdopen(writable, "wb", buffering=0))
 
     def close(self) -> None:
         """End the template."""
@@ -126,6 +130,13 @@ class Template:
             return b""
         answered, _, _ = select.select([self._connection], [], [], _FORKING_SECONDS)
         return _received(self._connection) if answered else b""
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _received(connection: socket.socket) -> bytes:

@@ -1,14 +1,19 @@
 """What a forked process does to be like one that was started fresh."""
 
-import atexit
 import os
 import runpy
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NoReturn
 
 from core.program.appearance import show_command
+from core.program.frame import finish
+
+
+def move(descriptor: int, target: int) -> None:
+    """Make a descriptor the process' descriptor `target`, such as 1 for its standard output."""
+    os.dup2(descriptor, target)
+    os.close(descriptor)
 
 
 def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
@@ -25,9 +30,4 @@ def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
         code = 1
     if isinstance(code, str):
         sys.stderr.write(f"{code}\n")
-    with suppress(Exception):
-        atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # its reader has closed the pipe
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    finish(code if isinstance(code, int) else int(code is not None))

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from core.program.allocator import tuned_environment
 from core.program.lifeline import die_with_parent
-from worker.warm.fork import run_module
+from worker.warm.fork import move, run_module
 
 _LONGEST_COMMAND = 1 << 16
 _waiting: list["Standby"] = []
@@ -71,8 +71,8 @@ def prepare() -> None:
         die_with_parent(signal.SIGKILL, parent=parent)
         ours.close()
         os.close(readable)
-        _move(os.open(os.devnull, os.O_RDONLY), 0)  # a supervisor's own input is its worker's commands
-        _move(writable, 1)
+        move(os.open(os.devnull, os.O_RDONLY), 0)  # a supervisor's own input is its worker's commands
+        move(writable, 1)
         _wait_for_command(theirs)
     theirs.close()
     os.close(writable)
@@ -84,12 +84,7 @@ def _wait_for_command(connection: socket.socket) -> NoReturn:
     if not message:
         os._exit(0)
     connection.close()
-    _move(descriptors[0], 2)
+    move(descriptors[0], 2)
     os.environ.update(tuned_environment())  # the template was started with it
     command = json.loads(message)
     run_module(command["module"], command["arguments"])
-
-
-def _move(descriptor: int, target: int) -> None:
-    os.dup2(descriptor, target)
-    os.close(descriptor)

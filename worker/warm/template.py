@@ -23,12 +23,13 @@ from core.program.appearance import show_variable
 from core.program.lifeline import die_with_parent
 from worker.processes import MARK
 from worker.warm import standby
-from worker.warm.fork import run_module
+from worker.warm.fork import move, run_module
 
 LONGEST_MESSAGE = 1 << 17
 """Bytes of a request, which holds an environment."""
 NUM_STREAMS = 3
-READY = b"ready"
+READY, STARTED, ENDED = b"ready", b"started ", b"ended "
+"""Answers: all is loaded; a supervisor has its mark, with its process id; it has ended, with its code."""
 
 
 def main(descriptor: int, modules: Sequence[str]) -> None:
@@ -42,23 +43,20 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
             if not message:
                 return
             request = json.loads(message)
-            child = os.fork()
+            template, child = os.getpid(), os.fork()
             if child == 0:
-                connection.close()
-                _become_supervisor(request, streams)
+                _become_supervisor(request, streams, connection, template)
             for stream in streams:
                 os.close(stream)
-            with suppress(OSError):  # the worker has ended; so will the supervisor
-                connection.send(str(child).encode())
             code = _await_end(child, connection)
-            with suppress(OSError):
-                connection.send(str(code).encode())
+            with suppress(OSError):  # the worker has ended
+                connection.send(ENDED + str(code).encode())
 
 
 def _load(modules: Sequence[str]) -> None:
     """Load what `modules` import. They themselves are run by name later, as if for the first time."""
     for name in modules:
-        with suppress(ImportError):  # whoever runs it will say so
+        with suppress(ImportError):  # the supervisor or program that runs it reports this
             importlib.import_module(name)
             del sys.modules[name]
 
@@ -75,16 +73,18 @@ def _await_end(child: int, connection: socket.socket) -> int:
         os.close(ended)
 
 
-def _become_supervisor(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
-    template = os.getppid()
+def _become_supervisor(
+    request: Mapping[str, Any], streams: Sequence[int], connection: socket.socket, template: int
+) -> NoReturn:
+    die_with_parent(signal.SIGTERM, parent=template)
     os.setsid()
     for target, stream in enumerate(streams):
-        os.dup2(stream, target)
-        os.close(stream)
-    die_with_parent(signal.SIGTERM, parent=template)
+        move(stream, target)
     os.environ.clear()
     os.environ.update(request["environment"])
     show_variable(MARK, os.environ[MARK])
+    with connection:  # only now can the worker find, and end, this process
+        connection.send(STARTED + str(os.getpid()).encode())
     standby.prepare()
     run_module(request["module"], request["arguments"])
 

@@ -166,7 +166,7 @@ def test_a_killed_rank_ends_the_run_which_resumes_to_the_same_bytes(
 def test_all_ranks_stop_at_the_same_step(
     undisturbed: tuple[PretrainSpec, dict[str, Any]], place: Path, tmp_path: Path
 ) -> None:
-    """What they save, for no other reason, is the state of that step in a run that nobody stopped."""
+    """What they save, for no other reason, is the state of that step in the undisturbed run."""
     overrides = undisturbed[0].overrides
     never = {**overrides, "run": {**overrides["run"], "checkpoint_every_steps": 1000}}
     spec = undisturbed[0].model_copy(update={"overrides": never})
