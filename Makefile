@@ -21,7 +21,7 @@ $(STAMP): requirements-lock.txt requirements.txt requirements-otel.txt requireme
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(STAMP)  ## the main job end to end on synthetic signers, three to five minutes on two cores
+demo: $(STAMP)  ## the main job end to end on synthetic signers, about five minutes on two cores
 	$(BIN)/signforge demo
 
 up: $(STAMP)  ## start the service on this machine: API, reconciler, worker, broker

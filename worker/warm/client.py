@@ -99,7 +99,7 @@ class Template:
         answer = self._ask(json.dumps(request).encode(), readable)
         os.close(readable)
         if self._connection is None or not answer.startswith(STARTED):
-            _log.warning("The template did not fork a supervisor; it is started fresh.")
+            _log.warning("The template did not fork a supervisor in time. The supervisor is started fresh.")
             os.close(writable)
             self.close()
             return None
