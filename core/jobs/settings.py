@@ -111,9 +111,9 @@ class Settings(LocalSettings):
     """First wait before an unanswered doorbell is sent again. It doubles, up to a minute."""
     stop_grace_seconds: Seconds = 30.0
     """Time that a program has to save and stop before it is killed."""
-    warm_start: bool = False
-    """Whether a worker forks supervisors and programs from a process that has loaded what they need. Jobs
-    then start seconds sooner. Takes some 300 MB of memory. Linux only."""
+    warm_start: bool = True
+    """Whether a worker forks supervisors and programs from a process that has loaded what they need, so that
+    jobs start seconds sooner. Takes some 300 MB of memory. Only Linux does this."""
     stall_seconds: Seconds = 900.0
     """A program without output for this long counts as stalled and is killed."""
     max_attempts: Annotated[int, Field(ge=1)] = 5

@@ -4,18 +4,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.servers.folders import short_folder
 from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
-from tests.servers.starting import wait_for
+from tests.servers.starting import REPOSITORY, wait_for
 from tests.worker.programs.counting import expected_weights
 from worker.lease import Holder
 from worker.processes import MARK
 from worker.warm import client
 from worker.warm.client import Template
+from worker.warm.template import UNFIT
 
 pytestmark = [
     pytest.mark.system,
@@ -30,7 +32,7 @@ SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
 @pytest.fixture(scope="module")
 def warm() -> Iterator[Service]:
     """One service for all tests, whose worker has a template."""
-    with short_folder() as folder, Service(folder, SIGNFORGE_WARM_START="true") as made:
+    with short_folder() as folder, Service(folder) as made:
         yield made
 
 
@@ -138,6 +140,30 @@ def test_cancel_and_stop(warm: Service, worker: "subprocess.Popen[bytes]") -> No
     worker.terminate()
     assert worker.wait(20) == 0
     warm.wait_for_no_process(WORKER, TEMPLATE)
+
+
+LOADING = {
+    "thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+    "device": "import __main__ as main\nmain._DEVICES = ('/dev/full',)\nmain.opened = open('/dev/full')\n",
+}
+
+
+@pytest.mark.parametrize("what", LOADING)
+def test_a_template_whose_modules_start_what_cannot_be_forked_ends_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], what: str
+) -> None:
+    (tmp_path / "starting_something.py").write_text(LOADING[what])
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
+    template = Template(["starting_something"])
+    template.begin()
+    process = template._process
+    assert process is not None
+    assert process.wait(30) == UNFIT
+    assert what in capfd.readouterr().err
+    assert template.start(SUPERVISOR, [], {}) is None
+    template.begin()
+    assert template._process is process, "it would only end again"
+    template.close()
 
 
 def test_without_a_template_that_works_a_supervisor_is_started_fresh(

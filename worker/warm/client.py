@@ -17,7 +17,7 @@ import psutil
 from core.program.allocator import tuned_environment
 from core.program.appearance import padding, placeholder
 from worker.processes import MARK
-from worker.warm.template import ENDED, READY, STARTED
+from worker.warm.template import ENDED, READY, STARTED, UNFIT
 
 _TEMPLATE = "worker.warm.template"
 _MARK_LENGTH = 32
@@ -73,8 +73,8 @@ class Template:
         self._is_ready = False
 
     def begin(self) -> None:
-        """Start to load, if nothing is loaded or loading. Does not wait."""
-        if self._process is not None and self._process.poll() is None:
+        """Start to load, if nothing is loaded or loading, nor was found unfit. Does not wait."""
+        if self._process is not None and self._process.poll() in (None, UNFIT):
             return
         self.close()
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

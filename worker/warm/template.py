@@ -4,8 +4,8 @@ It loads what supervisors and programs load, and forks a supervisor for each att
 forks a *standby*, which later becomes its program. So the processes have the parents that they have when they
 are started fresh: the program dies with the supervisor, and the supervisor drains when the template dies.
 
-The template opens no database, starts no thread and touches no device, since forks would inherit them. It
-ends when its worker closes the socket.
+The template opens no database, starts no thread and touches no device, since forks would inherit them; if a
+module that it loads does, it ends with `UNFIT`. It ends as well when its worker closes the socket.
 """
 
 import importlib
@@ -15,8 +15,10 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from core.program.appearance import show_variable
@@ -30,11 +32,17 @@ LONGEST_MESSAGE = 1 << 17
 NUM_STREAMS = 3
 READY, STARTED, ENDED = b"ready", b"started ", b"ended "
 """Answers: all is loaded; a supervisor has its mark, with its process id; it has ended, with its code."""
+UNFIT = 3
+"""Exit code of a template that must not fork."""
+_DEVICES = ("/dev/nvidia", "/dev/kfd", "/dev/dri")
 
 
 def main(descriptor: int, modules: Sequence[str]) -> None:
     """Load modules, then answer requests on the socket `descriptor` until it is closed."""
     _load(modules)
+    if hindrance := _hindrance_to_forking():
+        sys.stderr.write(f"Attempts are not started warm: {hindrance}.\n")
+        sys.exit(UNFIT)
     with socket.socket(fileno=descriptor) as connection:
         with suppress(OSError):
             connection.send(READY)
@@ -59,6 +67,17 @@ def _load(modules: Sequence[str]) -> None:
         with suppress(ImportError):  # the supervisor or program that runs it reports this
             importlib.import_module(name)
             del sys.modules[name]
+
+
+def _hindrance_to_forking() -> str | None:
+    """What loading has started that a forked process could not use, such as a context of CUDA."""
+    if threading.active_count() > 1:
+        return f"loading the programs started the thread {threading.enumerate()[-1].name!r}"
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the descriptor of this very listing is closed by now
+            if (opened := os.readlink(descriptor)).startswith(_DEVICES):
+                return f"loading the programs opened the device {opened}"
+    return None
 
 
 def _await_end(child: int, connection: socket.socket) -> int:
