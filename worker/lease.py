@@ -54,7 +54,7 @@ class Holder:
         """Claim and hold jobs until none is left or the worker drains. Returns their number."""
         done = 0
         try:
-            while not self.draining():
+            while self._may_claim():
                 began_ns = time.time_ns()
                 claimed = self._claim()
                 if claimed is None:
@@ -68,6 +68,11 @@ class Holder:
                 with transaction(self.engine) as session:
                     workers.set_job(session, self.worker, None)
         return done
+
+    def _may_claim(self) -> bool:
+        if self.template is not None:
+            self.template.await_loaded(stopping=self.draining)
+        return not self.draining()
 
     def _claim(self) -> Claim | None:
         with transaction(self.engine) as session:

@@ -34,11 +34,11 @@ class Stage:
         self.api = Api(folder, **settings)
         self._add_corpus()
 
-    def start_worker(self, stack: ExitStack) -> None:
+    def start_worker(self, stack: ExitStack, **settings: str) -> None:
         """Start broker, reconciler and worker; they are killed when `stack` closes."""
         broker = Valkey(self.folder, self.api.settings.broker_socket)
         stack.callback(broker.kill)
-        values = {"data_folder": str(self.folder), **self._settings}
+        values = {"data_folder": str(self.folder), **self._settings, **settings}
         environment = {f"SIGNFORGE_{name.upper()}": value for name, value in values.items()}
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # as `signforge up` sets it
         for module in ("worker.reconciler", "worker.main"):

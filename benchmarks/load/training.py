@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -34,20 +35,37 @@ from load.jobs import (
 from load.stage import CORPUS, Stage
 from tests.servers.starting import wait_for
 
-JOBS, ROUNDS, FEWEST_ROUNDS = 5, 14, 3
+WORKERS, JOBS = 2, 5
+ROUNDS, FEWEST_ROUNDS = 14, 3
 """Rounds of `overhead`: at most ROUNDS, and fewer (at least FEWEST_ROUNDS) after ENOUGH_SECONDS."""
 ENOUGH_SECONDS, WINDOW_SECONDS = 250.0, 30.0
 
 
 def first_step(stage: Stage) -> list[tuple[str, str]]:
-    """Measure from the request, with an idle worker, to the report of the first step, by phase."""
-    with ExitStack() as stack:
-        stage.start_worker(stack)
-        wait_for_idle_worker(stage)
-        waits = [_first_step(stage) for _ in range(JOBS)]
-    to_claim, to_running, to_step = (Spread.of(column) for column in zip(*waits, strict=True))
-    parts = f"claimed after {to_claim:.2f} s, running after {to_running:.2f} s"
-    return [(f"submission to first step, {JOBS} jobs", f"{to_step:.2f} s; {parts}")]
+    """Measure from the request, with an idle worker, to the report of the first step, by phase.
+
+    Workers with and without a template (`SIGNFORGE_WARM_START`) alternate; a worker's first job does not
+    count.
+    """
+    waits: dict[str, list[tuple[float, ...]]] = {"false": [], "true": []}
+    for _ in range(WORKERS):
+        for warm_start, found in waits.items():
+            with ExitStack() as stack:
+                stage.start_worker(stack, warm_start=warm_start)
+                wait_for_idle_worker(stage)
+                found += [_first_step(stage) for _ in range(1 + JOBS)][1:]
+    return [line for warm_start, found in waits.items() for line in _phases(warm_start, found)]
+
+
+def _phases(warm_start: str, waits: Sequence[tuple[float, ...]]) -> list[tuple[str, str]]:
+    *parts, processor = (Spread.of(column) for column in zip(*waits, strict=True))
+    *_, to_step = parts
+    what = f"warm start {warm_start}, {len(waits)} jobs"
+    shares = [f"{name} after {part:.2f} s" for name, part in zip(("claimed", "running"), parts, strict=False)]
+    return [
+        (f"submission to first step, {what}", f"{to_step:.2f} s; {'; '.join(shares)}"),
+        (f"processor time of the machine for a job, {what}", f"{processor:.1f} s"),
+    ]
 
 
 def overhead(stage: Stage) -> list[tuple[str, str]]:
@@ -107,9 +125,10 @@ def _processor_seconds() -> tuple[float, float]:
     return service, program
 
 
-def _first_step(stage: Stage) -> tuple[float, float, float]:
-    """Return seconds from the request to the states `starting` and `running`, and to the first step."""
-    asked = time.time()
+def _first_step(stage: Stage) -> tuple[float, float, float, float]:
+    """Return seconds from the request to the states `starting` and `running` and to the first step, and
+    the processor time that the machine spent until the end of the job."""
+    asked, used = time.time(), psutil.cpu_times()
     job_id = submit_job(stage, overrides_of(num_epochs=1, log_every_steps=1))
 
     def stepped() -> list[JobEventRow] | None:
@@ -120,7 +139,9 @@ def _first_step(stage: Stage) -> tuple[float, float, float]:
     events = wait_for(stepped, within_seconds=WITHIN_SECONDS, what="the first step")
     seen = {event.data.get("to", event.type): event.created_at.timestamp() for event in reversed(events)}
     wait_until_final(stage, job_id)
-    return seen["starting"] - asked, seen["running"] - asked, seen["metric"] - asked
+    now = psutil.cpu_times()
+    processor = now.user + now.system - used.user - used.system
+    return seen["starting"] - asked, seen["running"] - asked, seen["metric"] - asked, processor
 
 
 def _in_service(stage: Stage, overrides: dict[str, Any]) -> float:

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -38,21 +39,8 @@ def warm() -> Iterator[Service]:
 
 @pytest.fixture
 def worker(warm: Service) -> "subprocess.Popen[bytes]":
-    """The main process of its Celery worker, whose template has loaded."""
-    main = warm.restart_what_ended()
-    wait_for(lambda: _has_loaded(warm), within_seconds=30, what="the template")
-    return main
-
-
-def _has_loaded(service: Service) -> bool:
-    """Whether a job is started warm: then its supervisor is a child of the template."""
-    templates = {each.pid for each in service.processes(TEMPLATE)}
-    job_id = service.submit(steps=STEPS, step_seconds=0.01)
-    wait_for(lambda: bool(service.processes(SUPERVISOR)), within_seconds=20, what="the supervisor")
-    parents = {each.ppid() for each in service.processes(SUPERVISOR)}
-    service.wait_for_state(job_id, "succeeded")
-    service.wait_for_no_process(SUPERVISOR, PROGRAM)
-    return bool(parents & templates)
+    """The main process of its Celery worker."""
+    return warm.restart_what_ended()
 
 
 def assert_done(service: Service, job_id: str, *, attempts: int, charged: int) -> None:
@@ -60,6 +48,10 @@ def assert_done(service: Service, job_id: str, *, attempts: int, charged: int) -
     assert (row.attempt, row.charged_attempts) == (attempts, charged)
     assert service.weights(job_id) == expected_weights(STEPS)
     service.wait_for_no_process(SUPERVISOR, PROGRAM)
+
+
+def holder(service: Service, template: Template, *, draining: Callable[[], bool] = lambda: False) -> Holder:
+    return Holder(service.engine, service.settings, "wrk", draining, supervisor=SUPERVISOR, template=template)
 
 
 def running(service: Service, module: str) -> psutil.Process:
@@ -128,7 +120,32 @@ def test_a_template_that_does_not_answer_is_replaced(
     job_id = warm.submit(**SLOWLY)
     assert_done(warm, job_id, attempts=1, charged=0)
     assert not stopped.is_running()
-    wait_for(lambda: _has_loaded(warm), within_seconds=30, what="another template")
+    test_every_attempt_is_forked_from_the_same_template(warm, worker)
+
+
+def test_a_template_that_does_not_load_in_time_keeps_no_job_waiting(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
+    monkeypatch.setattr(client, "_LOADING_SECONDS", 0.5)
+    template = Template(["endless"])
+    job_id = service.submit(steps=STEPS)
+    assert holder(service, template).work() == 1
+    template.close()
+    assert service.job(job_id).state == "succeeded"
+
+
+def test_a_worker_that_is_to_stop_does_not_wait_for_its_template(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
+    template, began = Template(["endless"]), time.monotonic()
+    service.submit(steps=STEPS)
+    assert holder(service, template, draining=lambda: time.monotonic() > began + 0.5).work() == 0
+    template.close()
+    assert time.monotonic() - began < client._LOADING_SECONDS
 
 
 def test_cancel_and_stop(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
@@ -172,15 +189,7 @@ def test_without_a_template_that_works_a_supervisor_is_started_fresh(
     monkeypatch.setattr(client, "_TEMPLATE", "nowhere.at_all")
     template = Template([SUPERVISOR])
     job_id = service.submit(steps=STEPS)
-    holder = Holder(
-        service.engine,
-        service.settings,
-        "wrk",
-        lambda: False,
-        supervisor=SUPERVISOR,
-        template=template,
-    )
-    assert holder.work() == 1
+    assert holder(service, template).work() == 1
     template.close()
     assert service.job(job_id).state == "succeeded"
     wait_for(lambda: not service.processes(TEMPLATE), within_seconds=5, what="the end of the template")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 import psutil
@@ -22,8 +22,10 @@ from worker.warm.template import ENDED, READY, STARTED, UNFIT
 _TEMPLATE = "worker.warm.template"
 _MARK_LENGTH = 32
 _ANSWER_BYTES = 32
+_LOADING_SECONDS = 20.0
 _FORKING_SECONDS = 2.0
 _POLL_SECONDS = 0.02
+_STOPPING_POLL_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +66,7 @@ class WarmProcess:
 
 
 class Template:
-    """The template of a pool child. It loads beside the first attempts, which are started fresh."""
+    """The template of a pool child."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = list(modules)
@@ -86,6 +88,14 @@ class Template:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+
+    def await_loaded(self, *, stopping: Callable[[], bool]) -> None:
+        """Wait until all is loaded, before a job is claimed: a fresh start would have to load as much."""
+        self.begin()
+        deadline = time.monotonic() + _LOADING_SECONDS
+        while not (self._has_loaded() or self._has_ended() or stopping()) and time.monotonic() < deadline:
+            assert self._connection is not None, "the process runs"
+            select.select([self._connection], [], [], _STOPPING_POLL_SECONDS)
 
     def start(
         self, module: str, arguments: Sequence[str], environment: Mapping[str, str]
@@ -114,6 +124,9 @@ class Template:
             self._process.kill()
             self._process.wait()
         self._process, self._connection, self._is_ready = None, None, False
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def _has_loaded(self) -> bool:
         if not self._is_ready and self._connection is not None:
