@@ -13,6 +13,7 @@ from signforge import Client, load_encoder, read_clips
 from signforge.client.event_models import CheckpointEvent, MetricEvent, StateEvent
 from signforge.client.models import Job
 from signforge.client.transport.download import file_sha256
+from tests.core.small import OVERRIDES
 from tests.servers.postgres import postgres
 from tests.servers.s3 import S3Server
 from tests.system.running_service import RunningService, none_left
@@ -123,7 +124,7 @@ def _a_second_signal_kills_a_running_job_and_all_else(service: RunningService, c
 def _pretraining(*, num_epochs: int, name: str) -> PretrainSpec:
     """Three steps an epoch: 30 clips in batches of 10, a checkpoint every other step."""
     run = {"num_epochs": num_epochs, "batch_size": 10, "checkpoint_every_steps": 2, "log_every_steps": 1}
-    return PretrainSpec(name=name, corpus="signs", recipe="smoke", overrides={"run": run})
+    return PretrainSpec(name=name, corpus="signs", recipe="smoke", overrides={**OVERRIDES, "run": run})
 
 
 def _make_corpus(client: Client, poses: Path) -> None:

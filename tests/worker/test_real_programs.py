@@ -10,14 +10,15 @@ from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
 from core.specs.fine_tuning import FineTuneConfig
 from core.specs.jobs import EvaluateSpec, LeakAuditSpec, PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
+from tests.core.small import OVERRIDES
 from tests.servers.service import Service
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 PRETRAIN = "core.training.pretrain"
 EVALUATE = "core.evaluation.evaluate"
 SMALL: dict[str, Any] = {
+    **OVERRIDES,
     "run": {"num_epochs": 15, "checkpoint_every_steps": 5, "batch_size": 4, "device": "cpu"},
-    "views": {"num_frames": 16, "min_crop_frames": 4},
 }
 
 

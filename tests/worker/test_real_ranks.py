@@ -9,12 +9,14 @@ from core.jobs.database import reading
 from core.jobs.tables.artifacts import EncoderRow
 from core.specs.jobs import PretrainSpec, SplitConfig
 from tests.core.corpora.conftest import three_signers
+from tests.core.small import OVERRIDES
 from tests.core.training.launching import PRETRAIN
 from tests.servers.service import Service
 from worker.processes import marked
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 TWO_RANKS: dict[str, Any] = {
+    **OVERRIDES,
     "run": {
         "num_devices": 2,
         "device": "cpu",
@@ -23,7 +25,6 @@ TWO_RANKS: dict[str, Any] = {
         "checkpoint_every_steps": 5,
         "synchronised_batch_statistics": False,
     },
-    "views": {"num_frames": 16, "min_crop_frames": 4},
 }
 
 
