@@ -8,10 +8,10 @@ MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
-.PHONY: help install demo up test check docs bench chaos dist clean
+.PHONY: help install demo up test test-slowest check docs bench chaos dist clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP)  ## make .venv and install everything, pinned
 
@@ -34,8 +34,11 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (about two minutes
 	$(BIN)/lint-imports
 	$(PYTEST) $(ONE_A_CORE) -m "not system and not slow"
 
-test: $(STAMP)  ## every test: unit, property, golden, and whole-system with real processes (about twenty minutes on two cores)
-	$(PYTEST) $(MORE_THAN_CORES) --durations=25
+test: $(STAMP)  ## the tests: unit, property, golden, and whole-system with real processes (about fifteen minutes on two cores)
+	$(PYTEST) $(MORE_THAN_CORES) --durations=25 -m "not slowest"
+
+test-slowest: $(STAMP)  ## the tests that `make test` leaves out: compilers, fuzzing, other Pythons (about six minutes on two cores)
+	$(PYTEST) $(ONE_A_CORE) --durations=25 -m slowest
 
 docs: $(STAMP)  ## build the documentation into build/docs; every warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/docs

@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import ConfigDict
 
-from api.documents.examples import job_examples
 from api.problems import MEDIA_TYPE
 from api.validation import Fault
+from core.jobs.kinds import KINDS
 from core.specs.docstrings import Described
 
 VERSION = version("signforge")
@@ -88,6 +88,15 @@ def with_examples(document: dict[str, Any]) -> dict[str, Any]:
     body = document["paths"]["/v1/jobs"]["post"]["requestBody"]
     body["content"]["application/json"]["examples"] = job_examples()
     return document
+
+
+def job_examples() -> dict[str, dict[str, Any]]:
+    """An OpenAPI Example Object for each example of each kind. The tests submit them."""
+    return {
+        name: {"summary": example.summary, "value": {"kind": kind.name, **example.fields}}
+        for kind in KINDS.values()
+        for name, example in kind.examples.items()
+    }
 
 
 def _never_null(schema: dict[str, Any]) -> dict[str, Any]:

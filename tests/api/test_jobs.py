@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.documents.examples import job_examples
+from api.documents.openapi import job_examples
 from core.encoders.footprint import footprint
 from core.jobs.database import transaction
 from core.jobs.ledger.outcomes import (

@@ -45,7 +45,10 @@ def database_url(database: str, tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("database", "phases"),
-    [("postgresql", "examples,coverage"), ("sqlite", "fuzzing,stateful")]
+    [
+        ("postgresql", "examples,coverage"),
+        pytest.param("sqlite", "fuzzing,stateful", marks=pytest.mark.slowest),
+    ]
     if _NUM_EXAMPLES is None
     else [(name, "examples,coverage,fuzzing,stateful") for name in ("postgresql", "sqlite")],
 )

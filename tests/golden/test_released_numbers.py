@@ -175,9 +175,8 @@ def fp32_gradient(golden: Golden, two_clips: tuple[View, View]) -> torch.Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "native", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "native"]
-)
+@pytest.mark.slowest
+@pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
 def test_gradients_in_bf16_point_where_those_in_fp32_do(
     golden: Golden, two_clips: tuple[View, View], fp32_gradient: torch.Tensor, native: bool
 ) -> None:

@@ -146,6 +146,7 @@ def _interpreter(version: str) -> Path | None:
     return None
 
 
+@pytest.mark.slowest
 @pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
 def test_other_versions_of_python(version: str, wheel: Path, api: Api, tmp_path: Path) -> None:
     python = _interpreter(version)

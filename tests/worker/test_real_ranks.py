@@ -14,7 +14,7 @@ from tests.core.training.launching import PRETRAIN
 from tests.servers.service import Service
 from worker.processes import marked
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.slowest]
 TWO_RANKS: dict[str, Any] = {
     **OVERRIDES,
     "run": {

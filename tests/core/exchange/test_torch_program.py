@@ -44,6 +44,7 @@ def program(read: tuple[torch.export.ExportedProgram, str]) -> torch.nn.Module:
     return read[0].module()
 
 
+@pytest.mark.slowest
 @pytest.mark.parametrize(("clips", "frames"), [(1, 8), (7, 8), (3, 1), (5, 2), (2, 31)])
 def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
     encoder: Path, program: torch.nn.Module, clips: int, frames: int
@@ -54,6 +55,7 @@ def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
         torch.testing.assert_close(program(view.points, view.hand_visible), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slowest
 def test_the_file_holds_the_card_and_only_pytorchs_operations(
     encoder: Path, read: tuple[torch.export.ExportedProgram, str]
 ) -> None:
@@ -63,6 +65,7 @@ def test_the_file_holds_the_card_and_only_pytorchs_operations(
     assert {name.split(".")[0] for name in called if "." in name} == {"aten"}
 
 
+@pytest.mark.slowest
 def test_a_file_that_computes_something_else_is_not_kept(
     encoder: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_resume_is_exact(corpus: PackedCorpus, tmp_path: Path, engine: str, prec
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_a_compiled_network_computes_what_a_plain_one_does_and_the_same_bytes_every_time() -> None:
     """Also in another process, as a resumed run is, which finds what the first one compiled."""
     first, other = compiled_network(), compiled_network()

@@ -108,6 +108,7 @@ def test_every_step_of_two_ranks_is_the_step_of_one_with_the_whole_batch(
             torch.testing.assert_close(first[name], expected[name], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slowest
 def test_compiled_ranks_compute_what_one_alone_does_plainly(corpus: PackedCorpus, tmp_path: Path) -> None:
     """Batch statistics are gathered in the middle of compiled passes, forward and backward."""
     few_operations = {
@@ -186,6 +187,7 @@ def test_all_ranks_stop_at_the_same_step(
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slowest
 def test_three_ranks_resume_to_the_same_bytes(corpus: PackedCorpus, tmp_path: Path) -> None:
     """Three summands: here the order in which gradients are added matters."""
     spec = spec_for(corpus, keep_checkpoints=100, **QUIETLY)

@@ -12,6 +12,8 @@ from signforge.embedded.children import wait_until
 from tests.system.running_service import RunningService, none_left, start_up
 
 pytestmark = pytest.mark.system
+_NO_JOBS = {"warm_start": "false"}
+"""Nothing here runs a job, so nothing has to be loaded for one."""
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_it_starts_is_found_and_stops_without_a_trace(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with RunningService(folder) as service:
+    with RunningService(folder, **_NO_JOBS) as service:
         told = service.said.split("export SIGNFORGE_DATA_FOLDER=")[1].split("signforge is ready")[0]
         monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", shlex.split(told)[0])
         with Client() as client:
@@ -51,17 +53,17 @@ def test_it_starts_is_found_and_stops_without_a_trace(
 def test_nothing_but_the_data_outlives_a_service_that_was_killed(tmp_path: Path) -> None:
     """Its API key is data; a lost one is replaced."""
     folder = tmp_path / ("x" * 120)
-    with RunningService(folder) as service:
+    with RunningService(folder, **_NO_JOBS) as service:
         first = (folder / "api_key").read_text()
         processes = service.processes()
         processes[0].kill()
         assert none_left(processes)
-    with RunningService(folder) as service, service.client() as client:
+    with RunningService(folder, **_NO_JOBS) as service, service.client() as client:
         assert client.jobs.list() == []
         assert (folder / "api_key").read_text() == first
     assert (folder / "api_key").read_text() == first, "nor does a service that stops take it along"
     (folder / "api_key").unlink()
-    with RunningService(folder) as service, service.client() as client:
+    with RunningService(folder, **_NO_JOBS) as service, service.client() as client:
         assert len(client.api_keys.list()) == 2
 
 
@@ -120,7 +122,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(
 
 
 def test_what_dies_is_started_again(tmp_path: Path) -> None:
-    with RunningService(tmp_path / "data") as service, service.client() as client:
+    with RunningService(tmp_path / "data", **_NO_JOBS) as service, service.client() as client:
         for word in ("api.main", "worker.reconciler", "valkey-server"):
             (victim,) = [each for each in service.processes() if word in " ".join(each.cmdline())]
             victim.kill()
