@@ -32,12 +32,14 @@ def text_of(page: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_it_builds_and_every_setting_is_on_its_page(site: Path) -> None:
     shown = text_of(site / "reference" / "settings.html")
     assert [name for name in Settings.model_fields if f"SIGNFORGE_{name.upper()}" not in shown] == []
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_a_built_page_asks_no_other_host_for_anything(site: Path) -> None:
     for page in site.rglob("*.html"):
         sources = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:)?//', page.read_text("utf-8"))
@@ -45,6 +47,7 @@ def test_a_built_page_asks_no_other_host_for_anything(site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_the_client_is_described_by_its_docstrings(site: Path) -> None:
     shown = text_of(site / "reference" / "python.html")
     assert "load_encoder" in shown

@@ -35,6 +35,7 @@ def exported(encoder: Path) -> Path:
     return out
 
 
+@pytest.mark.slowest
 @pytest.mark.parametrize(("clips", "frames"), [(1, 8), (7, 8), (3, 1), (2, 31)])
 def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
     encoder: Path, exported: Path, clips: int, frames: int
@@ -49,6 +50,7 @@ def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
     np.testing.assert_allclose(OnnxEncoder(exported, num_threads=1).embed_view(view), expected, atol=1e-5)
 
 
+@pytest.mark.slowest
 def test_from_a_corpus_to_the_same_embeddings(encoder: Path, exported: Path, tmp_path: Path) -> None:
     model, corpus = load_encoder(encoder).model, random_corpus(tmp_path / "corpus")
     batch = ClipBatch.of(corpus.gather(range(5)), torch.device("cpu"))
@@ -56,6 +58,7 @@ def test_from_a_corpus_to_the_same_embeddings(encoder: Path, exported: Path, tmp
     np.testing.assert_allclose(ours, model.embed_batch(batch).numpy(), atol=1e-5)
 
 
+@pytest.mark.slowest
 def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Path) -> None:
     file = onnx.load(exported)
     onnx.checker.check_model(file)
@@ -72,6 +75,7 @@ def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Pat
     }
 
 
+@pytest.mark.slowest
 def test_a_file_that_computes_something_else_is_not_kept(
     encoder: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
