@@ -18,7 +18,7 @@ from worker.lease import Holder
 from worker.processes import MARK
 from worker.warm import client
 from worker.warm.client import Template
-from worker.warm.template import UNFIT
+from worker.warm.template import LONGEST_MESSAGE, UNFIT
 
 pytestmark = [
     pytest.mark.system,
@@ -129,7 +129,8 @@ def test_a_template_that_does_not_load_in_time_keeps_no_job_waiting(
     (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
     monkeypatch.setattr(client, "_LOADING_SECONDS", 0.5)
-    template = Template(["endless"])
+    monkeypatch.setattr(client, "_TEMPLATE", "endless")
+    template = Template([SUPERVISOR])
     job_id = service.submit(steps=STEPS)
     assert holder(service, template).work() == 1
     template.close()
@@ -141,7 +142,8 @@ def test_a_worker_that_is_to_stop_does_not_wait_for_its_template(
 ) -> None:
     (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
-    template, began = Template(["endless"]), time.monotonic()
+    monkeypatch.setattr(client, "_TEMPLATE", "endless")
+    template, began = Template([SUPERVISOR]), time.monotonic()
     service.submit(steps=STEPS)
     assert holder(service, template, draining=lambda: time.monotonic() > began + 0.5).work() == 0
     template.close()
@@ -159,28 +161,63 @@ def test_cancel_and_stop(warm: Service, worker: "subprocess.Popen[bytes]") -> No
     warm.wait_for_no_process(WORKER, TEMPLATE)
 
 
-LOADING = {
-    "thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
-    "device": "import __main__ as main\nmain._DEVICES = ('/dev/full',)\nmain.opened = open('/dev/full')\n",
+HINDRANCES = {
+    "the thread": "threading.Thread(target=threading.Event().wait, daemon=True).start()",
+    "/dev/full": "template._DEVICES = ('/dev/full',); opened = open('/dev/full')",
+    "pidfd": "del os.pidfd_open",
+    "None": "",
 }
 
 
-@pytest.mark.parametrize("what", LOADING)
-def test_a_template_whose_modules_start_what_cannot_be_forked_ends_for_good(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], what: str
+@pytest.mark.parametrize("named", HINDRANCES)
+def test_what_cannot_be_forked_is_noticed(named: str) -> None:
+    program = (
+        "import os, threading\nfrom worker.warm import template\n"
+        f"{HINDRANCES[named]}\nprint(template._hindrance_to_forking())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    assert named in told.stdout
+
+
+def test_a_template_that_fails_to_load_is_tried_once(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "starting_something.py").write_text(LOADING[what])
+    (tmp_path / "unfit.py").write_text(f"import sys\nopen('starts', 'a').write('.')\nsys.exit({UNFIT})\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
-    template = Template(["starting_something"])
-    template.begin()
-    process = template._process
-    assert process is not None
-    assert process.wait(30) == UNFIT
-    assert what in capfd.readouterr().err
-    assert template.start(SUPERVISOR, [], {}) is None
-    template.begin()
-    assert template._process is process, "it would only end again"
+    monkeypatch.setattr(client, "_TEMPLATE", "unfit")
+    monkeypatch.chdir(tmp_path)
+    template = Template([SUPERVISOR])
+    jobs = [service.submit(steps=STEPS) for _ in range(2)]
+    assert holder(service, template).work() == 2
+    assert {service.job(job_id).state for job_id in jobs} == {"succeeded"}
+    assert (tmp_path / "starts").read_text() == "."
+    assert caplog.text.count("The template did not load") == 1
+
+
+def test_an_environment_that_is_too_large_for_a_request_starts_fresh(warm: Service) -> None:
+    template = Template([SUPERVISOR])
+    template.await_loaded(stopping=lambda: False)
+    assert template.start(SUPERVISOR, [], {"LARGE": "x" * LONGEST_MESSAGE}) is None
+    assert template._process is not None
+    assert template._process.poll() is None, "it is none the worse"
     template.close()
+
+
+def test_a_template_dies_with_its_worker_while_it_loads() -> None:
+    program = (
+        "import time\nfrom worker.warm.client import Template\n"
+        "template = Template(['core.training.pretrain'])\ntemplate.begin()\n"
+        "print(template._process.pid, flush=True)\ntime.sleep(600)"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        template = psutil.Process(int(worker.stdout.readline()))
+        wait_for(lambda: TEMPLATE in template.cmdline(), within_seconds=10, what="the template")
+        worker.kill()
+        wait_for(lambda: not template.is_running(), within_seconds=10, what="its end")
 
 
 def test_without_a_template_that_works_a_supervisor_is_started_fresh(

@@ -17,7 +17,7 @@ import psutil
 from core.program.allocator import tuned_environment
 from core.program.appearance import padding, placeholder
 from worker.processes import MARK
-from worker.warm.template import ENDED, READY, STARTED, UNFIT
+from worker.warm.template import ENDED, LONGEST_MESSAGE, READY, STARTED
 
 _TEMPLATE = "worker.warm.template"
 _MARK_LENGTH = 32
@@ -34,6 +34,7 @@ class WarmProcess:
 
     def __init__(self, pid: int, connection: socket.socket, stdin: IO[bytes]) -> None:
         self.pid, self.stdin = pid, stdin
+        self._process = _found(pid)
         self._connection = connection
         self._code: int | None = None
         self._template_ended = False
@@ -59,7 +60,7 @@ class WarmProcess:
     def _await_without_template(self, timeout: float | None) -> None:
         """Wait for a process that is no child of ours; as a zombie it has ended."""
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        while _lives(self.pid):
+        while _lives(self._process):
             if time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired(_TEMPLATE, timeout or 0.0)
             time.sleep(_POLL_SECONDS)
@@ -72,17 +73,18 @@ class Template:
         self._modules = list(modules)
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
-        self._is_ready = False
+        self._is_ready = self._has_given_up = False
 
     def begin(self) -> None:
-        """Start to load, if nothing is loaded or loading, nor was found unfit. Does not wait."""
-        if self._process is not None and self._process.poll() in (None, UNFIT):
+        """Start to load, if nothing is loaded or loading, nor failed to load before. Does not wait."""
+        if self._has_given_up or not self._has_ended():
             return
         self.close()
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        modules = ",".join(self._modules)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _TEMPLATE, str(theirs.fileno()), padding(), ",".join(self._modules)],
+                [sys.executable, "-m", _TEMPLATE, str(theirs.fileno()), padding(), str(os.getpid()), modules],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **tuned_environment(), MARK: placeholder(_MARK_LENGTH)},
                 pass_fds=[theirs.fileno()],
@@ -96,17 +98,19 @@ class Template:
         while not (self._has_loaded() or self._has_ended() or stopping()) and time.monotonic() < deadline:
             assert self._connection is not None, "the process runs"
             select.select([self._connection], [], [], _STOPPING_POLL_SECONDS)
+        if not (self._is_ready or self._has_given_up or stopping()):
+            self._give_up_unless_killed()
 
     def start(
         self, module: str, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> WarmProcess | None:
         """Fork a supervisor. Returns None if it has to be started fresh; then none of it may be left."""
-        self.begin()
-        if not self._has_loaded():
-            return None
         request = {"module": module, "arguments": list(arguments), "environment": dict(environment)}
+        message = json.dumps(request).encode()
+        if not self._has_loaded() or len(message) > LONGEST_MESSAGE:
+            return None
         readable, writable = os.pipe()
-        answer = self._ask(json.dumps(request).encode(), readable)
+        answer = self._ask(message, readable)
         os.close(readable)
         if self._connection is None or not answer.startswith(STARTED):
             _log.warning("The template did not fork a supervisor in time. The supervisor is started fresh.")
@@ -124,6 +128,14 @@ class Template:
             self._process.kill()
             self._process.wait()
         self._process, self._connection, self._is_ready = None, None, False
+
+    def _give_up_unless_killed(self) -> None:
+        """It would fail to load, or take too long, before each job."""
+        code = None if self._process is None else self._process.poll()
+        self.close()
+        if code is None or code > 0:
+            self._has_given_up = True
+            _log.warning("The template did not load. This worker starts attempts fresh, seconds later.")
 
     def _has_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
@@ -145,9 +157,17 @@ class Template:
         return _received(self._connection) if answered else b""
 
 
-def _lives(pid: int) -> bool:
+def _found(pid: int) -> psutil.Process | None:
+    """The process as it is now: another one may get its id later."""
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _lives(process: psutil.Process | None) -> bool:
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

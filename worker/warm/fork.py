@@ -3,6 +3,7 @@
 import os
 import runpy
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ def move(descriptor: int, target: int) -> None:
 def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
     """Run a module as this process' program, under its own command line, and end the process with it."""
     show_command([sys.executable, "-m", module, *arguments])
+    if "numpy.random" in sys.modules:  # or unseeded draws were the same in every fork
+        sys.modules["numpy.random"].seed()
     sys.argv = [module, *arguments]
     code: object = 0
     try:
@@ -28,6 +31,7 @@ def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the end of an interpreter does
     if isinstance(code, str):
         sys.stderr.write(f"{code}\n")
     finish(code if isinstance(code, int) else int(code is not None))

@@ -1,11 +1,11 @@
-"""The template of a worker's processes: `python -m worker.warm.template SOCKET PADDING MODULE,...`.
+"""The template of a worker's processes: `python -m worker.warm.template SOCKET PADDING WORKER MODULE,...`.
 
 It loads what supervisors and programs load, and forks a supervisor for each attempt. Each supervisor first
 forks a *standby*, which later becomes its program. So the processes have the parents that they have when they
 are started fresh: the program dies with the supervisor, and the supervisor drains when the template dies.
 
 The template opens no database, starts no thread and touches no device, since forks would inherit them; if a
-module that it loads does, it ends with `UNFIT`. It ends as well when its worker closes the socket.
+module that it loads does, it ends with `UNFIT`. It ends as well when its worker closes the socket or dies.
 """
 
 import importlib
@@ -37,8 +37,9 @@ UNFIT = 3
 _DEVICES = ("/dev/nvidia", "/dev/kfd", "/dev/dri")
 
 
-def main(descriptor: int, modules: Sequence[str]) -> None:
-    """Load modules, then answer requests on the socket `descriptor` until it is closed."""
+def main(descriptor: int, worker: int, modules: Sequence[str]) -> None:
+    """Load modules, then answer the requests of process `worker` on the socket `descriptor`."""
+    die_with_parent(signal.SIGKILL, parent=worker)
     _load(modules)
     if hindrance := _hindrance_to_forking():
         sys.stderr.write(f"Attempts are not started warm: {hindrance}.\n")
@@ -47,7 +48,7 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
         with suppress(OSError):
             connection.send(READY)
         while True:
-            message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, NUM_STREAMS)
+            message, streams = _request(connection)
             if not message:
                 return
             request = json.loads(message)
@@ -61,16 +62,34 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
                 connection.send(ENDED + str(code).encode())
 
 
+def _request(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """The next request and its streams; empty at the end."""
+    try:
+        message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, NUM_STREAMS)
+    except ConnectionResetError:  # the worker ended with an answer unread
+        return b"", []
+    return message, streams
+
+
 def _load(modules: Sequence[str]) -> None:
-    """Load what `modules` import. They themselves are run by name later, as if for the first time."""
+    """Load what our own `modules` import. They themselves are run by name later, as if for the first time.
+
+    Those of others are left alone: they may register something in what stays loaded, which works only once.
+    """
+    ours = {standby.__name__.partition(".")[0], die_with_parent.__module__.partition(".")[0]}
     for name in modules:
-        with suppress(ImportError):  # the supervisor or program that runs it reports this
-            importlib.import_module(name)
-            del sys.modules[name]
+        if name.partition(".")[0] in ours:
+            with suppress(ImportError):  # the supervisor or program that runs it reports this
+                importlib.import_module(name)
+                del sys.modules[name]
 
 
 def _hindrance_to_forking() -> str | None:
     """What loading has started that a forked process could not use, such as a context of CUDA."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return "this system or this Python has no process file descriptors (pidfd)"
     if threading.active_count() > 1:
         return f"loading the programs started the thread {threading.enumerate()[-1].name!r}"
     for descriptor in Path("/proc/self/fd").iterdir():
@@ -109,4 +128,4 @@ def _become_supervisor(
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[3].split(","))
+    main(int(sys.argv[1]), int(sys.argv[3]), sys.argv[4].split(","))
