@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import jaxtyping
 import pytest
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from core.kernels.library import NativeLibrary
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # test networks are tiny: more threads only wait for each other
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
 SHAPES_CHECKED_IN = {
