@@ -42,7 +42,7 @@ def register(
 ) -> None:
     """Add the doorbell task and the signal handlers to `app`, in the main process, before the pool forks."""
     main_process = os.getpid()
-    modules = [SUPERVISOR, supervisor, *(registered_programs() if programs is None else programs).values()]
+    modules = {SUPERVISOR, *(registered_programs() if programs is None else programs).values()}
     template = Template(modules) if settings.warm_start and sys.platform == "linux" else None
 
     def doorbell() -> None:

@@ -1,6 +1,7 @@
 """Attempts whose processes are forked from a template: they live and die as those that are started fresh."""
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from worker.lease import Holder
 from worker.processes import MARK
 from worker.warm import client
 from worker.warm.client import Template
-from worker.warm.template import LONGEST_MESSAGE, UNFIT
+from worker.warm.template import LONGEST_MESSAGE
 
 pytestmark = [
     pytest.mark.system,
@@ -123,14 +124,27 @@ def test_a_template_that_does_not_answer_is_replaced(
     test_every_attempt_is_forked_from_the_same_template(warm, worker)
 
 
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Template]:
+    """A function that makes a template whose process runs the given program instead."""
+
+    def with_program(program: str) -> Template:
+        (tmp_path / "in_its_place.py").write_text(program)
+        monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
+        monkeypatch.setattr(client, "_TEMPLATE", "in_its_place")
+        return Template([SUPERVISOR])
+
+    return with_program
+
+
+ENDLESS = "import time\ntime.sleep(600)\n"
+
+
 def test_a_template_that_does_not_load_in_time_keeps_no_job_waiting(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Service, play: Callable[[str], Template], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
     monkeypatch.setattr(client, "_LOADING_SECONDS", 0.5)
-    monkeypatch.setattr(client, "_TEMPLATE", "endless")
-    template = Template([SUPERVISOR])
+    template = play(ENDLESS)
     job_id = service.submit(steps=STEPS)
     assert holder(service, template).work() == 1
     template.close()
@@ -138,16 +152,25 @@ def test_a_template_that_does_not_load_in_time_keeps_no_job_waiting(
 
 
 def test_a_worker_that_is_to_stop_does_not_wait_for_its_template(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Service, play: Callable[[str], Template]
 ) -> None:
-    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
-    monkeypatch.setattr(client, "_TEMPLATE", "endless")
-    template, began = Template([SUPERVISOR]), time.monotonic()
+    template, began = play(ENDLESS), time.monotonic()
     service.submit(steps=STEPS)
     assert holder(service, template, draining=lambda: time.monotonic() > began + 0.5).work() == 0
     template.close()
     assert time.monotonic() - began < client._LOADING_SECONDS
+
+
+def test_a_template_that_fails_to_load_is_tried_once(
+    service: Service, play: Callable[[str], Template], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts = tmp_path / "starts"
+    template = play(f"import sys\nopen({str(starts)!r}, 'a').write('.')\nsys.exit('unfit')\n")
+    jobs = [service.submit(steps=STEPS) for _ in range(2)]
+    assert holder(service, template).work() == 2
+    assert {service.job(job_id).state for job_id in jobs} == {"succeeded"}
+    assert starts.read_text() == "."
+    assert caplog.text.count("The template did not load") == 1
 
 
 def test_cancel_and_stop(warm: Service, worker: "subprocess.Popen[bytes]") -> None:
@@ -181,21 +204,6 @@ def test_what_cannot_be_forked_is_noticed(named: str) -> None:
     assert named in told.stdout
 
 
-def test_a_template_that_fails_to_load_is_tried_once(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "unfit.py").write_text(f"import sys\nopen('starts', 'a').write('.')\nsys.exit({UNFIT})\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
-    monkeypatch.setattr(client, "_TEMPLATE", "unfit")
-    monkeypatch.chdir(tmp_path)
-    template = Template([SUPERVISOR])
-    jobs = [service.submit(steps=STEPS) for _ in range(2)]
-    assert holder(service, template).work() == 2
-    assert {service.job(job_id).state for job_id in jobs} == {"succeeded"}
-    assert (tmp_path / "starts").read_text() == "."
-    assert caplog.text.count("The template did not load") == 1
-
-
 def test_an_environment_that_is_too_large_for_a_request_starts_fresh(warm: Service) -> None:
     template = Template([SUPERVISOR])
     template.await_loaded(stopping=lambda: False)
@@ -218,6 +226,48 @@ def test_a_template_dies_with_its_worker_while_it_loads() -> None:
         wait_for(lambda: TEMPLATE in template.cmdline(), within_seconds=10, what="the template")
         worker.kill()
         wait_for(lambda: not template.is_running(), within_seconds=10, what="its end")
+
+
+def test_a_template_without_a_request_ends_quietly_with_its_connection(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    template = Template([SUPERVISOR])
+    template.begin()
+    assert template._process is not None
+    assert template._connection is not None
+    select.select([template._connection], [], [], 30)  # it has answered that it is ready
+    template._connection.close()
+    assert template._process.wait(10) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fork_draws_its_own_numbers_and_waits_for_its_threads(tmp_path: Path) -> None:
+    (tmp_path / "drawing.py").write_text(
+        "import sys, threading, numpy\n"
+        "drawn = numpy.random.random()\n"
+        "say = lambda: print(sys.argv[1], drawn, flush=True)\n"
+        "threading.Timer(0.3, say).start()\n"
+    )
+    program = (
+        "import os, numpy.random\nfrom worker.warm.fork import run_module\n"
+        "for name in ('first', 'second'):\n"
+        "    if os.fork() == 0:\n"
+        "        run_module('drawing', [name])\n"
+        "print({os.wait()[1] for _ in range(2)})"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    *lines, codes = done.stdout.splitlines()
+    drawn = dict(line.split() for line in lines)
+    assert drawn.keys() == {"first", "second"}
+    assert drawn["first"] != drawn["second"]
+    assert codes == "{0}"
 
 
 def test_without_a_template_that_works_a_supervisor_is_started_fresh(

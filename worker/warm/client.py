@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import IO
 
 import psutil
@@ -69,8 +69,8 @@ class WarmProcess:
 class Template:
     """The template of a pool child."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        self._modules = list(modules)
+    def __init__(self, modules: Collection[str]) -> None:
+        self._modules = sorted(modules)
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
         self._is_ready = self._has_given_up = False

@@ -5,7 +5,7 @@ forks a *standby*, which later becomes its program. So the processes have the pa
 are started fresh: the program dies with the supervisor, and the supervisor drains when the template dies.
 
 The template opens no database, starts no thread and touches no device, since forks would inherit them; if a
-module that it loads does, it ends with `UNFIT`. It ends as well when its worker closes the socket or dies.
+module that it loads does, it says so and ends. It ends as well when its worker closes the socket or dies.
 """
 
 import importlib
@@ -32,8 +32,6 @@ LONGEST_MESSAGE = 1 << 17
 NUM_STREAMS = 3
 READY, STARTED, ENDED = b"ready", b"started ", b"ended "
 """Answers: all is loaded; a supervisor has its mark, with its process id; it has ended, with its code."""
-UNFIT = 3
-"""Exit code of a template that must not fork."""
 _DEVICES = ("/dev/nvidia", "/dev/kfd", "/dev/dri")
 
 
@@ -42,8 +40,7 @@ def main(descriptor: int, worker: int, modules: Sequence[str]) -> None:
     die_with_parent(signal.SIGKILL, parent=worker)
     _load(modules)
     if hindrance := _hindrance_to_forking():
-        sys.stderr.write(f"Attempts are not started warm: {hindrance}.\n")
-        sys.exit(UNFIT)
+        sys.exit(f"Attempts are not started warm: {hindrance}.")
     with socket.socket(fileno=descriptor) as connection:
         with suppress(OSError):
             connection.send(READY)
