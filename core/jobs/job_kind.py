@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from core.specs.faults import fault_sentence
 from core.specs.jobs import ClipSelection, JobSpec
 
 
@@ -169,11 +170,9 @@ class JobKind:
         try:
             self.spec_type.model_validate({"kind": self.name, **example.fields})
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "it"
             raise ValueError(
-                f"Example {title!r} of kind {self.name!r} is not a {self.spec_type.__name__}: {place}: "
-                f"{first['msg']}."
+                f"Example {title!r} of kind {self.name!r} is not a {self.spec_type.__name__}: "
+                f"{fault_sentence(error.errors()[0])}"
             ) from None
 
     @property

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UserError
+from core.specs.faults import fault_sentence
 
 PREFIX = "SIGNFORGE_"
 """Each setting's environment variable begins with this."""
@@ -87,10 +88,9 @@ def setting_error(error: ValidationError, *, variables: Mapping[str, str] | None
     first = error.errors()[0]
     field = str(first["loc"][0])
     name = (variables or {}).get(field, f"{PREFIX}{field.upper()}")
-    message = first["msg"].removeprefix("Value error, ")
-    # Our own checks say what is wrong without the value, which may be a secret.
-    got = "" if first["type"] == "value_error" else f" (got {first['input']!r})"
-    return UserError(f"{name}: {message}{got}.")
+    if first["type"] == "value_error":  # our own check says what is wrong; the value may be a secret
+        first["input"] = {}
+    return UserError(fault_sentence(first, at=name))
 
 
 def stripped(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def test_specifications_are_closed_and_told_apart_by_kind() -> None:
             {"references": {"corpus": RefersTo(Artifact.CORPUS, shares_glosses_with="kind")}},
             "`kind`, which is not another field that refers to a corpus",
         ),
-        ({"examples": {"odd": Example("Odd", {"corpuss": "c"})}}, "Example 'odd' of kind 'sort' .*: corpus"),
+        ({"examples": {"odd": Example("Odd", {"corpuss": "c"})}}, "Example 'odd' of kind 'sort' .*: /corpus"),
     ],
 )
 def test_a_declaration_that_does_not_fit_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -77,7 +77,8 @@ def test_values_are_stripped_and_empty_ones_are_unset(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("PORT", "x", r"integer.* \(got 'x'\)"),
+        ("PORT", "x", r"a whole number \(got 'x'\)\.$"),
+        ("WARM_START", "maybe", r"true or false \(got 'maybe'\)\.$"),
         ("HOST", "a b", "not a host name"),
         ("HOST", "a..b", "not a host name"),
         ("HOST", "http://a", "not a host name"),
