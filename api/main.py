@@ -6,7 +6,7 @@ from types import FrameType
 
 import uvicorn
 from anyio import to_thread
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
@@ -34,7 +34,6 @@ from api.routes import (
     workers,
 )
 from api.service import Service
-from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs import log_lines
 from core.jobs.database import open_database
 from core.jobs.migration import migrate
@@ -94,12 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(SecurityHeaders)
     problems.install(app)
-    versioned = APIRouter(
-        prefix="/v1", dependencies=[Depends(refuse_unknown_parameters), Depends(refuse_null_characters)]
-    )
     for noun in _NOUNS:
-        versioned.include_router(noun.router)
-    app.include_router(versioned)
+        app.include_router(noun.router, prefix="/v1")
     app.include_router(health.router)
     openapi.install(app)
     docs_page.install(app)
@@ -144,6 +139,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     engine = open_database(settings.resolved_database_url)
     app.state.service = Service(settings, engine, open_store(settings))
+    app.openapi()  # now, or a first request would wait for it
     yield
     app.state.service.stopping.set()
     engine.dispose()

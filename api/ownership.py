@@ -5,7 +5,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth import Caller
+from api.known_keys import Caller
 from api.problems import not_found
 from core.jobs.tables.access import WebhookRow
 from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, EvaluationRow, UploadRow

@@ -12,13 +12,14 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException as RouterException
 
 from api.operations import methods_at
 from api.request_ids import REQUEST_ID_HEADER, request_id_of
-from api.validation import Fault, faults_of, is_undeclared_json
+from api.validation import MAX_FAULTS, Fault, fault_of, faults_of, is_undeclared_json, shortened
 from core.errors import (
     ImpossibleTransition,
     InUse,
@@ -69,10 +70,19 @@ def unfit(pointer: str, detail: str, *, code: str = "value_error", location: str
     return invalid([Fault(location=location, pointer=pointer, detail=detail, code=code)])
 
 
-def invalid(faults: Sequence[Fault]) -> Problem:
-    """The 422 problem of invalid fields of a request."""
-    detail = faults[0].detail if len(faults) == 1 else f"{len(faults)} fields are invalid; see `errors`."
-    return Problem(422, "invalid-request", detail, faults=faults)
+def invalid(faults: Sequence[Fault], *, count: int | None = None) -> Problem:
+    """The 422 problem of invalid fields of a request: the first of them, and how many there are."""
+    found = count or len(faults)
+    listed = faults[:MAX_FAULTS]
+    which = "see `errors`" if found == len(listed) else f"`errors` lists the first {len(listed)}"
+    detail = listed[0].detail if found == 1 else f"{found:,} fields are invalid; {which}."
+    return Problem(422, "invalid-request", detail, faults=listed)
+
+
+def invalid_by(error: ValidationError, model: object) -> Problem:
+    """The 422 problem of a document that is no valid `model`."""
+    found = error.errors(include_url=False, include_context=True)
+    return invalid([fault_of(each, model) for each in found[:MAX_FAULTS]], count=len(found))
 
 
 def problem_response(request: Request, problem: Problem) -> JSONResponse:
@@ -82,8 +92,8 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
         "type": f"urn:signforge:problem:{problem.name}",
         "title": problem.name.replace("-", " ").capitalize(),
         "status": problem.status_code,
-        "detail": problem.detail,
-        "instance": request.url.path,
+        "detail": shortened(str(problem.detail)),
+        "instance": shortened(request.url.path),
         "request_id": request_id,
         "errors": [fault.model_dump() for fault in problem.faults],
         **problem.members,
@@ -167,7 +177,7 @@ def _validation_problem(request: Request, error: RequestValidationError) -> Prob
             "unsupported-media-type",
             f"The body has Content-Type {content_type!r}. Send JSON with `Content-Type: application/json`.",
         )
-    return invalid(faults_of(request, error))
+    return invalid(faults_of(request, error), count=len(error.errors()))
 
 
 def _router_problem(request: Request, error: RouterException) -> Problem:

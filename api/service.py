@@ -7,7 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from api.audit_writer import AuditWriter
+from api.known_keys import KnownKeys
 from api.rate_limits import RequestRates
+from api.recent import Waiting
 from api.watches import Watches
 from core.jobs.settings import Settings
 from core.jobs.storage.artifacts import ArtifactStore
@@ -26,9 +29,15 @@ class Service:
     """Rate limiting state of each caller."""
     watches: Watches = field(default_factory=Watches)
     """Polls shared by open event streams."""
+    audit: AuditWriter = field(default_factory=AuditWriter)
+    """Writer of the audit trail."""
+    known_keys: KnownKeys = field(default_factory=KnownKeys)
+    """API keys that were checked moments ago."""
+    waiting: Waiting = field(default_factory=Waiting)
+    """What queued jobs wait for, read moments ago."""
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The resources of the application that handles this request."""
     service = request.app.state.service
     assert isinstance(service, Service), "the lifespan has not begun"

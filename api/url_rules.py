@@ -7,12 +7,12 @@ from fastapi import Request
 
 from api.operations import query_parameters
 from api.problems import invalid, not_found
-from api.validation import Fault
+from api.validation import MAX_FAULTS, Fault, shortened
 from core.specs.near_names import hint
 
 
-async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse query parameters that the operation does not have. A dependency of every versioned operation.
+def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse query parameters that the operation does not have.
 
     Raises:
         Problem: the query has a parameter that the OpenAPI document does not list for this operation (422).
@@ -20,13 +20,13 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if not request.query_params:
         return
     known = query_parameters(request.app, request.scope["route"].name)
-    faults = [_fault(name, known) for name in request.query_params if name not in known]
-    if faults:
-        raise invalid(faults)
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise invalid([_fault(name, known) for name in unknown[:MAX_FAULTS]], count=len(unknown))
 
 
-async def refuse_null_characters(request: Request) -> None:
-    """Refuse ids with a null character, which PostgreSQL cannot store. A dependency of every operation.
+def refuse_null_characters(request: Request) -> None:
+    """Refuse ids with a null character, which PostgreSQL cannot store.
 
     Raises:
         Problem: an id in the path has a null character, so no resource has that id (404).
@@ -38,5 +38,5 @@ async def refuse_null_characters(request: Request) -> None:
 
 def _fault(name: str, known: list[str]) -> Fault:
     known_ones = hint(name, known) or " This operation takes none."
-    detail = f"There is no query parameter {name!r}.{known_ones}"
+    detail = f"There is no query parameter {shortened(name)!r}.{known_ones}"
     return Fault(location="query", pointer=f"/{name}", detail=detail, code="extra_forbidden")

@@ -1,15 +1,28 @@
 """Validation errors in plain words: the field, its value, and near names for misspelt ones."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator
 
 from core.jobs.kinds import KINDS
 from core.specs.docstrings import Described
 from core.specs.faults import fault_sentence, json_pointer
 from core.specs.near_names import hint
+
+MAX_FAULTS = 20
+"""How many faults an answer lists. It counts the others."""
+_MAX_CHARACTERS = 1000
+
+
+def shortened(text: str) -> str:
+    """A text for an answer or a log, which may quote a request, without its end if it is long."""
+    return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 3] + "..."
+
+
+Shortened = Annotated[str, AfterValidator(shortened)]
 
 
 class Fault(Described):
@@ -17,9 +30,9 @@ class Fault(Described):
 
     location: str
     """Part of the request that has the field: `body`, `query`, `path` or `header`."""
-    pointer: str
+    pointer: Shortened
     """JSON pointer (RFC 6901) of the field within that part. Empty for the whole part."""
-    detail: str
+    detail: Shortened
     """What is wrong and what to change."""
     code: str
     """Stable identifier of the kind of fault."""
@@ -31,8 +44,8 @@ def is_undeclared_json(error: RequestValidationError) -> bool:
 
 
 def faults_of(request: Request, error: RequestValidationError) -> list[Fault]:
-    """All faults that FastAPI found in a request."""
-    return [fault_of(found, _body_type(request)) for found in error.errors()]
+    """The first faults that FastAPI found in a request."""
+    return [fault_of(found, _body_type(request)) for found in error.errors()[:MAX_FAULTS]]
 
 
 def fault_of(found: Mapping[str, Any], body_type: object = None) -> Fault:

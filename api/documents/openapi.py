@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import ConfigDict
 
+from api.auth import SECURITY_SCHEME
 from api.problems import MEDIA_TYPE
 from api.validation import Fault
 from core.jobs.kinds import KINDS
@@ -56,10 +57,20 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = with_examples(with_problems(generate()))
+            app.openapi_schema = with_examples(with_problems(with_security(generate())))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def with_security(document: dict[str, Any]) -> dict[str, Any]:
+    """Say that every operation needs an API key, but for those of operators and of this document."""
+    document["components"]["securitySchemes"] = SECURITY_SCHEME
+    for path, operations in document["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{name: []} for name in SECURITY_SCHEME]
+    return document
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:

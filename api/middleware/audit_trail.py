@@ -1,23 +1,17 @@
 """Middleware that writes an audit entry for every changing request, also for refused ones."""
 
-import logging
-
-from anyio import to_thread
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import caller_of
 from api.request_ids import request_id_of
-from core.jobs.audit_trail import Change, record
-from core.jobs.database import transaction
+from core.jobs.audit_trail import Change
 from core.jobs.keys import without_secrets
 
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLIENT_DISCONNECTED = 499
 _INTERNAL_ERROR = 500
-_log = logging.getLogger("signforge.api")
 
 
 class AuditTrail:
@@ -57,8 +51,8 @@ class AuditTrail:
 async def _note(scope: Scope, status: int, location: str | None) -> None:
     route = scope.get("route")
     if route is not None:  # an unknown path has nothing that could be changed
-        change = _change(scope, str(route.name), status, location)
-        await to_thread.run_sync(_write, scope, change)
+        service = scope["app"].state.service
+        await service.audit.write(service.engine, _change(scope, str(route.name), status, location))
 
 
 def _change(scope: Scope, action: str, status: int, location: str | None) -> Change:
@@ -72,11 +66,3 @@ def _change(scope: Scope, action: str, status: int, location: str | None) -> Cha
         api_key_id=caller.api_key_id if caller else None,
         client_address=client[0] if client else None,
     )
-
-
-def _write(scope: Scope, change: Change) -> None:
-    try:
-        with transaction(scope["app"].state.service.engine) as session:
-            record(session, change)
-    except SQLAlchemyError as error:
-        _log.error("Cannot write to the audit trail (%s): %s", type(error).__name__, change)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth import Admin
+from api.auth import Admin, Route
 from api.problems import Problem
 from api.schemas.keys import (
     ApiKeyCreatedResponse,
@@ -18,7 +18,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.keys import api_key_id_of, check, create_api_key, revoke, rotate
 from core.jobs.tables.access import ApiKeyRow
 
-router = APIRouter(tags=["api-keys"])
+router = APIRouter(tags=["api-keys"], route_class=Route)
 _DEFAULT_ROTATION = ApiKeyRotationRequest()
 
 
@@ -64,14 +64,19 @@ def rotate_key(
     with transaction(service.engine) as session:
         token = rotate(session, _key(session, key_id), grace_seconds=body.grace_seconds)
         row = session.get_one(ApiKeyRow, api_key_id_of(token))
+    service.known_keys.forget_all()
     return _shown_once(response, row, token)
 
 
 @router.delete("/api-keys/{key_id}", status_code=204)
 def revoke_key(key_id: str, _: Admin, service: ServiceOf) -> None:
-    """Revoke an API key at once. Idempotent."""
+    """Revoke an API key. Idempotent.
+
+    It takes effect at once, in other processes of the API within five seconds.
+    """
     with transaction(service.engine) as session:
         revoke(session, _key(session, key_id))
+    service.known_keys.forget_all()
 
 
 def _key(session: Session, key_id: str) -> ApiKeyRow:

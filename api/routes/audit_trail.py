@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
-from api.auth import Admin
+from api.auth import Admin, Route
 from api.paging import PageQuery, link_next, page_of
 from api.schemas.base import Page
 from api.schemas.library import AuditEntryResponse
@@ -14,7 +14,7 @@ from core.jobs.database import reading
 from core.jobs.tables.access import AuditEntryRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["audit trail"])
+router = APIRouter(tags=["audit trail"], route_class=Route)
 AuditPage = Page[AuditEntryResponse]
 """One page of the audit trail."""
 

@@ -11,11 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
-from api.auth import Caller, Reader, Submitter
+from api.auth import Reader, Route, Submitter
+from api.body_shape import refuse_intricate
 from api.deleting import delete_row, remove_files
+from api.known_keys import Caller
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
-from api.problems import invalid, unfit
+from api.problems import invalid_by, unfit
 from api.schemas.base import Page
 from api.schemas.jobs import JobResponse
 from api.schemas.library import CorpusResponse
@@ -23,13 +25,13 @@ from api.service import Service, ServiceOf
 from api.submission.idempotency import IdempotencyKey, create_once
 from api.submission.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
-from api.validation import fault_of
 from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import CorpusRow
+from core.jobs.tables.jobs import JobRow
 from core.specs.fields import Name
 from core.specs.jobs import ImportSpec
 
-router = APIRouter(tags=["corpora"])
+router = APIRouter(tags=["corpora"], route_class=Route)
 _BLOCK_BYTES = 1 << 20
 _ARRIVING = "upl_arriving"
 """Placeholder of the upload's id while a form's specification is validated, before its file is stored."""
@@ -131,9 +133,10 @@ def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
     Raises:
         Problem: it is not JSON, or a field is invalid (422).
     """
+    refuse_intricate(text.encode() if isinstance(text, str) else text)
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise unfit("", f"The specification is not JSON: {error}.", code="json_invalid") from None
     if not isinstance(document, dict):
         raise unfit("", "The specification is not a JSON object.", code="json_invalid")
@@ -145,7 +148,7 @@ def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
     try:
         return ImportSpec.model_validate_json(json.dumps({**document, **more}))
     except ValidationError as error:
-        raise invalid([fault_of(found, ImportSpec) for found in error.errors()]) from None
+        raise invalid_by(error, ImportSpec) from None
 
 
 def _import_form(
@@ -160,9 +163,9 @@ def _import_form(
         iter(lambda: file.file.read(_BLOCK_BYTES), b""), service.settings.max_upload_bytes, filename=filename
     )
 
-    def create(session: Session) -> str:
+    def create(session: Session) -> JobRow:
         upload = record(session, service, owner=caller.owner, filename=filename, received=received)
-        return queue(session, service, caller, spec.model_copy(update={"source": upload.id})).id
+        return queue(session, service, caller, spec.model_copy(update={"source": upload.id}))
 
     kept = False
     try:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
-from api.auth import Caller, Reader, Submitter
+from api.auth import Reader, Route, Submitter
 from api.deleting import delete_row, remove_files
 from api.downloads import send_artifact
+from api.known_keys import Caller
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas.base import Page
@@ -17,7 +18,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["encoders"])
+router = APIRouter(tags=["encoders"], route_class=Route)
 _FILE = "encoder.safetensors"
 _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {

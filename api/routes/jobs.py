@@ -8,11 +8,12 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth import Caller, Reader, Submitter
+from api.auth import Reader, Route, Submitter, caller_with
 from api.conditional import names
 from api.deleting import delete_row, remove_files
 from api.event_stream import POLL_SECONDS
 from api.kind_types import KindFilter, SubmittedSpec
+from api.known_keys import Caller
 from api.ownership import owned, owned_checkpoint
 from api.paging import LARGEST_NUMBER, PageQuery, link_next, page_of
 from api.problems import not_found
@@ -27,18 +28,19 @@ from api.schemas.jobs import (
     attempt_of,
     metric_of,
 )
-from api.service import Service, ServiceOf
+from api.service import Service, ServiceOf, service_of
 from api.submission.idempotency import IdempotencyKey
 from api.submission.scheduling import SchedulingOf
-from api.submission.submitting import dry_run_spec, job_and_etag, retry_job, submit_spec
+from api.submission.submitting import dry_run_spec, retry_job, standing_of, submit_spec
 from core.jobs.database import reading, transaction
 from core.jobs.ledger import submissions
 from core.jobs.ledger.reports import checkpoints_of
+from core.jobs.scopes import Scope
 from core.jobs.states import FINAL, State
 from core.jobs.tables.jobs import JobAttemptRow, JobMetricRow, JobRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=Route)
 _MAX_WAIT_SECONDS = 60.0
 
 
@@ -90,8 +92,7 @@ def list_jobs(
         these = these.where(JobRow.kind == query.kind)
     with reading(service.engine) as session:
         rows, next_cursor = page_of(session, these, JobRow, query)
-        places = submissions.queue_positions(session, rows)
-    jobs = [JobResponse.of(row, places.get(row.id)) for row in rows]
+        jobs = [JobResponse.of(row, service.waiting.place_of(session, row)) for row in rows]
     link_next(request, response, next_cursor)
     return Page(data=jobs, next_cursor=next_cursor, has_more=next_cursor is not None)
 
@@ -100,10 +101,8 @@ def list_jobs(
     "/jobs/{job_id}", responses={304: {"description": "The job still has the ETag in If-None-Match."}}
 )
 async def get_job(
-    response: Response,
+    request: Request,
     job_id: str,
-    caller: Reader,
-    service: ServiceOf,
     wait: Annotated[
         float,
         Query(
@@ -116,19 +115,13 @@ async def get_job(
     if_none_match: Annotated[str | None, Header(description="ETag of an earlier response.")] = None,
 ) -> JobResponse:
     """Get a job, or wait until it changes."""
+    caller, service = caller_with(request, Scope.READ), await service_of(request)
     deadline = current_time() + wait
     while True:
-        job, tag = await to_thread.run_sync(_fetch_job, service, caller, job_id)
-        unchanged = names(if_none_match, tag)
-        settled = not unchanged if if_none_match is not None else job.state in FINAL
+        answer, settled = await to_thread.run_sync(_poll_job, service, caller, job_id, if_none_match)
         if settled or current_time() >= deadline or service.stopping.is_set():
-            break
+            return answer  # type: ignore[return-value]
         await sleep(min(POLL_SECONDS, max(deadline - current_time(), 0)))
-    if unchanged:
-        return Response(status_code=304, headers={"ETag": tag})  # type: ignore[return-value]
-    response.headers["ETag"] = tag
-    response.headers["Cache-Control"] = "private, no-cache"
-    return job
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202)
@@ -241,17 +234,30 @@ def list_metrics(
     )
 
 
-def _fetch_job(service: Service, caller: Caller, job_id: str) -> tuple[JobResponse, str]:
+def _poll_job(
+    service: Service, caller: Caller, job_id: str, if_none_match: str | None
+) -> tuple[Response, bool]:
+    """The answer to a poll, and whether it is what a long poll waits for."""
     with reading(service.engine) as session:
-        return job_and_etag(session, owned(session, JobRow, job_id, caller, noun="job"))
+        job = owned(session, JobRow, job_id, caller, noun="job")
+        standing = standing_of(service, session, job)
+    if names(if_none_match, standing.tag):
+        return Response(status_code=304, headers={"ETag": standing.tag}), False
+    headers = {"ETag": standing.tag, "Cache-Control": "private, no-cache"}
+    body = standing.response().model_dump_json()
+    changed = if_none_match is not None or job.state in FINAL
+    return Response(body, headers=headers, media_type="application/json"), changed
 
 
 def _apply(
     service: Service, caller: Caller, job_id: str, action: Callable[[Session, JobRow], JobRow]
 ) -> JobResponse:
     with transaction(service.engine) as session:
-        job = action(session, owned(session, JobRow, job_id, caller, noun="job"))
-        return job_and_etag(session, job)[0]
+        action(session, owned(session, JobRow, job_id, caller, noun="job"))
+    service.waiting.order.forget()
+    with reading(service.engine) as session:
+        job = owned(session, JobRow, job_id, caller, noun="job")
+        return standing_of(service, session, job).response()
 
 
 def _set_pinned(service: Service, caller: Caller, checkpoint_id: str, *, pinned: bool) -> CheckpointResponse:

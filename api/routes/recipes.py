@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter
 
-from api.auth import Reader
+from api.auth import Reader, Route
 from api.problems import Problem
 from api.schemas.library import RecipeList, RecipeResponse
 from core.errors import SpecError
 from core.specs.recipes import RECIPES, find_recipe
 
-router = APIRouter(tags=["recipes"])
+router = APIRouter(tags=["recipes"], route_class=Route)
 
 
 @router.get("/recipes")

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from api.auth import Caller, Reader, Submitter
+from api.auth import Reader, Route, Submitter
 from api.deleting import delete_row, remove_files
+from api.known_keys import Caller
 from api.ownership import owned
 from api.schemas.library import UploadResponse
 from api.service import Service, ServiceOf
@@ -18,7 +19,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.storage.artifacts import Received
 from core.jobs.tables.artifacts import UploadRow
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(tags=["uploads"], route_class=Route)
 _RAW_BODY = {
     "requestBody": {
         "required": True,
@@ -81,8 +82,8 @@ def _keep(
     idempotency_key: str | None,
     response: Response,
 ) -> UploadResponse:
-    def create(session: Session) -> str:
-        return record(session, service, owner=caller.owner, filename=filename, received=received).id
+    def create(session: Session) -> UploadRow:
+        return record(session, service, owner=caller.owner, filename=filename, received=received)
 
     kept = False
     try:

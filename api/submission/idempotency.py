@@ -6,16 +6,17 @@ The key's row is written in the same transaction as the creation, so both exist 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import Header, Response
-from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, bindparam, update
 from sqlalchemy.orm import Session
 
 from api.problems import Problem
-from core.jobs.database import now, transaction
+from core.jobs.database import insert, now, transaction
 from core.jobs.tables.access import IdempotencyKeyRow
+from core.jobs.tables.artifacts import UploadRow
+from core.jobs.tables.jobs import JobRow
 
 REPLAYED_HEADER = "Idempotency-Replayed"
 
@@ -30,12 +31,28 @@ IdempotencyKey = Annotated[
 ]
 
 
+RowT = TypeVar("RowT", JobRow, UploadRow)
+
+_COMPLETE = (
+    update(IdempotencyKeyRow)
+    .where(IdempotencyKeyRow.owner == bindparam("of_owner"), IdempotencyKeyRow.key == bindparam("of_key"))
+    .values(resource_id=bindparam("id_of_row"))
+    .execution_options(synchronize_session=False)
+)
+
+
 @dataclass(frozen=True)
-class Created:
+class Created(Generic[RowT]):
     """A created resource, or the one that an earlier request with the same key created."""
 
     resource_id: str
-    replayed: bool
+    row: RowT | None
+    """The row that was created now."""
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier request created it."""
+        return self.row is None
 
     def mark(self, response: Response) -> None:
         """Set the replay header of the response, if this is a replay."""
@@ -44,9 +61,9 @@ class Created:
 
 
 def create_once(
-    engine: Engine, *, owner: str, key: str | None, content: str, create: Callable[[Session], str]
-) -> Created:
-    """Run `create`, which returns an id, unless `owner` has already used `key`.
+    engine: Engine, *, owner: str, key: str | None, content: str, create: Callable[[Session], RowT]
+) -> Created[RowT]:
+    """Run `create`, which returns a new row, unless `owner` has already used `key`.
 
     `content` is what the request asks for. A key cannot be used again for other content.
 
@@ -55,30 +72,29 @@ def create_once(
     """
     if key is None:
         with transaction(engine) as session:
-            return Created(create(session), replayed=False)
+            row = create(session)
+            return Created(row.id, row)
     digest = hashlib.sha256(content.encode()).hexdigest()
-    try:
-        return _create_under_key(engine, (owner, key), digest, create)
-    except IntegrityError:  # another request with this key committed in between
-        return _create_under_key(engine, (owner, key), digest, create)
-
-
-def _create_under_key(
-    engine: Engine, identity: tuple[str, str], digest: str, create: Callable[[Session], str]
-) -> Created:
     with transaction(engine) as session:
-        known = session.get(IdempotencyKeyRow, identity)
-        if known is not None:
+        if not _reserve(session, owner, key, digest):
+            known = session.get_one(IdempotencyKeyRow, (owner, key))
             _require_same(known, digest)
-            return Created(known.resource_id, replayed=True)
-        owner, key = identity
-        row = IdempotencyKeyRow(
-            owner=owner, key=key, request_sha256=digest, resource_id="", created_at=now(session)
-        )
-        session.add(row)
-        session.flush()  # on PostgreSQL this waits for a concurrent duplicate, and fails if that commits
-        row.resource_id = create(session)
-        return Created(row.resource_id, replayed=False)
+            return Created(known.resource_id, None)
+        row = create(session)
+        session.execute(_COMPLETE, {"of_owner": owner, "of_key": key, "id_of_row": row.id})
+        return Created(row.id, row)
+
+
+def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:
+    """Write the row of a new key. False if it has one.
+
+    On PostgreSQL this waits while another request with the same key is being served.
+    """
+    new = insert(session, IdempotencyKeyRow).values(
+        owner=owner, key=key, request_sha256=digest, resource_id="", created_at=now(session)
+    )
+    written = new.on_conflict_do_nothing().returning(IdempotencyKeyRow.key)
+    return session.scalar(written) is not None
 
 
 def _require_same(known: IdempotencyKeyRow, digest: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
@@ -15,6 +15,18 @@ from core.specs.near_names import hint
 
 _MAX_NAMES_LISTED = 20
 _MAX_GLOSSES_LISTED = 5
+_OWNER: BindParameter[str] = bindparam("owner")
+_WANTED: BindParameter[str] = bindparam("wanted")
+_CORPORA = select(CorpusRow).where(CorpusRow.owner == _OWNER, CorpusRow.deleted_at.is_(None))
+_NAMED_CORPUS = _CORPORA.where((CorpusRow.id == _WANTED) | (CorpusRow.name == _WANTED)).with_for_update(
+    read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"]
+)
+_ENCODERS = select(EncoderRow).where(EncoderRow.owner == _OWNER, EncoderRow.deleted_at.is_(None))
+_NAMED_ENCODER = (
+    _ENCODERS.where((EncoderRow.id == _WANTED) | (EncoderRow.name == _WANTED))
+    .order_by(EncoderRow.version.desc())
+    .with_for_update(read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"])
+)
 _SUMMARY_OF = {
     "splits": "split_counts",
     "signers": "signer_names",
@@ -30,14 +42,10 @@ def find_corpus(session: Session, owner: str, wanted: str, *, field: str) -> Cor
     Raises:
         Problem: there is none (422).
     """
-    mine = select(CorpusRow).where(CorpusRow.owner == owner, CorpusRow.deleted_at.is_(None))
-    these = mine.where((CorpusRow.id == wanted) | (CorpusRow.name == wanted))
-    row = session.scalars(
-        these.with_for_update(read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"])
-    ).first()
+    row = session.scalars(_NAMED_CORPUS, {"owner": owner, "wanted": wanted}).first()
     if row is None:
-        newest = mine.order_by(CorpusRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
-        names = (row.name for row in session.scalars(newest))
+        newest = _CORPORA.order_by(CorpusRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
+        names = (row.name for row in session.scalars(newest, {"owner": owner}))
         raise _unknown(Artifact.CORPUS, wanted, names, "POST /v1/corpora", field=field)
     return row
 
@@ -48,16 +56,10 @@ def find_encoder(session: Session, owner: str, wanted: str, *, field: str) -> En
     Raises:
         Problem: there is none (422).
     """
-    mine = select(EncoderRow).where(EncoderRow.owner == owner, EncoderRow.deleted_at.is_(None))
-    these = mine.where((EncoderRow.id == wanted) | (EncoderRow.name == wanted))
-    row = session.scalars(
-        these.order_by(EncoderRow.version.desc()).with_for_update(
-            read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"]
-        )
-    ).first()
+    row = session.scalars(_NAMED_ENCODER, {"owner": owner, "wanted": wanted}).first()
     if row is None:
-        newest = mine.order_by(EncoderRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
-        names = (row.name for row in session.scalars(newest))
+        newest = _ENCODERS.order_by(EncoderRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
+        names = (row.name for row in session.scalars(newest, {"owner": owner}))
         raise _unknown(Artifact.ENCODER, wanted, names, "a pretraining job", field=field)
     return row
 

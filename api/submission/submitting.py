@@ -3,12 +3,13 @@
 import logging
 import pkgutil
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from api.auth import Caller
 from api.conditional import job_tag
+from api.known_keys import Caller
 from api.ownership import owned
 from api.problems import Problem
 from api.schemas.jobs import DryRunResponse, EstimateResponse, JobResponse
@@ -19,13 +20,13 @@ from core.jobs import log_lines
 from core.jobs.database import reading
 from core.jobs.deletions import missing
 from core.jobs.kinds import KINDS, find
-from core.jobs.ledger.submissions import Origin, queue_position, retry, submit
+from core.jobs.ledger.queue_order import queue_order
+from core.jobs.ledger.submissions import Origin, retry, submit
 from core.jobs.quotas import Quotas, admit
 from core.jobs.scheduling import SchedulingOptions
-from core.jobs.states import State
 from core.jobs.tables.jobs import JobRow
 from core.jobs.tracing import current_trace_parent
-from core.jobs.workers import why_unclaimable
+from core.jobs.workers import running_workers, why_unclaimable
 from core.specs.jobs import JobSpec
 
 _DEFAULT = SchedulingOptions()
@@ -43,8 +44,8 @@ def submit_spec(
 ) -> JobResponse:
     """Queue `spec` for the caller and set the response's `Location`, `ETag` and replay headers."""
 
-    def create(session: Session) -> str:
-        return queue(session, service, caller, spec, scheduling).id
+    def create(session: Session) -> JobRow:
+        return queue(session, service, caller, spec, scheduling)
 
     content = spec.model_dump_json() + ("" if scheduling == _DEFAULT else _text_of(scheduling))
     created = create_once(
@@ -64,7 +65,7 @@ def retry_job(
 ) -> JobResponse:
     """Queue the specification of a final job again. The response is that of a submission."""
 
-    def create(session: Session) -> str:
+    def create(session: Session) -> JobRow:
         admit(session, Quotas.of(service.settings), owner=caller.owner)
         job = owned(session, JobRow, job_id, caller, noun="job")
         if job.kind not in KINDS:
@@ -76,7 +77,7 @@ def retry_job(
         if (gone := missing(session, job.spec)) is not None:
             detail = f"Job {job_id} cannot be retried, because it needs {gone}, which was deleted."
             raise Problem(409, "deleted", detail)
-        return retry(session, job, scheduling, _origin()).id
+        return retry(session, job, scheduling, _origin())
 
     content = f"retry {job_id} {_text_of(scheduling)}"
     created = create_once(
@@ -85,24 +86,42 @@ def retry_job(
     return answer(service, caller, created, response)
 
 
-def answer(service: Service, caller: Caller, created: Created, response: Response) -> JobResponse:
+def answer(service: Service, caller: Caller, created: Created[JobRow], response: Response) -> JobResponse:
     """The response for a job that was created now or by an earlier request, with its headers."""
     created.mark(response)
     if not created.replayed:
         _log.info("Queued %s.", created.resource_id, extra={"about": {"job_id": created.resource_id}})
     with reading(service.engine) as session:
-        job = owned(session, JobRow, created.resource_id, caller, noun="job")
-        shown, tag = job_and_etag(session, job)
+        job = created.row or owned(session, JobRow, created.resource_id, caller, noun="job")
+        if created.row is not None:
+            service.waiting.expect(session, job)
+        standing = standing_of(service, session, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers["ETag"] = tag
-    return shown
+    response.headers["ETag"] = standing.tag
+    return standing.response()
 
 
-def job_and_etag(session: Session, job: JobRow) -> tuple[JobResponse, str]:
-    """The response body of a job, and its ETag."""
-    position = queue_position(session, job)
-    waits_for = why_unclaimable(session, job) if job.state == State.QUEUED else None
-    return JobResponse.of(job, position, waits_for=waits_for), job_tag(job, position, waits_for)
+@dataclass(frozen=True)
+class Standing:
+    """A job and what it waits for, as one answer shows them."""
+
+    job: JobRow
+    place: int | None
+    obstacle: str | None
+
+    @property
+    def tag(self) -> str:
+        """The ETag."""
+        return job_tag(self.job, self.place, self.obstacle)
+
+    def response(self) -> JobResponse:
+        """The response body."""
+        return JobResponse.of(self.job, self.place, waits_for=self.obstacle)
+
+
+def standing_of(service: Service, session: Session, job: JobRow) -> Standing:
+    """A job with its place in the queue and what keeps it from being claimed."""
+    return Standing(job, service.waiting.place_of(session, job), service.waiting.obstacle_of(session, job))
 
 
 def dry_run_spec(
@@ -115,8 +134,8 @@ def dry_run_spec(
             kind=spec.kind,
             spec=job.spec,
             resolved_spec=job.resolved_spec,
-            queue_position=queue_position(session, job),
-            waits_for=why_unclaimable(session, job),
+            queue_position=queue_order(session).place_of(job),
+            waits_for=why_unclaimable(job, running_workers(session)),
             estimate=_estimate(session, job),
         )
         session.rollback()

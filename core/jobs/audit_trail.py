@@ -27,7 +27,7 @@ class Change:
 
 
 def record(session: Session, change: Change) -> None:
-    """Add an entry to the audit trail."""
+    """Add an entry to the audit trail, to be flushed with the others of the transaction."""
     session.add(
         AuditEntryRow(
             id=new_id("aud"),
@@ -41,7 +41,6 @@ def record(session: Session, change: Change) -> None:
             client_address=change.client_address,
         )
     )
-    session.flush()
 
 
 def prune(session: Session, *, older_than: timedelta) -> int:

@@ -2,11 +2,13 @@
 
 import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     URL,
@@ -34,6 +36,9 @@ _POSTGRES_IDLE_SECONDS = 30
 _IDLE_IN_TRANSACTION = "25P03"
 """What PostgreSQL answers to a client whose transaction it ended for that."""
 
+_turns: "WeakKeyDictionary[Engine, threading.Lock]" = WeakKeyDictionary()
+"""Of each SQLite database: held by the thread that writes."""
+
 
 def open_database(url: str) -> Engine:
     """Return an engine for `url`.
@@ -57,6 +62,7 @@ def open_database(url: str) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    _turns[engine] = threading.Lock()
     return engine
 
 
@@ -74,10 +80,11 @@ def cannot_be_used(url: str, error: Exception) -> str:
 def transaction(engine: Engine) -> Iterator[Session]:
     """A session in one writing transaction: committed at the end, rolled back on an exception.
 
-    On SQLite it begins with BEGIN IMMEDIATE, so writers queue up instead of failing half way.
+    On SQLite it begins with BEGIN IMMEDIATE, so writers queue up instead of failing half way. Threads of one
+    process take turns before they ask SQLite, whose waiting is to sleep and look again.
     Rows stay readable after the commit.
     """
-    with Session(engine, expire_on_commit=False) as session, session.begin():
+    with _turn_of(engine), Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
 
 
@@ -114,6 +121,21 @@ def lock_name(session: Session, name: str) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+@contextmanager
+def _turn_of(engine: Engine) -> Iterator[None]:
+    """Hold the turn to write to a SQLite database; after BUSY_SECONDS go on, and let SQLite decide."""
+    turn = _turns.get(engine)
+    if turn is None:
+        yield
+        return
+    held = turn.acquire(timeout=BUSY_SECONDS)
+    try:
+        yield
+    finally:
+        if held:
+            turn.release()
 
 
 def _open_server(url: URL) -> Engine:

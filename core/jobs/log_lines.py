@@ -24,6 +24,9 @@ def configure(process: str, settings: Settings, **about: Any) -> None:
     handlers = [handler(process, settings, sys.stderr)]
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
+    # no format names them, and finding the caller is half of a line's time
+    logging._srcfile = None
+    logging.logThreads = logging.logMultiprocessing = False
     logging.getLogger("alembic").setLevel(logging.WARNING)  # at INFO it logs at each request of /readyz
     sys.excepthook = lambda *error: logging.critical("Uncaught exception; exiting.", exc_info=error)
     set_process_context(**about)

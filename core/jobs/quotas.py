@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.errors import QuotaExceeded
@@ -10,6 +10,8 @@ from core.jobs.settings import Settings
 from core.jobs.states import State
 from core.jobs.tables.artifacts import CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.tables.jobs import JobRow
+
+_NUM_QUEUED = select(func.count()).where(JobRow.owner == bindparam("owner"), JobRow.state == State.QUEUED)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,7 @@ def room_left(session: Session, quotas: Quotas, owner: str) -> int | None:
 
 def count_queued(session: Session, owner: str) -> int:
     """Number of queued jobs of `owner`."""
-    waiting = select(func.count()).where(JobRow.owner == owner, JobRow.state == State.QUEUED)
-    return session.execute(waiting).scalar_one()
+    return session.scalars(_NUM_QUEUED, {"owner": owner}).one()
 
 
 def stored_bytes(session: Session, owner: str) -> int:

@@ -1,5 +1,6 @@
 """The registry of workers: heartbeats, devices, known job kinds, and which workers are idle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -86,10 +87,14 @@ def idle(session: Session, *, seen_within_seconds: float) -> list[Capacity]:
     return [_capacity_of(row) for row in rows]
 
 
-def why_unclaimable(session: Session, job: JobRow) -> str | None:
-    """Why no running worker can claim `job`, in a sentence. None if one can."""
+def running_workers(session: Session) -> list[Capacity]:
+    """Capacities of the workers that had a recent heartbeat, idle or not."""
     since = now(session) - timedelta(seconds=HEARTBEAT_TIMEOUT_SECONDS)
-    up = [_capacity_of(row) for row in session.scalars(select(WorkerRow).where(WorkerRow.seen_at >= since))]
+    return [_capacity_of(row) for row in session.scalars(select(WorkerRow).where(WorkerRow.seen_at >= since))]
+
+
+def why_unclaimable(job: JobRow, up: Sequence[Capacity]) -> str | None:
+    """Why none of the running workers can claim `job`, in a sentence. None if one can."""
     if any(capacity.fits(job) for capacity in up):
         return None
     if not up:

@@ -62,7 +62,7 @@ def _message(found: Mapping[str, Any], model: object) -> str:
     code, context = found["type"], found.get("ctx", {})
     if code == "extra_forbidden":
         *parents, field = found["loc"]
-        return f"There is no field {str(field)!r}.{hint(str(field), _fields_at(model, parents))}"
+        return f"There is no field {_VALUE.repr(str(field))}.{hint(str(field), _fields_at(model, parents))}"
     if code == "union_tag_invalid":
         tag = _VALUE.repr(context["tag"])
         known = re.findall(r"'([^']*)'", context["expected_tags"])

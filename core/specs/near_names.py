@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 _MAX_LISTED = 20
 _MAX_CLOSE = 3
+_MAX_CHARACTERS = 200
+"""Longer words have no near names: comparing takes time by length."""
 
 
 def hint(word: str, known: Iterable[str], *, list_all: bool = False, listed_by: str | None = None) -> str:
@@ -29,6 +31,8 @@ def close_names(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> list
 
     `cutoff` is the least likeness, from 0 to 1.
     """
+    if len(word) > _MAX_CHARACTERS:
+        return []
     folded: dict[str, str] = {}
     for name in known:
         folded.setdefault(name.casefold(), name)

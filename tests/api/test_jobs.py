@@ -332,7 +332,7 @@ class TestLooking:
         second = bench.submit_import("second")
         tag = bench.client.get(f"/v1/jobs/{second}").headers["etag"]
         bench.write(fail, bench.start().lease, reason=Reason.DATA_UNUSABLE, message="no poses")
-        moved = bench.client.get(f"/v1/jobs/{second}", headers={"If-None-Match": tag})
+        moved = bench.client.get(f"/v1/jobs/{second}?wait=20", headers={"If-None-Match": tag})
         assert moved.json()["queue_position"] == 1
 
     def test_a_long_poll_answers_when_the_job_changes(self, bench: Bench) -> None:

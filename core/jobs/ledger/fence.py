@@ -84,6 +84,11 @@ def append_event(session: Session, job: JobRow, event: EventType, data: dict[str
     """
     job.last_event += 1
     job.version += 1
+    add_last_event(session, job, event, data)
+
+
+def add_last_event(session: Session, job: JobRow, event: EventType, data: dict[str, Any]) -> None:
+    """Add the event that the row counts as its last, with its messages."""
     session.add(
         JobEventRow(job_id=job.id, sequence=job.last_event, type=event, data=data, created_at=job.updated_at)
     )

@@ -1,6 +1,6 @@
 """Job operations of the API: submit, retry, cancel, pause, resume, queue positions, events, metrics."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.errors import ImpossibleTransition
 from core.jobs.database import now
 from core.jobs.identifiers import new_id
-from core.jobs.ledger.fence import append_event, move
+from core.jobs.ledger.fence import add_last_event, move
 from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, origins
 from core.jobs.tables.jobs import JobEventRow, JobMetricRow, JobRow, OutboxRow
@@ -111,28 +111,6 @@ def resume(session: Session, job: JobRow) -> JobRow:
     )
 
 
-def queue_position(session: Session, job: JobRow) -> int | None:
-    """Position of a queued job in the order of claims, from 1. None if the job is not queued."""
-    return queue_positions(session, [job]).get(job.id)
-
-
-def queue_positions(session: Session, jobs: Iterable[JobRow]) -> dict[str, int]:
-    """Positions of the queued ones of `jobs`, by id, in one query."""
-    queued = [job.id for job in jobs if job.state == State.QUEUED]
-    if not queued:
-        return {}
-    load = owners_load()
-    place = func.row_number().over(order_by=order_of_claims(load)).label("place")
-    line = (
-        select(JobRow.id, place)
-        .outerjoin(load, load.c.owner == JobRow.owner)
-        .where(JobRow.state == State.QUEUED)
-        .subquery()
-    )
-    rows = session.execute(select(line.c.id, line.c.place).where(line.c.id.in_(queued)))
-    return {job_id: int(position) for job_id, position in rows}
-
-
 def events_after(session: Session, job_id: str, sequence: int, limit: int) -> Sequence[JobEventRow]:
     """The job's events with a sequence above `sequence`, in order, at most `limit`."""
     these = select(JobEventRow).where(JobEventRow.job_id == job_id, JobEventRow.sequence > sequence)
@@ -169,17 +147,18 @@ def _queue(session: Session, job: JobRow, scheduling: SchedulingOptions, origin:
     job.id, job.state = new_id("job"), State.QUEUED
     job.priority, job.created_at, job.updated_at = scheduling.priority, at, at
     job.request_id, job.trace_parent = origin.request_id, origin.trace_parent
-    job.version = job.last_event = job.attempt = job.charged_attempts = 0
+    job.version = job.last_event = 1
+    job.attempt = job.charged_attempts = 0
     if scheduling.deadline_seconds is not None:
         job.deadline_at = at + timedelta(seconds=scheduling.deadline_seconds)
     run = (job.resolved_spec or {}).get("run", {})
     job.num_devices = run["num_devices"] if isinstance(run.get("num_devices"), int) else 1
     job.device = "cuda" if run.get("device") == "cuda" else None
     session.add(job)
-    session.flush()
+    session.flush()  # before the rows that refer to it
     session.add(OutboxRow(job_id=job.id, ring_at=at, rings=0))
     change = {"from": None, "to": State.QUEUED, "reason": None, "message": None, "attempt": 0}
-    append_event(session, job, "state", change)
+    add_last_event(session, job, "state", change)
     session.flush()
     return job
 

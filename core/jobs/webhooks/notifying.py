@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from core.jobs.database import lock_name, now
@@ -20,6 +20,9 @@ from core.jobs.tables.jobs import JobRow
 JOB_STATE = "job.state"
 TEST = "webhook.test"
 _SECRET_BYTES = 32
+_LISTENING = select(WebhookRow.id).where(
+    WebhookRow.owner == bindparam("owner"), WebhookRow.deleted_at.is_(None), WebhookRow.disabled_at.is_(None)
+)
 
 
 class DeliveryState(StrEnum):
@@ -64,11 +67,8 @@ def delete_webhook(session: Session, row: WebhookRow) -> None:
 
 def notify(session: Session, job: JobRow, change: dict[str, Any]) -> None:
     """Write a message about a job's new state for each webhook of its owner."""
-    listening = select(WebhookRow.id).where(
-        WebhookRow.owner == job.owner, WebhookRow.deleted_at.is_(None), WebhookRow.disabled_at.is_(None)
-    )
     with session.no_autoflush:  # else the job's own changes would be written twice
-        webhook_ids = session.scalars(listening).all()
+        webhook_ids = session.scalars(_LISTENING, {"owner": job.owner}).all()
     data = {
         "job_id": job.id,
         "kind": job.kind,

@@ -48,14 +48,14 @@ def test_a_job_that_no_worker_can_do_says_what_it_waits_for(engine: Engine) -> N
     narrow = queue(engine)
     with transaction(engine) as session:
         rows = {job_id: session.get_one(JobRow, job_id) for job_id in (wide, narrow)}
-        assert "none is up" in str(workers.why_unclaimable(session, rows[narrow]))
+        assert "none is up" in str(workers.why_unclaimable(rows[narrow], workers.running_workers(session)))
         workers.heartbeat(session, "cpu", host="here", process_id=7, capacity=Capacity("cpu", 8))
-        assert workers.why_unclaimable(session, rows[narrow]) is None
-        said = str(workers.why_unclaimable(session, rows[wide]))
+        assert workers.why_unclaimable(rows[narrow], workers.running_workers(session)) is None
+        said = str(workers.why_unclaimable(rows[wide], workers.running_workers(session)))
         assert "4 cuda" in said
         assert "8 cpu" in said
         workers.heartbeat(session, "gpu", host="here", process_id=8, capacity=Capacity("cuda", 4))
-        assert workers.why_unclaimable(session, rows[wide]) is None
+        assert workers.why_unclaimable(rows[wide], workers.running_workers(session)) is None
 
 
 def test_a_job_of_a_kind_that_no_worker_knows_says_so(engine: Engine) -> None:
@@ -64,13 +64,13 @@ def test_a_job_of_a_kind_that_no_worker_knows_says_so(engine: Engine) -> None:
     with transaction(engine) as session:
         row = session.get_one(JobRow, newer)
         workers.heartbeat(session, "old", host="here", process_id=7, capacity=Capacity())
-        said = str(workers.why_unclaimable(session, row))
+        said = str(workers.why_unclaimable(row, workers.running_workers(session)))
         assert "knows the job kind 'newer'; no running worker does" in said
         (capacity,) = workers.idle(session, seen_within_seconds=10)
         assert not capacity.fits(row), "so no doorbell rings for it"
         upgraded = Capacity(kinds=frozenset({"newer"}))
         workers.heartbeat(session, "new", host="here", process_id=8, capacity=upgraded)
-        assert workers.why_unclaimable(session, row) is None
+        assert workers.why_unclaimable(row, workers.running_workers(session)) is None
 
 
 def test_a_worker_that_reports_no_kinds_claims_any(engine: Engine) -> None:
@@ -78,4 +78,5 @@ def test_a_worker_that_reports_no_kinds_claims_any(engine: Engine) -> None:
     set_fields(engine, newer, kind="newer")
     with transaction(engine) as session:
         workers.heartbeat(session, "0.1.0", host="here", process_id=7, capacity=Capacity(kinds=None))
-        assert workers.why_unclaimable(session, session.get_one(JobRow, newer)) is None
+        job = session.get_one(JobRow, newer)
+        assert workers.why_unclaimable(job, workers.running_workers(session)) is None

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from core.errors import ImpossibleTransition
 from core.jobs.database import open_database, reading, transaction
 from core.jobs.ledger.leases import claim
+from core.jobs.ledger.queue_order import queue_order
 from core.jobs.ledger.reports import Point, record_metrics
 from core.jobs.ledger.submissions import (
     cancel,
     events_after,
     metrics_of,
     pause,
-    queue_position,
     resume,
     retry,
     submit,
@@ -142,19 +142,20 @@ def test_position_one_is_the_next_claim(
     ids = [queue(engine, owner=owner, priority=priority) for owner, priority in jobs]
     for left in range(len(ids), 0, -1):
         with transaction(engine) as session:
+            order = queue_order(session)
             rows = [session.get_one(JobRow, job_id) for job_id in ids]
-            positions = {row.id: queue_position(session, row) for row in rows if row.state == State.QUEUED}
-            assert sorted(positions.values(), key=str) == sorted(range(1, left + 1), key=str)
+            places = {row.id: order.place_of(row) for row in rows if row.state == State.QUEUED}
+            assert sorted(places.values()) == list(range(1, left + 1))
             claimed = claim(session, "wrk", 60)
         assert claimed is not None
-        assert positions[claimed.job_id] == 1
+        assert places[claimed.job_id] == 1
     engine.dispose()
 
 
 def test_a_running_job_has_no_position(engine: Engine) -> None:
-    claimed = hold(engine)
+    hold(engine)
     with reading(engine) as session:
-        assert queue_position(session, session.get_one(JobRow, claimed.job_id)) is None
+        assert queue_order(session).ranks == []
 
 
 def test_events_and_metrics_come_in_order_and_in_pages(engine: Engine) -> None:
