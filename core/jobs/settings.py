@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import UserError
 from core.jobs.local_settings import PREFIX, LocalSettings, check_path, setting_error, stripped
@@ -39,12 +39,14 @@ _URL_CHECKS: dict[str, Callable[[str], object]] = {
 }
 
 
-class Settings(LocalSettings):
+class Settings(LocalSettings, BaseSettings):
     """Settings of the service, from environment variables SIGNFORGE_... Times are seconds, sizes bytes.
 
     White space around a value is dropped. An empty value counts as unset. A folder whose name ends in white
     space needs a slash behind it.
     """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     database_url: Annotated[str, Field(repr=False)] = ""
     """SQLAlchemy URL; empty means SQLite in the data folder. PostgreSQL: postgresql+psycopg://..."""
