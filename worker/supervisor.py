@@ -36,7 +36,7 @@ from worker.attempt.checkpoint_retention import Retention
 from worker.attempt.checkpoints import Resume
 from worker.attempt.earlier_attempts import recover_files, resume_point
 from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, read_commands, tail
-from worker.attempt.local_spec import local_spec
+from worker.attempt.local_spec import local_spec, source_root
 from worker.attempt.program_log import NAME, ProgramLog
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
@@ -128,6 +128,8 @@ class Supervisor:
         spec_file.write_text(json.dumps(spec, indent=2))
         arguments = ["--spec", str(spec_file), "--out", str(self._out), "--events", "--keep-all-checkpoints"]
         arguments += ["--journal", str(self._out / journal.NAME)]
+        if (root := source_root(self._claim, self._settings.corpus_roots)) is not None:
+            arguments += ["--source-root", str(root)]
         if self._resume.row is not None:
             arguments += ["--resume", str(self._store.local_path(self._resume.row.location))]
         return Execution(

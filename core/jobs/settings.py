@@ -72,7 +72,8 @@ class Settings(LocalSettings, BaseSettings):
     redirect_downloads: bool = True
     """Whether downloads are redirected to the object storage by a signed URL. If not, the API sends them."""
     corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders (separated as in PATH) from which corpora may be imported by path."""
+    """Folders (separated as in PATH) from which corpora may be imported by path. The API and the workers need
+    the same value. Links that lead out of such a folder are not followed."""
     log_format: Literal["text", "json"] = "text"
     """Log format of API, reconciler, worker and supervisor: plain text, or one JSON object a line."""
     otel_endpoint: Annotated[str, Field(repr=False)] = ""

@@ -20,8 +20,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from core.corpora.readers.untrusted.zip_files import UntrustedZip
+from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError, is_disk_full
+from core.source_files import open_source
 
 MAX_ARRAY_BYTES = 4 * 2**30
 """Maximum array size read into memory at once."""
@@ -122,7 +123,7 @@ class UntrustedNpz:
 
 def is_npz(path: Path) -> bool:
     """Whether a file is a zip with only `.npy` arrays at its top level."""
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return False
     with as_corpus_error(path), UntrustedZip(path) as archive:
         names = archive.namelist()
@@ -131,7 +132,7 @@ def is_npz(path: Path) -> bool:
 
 def is_npy(path: Path) -> bool:
     """Whether a file starts like a `.npy` file."""
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         return stream.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
@@ -158,7 +159,7 @@ def npy_rows(path: Path) -> Iterator[ArrayRows]:
     Raises:
         CorpusError: it cannot be read, is damaged, or holds pickled objects.
     """
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         yield _open_rows(stream, path.stat().st_size)
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from core.source_files import open_source
+
 MAX_HEADER_BYTES = 2**18
 """Maximum bytes of a member's headers: its name and attributes."""
 MAX_GLOBAL_ATTRIBUTES = 100
@@ -46,7 +48,7 @@ def is_tar(path: Path) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    with path.open("rb") as stream:
+    with open_source(path) as stream:
         chunks = _unpacked(stream, lambda: None, max_bytes=_MAX_BYTES_TO_DETECT)
         try:
             block = next(chunks, b"")[: tarfile.BLOCKSIZE]
@@ -69,7 +71,7 @@ def tar_members(
         TarError: damaged, or a header above the limits.
         EOFError, OSError, zlib.error, lzma.LZMAError: damaged, or it cannot be read.
     """
-    with path.open("rb") as stream:
+    with open_source(path) as stream:
         blocks = _Blocks(_unpacked(stream, before_chunk), count_bytes)
         archive = tarfile.TarFile(fileobj=blocks)  # type: ignore[arg-type]  # all that it uses
         while True:

@@ -2,7 +2,6 @@
 
 import stat
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from typing import IO
 
 from core.corpora.readers.untrusted.npz import as_corpus_error, is_npz
 from core.corpora.readers.untrusted.tar_members import is_tar, tar_members
-from core.corpora.readers.untrusted.zip_files import UntrustedZip
+from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError
+from core.source_files import is_source_file
 
 CHUNK_BYTES = 2**20
 MAX_DEPTH = 100
@@ -30,9 +30,9 @@ class UnpackLimits:
 
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip (other than an .npz) or a tar, compressed or not."""
-    if not path.is_file():
+    if not is_source_file(path):
         return False
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         return not is_npz(path)
     with as_corpus_error(path):
         return is_tar(path)
@@ -48,7 +48,7 @@ def unpack(
     """
     budget = _Budget(path, limits)
     with _damage_of_tar(path), as_corpus_error(path):
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             members = _zip_members(path, limits.max_files)
         else:
             members = _tar_members(path, before_chunk, budget.count_bytes)

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 from core.errors import CorpusError
+from core.source_files import open_source, open_source_raw
 
 MAX_MEMBERS = 1_000_000
 """Maximum number of members; one takes about 800 bytes of memory."""
@@ -15,6 +16,15 @@ _SHOWN = 60
 _ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression whose output `zipfile` takes in pieces of bounded size."""
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file ends like a zip file; not if it cannot be read."""
+    try:
+        with open_source(path) as stream:
+            return zipfile.is_zipfile(stream)
+    except OSError:
+        return False
 
 
 class UntrustedZip(zipfile.ZipFile):
@@ -53,7 +63,7 @@ class _Directory(io.BufferedReader):
     """A file that rejects a read of a directory above the limits; `zipfile` reads the whole in one piece."""
 
     def __init__(self, path: Path, max_members: int) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(open_source_raw(path))
         self.is_read = False
         self._path, self._max_members = path, max_members
 
