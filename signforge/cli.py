@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from core.jobs.setting_names import misspelt_settings
 from signforge.commands.lazy_group import LazyCommand, LazyGroup
 from signforge.commands.printing.plain_help import command_group
 
@@ -149,6 +150,8 @@ def _options(
 
 def main() -> None:
     """Run the command line (the entry point `signforge`)."""
+    for warning in misspelt_settings():
+        typer.echo(f"Warning: {warning}", err=True)
     _import_httpx_alone()
     app()
 

@@ -24,7 +24,7 @@ from core.jobs.database import open_database, reading
 from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
-from core.jobs.settings import Settings, settings_or_exit
+from core.jobs.settings import Settings, read_settings
 from core.jobs.states import FINAL, Reason
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.stores import open_store
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] | None = None)
     read_commands(sys.stdin, inbox, _COMMANDS)
     job_id, attempt = arguments
     lease = Lease(job_id, int(attempt), os.environ[MARK])
-    settings = settings_or_exit()
+    settings = read_settings()  # that of its worker, which has checked it
     log_lines.configure("supervisor", settings, job_id=job_id, attempt=lease.attempt)
     engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "supervisor")
     try:

@@ -14,10 +14,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import UserError
+from core.jobs.setting_names import PREFIX
 from core.specs.faults import fault_sentence
-
-PREFIX = "SIGNFORGE_"
-"""Each setting's environment variable begins with this."""
 
 
 class LocalSettings(BaseModel):

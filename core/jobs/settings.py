@@ -15,7 +15,9 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import UserError
-from core.jobs.local_settings import PREFIX, LocalSettings, check_path, setting_error, stripped
+from core.jobs.local_settings import LocalSettings, check_path, setting_error, stripped
+from core.jobs.private_files import keep_files_private
+from core.jobs.setting_names import PREFIX, misspelt_settings
 from core.jobs.urls import check_broker_url, check_bucket_url, check_database_url, check_http_url
 from core.specs.fields import Days, Seconds, SecondsOrZero
 
@@ -220,11 +222,18 @@ def read_settings(**changes: Any) -> Settings:
 
 
 def settings_or_exit() -> Settings:
-    """The settings of a process of the service; a value that cannot be used ends it with one line."""
+    """The settings of a process of the service; a value that cannot be used ends it with one line.
+
+    What it and its children write is readable by its user alone. It warns of misspelt settings and of a data
+    folder that others may read.
+    """
     try:
-        return read_settings()
+        settings = read_settings()
     except UserError as error:
         sys.exit(f"Error: {error}")
+    for warning in (*misspelt_settings(), *keep_files_private(settings.data_folder)):
+        sys.stderr.write(f"Warning: {warning}\n")
+    return settings
 
 
 def _aws_variables_read() -> dict[str, str]:
