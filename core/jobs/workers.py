@@ -1,10 +1,10 @@
 """The registry of workers: heartbeats, devices, known job kinds, and which workers are idle."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs.database import now
@@ -80,16 +80,16 @@ def prune(session: Session, *, older_than: timedelta) -> int:
 
 def idle(session: Session, *, seen_within_seconds: float) -> list[Capacity]:
     """Capacities of the workers that hold no job and had a recent heartbeat. Only these answer a doorbell."""
-    since = now(session) - timedelta(seconds=seen_within_seconds)
+    recent = _seen_within(now(session), seen_within_seconds)
     holding = exists().where(JobRow.worker == WorkerRow.name, JobRow.state.in_(sorted(HELD)))
-    rows = session.scalars(select(WorkerRow).where(WorkerRow.seen_at >= since, ~holding))
+    rows = session.scalars(select(WorkerRow).where(*recent, ~holding))
     return [_capacity_of(row) for row in rows]
 
 
 def why_unclaimable(session: Session, job: JobRow) -> str | None:
     """Why no running worker can claim `job`, in a sentence. None if one can."""
-    since = now(session) - timedelta(seconds=HEARTBEAT_TIMEOUT_SECONDS)
-    up = [_capacity_of(row) for row in session.scalars(select(WorkerRow).where(WorkerRow.seen_at >= since))]
+    recent = _seen_within(now(session), HEARTBEAT_TIMEOUT_SECONDS)
+    up = [_capacity_of(row) for row in session.scalars(select(WorkerRow).where(*recent))]
     if any(capacity.fits(job) for capacity in up):
         return None
     if not up:
@@ -106,6 +106,12 @@ def why_unclaimable(session: Session, job: JobRow) -> str | None:
         f"The job waits for a worker with {needs}; the running workers have {there}. Start such a worker, or "
         "cancel the job and submit it with a lower run.num_devices."
     )
+
+
+def _seen_within(at: datetime, seconds: float) -> tuple[ColumnElement[bool], ...]:
+    """SQL: a heartbeat in the last `seconds`. One in the future is of before the clock was set back."""
+    tolerance = timedelta(seconds=seconds)
+    return (WorkerRow.seen_at >= at - tolerance, WorkerRow.seen_at <= at + tolerance)
 
 
 def _capacity_of(row: WorkerRow) -> Capacity:
