@@ -74,7 +74,7 @@ class Reconciler:
         self._clock_steps = ClockSteps(engine, self._policy, clock=clock)
 
     def round(self) -> None:
-        """Run one round: reap, ring, deliver, clamp, prune, collect. Survives outages of database and broker."""
+        """Reap, clamp, ring, deliver, prune and collect once. Survives outages of database and broker."""
         try:
             self._reap()
             self._clock_steps.round()

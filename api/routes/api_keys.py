@@ -5,6 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import Admin
+from api.bounded_json import BoundedJsonRoute
 from api.problems import Problem
 from api.schemas.keys import (
     ApiKeyCreatedResponse,
@@ -18,7 +19,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.keys import api_key_id_of, check, create_api_key, revoke, rotate
 from core.jobs.tables.access import ApiKeyRow
 
-router = APIRouter(tags=["api-keys"])
+router = APIRouter(tags=["api-keys"], route_class=BoundedJsonRoute)
 _DEFAULT_ROTATION = ApiKeyRotationRequest()
 
 

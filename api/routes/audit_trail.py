@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
 from api.auth import Admin
+from api.bounded_json import BoundedJsonRoute
 from api.paging import PageQuery, link_next, page_of
 from api.schemas.base import Page
 from api.schemas.library import AuditEntryResponse
@@ -14,7 +15,7 @@ from core.jobs.database import reading
 from core.jobs.tables.access import AuditEntryRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["audit trail"])
+router = APIRouter(tags=["audit trail"], route_class=BoundedJsonRoute)
 AuditPage = Page[AuditEntryResponse]
 """One page of the audit trail."""
 

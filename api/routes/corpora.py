@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Caller, Reader, Submitter
+from api.bounded_json import BoundedJsonRoute
 from api.deleting import delete_row, remove_files
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
@@ -24,12 +25,14 @@ from api.submission.idempotency import IdempotencyKey, create_once
 from api.submission.submitting import answer, queue, submit_spec
 from api.uploading import discard, record
 from api.validation import fault_of
+from core.errors import SpecError
 from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import CorpusRow
 from core.specs.fields import Name
 from core.specs.jobs import ImportSpec
+from core.specs.nesting import parse_json
 
-router = APIRouter(tags=["corpora"])
+router = APIRouter(tags=["corpora"], route_class=BoundedJsonRoute)
 _BLOCK_BYTES = 1 << 20
 _ARRIVING = "upl_arriving"
 """Placeholder of the upload's id while a form's specification is validated, before its file is stored."""
@@ -132,7 +135,9 @@ def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
         Problem: it is not JSON, or a field is invalid (422).
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
+    except SpecError as error:
+        raise unfit("", str(error), code="nested_too_deep") from None
     except ValueError as error:
         raise unfit("", f"The specification is not JSON: {error}.", code="json_invalid") from None
     if not isinstance(document, dict):

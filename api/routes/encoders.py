@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
 from api.auth import Caller, Reader, Submitter
+from api.bounded_json import BoundedJsonRoute
 from api.deleting import delete_row, remove_files
 from api.downloads import send_artifact
 from api.ownership import owned
@@ -17,7 +18,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["encoders"])
+router = APIRouter(tags=["encoders"], route_class=BoundedJsonRoute)
 _FILE = "encoder.safetensors"
 _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {

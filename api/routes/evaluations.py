@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import and_, or_, select
 
 from api.auth import Reader
+from api.bounded_json import BoundedJsonRoute
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.schemas.base import Page
@@ -15,7 +16,7 @@ from core.jobs.database import reading
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, EvaluationRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["evaluations"])
+router = APIRouter(tags=["evaluations"], route_class=BoundedJsonRoute)
 
 
 class EvaluationQuery(PageQuery):

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import EventSourceResponse
 
 from api.auth import Reader
+from api.bounded_json import BoundedJsonRoute
 from api.event_stream import event_stream, poll_events
 from api.ownership import owned
 from api.paging import LARGEST_NUMBER
@@ -15,7 +16,7 @@ from core.jobs.database import reading
 from core.jobs.ledger.submissions import events_after
 from core.jobs.tables.jobs import JobRow
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=BoundedJsonRoute)
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "JSON. With `Accept: text/event-stream` a stream of server-sent events: `id` is the "

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from api.bounded_json import BoundedJsonRoute
 from api.monitoring.prometheus import exposition
 from api.monitoring.readiness import check_readiness
 from api.schemas.library import HealthResponse, ReadyResponse
 from api.service import ServiceOf
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=BoundedJsonRoute)
 
 
 @router.get("/healthz")

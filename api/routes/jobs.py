@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import Caller, Reader, Submitter
+from api.bounded_json import BoundedJsonRoute
 from api.conditional import names
 from api.deleting import delete_row, remove_files
 from api.event_stream import POLL_SECONDS
@@ -38,7 +39,7 @@ from core.jobs.states import FINAL, State
 from core.jobs.tables.jobs import JobAttemptRow, JobMetricRow, JobRow
 from core.specs.fields import Name
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=BoundedJsonRoute)
 _MAX_WAIT_SECONDS = 60.0
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 
 from api.auth import Reader
+from api.bounded_json import BoundedJsonRoute
 from api.ownership import owned
 from api.paging import LARGEST_NUMBER
 from api.problems import Problem
@@ -14,7 +15,7 @@ from core.jobs.database import reading
 from core.jobs.ledger.job_logs import LogPage, read_log
 from core.jobs.tables.jobs import JobRow
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=BoundedJsonRoute)
 _PAGE_BYTES = 2**18
 _MAX_BYTES = 2**24
 _ANSWERS: dict[int | str, dict[str, Any]] = {

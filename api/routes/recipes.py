@@ -3,12 +3,13 @@
 from fastapi import APIRouter
 
 from api.auth import Reader
+from api.bounded_json import BoundedJsonRoute
 from api.problems import Problem
 from api.schemas.library import RecipeList, RecipeResponse
 from core.errors import SpecError
 from core.specs.recipes import RECIPES, find_recipe
 
-router = APIRouter(tags=["recipes"])
+router = APIRouter(tags=["recipes"], route_class=BoundedJsonRoute)
 
 
 @router.get("/recipes")

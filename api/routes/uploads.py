@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.auth import Caller, Reader, Submitter
+from api.bounded_json import BoundedJsonRoute
 from api.deleting import delete_row, remove_files
 from api.ownership import owned
 from api.schemas.library import UploadResponse
@@ -18,7 +19,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.storage.artifacts import Received
 from core.jobs.tables.artifacts import UploadRow
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(tags=["uploads"], route_class=BoundedJsonRoute)
 _RAW_BODY = {
     "requestBody": {
         "required": True,

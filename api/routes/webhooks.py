@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
 from api.auth import Reader, Submitter
+from api.bounded_json import BoundedJsonRoute
 from api.ownership import owned
 from api.paging import PageQuery, link_next, page_of
 from api.problems import Problem
@@ -23,7 +24,7 @@ from core.jobs.tables.access import WebhookDeliveryRow, WebhookRow
 from core.jobs.webhooks import notifying as webhooks
 from core.jobs.webhooks.targets import check_url
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=BoundedJsonRoute)
 MAX_PER_OWNER = 20
 _DEFAULT_ROTATION = WebhookRotationRequest()
 

@@ -4,13 +4,14 @@ from fastapi import APIRouter
 from sqlalchemy import and_, select
 
 from api.auth import Reader
+from api.bounded_json import BoundedJsonRoute
 from api.schemas.library import WorkerList, WorkerResponse
 from api.service import ServiceOf
 from core.jobs.database import reading
 from core.jobs.states import HELD
 from core.jobs.tables.jobs import JobRow, WorkerRow
 
-router = APIRouter(tags=["workers"])
+router = APIRouter(tags=["workers"], route_class=BoundedJsonRoute)
 
 
 @router.get("/workers")

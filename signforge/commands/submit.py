@@ -10,6 +10,7 @@ import typer
 from core.errors import SpecError
 from core.jobs.kinds import PRETRAIN
 from core.jobs.scheduling import SchedulingOptions
+from core.specs.nesting import parse_json
 from signforge.client import Client
 from signforge.client.models import Job
 from signforge.client.specifications import Spec
@@ -193,6 +194,6 @@ def selection(
 
 def _value(written: str) -> Any:
     try:
-        return json.loads(written)
+        return parse_json(written)
     except ValueError:
         return written
