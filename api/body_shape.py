@@ -4,51 +4,46 @@ Validation runs on the event loop and reports every wrong field, so a body of th
 keep all other requests waiting for seconds.
 """
 
-import json
-
 from fastapi import Request
 
-from api.problems import Problem
+from api.problems import Problem, unfit
+from core.errors import SpecError
+from core.specs.nesting import parse_json
 
-MAX_FIELDS, MAX_VALUES, MAX_LEVELS = 1000, 20_000, 32
-_MARKS = (b",", b":", b"[", b"{")
+MAX_FIELDS, MAX_VALUES = 1000, 20_000
+_MARKS = (b",", b":", b"[", b"{", b'"')
 
 
 async def refuse_intricate_body(request: Request) -> None:
     """Refuse a JSON body that would take long to validate. Bodies of other kinds are not looked at.
 
     Raises:
-        Problem: it has too many fields, values or levels (413).
+        Problem: it has too many fields or values (413), or is nested too deep (422).
     """
     if "json" in request.headers.get("content-type", ""):
         refuse_intricate(await request.body())
 
 
 def refuse_intricate(text: bytes) -> None:
-    """Refuse a JSON document of too many fields, values or levels (413). One that is not JSON passes."""
+    """Refuse a JSON document of too many fields, values (413) or levels (422). One that is not JSON passes."""
     marks = sum(text.count(mark) for mark in _MARKS)
-    if marks > 4 * MAX_VALUES:  # a cheap bound, so that the parser's work has one
-        raise _too_large("marks of JSON (, : [ {)", 4 * MAX_VALUES)
+    if marks > 6 * MAX_VALUES:  # a cheap bound, so that the work of the parser has one
+        raise _too_large('marks of JSON (, : [ { ")', 6 * MAX_VALUES)
     try:
-        _walk(json.loads(text))
-    except RecursionError:
-        raise _too_large("levels", MAX_LEVELS) from None
+        _count(parse_json(text))
+    except SpecError as error:
+        raise unfit("", str(error), code="nested_too_deep") from None
     except ValueError:
         return  # for the route's own message
 
 
-def _walk(document: object) -> None:
-    fields = values = levels = 0
-    level = [document]
+def _count(document: object) -> None:
+    fields, values, level = 0, 0, [document]
     while level:
-        levels, values = levels + 1, values + len(level)
+        values += len(level)
         objects = [each for each in level if isinstance(each, dict)]
         fields += sum(map(len, objects))
-        for found, limit, what in (
-            (fields, MAX_FIELDS, "fields"),
-            (values, MAX_VALUES, "values"),
-            (levels, MAX_LEVELS, "levels"),
-        ):
+        for found, limit, what in ((fields, MAX_FIELDS, "fields"), (values, MAX_VALUES, "values")):
             if found > limit:
                 raise _too_large(what, limit)
         lists = [each for each in level if isinstance(each, list)]

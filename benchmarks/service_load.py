@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # to import the te
 
 from load.cancelling import cancels
 from load.claims import claims
+from load.command_line import command_line
 from load.listeners import listeners
 from load.requests import polls, submissions
 from load.stage import stage
@@ -30,6 +31,7 @@ PARTS = {
     "first-step": first_step,
     "cancel": cancels,
     "overhead": overhead,
+    "command-line": command_line,
 }
 DATABASES = ("sqlite", "postgresql")
 

@@ -7,6 +7,7 @@ SignforgeError
 │   ├── CorpusError        a corpus, or a file to import, is damaged or unusable
 │   ├── SplitError         a split has an overlap or an empty side
 │   ├── EncoderError       an encoder file or its card is damaged or does not fit
+│   ├── DatabaseTooNew         a newer version of signforge has upgraded the database
 │   ├── TooLarge           the size in bytes is above a limit
 │   ├── QuotaExceeded      an owner has reached a quota
 │   ├── InUse              something cannot be deleted while active jobs need it
@@ -68,6 +69,10 @@ class EncoderError(UserError):
     """An encoder file or its card is damaged or does not fit."""
 
     reason = "data_unusable"
+
+
+class DatabaseTooNew(UserError):  # noqa: N818 - the name states the error
+    """A newer version of signforge has upgraded the database, so this one must not use it."""
 
 
 class TooLarge(UserError):  # noqa: N818 - the name states the error

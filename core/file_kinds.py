@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from core.source_files import open_source
+
 SAFETENSORS = "a safetensors file"
 _START_BYTES = 512
 _STARTS: tuple[tuple[bytes, str], ...] = (
@@ -37,7 +39,7 @@ def seems_to_be(path: Path) -> str:
     if path.is_dir():
         return "a folder"
     try:
-        with path.open("rb") as file:
+        with open_source(path) as file:
             start = file.read(_START_BYTES)
     except OSError as error:
         return f"unreadable ({error.strerror})"

@@ -3,11 +3,14 @@
 Only the module of the command that runs is imported, so that a command starts fast.
 """
 
+import sys
 from typing import Annotated
 
 import typer
 
+from core.jobs.setting_names import misspelt_settings
 from signforge.commands.lazy_group import LazyCommand, LazyGroup
+from signforge.commands.printing.plain_help import command_group
 
 _CLUSTER = "Run the parts of a cluster"
 
@@ -118,11 +121,10 @@ class Commands(LazyGroup):
     )
 
 
-app = typer.Typer(
+app = command_group(
     name="signforge",
     cls=Commands,
     help="Train self-supervised sign-language encoders: import pose files, submit jobs, download encoders.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -148,7 +150,18 @@ def _options(
 
 def main() -> None:
     """Run the command line (the entry point `signforge`)."""
+    for warning in misspelt_settings():
+        typer.echo(f"Warning: {warning}", err=True)
+    _import_httpx_alone()
     app()
+
+
+def _import_httpx_alone() -> None:
+    """Keep `import httpx` from loading httpx's own command line, with click and most of rich.
+
+    It does so wherever they are installed; None makes that import fail as where they are not.
+    """
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from core.program.observer import StopSwitch
 from worker.app import CONFIRM_SECONDS, DOORBELL, create_app, queue_for
 from worker.persistence import DATABASE_AWAY
 from worker.tasks import HEARTBEAT_SECONDS
+from worker.upkeep.clock_steps import ClockSteps
 from worker.upkeep.garbage_collection import Collection
 from worker.upkeep.pruning import Pruning
 from worker.upkeep.webhook_delivery import WebhookDelivery
@@ -70,11 +71,13 @@ class Reconciler:
         self._seen_at = float("-inf")
         self._broker = Backoff(clock)
         self._webhooks, self._pruning, self._collection = webhooks, pruning, collection
+        self._clock_steps = ClockSteps(engine, self._policy, clock=clock)
 
     def round(self) -> None:
-        """Run one round: reap, ring, deliver, prune, collect. Survives outages of database and broker."""
+        """Reap, clamp, ring, deliver, prune and collect once. Survives outages of database and broker."""
         try:
             self._reap()
+            self._clock_steps.round()
             self._ring_doorbells()
             if self._webhooks is not None:
                 self._webhooks.round()

@@ -24,7 +24,7 @@ from core.jobs.database import open_database, reading
 from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
-from core.jobs.settings import Settings, settings_or_exit
+from core.jobs.settings import Settings, read_settings
 from core.jobs.states import FINAL, Reason
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.stores import open_store
@@ -36,7 +36,7 @@ from worker.attempt.checkpoint_retention import Retention
 from worker.attempt.checkpoints import Resume
 from worker.attempt.earlier_attempts import recover_files, resume_point
 from worker.attempt.execution import Execution, Exited, Inbox, ProgramEvent, StopRequest, read_commands, tail
-from worker.attempt.local_spec import local_spec
+from worker.attempt.local_spec import local_spec, source_root
 from worker.attempt.program_log import NAME, ProgramLog
 from worker.attempt.reporter import Reporter
 from worker.attempt.settlement import settlement
@@ -128,6 +128,8 @@ class Supervisor:
         spec_file.write_text(json.dumps(spec, indent=2))
         arguments = ["--spec", str(spec_file), "--out", str(self._out), "--events", "--keep-all-checkpoints"]
         arguments += ["--journal", str(self._out / journal.NAME)]
+        if (root := source_root(self._claim, self._settings.corpus_roots)) is not None:
+            arguments += ["--source-root", str(root)]
         if self._resume.row is not None:
             arguments += ["--resume", str(self._store.local_path(self._resume.row.location))]
         return Execution(
@@ -240,7 +242,7 @@ def main(arguments: Sequence[str], *, programs: Mapping[str, str] | None = None)
     read_commands(sys.stdin, inbox, _COMMANDS)
     job_id, attempt = arguments
     lease = Lease(job_id, int(attempt), os.environ[MARK])
-    settings = settings_or_exit()
+    settings = read_settings()  # that of its worker, which has checked it
     log_lines.configure("supervisor", settings, job_id=job_id, attempt=lease.attempt)
     engine, tracing = open_database(settings.resolved_database_url), open_tracing(settings, "supervisor")
     try:

@@ -136,7 +136,7 @@ def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
     refuse_intricate(text.encode() if isinstance(text, str) else text)
     try:
         document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise unfit("", f"The specification is not JSON: {error}.", code="json_invalid") from None
     if not isinstance(document, dict):
         raise unfit("", "The specification is not a JSON object.", code="json_invalid")

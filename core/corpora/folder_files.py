@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.source_files import check_source, is_source_file
+
 _NUM_NAMED = 5
 
 
@@ -20,17 +22,22 @@ class FolderFiles:
 
 
 def files_below(folder: Path) -> FolderFiles:
-    """List all files below a folder, except hidden ones and the `__MACOSX` folder."""
+    """List all files below a folder, except hidden ones and the `__MACOSX` folder.
+
+    Raises:
+        LeadsOut: a folder leads out of the one to which this process is confined.
+    """
     found = FolderFiles([], [])
 
     def leave_out(error: OSError) -> None:
         found.left_out.append(Path(error.filename))
 
     for parent, folders, names in os.walk(folder, onerror=leave_out):
+        check_source(Path(parent))
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         found.left_out.extend(path for name in folders if (path := Path(parent, name)).is_symlink())
         for path in (Path(parent, name) for name in sorted(names) if not name.startswith(".")):
-            (found.files if path.is_file() else found.left_out).append(path)
+            (found.files if is_source_file(path) else found.left_out).append(path)
     return found
 
 
@@ -39,6 +46,6 @@ def describe_left_out(left_out: Sequence[Path], folder: Path) -> str:
     named = ", ".join(repr(str(path.relative_to(folder))) for path in left_out[:_NUM_NAMED])
     more = f" and {len(left_out) - _NUM_NAMED} more" if len(left_out) > _NUM_NAMED else ""
     return (
-        f"{len(left_out)} entries were left out: {named}{more}. Links to folders, broken links, pipes, "
-        "devices and folders without read permission are not read."
+        f"{len(left_out)} entries were left out: {named}{more}. Links to folders, broken links, links out of "
+        "the folder that may be read, pipes, devices and folders without read permission are not read."
     )

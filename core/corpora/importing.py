@@ -14,6 +14,7 @@ from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
+from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport, SourceClip
@@ -25,6 +26,7 @@ from core.program import frame
 from core.program.control_group import available_cores
 from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer
+from core.source_files import check_source, confined
 from core.specs.jobs import ImportSpec
 from core.specs.saved_settings import with_defaults_for_new_settings
 
@@ -60,6 +62,8 @@ def import_corpus(
         Stopped: the observer requested a stop.
     """
     source, options = Path(spec.source), _read_options(spec)
+    with as_corpus_error(source):
+        check_source(source)
     if not source.exists():
         raise CorpusError(f"There is no file or folder {source}.")
     _remove_leftovers(out)
@@ -95,7 +99,8 @@ def import_corpus(
 
 def run(launch: frame.Launch[ImportSpec]) -> Mapping[str, object]:
     """Read pose files, normalise them and pack them into a corpus."""
-    return import_corpus(launch.spec, launch.out, launch.observer, processes=available_cores())
+    with confined(launch.confinement):
+        return import_corpus(launch.spec, launch.out, launch.observer, processes=available_cores())
 
 
 def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[str, object]:

@@ -8,18 +8,20 @@ from core.errors import UserError
 
 
 @contextmanager
-def paths_as_sent(source: Path, unpacked: Path | None = None) -> Iterator[Callable[[str], str]]:
+def paths_as_sent(
+    source: Path, unpacked: Path | None = None, *, name: str | None = None
+) -> Iterator[Callable[[str], str]]:
     """Replace paths in the messages of a `UserError`, and yield the function that replaces them in any text.
 
     For an archive, `unpacked` is the folder with its content, and files get their path inside the archive.
-    Otherwise paths start with the name of `source`.
+    Otherwise paths start with `name`, by default that of `source`.
     """
+    sent = name or source.name or str(source)
 
     def shown(text: str) -> str:
-        name = source.name or str(source)
         if unpacked is not None:
-            text = text.replace(f"{unpacked}/", "").replace(str(unpacked), name)
-        return text.replace(str(source), name)
+            text = text.replace(f"{unpacked}/", "").replace(str(unpacked), sent)
+        return text.replace(str(source), sent)
 
     try:
         yield shown

@@ -16,6 +16,7 @@ from multiprocessing import get_context, parent_process
 from core.corpora.readers.raw_clip import OpenedSource, Piece, normalised
 from core.corpora.source import ReadReport, SourceClip
 from core.pose.normalise import NormalisationProfile
+from core.source_files import Confinement, confine, confinement
 
 _PIECES_PER_PROCESS = 2
 """Pieces submitted per process: one being read, one waiting."""
@@ -53,7 +54,8 @@ def _make_pool(processes: int) -> Executor:
     if processes == 1:
         return ThreadPoolExecutor(1, thread_name_prefix="reading")
     context = get_context("spawn")  # a fork would copy locks that this process' threads hold
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_init_process)
+    held = (confinement(),)
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_init_process, initargs=held)
 
 
 def _read_in_order(pool: Executor, source: OpenedSource, num_under_way: int) -> Iterator[PieceRead]:
@@ -71,8 +73,10 @@ def _read_piece(piece: Piece, profile: NormalisationProfile) -> PieceRead:
     return list(normalised(piece, profile, report)), report
 
 
-def _init_process() -> None:
+def _init_process(held: Confinement | None) -> None:
     """Set up a reader process: ignore Ctrl-C, which the parent handles, and exit when the parent exits."""
+    if held is not None:
+        confine(held)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

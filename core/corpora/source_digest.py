@@ -9,6 +9,7 @@ from typing import Self
 
 from core.corpora.folder_files import files_below
 from core.program.heartbeat import Heartbeat
+from core.source_files import is_source_file, open_source
 
 _CHUNK_BYTES = 1 << 20
 _POLL_SECONDS = 0.1
@@ -47,7 +48,7 @@ class SourceDigest:
         return self._digest.result()
 
     def _of_source(self) -> str:
-        if self._source.is_file():
+        if is_source_file(self._source):
             return self._of_file(self._source)
         digest = hashlib.sha256()
         for path in files_below(self._source).files:
@@ -59,7 +60,7 @@ class SourceDigest:
 
     def _of_file(self, path: Path) -> str:
         digest = hashlib.sha256()
-        with path.open("rb") as stream:
+        with open_source(path) as stream:
             while not self._cancelled.is_set() and (chunk := stream.read(_CHUNK_BYTES)):
                 digest.update(chunk)
         return digest.hexdigest()

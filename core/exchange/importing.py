@@ -23,6 +23,7 @@ from core.exchange.weights import save_encoder
 from core.program.frame import Launch, finish, main
 from core.program.heartbeat import stop_if_requested
 from core.program.observer import Observer, SilentObserver
+from core.source_files import LeadsOut, check_source, confined, pinned
 from core.specs.jobs import ImportEncoderSpec
 from core.specs.pretraining import PretrainConfig
 from core.specs.recipes import find_recipe
@@ -51,16 +52,20 @@ def import_encoder(
         Stopped: the observer requested a stop.
     """
     observer, source = observer or SilentObserver(), Path(spec.source)
+    try:
+        check_source(source)
+    except LeadsOut as error:
+        raise EncoderError(f"Cannot read {source.name}: {error.strerror}.") from None
     if not source.is_file():
         raise SpecError(f"There is no file {source}.", pointer="/source")
     observer.on_phase("importing", total_steps=_PHASES)
-    with paths_as_sent(source):
-        file = read_released(source)
+    with pinned(source) as opened, paths_as_sent(opened, name=source.name):
+        file = read_released(opened)
         _step_done(observer, 1)
-        model = model_of(file, ClipEncoder(_config(file, source)))
-        _check_embedding(model, source)
-    _step_done(observer, 2)
-    released = _released_card(file, model, source, observer)
+        model = model_of(file, ClipEncoder(_config(file, opened)))
+        _check_embedding(model, opened)
+        _step_done(observer, 2)
+        released = _released_card(file, model, opened, observer, name=source.name)
     digest = save_encoder(out / ENCODER_FOLDER, model, _card(spec, file, model, released))
     observer.on_step(_PHASES, {})
     return {"encoder": ENCODER_FOLDER, "sha256": digest, "epoch": file.epoch, "left_out": released.left_out}
@@ -68,7 +73,8 @@ def import_encoder(
 
 def run(launch: Launch[ImportEncoderSpec]) -> Mapping[str, object]:
     """Import an encoder from a checkpoint of the paper's released code."""
-    return import_encoder(launch.spec, launch.out, observer=launch.observer)
+    with confined(launch.confinement):
+        return import_encoder(launch.spec, launch.out, observer=launch.observer)
 
 
 def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
@@ -110,7 +116,9 @@ def _check_embedding(model: ClipEncoder, source: Path) -> None:
         )
 
 
-def _released_card(file: ReleasedFile, model: ClipEncoder, source: Path, observer: Observer) -> ReleasedCard:
+def _released_card(
+    file: ReleasedFile, model: ClipEncoder, source: Path, observer: Observer, *, name: str
+) -> ReleasedCard:
     unused = unused_tensors(file.state, model.state_dict())
     if "unknown" in unused:
         observer.on_log(
@@ -122,7 +130,7 @@ def _released_card(file: ReleasedFile, model: ClipEncoder, source: Path, observe
     observer.on_log(f"{len(file.state)} tensors read; not part of an encoder: {summary or 'none'}.")
     with source.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return ReleasedCard(file=source.name, sha256=digest, epoch=file.epoch, left_out=counts)
+    return ReleasedCard(file=name, sha256=digest, epoch=file.epoch, left_out=counts)
 
 
 def _card(

@@ -69,11 +69,15 @@ def open_database(url: str) -> Engine:
 def cannot_be_used(url: str, error: Exception) -> str:
     """Return the message for a database that cannot be opened, without its password."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return f"The database {shown(url)} cannot be used: {cause}. Check SIGNFORGE_DATABASE_URL."
+
+
+def shown(url: str | URL) -> str:
+    """The URL of a database for a message, without its password and query, which may hold secrets."""
     try:
-        named = make_url(url).set(query={}).render_as_string(hide_password=True)  # a query may hold secrets
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
     except SQLAlchemyError:
-        named = "URL"
-    return f"The database {named} cannot be used: {cause}. Check SIGNFORGE_DATABASE_URL."
+        return "URL"
 
 
 @contextmanager

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
 
+from core.errors import SignforgeError
 from core.jobs.settings import Settings
 
 _of_process: dict[str, Any] = {}
@@ -28,8 +30,16 @@ def configure(process: str, settings: Settings, **about: Any) -> None:
     logging._srcfile = None
     logging.logThreads = logging.logMultiprocessing = False
     logging.getLogger("alembic").setLevel(logging.WARNING)  # at INFO it logs at each request of /readyz
-    sys.excepthook = lambda *error: logging.critical("Uncaught exception; exiting.", exc_info=error)
+    sys.excepthook = _log_uncaught
     set_process_context(**about)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log why this process exits. Our own errors say it in one sentence; others need their traceback."""
+    if isinstance(error, SignforgeError):
+        logging.critical("%s", error)
+    else:
+        logging.critical("Uncaught exception; exiting.", exc_info=(kind, error, trace))
 
 
 def handler(process: str, settings: Settings, stream: TextIO) -> logging.Handler:

@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import UserError
-from core.jobs.local_settings import PREFIX, LocalSettings, check_path, setting_error, stripped
+from core.jobs.local_settings import LocalSettings, check_path, setting_error, stripped
+from core.jobs.private_files import keep_files_private
+from core.jobs.setting_names import PREFIX, misspelt_settings
 from core.jobs.urls import check_broker_url, check_bucket_url, check_database_url, check_http_url
 from core.specs.fields import Days, Seconds, SecondsOrZero
 
@@ -39,12 +41,14 @@ _URL_CHECKS: dict[str, Callable[[str], object]] = {
 }
 
 
-class Settings(LocalSettings):
+class Settings(LocalSettings, BaseSettings):
     """Settings of the service, from environment variables SIGNFORGE_... Times are seconds, sizes bytes.
 
     White space around a value is dropped. An empty value counts as unset. A folder whose name ends in white
     space needs a slash behind it.
     """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     database_url: Annotated[str, Field(repr=False)] = ""
     """SQLAlchemy URL; empty means SQLite in the data folder. PostgreSQL: postgresql+psycopg://..."""
@@ -70,7 +74,8 @@ class Settings(LocalSettings):
     redirect_downloads: bool = True
     """Whether downloads are redirected to the object storage by a signed URL. If not, the API sends them."""
     corpus_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders (separated as in PATH) from which corpora may be imported by path."""
+    """Folders (separated as in PATH) from which corpora may be imported by path. The API and the workers need
+    the same value. Links that lead out of such a folder are not followed."""
     log_format: Literal["text", "json"] = "text"
     """Log format of API, reconciler, worker and supervisor: plain text, or one JSON object a line."""
     otel_endpoint: Annotated[str, Field(repr=False)] = ""
@@ -217,11 +222,18 @@ def read_settings(**changes: Any) -> Settings:
 
 
 def settings_or_exit() -> Settings:
-    """The settings of a process of the service; a value that cannot be used ends it with one line."""
+    """The settings of a process of the service; a value that cannot be used ends it with one line.
+
+    What it and its children write is readable by its user alone. It warns of misspelt settings and of a data
+    folder that others may read.
+    """
     try:
-        return read_settings()
+        settings = read_settings()
     except UserError as error:
         sys.exit(f"Error: {error}")
+    for warning in (*misspelt_settings(), *keep_files_private(settings.data_folder)):
+        sys.stderr.write(f"Warning: {warning}\n")
+    return settings
 
 
 def _aws_variables_read() -> dict[str, str]:

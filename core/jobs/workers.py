@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs.database import now
@@ -81,16 +81,16 @@ def prune(session: Session, *, older_than: timedelta) -> int:
 
 def idle(session: Session, *, seen_within_seconds: float) -> list[Capacity]:
     """Capacities of the workers that hold no job and had a recent heartbeat. Only these answer a doorbell."""
-    since = now(session) - timedelta(seconds=seen_within_seconds)
+    recent = _seen_within(now(session), seen_within_seconds)
     holding = exists().where(JobRow.worker == WorkerRow.name, JobRow.state.in_(sorted(HELD)))
-    rows = session.scalars(select(WorkerRow).where(WorkerRow.seen_at >= since, ~holding))
+    rows = session.scalars(select(WorkerRow).where(*recent, ~holding))
     return [_capacity_of(row) for row in rows]
 
 
 def running_workers(session: Session) -> list[Capacity]:
     """Capacities of the workers that had a recent heartbeat, idle or not."""
-    since = now(session) - timedelta(seconds=HEARTBEAT_TIMEOUT_SECONDS)
-    return [_capacity_of(row) for row in session.scalars(select(WorkerRow).where(WorkerRow.seen_at >= since))]
+    recent = _seen_within(now(session), HEARTBEAT_TIMEOUT_SECONDS)
+    return [_capacity_of(row) for row in session.scalars(select(WorkerRow).where(*recent))]
 
 
 def why_unclaimable(job: JobRow, up: Sequence[Capacity]) -> str | None:
@@ -111,6 +111,12 @@ def why_unclaimable(job: JobRow, up: Sequence[Capacity]) -> str | None:
         f"The job waits for a worker with {needs}; the running workers have {there}. Start such a worker, or "
         "cancel the job and submit it with a lower run.num_devices."
     )
+
+
+def _seen_within(at: datetime, seconds: float) -> tuple[ColumnElement[bool], ...]:
+    """SQL: a heartbeat in the last `seconds`. One in the future is of before the clock was set back."""
+    tolerance = timedelta(seconds=seconds)
+    return (WorkerRow.seen_at >= at - tolerance, WorkerRow.seen_at <= at + tolerance)
 
 
 def _capacity_of(row: WorkerRow) -> Capacity:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import SignforgeError, SpecError, Stopped, StorageError, is_disk_full
 from core.program.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
+from core.source_files import Confinement
 from core.specs.faults import fault_sentence
 
 EXIT_DONE = 0
@@ -42,6 +43,8 @@ class Launch(Generic[SpecT]):
     observer: Observer
     keep_all: bool = False
     """Do not delete old checkpoints; the supervisor does."""
+    confinement: Confinement | None = None
+    """Where a source may be read, if not everywhere."""
 
 
 Run = Callable[[Launch[SpecT]], Mapping[str, object] | None]
@@ -60,7 +63,15 @@ def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         spec = read_spec(options.spec, spec_type)
-        launch = Launch(spec, options.out, options.resume, observer, keep_all=options.keep_all_checkpoints)
+        root = options.source_root
+        launch = Launch(
+            spec,
+            options.out,
+            options.resume,
+            observer,
+            keep_all=options.keep_all_checkpoints,
+            confinement=None if root is None else Confinement(root, own=(options.out,)),
+        )
         result = run(launch)
     except Exception as error:
         return _report(observer, error)
@@ -105,6 +116,7 @@ def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
     parser.add_argument("--resume", type=Path, help="checkpoint folder to resume from")
     parser.add_argument("--journal", type=Path, help="also write the events to this file")
     parser.add_argument("--keep-all-checkpoints", action="store_true", help="do not delete old checkpoints")
+    parser.add_argument("--source-root", type=Path, help="read no source outside of this folder")
     parser.add_argument("--events", action="store_true", help="write JSON lines for a supervisor")
     return parser
 

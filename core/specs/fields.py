@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
 from core.specs.docstrings import Described
+from core.specs.nesting import bounded
 
 Real = Annotated[float, Strict()]
 Whole = Annotated[int, Strict()]
@@ -47,6 +48,8 @@ FileName = Annotated[
     BeforeValidator(_checked_file_name),
 ]
 """A name that may become part of a file name: no slashes and no control characters."""
+JsonObject = Annotated[dict[str, Any], AfterValidator(bounded)]
+"""An object of any fields, nested to a limited depth."""
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Switch = Annotated[bool, Strict()]
 Precision = Literal["auto", "fp32", "bf16"]

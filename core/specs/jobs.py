@@ -4,7 +4,7 @@ The same object is the HTTP body, the job record and, resolved, the checkpoint's
 does with each kind is declared in `core/jobs/kinds.py`.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ from core.specs.fields import (
     Closed,
     EngineName,
     FileName,
+    JsonObject,
     Name,
     Position,
     Positive,
@@ -155,7 +156,7 @@ class PretrainSpec(JobSpec):
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     recipe: Name = "stc"
     """A recipe's name (see `/v1/recipes`)."""
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    overrides: JsonObject = Field(default_factory=dict)
     """Recipe fields to override, nested as in `PretrainConfig`: `{"run": {"seed": 1}}`."""
     clips: ClipSelection = ClipSelection(splits=("train",))
     """Clips to train on."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from core.jobs.private_files import keep_files_private
 from core.jobs.scopes import Scope
 from core.jobs.settings import read_settings
 from signforge.client.errors import ServiceError
@@ -33,7 +34,10 @@ def _create(owner: str, scopes: list[str]) -> str:
     from core.jobs.keys import create_api_key
     from core.jobs.migration import migrate
 
-    url = read_settings().resolved_database_url
+    settings = read_settings()
+    url = settings.resolved_database_url
+    for warning in keep_files_private(settings.data_folder):
+        typer.echo(f"Warning: {warning}", err=True)
     try:
         engine = open_database(url)
         try:

@@ -31,10 +31,11 @@ from signforge.commands.options.import_options import (
     WatchImport,
 )
 from signforge.commands.printing.import_report import report_fields
+from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
-app = typer.Typer(no_args_is_help=True, help="Corpora: clips packed for training and evaluation.")
+app = command_group(help="Corpora: clips packed for training and evaluation.")
 app.command()(leak_audit)
 
 

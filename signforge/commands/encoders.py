@@ -7,12 +7,11 @@ import typer
 
 from signforge.client import Client
 from signforge.client.models import Evaluation
+from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table, size
 from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
-app = typer.Typer(
-    no_args_is_help=True, help="Encoders: pretrained or imported models to evaluate and download."
-)
+app = command_group(help="Encoders: pretrained or imported models to evaluate and download.")
 
 _SCORES = ("top1", "top5", "recall_at_1", "mean_average_precision", "num_test")
 

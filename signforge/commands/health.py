@@ -6,8 +6,10 @@ from typing import Literal
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.errors import DatabaseTooNew
 from core.jobs import counters
 from core.jobs.database import cannot_be_used, now, open_database, reading
+from core.jobs.migration import refuse_newer
 from core.jobs.settings import Settings, read_settings
 from core.jobs.tables.jobs import WorkerRow
 from core.jobs.workers import HEARTBEAT_TIMEOUT_SECONDS
@@ -24,6 +26,8 @@ def fault_of(part: Literal["api", "reconciler", "worker"]) -> str | None:
         return _fault_of_api(settings)
     try:
         seen_seconds_ago = _silence_of(part, settings)
+    except DatabaseTooNew as error:
+        return str(error)
     except (SQLAlchemyError, OSError) as error:
         return cannot_be_used(settings.resolved_database_url, error)
     if seen_seconds_ago is None:
@@ -47,6 +51,7 @@ def _silence_of(part: Literal["reconciler", "worker"], settings: Settings) -> fl
     """Seconds since the last heartbeat of a part. None if there was none."""
     engine = open_database(settings.resolved_database_url)
     try:
+        refuse_newer(engine)
         with reading(engine) as session:
             if part == "worker":
                 row = session.get(WorkerRow, worker_name(settings))

@@ -10,12 +10,13 @@ from signforge.client import Client
 from signforge.client.models import ApiKey
 from signforge.commands.bootstrap import bootstrap
 from signforge.commands.options.durations import MAX_GRACE_DAYS, in_days
+from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_json, print_table
 
 _SECONDS_PER_DAY = 86_400.0
 ApiKeyId = Annotated[str, typer.Argument(metavar="ID", help="An API key's id.")]
 
-app = typer.Typer(no_args_is_help=True, help="API keys: create, list, rotate and revoke.")
+app = command_group(help="API keys: create, list, rotate and revoke.")
 
 
 @app.command()

@@ -31,7 +31,7 @@ class LazyCommand:
         """What the list of commands shows. It cannot run."""
         return TyperCommand(self.name, help=self.summary, rich_help_panel=self.panel)
 
-    def load(self, markup_mode: Any) -> Any:
+    def load(self) -> Any:
         """Import the command."""
         module, _, attribute = self.place.partition(":")
         found = getattr(importlib.import_module(f"signforge.commands.{module}"), attribute)
@@ -39,24 +39,23 @@ class LazyCommand:
             group = get_group(found)
             group.name = self.name
             return group
-        alone = typer.Typer()
+        alone = typer.Typer(rich_markup_mode=None)
         alone.command(self.name, rich_help_panel=self.panel)(found)
         return get_command_from_info(
-            alone.registered_commands[0], pretty_exceptions_short=True, rich_markup_mode=markup_mode
+            alone.registered_commands[0], pretty_exceptions_short=True, rich_markup_mode=None
         )
 
 
 class LazyCommands(Mapping[str, Any]):
     """Commands by name; each is imported when it is first asked for."""
 
-    def __init__(self, table: tuple[LazyCommand, ...], markup_mode: Any) -> None:
+    def __init__(self, table: tuple[LazyCommand, ...]) -> None:
         self._table = {command.name: command for command in table}
-        self._markup_mode = markup_mode
         self._loaded: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = self._table[name].load(self._markup_mode)
+            self._loaded[name] = self._table[name].load()
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -80,7 +79,7 @@ class LazyGroup(OneLineErrors):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.commands: Any = LazyCommands(self.table, self.rich_markup_mode)
+        self.commands: Any = LazyCommands(self.table)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the group."""

@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from core.errors import SpecError
 from core.jobs.kinds import PRETRAIN
 from core.jobs.scheduling import SchedulingOptions
+from core.specs.nesting import parse_json
 from signforge.client import Client
 from signforge.client.models import Job
 from signforge.client.specifications import Spec
 from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.options.spec_file import read_spec_file
+from signforge.commands.printing.plain_help import PlainHelp, command_group
 from signforge.commands.printing.terminal import AsJson, print_fields, print_json
 from signforge.commands.printing.watching import watch_until_exit
 
 
-class FileOrCommand(TyperGroup):
+class FileOrCommand(PlainHelp):
     """A group in which a word that is no command is a file."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -30,9 +31,8 @@ class FileOrCommand(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(
+app = command_group(
     cls=FileOrCommand,
-    no_args_is_help=True,
     help="Submit a job: `submit pretrain ...`, `submit evaluate ...`, or `submit FILE.json` (- reads "
     "standard input).",
 )
@@ -194,6 +194,6 @@ def selection(
 
 def _value(written: str) -> Any:
     try:
-        return json.loads(written)
+        return parse_json(written)
     except ValueError:
         return written

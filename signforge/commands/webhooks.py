@@ -7,9 +7,10 @@ import typer
 from signforge.client import Client
 from signforge.client.models import Webhook
 from signforge.commands.options.durations import MAX_GRACE_DAYS, in_days
+from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Webhooks: send your server each state change of your jobs.")
+app = command_group(help="Webhooks: send your server each state change of your jobs.")
 _SECONDS_PER_DAY = 86_400.0
 WebhookId = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id.")]
 

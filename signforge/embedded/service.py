@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from core.errors import StorageError
+from core.jobs.private_files import keep_files_private
 from core.jobs.settings import Settings
 from signforge.client.errors import ServiceError
 from signforge.client.transport.address import address_file, url_of
@@ -40,6 +41,10 @@ def run(settings: Settings, say: Say, *, hint: str = "") -> int:
         StorageError: the data folder cannot be used.
     """
     settings = settings.model_copy(update={"data_folder": settings.data_folder.absolute()})
+    if not settings.data_folder.exists():
+        _listenable_port(settings)  # before a folder is made for nothing
+    for warning in keep_files_private(settings.data_folder):
+        say(f"Warning: {warning}")
     with folder_lock(settings.data_folder), SignalInbox() as inbox:
         settings = settings.model_copy(update={"port": _listenable_port(settings)})
         service = LocalService(settings, inbox, say, hint=hint)

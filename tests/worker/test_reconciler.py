@@ -1,12 +1,14 @@
 """The reconciler's rounds: when it rings doorbells and when it reaps leases."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine, text
 
 from core.jobs import counters, workers
 from core.jobs.database import now, reading, transaction
 from core.jobs.settings import Settings
-from core.jobs.tables.jobs import OutboxRow
+from core.jobs.tables.jobs import OutboxRow, WorkerRow
 from core.jobs.workers import Capacity
 from tests.core.jobs.arranging import claim_next, expire, hold, job, queue
 from tests.worker.attempt.test_reporter import Clock
@@ -183,3 +185,26 @@ def test_after_this_machine_slept_holders_get_one_more_lease(
     clock.time += 10_000
     reconciler.round()
     assert job(sqlite_engine, claimed.job_id).state == "running"
+
+
+def test_a_clock_that_was_set_back_delays_no_doorbell(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell, clock: Clock
+) -> None:
+    reconciler.round()
+    queue(sqlite_engine)
+    with transaction(sqlite_engine) as session:
+        for row in session.query(OutboxRow):
+            row.ring_at += timedelta(hours=2)
+    clock.time += 31
+    reconciler.round()
+    assert bell.rings == 1
+
+
+def test_a_heartbeat_of_before_the_clock_was_set_back_counts_no_more(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
+) -> None:
+    add_idle_worker(sqlite_engine)
+    with transaction(sqlite_engine) as session:
+        session.get_one(WorkerRow, "wrk").seen_at += timedelta(hours=2)
+    with reading(sqlite_engine) as session:
+        assert workers.idle(session, seen_within_seconds=60) == []

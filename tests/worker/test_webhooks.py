@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -25,7 +26,7 @@ from tests.servers.service import RECONCILER, Service
 from tests.servers.starting import wait_for
 from worker.reconciler import Reconciler
 from worker.upkeep.webhook_delivery import MAX_THREADS_PER_OWNER, WebhookDelivery
-from worker.upkeep.webhook_sender import Sender
+from worker.upkeep.webhook_sender import Resolve, Sender
 
 SECRET = "whsec_" + "c2VjcmV0" * 5
 SETTINGS = Settings()
@@ -130,8 +131,27 @@ class TestWhereItMayGo:
     def test_not_where_any_address_of_a_name_is_private(self, addresses: list[str]) -> None:
         resolve = Looked(addresses)
         result = Sender(private_allowed=False, resolve=resolve).send(outgoing("http://inside.example/"))
-        assert "not public" in str(result.error)
+        assert "does not resolve to a public address" in str(result.error)
         assert all(address not in str(result.error) for address in addresses)
+
+    def test_a_user_cannot_tell_an_unknown_name_from_one_of_the_network_inside(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def unknown(host: str, port: int) -> list[str]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        def unreachable(host: str, port: int) -> list[str]:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+        caplog.set_level(logging.INFO, logger="worker.upkeep.webhook_sender")
+        resolvers: list[Resolve] = [unknown, unreachable, Looked(["10.0.0.5"]), Looked(["fd00::1"])]
+        results = {
+            Sender(private_allowed=False, resolve=resolve).send(outgoing("http://vault.corp/"))
+            for resolve in resolvers
+        }
+        assert len(results) == 1
+        assert "Name or service not known" in caplog.text
+        assert "10.0.0.5" in caplog.text
 
     def test_a_name_is_looked_up_once_and_what_was_checked_is_connected_to(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """Conversion of a stored specification, with ids, to a program's specification, with local paths."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -45,6 +46,33 @@ def local_spec(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, 
     return kind.resolution.spell_out(spec, claim.resolved)
 
 
+def source_root(claim: Claim, roots: Sequence[Path]) -> Path | None:
+    """The corpus root below which the program of a job may read its source; None for an upload, or no source.
+
+    Raises:
+        DataMissing: the source is a path that is below none of this worker's roots.
+    """
+    sources = [
+        str(claim.spec[field])
+        for field, reference in _kind_of(claim).references.items()
+        if reference.to == Artifact.UPLOAD and _is_path(str(claim.spec[field]))
+    ]
+    for source in sources:
+        above = [real for root in roots if Path(source).is_relative_to(real := root.resolve())]
+        if not above:
+            listed = ", ".join(map(str, roots)) or "none"
+            raise DataMissing(
+                f"The source {source} is not below a folder that this worker may read, SIGNFORGE_CORPUS_ROOTS"
+                f" ({listed}). Set it for workers as for the API, then retry the job."
+            )
+        return max(above, key=lambda real: len(real.parts))
+    return None
+
+
+def _is_path(source: str) -> bool:
+    return not source.startswith("upl_")
+
+
 def _kind_of(claim: Claim) -> JobKind:
     """The kind of the claimed job. A newer API may queue kinds that this worker does not know."""
     if claim.kind not in KINDS:
@@ -56,7 +84,7 @@ def _kind_of(claim: Claim) -> JobKind:
 
 
 def _local_path(engine: Engine, store: ArtifactStore, reference: RefersTo, named: str) -> str:
-    if reference.to == Artifact.UPLOAD and not named.startswith("upl_"):
+    if reference.to == Artifact.UPLOAD and _is_path(named):
         return named  # a path below a corpus root
     try:
         with reading(engine) as session:

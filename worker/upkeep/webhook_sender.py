@@ -1,5 +1,6 @@
 """HTTP sender of webhook messages: signed, to checked addresses only, with a total timeout."""
 
+import logging
 import socket
 import ssl
 import time
@@ -20,10 +21,11 @@ SECONDS = 15.0
 _CONNECT_SECONDS = 5.0
 Resolve = Callable[[str, int], Sequence[str]]
 Clock = Callable[[], float]
+_log = logging.getLogger(__name__)
 
 
 class TargetRefused(Exception):  # noqa: N818 - what it says is the fault
-    """The host name resolves to an address that no webhook may be sent to."""
+    """The host name is unknown, or resolves to an address that no webhook may be sent to."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -67,8 +69,17 @@ class Sender:
             return Result(None, f"{type(error).__name__}: {error}"[:500])
 
     def _addresses(self, host: str, port: int) -> Sequence[str]:
-        addresses = self._resolve(host, port)
-        if not self._private_allowed and not all(is_public(address) for address in addresses):
+        if self._private_allowed:
+            return self._resolve(host, port)
+        try:
+            addresses = self._resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            _log.info("The webhook's host %s cannot be resolved: %s", host, error)
+            raise TargetRefused(refusal(host)) from None
+        refused = [address for address in addresses if not is_public(address)]
+        if refused or not addresses:
+            found = ", ".join(refused) or "no address"
+            _log.info("The webhook's host %s resolves to %s, which is not public.", host, found)
             raise TargetRefused(refusal(host))
         return addresses
 

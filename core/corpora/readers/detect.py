@@ -20,7 +20,7 @@ from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pos
 from core.corpora.readers.labels_table import find_table
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.unmirrored import unmirrored
-from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npz
+from core.corpora.readers.untrusted.npz import UntrustedNpz, as_corpus_error, is_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -99,7 +99,8 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
 
 
 def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
-    there = files_below(folder)
+    with as_corpus_error(folder):
+        there = files_below(folder)
     if there.left_out:
         left_out = describe_left_out(there.left_out, folder)
         if not there.files:

@@ -10,6 +10,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.file_kinds import seems_to_be
+from core.source_files import open_source, open_source_text
 
 OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"
 MAX_TABLE_BYTES = 256 * 2**20
@@ -97,7 +98,7 @@ def find_table(files: Sequence[Path]) -> LabelsTable | None:
 
 
 def _rows(path: Path) -> Iterator[ClipFiles]:
-    with as_corpus_error(path), path.open(encoding="utf-8-sig", newline="") as stream:
+    with as_corpus_error(path), open_source_text(path, encoding="utf-8-sig", newline="") as stream:
         try:
             reader = csv.DictReader(stream, strict=True)
             reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
@@ -121,7 +122,7 @@ def _is_kaggles(path: Path) -> bool:
     """Whether a file is the list of sequences of asl-signs; other data sets also have a `train.csv`."""
     if path.name != KAGGLES_TABLE:
         return False
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         header = stream.readline(_LONGEST_HEADER).decode(errors="replace").strip().split(",")
     return {"path", "sign"} <= set(header)
 

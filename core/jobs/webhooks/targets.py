@@ -8,13 +8,10 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from core.errors import SpecError
+from core.jobs.webhooks.special_networks import is_special
 
 _POINTER = "/url"
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_ADVICE = "The service sends webhooks to such addresses only with SIGNFORGE_WEBHOOK_PRIVATE_TARGETS=1."
-_METADATA = frozenset({"168.63.129.16"})
-"""Azure's metadata service, a public address. Those of other clouds are link-local, private or shared."""
+_ADVICE = "The service sends webhooks to other addresses only with SIGNFORGE_WEBHOOK_PRIVATE_TARGETS=1."
 
 
 def check_url(url: str, *, private_allowed: bool) -> None:
@@ -39,21 +36,16 @@ def check_url(url: str, *, private_allowed: bool) -> None:
 
 
 def refusal(host: str) -> str:
-    """The error of a delivery whose host resolves to a refused address. It does not reveal the address."""
-    return f"{host} resolves to an address that is not public. {_ADVICE}"
+    """The error of a delivery to a host name that is unknown, or that resolves to a refused address.
+
+    One message for both: two would let a user find out the names of the service's own network.
+    """
+    return f"{host} does not resolve to a public address. {_ADVICE}"
 
 
 def is_public(address: str) -> bool:
     """Whether an address is on the public internet, including an IPv4 address embedded in IPv6."""
-    ip = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not ip.is_multicast and str(ip) not in _METADATA
-    inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-    if ip in _NAT64:
-        inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    if inner is not None:
-        return is_public(str(inner))
-    return ip in _GLOBAL_UNICAST and ip.is_global
+    return not is_special(ipaddress.ip_address(address.split("%")[0]))
 
 
 def _is_address(host: str) -> bool:

@@ -1,12 +1,12 @@
 """Reading a job's specification from a JSON file."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from core.errors import SpecError
 from core.file_kinds import kind_of
+from core.specs.nesting import parse_json
 
 
 def read_spec_file(path: Path, *, advice: str = "Give the path of a JSON file.") -> dict[str, Any]:
@@ -18,7 +18,9 @@ def read_spec_file(path: Path, *, advice: str = "Give the path of a JSON file.")
     content = b""
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        document = json.loads(content.decode())
+        document = parse_json(content.decode())
+    except SpecError as error:
+        raise SpecError(f"{path} cannot be used. {error}") from None
     except OSError as error:
         raise SpecError(f"{path} cannot be read ({error.strerror}). {advice}") from None
     except ValueError as error:

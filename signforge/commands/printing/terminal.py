@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from core.errors import SignforgeError, SpecError
+from signforge.commands.printing.plain_help import PlainHelp
 from signforge.installation import InstallationError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 
-class OneLineErrors(TyperGroup):
+class OneLineErrors(PlainHelp):
     """A command group that prints its errors as one line on standard error, with exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from signforge.client import Client
 from signforge.client.event_models import (
@@ -23,6 +22,9 @@ from signforge.client.models import Job
 from signforge.client.models import Progress as JobProgress
 from signforge.client.transport.download import OnBytes
 from signforge.commands.printing.terminal import EXIT_FAILED, EXIT_INTERRUPTED, output, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LINE_EVERY_SECONDS = 5.0
 
@@ -49,7 +51,7 @@ def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job
     return job
 
 
-def watch_job(client: Client, job_id: str, console: Console) -> Job:
+def watch_job(client: Client, job_id: str, console: "Console") -> Job:
     """Print a job's events as they happen. Returns the final job."""
     view = BarView(console) if console.is_terminal else LineView(console)
     with view.shown():
@@ -61,6 +63,9 @@ def watch_job(client: Client, job_id: str, console: Console) -> Job:
 @contextmanager
 def transfer_bar(label: str) -> Iterator[OnBytes]:
     """Show a progress bar of bytes. Yields a function to call with (bytes done, total bytes)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -71,7 +76,9 @@ def transfer_bar(label: str) -> Iterator[OnBytes]:
 class BarView:
     """One progress bar per phase, with other events printed above it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: "Console") -> None:
+        from rich.progress import BarColumn, Progress, TextColumn  # slow to import
+
         self._bar = Progress(
             TextColumn("{task.description:>10}"),
             BarColumn(bar_width=None),
@@ -105,7 +112,7 @@ class BarView:
 class LineView:
     """One line per event, progress at most every few seconds."""
 
-    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: "Console", *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
         self._silent_until = 0.0

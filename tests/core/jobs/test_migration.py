@@ -1,6 +1,7 @@
 """Migrations: one way to the newest tables from every older version, and nothing in them is lost."""
 
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,18 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from core.errors import DatabaseTooNew
 from core.jobs import migration
 from core.jobs.database import reading, transaction
-from core.jobs.migration import alembic_config, is_current, migrate, newest_version
+from core.jobs.ledger.fence import Lease
+from core.jobs.ledger.leases import Desired, claim, renew
+from core.jobs.ledger.outcomes import fail
+from core.jobs.ledger.reports import report_progress
+from core.jobs.migration import alembic_config, is_current, migrate, newest_version, refuse_newer
+from core.jobs.states import Reason, State
 from core.jobs.tables.access import WebhookDeliveryRow
 from core.jobs.tables.artifacts import CorpusRow, EvaluationRow
 from core.jobs.tables.base import Tables
@@ -170,3 +177,79 @@ def test_partial_indexes_leave_out_what_their_tables_say(empty: Engine) -> None:
     }
     assert {name: str(where).strip("()") for name, where in found.items() if where is not None} == said
     assert len(said) == 2
+
+
+AT_WORK = (
+    ("job_run", "running", 1, "'token-1'", "'wrk'"),
+    ("job_wait", "queued", 0, "NULL", "NULL"),
+)
+
+
+def fill_first_tables(connection: Connection) -> None:
+    """Jobs of the oldest version: one that a worker holds, with a checkpoint, and one that waits."""
+    spec = '{"kind": "pretrain", "corpus": "cor_1", "recipe": "smoke", "name": "old"}'
+    for job_id, state, attempt, token, worker in AT_WORK:
+        insert = text(
+            "INSERT INTO jobs (id, owner, kind, spec, state, priority, version, last_event, attempt,"
+            " charged_attempts, lease_token, lease_expires_at, worker, created_at, updated_at)"
+            f" VALUES (:id, 'ada', 'pretrain', :spec, :state, 0, 1, 0, :attempt, 0, {token},"
+            f" {'NULL' if state == 'queued' else ':expires'}, {worker}, :at, :at)"
+        )
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        values = {"id": job_id, "spec": spec, "state": state, "attempt": attempt, "at": at}
+        if state != "queued":
+            values["expires"] = datetime.now(UTC) + timedelta(minutes=5)
+        connection.execute(insert, values)
+    connection.execute(
+        text(
+            "INSERT INTO job_attempts (job_id, attempt, worker, started_at) VALUES ('job_run', 1, 'wrk', :at)"
+        ),
+        {"at": at},
+    )
+    connection.execute(
+        text("INSERT INTO outbox (job_id, ring_at, rings) VALUES ('job_wait', :at, 0)"), {"at": at}
+    )
+
+
+def test_an_upgrade_keeps_running_jobs_running_and_queued_jobs_claimable(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        fill_first_tables(connection)
+    migrate(empty)
+    lease = Lease("job_run", 1, "token-1")
+    with transaction(empty) as session:
+        assert renew(session, lease, 60) == Desired.RUN
+        report_progress(session, lease, {"step": 3})
+    with transaction(empty) as session:
+        claimed = claim(session, "new", 60)
+    assert claimed is not None
+    assert (claimed.job_id, claimed.attempt, claimed.spec["recipe"]) == ("job_wait", 1, "smoke")
+    with transaction(empty) as session:
+        assert fail(session, lease, reason=Reason.USER_ERROR, message="enough") == State.FAILED
+
+
+def test_a_database_of_a_newer_version_is_refused_in_one_sentence(empty: Engine) -> None:
+    migrate(empty)
+    refuse_newer(empty)
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTooNew) as refused:
+        migrate(empty)
+    said = str(refused.value)
+    assert "has schema version 9999" in said
+    assert f"none newer than {newest_version()}:" in said
+    assert "start the newer version" in said
+    assert said.count(". ") == 0
+    assert not is_current(empty)
+
+
+def test_a_newer_program_may_migrate_while_this_one_waits(
+    empty: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version is compared again under the migration's lock."""
+    migrate(empty)
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    monkeypatch.setattr(migration, "refuse_newer", lambda engine: None)
+    with pytest.raises(DatabaseTooNew):
+        migrate(empty)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, NonNegativeInt, TypeAdapter, ValidationError
 
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
+from core.source_files import read_source
 from core.specs.faults import fault_sentence
 
 MAX_JSON_BYTES = 2**28
@@ -83,7 +84,7 @@ def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
     with as_corpus_error(path):
         if (num_bytes := path.stat().st_size) > MAX_JSON_BYTES:
             raise CorpusError(f"{path} has {num_bytes} bytes; the limit is {MAX_JSON_BYTES} bytes.")
-        data = path.read_bytes()
+        data = read_source(path)
     try:
         return kind.validate_json(data)
     except ValidationError as error:

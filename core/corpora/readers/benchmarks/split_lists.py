@@ -19,6 +19,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.corpora.split_names import SPLIT_NAMES
 from core.errors import CorpusError
+from core.source_files import read_source
 from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "benchmark_lists"
@@ -139,4 +140,4 @@ def _text_lines(path: Path) -> list[str]:
             raise CorpusError(
                 f"{path} has {num_bytes} bytes; the limit for a list is {MAX_LIST_BYTES} bytes."
             )
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return [line.strip() for line in read_source(path).decode("utf-8-sig").splitlines() if line.strip()]

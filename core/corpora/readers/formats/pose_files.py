@@ -24,6 +24,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
+from core.source_files import open_source, read_source
 from core.specs.source_formats import SourceFormat
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Recording:
 
 def is_pose(path: Path) -> bool:
     """Whether a file starts like a `.pose` file: with a version (maybe 0.0), a frame size and components."""
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         head = stream.read(_HEADER_START.size)
     return _version(head) is not None and any(head)
 
@@ -106,7 +107,7 @@ def _content(path: Path) -> bytes:
             f"{path} has {path.stat().st_size} bytes; the limit is {MAX_FILE_BYTES} bytes. Write a file per "
             "clip."
         )
-    content = path.read_bytes()
+    content = read_source(path)
     if _version(content) is None:
         raise CorpusError(f"{path} is not a .pose file of version 0.0, 0.1 or 0.2.")
     return content

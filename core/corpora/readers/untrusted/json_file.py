@@ -8,6 +8,7 @@ import numpy as np
 
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
+from core.source_files import open_source, read_source
 
 MAX_JSON_BYTES = 64 * 2**20
 """Maximum size of a JSON file; as Python objects it takes about twenty times as much memory."""
@@ -23,7 +24,7 @@ _HEAD_BYTES = 64
 
 def is_json(path: Path) -> bool:
     """Whether a file starts like a JSON object or list."""
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         return stream.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_OPENINGS)
 
 
@@ -40,7 +41,7 @@ def read_json(path: Path) -> object:
                 f"{path} has {num_bytes} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. Write a "
                 "file per clip, or .npz."
             )
-        return json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        return json.loads(read_source(path).removeprefix(b"\xef\xbb\xbf"))
 
 
 def numbers(values: object, *, path: Path, name: str) -> np.ndarray:

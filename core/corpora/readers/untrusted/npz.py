@@ -20,13 +20,18 @@ from typing import IO, Any
 
 import numpy as np
 
+from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError, is_disk_full
+from core.source_files import open_source
 
 MAX_ARRAY_BYTES = 4 * 2**30
 """Maximum array size read into memory at once."""
+MAX_ARRAYS = 10_000
+"""Maximum arrays of a file."""
 MAX_HEADER_BYTES = 2**16
 """Maximum .npy header size read; NumPy itself rejects headers above 10000 characters."""
 
+_CHUNK_BYTES = 2**20
 _LENGTH_AT = 8
 """Offset of the header length in a .npy file, after the magic string and the version."""
 
@@ -67,10 +72,17 @@ class ArrayRows:
         if num_bytes > MAX_ARRAY_BYTES:
             raise ValueError(f"an array has {num_bytes} bytes; the limit is {MAX_ARRAY_BYTES} bytes")
         data = bytearray(num_bytes)
-        filled = self._stream.readinto(data) if num_bytes else 0  # type: ignore[attr-defined]
-        if filled != num_bytes:
-            raise ValueError(f"it ends early: {num_bytes - filled} bytes are missing")
+        self._fill(memoryview(data))
         return np.ndarray(shape, dtype=self.dtype, buffer=data)
+
+    def _fill(self, data: memoryview) -> None:
+        """Read in chunks, because a zip file holds what it unpacks for one call twice in memory."""
+        filled = 0
+        while filled < len(data):
+            read = self._stream.readinto(data[filled : filled + _CHUNK_BYTES])  # type: ignore[attr-defined]
+            if not read:
+                raise ValueError(f"it ends early: {len(data) - filled} bytes are missing")
+            filled += read
 
 
 class UntrustedNpz:
@@ -79,7 +91,7 @@ class UntrustedNpz:
     def __init__(self, path: Path) -> None:
         self.path = path
         with as_corpus_error(path):
-            self._archive = zipfile.ZipFile(path)
+            self._archive = UntrustedZip(path, max_members=MAX_ARRAYS)
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist())
 
     def __enter__(self) -> "UntrustedNpz":
@@ -111,16 +123,16 @@ class UntrustedNpz:
 
 def is_npz(path: Path) -> bool:
     """Whether a file is a zip with only `.npy` arrays at its top level."""
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return False
-    with as_corpus_error(path), zipfile.ZipFile(path) as archive:
+    with as_corpus_error(path), UntrustedZip(path) as archive:
         names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
 
 
 def is_npy(path: Path) -> bool:
     """Whether a file starts like a `.npy` file."""
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         return stream.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
@@ -147,7 +159,7 @@ def npy_rows(path: Path) -> Iterator[ArrayRows]:
     Raises:
         CorpusError: it cannot be read, is damaged, or holds pickled objects.
     """
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         yield _open_rows(stream, path.stat().st_size)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.errors import CorpusError
+from core.source_files import open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,7 @@ _ROWS_AT_ONCE = 65_536
 
 def is_parquet(path: Path) -> bool:
     """Whether a file starts like a Parquet file."""
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
@@ -69,7 +70,10 @@ def _opened(path: Path, texts: Sequence[str] = ()) -> "Iterator[pq.ParquetFile]"
 
     with as_corpus_error(path):
         try:
-            with pq.ParquetFile(path, read_dictionary=list(texts), thrift_string_size_limit=2**24) as file:
+            with (
+                open_source(path) as stream,
+                pq.ParquetFile(stream, read_dictionary=list(texts), thrift_string_size_limit=2**24) as file,
+            ):
                 yield file
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise CorpusError(f"{path} is damaged, or not Parquet: {_first_line(error)}.") from None

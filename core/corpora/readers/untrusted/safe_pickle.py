@@ -18,6 +18,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.pickle_machine import Machine
 from core.errors import CorpusError
 from core.file_kinds import seems_to_be
+from core.source_files import open_source
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")
 
@@ -42,7 +43,7 @@ class PickleLimits:
 
 def is_pickle(path: Path) -> bool:
     """Whether a file starts like a pickle of protocol 2 or later, or has a pickle's ending."""
-    with as_corpus_error(path), path.open("rb") as stream:
+    with as_corpus_error(path), open_source(path) as stream:
         start = stream.read(2)
     is_new = start[:1] == _PICKLE and 2 <= int.from_bytes(start[1:], "little") <= _NEWEST_PROTOCOL
     return is_new or path.suffix in PICKLE_SUFFIXES
@@ -102,7 +103,7 @@ def _opened(path: Path, limits: PickleLimits) -> Iterator[_BoundedStream]:
         raise CorpusError(
             f"{path} has {num_bytes} bytes; the limit for a pickle is {limits.max_bytes} bytes. Split it up."
         )
-    with path.open("rb") as stream:
+    with open_source(path) as stream:
         if stream.read(2) != _GZIP:
             stream.seek(0)
             yield _BoundedStream(stream, num_bytes)

@@ -2,7 +2,6 @@
 
 import stat
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +9,20 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from core.corpora.readers.untrusted.npz import as_corpus_error, is_npz
+from core.corpora.readers.untrusted.tar_members import is_tar, tar_members
+from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError
+from core.source_files import is_source_file
 
 CHUNK_BYTES = 2**20
+MAX_DEPTH = 100
+"""Maximum parts of a member's path."""
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
 class UnpackLimits:
-    """Limits for the unpacked size and the number of members; folders count as files."""
+    """Limits for the unpacked size, headers included, and the number of files; folders count as files."""
 
     max_bytes: int = 20 * 2**30
     max_files: int = 1_000_000
@@ -25,12 +30,12 @@ class UnpackLimits:
 
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip (other than an .npz) or a tar, compressed or not."""
-    if not path.is_file():
+    if not is_source_file(path):
         return False
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         return not is_npz(path)
     with as_corpus_error(path):
-        return tarfile.is_tarfile(path)
+        return is_tar(path)
 
 
 def unpack(
@@ -42,14 +47,22 @@ def unpack(
         CorpusError: damaged, encrypted, too large, or with a link, a device, or a path outside of `folder`.
     """
     budget = _Budget(path, limits)
-    members = _zip_members if zipfile.is_zipfile(path) else _tar_members
     with _damage_of_tar(path), as_corpus_error(path):
-        for name, stream in members(path):
+        if is_zip(path):
+            members = _zip_members(path, limits.max_files)
+        else:
+            members = _tar_members(path, before_chunk, budget.count_bytes)
+        folder.mkdir(parents=True, exist_ok=True)
+        made: set[str] = set()
+        for name, stream in members:
+            before_chunk()
             budget.count_member()
             if stream is None:
                 continue
             target = folder / _inside(path, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            for parent in _missing_folders(target, folder, made):
+                budget.count_member()
+                parent.mkdir(exist_ok=True)
             with target.open("xb") as out:
                 while chunk := stream.read(CHUNK_BYTES):
                     before_chunk()
@@ -86,21 +99,30 @@ def _inside(path: Path, name: str) -> PurePosixPath:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
         raise CorpusError(
-            f"{path} has the member {name!r}, whose path may lead outside of the folder. Use plain relative "
-            "paths."
+            f"{path} has the member {name[:_SHOWN]!r}, whose path may lead outside of the folder. Use "
+            "plain relative paths."
+        )
+    if len(parts) > MAX_DEPTH:
+        raise CorpusError(
+            f"{path} has a member in {len(parts) - 1} folders, one in the other ({name[:_SHOWN]!r}...); the "
+            f"limit is {MAX_DEPTH - 1}. Use fewer folders."
         )
     return PurePosixPath(*parts)
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    with zipfile.ZipFile(path) as archive:
+def _missing_folders(target: Path, folder: Path, made: set[str]) -> Iterator[Path]:
+    """Yield the folders between `folder` and `target` that are not among those `made`, and add them."""
+    for parent in reversed(target.relative_to(folder).parents[:-1]):
+        if (name := str(parent)) not in made:
+            made.add(name)
+            yield folder / parent
+
+
+def _zip_members(path: Path, max_files: int) -> Iterator[tuple[str, IO[bytes] | None]]:
+    with UntrustedZip(path, max_members=max_files) as archive:
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise CorpusError(
-                    f"{path} has the member {member.filename!r}, a link or device. Archive only files and "
-                    "folders."
-                )
+            _check_kind(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
             if member.is_dir():
                 yield member.filename, None
                 continue
@@ -108,24 +130,19 @@ def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
                 yield member.filename, stream
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    with tarfile.open(path, "r:*") as archive:
-        for member in archive:
-            if not (member.isreg() or member.isdir()):
-                raise CorpusError(
-                    f"{path} has the member {member.name!r}, a link or device. Archive only files and "
-                    "folders."
-                )
-            yield member.name, archive.extractfile(member)
-        _check_tar_end(archive)
+def _tar_members(
+    path: Path, before_chunk: Callable[[], None], count_bytes: Callable[[int], None]
+) -> Iterator[tuple[str, IO[bytes] | None]]:
+    for member, stream in tar_members(path, before_chunk, count_bytes):
+        _check_kind(path, member.name, is_plain=member.isreg() or member.isdir())
+        yield member.name, stream
 
 
-def _check_tar_end(archive: tarfile.TarFile) -> None:
-    """Check for the block of zeros at the end, because tarfile takes a damaged header for the end."""
-    assert archive.fileobj is not None
-    archive.fileobj.seek(archive.offset)
-    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("it is truncated, or a header is damaged")
+def _check_kind(path: Path, name: str, *, is_plain: bool) -> None:
+    if not is_plain:
+        raise CorpusError(
+            f"{path} has the member {name[:_SHOWN]!r}, a link or device. Archive only files and folders."
+        )
 
 
 @contextmanager
