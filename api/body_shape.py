@@ -25,7 +25,7 @@ async def refuse_intricate_body(request: Request) -> None:
 
 
 def refuse_intricate(text: bytes) -> None:
-    """Refuse a JSON document of too many fields, values (413) or levels (422). One that is not JSON passes."""
+    """Refuse a JSON document of too many fields or values (413) or levels (422). Other text passes."""
     marks = sum(text.count(mark) for mark in _MARKS)
     if marks > 6 * MAX_VALUES:  # a cheap bound, so that the work of the parser has one
         raise _too_large('marks of JSON (, : [ { ")', 6 * MAX_VALUES)

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from api import problems
+from api.connections import BoundedConnection, end_overdue, raise_file_limit
 from api.documents import docs_page, openapi
 from api.middleware.audit_trail import AuditTrail
 from api.middleware.body_limit import BodyLimit
@@ -102,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 class ApiServer(uvicorn.Server):
-    """Uvicorn server that ends open event streams and long polls when it receives a stop signal.
+    """Uvicorn server that ends overdue connections and, at a stop signal, open event streams and long polls.
 
     Uvicorn alone waits for open responses before it stops the application, and these would not end.
     """
@@ -114,6 +115,12 @@ class ApiServer(uvicorn.Server):
             service.stopping.set()
         super().handle_exit(sig, frame)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: what uvicorn does then and, once a second, end overdue connections."""
+        if counter % 10 == 0:
+            end_overdue(self.server_state.connections)
+        return await super().on_tick(counter)
+
 
 def main() -> None:
     """Migrate the database, then serve with settings from the environment."""
@@ -122,10 +129,13 @@ def main() -> None:
     engine = open_database(settings.resolved_database_url)
     migrate(engine)
     engine.dispose()
+    raise_file_limit()
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=BoundedConnection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -16,6 +16,8 @@ from core.jobs.log_lines import about
 
 REQUEST_ID_HEADER = "X-Request-Id"
 Observe = Callable[[Scope, int | None, float], None]
+_MAX_PATH = 500
+"""Characters of a path that are logged."""
 _log = logging.getLogger("signforge.api")
 
 
@@ -61,7 +63,7 @@ class RequestIds:
             await self._answer_internal_error(Request(scope))(scope, receive, answer.send)
         ended = time.perf_counter()
         self._observe(scope, answer.status, (answer.began or ended) - began)
-        asked = without_secrets(f"{scope['method']} {scope['path']}")
+        asked = without_secrets(f"{scope['method']} {scope['path'][:_MAX_PATH]}")
         line = (asked, answer.status or "aborted", 1000 * (ended - began))
         _log.info("%s %s %.1f ms", *line, extra={"about": _about(scope)})
 

@@ -13,8 +13,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-def get_health() -> HealthResponse:
-    """Liveness: the API process is up. Checks nothing else."""
+async def get_health() -> HealthResponse:
+    """Liveness: the API process is up. Checks nothing else, and waits for no thread."""
     return HealthResponse()
 
 

@@ -7,6 +7,7 @@ Each line has context fields (request_id, job_id, attempt, worker) where they ar
 import json
 import logging
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from typing import Any, TextIO
 from core.errors import SignforgeError
 from core.jobs.settings import Settings
 
+_MAX_MESSAGE, _MAX_TRACEBACK = 4000, 20_000
 _of_process: dict[str, Any] = {}
 _of_context: ContextVar[dict[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed
 
@@ -78,8 +80,13 @@ class PlainLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Format the line without a traceback."""
+        record.message = _printable(record.message)
         known = (f"{name}={value}" for name, value in _about(record).items() if value is not None)
         return "  ".join((super().formatMessage(record), " ".join(known))).rstrip()
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Format a traceback, indented, so that no line of it reads like one of the log."""
+        return textwrap.indent(super().formatException(ei)[-_MAX_TRACEBACK:], "  ")
 
 
 class JsonLines(logging.Formatter):
@@ -97,12 +104,21 @@ class JsonLines(logging.Formatter):
             "process": self._process,
             "process_id": record.process,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _printable(record.getMessage()),
             **{name: value for name, value in _about(record).items() if value is not None},
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = self.formatException(record.exc_info)[-_MAX_TRACEBACK:]
         return json.dumps(line, default=str)
+
+
+def _printable(message: str) -> str:
+    """A message on one line, of bounded length: much of it may come from a request."""
+    if len(message) > _MAX_MESSAGE:
+        message = f"{message[:_MAX_MESSAGE]}... ({len(message):,} characters)"
+    if message.isprintable():
+        return message
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in message)
 
 
 def _add_about(record: logging.LogRecord) -> bool:

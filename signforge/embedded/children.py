@@ -6,6 +6,7 @@ them in order. On Linux the kernel sends a child SIGTERM when its parent dies, h
 
 import contextlib
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,11 @@ class Child:
                 )
         except OSError as error:
             raise StorageError(f"Cannot start the {self.name} with its log {self.log}: {error}.") from None
+
+    def turn_over_log(self) -> None:
+        """Begin a new log if the current one is large."""
+        with contextlib.suppress(OSError):  # the disk may be full; it is tried again
+            _turn_over(self.log)
 
     @property
     def process_id(self) -> int | None:
@@ -108,6 +114,10 @@ def _family(process_id: int) -> list[psutil.Process]:
 
 
 def _turn_over(log: Path) -> None:
-    """Keep one old log beside the current one, so that a long life does not fill the disk."""
+    """Keep one old log beside the current one, so that a long life does not fill the disk.
+
+    The log is copied and emptied, because the process that writes it goes on writing to the same file.
+    """
     if log.exists() and log.stat().st_size > _LOG_BYTES_KEPT:
-        os.replace(log, log.with_suffix(".old.log"))
+        shutil.copyfile(log, log.with_suffix(".old.log"))
+        os.truncate(log, 0)

@@ -106,6 +106,7 @@ class LocalService:
         """Start again what stops, until asked to stop."""
         while not self._inbox.num_stops:
             for keeper in self._keepers:
+                keeper.child.turn_over_log()
                 notice = keeper.check(time.monotonic())
                 if notice:
                     self._print(notice)
