@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, FailFast, Field, Strict
 
 from core.specs.docstrings import Described
 from core.specs.nesting import bounded
@@ -26,6 +26,8 @@ Days = Annotated[float, Field(gt=0, le=MAX_DURATION_DAYS, allow_inf_nan=False)]
 """Every duration that a user gives has one of these types. Unlike `Real` they accept text, of variables and
 queries."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+Names = Annotated[tuple[Name, ...], FailFast()]
+"""Names, of which the first invalid one is reported: reporting thousands would take long."""
 Reference = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 """An id, a name or a path."""
 _UNFIT_FOR_FILES = r"\x00-\x1f/\\"

@@ -6,7 +6,7 @@ does with each kind is declared in `core/jobs/kinds.py`.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from core.specs.fields import (
     Closed,
@@ -14,6 +14,7 @@ from core.specs.fields import (
     FileName,
     JsonObject,
     Name,
+    Names,
     Position,
     Positive,
     Precision,
@@ -47,7 +48,7 @@ class SplitConfig(Closed):
     by: SplitBy = "given"
     """`given`: the split in the source, or all `train` if the source has none. `signer`, `session`: whole
     signers or sessions are held out for test. `random`: random clips, stratified by label."""
-    test: tuple[Name, ...] = ()
+    test: Names = ()
     """Names of the signers or sessions in the test split."""
     test_fraction: ProperFraction = 0.2
     """Fraction that is drawn for the test split if `test` is empty."""
@@ -89,9 +90,9 @@ class ImportSpec(JobSpec):
     with a hard-coded size do."""
     benchmark_classes: Positive | None = None
     """For benchmarks: import only the first N classes (WLASL 100, 300, 1000; MS-ASL 100, 200, 500)."""
-    exclude_clips: tuple[Name, ...] = ()
+    exclude_clips: Names = ()
     """For benchmarks: names of clips to exclude."""
-    exclude_train_positions: tuple[Position, ...] = ()
+    exclude_train_positions: Annotated[tuple[Position, ...], FailFast()] = ()
     """For benchmarks: clips to exclude, by their index in the training list of the selected classes, counted
     from 0."""
     drop_last_frame: Switch = False
@@ -136,13 +137,13 @@ class ImportEncoderSpec(JobSpec):
 class ClipSelection(Closed):
     """Which clips of a corpus to use."""
 
-    splits: tuple[Name, ...] = ()
+    splits: Names = ()
     """Use only these splits; empty means all."""
-    signers: tuple[Name, ...] = ()
+    signers: Names = ()
     """Use only these signers; empty means all."""
-    exclude_signers: tuple[Name, ...] = ()
+    exclude_signers: Names = ()
     """Exclude these signers."""
-    exclude_labels: tuple[Name, ...] = ()
+    exclude_labels: Names = ()
     """Exclude these glosses."""
 
 
