@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 
 from api.bounded_json import BoundedJsonRoute
+from api.documents.openapi import VERSION
 from api.monitoring.prometheus import exposition
 from api.monitoring.readiness import check_readiness
 from api.schemas.library import HealthResponse, ReadyResponse
@@ -16,7 +17,7 @@ router = APIRouter(tags=["health"], route_class=BoundedJsonRoute)
 @router.get("/healthz")
 def get_health() -> HealthResponse:
     """Liveness: the API process is up. Checks nothing else."""
-    return HealthResponse()
+    return HealthResponse(version=VERSION)
 
 
 @router.get("/readyz", responses={503: {"model": ReadyResponse, "description": "A check failed."}})
