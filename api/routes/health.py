@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from api.documents.openapi import VERSION
 from api.monitoring.prometheus import exposition
 from api.monitoring.readiness import check_readiness
 from api.schemas.library import HealthResponse, ReadyResponse
@@ -15,7 +16,7 @@ router = APIRouter(tags=["health"])
 @router.get("/healthz")
 async def get_health() -> HealthResponse:
     """Liveness: the API process is up. Checks nothing else, and waits for no thread."""
-    return HealthResponse()
+    return HealthResponse(version=VERSION)
 
 
 @router.get("/readyz", responses={503: {"model": ReadyResponse, "description": "A check failed."}})

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from api.schemas.base import Sent
 from core.jobs.tables.artifacts import EncoderRow, EvaluationRow, without_tables
 from core.jobs.tables.jobs import JobRow, WorkerRow
+from core.specs.pretraining import PretrainConfig
 from core.specs.recipes import Recipe
 
 
@@ -128,7 +129,7 @@ class RecipeResponse(Sent):
     """Duration on that hardware."""
     expected: str
     """The score to expect."""
-    config: dict[str, Any]
+    config: PretrainConfig
     """Every field that `overrides` may change."""
 
     @classmethod
@@ -140,7 +141,7 @@ class RecipeResponse(Sent):
             hardware=recipe.hardware,
             hours=recipe.hours,
             expected=recipe.expected,
-            config=recipe.config.model_dump(mode="json"),
+            config=recipe.config,
         )
 
 
@@ -225,6 +226,8 @@ class HealthResponse(Sent):
 
     status: Literal["ok"] = "ok"
     """Always `ok`."""
+    version: str
+    """Version of signforge that the API runs."""
 
 
 class Check(Sent):

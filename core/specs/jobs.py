@@ -26,6 +26,7 @@ from core.specs.fields import (
     Whole,
 )
 from core.specs.fine_tuning import FineTuneConfig
+from core.specs.overrides_schema import OverridesSchema
 from core.specs.source_formats import ProfileName, WantedFormat
 
 # Choices that are also command-line options; the fields of these types explain them.
@@ -34,6 +35,10 @@ Features = Literal["encoder", "untrained", "keypoints"]
 Protocol = Literal["knn", "linear", "retrieval", "fine_tune"]
 Folds = Literal["split", "each_signer", "each_session"]
 AuditedFolds = Literal[Folds, "random"]
+
+
+DEFAULT_RECIPE = "signforge"
+"""It trains in minutes without a GPU; `stc` needs GPUs and days. Stored jobs name theirs, also by default."""
 
 
 class JobSpec(Closed):
@@ -155,9 +160,9 @@ class PretrainSpec(JobSpec):
     """Name of the new encoder, without slashes. A name that exists gets a new version."""
     corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
-    recipe: Name = "stc"
+    recipe: Name = DEFAULT_RECIPE
     """A recipe's name (see `/v1/recipes`)."""
-    overrides: JsonObject = Field(default_factory=dict)
+    overrides: Annotated[JsonObject, OverridesSchema()] = Field(default_factory=dict)
     """Recipe fields to override, nested as in `PretrainConfig`: `{"run": {"seed": 1}}`."""
     clips: ClipSelection = ClipSelection(splits=("train",))
     """Clips to train on."""

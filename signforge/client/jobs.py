@@ -4,7 +4,7 @@ import builtins
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from core.errors import UserError
@@ -166,7 +166,9 @@ class Jobs:
             job = self._long_poll(job_id, seconds=min(left, _LONG_POLL_SECONDS))
         return job
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+    def events(
+        self, job_id: str, *, after: int = 0, on_away: Callable[[], None] = lambda: None
+    ) -> Iterator[Event]:
         """Yield a job's events as they happen, up to its final state.
 
         A connection that breaks is made again; no event is lost or yielded twice.
@@ -174,6 +176,7 @@ class Jobs:
         Args:
             job_id: the job.
             after: only events whose sequence is above this.
+            on_away: called once whenever the service stops answering; its return is waited for.
 
         Raises:
             ApiError: there is no such job (404); raised at once, before the first event is asked for.
@@ -185,6 +188,7 @@ class Jobs:
             path_of("jobs", job_id, "events"),
             after=after,
             is_over=lambda: self._is_over(job_id),
+            on_away=on_away,
         )
 
     def logs(self, job_id: str, *, attempt: int | None = None, follow: bool = False) -> Iterator[LogPage]:

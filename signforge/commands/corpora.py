@@ -30,7 +30,7 @@ from signforge.commands.options.import_options import (
     UnmirrorFrames,
     WatchImport,
 )
-from signforge.commands.printing.import_report import report_fields
+from signforge.commands.printing.import_report import gloss_field, report_fields
 from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.printing.watching import transfer_bar, watch_until_exit
@@ -90,7 +90,8 @@ def add(
     if as_json:
         print_json(job)
     elif watch:
-        print_fields(report_fields((job.result or {}).get("report") or {}))
+        result = job.result or {}
+        print_fields([gloss_field(result), *report_fields(result.get("report") or {})])
     else:
         typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
 

@@ -32,6 +32,7 @@ from signforge.client import Client
 from signforge.client.errors import ServiceError
 from signforge.client.models import Job
 from signforge.commands.printing.terminal import output
+from signforge.commands.printing.training_report import rising_loss
 from signforge.commands.printing.watching import watch_job
 from signforge.embedded.children import Child, wait_until
 from signforge.encoder import load_encoder, read_clips
@@ -134,7 +135,11 @@ class _Stage:
             "batch_size": min(recipe.batch_size, size.num_training_clips),
         }
         spec = PretrainSpec(name="demo-encoder", corpus=CORPUS, recipe=_RECIPE, overrides={"run": run})
-        return str(self._finish(self.client.jobs.submit(spec))["encoder_id"])
+        job = self.client.jobs.submit(spec)
+        encoder_id = str(self._finish(job)["encoder_id"])
+        if (sentence := rising_loss(self.client.jobs.metrics(job.id, name="loss"))) is not None:
+            self.console.print(sentence)
+        return encoder_id
 
     def evaluate(self, encoder_id: str, features: Features, protocol: Protocol) -> float:
         """Score features on the new signers. Returns top-1 accuracy."""

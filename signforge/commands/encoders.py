@@ -1,6 +1,5 @@
 """`signforge encoders list | show | import | download | delete` and `signforge download`: manage encoders."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +7,14 @@ import typer
 from signforge.client import Client
 from signforge.client.models import Evaluation
 from signforge.commands.printing.plain_help import command_group
-from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table, size
+from signforge.commands.printing.terminal import (
+    AsJson,
+    plain_fields,
+    print_fields,
+    print_json,
+    print_table,
+    size,
+)
 from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
 app = command_group(help="Encoders: pretrained or imported models to evaluate and download.")
@@ -60,9 +66,11 @@ def show(encoder: EncoderName, as_json: AsJson = False) -> None:
             ("made by", found.job_id),
             ("corpus", found.corpus_id),
             ("created (UTC)", found.created_at),
-            *found.card.items(),
+            ("recipe", (found.card.get("config") or found.card).get("recipe")),
+            *((field, value) for field, value in plain_fields(found.card) if field != "name"),
         ]
     )
+    typer.echo("The whole card, with its configuration: --json.")
     if found.evaluations:
         print_scores(found.evaluations)
 
@@ -102,7 +110,9 @@ def import_encoder(
 @app.command()
 def download(
     encoder: EncoderName,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A file to write, or a folder.")] = Path(),
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A file to write, or a folder; PATH/ is always a folder.")
+    ] = ".",
 ) -> None:
     """Download an encoder and verify its sha256. An interrupted download is resumed."""
     with Client() as client, transfer_bar("downloading") as on_bytes:

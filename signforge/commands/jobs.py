@@ -9,7 +9,7 @@ from core.jobs.states import State
 from signforge.client import Client
 from signforge.client.models import Job
 from signforge.commands.options.durations import in_seconds
-from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
+from signforge.commands.printing.terminal import AsJson, plain_fields, print_fields, print_json, print_table
 from signforge.commands.printing.watching import steps, watch_until_exit
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
@@ -85,10 +85,11 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
             ("started", job.started_at),
             ("finished", job.finished_at),
             ("spec", job.spec),
-            ("resolved spec", job.resolved_spec),
-            ("result", job.result),
+            *plain_fields(job.result or {}),
         ]
     )
+    if job.resolved_spec or job.result:
+        typer.echo("All fields, with the resolved specification and the result: --json.")
 
 
 def watch(job_id: JobId) -> None:

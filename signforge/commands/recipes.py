@@ -1,4 +1,4 @@
-"""`signforge recipes`: list the recipes of pretraining, or show one."""
+"""`signforge recipes`: list the recipes of pretraining, or show one. They are built in, without a service."""
 
 import json
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from core.errors import SpecError
-from core.specs.near_names import hint
-from signforge.client import Client
-from signforge.client.models import Recipe
-from signforge.commands.printing.terminal import AsJson, output, print_fields, print_json
+from core.specs.recipes import RECIPES, Recipe, find_recipe
+from signforge.commands.printing.terminal import AsJson, output, print_fields
+
+_PARTS = ("summary", "hardware", "hours", "expected")
 
 
 def recipes(
@@ -17,25 +17,29 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the recipes of pretraining, or show one with every field that --set may change."""
-    with Client() as client:
-        found = client.recipes.list()
-    if name is not None:
-        found = [_named(name, found)]
+    found = [*RECIPES.values()] if name is None else [_named(name)]
     if as_json:
-        print_json(found[0] if name is not None else found)
+        documents = [_document(recipe) for recipe in found]
+        typer.echo(json.dumps(documents if name is None else documents[0], indent=2))
         return
     for recipe in found:
-        print_fields(
-            [(part, getattr(recipe, part)) for part in ("name", "summary", "hardware", "hours", "expected")]
-        )
+        print_fields([("name", recipe.config.recipe), *((part, getattr(recipe, part)) for part in _PARTS)])
         output().print()
     if name is not None:
-        output().print_json(json.dumps(found[0].config))
+        output().print_json(json.dumps(_document(found[0])["config"]))
 
 
-def _named(name: str, recipes: list[Recipe]) -> Recipe:
-    for recipe in recipes:
-        if recipe.name == name:
-            return recipe
-    known = hint(name, [recipe.name for recipe in recipes], list_all=True)
-    raise SpecError(f"There is no recipe {name!r}.{known}")
+def _named(name: str) -> Recipe:
+    try:
+        return find_recipe(name)
+    except SpecError as error:  # which points at a field of a specification
+        raise SpecError(str(error)) from None
+
+
+def _document(recipe: Recipe) -> dict[str, object]:
+    """A recipe as `GET /v1/recipes` has it."""
+    return {
+        "name": recipe.config.recipe,
+        **{part: getattr(recipe, part) for part in _PARTS},
+        "config": recipe.config.model_dump(mode="json"),
+    }

@@ -10,6 +10,7 @@ import typer
 from core.errors import SpecError
 from core.jobs.kinds import PRETRAIN
 from core.jobs.scheduling import SchedulingOptions
+from core.specs.jobs import DEFAULT_RECIPE
 from core.specs.nesting import parse_json
 from signforge.client import Client
 from signforge.client.models import Job
@@ -17,8 +18,10 @@ from signforge.client.specifications import Spec
 from signforge.commands.jobs import Deadline, Priority
 from signforge.commands.options.spec_file import read_spec_file
 from signforge.commands.printing.plain_help import PlainHelp, command_group
-from signforge.commands.printing.terminal import AsJson, print_fields, print_json
+from signforge.commands.printing.terminal import AsJson, plain_fields, print_fields, print_json
+from signforge.commands.printing.training_report import rising_loss, training_fields
 from signforge.commands.printing.watching import watch_until_exit
+from signforge.commands.scores import print_evaluation
 
 
 class FileOrCommand(PlainHelp):
@@ -55,7 +58,9 @@ Watch = Annotated[bool, typer.Option("--watch", help="Follow the job to its end.
 @app.command()
 def pretrain(
     corpus: CorpusName,
-    recipe: Annotated[str, typer.Option(help="Where to start from: see `signforge recipes`.")] = "stc",
+    recipe: Annotated[
+        str, typer.Option(help="Where to start from: see `signforge recipes`.")
+    ] = DEFAULT_RECIPE,
     name: Annotated[str, typer.Option(help="Name of the encoder; names get versions.")] = "encoder",
     changes: Annotated[
         list[str] | None,
@@ -81,7 +86,14 @@ def pretrain(
         "overrides": overrides(changes or []),
         "clips": clips,
     }
-    submit(spec, SchedulingOptions(priority, deadline_seconds), dry_run=dry_run, watch=watch, as_json=as_json)
+    submit(
+        spec,
+        SchedulingOptions(priority, deadline_seconds),
+        dry_run=dry_run,
+        watch=watch,
+        as_json=as_json,
+        show=_print_training,
+    )
 
 
 @app.command(hidden=True)
@@ -103,8 +115,20 @@ def file(
     )
 
 
-def _print_result(_: Client, job: Job) -> None:
-    typer.echo(f"Result: {json.dumps(job.result)}")
+def _print_training(client: Client, job: Job) -> None:
+    print_fields(training_fields(job.result or {}))
+    if (sentence := rising_loss(client.jobs.metrics(job.id, name="loss"))) is not None:
+        typer.echo(sentence)
+
+
+def _print_result(client: Client, job: Job) -> None:
+    """Print what came of a job of any kind in a few lines."""
+    if job.kind == PRETRAIN.name:
+        _print_training(client, job)
+    elif (evaluation_id := (job.result or {}).get("evaluation_id")) is not None:
+        print_evaluation(client.evaluations.get(evaluation_id))
+    else:
+        print_fields(plain_fields(job.result or {}))
 
 
 def submit(

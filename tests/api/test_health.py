@@ -1,5 +1,7 @@
 """Liveness and readiness."""
 
+from importlib.metadata import version
+
 from sqlalchemy import text
 
 from core.jobs.database import transaction
@@ -8,7 +10,7 @@ from tests.api.conftest import Bench
 
 def test_the_process_is_alive(bench: Bench) -> None:
     answer = bench.client_with({}).get("/healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": version("signforge")})
 
 
 def test_a_missing_broker_is_named_and_nothing_else(bench: Bench) -> None:

@@ -21,6 +21,8 @@ AWAY = (httpx.TransportError, Unavailable)
 
 _CONNECT_SECONDS = 5.0
 _TIMEOUT = httpx.Timeout(60.0, connect=_CONNECT_SECONDS)
+_OF_VERSIONS = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.UNPROCESSABLE_ENTITY)
+"""Statuses of what another version may not know: a path, a method or a field."""
 _MAX_LISTED = 100
 """Newest things that are compared with a name that does not exist."""
 _LONGEST_WAIT_REFUSED_SECONDS = 0.5
@@ -154,9 +156,22 @@ class Connection:
     def _problem(self, response: httpx.Response) -> ApiError:
         problem = problem_of(response)
         asked = wanted_by(response.request.url.raw_path.decode())
-        if problem.status != httpx.codes.NOT_FOUND or asked is None:
-            return problem
-        return problem.followed_by(self.unknown_name(*asked))
+        if problem.status == httpx.codes.NOT_FOUND and asked is not None:
+            return problem.followed_by(self.unknown_name(*asked))
+        return problem.followed_by(self._other_version()) if problem.status in _OF_VERSIONS else problem
+
+    def _other_version(self) -> str:
+        """A hint if the service has another version than this client; empty if not, or if it does not say."""
+        from importlib.metadata import PackageNotFoundError, version  # slow to import
+
+        try:
+            answer = self._http.get("/healthz", timeout=_CONNECT_SECONDS)
+            theirs, ours = str(answer.json()["version"]), version("signforge")
+        except (httpx.HTTPError, ValueError, LookupError, TypeError, PackageNotFoundError):
+            return ""
+        if theirs == ours:
+            return ""
+        return f" The service has version {theirs} of signforge, this client {ours}; use the same version."
 
     def _proxy_advice(self, url: httpx.URL | str) -> str:
         variable = self._proxies.variable_for(url)

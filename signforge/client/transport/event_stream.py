@@ -24,21 +24,25 @@ def follow_events(
     *,
     after: int = 0,
     is_over: Callable[[], bool],
+    on_away: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
     """Yield the events at `path` whose sequence is above `after`, reconnecting until the final state.
 
     `is_over` asks the service whether the job has ended; it is asked when a stream ends without saying so.
+    `on_away` is called once whenever the service stops answering.
 
     Raises:
         ApiError: the service answered with a problem.
         ConnectionFailed: it was away for longer than a minute, or sends something other than events.
     """
     backoff = Backoff.patient(connection.sleep, max_seconds=_PATIENCE_SECONDS, clock=clock)
+    outage = _Outage(on_away)
     while True:
         try:
             for event in _one_stream(connection, path, after=after):
                 backoff.reset()  # the service answers, even if the job is silent
+                outage.ended()
                 if event is None:
                     continue
                 after = event.sequence
@@ -48,12 +52,28 @@ def follow_events(
         except SSEError as error:
             raise ConnectionFailed(f"{connection.address.url} sends no events: {error}.") from None
         except AWAY as error:
+            outage.goes_on()
             if not backoff.wait():
                 raise connection.failure(error) from None
         else:
             if is_over():
                 return
             backoff.wait()
+
+
+class _Outage:
+    """Tells of an outage once."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell, self._is_told = tell, False
+
+    def goes_on(self) -> None:
+        if not self._is_told:
+            self._tell()
+        self._is_told = True
+
+    def ended(self) -> None:
+        self._is_told = False
 
 
 def read_events(response: httpx.Response) -> Iterator[Event]:

@@ -23,6 +23,17 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in fields if value]
 
 
+def gloss_field(summary: Mapping[str, Any]) -> tuple[str, str]:
+    """How many glosses a corpus has; without labels, what that means and how to add them."""
+    num_glosses = len(summary.get("label_names") or ())
+    if num_glosses:
+        return "glosses", str(num_glosses)
+    return "glosses", (
+        "none, so the corpus can train an encoder, but not score one. To have labels, name folders "
+        "<gloss>/<clip>, or add a labels.csv (docs/reference/formats.md), and import again."
+    )
+
+
 def _counted(report: Mapping[str, Any], field: str, others: Mapping[str, int]) -> str:
     if field not in report:
         return ""

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,6 +75,15 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
         if value is not None and value not in ("", {}, ()):
             table.add_row(name, text(value))
     output().print(table)
+
+
+def plain_fields(document: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """The entries of a JSON object that fit on a line, with words for names; `--json` shows the others."""
+    return [
+        (name.replace("_", " "), value)
+        for name, value in document.items()
+        if not isinstance(value, dict | list | tuple)
+    ]
 
 
 def text(value: object) -> str:
