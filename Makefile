@@ -8,7 +8,7 @@ MORE_THAN_CORES := -n 3  # many of the slow tests wait
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE  # or hundreds of processes would each compile everything anew
 
-.PHONY: help install demo up test test-slowest check docs bench chaos dist clean
+.PHONY: help install demo up test test-slowest check docs bench fuzz chaos dist clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ MINUTES ?= 10
 DATABASE ?= sqlite
 chaos: $(STAMP)  ## break a whole service for MINUTES=10 by SEED=1 on DATABASE=sqlite or postgresql, then audit it
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --database $(DATABASE)
+
+fuzz: $(STAMP)  ## changed and hostile files for half of MINUTES=10, hostile requests for the other half, from SEED=1
+	SIGNFORGE_FUZZ_SECONDS=$$(( $(MINUTES) * 30 )) SIGNFORGE_FUZZ_SEED=$(SEED) $(BIN)/pytest -n 0 -p no:cacheprovider --timeout 0 tests/fuzz
 
 dist: $(STAMP)  ## build the sdist and the wheel into dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .

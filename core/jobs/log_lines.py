@@ -80,7 +80,7 @@ class PlainLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Format the line without a traceback."""
-        record.message = _printable(record.message)
+        record.message = _printable(_shortened(record.message))
         known = (f"{name}={value}" for name, value in _about(record).items() if value is not None)
         return "  ".join((super().formatMessage(record), " ".join(known))).rstrip()
 
@@ -104,7 +104,7 @@ class JsonLines(logging.Formatter):
             "process": self._process,
             "process_id": record.process,
             "logger": record.name,
-            "message": _printable(record.getMessage()),
+            "message": _shortened(record.getMessage()),
             **{name: value for name, value in _about(record).items() if value is not None},
         }
         if record.exc_info:
@@ -112,10 +112,15 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+def _shortened(message: str) -> str:
+    """A message of bounded length: much of it may come from a request."""
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    return f"{message[:_MAX_MESSAGE]}... ({len(message):,} characters)"
+
+
 def _printable(message: str) -> str:
-    """A message on one line, of bounded length: much of it may come from a request."""
-    if len(message) > _MAX_MESSAGE:
-        message = f"{message[:_MAX_MESSAGE]}... ({len(message):,} characters)"
+    """A message on one line, so that no text of a request reads like a line of the log."""
     if message.isprintable():
         return message
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in message)

@@ -83,7 +83,8 @@ class Bench:
     def set(self, **settings: Any) -> None:
         """Change settings of the running application."""
         service = self.service
-        self.app.state.service = replace(service, settings=service.settings.model_copy(update=settings))
+        changed = self.app.state.settings = service.settings.model_copy(update=settings)
+        self.app.state.service = replace(service, settings=changed)
 
     def client_of(self, owner: str, *scopes: str) -> httpx.Client:
         with transaction(self.service.engine) as session:

@@ -55,6 +55,31 @@ def test_a_machine_gets_an_object_a_line(logger: logging.Logger, log: Log) -> No
     assert "job_id" not in third
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_message_can_neither_forge_a_line_nor_fill_the_log(
+    logger: logging.Logger, log: Log, log_format: str
+) -> None:
+    lines = log(log_format)
+    logger.info("GET /a\n2026-01-01 00:00:00,000 api INFO all is well\r\u2028\x1b[2J")
+    logger.info("GET /%s", "a" * 100_000)
+    first, second = lines.getvalue().splitlines()
+    assert "\x1b" not in first
+    assert "all is well" in first
+    assert len(second) < 5000
+    assert "100,005 characters" in second
+
+
+def test_no_line_of_a_traceback_reads_like_one_of_the_log(logger: logging.Logger, log: Log) -> None:
+    lines = log("text")
+    try:
+        raise ValueError("no\n2026-01-01 00:00:00,000 api INFO all is well")
+    except ValueError:
+        logger.exception("It failed.")
+    first, *others = lines.getvalue().splitlines()
+    assert "It failed." in first
+    assert all(line.startswith("  ") for line in others)
+
+
 def test_a_traceback_stays_in_its_line(logger: logging.Logger, log: Log) -> None:
     lines = log("json")
     try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from signforge.embedded import children
 from signforge.embedded.children import Child, wait_until
 from signforge.embedded.keeper import Keeper
 
@@ -64,3 +65,27 @@ def _lives(process_id: int) -> bool:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_long_log_is_turned_over_while_its_process_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "_LOG_BYTES_KEPT", 1000)
+    go = tmp_path / "go"
+    child = _child(
+        tmp_path,
+        "import pathlib, time\n"
+        "print('x' * 2000, end='', flush=True)\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+        "print('more', end='', flush=True)\n"
+        "time.sleep(600)",
+    )
+    child.start()
+    assert wait_until(lambda: child.log.stat().st_size == 2000, seconds=20)
+    child.turn_over_log()
+    go.touch()
+    assert wait_until(lambda: child.log.read_text() == "more", seconds=20)
+    child.turn_over_log()
+    assert child.log.read_text() == "more"
+    assert child.log.with_suffix(".old.log").read_text() == "x" * 2000
+    child.kill()

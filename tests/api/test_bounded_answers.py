@@ -1,0 +1,83 @@
+"""Large and wrong requests: an answer lists few faults and counts the rest; strangers learn nothing."""
+
+import json
+
+import pytest
+
+from api.body_shape import MAX_FIELDS, MAX_VALUES
+from api.validation import MAX_FAULTS
+from tests.api.conftest import Bench
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def large(bench: Bench) -> Bench:
+    """An application with the usual limit of bodies."""
+    bench.set(max_body_bytes=2**20)
+    return bench
+
+
+def test_an_answer_lists_the_first_faults_and_counts_the_others(large: Bench) -> None:
+    fields = {f"unknown_{number}": 1 for number in range(300)}
+    answer = large.client.post("/v1/jobs", json={"kind": "pretrain", "corpus": "c", **fields}).json()
+    assert len(answer["errors"]) == MAX_FAULTS == 20
+    assert answer["detail"] == "300 fields are invalid; `errors` lists the first 20."
+
+
+def test_so_does_one_about_the_query(large: Bench) -> None:
+    query = "&".join(f"unknown_{number}=1" for number in range(300))
+    answer = large.client.get(f"/v1/jobs?{query}").json()
+    assert len(answer["errors"]) == MAX_FAULTS
+    assert answer["detail"].startswith("300 fields")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/corpora"])
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        ({f"field_{number}": 1 for number in range(MAX_FIELDS + 1)}, f"{MAX_FIELDS:,} fields"),
+        ({"clips": {"splits": [1] * MAX_VALUES}}, f"{MAX_VALUES:,} values"),
+        ([1] * 130_000, "marks of JSON"),
+    ],
+    ids=["fields", "values", "marks"],
+)
+def test_a_body_of_too_many_parts_is_refused(large: Bench, path: str, document: object, what: str) -> None:
+    answer = large.client.post(path, content=json.dumps(document, separators=(",", ":")), headers=JSON)
+    assert answer.status_code == 413, answer.text
+    assert what in answer.json()["detail"]
+
+
+def test_one_fault_stands_for_a_list_of_wrong_names(large: Bench) -> None:
+    body = {"kind": "pretrain", "corpus": "c", "clips": {"splits": [1] * 1000}}
+    answer = large.client.post("/v1/jobs", json=body).json()
+    assert [fault["pointer"] for fault in answer["errors"]] == ["/clips/splits/0"]
+
+
+def test_texts_of_an_answer_are_short(large: Bench) -> None:
+    long = "x" * 500_000
+    for body in (
+        {"kind": "pretrain", "corpus": "c", long: 1},
+        {"kind": long},
+        {"kind": "pretrain", "corpus": long},
+    ):
+        assert len(large.client.post("/v1/jobs", json=body).content) < 5000
+    assert len(large.client.get(f"/v1/jobs/{long[:60_000]}").content) < 5000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/jobs", b"{"),
+        ("POST", "/v1/jobs", b"[" * 900),
+        ("POST", "/v1/jobs", b'{"kind": "nothing"}'),
+        ("POST", "/v1/jobs?unknown=1&api_key=sf_1_2", b"{}"),
+        ("GET", "/v1/jobs?limit=none", b""),
+        ("GET", "/v1/jobs/a%00b", b""),
+    ],
+)
+def test_an_unknown_caller_gets_401_whatever_else_is_wrong(
+    bench: Bench, method: str, path: str, body: bytes
+) -> None:
+    answer = bench.client_with({}).request(method, path, content=body, headers=JSON)
+    assert answer.status_code == 401, answer.text
