@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _LINE_EVERY_SECONDS = 5.0
-_WITHOUT_SUCCESS = ("failed", "cancelled")
 
 
 def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job:
@@ -53,14 +52,14 @@ def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job
 
 
 def watch_job(client: Client, job_id: str, console: "Console") -> Job:
-    """Print a job's events as they happen, except its end without success, which the caller reports.
+    """Print a job's events as they happen, except a failure, which the caller reports.
 
     Returns the final job.
     """
     view = BarView(console) if console.is_terminal else LineView(console)
     with view.shown():
         for event in client.jobs.events(job_id, on_away=_tell_of_outage):
-            if not (isinstance(event, StateEvent) and event.data.target in _WITHOUT_SUCCESS):
+            if not (isinstance(event, StateEvent) and event.data.target == "failed"):
                 view.show(event)
     return client.jobs.get(job_id)
 
