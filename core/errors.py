@@ -125,6 +125,12 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: an error of Python, or one of PyTorch on a device or on the CPU."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
+
+
 class StorageAway(StorageError):  # noqa: N818 - the name states the error
     """The object store is unavailable or rejects requests; a retry may succeed."""
 

@@ -18,7 +18,7 @@ from typing import Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from core.errors import SignforgeError, SpecError, Stopped, StorageError, is_disk_full
+from core.errors import SignforgeError, SpecError, Stopped, StorageError, is_disk_full, is_out_of_memory
 from core.program.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
 from core.specs.faults import fault_sentence
 
@@ -129,6 +129,4 @@ def _as_ours(error: Exception) -> Exception:
 
 
 def _reason_of(error: Exception) -> str:
-    """Return `out_of_memory` for memory errors of PyTorch and Python, else `internal_error`."""
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return "out_of_memory" if named else "internal_error"
+    return "out_of_memory" if is_out_of_memory(error) else "internal_error"
