@@ -1,8 +1,8 @@
 """Read and write checkpoints of the paper's released code: `.pth.tar`, a zip file written by torch.save.
 
 They hold `epoch`, `state_dict` and, for resuming training, `optimizer`. Only weights are read. PyTorch's
-restricted unpickler builds tensors and plain containers, and runs no code. `checkpoint_pickle` checks the pickle
-before, which bounds its memory.
+restricted unpickler builds tensors and plain containers, and runs no code. `checkpoint_pickle` checks the
+pickle before, which bounds its memory.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Read untrusted JSON files, with limits on size and depth and a check of number types."""
 
 import json
+import reprlib
 from pathlib import Path
 from typing import TypeGuard
 
@@ -10,7 +11,9 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
 
 MAX_JSON_BYTES = 64 * 2**20
-"""Maximum size of a JSON file; as Python objects it takes about twenty times as much memory."""
+"""Maximum size of a JSON file."""
+MAX_VALUE_BYTES = 512 * 2**20
+"""Maximum memory that the values of a JSON file may take: 7,000,000 numbers, or 5,000,000 empty lists."""
 
 MAX_FRAMES = 50_000
 """Maximum frames of a clip. A frame of 4 bytes in a file (`null`) takes 3000 bytes of memory."""
@@ -19,6 +22,13 @@ MAX_PEOPLE = 1000
 
 _OPENINGS = (b"{", b"[")
 _HEAD_BYTES = 64
+_BYTES_BY_MARK = {b"[": 64, b"{": 64, b",": 48, b":": 104}
+"""Memory of a list, an object, one more item, and a field; their marks inside of text are counted, too."""
+
+_PREVIEW = reprlib.Repr()
+_PREVIEW.maxlist = _PREVIEW.maxdict = 3
+_PREVIEW.maxlevel = 3
+_PREVIEW.maxstring = _PREVIEW.maxother = 60
 
 
 def is_json(path: Path) -> bool:
@@ -34,13 +44,29 @@ def read_json(path: Path) -> object:
         CorpusError: it cannot be read, is too large, nested too deep, or not JSON.
     """
     with as_corpus_error(path):
-        num_bytes = path.stat().st_size
-        if num_bytes > MAX_JSON_BYTES:
-            raise CorpusError(
-                f"{path} has {num_bytes} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. Write a "
-                "file per clip, or .npz."
-            )
-        return json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        return json.loads(read_json_text(path))
+
+
+def read_json_text(path: Path) -> bytes:
+    """Read a JSON file without parsing it, if its values will take bounded memory.
+
+    Raises:
+        CorpusError: it cannot be read, or is too large.
+    """
+    with as_corpus_error(path), path.open("rb") as stream:
+        text = stream.read(MAX_JSON_BYTES + 1).removeprefix(b"\xef\xbb\xbf")
+    if len(text) > MAX_JSON_BYTES:
+        raise CorpusError(
+            f"{path} has {path.stat().st_size} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. "
+            "Write a file per clip, or .npz."
+        )
+    needed = len(text) + sum(num_bytes * text.count(mark) for mark, num_bytes in _BYTES_BY_MARK.items())
+    if needed > MAX_VALUE_BYTES:
+        raise CorpusError(
+            f"{path} has so many values that they may take {needed} bytes of memory; the limit is "
+            f"{MAX_VALUE_BYTES} bytes. Write a file per clip, or .npz."
+        )
+    return text
 
 
 def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
@@ -49,11 +75,28 @@ def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
     Raises:
         CorpusError: the lists are ragged, or hold anything but numbers.
     """
+    if not _holds_only_numbers(values):
+        raise CorpusError(f"{path}: {name!r} must hold only numbers; got {preview(values)}.")
     with as_corpus_error(path, name):
         array = np.array(values)
     if array.dtype.kind not in "fiu":
         raise CorpusError(f"{path}: {name!r} must hold only numbers; got {preview(values)}.")
     return array.astype("f8")
+
+
+def _holds_only_numbers(values: object) -> bool:
+    """Whether nested lists hold only numbers. NumPy would give each of them the space of the longest text."""
+    waiting = [iter((values,))]
+    while waiting:
+        for value in waiting[-1]:
+            if isinstance(value, list):
+                waiting.append(iter(value))
+                break
+            if not isinstance(value, int | float):
+                return False
+        else:
+            waiting.pop()
+    return True
 
 
 def check_frames(num_frames: int, path: Path) -> None:
@@ -90,5 +133,5 @@ def first_of(items: object) -> object:
 
 def preview(value: object) -> str:
     """Return the start of a value's representation, for a message."""
-    text = repr(value[:3] if isinstance(value, list) else value)
+    text = _PREVIEW.repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
