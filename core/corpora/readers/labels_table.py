@@ -1,15 +1,14 @@
 """Read labels, signers, sessions and splits of clips from `labels.csv` or Kaggle's `train.csv`."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.untrusted.csv_rows import csv_rows
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.file_kinds import seems_to_be
 
 OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"
 MAX_TABLE_BYTES = 256 * 2**20
@@ -27,6 +26,8 @@ _VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 _SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES
 """Endings that a clip's name may have in the table: those of pose files and of videos."""
 _NUM_NAMED = 5
+_NUM_COLUMNS_NAMED = 20
+_SHOWN = 60
 _LONGEST_HEADER = 2**12
 
 
@@ -97,24 +98,18 @@ def find_table(files: Sequence[Path]) -> LabelsTable | None:
 
 
 def _rows(path: Path) -> Iterator[ClipFiles]:
-    with as_corpus_error(path), path.open(encoding="utf-8-sig", newline="") as stream:
-        try:
-            reader = csv.DictReader(stream, strict=True)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-            names = _column_names(path, reader.fieldnames)
-            for row in reader:
-                facts = {fact: (row[column] or "").strip() or None for fact, column in names.items()}
-                name = facts.pop("name")
-                if name is None:
-                    raise CorpusError(f"{path}, line {reader.line_num}: the name is empty.")
-                yield ClipFiles(_clip_name(name), (), **facts)
-        except UnicodeDecodeError:
-            raise CorpusError(
-                f"{path} is not UTF-8 text: it seems to be {seems_to_be(path)}, or text in "
-                "another encoding. Save it as CSV in UTF-8."
-            ) from None
-        except csv.Error as error:
-            raise CorpusError(f"{path} is damaged after line {reader.line_num}: {error}.") from None
+    rows = csv_rows(path)
+    _, first = next(rows, (0, []))
+    header = [name.strip().lower() for name in first]
+    places = {fact: header.index(name) for fact, name in _column_names(path, header).items()}
+    for line_number, row in rows:
+        facts = {
+            fact: row[place].strip() or None if place < len(row) else None for fact, place in places.items()
+        }
+        name = facts.pop("name")
+        if name is None:
+            raise CorpusError(f"{path}, line {line_number}: the name is empty.")
+        yield ClipFiles(_clip_name(name), (), **facts)
 
 
 def _is_kaggles(path: Path) -> bool:
@@ -138,7 +133,7 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
     found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
-            f"{path} must have a column 'name'; its columns are {', '.join(map(repr, header)) or 'none'}."
+            f"{path} must have a column 'name'; its columns are {_some_columns(header)}."
             f"{_separator_hint(header)}"
         )
     doubled = next((names for names in found.values() if len(names) > 1), None)
@@ -147,6 +142,12 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
             f"{path} has the columns {' and '.join(map(repr, doubled))}, which mean the same. Keep one."
         )
     return {fact: names[0] for fact, names in found.items() if names}
+
+
+def _some_columns(header: Sequence[str]) -> str:
+    more = len(header) - _NUM_COLUMNS_NAMED
+    named = ", ".join(repr(name[:_SHOWN]) for name in header[:_NUM_COLUMNS_NAMED]) or "none"
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _clip_name(text: str) -> str:

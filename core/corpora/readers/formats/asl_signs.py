@@ -1,6 +1,6 @@
 """Reader of Kaggle's asl-signs sequences, MediaPipe landmarks in Parquet (docs/reference/formats.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +75,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     return RawClip.of(keypoints, size, clip.name)
 
 
-def _rows(path: Path) -> list[PlacedRows]:
-    rows = []
+def _rows(path: Path) -> Iterator[PlacedRows]:
     for batch in read_batches(path, _KINDS):
         places = np.full(len(batch["frame"]), -1)
         for kind in sorted(set(batch["type"].tolist())):
@@ -84,9 +83,8 @@ def _rows(path: Path) -> list[PlacedRows]:
             places[rows_of_kind] = _places(batch["landmark_index"][rows_of_kind], kind, path)
         positions = np.stack([batch["x"], batch["y"]], axis=1)
         kept = places >= 0
-        rows.append(PlacedRows(batch["frame"][kept], places[kept], positions[kept]))
-        rows.append(PlacedRows.empty_frames(np.unique(batch["frame"][~kept])))
-    return rows
+        yield PlacedRows(batch["frame"][kept], places[kept], positions[kept])
+        yield PlacedRows.empty_frames(np.unique(batch["frame"][~kept]))
 
 
 def _places(indices: np.ndarray, kind: str, path: Path) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from core.corpora.readers.untrusted.clip_size import holds_only_numbers
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
 
@@ -14,11 +15,6 @@ MAX_JSON_BYTES = 64 * 2**20
 """Maximum size of a JSON file."""
 MAX_VALUE_BYTES = 512 * 2**20
 """Maximum memory that the values of a JSON file may take: 7,000,000 numbers, or 5,000,000 empty lists."""
-
-MAX_FRAMES = 50_000
-"""Maximum frames of a clip. A frame of 4 bytes in a file (`null`) takes 3000 bytes of memory."""
-MAX_PEOPLE = 1000
-"""Maximum people in a frame."""
 
 _OPENINGS = (b"{", b"[")
 _HEAD_BYTES = 64
@@ -75,50 +71,11 @@ def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
     Raises:
         CorpusError: the lists are ragged, or hold anything but numbers.
     """
-    if not _holds_only_numbers(values):
-        raise CorpusError(f"{path}: {name!r} must hold only numbers; got {preview(values)}.")
     with as_corpus_error(path, name):
-        array = np.array(values)
+        array = np.array(values) if holds_only_numbers(values) else np.array("")
     if array.dtype.kind not in "fiu":
         raise CorpusError(f"{path}: {name!r} must hold only numbers; got {preview(values)}.")
     return array.astype("f8")
-
-
-def _holds_only_numbers(values: object) -> bool:
-    """Whether nested lists hold only numbers. NumPy would give each of them the space of the longest text."""
-    waiting = [iter((values,))]
-    while waiting:
-        for value in waiting[-1]:
-            if isinstance(value, list):
-                waiting.append(iter(value))
-                break
-            if not isinstance(value, int | float):
-                return False
-        else:
-            waiting.pop()
-    return True
-
-
-def check_frames(num_frames: int, path: Path) -> None:
-    """Reject a clip with more than `MAX_FRAMES` frames.
-
-    Raises:
-        CorpusError: names the file and the limit.
-    """
-    if num_frames > MAX_FRAMES:
-        raise CorpusError(
-            f"{path} has {num_frames} frames; the limit is {MAX_FRAMES}. Cut the video into signs."
-        )
-
-
-def check_people(num_people: int, path: Path) -> None:
-    """Reject a frame with more than `MAX_PEOPLE` people.
-
-    Raises:
-        CorpusError: names the file and the limit.
-    """
-    if num_people > MAX_PEOPLE:
-        raise CorpusError(f"{path} has {num_people} people in a frame; the limit is {MAX_PEOPLE}.")
 
 
 def is_object(value: object) -> TypeGuard[dict[str, object]]:

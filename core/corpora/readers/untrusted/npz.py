@@ -20,10 +20,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from core.corpora.readers.untrusted.clip_size import check_shape
 from core.corpora.readers.untrusted.zip_files import UntrustedZip
 from core.errors import CorpusError, is_disk_full
 
-MAX_ARRAY_BYTES = 4 * 2**30
+MAX_ARRAY_BYTES = 512 * 2**20
 """Maximum array size read into memory at once."""
 MAX_ARRAYS = 10_000
 """Maximum arrays of a file."""
@@ -68,6 +69,7 @@ class ArrayRows:
 
     def _next(self, shape: tuple[int, ...]) -> np.ndarray:
         num_bytes = math.prod(shape) * self.dtype.itemsize
+        check_shape(shape)
         if num_bytes > MAX_ARRAY_BYTES:
             raise ValueError(f"an array has {num_bytes} bytes; the limit is {MAX_ARRAY_BYTES} bytes")
         data = bytearray(num_bytes)
@@ -192,6 +194,8 @@ def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
     promised, present = math.prod(shape) * dtype.itemsize, num_bytes - stream.tell()
     if min((*shape, 0)) < 0 or promised != present:
         raise ValueError(f"its header states {promised} bytes of data, but it has {present}")
+    if not promised:
+        check_shape(shape)
     return ArrayRows(stream, dtype, shape)
 
 
