@@ -16,6 +16,7 @@ from multiprocessing import get_context, parent_process
 from core.corpora.readers.raw_clip import OpenedSource, Piece, normalised
 from core.corpora.source import ReadReport, SourceClip
 from core.pose.normalise import NormalisationProfile
+from core.program.memory_limit import SMALLEST_LIMIT, limit_memory, memory_limit
 
 _PIECES_PER_PROCESS = 2
 """Pieces submitted per process: one being read, one waiting."""
@@ -34,7 +35,7 @@ def read_clips(source: OpenedSource, *, processes: int) -> Generator[SourceClip,
         CorpusError: the source is damaged.
         MemoryError: one of the processes was killed.
     """
-    processes = processes if source.separate_files else 1
+    processes = _affordable(processes) if source.separate_files else 1
     pool = _make_pool(processes)
     try:
         for clips, report in _read_in_order(pool, source, processes * _PIECES_PER_PROCESS):
@@ -53,7 +54,15 @@ def _make_pool(processes: int) -> Executor:
     if processes == 1:
         return ThreadPoolExecutor(1, thread_name_prefix="reading")
     context = get_context("spawn")  # a fork would copy locks that this process' threads hold
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_init_process)
+    limit = memory_limit()
+    share = None if limit is None else limit // 2 // processes
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_init_process, initargs=(share,))
+
+
+def _affordable(processes: int) -> int:
+    """Return how many processes get enough memory, if they share half of this process' limit."""
+    limit = memory_limit()
+    return processes if limit is None else max(1, min(processes, limit // 2 // SMALLEST_LIMIT))
 
 
 def _read_in_order(pool: Executor, source: OpenedSource, num_under_way: int) -> Iterator[PieceRead]:
@@ -71,8 +80,10 @@ def _read_piece(piece: Piece, profile: NormalisationProfile) -> PieceRead:
     return list(normalised(piece, profile, report)), report
 
 
-def _init_process() -> None:
+def _init_process(max_bytes: int | None) -> None:
     """Set up a reader process: ignore Ctrl-C, which the parent handles, and exit when the parent exits."""
+    if max_bytes is not None:
+        limit_memory(max_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

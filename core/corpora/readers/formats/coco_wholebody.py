@@ -142,7 +142,7 @@ def _offsets(file: UntrustedNpz, num_frames: int) -> list[int]:
             f"{file.path}: 'offsets' must increase from 0 to the number of frames, {num_frames}; they start "
             f"with {values[0]} and end with {values[-1]}."
         )
-    check_frames(max(np.diff(values), default=0), file.path)
+    check_frames(int(max(np.diff(values), default=0)), file.path)
     return values
 
 

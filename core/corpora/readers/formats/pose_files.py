@@ -74,7 +74,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
         else:
             people_of_frames = _people(header, content, start, indices)
         for index, people in zip(range(num_frames), people_of_frames, strict=False):
-            keypoints[index, indices.coco] = most_confident(people, report)
+            keypoints[index, indices.coco] = most_confident(list(people), report)
     size = _frame_size(header, path, options)
     check_pixels(keypoints, path)
     return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
