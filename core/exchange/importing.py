@@ -21,7 +21,8 @@ from core.exchange.released_encoder import first_names, unused_tensors
 from core.exchange.released_file import ReleasedFile, model_of, read_released
 from core.exchange.weights import save_encoder
 from core.program.frame import Launch, finish, main
-from core.program.heartbeat import stop_if_requested
+from core.program.heartbeat import Pulse, stop_if_requested
+from core.program.in_background import in_background
 from core.program.observer import Observer, SilentObserver
 from core.specs.jobs import ImportEncoderSpec
 from core.specs.pretraining import PretrainConfig
@@ -54,14 +55,17 @@ def import_encoder(
     if not source.is_file():
         raise SpecError(f"There is no file {source}.", pointer="/source")
     observer.on_phase("importing", total_steps=_PHASES)
+    pulse = Pulse(observer, doing="importing")
     with paths_as_sent(source):
-        file = read_released(source)
-        _step_done(observer, 1)
-        model = model_of(file, ClipEncoder(_config(file, source)))
-        _check_embedding(model, source)
-    _step_done(observer, 2)
-    released = _released_card(file, model, source, observer)
-    digest = save_encoder(out / ENCODER_FOLDER, model, _card(spec, file, model, released))
+        file = in_background(lambda _: read_released(source), pulse)
+        _step_done(observer, pulse)
+        model = in_background(lambda _: _model(file, source), pulse)
+    _step_done(observer, pulse)
+    source_digest = in_background(lambda _: _digest(source), pulse)
+    card = _card(spec, file, model, _released_card(file, model, source, source_digest, observer))
+    released = card.released
+    assert released is not None
+    digest = in_background(lambda _: save_encoder(out / ENCODER_FOLDER, model, card), pulse)
     observer.on_step(_PHASES, {})
     return {"encoder": ENCODER_FOLDER, "sha256": digest, "epoch": file.epoch, "left_out": released.left_out}
 
@@ -100,6 +104,17 @@ def _bytes_held(state: Mapping[str, Tensor]) -> int:
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
+def _model(file: ReleasedFile, source: Path) -> ClipEncoder:
+    model = model_of(file, ClipEncoder(_config(file, source)))
+    _check_embedding(model, source)
+    return model
+
+
+def _digest(source: Path) -> str:
+    with source.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 @torch.inference_mode()
 def _check_embedding(model: ClipEncoder, source: Path) -> None:
     """Check that embeddings are finite, because finite weights do not guarantee it."""
@@ -110,7 +125,9 @@ def _check_embedding(model: ClipEncoder, source: Path) -> None:
         )
 
 
-def _released_card(file: ReleasedFile, model: ClipEncoder, source: Path, observer: Observer) -> ReleasedCard:
+def _released_card(
+    file: ReleasedFile, model: ClipEncoder, source: Path, digest: str, observer: Observer
+) -> ReleasedCard:
     unused = unused_tensors(file.state, model.state_dict())
     if "unknown" in unused:
         observer.on_log(
@@ -120,8 +137,6 @@ def _released_card(file: ReleasedFile, model: ClipEncoder, source: Path, observe
     counts = {kind: len(names) for kind, names in unused.items()}
     summary = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
     observer.on_log(f"{len(file.state)} tensors read; not part of an encoder: {summary or 'none'}.")
-    with source.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
     return ReleasedCard(file=source.name, sha256=digest, epoch=file.epoch, left_out=counts)
 
 
@@ -142,8 +157,9 @@ def _card(
     )
 
 
-def _step_done(observer: Observer, num_done: int) -> None:
-    observer.on_step(num_done, {})
+def _step_done(observer: Observer, pulse: Pulse) -> None:
+    pulse.count()
+    observer.on_step(pulse.num_done, {})
     stop_if_requested(observer, doing="importing")
 
 
