@@ -26,6 +26,9 @@ SignforgeError
 
 import errno
 
+LONGEST_MESSAGE = 1900
+"""Characters of a message to a user; of a longer one the middle is left out."""
+
 
 class SignforgeError(Exception):
     """Base class of all errors that signforge raises on purpose."""
@@ -34,9 +37,23 @@ class SignforgeError(Exception):
 
 
 class UserError(SignforgeError):
-    """The input cannot be used; retrying will not help."""
+    """The input cannot be used; retrying will not help.
+
+    The middle of a very long message is left out: it quotes what a file holds.
+    """
 
     reason = "user_error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_without_middle(message))
+
+
+def _without_middle(message: str) -> str:
+    left_out = len(message) - LONGEST_MESSAGE
+    if left_out <= 0:
+        return message
+    half = LONGEST_MESSAGE // 2
+    return f"{message[:half]}... ({left_out} characters left out) ...{message[-half:]}"
 
 
 class SpecError(UserError):

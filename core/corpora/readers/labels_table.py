@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.untrusted.csv_rows import csv_rows
+from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -26,8 +27,6 @@ _VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 _SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES
 """Endings that a clip's name may have in the table: those of pose files and of videos."""
 _NUM_NAMED = 5
-_NUM_COLUMNS_NAMED = 20
-_SHOWN = 60
 _LONGEST_HEADER = 2**12
 
 
@@ -133,7 +132,7 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
     found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
-            f"{path} must have a column 'name'; its columns are {_some_columns(header)}."
+            f"{path} must have a column 'name'; its columns are {listed(map(repr, header))}."
             f"{_separator_hint(header)}"
         )
     doubled = next((names for names in found.values() if len(names) > 1), None)
@@ -142,12 +141,6 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
             f"{path} has the columns {' and '.join(map(repr, doubled))}, which mean the same. Keep one."
         )
     return {fact: names[0] for fact, names in found.items() if names}
-
-
-def _some_columns(header: Sequence[str]) -> str:
-    more = len(header) - _NUM_COLUMNS_NAMED
-    named = ", ".join(repr(name[:_SHOWN]) for name in header[:_NUM_COLUMNS_NAMED]) or "none"
-    return f"{named} and {more} more" if more > 0 else named
 
 
 def _clip_name(text: str) -> str:

@@ -16,6 +16,7 @@ from core.corpora.readers.formats.mediapipe_points import (
 from core.corpora.readers.labels_table import KAGGLES_TABLE
 from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.naming import shortened
 from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -91,7 +92,7 @@ def _places(indices: np.ndarray, kind: str, path: Path) -> np.ndarray:
     """Return each landmark's index among those that are kept; -1 for those of the face."""
     if kind not in _NUM_LANDMARKS:
         raise CorpusError(
-            f"{path}: column 'type' must hold only {', '.join(_NUM_LANDMARKS)}; it holds {kind!r}."
+            f"{path}: column 'type' must hold only {', '.join(_NUM_LANDMARKS)}; it holds {shortened(kind)!r}."
         )
     if indices.min() < 0 or indices.max() >= _NUM_LANDMARKS[kind]:
         raise CorpusError(

@@ -21,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from core.corpora.readers.untrusted.clip_size import check_shape
+from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.zip_files import UntrustedZip
 from core.errors import CorpusError, is_disk_full
 
@@ -115,9 +116,7 @@ class UntrustedNpz:
     def rows(self, name: str) -> Iterator[ArrayRows]:
         """Open an array to read it row by row."""
         if name not in self:
-            raise CorpusError(
-                f"{self.path} has no array {name!r}; it has {', '.join(map(repr, self.names)) or 'none'}."
-            )
+            raise CorpusError(f"{self.path} has no array {name!r}; it has {listed(map(repr, self.names))}.")
         with as_corpus_error(self.path, name), self._archive.open(f"{name}.npy") as stream:
             yield _open_rows(stream, self._archive.getinfo(f"{name}.npy").file_size)
 

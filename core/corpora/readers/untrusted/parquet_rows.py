@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from core.corpora.readers.untrusted.naming import listed, shortened
 from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.errors import CorpusError
 
@@ -95,9 +96,7 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
     import pyarrow.types as types
 
     if schema.names.count(name) != 1:
-        raise CorpusError(
-            f"{path} must have exactly one column {name!r}; it has {', '.join(schema.names) or 'none'}."
-        )
+        raise CorpusError(f"{path} must have exactly one column {name!r}; it has {listed(schema.names)}.")
     found: Any = schema.field(name).type
     if types.is_dictionary(found):
         found = found.value_type
@@ -107,7 +106,7 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
         "text": types.is_string(found) or types.is_large_string(found),
     }
     if not fits[kind]:
-        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {found}.")
+        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {shortened(str(found))}.")
 
 
 def _check_size(path: Path, metadata: "pq.FileMetaData") -> None:
