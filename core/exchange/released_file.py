@@ -5,6 +5,7 @@ restricted unpickler builds tensors and plain containers, and runs no code. `che
 pickle before, which bounds its memory.
 """
 
+import errno
 import os
 import zipfile
 from collections.abc import Mapping
@@ -75,11 +76,28 @@ def read_released(path: Path) -> ReleasedFile:
             than tensors and containers.
         OSError: it cannot be read.
     """
-    _check_archive(path)
+    content = _content(path)
+    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
+        raise EncoderError(f"{path} is not a released checkpoint: it must be a dict with a `state_dict`.")
+    epoch = content.get("epoch")
+    if epoch is not None and type(epoch) is not int:
+        raise EncoderError(f"{path}: its `epoch` must be an integer; got {type(epoch).__name__}.")
+    if epoch is not None and not 0 <= epoch <= _LARGEST_EPOCH:
+        raise EncoderError(f"{path}: its `epoch` must be from 0 to {_LARGEST_EPOCH}.")
+    return ReleasedFile(_state(path, content["state_dict"]), epoch, _card(path, content.get(_CARD)))
+
+
+def _content(path: Path) -> Any:
+    """Check the file, and load its pickle."""
     try:
+        _check_archive(path)
         _check_pickles(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except (OSError, MemoryError):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # an offset before the file's start
+            raise EncoderError(f"{path} is damaged: an offset in it is invalid.") from None
+        raise
+    except MemoryError:
         raise
     except ForeignObject as error:
         raise EncoderError(_why_foreign(path, error.name)) from None
@@ -91,14 +109,6 @@ def read_released(path: Path) -> ReleasedFile:
         raise EncoderError(
             f"{path} cannot be read as weights: it is damaged, or holds other data ({type(error).__name__})."
         ) from None
-    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
-        raise EncoderError(f"{path} is not a released checkpoint: it must be a dict with a `state_dict`.")
-    epoch = content.get("epoch")
-    if epoch is not None and type(epoch) is not int:
-        raise EncoderError(f"{path}: its `epoch` must be an integer; got {type(epoch).__name__}.")
-    if epoch is not None and not 0 <= epoch <= _LARGEST_EPOCH:
-        raise EncoderError(f"{path}: its `epoch` must be from 0 to {_LARGEST_EPOCH}.")
-    return ReleasedFile(_state(path, content["state_dict"]), epoch, _card(path, content.get(_CARD)))
 
 
 def export_released(encoder: LoadedEncoder, path: Path) -> int:

@@ -423,3 +423,16 @@ def test_members_that_share_their_bytes_are_refused(checkpoint: Path, tmp_path: 
             archive.filelist.append(again)
     with pytest.raises(EncoderError, match="its members overlap, or are longer than the file"):
         read_released(path)
+
+
+def test_an_offset_before_the_start_of_the_file_is_damage(tmp_path: Path) -> None:
+    """zipfile seeks there, and the system refuses; that is the file's fault, not the disk's."""
+    path = tmp_path / "offset.pth.tar"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickle.dumps({}))
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 16 : end + 20] = (2**31).to_bytes(4, "little")  # where the directory begins
+    path.write_bytes(content)
+    with pytest.raises(EncoderError, match="is damaged"):
+        read_released(path)

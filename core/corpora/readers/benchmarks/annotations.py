@@ -23,6 +23,7 @@ MAX_RECORDS = 500_000
 """Maximum records of an annotation file; a record takes about a kilobyte of memory."""
 MAX_WORDS = 1000
 """Maximum words of a gloss."""
+_ADVICE = "Import the benchmark in parts."
 
 _T = TypeVar("_T")
 _OneFault = FailFast()
@@ -111,7 +112,7 @@ def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
     Raises:
         CorpusError: unreadable, too large, or not in the benchmark's published format.
     """
-    text = read_json_text(path)
+    text = read_json_text(path, advice=_ADVICE)
     _check_count(text.count(b"{"), path)
     try:
         return kind.validate_json(text)
@@ -134,9 +135,7 @@ def validate_records(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
 
 def _check_count(num_records: int, path: Path) -> None:
     if num_records > MAX_RECORDS:
-        raise CorpusError(
-            f"{path} has {num_records} records; the limit is {MAX_RECORDS}. Split the benchmark up."
-        )
+        raise CorpusError(f"{path} has {num_records} records; the limit is {MAX_RECORDS}. {_ADVICE}")
 
 
 def _not_as_published(path: Path, error: ValidationError) -> CorpusError:

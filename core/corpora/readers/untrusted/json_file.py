@@ -43,8 +43,8 @@ def read_json(path: Path) -> object:
         return json.loads(read_json_text(path))
 
 
-def read_json_text(path: Path) -> bytes:
-    """Read a JSON file without parsing it, if its values will take bounded memory.
+def read_json_text(path: Path, *, advice: str = "Write a file per clip, or .npz.") -> bytes:
+    """Read a JSON file without parsing it, if its values will take bounded memory; `advice` ends a refusal.
 
     Raises:
         CorpusError: it cannot be read, or is too large.
@@ -54,13 +54,13 @@ def read_json_text(path: Path) -> bytes:
     if len(text) > MAX_JSON_BYTES:
         raise CorpusError(
             f"{path} has {path.stat().st_size} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. "
-            "Write a file per clip, or .npz."
+            f"{advice}"
         )
     needed = len(text) + sum(num_bytes * text.count(mark) for mark, num_bytes in _BYTES_BY_MARK.items())
     if needed > MAX_VALUE_BYTES:
         raise CorpusError(
             f"{path} has so many values that they may take {needed} bytes of memory; the limit is "
-            f"{MAX_VALUE_BYTES} bytes. Write a file per clip, or .npz."
+            f"{MAX_VALUE_BYTES} bytes. {advice}"
         )
     return text
 
