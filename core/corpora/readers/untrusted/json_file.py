@@ -1,6 +1,5 @@
 """Read untrusted JSON files, with limits on size and depth and a check of number types."""
 
-import json
 import reprlib
 from pathlib import Path
 from typing import TypeGuard
@@ -8,6 +7,7 @@ from typing import TypeGuard
 import numpy as np
 
 from core.corpora.readers.untrusted.clip_size import holds_only_numbers
+from core.corpora.readers.untrusted.json_pieces import parse_json
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
 
@@ -40,7 +40,7 @@ def read_json(path: Path) -> object:
         CorpusError: it cannot be read, is too large, nested too deep, or not JSON.
     """
     with as_corpus_error(path):
-        return json.loads(read_json_text(path))
+        return parse_json(read_json_text(path))
 
 
 def read_json_text(path: Path, *, advice: str = "Write a file per clip, or .npz.") -> bytes:
