@@ -27,6 +27,9 @@ SignforgeError
 
 import errno
 
+LONGEST_MESSAGE = 1900
+"""Characters of a message to a user; of a longer one the middle is left out."""
+
 
 class SignforgeError(Exception):
     """Base class of all errors that signforge raises on purpose."""
@@ -35,9 +38,23 @@ class SignforgeError(Exception):
 
 
 class UserError(SignforgeError):
-    """The input cannot be used; retrying will not help."""
+    """The input cannot be used; retrying will not help.
+
+    The middle of a very long message is left out: it quotes what a file holds.
+    """
 
     reason = "user_error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_without_middle(message))
+
+
+def _without_middle(message: str) -> str:
+    left_out = len(message) - LONGEST_MESSAGE
+    if left_out <= 0:
+        return message
+    half = LONGEST_MESSAGE // 2
+    return f"{message[:half]}... ({left_out} characters left out) ...{message[-half:]}"
 
 
 class SpecError(UserError):
@@ -128,6 +145,12 @@ class StorageError(SignforgeError):
 def is_disk_full(error: BaseException) -> bool:
     """Whether a write failed because the disk is full or the user's disk quota is used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: an error of Python, or one of PyTorch on a device or on the CPU."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
 
 
 class StorageAway(StorageError):  # noqa: N818 - the name states the error

@@ -1,4 +1,4 @@
-"""Bounds the memory that a test may take, so that a reader that takes more fails the test, not the machine."""
+"""Bounds the memory that a test may take: a reader that takes more fails the test, not the machine."""
 
 import resource
 import sys

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from core.errors import LeaseLost, SignforgeError, is_disk_full
 from core.jobs import log_lines
 from core.jobs.database import open_database, reading
+from core.jobs.kinds import KINDS
 from core.jobs.kinds import programs as registered_programs
 from core.jobs.ledger.fence import Lease, RetryPolicy
 from core.jobs.ledger.leases import Claim, held_claim
@@ -31,6 +32,7 @@ from core.jobs.storage.stores import open_store
 from core.jobs.tracing import open_tracing
 from core.program.control_group import out_of_memory_kills
 from core.program.lifeline import die_with_parent
+from core.program.memory_limit import default_limit
 from worker.attempt import journal
 from worker.attempt.checkpoint_retention import Retention
 from worker.attempt.checkpoints import Resume
@@ -85,6 +87,7 @@ class Supervisor:
         program_log = ProgramLog(self._log_file, claim.attempt, settings.max_log_bytes_per_job)
         retention = Retention.of(claim, settings)
         self._reporter = Reporter(engine, claim.lease, store, log=program_log, retention=retention)
+        self._memory_limit = _memory_limit(claim.kind, settings)
         self._resume = Resume(None, ())
         self._stop_reason: StopReason | None = None
         self._settle_by = float("inf")
@@ -130,6 +133,8 @@ class Supervisor:
         arguments += ["--journal", str(self._out / journal.NAME)]
         if (root := source_root(self._claim, self._settings.corpus_roots)) is not None:
             arguments += ["--source-root", str(root)]
+        if self._memory_limit is not None:
+            arguments += ["--memory-limit", str(self._memory_limit)]
         if self._resume.row is not None:
             arguments += ["--resume", str(self._store.local_path(self._resume.row.location))]
         return Execution(
@@ -162,7 +167,15 @@ class Supervisor:
                 case Exited(code):
                     self._trace.program_ended()
                     starved = out_of_memory_kills() > kills_before
-                    return ProgramEnd(code, self._stop_reason, result, error, tail(self._log_file), starved)
+                    return ProgramEnd(
+                        code,
+                        self._stop_reason,
+                        result,
+                        error,
+                        tail(self._log_file),
+                        starved,
+                        self._memory_limit,
+                    )
             if self._stop_reason is None and time.monotonic() - alive_at > self._settings.stall_seconds:
                 kill_at = self._stop(execution, StopReason.STALL)
             if self._stop_reason is None and time.monotonic() >= self._stop_by:
@@ -228,6 +241,13 @@ class Supervisor:
         while (left := deadline - time.monotonic()) > 0:
             if self._inbox.get(left) == StopRequest(StopReason.ABANDON):
                 raise LeaseLost(f"StopRequest to abandon {self._claim.job_id}.")
+
+
+def _memory_limit(kind: str, settings: Settings) -> int | None:
+    """Bytes for the program of a kind of job that reads uploads; None for the others."""
+    if kind not in KINDS or not KINDS[kind].reads_uploads:
+        return None
+    return settings.import_memory_bytes or default_limit()
 
 
 def main(arguments: Sequence[str], *, programs: Mapping[str, str] | None = None) -> int:

@@ -24,7 +24,8 @@ from core.errors import CorpusError
 from core.pose.normalise import PROFILES
 from core.program import frame
 from core.program.control_group import available_cores
-from core.program.heartbeat import stop_if_requested
+from core.program.heartbeat import Heartbeat, Pulse, stop_if_requested
+from core.program.in_background import in_background
 from core.program.observer import Observer
 from core.source_files import check_source, confined
 from core.specs.jobs import ImportSpec
@@ -38,7 +39,6 @@ CLIPS_WORTH_A_PROCESS = 1000
 _UNPACKED_PREFIX = ".unpacked-"
 _LEFT_OUT = {"kind": ImportSpec.model_fields["kind"].default, "source": "any"}
 """Fields of a specification that a corpus does not keep, with placeholders."""
-_BEATS_PER_STEP = 256
 _NAMED = 5
 
 
@@ -70,22 +70,25 @@ def import_corpus(
     path = out / CORPUS_FOLDER
     with (
         SourceDigest(source) as digest,
-        TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out) as working,
+        TemporaryDirectory(prefix=_UNPACKED_PREFIX, dir=out, ignore_cleanup_errors=True) as working,
         paths_as_sent(source, Path(working)) as display,
     ):
         if path.exists():
             return _describe(_same_import(path, _origin(spec, digest, observer)))
         report = ReadReport(display=display)
         folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
-        opened = open_source(folder, spec.format, options, report)
+        observer.on_phase("opening", total_steps=0)
+        opened = in_background(lambda _: open_source(folder, spec.format, options, report), _pulse(observer))
+        pulse = _pulse(observer)
         processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
-        with closing(read_clips(opened, processes=processes)) as clips:
+        with closing(read_clips(opened, processes=processes, heartbeat=pulse)) as clips:
             corpus = write_corpus(
                 path,
-                _with_progress(opened, clips, observer),
+                _with_progress(opened, clips, observer, pulse),
                 name=spec.name,
                 split=spec.split,
                 published_split=opened.published_split,
+                heartbeat=pulse,
                 provenance=lambda: {
                     "format": opened.format,
                     "profile": opened.profile.name,
@@ -109,7 +112,7 @@ def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[
         observer.on_phase("hashing", total_steps=0)
     return {
         "file": Path(spec.source).name,
-        "sha256": digest.wait(_Pulse(observer).beat),
+        "sha256": digest.wait(_pulse(observer)),
         "options": spec.model_dump(mode="json", exclude=set(_LEFT_OUT)),
     }
 
@@ -144,15 +147,28 @@ def _remove_leftovers(out: Path) -> None:
 
 
 def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Observer) -> Path:
-    if not is_archive(source):
+    if not in_background(lambda _: is_archive(source), _pulse(observer)):
         return source
     observer.on_phase("unpacking", total_steps=0)
-    unpack(source, working, limits=limits, before_chunk=_Pulse(observer).beat)
+    pulse = _pulse(observer)
+
+    def work(check: Heartbeat) -> None:
+        def before_chunk() -> None:
+            check()
+            pulse.count()
+
+        unpack(source, working, limits=limits, before_chunk=before_chunk)
+
+    in_background(work, pulse)
     return working
 
 
+def _pulse(observer: Observer) -> Pulse:
+    return Pulse(observer, doing="importing")
+
+
 def _with_progress(
-    opened: OpenedSource, clips: Iterable[SourceClip], observer: Observer
+    opened: OpenedSource, clips: Iterable[SourceClip], observer: Observer, pulse: Pulse
 ) -> Iterator[SourceClip]:
     """Yield the source's clips and report progress at every hundredth; raise an error if there are none."""
     report, signers = opened.report, set[str | None]()
@@ -163,7 +179,7 @@ def _with_progress(
         stop_if_requested(observer, doing="importing")
         signers.add(clip.signer)
         yield clip
-        done = report.clips_read + report.num_skipped
+        pulse.num_done = done = report.clips_read + report.num_skipped
         if done - reported >= interval:
             reported = done
             observer.on_step(done, {})
@@ -186,20 +202,6 @@ def _note_similar_signers(names: Sequence[str], report: ReadReport) -> None:
             "Signer names that differ only in upper and lower case are imported as different signers: "
             f"{'; '.join(similar[:_NAMED])}. If they are the same person, use one spelling."
         )
-
-
-class _Pulse:
-    """Checks for a stop request at every beat, and sends a heartbeat every `_BEATS_PER_STEP` beats."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer, self._beats = observer, 0
-
-    def beat(self) -> None:
-        """Count one more file or chunk."""
-        stop_if_requested(self._observer, doing="importing")
-        self._beats += 1
-        if self._beats % _BEATS_PER_STEP == 0:
-            self._observer.on_step(self._beats, {})
 
 
 def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:

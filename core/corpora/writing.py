@@ -14,6 +14,7 @@ import numpy as np
 from core.corpora.header import (
     HEADER_FILE,
     ArrayEntry,
+    ArrayName,
     CorpusHeader,
     array_layout,
     content_digest,
@@ -23,6 +24,8 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.splits import ClipFacts, Split, assign_splits
 from core.errors import CorpusError
+from core.program.heartbeat import Heartbeat
+from core.program.in_background import in_background
 from core.specs.jobs import SplitConfig
 
 MAX_NAME_BYTES = 255
@@ -42,12 +45,14 @@ def write_corpus(
     split: SplitConfig,
     provenance: Provenance,
     published_split: bool = False,
+    heartbeat: Heartbeat = lambda: None,
 ) -> PackedCorpus:
     """Write clips as a packed corpus at `path` and open it.
 
     All files are written to a hidden folder beside `path`, synced to disk, and the folder is then renamed.
     So `path` never holds an incomplete corpus. Labels, signers and sessions are numbered in the order of
-    their names. A `published_split` is a benchmark's own (see `core.corpora.splits`).
+    their names. A `published_split` is a benchmark's own (see `core.corpora.splits`). `heartbeat` is called
+    while files are synced and hashed, and may raise to stop.
 
     Raises:
         CorpusError: there are no clips, or `path` exists already.
@@ -58,7 +63,7 @@ def write_corpus(
     partial = path.with_name(f".{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
     partial.mkdir(parents=True)
     try:
-        _write(partial, clips, name, split, provenance, published_split)
+        _write(partial, clips, name, split, provenance, published_split, heartbeat)
         os.rename(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -96,14 +101,15 @@ def _write(
     split: SplitConfig,
     provenance: Provenance,
     published_split: bool,
+    heartbeat: Heartbeat,
 ) -> None:
     gathered = _stream_frames(folder, clips)
     if not gathered.lengths:
         raise CorpusError(f"Corpus {name!r} would have no clips. Check that the source has usable clips.")
     facts = _facts(gathered)
-    divided = assign_splits(facts, split, published=published_split)
+    divided = in_background(lambda _: assign_splits(facts, split, published=published_split), heartbeat)
     name_width = _write_clip_arrays(folder, gathered, facts, divided)
-    entries = {array: _synced_entry(folder / f"{array}.npy") for array in array_layout(1, 1, 1)}
+    entries = in_background(lambda _: _synced_entries(folder), heartbeat)
     name_lists = (facts.label_names, facts.signer_names, facts.session_names, divided.names)
     header = CorpusHeader(
         name=name,
@@ -195,6 +201,10 @@ def _write_npy_header(stream: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, 
 def _encodable(name: str | None) -> str | None:
     """Replace what UTF-8 cannot encode, which file names on disk may hold."""
     return None if name is None else name.encode(errors="replace").decode()
+
+
+def _synced_entries(folder: Path) -> dict[ArrayName, ArrayEntry]:
+    return {array: _synced_entry(folder / f"{array}.npy") for array in array_layout(1, 1, 1)}
 
 
 def _synced_entry(path: Path) -> ArrayEntry:

@@ -21,7 +21,8 @@ from core.exchange.released_encoder import first_names, unused_tensors
 from core.exchange.released_file import ReleasedFile, model_of, read_released
 from core.exchange.weights import save_encoder
 from core.program.frame import Launch, finish, main
-from core.program.heartbeat import stop_if_requested
+from core.program.heartbeat import Pulse, stop_if_requested
+from core.program.in_background import in_background
 from core.program.observer import Observer, SilentObserver
 from core.source_files import LeadsOut, check_source, confined, pinned
 from core.specs.jobs import ImportEncoderSpec
@@ -59,14 +60,16 @@ def import_encoder(
     if not source.is_file():
         raise SpecError(f"There is no file {source}.", pointer="/source")
     observer.on_phase("importing", total_steps=_PHASES)
+    pulse = Pulse(observer, doing="importing")
     with pinned(source) as opened, paths_as_sent(opened, name=source.name):
-        file = read_released(opened)
-        _step_done(observer, 1)
-        model = model_of(file, ClipEncoder(_config(file, opened)))
-        _check_embedding(model, opened)
-        _step_done(observer, 2)
-        released = _released_card(file, model, opened, observer, name=source.name)
-    digest = save_encoder(out / ENCODER_FOLDER, model, _card(spec, file, model, released))
+        file = in_background(lambda _: read_released(opened), pulse)
+        _step_done(observer, pulse)
+        model = in_background(lambda _: _model(file, opened), pulse)
+        _step_done(observer, pulse)
+        source_digest = in_background(lambda _: _digest(opened), pulse)
+        released = _released_card(file, model, source_digest, observer, name=source.name)
+    card = _card(spec, file, model, released)
+    digest = in_background(lambda _: save_encoder(out / ENCODER_FOLDER, model, card), pulse)
     observer.on_step(_PHASES, {})
     return {"encoder": ENCODER_FOLDER, "sha256": digest, "epoch": file.epoch, "left_out": released.left_out}
 
@@ -106,6 +109,17 @@ def _bytes_held(state: Mapping[str, Tensor]) -> int:
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
+def _model(file: ReleasedFile, source: Path) -> ClipEncoder:
+    model = model_of(file, ClipEncoder(_config(file, source)))
+    _check_embedding(model, source)
+    return model
+
+
+def _digest(source: Path) -> str:
+    with source.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 @torch.inference_mode()
 def _check_embedding(model: ClipEncoder, source: Path) -> None:
     """Check that embeddings are finite, because finite weights do not guarantee it."""
@@ -117,7 +131,7 @@ def _check_embedding(model: ClipEncoder, source: Path) -> None:
 
 
 def _released_card(
-    file: ReleasedFile, model: ClipEncoder, source: Path, observer: Observer, *, name: str
+    file: ReleasedFile, model: ClipEncoder, digest: str, observer: Observer, *, name: str
 ) -> ReleasedCard:
     unused = unused_tensors(file.state, model.state_dict())
     if "unknown" in unused:
@@ -128,8 +142,6 @@ def _released_card(
     counts = {kind: len(names) for kind, names in unused.items()}
     summary = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
     observer.on_log(f"{len(file.state)} tensors read; not part of an encoder: {summary or 'none'}.")
-    with source.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
     return ReleasedCard(file=name, sha256=digest, epoch=file.epoch, left_out=counts)
 
 
@@ -150,8 +162,9 @@ def _card(
     )
 
 
-def _step_done(observer: Observer, num_done: int) -> None:
-    observer.on_step(num_done, {})
+def _step_done(observer: Observer, pulse: Pulse) -> None:
+    pulse.count()
+    observer.on_step(pulse.num_done, {})
     stop_if_requested(observer, doing="importing")
 
 

@@ -1,11 +1,12 @@
 """Read and write checkpoints of the paper's released code: `.pth.tar`, a zip file written by torch.save.
 
 They hold `epoch`, `state_dict` and, for resuming training, `optimizer`. Only weights are read. PyTorch's
-restricted unpickler builds tensors and plain containers, and runs no code.
+restricted unpickler builds tensors and plain containers, and runs no code. `checkpoint_pickle` checks the
+pickle before, which bounds its memory.
 """
 
+import errno
 import os
-import tarfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
-from core.errors import EncoderError
+from core.corpora.readers.untrusted.tar_members import is_tar
+from core.corpora.readers.untrusted.zip_files import UntrustedZip
+from core.errors import CorpusError, EncoderError, is_out_of_memory
 from core.exchange.card import EncoderCard
+from core.exchange.checkpoint_pickle import ForeignObject, check_pickle
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.released_encoder import encoder_from_released, encoder_to_released, first_names
 from core.exchange.weights import LoadedEncoder
@@ -48,6 +52,8 @@ _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """First bytes of a file of PyTorch before 1.6."""
 _LARGEST_PICKLE = 64 * 2**20
 """Maximum bytes of a pickle without its tensors; a released one has a few hundred thousand."""
+_MAX_TENSORS = 100_000
+_MAX_CARD_CHARACTERS = 2**20
 _LARGEST_EPOCH = 2**31 - 1
 
 
@@ -70,13 +76,7 @@ def read_released(path: Path) -> ReleasedFile:
             than tensors and containers.
         OSError: it cannot be read.
     """
-    _check_archive(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # a malicious pickle can make the unpickler raise any exception
-        raise EncoderError(_why_unreadable(path, error)) from None
+    content = _content(path)
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise EncoderError(f"{path} is not a released checkpoint: it must be a dict with a `state_dict`.")
     epoch = content.get("epoch")
@@ -85,6 +85,30 @@ def read_released(path: Path) -> ReleasedFile:
     if epoch is not None and not 0 <= epoch <= _LARGEST_EPOCH:
         raise EncoderError(f"{path}: its `epoch` must be from 0 to {_LARGEST_EPOCH}.")
     return ReleasedFile(_state(path, content["state_dict"]), epoch, _card(path, content.get(_CARD)))
+
+
+def _content(path: Path) -> Any:
+    """Check the file, and load its pickle."""
+    try:
+        _check_archive(path)
+        _check_pickles(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # an offset before the file's start
+            raise EncoderError(f"{path} is damaged: an offset in it is invalid.") from None
+        raise
+    except MemoryError:
+        raise
+    except ForeignObject as error:
+        raise EncoderError(_why_foreign(path, error.name)) from None
+    except EncoderError:
+        raise
+    except Exception as error:  # a malicious pickle can make the unpickler raise any exception
+        if is_out_of_memory(error):
+            raise MemoryError(str(error).splitlines()[0]) from None
+        raise EncoderError(
+            f"{path} cannot be read as weights: it is damaged, or holds other data ({type(error).__name__})."
+        ) from None
 
 
 def export_released(encoder: LoadedEncoder, path: Path) -> int:
@@ -164,7 +188,7 @@ def _check_archive(path: Path) -> None:
     if not (start.startswith(_ZIP) and zipfile.is_zipfile(path)):
         raise EncoderError(_why_not_torch_save(path, start))
     try:
-        with zipfile.ZipFile(path) as archive:
+        with UntrustedZip(path, max_members=_MAX_TENSORS) as archive:
             members = archive.infolist()
             packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
             if packed:
@@ -172,16 +196,32 @@ def _check_archive(path: Path) -> None:
                     f"{path} has compressed members ({first_names(packed)}), so it was not written by "
                     "torch.save."
                 )
-            pickles = [member for member in members if member.filename.endswith(".pkl")]
+            if sum(member.file_size for member in members) > path.stat().st_size:
+                raise EncoderError(f"{path} is damaged: its members overlap, or are longer than the file.")
+            pickles = list(filter(_is_pickle, members))
             if sum(member.file_size for member in pickles) > _LARGEST_PICKLE:
                 raise EncoderError(
                     f"{path} has a pickle above the limit of {_LARGEST_PICKLE} bytes (tensors not counted)."
                 )
             damaged = archive.testzip()
+    except CorpusError as error:
+        raise EncoderError(str(error)) from None
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise EncoderError(f"{path} is damaged: {error}.") from None
     if damaged is not None:
         raise EncoderError(f"{path} is damaged: the checksum of {damaged!r} does not match.")
+
+
+def _is_pickle(member: zipfile.ZipInfo) -> bool:
+    """Whether PyTorch may take a member for the pickle; it ignores upper and lower case."""
+    return member.filename.lower().endswith(".pkl")
+
+
+def _check_pickles(path: Path) -> None:
+    with UntrustedZip(path, max_members=_MAX_TENSORS) as archive:
+        for member in filter(_is_pickle, archive.infolist()):
+            with archive.open(member) as stream:
+                check_pickle(path, stream, member.file_size)
 
 
 def _why_not_torch_save(path: Path, start: bytes) -> str:
@@ -194,7 +234,7 @@ def _why_not_torch_save(path: Path, start: bytes) -> str:
         )
     if start.startswith(b"\x80"):
         return f"{path} is a plain pickle, not a file of torch.save. Only files of torch.save are imported."
-    if tarfile.is_tarfile(path):
+    if is_tar(path):
         return (
             f"{path} is a tar archive. Released checkpoints are named .pth.tar, but are files of torch.save."
         )
@@ -204,16 +244,14 @@ def _why_not_torch_save(path: Path, start: bytes) -> str:
     )
 
 
-def _why_unreadable(path: Path, error: Exception) -> str:
-    """Explain the error without PyTorch's message, which advises to load the file without restrictions."""
+def _why_foreign(path: Path, name: str) -> str:
+    """Name what a pickle uses: `name`, and all that PyTorch's restricted unpickler refuses."""
     try:
-        foreign = sorted(get_unsafe_globals_in_checkpoint(path))
-    except Exception:
-        foreign = []
-    if foreign:
-        objects = first_names([repr(name) for name in foreign])
-        return f"{path} is rejected: its pickle uses {objects}, which is not allowed in a file of weights."
-    return f"{path} cannot be read as weights: it is damaged, or holds other data ({type(error).__name__})."
+        foreign = sorted({name, *get_unsafe_globals_in_checkpoint(path)})
+    except Exception:  # a malicious pickle can make it raise any exception
+        foreign = [name]
+    objects = first_names([repr(each) for each in foreign])
+    return f"{path} is rejected: its pickle uses {objects}, which is not allowed in a file of weights."
 
 
 def _state(path: Path, found: dict[Any, Any]) -> dict[str, Tensor]:
@@ -241,6 +279,10 @@ def _is_plain_tensor(name: object, value: object) -> bool:
 def _card(path: Path, text: object) -> EncoderCard | None:
     if text is None:
         return None
+    if isinstance(text, str) and len(text) > _MAX_CARD_CHARACTERS:
+        raise EncoderError(
+            f"{path}: its signforge card has {len(text)} characters; the limit is {_MAX_CARD_CHARACTERS}."
+        )
     try:
         return EncoderCard.model_validate_json(text if isinstance(text, str) else "")
     except ValidationError as error:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from core.errors import EncoderError
+from core.corpora.readers.untrusted.zip_files import UntrustedZip
+from core.errors import CorpusError, EncoderError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.file_kinds import SAFETENSORS, seems_to_be
@@ -105,9 +107,9 @@ def _is_checkpoint(file: Path) -> bool:
         with file.open("rb") as content:
             if content.read(2) == b"\x80\x02":
                 return True
-        with zipfile.ZipFile(file) as archive:
+        with UntrustedZip(file) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, struct.error, zipfile.BadZipFile, CorpusError):
         return False
 
 

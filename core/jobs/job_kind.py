@@ -191,6 +191,11 @@ class JobKind:
         """Whether its specifications have a name."""
         return "name" in self.spec_type.model_fields
 
+    @property
+    def reads_uploads(self) -> bool:
+        """Whether its program reads what users upload, so that its memory is limited."""
+        return any(reference.to == Artifact.UPLOAD for reference in self.references.values())
+
     def title_of(self, spec: Mapping[str, Any]) -> str:
         """What lists call a job of that stored specification."""
         if self.title is not None:

@@ -19,6 +19,7 @@ from core.jobs.local_settings import LocalSettings, check_path, setting_error, s
 from core.jobs.private_files import keep_files_private
 from core.jobs.setting_names import PREFIX, misspelt_settings
 from core.jobs.urls import check_broker_url, check_bucket_url, check_database_url, check_http_url
+from core.program.memory_limit import SMALLEST_LIMIT
 from core.specs.fields import Days, Seconds, SecondsOrZero
 
 _MAX_SOCKET_BYTES = 100
@@ -121,6 +122,9 @@ class Settings(LocalSettings, BaseSettings):
     jobs start seconds sooner. Takes some 300 MB of memory. Only Linux does this."""
     stall_seconds: Seconds = 900.0
     """A program without output for this long counts as stalled and is killed."""
+    import_memory_bytes: Annotated[int, Field(ge=SMALLEST_LIMIT)] | None = None
+    """Maximum private memory of a program that reads uploads. Processes that read files for it in parallel
+    share half as much again. Empty: half of the machine's or container's memory. Only Linux limits it."""
     max_attempts: Annotated[int, Field(ge=1)] = 5
     """Charged attempts before a job fails."""
     backoff_seconds: SecondsOrZero = 2.0

@@ -1,4 +1,4 @@
-"""Resource limits of this process from its control group (cgroup): CPU quota and out-of-memory kills."""
+"""Resource limits of this process from its control group (cgroup): CPU, memory, out-of-memory kills."""
 
 import math
 import os
@@ -26,6 +26,31 @@ def out_of_memory_kills(*, cgroup: Path = _CGROUP, own: Path = _OWN) -> int:
         return 0
     counts = dict(line.split() for line in events.splitlines())
     return int(counts.get("oom_kill", 0))
+
+
+def memory_quota(*, cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
+    """Return the smallest memory limit of our group and those above it, in bytes; None without a limit."""
+    limits = [limit for folder in _groups(cgroup, own) if (limit := _memory_limit(folder)) is not None]
+    return min(limits, default=None)
+
+
+def _groups(cgroup: Path, own: Path) -> list[Path]:
+    """Return our group's folder (version 2), those above it, and that of version 1."""
+    try:
+        group = own.read_text().strip().rpartition("::")[2].lstrip("/")
+    except OSError:
+        group = ""
+    mine = Path(group)
+    return [cgroup / mine, *(cgroup / above for above in mine.parents), cgroup / "memory"]
+
+
+def _memory_limit(folder: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            return int((folder / name).read_text())
+        except (OSError, ValueError):  # no such file, or "max": no limit
+            continue
+    return None
 
 
 def _quota(cgroup: Path) -> int:

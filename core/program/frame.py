@@ -18,7 +18,8 @@ from typing import Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from core.errors import SignforgeError, SpecError, Stopped, StorageError, is_disk_full
+from core.errors import SignforgeError, SpecError, Stopped, StorageError, is_disk_full, is_out_of_memory
+from core.program.memory_limit import limit_memory
 from core.program.observer import ConsoleObserver, Journaled, JsonLinesObserver, Observer, StopSwitch
 from core.source_files import Confinement
 from core.specs.faults import fault_sentence
@@ -61,6 +62,8 @@ def main(run: Run[SpecT], spec_type: type[SpecT], *, arguments: Sequence[str] | 
     stream = Journaled(sys.stdout, options.journal) if options.journal is not None else sys.stdout
     observer = (JsonLinesObserver if options.events else ConsoleObserver)(stream, switch)
     try:
+        if options.memory_limit is not None:
+            limit_memory(options.memory_limit)
         options.out.mkdir(parents=True, exist_ok=True)
         spec = read_spec(options.spec, spec_type)
         root = options.source_root
@@ -117,6 +120,7 @@ def _parser(run: Callable[..., object]) -> argparse.ArgumentParser:
     parser.add_argument("--journal", type=Path, help="also write the events to this file")
     parser.add_argument("--keep-all-checkpoints", action="store_true", help="do not delete old checkpoints")
     parser.add_argument("--source-root", type=Path, help="read no source outside of this folder")
+    parser.add_argument("--memory-limit", type=int, help="bytes of private memory, on Linux")
     parser.add_argument("--events", action="store_true", help="write JSON lines for a supervisor")
     return parser
 
@@ -141,6 +145,4 @@ def _as_ours(error: Exception) -> Exception:
 
 
 def _reason_of(error: Exception) -> str:
-    """Return `out_of_memory` for memory errors of PyTorch and Python, else `internal_error`."""
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return "out_of_memory" if named else "internal_error"
+    return "out_of_memory" if is_out_of_memory(error) else "internal_error"

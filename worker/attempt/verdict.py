@@ -21,6 +21,8 @@ RETRIED = frozenset(
 lost rank. Running out of memory and divergence are not retried, since they recur."""
 
 _LESS_MEMORY = "Lower run.batch_size or views.num_frames, or use a worker with more memory."
+_ALLOCATION_FAILED = ("memory allocation of", "bad_alloc", "out of memory", "allocate memory")
+"""What libraries print before they end a process that gets no memory."""
 _DEADLINE = (
     "The job's deadline passed. Its last checkpoint is kept. Retry the job with a later deadline to resume."
 )
@@ -50,6 +52,8 @@ class ProgramEnd:
     """The last part of its standard error."""
     memory_ran_out: bool = False
     """Whether the kernel's OOM killer killed a process in this control group during the run."""
+    memory_limit: int | None = None
+    """Bytes of private memory that the program could get, if it was limited."""
 
 
 class Fate(StrEnum):
@@ -97,7 +101,7 @@ def _refused(ending: ProgramEnd) -> Verdict:
     name, message = ending.error or ("", "")
     reason = Reason(name) if name in set(Reason) else Reason.USER_ERROR
     if reason == Reason.OUT_OF_MEMORY:  # of one of several ranks
-        message = f"{message.rstrip('.')}. {_LESS_MEMORY}"
+        message = f"{message.rstrip('.')}. {_less_memory(ending)}"
     return Verdict(Fate.RETRY if reason in RETRIED else Fate.FAILED, reason, message)
 
 
@@ -105,10 +109,14 @@ def _crashed(ending: ProgramEnd) -> Verdict:
     if ending.error:
         name, message = ending.error
         if name == Reason.OUT_OF_MEMORY:
-            return Verdict(Fate.FAILED, Reason.OUT_OF_MEMORY, f"{message.rstrip('.')}. {_LESS_MEMORY}")
+            message = f"{message.rstrip('.')}. {_less_memory(ending)}"
+            return Verdict(Fate.FAILED, Reason.OUT_OF_MEMORY, message)
         return Verdict(Fate.RETRY, Reason.INTERNAL_ERROR, message)
     if ending.exit_code == -signal.SIGKILL and ending.memory_ran_out:
-        message = f"The kernel killed the program because memory ran out. {_LESS_MEMORY}"
+        message = f"The kernel killed the program because memory ran out. {_less_memory(ending)}"
+        return Verdict(Fate.FAILED, Reason.OUT_OF_MEMORY, message)
+    if _ended_without_memory(ending):
+        message = f"The program ended because it got no more memory. {_less_memory(ending)}"
         return Verdict(Fate.FAILED, Reason.OUT_OF_MEMORY, message)
     if ending.exit_code < 0:
         message = f"The program was killed by {_signal_name(-ending.exit_code)}."
@@ -116,6 +124,21 @@ def _crashed(ending: ProgramEnd) -> Verdict:
     tail = f" Last output: {ending.log_tail}" if ending.log_tail else ""
     message = f"The program exited with code {ending.exit_code} and no result.{tail}"
     return Verdict(Fate.RETRY, Reason.INTERNAL_ERROR, message)
+
+
+def _ended_without_memory(ending: ProgramEnd) -> bool:
+    """Whether a library ended the process at the limit; not all of them raise an error."""
+    ended = ending.memory_limit is not None and ending.exit_code in (-signal.SIGABRT, -signal.SIGSEGV)
+    return ended and any(words in ending.log_tail for words in _ALLOCATION_FAILED)
+
+
+def _less_memory(ending: ProgramEnd) -> str:
+    if ending.memory_limit is None:
+        return _LESS_MEMORY
+    return (
+        f"A program that reads uploads gets at most {ending.memory_limit} bytes. Split the file up, or raise "
+        "SIGNFORGE_IMPORT_MEMORY_BYTES."
+    )
 
 
 def _signal_name(number: int) -> str:

@@ -13,7 +13,7 @@ from core.specs.source_formats import SourceFormat
 _CLIPS_AT_ONCE = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipFiles:
     """The files of a clip, in any order, and its metadata from folder names or a table."""
 

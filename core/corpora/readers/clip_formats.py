@@ -17,6 +17,7 @@ from core.corpora.readers.formats import (
     pose_pickle,
 )
 from core.corpora.readers.untrusted.json_file import is_json, preview, read_json
+from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npy, is_npz
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
 from core.corpora.readers.untrusted.safe_pickle import is_pickle
@@ -69,7 +70,7 @@ def _in_parquet(path: Path) -> ClipFormat:
     if layout is None:
         raise CorpusError(
             f"{path} is Parquet, but must have the columns {', '.join(sorted(asl_signs.COLUMNS))}, or "
-            f"{', '.join(sorted(coco_parquet.COLUMNS))}; it has {', '.join(names) or 'none'}."
+            f"{', '.join(sorted(coco_parquet.COLUMNS))}; it has {listed(names)}."
         )
     return layout
 

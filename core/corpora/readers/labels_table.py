@@ -1,16 +1,16 @@
 """Read labels, signers, sessions and splits of clips from `labels.csv` or Kaggle's `train.csv`."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.untrusted.csv_rows import csv_rows
+from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.file_kinds import seems_to_be
-from core.source_files import open_source, open_source_text
+from core.source_files import open_source
 
 OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"
 MAX_TABLE_BYTES = 256 * 2**20
@@ -98,24 +98,18 @@ def find_table(files: Sequence[Path]) -> LabelsTable | None:
 
 
 def _rows(path: Path) -> Iterator[ClipFiles]:
-    with as_corpus_error(path), open_source_text(path, encoding="utf-8-sig", newline="") as stream:
-        try:
-            reader = csv.DictReader(stream, strict=True)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-            names = _column_names(path, reader.fieldnames)
-            for row in reader:
-                facts = {fact: (row[column] or "").strip() or None for fact, column in names.items()}
-                name = facts.pop("name")
-                if name is None:
-                    raise CorpusError(f"{path}, line {reader.line_num}: the name is empty.")
-                yield ClipFiles(_clip_name(name), (), **facts)
-        except UnicodeDecodeError:
-            raise CorpusError(
-                f"{path} is not UTF-8 text: it seems to be {seems_to_be(path)}, or text in "
-                "another encoding. Save it as CSV in UTF-8."
-            ) from None
-        except csv.Error as error:
-            raise CorpusError(f"{path} is damaged after line {reader.line_num}: {error}.") from None
+    rows = csv_rows(path)
+    _, first = next(rows, (0, []))
+    header = [name.strip().lower() for name in first]
+    places = {fact: header.index(name) for fact, name in _column_names(path, header).items()}
+    for line_number, row in rows:
+        facts = {
+            fact: row[place].strip() or None if place < len(row) else None for fact, place in places.items()
+        }
+        name = facts.pop("name")
+        if name is None:
+            raise CorpusError(f"{path}, line {line_number}: the name is empty.")
+        yield ClipFiles(_clip_name(name), (), **facts)
 
 
 def _is_kaggles(path: Path) -> bool:
@@ -139,7 +133,7 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
     found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
-            f"{path} must have a column 'name'; its columns are {', '.join(map(repr, header)) or 'none'}."
+            f"{path} must have a column 'name'; its columns are {listed(map(repr, header))}."
             f"{_separator_hint(header)}"
         )
     doubled = next((names for names in found.values() if len(names) > 1), None)

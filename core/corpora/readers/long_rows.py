@@ -1,6 +1,6 @@
 """Convert tables in long format (one row per point and frame) to arrays of frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from core.corpora.readers.checks.frame_gaps import count_gaps
+from core.corpora.readers.untrusted.clip_size import MAX_FRAMES, check_frames
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-
-MAX_FRAMES = 50_000
-"""Maximum frames of a clip in a table: half an hour at 25 frames a second."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +28,20 @@ class PlacedRows:
 
 
 def place_rows(
-    rows: Sequence[PlacedRows], num_places: int, path: Path, report: ReadReport
+    rows: Iterable[PlacedRows], num_places: int, path: Path, report: ReadReport
 ) -> Float64[np.ndarray, "T V D"]:
     """Put each row's values at its frame and point; NaN without a row. Gaps are closed and counted.
 
     Raises:
         CorpusError: no rows, a negative frame number, too many frames, or two rows for one point.
     """
+    rows = _bounded(rows, num_places, path)
     if not sum(len(part.frames) for part in rows):
         raise CorpusError(f"{path} has no rows.")
     numbers, order = np.unique(np.concatenate([part.frames for part in rows]), return_inverse=True)
     if numbers[0] < 0:
         raise CorpusError(f"{path}: column 'frame' has the value {numbers[0]}; frame numbers start at 0.")
-    if len(numbers) > MAX_FRAMES:
-        raise CorpusError(
-            f"{path} has {len(numbers)} frames; the limit is {MAX_FRAMES}. Write a file per clip."
-        )
+    check_frames(len(numbers), path)
     count_gaps(numbers.tolist(), report)
     places = np.concatenate([part.places for part in rows])
     values = np.concatenate([part.values for part in rows])
@@ -55,3 +51,17 @@ def place_rows(
     table = np.full((len(numbers) * num_places, values.shape[1]), np.nan)
     table[cells] = values[places >= 0]
     return table.reshape(len(numbers), num_places, -1)
+
+
+def _bounded(rows: Iterable[PlacedRows], num_places: int, path: Path) -> list[PlacedRows]:
+    """Take the rows, at most as many as `MAX_FRAMES` frames have points."""
+    taken, num_rows = [], 0
+    for part in rows:
+        taken.append(part)
+        num_rows += len(part.frames)
+        if num_rows > MAX_FRAMES * num_places:
+            raise CorpusError(
+                f"{path} has more than {MAX_FRAMES * num_places} rows of points, for {MAX_FRAMES} frames. "
+                "Write a file per clip."
+            )
+    return taken

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,11 @@ def test_an_archive_is_unpacked_and_cleared_away(shared_data: Path, tmp_path: Pa
     observer = Recorder()
     result = import_corpus(spec(tmp_path / "upload"), out, observer)
     assert result["label_names"] == ["coffee", "hello"]
-    assert [phase for phase, _ in observer.phases if phase != "hashing"] == ["unpacking", "reading"]
+    assert [phase for phase, _ in observer.phases if phase != "hashing"] == [
+        "unpacking",
+        "opening",
+        "reading",
+    ]
     assert [path.name for path in out.iterdir()] == ["corpus"]
 
 
@@ -205,3 +210,11 @@ def test_the_program(signs: Path, out: Path, tmp_path: Path) -> None:
 def test_reading_poses_needs_no_torch() -> None:
     program = "import sys, core.corpora.importing; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+
+
+def test_a_stop_request_does_not_wait_for_a_large_file(tmp_path: Path) -> None:
+    """A pickle of a million operations takes seconds to read, in one piece."""
+    (tmp_path / "clip.pkl").write_bytes(b"\x80\x04](" + b"N" * 1_000_000 + b"e.")
+    with pytest.raises(Stopped):
+        import_corpus(spec(tmp_path / "clip.pkl"), tmp_path, Recorder(stop_at=0))
+    assert any(thread.name == "background" for thread in threading.enumerate()), "it is still being read"

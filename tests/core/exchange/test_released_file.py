@@ -1,5 +1,6 @@
 """Files of the released naming: an encoder comes back from one bit for bit, and anything else is refused."""
 
+import copy
 import io
 import json
 import pickle
@@ -14,6 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from core.errors import EncoderError, SpecError, Stopped
+from core.exchange import checkpoint_pickle
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.importing import import_encoder
@@ -26,6 +28,7 @@ from core.training.pretrain import pretrain
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES, REPAIRED
+from tests.memory import MIB, memory_within
 
 pytestmark = pytest.mark.slow
 
@@ -360,3 +363,76 @@ def test_a_network_that_the_released_code_does_not_know_is_refused(
     ):
         export_released(repaired, tmp_path / "repaired.pth.tar")
     assert list(tmp_path.iterdir()) == []
+
+
+class Bytes:
+    """Takes any memory when PyTorch's restricted unpickler meets it."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self.num_bytes = num_bytes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytearray, (self.num_bytes,)
+
+
+class Numbers(Bytes):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return torch.FloatTensor, (self.num_bytes // 4,)
+
+
+class Storage(Bytes):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return torch.FloatStorage, (self.num_bytes // 4,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(Bytes, "uses '.*bytearray'"), (Numbers, "holds a call of a str"), (Storage, "holds a call of a str")],
+)
+def test_a_pickle_that_takes_memory_is_refused_before_pytorch_sees_it(
+    checkpoint: Path, tmp_path: Path, kind: type[Bytes], reason: str
+) -> None:
+    bomb = changed(checkpoint, lambda content: None)
+    torch.save({"state_dict": {}, "epoch": kind(2**30)}, bomb)
+    with memory_within(128 * MIB), pytest.raises(EncoderError, match=reason):
+        read_released(bomb)
+
+
+def test_a_pickle_of_many_sets_is_refused(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint_pickle, "MAX_OBJECT_BYTES", 8 * MIB)
+    path = tmp_path / "sets.pth.tar"
+    with zipfile.ZipFile(checkpoint) as old, zipfile.ZipFile(path, "w") as new:
+        for member in old.infolist():
+            sets = b"\x80\x02](" + b"\x8f" * 300_000 + b"e."
+            new.writestr(member.filename, sets if member.filename.endswith(".pkl") else old.read(member))
+    with memory_within(64 * MIB), pytest.raises(EncoderError, match="take more than 8388608 bytes"):
+        read_released(path)
+
+
+def test_members_that_share_their_bytes_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    """PyTorch would read each of a thousand tensors from the same bytes."""
+    path = tmp_path / "overlapping.pth.tar"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickle.dumps({}))
+        archive.writestr("a/data/0", bytes(10_000))
+        for number in range(1, 9):
+            again = copy.copy(archive.getinfo("a/data/0"))
+            again.filename = f"a/data/{number}"
+            archive.filelist.append(again)
+    with pytest.raises(EncoderError, match="its members overlap, or are longer than the file"):
+        read_released(path)
+
+
+def test_an_offset_before_the_start_of_the_file_is_damage(tmp_path: Path) -> None:
+    """zipfile seeks there, and the system refuses; that is the file's fault, not the disk's."""
+    path = tmp_path / "offset.pth.tar"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickle.dumps({}))
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 16 : end + 20] = (2**31).to_bytes(4, "little")  # where the directory begins
+    path.write_bytes(content)
+    with pytest.raises(EncoderError, match="is damaged"):
+        read_released(path)

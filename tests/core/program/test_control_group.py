@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.program.control_group import available_cores, out_of_memory_kills
+from core.program.control_group import available_cores, memory_quota, out_of_memory_kills
 
 ALLOWED = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -40,3 +40,17 @@ def test_kills_are_counted_for_our_control_group(tmp_path: Path) -> None:
     assert out_of_memory_kills(cgroup=tmp_path, own=own) == 2
     assert out_of_memory_kills(cgroup=tmp_path / "elsewhere", own=own) == 0
     assert out_of_memory_kills() >= 0
+
+
+def test_the_smallest_memory_limit_above_us_counts(tmp_path: Path) -> None:
+    own = tmp_path / "cgroup"
+    own.write_text("0::/service/worker\n")
+    (tmp_path / "service" / "worker").mkdir(parents=True)
+    assert memory_quota(cgroup=tmp_path, own=own) is None
+    (tmp_path / "service" / "worker" / "memory.max").write_text("max\n")
+    assert memory_quota(cgroup=tmp_path, own=own) is None
+    (tmp_path / "service" / "memory.max").write_text("5000\n")
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("7000\n")
+    assert memory_quota(cgroup=tmp_path, own=own) == 5000
+    assert memory_quota(cgroup=tmp_path / "memory", own=tmp_path / "none") == 7000

@@ -9,6 +9,8 @@ from core.program.frame import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPE
 from worker.attempt.verdict import Fate, ProgramEnd, StopReason, judge
 
 RESULT = {"steps": 3}
+ABORTED = "memory allocation of 1073741824 bytes failed"
+"""What a library in Rust prints before it aborts."""
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,9 @@ RESULT = {"steps": 3}
         (ProgramEnd(EXIT_REFUSED, error=("diverged", "m")), Fate.FAILED, Reason.DIVERGED),
         (ProgramEnd(-9, memory_ran_out=True), Fate.FAILED, Reason.OUT_OF_MEMORY),
         (ProgramEnd(-11, memory_ran_out=True), Fate.RETRY, Reason.WORKER_LOST),
+        (ProgramEnd(-6, log_tail=ABORTED, memory_limit=2**30), Fate.FAILED, Reason.OUT_OF_MEMORY),
+        (ProgramEnd(-6, log_tail=ABORTED), Fate.RETRY, Reason.WORKER_LOST),
+        (ProgramEnd(-6, log_tail="assertion failed", memory_limit=2**30), Fate.RETRY, Reason.WORKER_LOST),
         (ProgramEnd(EXIT_STOPPED, stop_reason=StopReason.DEADLINE), Fate.FAILED, Reason.DEADLINE_EXCEEDED),
         (ProgramEnd(EXIT_FAILED, error=("internal_error", "m")), Fate.RETRY, Reason.INTERNAL_ERROR),
         (ProgramEnd(EXIT_FAILED), Fate.RETRY, Reason.INTERNAL_ERROR),
@@ -72,3 +77,10 @@ def test_the_message_says_what_the_program_said() -> None:
     assert "batch_size" in judge(ProgramEnd(EXIT_FAILED, error=("out_of_memory", "No memory."))).message
     assert "SIGSEGV" in judge(ProgramEnd(-11)).message
     assert "ValueError: x" in judge(ProgramEnd(EXIT_FAILED, log_tail="ValueError: x")).message
+
+
+def test_a_program_that_reads_uploads_is_told_of_its_limit() -> None:
+    ending = ProgramEnd(EXIT_FAILED, error=("out_of_memory", "No memory."), memory_limit=2**30)
+    message = judge(ending).message
+    assert message.startswith("No memory. A program that reads uploads gets at most 1073741824 bytes.")
+    assert "batch_size" not in message

@@ -1,18 +1,49 @@
 """Annotation files of WLASL and MS-ASL and lists of NLA-SLR and Uni-Sign, as validated records."""
 
+from collections.abc import Sized
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    FailFast,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.json_file import read_json_text
 from core.errors import CorpusError
-from core.source_files import read_source
 from core.specs.faults import fault_sentence
 
-MAX_JSON_BYTES = 2**28
+MAX_RECORDS = 500_000
+"""Maximum records of an annotation file; a record takes about a kilobyte of memory."""
+MAX_WORDS = 1000
+"""Maximum words of a gloss."""
+_ADVICE = "Import the benchmark in parts."
 
 _T = TypeVar("_T")
+_OneFault = FailFast()
+"""Stop at the first item that does not fit: the faults of millions would take gigabytes."""
+
+
+def _one_by_one(entries: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Stop at the first entry of a dict that does not fit, too."""
+    if not isinstance(entries, dict):
+        return validate(entries)
+    return {key: entry for name in entries for key, entry in validate({name: entries[name]}).items()}
+
+
+def _check_words(gloss: object) -> object:
+    if isinstance(gloss, list) and len(gloss) > MAX_WORDS:
+        raise ValueError(f"it has {len(gloss)} words; the limit is {MAX_WORDS}")
+    return gloss
+
+
+_OneFaultOfDict = WrapValidator(_one_by_one)
 
 
 class WlaslInstance(BaseModel):
@@ -27,7 +58,7 @@ class WlaslGloss(BaseModel):
     """A gloss in `WLASL_v0.3.json`; its position in the file is its class number."""
 
     gloss: str
-    instances: list[WlaslInstance]
+    instances: Annotated[list[WlaslInstance], _OneFault]
 
 
 class NsltEntry(BaseModel):
@@ -63,16 +94,16 @@ class UniSignEntry(BaseModel):
 
     video_path: str
     text: str = ""
-    gloss: str | list[str] = ""
+    gloss: Annotated[str | list[str], BeforeValidator(_check_words)] = ""
 
 
-WLASL = TypeAdapter(list[WlaslGloss])
-NSLT = TypeAdapter(dict[str, NsltEntry])
-MSASL = TypeAdapter(list[MsaslEntry])
-NAMES = TypeAdapter(list[str])
-NUMBERS = TypeAdapter(list[NonNegativeInt])
-NLA = TypeAdapter(list[NlaEntry])
-UNI_SIGN = TypeAdapter(dict[str | int, UniSignEntry])
+WLASL = TypeAdapter(Annotated[list[WlaslGloss], _OneFault])
+NSLT = TypeAdapter(Annotated[dict[str, NsltEntry], _OneFaultOfDict])
+MSASL = TypeAdapter(Annotated[list[MsaslEntry], _OneFault])
+NAMES = TypeAdapter(Annotated[list[str], _OneFault])
+NUMBERS = TypeAdapter(Annotated[list[NonNegativeInt], _OneFault])
+NLA = TypeAdapter(Annotated[list[NlaEntry], _OneFault])
+UNI_SIGN = TypeAdapter(Annotated[dict[str | int, UniSignEntry], _OneFaultOfDict])
 
 
 def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
@@ -81,12 +112,10 @@ def read_annotations(path: Path, kind: TypeAdapter[_T]) -> _T:
     Raises:
         CorpusError: unreadable, too large, or not in the benchmark's published format.
     """
-    with as_corpus_error(path):
-        if (num_bytes := path.stat().st_size) > MAX_JSON_BYTES:
-            raise CorpusError(f"{path} has {num_bytes} bytes; the limit is {MAX_JSON_BYTES} bytes.")
-        data = read_source(path)
+    text = read_json_text(path, advice=_ADVICE)
+    _check_count(text.count(b"{"), path)
     try:
-        return kind.validate_json(data)
+        return kind.validate_json(text)
     except ValidationError as error:
         raise _not_as_published(path, error) from None
 
@@ -97,10 +126,16 @@ def validate_records(value: Any, kind: TypeAdapter[_T], path: Path) -> _T:
     Raises:
         CorpusError: the records have another format.
     """
+    _check_count(len(value) if isinstance(value, Sized) else 0, path)
     try:
         return kind.validate_python(value)
     except ValidationError as error:
         raise _not_as_published(path, error) from None
+
+
+def _check_count(num_records: int, path: Path) -> None:
+    if num_records > MAX_RECORDS:
+        raise CorpusError(f"{path} has {num_records} records; the limit is {MAX_RECORDS}. {_ADVICE}")
 
 
 def _not_as_published(path: Path, error: ValidationError) -> CorpusError:

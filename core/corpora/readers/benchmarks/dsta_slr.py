@@ -18,6 +18,7 @@ from core.corpora.readers.benchmarks.listed_clips import ListedClip, numbered_la
 from core.corpora.readers.checks.pixels import check_pixels
 from core.corpora.readers.formats.pose_pickle import Pose
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import npy_rows
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -35,7 +36,7 @@ JOINTS = (
 """For each of the 27 joints, its index among COCO-WholeBody's 133."""
 
 _DATA = re.compile(r"(train|val|dev|test)_data_joint\.npy")
-_CLIPS_AT_ONCE = 32
+_CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 32, 8192
 _LONGEST_PADDED = 1000
 """Maximum length of a clip searched for repetitions, in frames; packs have 150."""
 
@@ -99,8 +100,9 @@ def _pieces(
 ) -> Iterator[PackPiece]:
     for path, clips in listed.items():
         with npy_rows(path) as rows:
-            for first in range(0, len(clips), _CLIPS_AT_ONCE):
-                some = clips[first : first + _CLIPS_AT_ONCE]
+            at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // max(1, rows.shape[2])))
+            for first in range(0, len(clips), at_once):
+                some = clips[first : first + at_once]
                 joints = rows.read(len(some))
                 kept = [index for index, clip in enumerate(some) if clip in wanted]
                 yield PackPiece(tuple(some[index] for index in kept), joints[kept], path, options)
@@ -132,6 +134,8 @@ def _listed(path: Path, split: str) -> list[ListedClip]:
             f"{path} must hold floating-point numbers of shape (clips, 3, frames, {len(JOINTS)}, 1); got "
             f"{shape}."
         )
+    check_clips(shape[0], path)
+    check_frames(shape[2], path)
     label_path = path.with_name(f"{_split_name(path)}_label.pkl")
     if not label_path.is_file():
         raise CorpusError(f"{label_path.name} is missing beside {path}.")

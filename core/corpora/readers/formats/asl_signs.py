@@ -1,6 +1,6 @@
 """Reader of Kaggle's asl-signs sequences, MediaPipe landmarks in Parquet (docs/reference/formats.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.corpora.readers.formats.mediapipe_points import (
 from core.corpora.readers.labels_table import KAGGLES_TABLE
 from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.naming import shortened
 from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -75,8 +76,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     return RawClip.of(keypoints, size, clip.name)
 
 
-def _rows(path: Path) -> list[PlacedRows]:
-    rows = []
+def _rows(path: Path) -> Iterator[PlacedRows]:
     for batch in read_batches(path, _KINDS):
         places = np.full(len(batch["frame"]), -1)
         for kind in sorted(set(batch["type"].tolist())):
@@ -84,16 +84,15 @@ def _rows(path: Path) -> list[PlacedRows]:
             places[rows_of_kind] = _places(batch["landmark_index"][rows_of_kind], kind, path)
         positions = np.stack([batch["x"], batch["y"]], axis=1)
         kept = places >= 0
-        rows.append(PlacedRows(batch["frame"][kept], places[kept], positions[kept]))
-        rows.append(PlacedRows.empty_frames(np.unique(batch["frame"][~kept])))
-    return rows
+        yield PlacedRows(batch["frame"][kept], places[kept], positions[kept])
+        yield PlacedRows.empty_frames(np.unique(batch["frame"][~kept]))
 
 
 def _places(indices: np.ndarray, kind: str, path: Path) -> np.ndarray:
     """Return each landmark's index among those that are kept; -1 for those of the face."""
     if kind not in _NUM_LANDMARKS:
         raise CorpusError(
-            f"{path}: column 'type' must hold only {', '.join(_NUM_LANDMARKS)}; it holds {kind!r}."
+            f"{path}: column 'type' must hold only {', '.join(_NUM_LANDMARKS)}; it holds {shortened(kind)!r}."
         )
     if indices.min() < 0 or indices.max() >= _NUM_LANDMARKS[kind]:
         raise CorpusError(

@@ -1,5 +1,6 @@
 """Reader of COCO-WholeBody keypoints in Parquet: one file per clip, one row per keypoint and frame."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +31,15 @@ _LARGEST_SIDE = 10**6
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a clip; a keypoint without a row is unknown."""
     (path,) = clip.files
-    rows, clip_values = _rows(path)
-    keypoints = place_rows(rows, NUM_RAW_JOINTS, path, report)
+    clip_values: dict[str, float] = {}
+    keypoints = place_rows(_rows(path, clip_values), NUM_RAW_JOINTS, path, report)
     check_pixels(keypoints, path)
     size = _size(clip_values, path, options)
     return RawClip.of(keypoints, size, clip.name, frame_rate=clip_values.get("fps"))
 
 
-def _rows(path: Path) -> tuple[list[PlacedRows], dict[str, float]]:
-    """Read the rows, and the values of the columns that apply to the whole clip."""
-    rows, clip_values = [], dict[str, float]()
+def _rows(path: Path, clip_values: dict[str, float]) -> Iterator[PlacedRows]:
+    """Read the rows, and add the values of the columns that apply to the whole clip to `clip_values`."""
     for batch in read_batches(path, _KINDS, _OF_CLIP):
         indices = batch["keypoint"].astype("i8")
         if len(indices) and (indices.min() < 0 or indices.max() >= NUM_RAW_JOINTS):
@@ -48,10 +48,9 @@ def _rows(path: Path) -> tuple[list[PlacedRows], dict[str, float]]:
                 f"{indices.max()}."
             )
         values = np.stack([batch[name] for name in ("x", "y", "confidence")], axis=1)
-        rows.append(PlacedRows(batch["frame"], indices, values))
+        yield PlacedRows(batch["frame"], indices, values)
         for name in _OF_CLIP.keys() & batch.keys():
             _only_value(batch[name], name, clip_values, path)
-    return rows, clip_values
 
 
 def _only_value(values: np.ndarray, name: str, clip_values: dict[str, float], path: Path) -> None:

@@ -13,6 +13,7 @@ from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
+from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -21,7 +22,7 @@ from core.specs.source_formats import SourceFormat
 
 FORMAT: SourceFormat = "coco_wholebody_133"
 
-_CLIPS_AT_ONCE = 32
+_CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 32, 8192
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
@@ -42,7 +43,7 @@ def read_keypoints(
         keypoints = file.array("keypoints")
         if "scores" in file:
             keypoints = _scored(file, keypoints, report)
-        _checked(file, keypoints.shape, keypoints.dtype)
+        check_frames(_checked(file, keypoints.shape, keypoints.dtype), path)
         check_pixels(keypoints, path)
         return keypoints, _image_sizes(file, options, 1)[0], _frame_rates(file, 1)[0]
 
@@ -69,8 +70,7 @@ def _pieces_of_rows(
 ) -> Iterator[RawClips]:
     """Read the pieces in this process, because a zipped array can only be read sequentially."""
     with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
-        for first in range(0, len(sizes), _CLIPS_AT_ONCE):
-            numbers = range(first, min(first + _CLIPS_AT_ONCE, len(sizes)))
+        for numbers in _together(offsets):
             raws = (
                 columns.raw_clip(
                     number, rows.read(offsets[number + 1] - offsets[number]), sizes[number], rates[number]
@@ -78,6 +78,16 @@ def _pieces_of_rows(
                 for number in numbers
             )
             yield RawClips(tuple(_in_pixels(raw, path) for raw in raws))
+
+
+def _together(offsets: list[int]) -> Iterator[range]:
+    """Yield numbers of clips to read at once: of `_CLIPS_AT_ONCE`, or of few frames."""
+    first = 0
+    for number in range(1, len(offsets)):
+        is_much = offsets[number] - offsets[first] > _FRAMES_AT_ONCE or number - first == _CLIPS_AT_ONCE
+        if is_much or number == len(offsets) - 1:
+            yield range(first, number)
+            first = number
 
 
 def _in_pixels(raw: RawClip, path: Path) -> RawClip | Unreadable:
@@ -125,12 +135,14 @@ def _offsets(file: UntrustedNpz, num_frames: int) -> list[int]:
             f"{file.path}: 'offsets' must be integers of shape (clips + 1,); got {offsets.dtype} "
             f"{offsets.shape}."
         )
+    check_clips(len(offsets) - 1, file.path)
     values: list[int] = offsets.tolist()
     if values[0] != 0 or values[-1] != num_frames or values != sorted(values):
         raise CorpusError(
             f"{file.path}: 'offsets' must increase from 0 to the number of frames, {num_frames}; they start "
             f"with {values[0]} and end with {values[-1]}."
         )
+    check_frames(int(max(np.diff(values), default=0)), file.path)
     return values
 
 

@@ -18,6 +18,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     frame_size,
 )
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -27,7 +28,7 @@ FORMAT: SourceFormat = "mediapipe_holistic"
 NUM_POINTS = 75
 """33 pose points, 21 of the left hand, 21 of the right."""
 
-_CLIPS_AT_ONCE = 32
+_CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 32, 8192
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -40,6 +41,8 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
                 f"{path}: 'keypoints' must be numbers of shape (clips, frames, {NUM_POINTS}, 3); "
                 f"got {dtype} {shape}."
             )
+        check_clips(shape[0], path)
+        check_frames(shape[1], path)
         columns = ClipColumns.of(file, shape[0])
     pieces = _pieces_of_rows(path, shape[0], columns, frame_size(options, report))
     return OpenedSource(FORMAT, shape[0], pieces, options.profile, report)
@@ -55,6 +58,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             f"{path}: 'keypoints' must be numbers of shape (frames, {NUM_POINTS}, 3); got {points.dtype} "
             f"{points.shape}."
         )
+    check_frames(len(points), path)
     size = frame_size(options, report)
     keypoints = _as_coco(points, size)
     check_fractions(keypoints, size, path)
@@ -86,8 +90,9 @@ def _pieces_of_rows(
     path: Path, num_clips: int, columns: ClipColumns, size: tuple[int, int]
 ) -> Iterator[PointsPiece]:
     with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
-        for first in range(0, num_clips, _CLIPS_AT_ONCE):
-            last = min(first + _CLIPS_AT_ONCE, num_clips)
+        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // max(1, rows.shape[1])))
+        for first in range(0, num_clips, at_once):
+            last = min(first + at_once, num_clips)
             yield PointsPiece(path, rows.read(last - first), columns.select_clips(slice(first, last)), size)
 
 

@@ -20,8 +20,8 @@ from core.corpora.readers.formats.mediapipe_points import (
     frame_size,
 )
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.clip_size import check_frames
 from core.corpora.readers.untrusted.json_file import (
-    check_frames,
     first_of,
     is_object,
     numbers,

@@ -10,9 +10,8 @@ from core.corpora.readers.checks.people import most_confident
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.clip_size import check_frames, check_people
 from core.corpora.readers.untrusted.json_file import (
-    check_frames,
-    check_people,
     first_of,
     is_object,
     numbers,

@@ -7,6 +7,7 @@ A vector has one of three lengths:
 * 126 values: both hands only.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import groupby
@@ -24,7 +25,8 @@ from core.corpora.readers.formats.mediapipe_points import (
     with_confidence,
 )
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
-from core.corpora.readers.untrusted.npz import read_npy
+from core.corpora.readers.untrusted.clip_size import check_frames
+from core.corpora.readers.untrusted.npz import npy_rows
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.specs.source_formats import SourceFormat
@@ -67,18 +69,27 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 def _take_values(frames: Sequence[Path]) -> np.ndarray:
     """Read a take's vectors in the order of their frame numbers, (T, values)."""
     ordered = sorted(frames, key=_frame_number)
-    vectors = [read_npy(path) for path in ordered]
-    for path, vector in zip(ordered, vectors, strict=True):
+    check_frames(len(ordered), ordered[0].parent)
+    vectors: list[np.ndarray] = []
+    for path in ordered:
+        vector = _vector(path)
         if vector.dtype.kind not in "fiu" or vector.size not in (HANDS_ALONE, POSE_AND_HANDS, WITH_FACE):
             raise CorpusError(
                 f"{path} holds {vector.size} values of type {vector.dtype}; a frame must have {HANDS_ALONE}, "
                 f"{POSE_AND_HANDS} or {WITH_FACE} numbers."
             )
-        if vector.size != vectors[0].size:
+        if vectors and vector.size != vectors[0].size:
             raise CorpusError(
                 f"{path} has {vector.size} values, but the first frame of its take has {vectors[0].size}."
             )
+        vectors.append(vector)
     return np.stack([vector.reshape(-1).astype("f8") for vector in vectors])
+
+
+def _vector(path: Path) -> np.ndarray:
+    """Read a frame; an empty array if it has more values than a frame can have."""
+    with npy_rows(path) as rows:
+        return rows.read_all() if math.prod(rows.shape) <= WITH_FACE else np.empty(0)
 
 
 def _frame_number(path: Path) -> tuple[int, str]:

@@ -8,7 +8,6 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,9 @@ from jaxtyping import Float64
 from core.corpora.readers.checks.people import most_confident
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
-from core.corpora.readers.formats.pose_parts import part_indices
+from core.corpora.readers.formats.pose_parts import PartIndices, part_indices
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.clip_size import MAX_FRAMES, MAX_PEOPLE, check_frames
 from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -29,26 +29,24 @@ from core.specs.source_formats import SourceFormat
 
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader
+    from pose_format.utils.reader import BufferReader
 
 FORMAT: SourceFormat = "pose_format"
 MAX_FILE_BYTES = 2**28
 """Maximum file size."""
 MAX_POINTS = 10_000
 """Maximum points of a person."""
+MAX_COMPONENTS = 100
+"""Maximum components of a person, such as a hand."""
+MAX_HEADER_BYTES = 2**20
+"""Maximum size of the header, with the names of all points."""
+MAX_PEOPLE_OF_VERSION_0 = 2 * MAX_FRAMES
+"""Maximum people in all frames of version 0.0, which the library reads one by one."""
 
 _LATER = (float(np.float32(0.1)), float(np.float32(0.2)))
 """Versions after 0.0, as stored (rounded to float32)."""
 _HEADER_START = struct.Struct("<fHHHH")
 """Version; the frame's width, height and depth; the number of components."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A `.pose` file: points and confidences (T, people, points, 3), its header and its frame rate."""
-
-    header: "PoseHeader"
-    points: Float64[np.ndarray, "T P V 3"]
-    frame_rate: float
 
 
 def is_pose(path: Path) -> bool:
@@ -60,36 +58,70 @@ def is_pose(path: Path) -> bool:
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a recording's points; of several people, the one with the most confidence in each frame."""
+    from pose_format.utils.reader import BufferReader
+
     (path,) = clip.files
-    recording = _recording(path, report)
-    indices = part_indices(recording.header.components, path, report)
-    keypoints = np.zeros((len(recording.points), NUM_RAW_JOINTS, 3))
-    for index, people in enumerate(recording.points):
-        if len(people):
-            keypoints[index, indices.coco] = most_confident(people[:, indices.points], report)
-    size = _frame_size(recording.header, path, options)
+    with as_corpus_error(path), _truncation_named(path):
+        content = _content(path)
+        header, start = _header(content)
+        num_frames, rate = _num_frames_and_rate(header, content, start, report)
+        check_frames(num_frames, path)
+        indices = part_indices(header.components, path, report)
+        keypoints = np.zeros((num_frames, NUM_RAW_JOINTS, 3))
+        if num_frames and _version(content) == 0:
+            reader = BufferReader(content)
+            reader.read_offset = start
+            people_of_frames = _people_of_version_0(header, reader, indices)
+        else:
+            people_of_frames = _people(header, content, start, indices)
+        for index, people in zip(range(num_frames), people_of_frames, strict=False):
+            keypoints[index, indices.coco] = most_confident(list(people), report)
+    size = _frame_size(header, path, options)
     check_pixels(keypoints, path)
-    return RawClip.of(keypoints, size, clip.name, frame_rate=recording.frame_rate)
+    return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
 
 
-def _recording(path: Path, report: ReadReport) -> Recording:
-    from pose_format.numpy import NumPyPoseBody  # light: imports little more than NumPy's masked arrays
+def _header(content: bytes) -> "tuple[PoseHeader, int]":
+    """Return the header, and where it ends."""
     from pose_format.pose_header import PoseHeader
     from pose_format.utils.reader import BufferReader
 
-    with as_corpus_error(path), _truncation_named(path):
-        content = _content(path)
-        reader = BufferReader(content)
+    reader = BufferReader(content[:MAX_HEADER_BYTES])
+    try:
         header = PoseHeader.read(reader)
-        _check_header(header)
-        num_frames = _num_frames(header, content, reader.read_offset, report)
-        if num_frames == 0:
-            return Recording(header, np.zeros((0, 1, header.total_points(), 3)), math.nan)
-        body = NumPyPoseBody.read(header, reader)
-    points = np.concatenate(
-        [as_float64(body.data.data[..., :2]), as_float64(body.confidence)[..., None]], axis=3
-    )
-    return Recording(header, points, float(body.fps))
+    except (struct.error, TypeError):  # TypeError: NumPy, for a buffer that is too short
+        if len(content) <= MAX_HEADER_BYTES:
+            raise
+        raise ValueError(f"its header has more than {MAX_HEADER_BYTES} bytes") from None
+    _check_header(header)
+    return header, reader.read_offset
+
+
+def _people(
+    header: "PoseHeader", content: bytes, start: int, indices: PartIndices
+) -> Iterator[Float64[np.ndarray, "P V 3"]]:
+    """Yield the known points of each frame's people, of versions after 0.0."""
+    form = _body_start(content)
+    _, num_frames, num_people = form.unpack_from(content, start)
+    shape = (num_frames, num_people, header.total_points())
+    numbers = np.frombuffer(content, "<f4", offset=start + form.size)
+    positions, confidences = np.split(numbers, [math.prod(shape) * header.num_dims()])
+    confidences = confidences.reshape(shape)
+    for frame, confidence in zip(positions.reshape(*shape, header.num_dims()), confidences, strict=True):
+        found = frame[:, indices.points, :2], confidence[:, indices.points, None]
+        yield as_float64(np.concatenate(found, axis=2))
+
+
+def _people_of_version_0(
+    header: "PoseHeader", reader: "BufferReader", indices: PartIndices
+) -> Iterator[Float64[np.ndarray, "P V 3"]]:
+    """Yield the known points of each frame's first person; of no person, all zeros."""
+    from pose_format.numpy import NumPyPoseBody  # light: imports little more than NumPy's masked arrays
+
+    body = NumPyPoseBody.read(header, reader)
+    for frame, confidence in zip(body.data.data, body.confidence, strict=True):
+        found = frame[:, indices.points, :2], confidence[:, indices.points, None]
+        yield as_float64(np.concatenate(found, axis=2))
 
 
 @contextmanager
@@ -127,38 +159,60 @@ def _check_header(header: "PoseHeader") -> None:
             raise ValueError(
                 f"points of {component.name!r} have the format {component.format!r}; expected X, Y, ..., C"
             )
+    if len(header.components) > MAX_COMPONENTS:
+        raise ValueError(f"it has {len(header.components)} components; the limit is {MAX_COMPONENTS}")
     if not 0 < header.total_points() <= MAX_POINTS:
         raise ValueError(f"it has {header.total_points()} points; the limit is 1 to {MAX_POINTS}")
 
 
-def _num_frames(header: "PoseHeader", content: bytes, start: int, report: ReadReport) -> int:
-    """Return the number of frames, after checking it against the file's length."""
+def _body_start(content: bytes) -> struct.Struct:
+    """Frame rate, frames and people, of versions after 0.0."""
+    return struct.Struct("<HHH" if _version(content) == _LATER[0] else "<fIH")
+
+
+def _num_frames_and_rate(
+    header: "PoseHeader", content: bytes, start: int, report: ReadReport
+) -> tuple[int, float]:
+    """Return the number of frames, after checking it against the file's length, and the frame rate."""
     if _version(content) == 0:
         return _count_frames_of_version_0(header, content, start, report)
-    form = struct.Struct("<HHH" if _version(content) == _LATER[0] else "<fIH")
-    _, num_frames, num_people = form.unpack_from(content, start)
+    form = _body_start(content)
+    rate, num_frames, num_people = form.unpack_from(content, start)
     present = len(content) - start - form.size
     bytes_of_frame = num_people * header.total_points() * (header.num_dims() + 1) * 4
     _check_length(num_frames * bytes_of_frame, present)
-    return int(num_frames) if num_people else 0
+    _check_people(num_people)
+    return (int(num_frames), float(rate)) if num_people and num_frames else (0, math.nan)
 
 
-def _count_frames_of_version_0(header: "PoseHeader", content: bytes, start: int, report: ReadReport) -> int:
+def _count_frames_of_version_0(
+    header: "PoseHeader", content: bytes, start: int, report: ReadReport
+) -> tuple[int, float]:
     """Count the frames of version 0.0, which states the number of people in each frame.
 
     The library reads only the first person.
     """
-    _, num_frames = struct.unpack_from("<HH", content, start)
+    rate, num_frames = struct.unpack_from("<HH", content, start)
     bytes_of_person = 2 + sum(len(part.points) * len(part.format) * 4 for part in header.components)
-    offset = start + 4
+    offset, num_in_all = start + 4, 0
     for _ in range(num_frames):
         (num_people,) = struct.unpack_from("<H", content, offset)
         offset += 2 + num_people * bytes_of_person
+        num_in_all += num_people
         if num_people > 1:
             report.frames_of_several_people += 1
             report.note("In .pose files of version 0.0, only the first person of each frame was read.")
     _check_length(offset, len(content))
-    return int(num_frames)
+    if num_in_all > MAX_PEOPLE_OF_VERSION_0:
+        raise ValueError(
+            f"it has {num_in_all} people in all frames; the limit of version 0.0 is {MAX_PEOPLE_OF_VERSION_0}"
+        )
+    return (int(num_frames), float(rate)) if num_frames else (0, math.nan)
+
+
+def _check_people(num_people: int) -> None:
+    if num_people > MAX_PEOPLE:
+        raise ValueError(f"it has {num_people} people in a frame; the limit is {MAX_PEOPLE}")
 
 
 def _check_length(promised: int, present: int) -> None:

@@ -17,6 +17,12 @@ from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import frame_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.untrusted.clip_size import (
+    MAX_FRAMES,
+    MAX_PEOPLE,
+    check_shape,
+    holds_only_numbers,
+)
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -28,10 +34,6 @@ FORMAT: SourceFormat = "pose_pickle"
 
 KEYPOINTS = "keypoints"
 """Key that every dict of one clip has; a dict without it holds many clips."""
-
-MAX_PEOPLE = 1000
-MAX_FRAMES = 50_000
-"""Maximum frames of a clip stored as a list of frames."""
 
 _OF_EACH_FRAME = "w_h"
 """Uni-Sign's (width, height) of the clip or of each frame."""
@@ -129,10 +131,10 @@ def _numbers(keypoints: np.ndarray) -> np.ndarray:
 def _keypoints(facts: Mapping[Any, Any], report: ReadReport) -> np.ndarray:
     """Return the keypoints (T, 133, 3) of one person per frame, zeros for frames without a person."""
     frames, scores = facts[KEYPOINTS], _scores_of(facts)
-    if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] != 2:
-        return frames
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"it has {len(frames)} frames; the limit is {MAX_FRAMES}")
+    if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] != 2:
+        return frames
     if scores is not None and len(scores) != len(frames):
         raise ValueError(f"it has keypoints of {len(frames)} frames, but scores of {len(scores)} frames")
     each = [None] * len(frames) if scores is None else scores
@@ -150,19 +152,27 @@ def _people(frame: Any, scores: Any) -> np.ndarray:
         raise ValueError(f"a frame has {len(frame)} people or points; the limit is {MAX_PEOPLE}")
     if isinstance(frame, Sequence) and frame and isinstance(frame[0], Mapping):
         return np.concatenate([_people(person[KEYPOINTS], _scores_of(person)) for person in frame])
-    people = np.asarray(frame)
+    people = _as_array(frame)
     people = people[None] if people.ndim == 2 else people
     if len(people) and (people.ndim != 3 or people.shape[1] != NUM_RAW_JOINTS):
         raise ValueError(f"a frame has keypoints of shape {people.shape}; a person has {NUM_RAW_JOINTS}")
     if scores is None or people.ndim != 3 or people.shape[2] != 2:
         return people
-    confidence = np.asarray(scores)
+    confidence = _as_array(scores)
     if confidence.size != people.shape[0] * people.shape[1]:
         raise ValueError(
             f"a frame has keypoints of shape {people.shape}, but scores of shape {confidence.shape}"
         )
     confidence = confidence.reshape(people.shape[:2])
     return np.concatenate([people, confidence[..., None]], axis=2)
+
+
+def _as_array(values: Any) -> np.ndarray:
+    if not isinstance(values, np.ndarray) and not holds_only_numbers(values):
+        raise ValueError("its keypoints and scores must be numbers")
+    array = np.asarray(values)
+    check_shape(array.shape)
+    return array
 
 
 def _scores_of(facts: Mapping[Any, Any]) -> Any:
@@ -209,7 +219,9 @@ def _size_of_frames(facts: Mapping[Any, Any]) -> tuple[int, int] | None:
 
 def _only_size(sizes: Any) -> tuple[float, float]:
     """Return the (width, height) of a pair, or of one pair per frame."""
-    pairs = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    if len(sizes) > MAX_FRAMES:
+        raise ValueError(f"it has sizes of {len(sizes)} frames; the limit is {MAX_FRAMES}")
+    pairs = _as_array(sizes).astype(np.float64).reshape(-1, 2)
     if len(several := np.unique(pairs, axis=0)) > 1:
         named = " and ".join(f"{width:g} x {height:g}" for width, height in several[:2].tolist())
         raise ValueError(f"its frames have {named} pixels; all frames of a clip must have the same size")

@@ -1,25 +1,31 @@
 """Read untrusted JSON files, with limits on size and depth and a check of number types."""
 
-import json
+import reprlib
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
+from core.corpora.readers.untrusted.clip_size import holds_only_numbers
+from core.corpora.readers.untrusted.json_pieces import parse_json
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
-from core.source_files import open_source, read_source
+from core.source_files import open_source
 
 MAX_JSON_BYTES = 64 * 2**20
-"""Maximum size of a JSON file; as Python objects it takes about twenty times as much memory."""
-
-MAX_FRAMES = 50_000
-"""Maximum frames of a clip. A frame of 4 bytes in a file (`null`) takes 3000 bytes of memory."""
-MAX_PEOPLE = 1000
-"""Maximum people in a frame."""
+"""Maximum size of a JSON file."""
+MAX_VALUE_BYTES = 512 * 2**20
+"""Maximum memory that the values of a JSON file may take: 7,000,000 numbers, or 5,000,000 empty lists."""
 
 _OPENINGS = (b"{", b"[")
 _HEAD_BYTES = 64
+_BYTES_BY_MARK = {b"[": 64, b"{": 64, b",": 48, b":": 104}
+"""Memory of a list, an object, one more item, and a field; their marks inside of text are counted, too."""
+
+_PREVIEW = reprlib.Repr()
+_PREVIEW.maxlist = _PREVIEW.maxdict = 3
+_PREVIEW.maxlevel = 3
+_PREVIEW.maxstring = _PREVIEW.maxother = 60
 
 
 def is_json(path: Path) -> bool:
@@ -35,13 +41,29 @@ def read_json(path: Path) -> object:
         CorpusError: it cannot be read, is too large, nested too deep, or not JSON.
     """
     with as_corpus_error(path):
-        num_bytes = path.stat().st_size
-        if num_bytes > MAX_JSON_BYTES:
-            raise CorpusError(
-                f"{path} has {num_bytes} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. Write a "
-                "file per clip, or .npz."
-            )
-        return json.loads(read_source(path).removeprefix(b"\xef\xbb\xbf"))
+        return parse_json(read_json_text(path))
+
+
+def read_json_text(path: Path, *, advice: str = "Write a file per clip, or .npz.") -> bytes:
+    """Read a JSON file without parsing it, if its values will take bounded memory; `advice` ends a refusal.
+
+    Raises:
+        CorpusError: it cannot be read, or is too large.
+    """
+    with as_corpus_error(path), open_source(path) as stream:
+        text = stream.read(MAX_JSON_BYTES + 1).removeprefix(b"\xef\xbb\xbf")
+    if len(text) > MAX_JSON_BYTES:
+        raise CorpusError(
+            f"{path} has {path.stat().st_size} bytes; the limit for a JSON file is {MAX_JSON_BYTES} bytes. "
+            f"{advice}"
+        )
+    needed = len(text) + sum(num_bytes * text.count(mark) for mark, num_bytes in _BYTES_BY_MARK.items())
+    if needed > MAX_VALUE_BYTES:
+        raise CorpusError(
+            f"{path} has so many values that they may take {needed} bytes of memory; the limit is "
+            f"{MAX_VALUE_BYTES} bytes. {advice}"
+        )
+    return text
 
 
 def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
@@ -51,32 +73,10 @@ def numbers(values: object, *, path: Path, name: str) -> np.ndarray:
         CorpusError: the lists are ragged, or hold anything but numbers.
     """
     with as_corpus_error(path, name):
-        array = np.array(values)
+        array = np.array(values) if holds_only_numbers(values) else np.array("")
     if array.dtype.kind not in "fiu":
         raise CorpusError(f"{path}: {name!r} must hold only numbers; got {preview(values)}.")
     return array.astype("f8")
-
-
-def check_frames(num_frames: int, path: Path) -> None:
-    """Reject a clip with more than `MAX_FRAMES` frames.
-
-    Raises:
-        CorpusError: names the file and the limit.
-    """
-    if num_frames > MAX_FRAMES:
-        raise CorpusError(
-            f"{path} has {num_frames} frames; the limit is {MAX_FRAMES}. Cut the video into signs."
-        )
-
-
-def check_people(num_people: int, path: Path) -> None:
-    """Reject a frame with more than `MAX_PEOPLE` people.
-
-    Raises:
-        CorpusError: names the file and the limit.
-    """
-    if num_people > MAX_PEOPLE:
-        raise CorpusError(f"{path} has {num_people} people in a frame; the limit is {MAX_PEOPLE}.")
 
 
 def is_object(value: object) -> TypeGuard[dict[str, object]]:
@@ -91,5 +91,5 @@ def first_of(items: object) -> object:
 
 def preview(value: object) -> str:
     """Return the start of a value's representation, for a message."""
-    text = repr(value[:3] if isinstance(value, list) else value)
+    text = _PREVIEW.repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

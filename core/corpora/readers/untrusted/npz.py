@@ -20,11 +20,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from core.corpora.readers.untrusted.clip_size import check_shape
+from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError, is_disk_full
 from core.source_files import open_source
 
-MAX_ARRAY_BYTES = 4 * 2**30
+MAX_ARRAY_BYTES = 512 * 2**20
 """Maximum array size read into memory at once."""
 MAX_ARRAYS = 10_000
 """Maximum arrays of a file."""
@@ -69,6 +71,7 @@ class ArrayRows:
 
     def _next(self, shape: tuple[int, ...]) -> np.ndarray:
         num_bytes = math.prod(shape) * self.dtype.itemsize
+        check_shape(shape)
         if num_bytes > MAX_ARRAY_BYTES:
             raise ValueError(f"an array has {num_bytes} bytes; the limit is {MAX_ARRAY_BYTES} bytes")
         data = bytearray(num_bytes)
@@ -114,9 +117,7 @@ class UntrustedNpz:
     def rows(self, name: str) -> Iterator[ArrayRows]:
         """Open an array to read it row by row."""
         if name not in self:
-            raise CorpusError(
-                f"{self.path} has no array {name!r}; it has {', '.join(map(repr, self.names)) or 'none'}."
-            )
+            raise CorpusError(f"{self.path} has no array {name!r}; it has {listed(map(repr, self.names))}.")
         with as_corpus_error(self.path, name), self._archive.open(f"{name}.npy") as stream:
             yield _open_rows(stream, self._archive.getinfo(f"{name}.npy").file_size)
 
@@ -193,6 +194,8 @@ def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
     promised, present = math.prod(shape) * dtype.itemsize, num_bytes - stream.tell()
     if min((*shape, 0)) < 0 or promised != present:
         raise ValueError(f"its header states {promised} bytes of data, but it has {present}")
+    if not promised:
+        check_shape(shape)
     return ArrayRows(stream, dtype, shape)
 
 

@@ -1,5 +1,6 @@
 """Read columns of untrusted Parquet files in batches of rows. pyarrow is imported on first use."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from core.corpora.readers.untrusted.naming import listed, shortened
 from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.errors import CorpusError
 from core.source_files import open_source
@@ -17,13 +19,19 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10_000_000
 """Maximum rows of a file: 18,000 frames of 543 landmarks."""
-MAX_TEXT_BYTES = 512 * 2**20
-"""Maximum bytes of text in a column: about fifty bytes in each of `MAX_ROWS` rows."""
+MAX_COLUMN_BYTES = 512 * 2**20
+"""Maximum unpacked bytes of a column: about fifty bytes in each of `MAX_ROWS` rows."""
+MAX_COLUMNS = 1000
+MAX_CHUNKS = 100_000
+"""Maximum number of columns times row groups."""
+MAX_FOOTER_BYTES = 16 * 2**20
+"""Maximum size of the description at the end of a file: of columns, row groups and statistics."""
 
 ColumnKind = Literal["integers", "numbers", "text"]
 
 _MAGIC = b"PAR1"
 _ROWS_AT_ONCE = 65_536
+_END_BYTES = 8
 
 
 def is_parquet(path: Path) -> bool:
@@ -57,7 +65,7 @@ def read_batches(
         wanted = {**kinds, **{name: kind for name, kind in (optional or {}).items() if name in schema.names}}
         for name, kind in wanted.items():
             _check_column(path, schema, name, kind)
-        _check_size(path, file.metadata, set(texts))
+        _check_columns(path, file.metadata, set(wanted))
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(wanted), use_threads=False):
             yield {name: _values(path, batch, name, kind) for name, kind in wanted.items()}
 
@@ -69,12 +77,21 @@ def _opened(path: Path, texts: Sequence[str] = ()) -> "Iterator[pq.ParquetFile]"
     import pyarrow.parquet as pq
 
     with as_corpus_error(path):
+        _check_footer(path)
         try:
             with (
                 open_source(path) as stream,
-                pq.ParquetFile(stream, read_dictionary=list(texts), thrift_string_size_limit=2**24) as file,
+                pq.ParquetFile(
+                    stream,
+                    read_dictionary=list(texts),
+                    thrift_string_size_limit=MAX_FOOTER_BYTES,
+                    thrift_container_size_limit=MAX_CHUNKS,
+                ) as file,
             ):
+                _check_size(path, file.metadata)
                 yield file
+        except MemoryError:
+            raise  # also an ArrowException
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise CorpusError(f"{path} is damaged, or not Parquet: {_first_line(error)}.") from None
 
@@ -83,9 +100,7 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
     import pyarrow.types as types
 
     if schema.names.count(name) != 1:
-        raise CorpusError(
-            f"{path} must have exactly one column {name!r}; it has {', '.join(schema.names) or 'none'}."
-        )
+        raise CorpusError(f"{path} must have exactly one column {name!r}; it has {listed(schema.names)}.")
     found: Any = schema.field(name).type
     if types.is_dictionary(found):
         found = found.value_type
@@ -95,20 +110,43 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
         "text": types.is_string(found) or types.is_large_string(found),
     }
     if not fits[kind]:
-        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {found}.")
+        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {shortened(str(found))}.")
 
 
-def _check_size(path: Path, metadata: "pq.FileMetaData", texts: set[str]) -> None:
+def _check_size(path: Path, metadata: "pq.FileMetaData") -> None:
+    num_columns, num_groups = metadata.num_columns, metadata.num_row_groups
     if metadata.num_rows > MAX_ROWS:
         raise CorpusError(f"{path} has {metadata.num_rows} rows; the limit is {MAX_ROWS}.")
+    if num_columns > MAX_COLUMNS:
+        raise CorpusError(f"{path} has {num_columns} columns; the limit is {MAX_COLUMNS}. Remove some.")
+    if num_columns * num_groups > MAX_CHUNKS:
+        raise CorpusError(
+            f"{path} has {num_groups} row groups of {num_columns} columns; the limit is {MAX_CHUNKS} in all. "
+            "Write larger row groups."
+        )
+
+
+def _check_columns(path: Path, metadata: "pq.FileMetaData", wanted: set[str]) -> None:
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
-    for name in texts:
+    for name in sorted(wanted):
         size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == name)
-        if size > MAX_TEXT_BYTES:
+        if size > MAX_COLUMN_BYTES:
             raise CorpusError(
-                f"{path}: column {name!r} holds {size} bytes of text; the limit is {MAX_TEXT_BYTES} bytes."
+                f"{path}: column {name!r} has {size} bytes; the limit is {MAX_COLUMN_BYTES} bytes."
             )
+
+
+def _check_footer(path: Path) -> None:
+    """Check the size of the footer, which is stated in the eight last bytes of the file."""
+    with open_source(path) as stream:
+        stream.seek(-min(_END_BYTES, path.stat().st_size), io.SEEK_END)
+        size = int.from_bytes(stream.read(_END_BYTES)[:4], "little")
+    if size > MAX_FOOTER_BYTES:
+        raise CorpusError(
+            f"{path} describes its content in {size} bytes; the limit is {MAX_FOOTER_BYTES} bytes. "
+            "Write larger row groups."
+        )
 
 
 def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Restricted pickle virtual machine: builds plain values and rejects all other operations by name."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from pickletools import OpcodeInfo
 from typing import Any
@@ -9,17 +9,25 @@ from typing import Any
 import numpy as np
 
 from core.corpora.readers.untrusted.pickled_arrays import FUNCTIONS, Function, PartialValue, check_key
-from core.errors import CorpusError
+from core.errors import CorpusError, UserError
 
 MAX_DEPTH = 32
 """Maximum depth of nested containers; real files have four or five."""
 LARGEST_INTEGER = 2**64
+MAX_OBJECT_BYTES = 2**29
+"""Maximum memory of numbers, text and containers together: 13 million numbers in lists."""
 
 _MADE_PER_BYTE = 2
 """Bytes that calls may allocate per byte read: old protocols write arrays as text, which is copied once."""
 _MADE_AT_LEAST = 2**27
 """Bytes that calls may always allocate, because numbers of a small file take more space as values."""
 
+_SLOT_BYTES = 16
+"""A place on the stack and in a list."""
+_ENTRY_BYTES = 104
+"""A place in a dict, a set or the memo."""
+_LARGEST_SMALL = 2**16
+"""Longer text and bytes are data, bounded by the size of the file."""
 _MISFIT = "its operations are inconsistent"
 
 Operations = Iterable[tuple[OpcodeInfo, Any, Any]]
@@ -31,15 +39,24 @@ class Machine:
 
     `max_bytes` limits the total size of all arrays. An array is counted each time it occurs, because a pickle
     can refer to one array many times. Allocations by calls are also limited by the number of bytes read,
-    because each call may copy data of the pickle.
+    because each call may copy data of the pickle. All other values together are limited by
+    `max_object_bytes`, because an operation of one byte makes a set of 216 bytes.
     """
 
-    def __init__(self, path: Path, *, max_operations: int, max_bytes: int) -> None:
+    steps: Mapping[str, "_Step"]
+    """What each allowed operation does."""
+    functions: Mapping[tuple[object, object], object] = FUNCTIONS
+    """Allowed functions, by module and name."""
+
+    def __init__(
+        self, path: Path, *, max_operations: int, max_bytes: int, max_object_bytes: int = MAX_OBJECT_BYTES
+    ) -> None:
         self.path = path
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self._max_operations, self._max_bytes = max_operations, max_bytes
-        self._bytes_read = self._bytes_made = 0
+        self._max_object_bytes = max_object_bytes
+        self._bytes_read = self._bytes_made = self._object_bytes = 0
         self._outer: list[list[Any]] = []
 
     def run(self, operations: Operations) -> object:
@@ -53,8 +70,9 @@ class Machine:
             for count, (operation, argument, self._bytes_read) in enumerate(operations):
                 if count == self._max_operations:
                     raise self.refusal(f"more than {self._max_operations} operations")
-                if (step := _STEPS.get(operation.name)) is None:
+                if (step := self.steps.get(operation.name)) is None:
                     raise self.refusal(f"the operation {operation.name}")
+                self.count_object(_SIZES.get(operation.name, _SLOT_BYTES))
                 step(self, argument)
         except (IndexError, KeyError, DeprecationWarning):  # DeprecationWarning: invalid escape, if an error
             raise ValueError(_MISFIT) from None
@@ -63,12 +81,18 @@ class Machine:
         self._check(self.stack[0])
         return self.stack[0]
 
-    def refusal(self, what: str) -> CorpusError:
+    def refusal(self, what: str) -> UserError:
         """Make the error for content that is not allowed."""
         return CorpusError(
             f"{self.path} holds {what}, which is not allowed. A pickle may hold only numbers, text, NumPy "
             "arrays, lists, tuples, dicts and sets. Save it again with only these, or as .npz."
         )
+
+    def count_object(self, num_bytes: int) -> None:
+        """Count the memory of a value before it is made."""
+        self._object_bytes += num_bytes
+        if self._object_bytes > self._max_object_bytes:
+            raise self.refusal(f"values that take more than {self._max_object_bytes} bytes of memory")
 
     def mark(self) -> None:
         """Start a new stack on top of this one."""
@@ -103,7 +127,7 @@ class Machine:
 
     def push_function(self, module: object, name: object) -> None:
         """Push a function, if it is one of those that pickles of NumPy arrays need."""
-        if (function := FUNCTIONS.get((module, name))) is None:
+        if (function := self.functions.get((module, name))) is None:
             raise self.refusal(f"{module}.{name}")
         self.stack.append(function)
 
@@ -132,22 +156,28 @@ class Machine:
 
     def _check(self, value: object) -> None:
         """Check sizes and depth; a value that contains itself exceeds the depth limit."""
-        waiting = [(value, 0)]
+        open_values = [iter((value,))]
         visits = num_bytes = 0
-        while waiting:
-            inner, depth = waiting.pop()
+        while open_values:
+            if (inner := next(open_values[-1], _END)) is _END:
+                open_values.pop()
+                continue
             visits += 1
             num_bytes += inner.nbytes if isinstance(inner, np.ndarray) else 0
             if num_bytes > self._max_bytes:
                 raise self.refusal(f"arrays of more than {self._max_bytes} bytes, repeated ones included")
-            if depth > MAX_DEPTH or visits > self._max_operations:
+            if len(open_values) > MAX_DEPTH + 1 or visits > self._max_operations:
                 raise self.refusal(f"values nested more than {MAX_DEPTH} deep, or nested in themselves")
             if isinstance(inner, (PartialValue, Function)):
                 raise self.refusal("a function" if isinstance(inner, Function) else "an incomplete array")
-            waiting.extend((item, depth + 1) for item in _inside(inner))
+            if inside := _inside(inner):
+                open_values.append(iter(inside))
 
 
-def _inside(value: object) -> Iterable[object]:
+_END = object()
+
+
+def _inside(value: object) -> Collection[object]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, (list, tuple)) else ()
@@ -156,11 +186,23 @@ def _inside(value: object) -> Iterable[object]:
 def _push(machine: Machine, argument: object) -> None:
     if isinstance(argument, int) and abs(argument) >= LARGEST_INTEGER:
         raise machine.refusal("an integer of more than 64 bits")
+    if (size := sys.getsizeof(argument)) <= _LARGEST_SMALL and not _is_cached(argument):
+        machine.count_object(size)
     machine.stack.append(argument)
+
+
+def _is_cached(value: object) -> bool:
+    """Whether Python holds a value only once."""
+    return type(value) is int and -5 <= value <= 256
+
+
+def _push_again(machine: Machine, key: int) -> None:
+    machine.stack.append(machine.memo[key])
 
 
 def _set_items(machine: Machine, items: list[Any]) -> None:
     target = machine.container(dict)
+    machine.count_object(_ENTRY_BYTES * (len(items) // 2))
     for key, value in zip(items[::2], items[1::2], strict=True):
         target[check_key(machine.refusal, key)] = value
 
@@ -172,6 +214,7 @@ def _push_all(machine: Machine, kind: Callable[[list[Any]], object]) -> None:
 
 def _make_frozenset(machine: Machine, _: object) -> None:
     items = machine.pop_mark()
+    machine.count_object(_ENTRY_BYTES * len(items))
     machine.stack.append(frozenset(check_key(machine.refusal, item) for item in items))
 
 
@@ -190,6 +233,7 @@ def _extend(machine: Machine, items: list[Any]) -> None:
 
 
 def _add(machine: Machine, items: list[Any]) -> None:
+    machine.count_object(_ENTRY_BYTES * len(items))
     machine.container(set).update(check_key(machine.refusal, item) for item in items)
 
 
@@ -212,12 +256,12 @@ _VALUES = (
 )
 """Operations whose argument is the value."""
 
-_STEPS: dict[str, _Step] = {
+STEPS: dict[str, _Step] = {
     **dict.fromkeys(_VALUES, _push),
     **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda machine, _: None),
     **dict(_constants([("NONE", None), ("NEWTRUE", True), ("NEWFALSE", False), ("EMPTY_TUPLE", ())])),
     **dict(_tuples(("TUPLE1", "TUPLE2", "TUPLE3"))),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, key: _push(machine, machine.memo[key])),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _push_again),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine.memoize),
     "MEMOIZE": lambda machine, _: machine.memoize(len(machine.memo)),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
@@ -238,3 +282,20 @@ _STEPS: dict[str, _Step] = {
     "REDUCE": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
 }
+Machine.steps = STEPS
+
+_SIZES = {
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _ENTRY_BYTES),
+    "EMPTY_LIST": 72,
+    "LIST": 72,
+    "EMPTY_DICT": 80,
+    "DICT": 80,
+    "EMPTY_SET": 232,
+    "FROZENSET": 232,
+    "MARK": 80,
+    "TUPLE": 56,
+    "TUPLE1": 64,
+    "TUPLE2": 72,
+    "TUPLE3": 80,
+}
+"""Bytes of memory that operations take, other than a slot and the argument: those of CPython."""

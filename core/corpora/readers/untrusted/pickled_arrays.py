@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.errors import CorpusError
+from core.errors import UserError
 
-Refusal = Callable[[str], CorpusError]
+Refusal = Callable[[str], UserError]
 """Makes the error for content that a pickle may not hold."""
 
 _PLAIN_TYPE = re.compile(r"[|<>=]?[biufSU?]\d{0,9}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from core.corpora.readers.untrusted.npz import as_corpus_error
-from core.corpora.readers.untrusted.pickle_machine import Machine
+from core.corpora.readers.untrusted.pickle_machine import MAX_OBJECT_BYTES, Machine
 from core.errors import CorpusError
 from core.file_kinds import seems_to_be
 from core.source_files import open_source
@@ -34,11 +34,13 @@ class PickleLimits:
     * `max_bytes`: size of the file, and total size of its arrays, counted at each occurrence.
     * `max_unpacked_bytes`: size of a gzip-compressed pickle after unpacking.
     * `max_operations`: number of operations.
+    * `max_object_bytes`: memory of numbers, text and containers.
     """
 
     max_bytes: int = 8 * 2**30
-    max_unpacked_bytes: int = 2**30
+    max_unpacked_bytes: int = 2**28
     max_operations: int = 20_000_000
+    max_object_bytes: int = MAX_OBJECT_BYTES
 
 
 def is_pickle(path: Path) -> bool:
@@ -58,7 +60,12 @@ def load_pickle(path: Path, *, limits: PickleLimits | None = None) -> object:
     """
     limits = limits or PickleLimits()
     with as_corpus_error(path), _opened(path, limits) as stream:
-        machine = Machine(path, max_operations=limits.max_operations, max_bytes=limits.max_bytes)
+        machine = Machine(
+            path,
+            max_operations=limits.max_operations,
+            max_bytes=limits.max_bytes,
+            max_object_bytes=limits.max_object_bytes,
+        )
         try:
             value = machine.run(pickletools.genops(stream))  # type: ignore[arg-type]
         except ValueError as error:
@@ -68,25 +75,29 @@ def load_pickle(path: Path, *, limits: PickleLimits | None = None) -> object:
         return value
 
 
-class _BoundedStream:
+class BoundedStream:
     """A file that rejects reads beyond its end, so that a false length cannot allocate memory."""
 
     def __init__(self, stream: IO[bytes], num_bytes: int) -> None:
         self._stream, self._left, self._num_bytes = stream, num_bytes, num_bytes
 
     def tell(self) -> int:
+        """Return the position."""
         return self._num_bytes - self._left
 
     def read(self, num_bytes: int) -> bytes:
+        """Read exactly `num_bytes`, else raise ValueError."""
         if not 0 <= num_bytes <= self._left:
             raise ValueError(f"it states a length of {num_bytes} bytes, but at most {self._left} are left")
         return self._counted(self._stream.read(num_bytes), num_bytes)
 
     def readline(self) -> bytes:
+        """Read a line."""
         line = self._stream.readline(self._left)
         return self._counted(line, len(line))
 
     def more(self) -> bool:
+        """Whether there is more to read."""
         return bool(self._stream.read(1))
 
     def _counted(self, data: bytes, num_bytes: int) -> bytes:
@@ -97,7 +108,7 @@ class _BoundedStream:
 
 
 @contextmanager
-def _opened(path: Path, limits: PickleLimits) -> Iterator[_BoundedStream]:
+def _opened(path: Path, limits: PickleLimits) -> Iterator[BoundedStream]:
     num_bytes = path.stat().st_size
     if num_bytes > limits.max_bytes:
         raise CorpusError(
@@ -106,8 +117,8 @@ def _opened(path: Path, limits: PickleLimits) -> Iterator[_BoundedStream]:
     with open_source(path) as stream:
         if stream.read(2) != _GZIP:
             stream.seek(0)
-            yield _BoundedStream(stream, num_bytes)
+            yield BoundedStream(stream, num_bytes)
             return
         stream.seek(0)
         with gzip.GzipFile(fileobj=stream) as unpacked:
-            yield _BoundedStream(unpacked, limits.max_unpacked_bytes)  # type: ignore[arg-type]
+            yield BoundedStream(unpacked, limits.max_unpacked_bytes)  # type: ignore[arg-type]

@@ -123,7 +123,7 @@ def _zip_members(path: Path, max_files: int) -> Iterator[tuple[str, IO[bytes] | 
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _check_kind(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            if member.is_dir():
+            if member.filename.endswith("/"):  # its own is_dir() fails for an empty name
                 yield member.filename, None
                 continue
             with archive.open(member) as stream:

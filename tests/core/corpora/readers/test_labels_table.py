@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from core.corpora.readers.clip_formats import SUFFIXES
+from core.corpora.readers.labels_table import find_table
+from core.corpora.readers.untrusted import csv_rows
 from core.errors import CorpusError
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import Read, coco_keypoints, read
+from tests.memory import MIB, memory_within
 
 SIZE = (written.WIDTH, written.HEIGHT)
 
@@ -114,7 +117,7 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
         (["name,label", "a,tea", "a.pose,coffee"], "has two different rows for 'a'"),
         (["name,label", ",tea"], "line 2: the name is empty"),
         (["name,label", 'a,"tea'], "is damaged after line 1: unexpected end of data"),
-        (["name,label", "a," + "x" * 200_000], "is damaged after line 1: field larger than field limit"),
+        (["name,label", "a," + "x" * 200_000], "has a row of more than 131072 characters"),
     ],
 )
 def test_a_damaged_table_is_refused(tmp_path: Path, lines: list[str], message: str) -> None:
@@ -141,3 +144,35 @@ def test_two_tables_are_refused(tmp_path: Path) -> None:
     table(folder / "x", "name,label", "a,tea")
     with pytest.raises(CorpusError, match=r"both tables of labels\. Keep one"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name," + ",".join(f"c{n}" for n in range(1000)) + "\n" + "," * 1000 + "\n", "has 1001 columns"),
+        ("name\na" + "," * 1000 + "\n", "has 1001 columns; the limit is 1000"),
+        ("name\na" + "," * 4_000_000, "has a row of more than 131072 characters"),
+        ('name\n"' + '","\n' * 200_000, "has a row of more than 131072 characters"),
+        ("name," + "x" * 100_000 + "," + "y" * 100_000, "has a row of more than 131072 characters"),
+    ],
+    ids=["wide header", "wide row", "long row", "row of many lines", "long cells"],
+)
+def test_a_table_that_is_no_table_of_clips_takes_little(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "labels.csv").write_text(content)
+    with memory_within(24 * MIB), pytest.raises(CorpusError, match=message):
+        find_table([tmp_path / "labels.csv"])
+
+
+def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_rows, "MAX_ROWS", 100)
+    (tmp_path / "labels.csv").write_text("name\n" + "\n".join(map(str, range(100))))
+    assert find_table([tmp_path / "labels.csv"]) is not None
+    (tmp_path / "labels.csv").write_text("name\n" + "\n".join(map(str, range(101))))
+    with pytest.raises(CorpusError, match="has more than 100 rows"):
+        find_table([tmp_path / "labels.csv"])
+
+
+def test_a_message_about_many_columns_is_short(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(",".join(f"c{n}" for n in range(900)))
+    with pytest.raises(CorpusError, match=r"'c19' and 880 more\."):
+        find_table([tmp_path / "labels.csv"])

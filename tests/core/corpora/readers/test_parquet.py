@@ -183,12 +183,12 @@ def test_a_long_text_in_many_rows_is_in_memory_once(tmp_path: Path) -> None:
 
 
 def test_much_text_in_few_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_rows, "MAX_TEXT_BYTES", 2**20)
+    monkeypatch.setattr(parquet_rows, "MAX_COLUMN_BYTES", 2**20)
     columns = dict.fromkeys(("frame", "landmark_index", "x", "y"), np.zeros(12, dtype="i1"))
     texts = [f"{row}" + "x" * 100_000 for row in range(12)]
     path = written.write_parquet(tmp_path / "bomb.parquet", {**columns, "type": texts})
     assert path.stat().st_size < 100_000
-    with pytest.raises(CorpusError, match=r"column 'type' holds 1\d{6} bytes of text; the limit is 1048576"):
+    with pytest.raises(CorpusError, match=r"column 'type' has 1\d{6} bytes; the limit is 1048576"):
         read(path, size=SIZE)
 
 
@@ -266,3 +266,14 @@ def test_pyarrow_is_loaded_when_it_is_needed() -> None:
         "sys.exit(any(name in sys.modules for name in ('pyarrow', 'pose_format', 'pandas')))"
     )
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+
+
+def test_many_row_groups_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "clip.parquet"
+    pq.write_table(pa.table({"frame": range(50), "type": ["pose"] * 50}), path, row_group_size=1)
+    monkeypatch.setattr(parquet_rows, "MAX_CHUNKS", 99)
+    with pytest.raises(CorpusError, match="has 50 row groups of 2 columns; the limit is 99 in all"):
+        parquet_rows.column_names(path)
+    monkeypatch.setattr(parquet_rows, "MAX_FOOTER_BYTES", 1000)
+    with pytest.raises(CorpusError, match=r"describes its content in \d+ bytes; the limit is 1000 bytes"):
+        parquet_rows.column_names(path)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from core.corpora.readers.untrusted.safe_pickle import PickleLimits, is_pickle, load_pickle
 from core.errors import CorpusError
+from tests.memory import MIB, memory_within
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -292,3 +293,33 @@ def test_every_operation_is_either_read_or_refused_by_name(tmp_path: Path) -> No
     for operation in pickletools.opcodes:
         with pytest.raises(CorpusError, match=r"some\.pkl (is damaged|holds)"):
             loaded(tmp_path, operation.code.encode("latin-1"))
+
+
+_FILLED = b"\x80\x04](" + b"".join(b"M" + struct.pack("<H", key) for key in range(300, 3300)) + b"e."
+_BOMBS = {
+    "sets": b"\x80\x04](" + b"\x8f" * 300_000 + b"e.",
+    "memo": b"\x80\x04N" + b"\x94" * 600_000 + b".",
+    "marks": b"\x80\x04" + b"(" * 600_000,
+    "tuples": b"\x80\x04](" + b"N\x85" * 600_000 + b"e.",
+    "integers": b"\x80\x04](" + b"M\xff\xff" * 900_000 + b"e.",
+    "entries": b"\x80\x04}("
+    + b"".join(struct.pack("<cHc", b"M", n % 65536, b"N") for n in range(300_000))
+    + b"u.",
+}
+
+
+@pytest.mark.parametrize("bomb", _BOMBS)
+def test_the_memory_of_values_is_bounded(tmp_path: Path, bomb: str) -> None:
+    data = gzip.compress(_BOMBS[bomb], 1)
+    with (
+        memory_within(48 * MIB),
+        pytest.raises(CorpusError, match="values that take more than 8388608 bytes"),
+    ):
+        loaded(tmp_path, data, max_object_bytes=8 * MIB)
+    assert len(loaded(tmp_path, _FILLED, max_object_bytes=MIB)) == 3000  # type: ignore[arg-type]
+
+
+def test_the_check_of_many_values_takes_little_memory(tmp_path: Path) -> None:
+    data = b"\x80\x04](" + b"N" * 1_000_000 + b"e."
+    with memory_within(56 * MIB):
+        assert len(loaded(tmp_path, data)) == 1_000_000  # type: ignore[arg-type]

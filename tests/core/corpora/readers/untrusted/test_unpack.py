@@ -154,3 +154,13 @@ def test_it_can_be_stopped_between_chunks(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         unpack(archive, tmp_path / "out", limits=PLAIN, before_chunk=stop_at_fourth)
     assert (tmp_path / "out" / "big").stat().st_size == 2 * 2**20
+
+
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    content = bytearray(make_zip(tmp_path / "upload", {"a": b"x"}).read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 28 : entry + 30] = bytes(2)  # the length of its name
+    content[entry + 32 : entry + 34] = b"\x01\0"  # that of its comment
+    (tmp_path / "upload").write_bytes(content)
+    with pytest.raises(CorpusError, match=r"has the member '', whose path|is damaged"):
+        unpacked(tmp_path / "upload", tmp_path)

@@ -49,8 +49,7 @@ def write_gz(path: Path, *parts: bytes) -> Path:
 
 def refused(archive: Path, tmp_path: Path, match: str, *, limits: UnpackLimits | None = None) -> None:
     with memory_within(48 * MIB), pytest.raises(CorpusError, match=match) as caught:
-        assert is_archive(archive)
-        unpack(archive, tmp_path / "out", limits=limits or UnpackLimits())
+        _ = is_archive(archive) and unpack(archive, tmp_path / "out", limits=limits or UnpackLimits())  # type: ignore[func-returns-value]
     assert len(str(caught.value)) < 400
 
 
