@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,13 @@ import httpx
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # to import the tests' servers
 
 from load.api_sides import OURS, Server, servers_of
+from load.attack import Looks, attacker
 from load.exchanges import Exchange, Load, interleave, row, send_all
 from measuring import Side, Spread, interleaved, table
 
-POLLS, SUBMISSIONS, COMMITS = 800, 200, 400
+from api.connections import raise_file_limit
+
+POLLS, SUBMISSIONS, COMMITS, ATTACKED_POLLS = 800, 200, 400, 4000
 COMMANDS = ("--help", "--version")
 _BARE = "bare endpoint"
 
@@ -75,7 +79,16 @@ def commands(folder: Path, checkouts: Mapping[str, Path], rounds: int) -> str:
     return table(["", "seconds"], rows)
 
 
-PARTS = {"polls": polls, "submissions": submissions, "commands": commands}
+def attack(folder: Path, checkouts: Mapping[str, Path], rounds: int) -> str:
+    """Polls, and the slowest of many looks at /healthz, without and with 2,000 idle connections, 100 readers
+    that never read and 36 hostile requests at once."""
+    raise_file_limit()
+    with servers_of(folder, checkouts) as servers:
+        rows = [cells for name in checkouts for cells in _attacked(servers[name], name, rounds)]
+    return table(["", "polls a second", "times without", "slowest /healthz", "answers to the hostile"], rows)
+
+
+PARTS = {"polls": polls, "submissions": submissions, "commands": commands, "attack": attack}
 
 
 def main() -> None:
@@ -92,7 +105,29 @@ def main() -> None:
             print(PARTS[part](Path(folder), checkouts, options.rounds), end="\n\n", flush=True)
 
 
-def _poll(server: Server, tags: Mapping[str, str]) -> Callable[[int], Load]:
+def _attacked(server: Server, name: str, rounds: int) -> list[list[str]]:
+    """The rows of one server; rounds without and with an attack alternate."""
+    key, job_id = server.headers["Authorization"].split()[1], server.job_paths[0].rpartition("/")[2]
+    quiet, busy, looks, statuses = [], [], Looks(server.port), ""
+    for _ in range(rounds):
+        quiet.append(_poll(server, {}, count=ATTACKED_POLLS)(0).per_second)
+        with attacker(server.port, key, job_id) as attack_now:
+            attack_now.start()
+            with looks.taken():
+                busy.append(_poll(server, {}, count=ATTACKED_POLLS)(0).per_second)
+            statuses = attack_now.finish()
+    ratios = [with_it / without for with_it, without in zip(busy, quiet, strict=True)]
+    return [
+        [f"{name}, left alone", f"{statistics.median(quiet):.0f}", "1", "", ""],
+        [
+            f"{name}, attacked",
+            *(f"{statistics.median(busy):.0f}", f"{Spread.of(ratios):.2f}"),
+            *(f"{1e3 * max(looks.seconds):.0f} ms", statuses),
+        ],
+    ]
+
+
+def _poll(server: Server, tags: Mapping[str, str], *, count: int = POLLS) -> Callable[[int], Load]:
     paths = server.job_paths
     exchange = Exchange(
         "GET",
@@ -100,7 +135,7 @@ def _poll(server: Server, tags: Mapping[str, str]) -> Callable[[int], Load]:
         lambda number: {"If-None-Match": tags[paths[number % len(paths)]]} if tags else {},
         status=304 if tags else 200,
     )
-    return lambda _: send_all(server, exchange, POLLS)
+    return lambda _: send_all(server, exchange, count)
 
 
 def _tags_of(server: Server) -> dict[str, str]:
