@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from signforge.client.models import FINAL_STATES, Progress, Reply
 
@@ -86,5 +86,8 @@ class LogEvent(Reply):
 Event = StateEvent | ProgressEvent | MetricEvent | CheckpointEvent | LogEvent
 """Something that happened to a job."""
 
-event_adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+event_adapter: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Event, Field(discriminator="type")],
+    config=ConfigDict(defer_build=True),  # most commands read no events
+)
 EVENT_TYPES = frozenset({"state", "progress", "metric", "checkpoint", "log"})
