@@ -32,7 +32,7 @@ def test_valid_json(value: object, indent: int | None, encoding: str) -> None:
     assert parse_json(content) == json.loads(content) == value
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(values, marks, st.floats(0, 1))
 def test_changed_json(value: object, insert: str, place: float) -> None:
     text = json.dumps(value)
@@ -49,11 +49,11 @@ def test_what_is_no_json(text: str) -> None:
 
 
 def test_another_thread_runs_in_between() -> None:
-    content = b'{"frames": [' + b'{"a": [0.5, 0.5]},' * 600_000 + b"null]}"
+    content = b'{"frames": [' + b'{"a": [0.5, 0.5]},' * 200_000 + b"null]}"
     turns, is_done = 0, threading.Event()
     thread = threading.Thread(target=lambda: (parse_json(content), is_done.set()))
     thread.start()
     while not is_done.wait(0.001):
         turns += 1
     thread.join()
-    assert turns > 5, "json.loads would leave it one or two"
+    assert turns > 3, "json.loads would leave it one or two"
