@@ -4,6 +4,9 @@ Validation runs on the event loop and reports every wrong field, so a body of th
 keep all other requests waiting for seconds.
 """
 
+from functools import cache
+
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 
 from api.problems import Problem, unfit
@@ -12,6 +15,9 @@ from core.specs.nesting import parse_json
 
 MAX_FIELDS, MAX_VALUES = 1000, 20_000
 _MARKS = (b",", b":", b"[", b"{", b'"')
+_SMALL_BYTES = 2**14
+_one_at_a_time = cache(lambda: CapacityLimiter(1))
+"""Large bodies are looked at in one thread, so that many of them do not keep the event loop from its turn."""
 
 
 async def refuse_intricate_body(request: Request) -> None:
@@ -20,8 +26,13 @@ async def refuse_intricate_body(request: Request) -> None:
     Raises:
         Problem: it has too many fields or values (413), or is nested too deep (422).
     """
-    if "json" in request.headers.get("content-type", ""):
-        refuse_intricate(await request.body())
+    if "json" not in request.headers.get("content-type", ""):
+        return
+    body = await request.body()
+    if len(body) < _SMALL_BYTES:
+        refuse_intricate(body)
+        return
+    await to_thread.run_sync(refuse_intricate, body, limiter=_one_at_a_time())
 
 
 def refuse_intricate(text: bytes) -> None:

@@ -94,7 +94,8 @@ def list_jobs(
         rows, next_cursor = page_of(session, these, JobRow, query)
         jobs = [JobResponse.of(row, service.waiting.place_of(session, row)) for row in rows]
     link_next(request, response, next_cursor)
-    return Page(data=jobs, next_cursor=next_cursor, has_more=next_cursor is not None)
+    page = Page[JobResponse](data=jobs, next_cursor=next_cursor, has_more=next_cursor is not None)
+    return Response(page.model_dump_json(), headers=response.headers, media_type="application/json")  # type: ignore[return-value]
 
 
 @router.get(
