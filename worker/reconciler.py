@@ -43,6 +43,8 @@ from worker.upkeep.webhook_delivery import WebhookDelivery
 from worker.upkeep.webhook_sender import Sender
 
 _HEARTBEAT_TIMEOUT_SECONDS = 4 * HEARTBEAT_SECONDS
+_LOOK_SECONDS = 0.1
+"""Seconds between looks for new jobs, between two rounds."""
 _SEEN_EVERY_SECONDS = 10.0
 """Seconds between the reconciler's own heartbeats in the database."""
 _log = logging.getLogger(__name__)
@@ -88,6 +90,19 @@ class Reconciler:
         except DATABASE_AWAY as error:
             _log.warning("The database is unavailable: %s", error)
             self._database_was_away = True
+
+    def ring_new(self) -> None:
+        """Ring for jobs that were queued since the last round, so that an idle worker need not wait for one.
+
+        It costs one small statement if there are none.
+        """
+        try:
+            with reading(self._engine) as session:
+                found = outbox.has_new(session)
+            if found:
+                self._ring_doorbells()
+        except DATABASE_AWAY:
+            self._database_was_away = True  # the next round says so
 
     def _reap(self) -> None:
         """Reap expired leases. After an outage or a suspend, holders first get one full lease to renew."""
@@ -186,7 +201,10 @@ def main() -> int:
     )
     while not stop.thrown:
         reconciler.round()
-        select.select([woken], [], [], settings.reconcile_seconds)
+        until = time.monotonic() + settings.reconcile_seconds
+        while not stop.thrown and (left := until - time.monotonic()) > 0:
+            select.select([woken], [], [], min(left, _LOOK_SECONDS))
+            reconciler.ring_new()
     return 0
 
 

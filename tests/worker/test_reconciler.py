@@ -68,6 +68,20 @@ def test_every_new_job_rings_once(sqlite_engine: Engine, reconciler: Reconciler,
     assert bell.rings == 3
 
 
+def test_a_new_job_rings_between_two_rounds_and_nothing_else_does(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
+) -> None:
+    queue(sqlite_engine)
+    reconciler.ring_new()
+    assert bell.rings == 1
+    make_due(sqlite_engine)
+    add_idle_worker(sqlite_engine)
+    reconciler.ring_new()
+    assert bell.rings == 1, "it rings again in a round"
+    reconciler.round()
+    assert bell.rings == 2
+
+
 def test_it_rings_again_only_while_somebody_is_idle(
     sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
 ) -> None:
