@@ -19,6 +19,7 @@ from core.jobs.settings import Settings
 from core.jobs.tracing import open_tracing
 from core.jobs.workers import Capacity
 from core.program.lifeline import die_with_parent
+from core.program.memory_limit import memory_here
 from worker.app import DOORBELL, speaks_amqp, worker_name
 from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR, Holder
@@ -28,7 +29,24 @@ from worker.warm.client import Template
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds between a worker's heartbeats in the registry."""
+_TEMPLATE_BYTES = 3 * 2**27
+LEAST_FOR_WARM_BYTES = 2**31
+"""Memory below which a template would leave too little for a training."""
 _log = logging.getLogger(__name__)
+
+
+def starts_warm(settings: Settings, memory_bytes: int) -> bool:
+    """Whether attempts are forked from a template, on a machine or in a container of so much memory."""
+    if not settings.warm_start or sys.platform != "linux":
+        return False
+    if memory_bytes < LEAST_FOR_WARM_BYTES:
+        _log.info(
+            "Attempts start fresh, seconds later than warm ones: %.1f GiB of memory are too little to keep "
+            "%.1f GiB of loaded programs ready.",
+            *(memory_bytes / 2**30, _TEMPLATE_BYTES / 2**30),
+        )
+        return False
+    return True
 
 
 def register(
@@ -43,7 +61,7 @@ def register(
     """Add the doorbell task and the signal handlers to `app`, in the main process, before the pool forks."""
     main_process = os.getpid()
     modules = {SUPERVISOR, *(registered_programs() if programs is None else programs).values()}
-    template = Template(modules) if settings.warm_start and sys.platform == "linux" else None
+    template = Template(modules) if starts_warm(settings, memory_here()) else None
 
     def doorbell() -> None:
         switch.busy = True

@@ -119,7 +119,7 @@ class Settings(LocalSettings, BaseSettings):
     """Time that a program has to save and stop before it is killed."""
     warm_start: bool = True
     """Whether a worker forks supervisors and programs from a process that has loaded what they need, so that
-    jobs start seconds sooner. Takes some 300 MB of memory. Only Linux does this."""
+    jobs start seconds sooner. Takes some 300 MB of memory. Only Linux does this, with 2 GiB or more."""
     stall_seconds: Seconds = 900.0
     """A program without output for this long counts as stalled and is killed."""
     import_memory_bytes: Annotated[int, Field(ge=SMALLEST_LIMIT)] | None = None

@@ -13,10 +13,15 @@ SMALLEST_LIMIT = 2**30
 """Bytes. Less than half of it is taken when PyTorch is loaded and the allocator has its reserve."""
 
 
+def memory_here() -> int:
+    """Return the memory of this machine or container, in bytes."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(machine, memory_quota() or machine)
+
+
 def default_limit() -> int:
     """Return half of the memory of this machine or container, at least `SMALLEST_LIMIT`, in bytes."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(SMALLEST_LIMIT, min(machine, memory_quota() or machine) // 2)
+    return max(SMALLEST_LIMIT, memory_here() // 2)
 
 
 def limit_memory(num_bytes: int) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.jobs.settings import Settings
 from tests.servers.folders import short_folder
 from tests.servers.service import PROGRAM, SUPERVISOR, WORKER, Service
 from tests.servers.starting import REPOSITORY, wait_for
 from tests.worker.programs.counting import expected_weights
 from worker.lease import Holder
 from worker.processes import MARK
+from worker.tasks import LEAST_FOR_WARM_BYTES, starts_warm
 from worker.warm import client
 from worker.warm.client import Template
 from worker.warm.template import LONGEST_MESSAGE
@@ -29,6 +31,13 @@ pytestmark = [
 TEMPLATE = "worker.warm.template"
 STEPS = 60
 SLOWLY = {"steps": STEPS, "step_seconds": 0.05}
+
+
+def test_programs_start_warm_where_that_is_wanted_and_there_is_memory() -> None:
+    enough = LEAST_FOR_WARM_BYTES
+    assert starts_warm(Settings(), enough)
+    assert not starts_warm(Settings(), enough - 1)
+    assert not starts_warm(Settings(warm_start=False), enough)
 
 
 @pytest.fixture(scope="module")
