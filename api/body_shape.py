@@ -4,20 +4,18 @@ Validation runs on the event loop and reports every wrong field, so a body of th
 keep all other requests waiting for seconds.
 """
 
-from functools import cache
-
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Request
 
 from api.problems import Problem, unfit
+from api.service import service_of
 from core.errors import SpecError
 from core.specs.nesting import parse_json
 
 MAX_FIELDS, MAX_VALUES = 1000, 20_000
 _MARKS = (b",", b":", b"[", b"{", b'"')
 _SMALL_BYTES = 2**14
-_one_at_a_time = cache(lambda: CapacityLimiter(1))
-"""Large bodies are looked at in one thread, so that many of them do not keep the event loop from its turn."""
+"""Larger bodies are looked at in a thread, one at a time, so that the event loop has its turn between them."""
 
 
 async def refuse_intricate_body(request: Request) -> None:
@@ -28,11 +26,11 @@ async def refuse_intricate_body(request: Request) -> None:
     """
     if "json" not in request.headers.get("content-type", ""):
         return
-    body = await request.body()
+    body, service = await request.body(), await service_of(request)
     if len(body) < _SMALL_BYTES:
         refuse_intricate(body)
         return
-    await to_thread.run_sync(refuse_intricate, body, limiter=_one_at_a_time())
+    await to_thread.run_sync(refuse_intricate, body, limiter=service.large_bodies)
 
 
 def refuse_intricate(text: bytes) -> None:

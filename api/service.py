@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
@@ -29,6 +30,8 @@ class Service:
     """Rate limiting state of each caller."""
     watches: Watches = field(default_factory=Watches)
     """Polls shared by open event streams."""
+    large_bodies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """Turns of large JSON bodies."""
     audit: AuditWriter = field(default_factory=AuditWriter)
     """Writer of the audit trail."""
     known_keys: KnownKeys = field(default_factory=KnownKeys)
