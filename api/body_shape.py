@@ -15,7 +15,7 @@ from core.specs.nesting import parse_json
 MAX_FIELDS, MAX_VALUES = 1000, 20_000
 _MARKS = (b",", b":", b"[", b"{", b'"')
 _SMALL_BYTES = 2**14
-"""Larger bodies are looked at in a thread, one at a time, so that the event loop has its turn between them."""
+"""Larger bodies are looked at in a thread, one at a time, so that the event loop has its turn between."""
 
 
 async def refuse_intricate_body(request: Request) -> None:
