@@ -1,6 +1,6 @@
-"""One training step of the full-size recipe, as two checkouts of this repository compute it.
+"""One training step of a recipe, as two checkouts of this repository compute it.
 
-    python benchmarks/checkouts.py OTHER [--batch 4] [--rounds 9] [--sides eager native ...]
+    python benchmarks/checkouts.py OTHER [--recipe stc] [--batch 4] [--rounds 9] [--sides eager native ...]
 
 OTHER is the folder of the other checkout, such as `git worktree add ../before COMMIT` makes it. Each side is
 a process that runs its own checkout's `benchmarks/step.py`. The two take turns in one run, so that both see
@@ -17,6 +17,7 @@ from sides import MIB, SideProcess
 from step import SETTINGS
 
 from core.program.allocator import tuned_environment
+from core.specs.recipes import RECIPES
 
 OTHER, THIS = "other", "this"
 
@@ -31,6 +32,8 @@ def main() -> None:
 
 def _compare(name: str, folders: dict[str, Path], options: argparse.Namespace) -> None:
     arguments = ["--batches", str(options.batch), "--threads", str(options.threads)]
+    if options.recipe != "stc":  # older checkouts do not have the option
+        arguments += ["--recipe", options.recipe]
     with _side(folders[OTHER], name, arguments) as other, _side(folders[THIS], name, arguments) as this:
         sides: dict[str, Side] = {OTHER: other, THIS: this}
         if options.cpu:
@@ -38,7 +41,8 @@ def _compare(name: str, folders: dict[str, Path], options: argparse.Namespace) -
         seconds = interleaved(sides, rounds=options.rounds, warm_up=2)
         more = {"peak MiB": {OTHER: f"{other.peak_bytes / MIB:.0f}", THIS: f"{this.peak_bytes / MIB:.0f}"}}
     clock = "processor time" if options.cpu else "time"
-    print(f"\n{name}, batch {options.batch}, {options.threads} threads, {options.rounds} rounds, {clock}")
+    what = f"{options.recipe}, {name}, batch {options.batch}, {options.threads} threads"
+    print(f"\n{what}, {options.rounds} rounds, {clock}")
     print(comparison(seconds, baseline=OTHER, amount=options.batch, unit="clips", more=more))
     ratios = [slow / fast for slow, fast in zip(seconds[OTHER], seconds[THIS], strict=True)]
     print("the median ratio is between {:.3f} and {:.3f}".format(*median_interval(ratios)), flush=True)
@@ -64,6 +68,7 @@ def _processor_time(process: SideProcess) -> Side:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("other", type=Path)
+    parser.add_argument("--recipe", choices=RECIPES, default="stc")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--cpu", action="store_true", help="count processor seconds")

@@ -1,17 +1,17 @@
 """Momentum update of the key encoder (He et al., MoCo, 2020; paper, section III-B)."""
 
-from collections.abc import Iterable
-
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
-@torch.no_grad()
-def momentum_update(query: nn.Module, key: nn.Module, *, key_momentum: float) -> None:
+class MomentumUpdate:
     """key <- key_momentum * key + (1 - key_momentum) * query, for parameters only, not buffers."""
-    keys, queries = _tensors(key.parameters()), _tensors(query.parameters())
-    torch._foreach_lerp_(keys, queries, 1 - key_momentum)
 
+    def __init__(self, query: nn.Module, key: nn.Module) -> None:
+        self._queries: list[Tensor] = list(query.parameters())
+        self._keys: list[Tensor] = list(key.parameters())
 
-def _tensors(parameters: Iterable[nn.Parameter]) -> list[torch.Tensor]:
-    return [parameter.detach() for parameter in parameters]
+    @torch.no_grad()
+    def __call__(self, key_momentum: float) -> None:
+        """Move the key parameters towards the query parameters, in place."""
+        torch._foreach_lerp_(self._keys, self._queries, 1 - key_momentum)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from core.augment.views import View
 from core.contrast.key_queue import KeyQueue
-from core.contrast.momentum import momentum_update
+from core.contrast.momentum import MomentumUpdate
 from core.encoders.pass_context import PassContext
 from core.encoders.projection import ProjectionHeads
 from core.encoders.sign_encoder import SignEncoder, initialise
@@ -61,6 +61,7 @@ class SpatialTemporalConsistency(nn.Module):
         self.spaces = config.spaces
         self.query = nn.ModuleDict({stream: StreamNetwork(config) for stream in self.streams})
         self.key = copy.deepcopy(self.query).requires_grad_(False)
+        self._update_keys = MomentumUpdate(self.query, self.key)
         self.queues = nn.ModuleDict(
             {
                 stream: nn.ModuleDict(
@@ -84,7 +85,7 @@ class SpatialTemporalConsistency(nn.Module):
         The names are `instance/<stream>/<space>`, `consistency/<stream>` and `transfer`. All losses are
         weighted; the step's loss is their sum.
         """
-        momentum_update(self.query, self.key, key_momentum=self.contrast.key_momentum)
+        self._update_keys(self.contrast.key_momentum)
         queries = self._embed(self.query, query_view, context.for_network(0))
         with torch.no_grad():
             keys = self._embed(self.key, key_view, context.for_network(1))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core.encoders.node_norm import Unnormalised
 from core.encoders.pass_context import PassContext
 from core.kernels.graph_convolution import graph_convolution
+from core.kernels.narrow_layer import Product, is_narrow
 from core.kernels.neighbourhood import Neighbourhood
 
 
@@ -35,16 +36,22 @@ class GraphConvolution(nn.Module):
         self.shift: Tensor | None = None
         self.register_load_state_dict_post_hook(_read_adjacency)  # type: ignore[no-untyped-call]
 
-    def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Unnormalised:
-        """Sum each node's neighbours in the precision of `nodes`; biases are returned as offsets."""
+    def forward(self, nodes: Float[Tensor, "V G R C"], context: PassContext) -> Unnormalised | Product:
+        """Sum each node's neighbours in the precision of `nodes`; biases are returned as offsets.
+
+        A narrow layer leaves sum and product to the batch norm.
+        """
+        width = self.spread.out_features // len(self.adjacency)
+        if self.training and context.native is not None and is_narrow(nodes, width, context.native):
+            return Product(nodes, self.spread.weight, self.spread.bias, self.neighbourhood)
         maps = self.spread.weight.to(nodes.dtype).unflatten(0, (len(self.adjacency), -1))  # (K, D, C)
         mixed = graph_convolution(
             nodes.flatten(1, 2), maps, self.mixing, self.neighbourhood, native=context.native
         )
         mixed = context.in_precision(mixed.unflatten(1, nodes.shape[1:3]))
-        return Unnormalised(mixed, offsets=self._offsets())
+        return Unnormalised(mixed, offsets=self.node_offsets())
 
-    def _offsets(self) -> Float[Tensor, "V D"]:
+    def node_offsets(self) -> Float[Tensor, "V D"]:
         """Return each node's bias: the sum of b_k A^k_vw over partitions k and neighbours v."""
         biases = self.spread.bias.unflatten(0, (len(self.adjacency), -1))  # (K, D)
         offsets = self.adjacency.sum(1).T @ biases.to(self.adjacency.dtype)

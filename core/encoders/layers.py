@@ -15,9 +15,10 @@ from core.encoders.node_norm import Unnormalised
 from core.encoders.pass_context import DropoutPlace, PassContext
 from core.kernels.attention import attention
 from core.kernels.autograd import differentiable
+from core.kernels.frame_convolution import frame_convolution
 from core.kernels.layer_norm import add_layer_norm
+from core.kernels.narrow_layer import Product, each_node_alone, is_narrow
 from core.kernels.sub_parts import SubParts, pool_sub_parts
-from core.kernels.windows import frame_windows
 
 
 class Linear(nn.Linear):
@@ -36,13 +37,15 @@ class LinearBeforeNorm(nn.Linear):
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "V G R C"], context: PassContext
-    ) -> Unnormalised:
-        """Multiply by the weight.
+    ) -> Unnormalised | Product:
+        """Multiply by the weight, or leave it to the batch norm if the layer is narrow.
 
         In training the batch norm cancels the bias, so it is left out and its gradient is zero. In evaluation
         it is added.
         """
         x = context.in_precision(x)
+        if self.training and context.native is not None and is_narrow(x, self.out_features, context.native):
+            return Product(x, self.weight, self.bias, each_node_alone(len(x)))
         weight = self.weight.to(x.dtype)
         if not self.training:
             return Unnormalised(functional.linear(x, weight, self.bias.to(x.dtype)))
@@ -71,13 +74,11 @@ class TemporalConvolution(nn.Conv1d):
         super().__init__(width, width, size, padding=size // 2)
 
     def forward(  # type: ignore[override]
-        self, frames: Float[Tensor, "B T C"], context: PassContext
+        self, frames: Float[Tensor, "B T C"], context: PassContext, *, relu: bool = False
     ) -> Float[Tensor, "B T C"]:
-        """Multiply windows of k frames by the weight (D, C, k), laid out as (D, k C), in one product."""
+        """Multiply windows of k frames by the weight, add the bias, and apply ReLU if requested."""
         assert self.bias is not None
-        windows = frame_windows(frames, self.kernel_size[0], native=context.native)  # (B, T, k*C)
-        weight = self.weight.to(frames.dtype).transpose(1, 2).flatten(1)
-        return functional.linear(windows, weight, self.bias.to(frames.dtype))
+        return frame_convolution(frames, self.weight, self.bias, relu=relu, native=context.native)
 
 
 class TokenNorm(nn.LayerNorm):

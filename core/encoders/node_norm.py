@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.encoders.pass_context import DropoutPlace, PassContext
-from core.kernels.batch_norm import Moments, batch_moments, batch_norm
+from core.kernels.batch_norm import Moments, Running, batch_moments, batch_norm, track_moments
+from core.kernels.narrow_layer import Product, TrainingNorm, narrow_layer
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class NodeNorm(nn.BatchNorm1d):
 
     def forward(  # type: ignore[override]
         self,
-        x: Unnormalised,
+        x: Unnormalised | Product,
         context: PassContext,
         *,
         relu: bool = False,
@@ -40,8 +40,12 @@ class NodeNorm(nn.BatchNorm1d):
     ) -> Float[Tensor, "V G R C"]:
         """Return relu(dropout(norm(x)) + residual); ReLU, dropout and residual are optional.
 
+        `x` is a layer's output or, of a narrow layer in training, the product that makes it.
+
         Without a residual this equals dropout(relu(norm(x))), because masks are not negative.
         """
+        if isinstance(x, Product):
+            return self._multiplied(x, context, relu=relu, dropout=dropout, residual=residual)
         return batch_norm(
             x.rows,
             self._moments(x, context),
@@ -71,17 +75,35 @@ class NodeNorm(nn.BatchNorm1d):
             num_ranks=context.num_ranks,
             native=context.native,
         )
-        self._update_running_statistics(moments, x.left_out)
+        track_moments(self._running(x.left_out), moments, native=context.native)
+        self._count_batches(len(moments.mean))
         return moments
 
-    @torch.no_grad()
-    def _update_running_statistics(self, moments: Moments, left_out: Float[Tensor, " C"] | None) -> None:
+    def _multiplied(
+        self,
+        x: Product,
+        context: PassContext,
+        *,
+        relu: bool,
+        dropout: DropoutPlace | None,
+        residual: Float[Tensor, "V G R C"] | None,
+    ) -> Float[Tensor, "V G R C"]:
+        """Multiply and normalise by the batch's statistics in one pass."""
+        assert self.training
+        assert context.native is not None
+        norm = TrainingNorm(
+            self.weight, self.bias, self.eps, self._running(), context.all_reduce, context.num_ranks
+        )
+        self._count_batches(x.x.shape[1])
+        return narrow_layer(
+            x, norm, relu=relu, native=context.native, dropout=context.mask(dropout), residual=residual
+        )
+
+    def _running(self, left_out: Float[Tensor, " C"] | None = None) -> Running:
         assert self.running_mean is not None
         assert self.running_var is not None
+        return Running(self.running_mean, self.running_var, self.momentum or 0.0, left_out)
+
+    def _count_batches(self, num_groups: int) -> None:
         assert self.num_batches_tracked is not None
-        unbiased = moments.variance * (moments.count / max(moments.count - 1, 1))
-        means = moments.mean if left_out is None else moments.mean + left_out
-        for mean, variance in zip(means, unbiased, strict=True):
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum or 0.0)
-            self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum or 0.0)
-        self.num_batches_tracked.add_(len(moments.mean))
+        self.num_batches_tracked.add_(num_groups)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-_HIDDEN_SCORE = -1e9
+HIDDEN_SCORE = -1e9
 """Finite, so that a clip with all tokens masked gets their mean instead of NaN."""
 
 
@@ -25,7 +25,7 @@ class AttentionPooling(nn.Module):
         tokens = tokens.to(self.score.weight.dtype)
         scores = self.score(tokens).flatten(1, 2)  # (B, N, 1)
         if visible is not None:
-            scores = scores.masked_fill(~visible.flatten(1).unsqueeze(-1), _HIDDEN_SCORE)
+            scores = scores.masked_fill(~visible.flatten(1).unsqueeze(-1), HIDDEN_SCORE)
         return (scores.softmax(dim=1) * tokens.flatten(1, 2)).sum(dim=1)
 
 
@@ -54,7 +54,7 @@ class SegmentPooling(nn.Module):
         if visible is not None:
             shown = shown & visible.unsqueeze(1)  # (B, S, P, T)
         shown = shown.expand(tokens.shape[0], -1, tokens.shape[1], -1).flatten(2)  # (B, S, N)
-        scores = self.score(tokens).flatten(1).unsqueeze(1).masked_fill(~shown, _HIDDEN_SCORE)
+        scores = self.score(tokens).flatten(1).unsqueeze(1).masked_fill(~shown, HIDDEN_SCORE)
         weights = scores.softmax(dim=2) * shown  # (B, S, N)
         joined: Tensor = self.join((weights @ tokens.flatten(1, 2)).flatten(1))
         return joined

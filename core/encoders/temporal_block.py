@@ -23,9 +23,9 @@ class TemporalBlock(nn.Module):
     def forward(self, frames: Float[Tensor, "G B T C"], context: PassContext) -> Float[Tensor, "G B T C"]:
         """Convolve over time (section III-A), in G body parts with separate batch statistics."""
         clips = frames.flatten(0, 1)  # (G*B, T, C)
-        wide = self.wide(clips, context).relu()
-        narrow = self.narrow_first(clips, context).relu()
-        narrow = self.narrow_second(narrow, context).relu()
+        wide = self.wide(clips, context, relu=True)
+        narrow = self.narrow_first(clips, context, relu=True)
+        narrow = self.narrow_second(narrow, context, relu=True)
         joined = torch.cat([wide, narrow], dim=2)  # (G*B, T, 2C)
         rows = joined.view(1, len(frames), -1, joined.shape[2])  # (1, G, B*T, 2C)
         return self.norm(self.mix(rows, context), context, relu=True).view_as(frames)

@@ -25,6 +25,10 @@ LARGEST_DIFFERENCE = 1e-4
 """Maximum absolute difference of an exported encoder's embedding to PyTorch's; values are at most 1."""
 
 
+Report = Callable[[str], None]
+"""Takes a line about the progress of an export."""
+
+
 class EncoderGraph(nn.Module):
     """A copy of the encoder with folded batch norms, computed by plain PyTorch."""
 
@@ -46,9 +50,14 @@ def example(model: ClipEncoder) -> tuple[tuple[Tensor, Tensor], dict[str, Any]]:
     return (view.points, view.hand_visible), {POINTS: free, HAND_VISIBLE: free}
 
 
+NUM_TRIALS = 6
+"""Number of the sizes at which an export is verified."""
+
+
 def trial_views(num_frames: int) -> list[View]:
     """Return views of several sizes to verify an export, with one clip and one frame among them."""
     sizes = ((1, num_frames), (5, num_frames), (2, num_frames + 3), (3, 1), (4, 2), (1, 2 * num_frames))
+    assert len(sizes) == NUM_TRIALS
     return [random_view(clips, frames, seed) for seed, (clips, frames) in enumerate(sizes)]
 
 
@@ -68,10 +77,11 @@ def write_checked(
     what: str,
     write: Callable[[ClipEncoder, Path], None],
     compare: Callable[[ClipEncoder, Path], float],
+    report: Report = lambda _: None,
 ) -> float:
     """Write an export with `write`, verify it with `compare`, and return the largest difference to PyTorch.
 
-    The file is moved to `path` only if it passes.
+    The file is moved to `path` only if it passes. `report` is told what is being done.
 
     Raises:
         EncoderError: the difference is above `LARGEST_DIFFERENCE`; nothing is written.
@@ -81,7 +91,9 @@ def write_checked(
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         partial.touch()  # fail early if the folder cannot be written
+        report(f"Writing the {what} file ...")
         write(model, partial)
+        report(f"Comparing it with PyTorch at {NUM_TRIALS} sizes ...")
         difference = compare(model, partial)
         if not difference <= LARGEST_DIFFERENCE:
             raise EncoderError(

@@ -3,15 +3,13 @@
 Inputs and outputs are described in `core.exchange.graph`.
 """
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
+from onnx import helper
 
 from core.augment.views import View
 from core.exchange.clip_encoder import ClipEncoder
@@ -20,17 +18,17 @@ from core.exchange.graph import (
     HAND_VISIBLE,
     LARGEST_DIFFERENCE,
     POINTS,
-    EncoderGraph,
-    example,
+    Report,
     trial_views,
     write_checked,
 )
+from core.exchange.onnx_encoder import encoder_model
 from core.exchange.weights import LoadedEncoder
 
 __all__ = ["LARGEST_DIFFERENCE", "OnnxEncoder", "export_onnx", "largest_difference", "write_graph"]
 
 
-def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
+def export_onnx(encoder: LoadedEncoder, path: Path, *, report: Report = lambda _: None) -> float:
     """Export the encoder to `path`, verify its embeddings, and return the largest difference to PyTorch.
 
     Raises:
@@ -44,25 +42,15 @@ def export_onnx(encoder: LoadedEncoder, path: Path) -> float:
         what="ONNX",
         write=lambda model, partial: write_graph(model, partial, metadata=metadata),
         compare=largest_difference,
+        report=report,
     )
 
 
 def write_graph(model: ClipEncoder, path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
     """Write the graph of `model` without verifying it; `metadata` is stored in the file."""
-    arguments, free = example(model)
-    with _quiet_exporter(), torch.no_grad():
-        program = torch.onnx.export(
-            EncoderGraph(model).eval(),
-            arguments,
-            input_names=[POINTS, HAND_VISIBLE],
-            output_names=[EMBEDDING],
-            dynamic_shapes=free,
-            dynamo=True,
-            verbose=False,
-        )
-        assert program is not None, "the dynamo exporter returns its program"
-        program.model.metadata_props.update(metadata or {})
-        program.save(path)
+    file = encoder_model(model)
+    helper.set_model_props(file, dict(metadata or {}))
+    path.write_bytes(file.SerializeToString())
 
 
 class OnnxEncoder:
@@ -92,17 +80,3 @@ def largest_difference(model: ClipEncoder, path: Path) -> float:
             np.abs(exported.embed_view(view) - model.embed_view(view).numpy()).max() for view in views
         ]
     return float(np.max(differences))  # NaN if any difference is NaN
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Silence the exporter's notes on optional packages and on its own deprecations."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)

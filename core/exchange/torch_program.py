@@ -12,7 +12,7 @@ import torch
 
 from core.errors import EncoderError
 from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.graph import EncoderGraph, example, trial_views, write_checked
+from core.exchange.graph import EncoderGraph, Report, example, trial_views, write_checked
 from core.exchange.weights import LoadedEncoder
 
 CARD = "signforge_card.json"
@@ -32,7 +32,7 @@ torch.save(found, sys.argv[3])
 """Script that runs the file in a process with PyTorch and without signforge."""
 
 
-def export_program(encoder: LoadedEncoder, path: Path) -> float:
+def export_program(encoder: LoadedEncoder, path: Path, *, report: Report = lambda _: None) -> float:
     """Export the encoder to `path`, verify its embeddings, and return the largest difference to PyTorch.
 
     The file is verified in another process, without signforge.
@@ -49,6 +49,7 @@ def export_program(encoder: LoadedEncoder, path: Path) -> float:
         what="torch.export",
         write=lambda model, partial: write_program(model, partial, card=card),
         compare=largest_difference,
+        report=report,
     )
 
 

@@ -60,8 +60,11 @@ class NativeDropout(NativeStructure):
     def of(cls, dropout: Dropout | None) -> "NativeDropout":
         """Convert a `Dropout`; None drops nothing."""
         if dropout is None:
-            return cls(0, 0, _LOWEST, 1.0)
+            return _NO_DROPOUT
         return cls(int(dropout.seed), dropout.first_row, dropout.threshold, dropout.scale)
+
+
+_NO_DROPOUT = NativeDropout(0, 0, _LOWEST, 1.0)
 
 
 def drop(x: Float[Tensor, "V G R C"], dropout: Dropout | None) -> Float[Tensor, "V G R C"]:

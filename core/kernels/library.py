@@ -35,6 +35,7 @@ class NativeLibrary:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._by_dtype: dict[tuple[str, torch.dtype], Any] = {}
         try:
             self._functions = ctypes.CDLL(str(path))
         except OSError as error:
@@ -45,9 +46,15 @@ class NativeLibrary:
 
     def call(self, kernel: str, dtype: torch.dtype, *arguments: object) -> None:
         """Call `kernel` for elements of `dtype`; tensors must be contiguous and are passed by address."""
+        function = self._by_dtype.get((kernel, dtype)) or self._declared(kernel, dtype, arguments)
+        function(*[_address(each) if isinstance(each, Tensor) else each for each in arguments])
+
+    def _declared(self, kernel: str, dtype: torch.dtype, arguments: tuple[object, ...]) -> Any:
+        """Return the function, with the C types of its first call's arguments, which all calls have."""
         function = getattr(self._functions, f"{kernel}_{_SUFFIXES[dtype]}")
-        function.restype = None
-        function(*map(_as_c, arguments))
+        function.restype, function.argtypes = None, [_c_type(each) for each in arguments]
+        self._by_dtype[kernel, dtype] = function
+        return function
 
 
 class NativeStructure(ctypes.Structure):
@@ -143,15 +150,17 @@ def _compile(compiler: list[str], path: Path) -> None:
         ) from None
 
 
-def _as_c(argument: object) -> Any:
+def _address(tensor: Tensor) -> int:
+    assert tensor.is_contiguous(), "kernels take contiguous tensors"
+    return tensor.data_ptr()
+
+
+def _c_type(argument: object) -> Any:
     match argument:
-        case Tensor():
-            assert argument.is_contiguous(), "kernels take contiguous tensors"
-            return ctypes.c_void_p(argument.data_ptr())
-        case None:
-            return ctypes.c_void_p(None)
+        case Tensor() | None:
+            return ctypes.c_void_p
         case bool() | int():
-            return ctypes.c_int64(argument)
+            return ctypes.c_int64
         case float():
-            return ctypes.c_float(argument)
-    return argument
+            return ctypes.c_float
+    return type(argument)

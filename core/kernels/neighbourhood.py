@@ -99,6 +99,15 @@ class _Sides(NativeStructure):
     _fields_ = (("first", ctypes.c_void_p), ("width", ctypes.c_void_p))
 
 
+class _Slots(NativeStructure):
+    _fields_ = (
+        ("num_nodes", ctypes.c_int64),
+        ("num_slots", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("first", "partitions", "starts", "nodes", "factors")),
+        ("alone", ctypes.c_int64),
+    )
+
+
 class NativeTables:
     """C tables of slots, of the slots that read each node, and of sum positions; owns the memory."""
 
@@ -117,6 +126,16 @@ class NativeTables:
         self.readers = self._table(readers, owners, ranks)
         self.sides = _Sides(self._integers(firsts), self._integers(widths))
         self.all = (self.links, self.readers, self.sides)
+        self.product_slots = _Slots(
+            neighbourhood.num_nodes,
+            len(slots),
+            self._integers([*firsts, len(slots)]),
+            self._integers([slot.partition for slot in slots]),
+            self.links.starts,
+            self.links.nodes,
+            self.links.weights,
+            all(slot.neighbours == ((slot.node, 1.0),) for slot in slots) and len(slots) == len(widths),
+        )
 
     def _table(
         self, lists: list[tuple[tuple[int, float], ...]], owners: list[int], ranks: list[int]

@@ -1,7 +1,7 @@
 """Interface of the batch-norm passes over whole activations, implemented in plain PyTorch and in C++.
 
-The implementations contain all work over rows; `batch_norm.py` does the rest, on small per-channel tables. x
-and y are (V, G, R, C); offsets (V, C) are added to x whenever it is read.
+x and y are (V, G, R, C); offsets (V, C) are added to x whenever it is read. Statistics are those of each
+group g and channel c, over nodes and rows.
 """
 
 from collections.abc import Callable
@@ -16,26 +16,34 @@ from core.kernels.dropout import Dropout
 
 Sums = Float[Tensor, "2 G C"]
 """Sums over nodes and rows: of the gradient, and of the gradient times the centred input."""
-Coefficients = Float[Tensor, "3 G C"]
-"""dx = first * gradient + second * centred input + third."""
-FindCoefficients = Callable[[Sums], Coefficients]
+Reduce = Callable[[Sums], Sums]
+"""Adds the sums of all ranks."""
 
 
-class Affine(NamedTuple):
-    """Affine map x -> scale * (x + offsets) + shift."""
+class Norm(NamedTuple):
+    """Batch norm of x + offsets: (x + offsets - mean) / sqrt(variance + eps) * weight + bias."""
 
     offsets: Float[Tensor, "V C"]
-    scale: Float[Tensor, "G C"]
-    shift: Float[Tensor, "G C"]
+    mean: Float[Tensor, "G C"]
+    variance: Float[Tensor, "G C"]
+    weight: Float[Tensor, " C"]
+    bias: Float[Tensor, " C"]
+    eps: float
+
+    @property
+    def inverse_deviation(self) -> Float[Tensor, "G C"]:
+        """Factor of the centred input, without the weight."""
+        return (self.variance + self.eps).rsqrt()
 
 
 class Saved(NamedTuple):
-    """Tensors that the forward pass saves for the backward pass."""
+    """What the forward pass saves for the backward pass."""
 
     x: Float[Tensor, "V G R C"]
-    offsets: Float[Tensor, "V C"]
     y: Float[Tensor, "V G R C"]
-    mean: Float[Tensor, "G C"]
+    norm: Norm
+    num_counted: int | None
+    """Number of rows that the statistics are of; None if they do not depend on x."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +67,22 @@ class Backward:
 
     dx: Float[Tensor, "V G R C"]
     dresidual: Float[Tensor, "V G R C"] | None
-    sums: Sums
+    dweight: Float[Tensor, " C"]
+    dbias: Float[Tensor, " C"]
 
 
 @runtime_checkable
 class NormPasses(Protocol):
     """Batch-norm passes over all rows."""
 
-    def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and biased variance (G, C) over nodes and rows."""
+    def moments(self, x: Tensor, offsets: Tensor) -> Tensor:
+        """Return mean and biased variance (2, G, C) over nodes and rows, in float64."""
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, epilogue: NormEpilogue) -> Tensor:
-        """Return y = relu(dropout(scale * (x + offsets) + shift) + residual)."""
+    def forward(self, x: Tensor, norm: Norm, residual: Tensor | None, epilogue: NormEpilogue) -> Tensor:
+        """Return y = relu(dropout(norm(x)) + residual)."""
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, epilogue: NormEpilogue) -> Backward:
-        """Return the gradients; calls `find` once, with the sums."""
+    def backward(self, dy: Tensor, saved: Saved, reduce: Reduce, epilogue: NormEpilogue) -> Backward:
+        """Return the gradients; calls `reduce` once."""
 
     def node_sums(self, x: Tensor) -> Tensor:
         """Return each node's sum over groups and rows (V, C)."""

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.kernels.dropout import Dropout, keep_mask
-from core.kernels.norm_passes import Affine, Backward, FindCoefficients, NormEpilogue, Saved, wide
+from core.kernels.norm_passes import Backward, Norm, NormEpilogue, Reduce, Saved, Sums, wide
 
 _SLAB = 1 << 19
 """Approximate number of elements of a slab: 2 MiB of float32."""
@@ -17,7 +17,7 @@ class PlainPasses:
     It works on slabs of a few nodes, so that intermediate results stay in the CPU cache.
     """
 
-    def moments(self, x: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    def moments(self, x: Tensor, offsets: Tensor) -> Tensor:
         """See `NormPasses`. Sums differences from each group's first row, for numerical accuracy."""
         pivot = x[0, :, 0] + offsets[0]  # (G, C)
         moves = (offsets[:, None] - pivot)[:, :, None]  # (V, G, 1, C)
@@ -26,11 +26,12 @@ class PlainPasses:
             moved = x[nodes].to(offsets.dtype, copy=True).add_(moves[nodes])
             sums += torch.stack([_total(moved), _total(moved.square_())])
         shift, square = sums / (x.shape[0] * x.shape[2])
-        return pivot + shift, (square - shift.square()).clamp(min=0)
+        return torch.stack([pivot + shift, (square - shift.square()).clamp(min=0)])
 
-    def forward(self, x: Tensor, affine: Affine, residual: Tensor | None, epilogue: NormEpilogue) -> Tensor:
+    def forward(self, x: Tensor, norm: Norm, residual: Tensor | None, epilogue: NormEpilogue) -> Tensor:
         """See `NormPasses`. Offsets, shift and the scale of dropout are combined in advance."""
-        offsets, scale, shift = affine
+        offsets, scale = norm.offsets, norm.inverse_deviation * norm.weight  # (G, C)
+        shift = norm.bias - norm.mean * scale  # (G, C)
         shifts = (offsets[:, None] * scale + shift)[:, :, None] * epilogue.scale  # (V, G, 1, C)
         scales = scale[:, None] * epilogue.scale  # (G, 1, C)
         done = torch.empty_like(x)
@@ -42,9 +43,10 @@ class PlainPasses:
             done[nodes] = y.relu_() if epilogue.relu else y
         return done
 
-    def backward(self, dy: Tensor, saved: Saved, find: FindCoefficients, epilogue: NormEpilogue) -> Backward:
+    def backward(self, dy: Tensor, saved: Saved, reduce: Reduce, epilogue: NormEpilogue) -> Backward:
         """See `NormPasses`."""
-        x, offsets, y, mean = saved
+        x, y, norm, count = saved
+        offsets, mean = norm.offsets, norm.mean
         moves = (offsets[:, None] - mean)[:, :, None]  # (V, G, 1, C)
         sums = x.new_zeros(2, *mean.shape, dtype=torch.float64)
         dx, dresidual = torch.empty_like(x), torch.empty_like(x) if epilogue.residual else None
@@ -60,11 +62,13 @@ class PlainPasses:
             centred = x[nodes].to(offsets.dtype, copy=True).add_(moves[nodes])
             sums += torch.stack([_total(gradient), _total(centred.mul_(gradient))]) * epilogue.scale
             gradients.append(gradient)
-        slope, slant, level = find(sums).to(offsets.dtype)[:, :, None]  # (G, 1, C)
+        coefficients = _coefficients(reduce(sums), norm, count)
+        slope, slant, level = coefficients.to(offsets.dtype)[:, :, None]  # (G, 1, C)
         slope, levels = slope * epilogue.scale, moves * slant + level
         for nodes, gradient in zip(_slabs(x), gradients, strict=True):
             dx[nodes] = gradient.mul_(slope).addcmul_(x[nodes].to(offsets.dtype), slant).add_(levels[nodes])
-        return Backward(dx, dresidual, sums)
+        dweight = (sums[1] * norm.inverse_deviation).sum(0)
+        return Backward(dx, dresidual, dweight, sums[0].sum(0))
 
     def node_sums(self, x: Tensor) -> Tensor:
         """See `NormPasses`."""
@@ -77,6 +81,15 @@ class PlainPasses:
         if residual is not None:
             x = x + residual
         return x.relu() if relu else x
+
+
+def _coefficients(sums: Sums, norm: Norm, count: int | None) -> Float[Tensor, "3 G C"]:
+    """Return the factors of the gradient and of the centred input, and the constant term."""
+    slope = norm.inverse_deviation.double() * norm.weight
+    if count is None:
+        return torch.stack([slope, torch.zeros_like(slope), torch.zeros_like(slope)])
+    plain, weighed = sums / count
+    return torch.stack([slope, -slope * norm.inverse_deviation.double().square() * weighed, -slope * plain])
 
 
 def _slabs(x: Float[Tensor, "V G R C"]) -> list[slice]:

@@ -9,8 +9,8 @@ from core.specs.pretraining import EncoderConfig
 
 STREAMS = ("joint", "motion")
 
-_CROP_CENTRE = 0.5
-_NARROWEST_SHOULDERS = 0.02
+CROP_CENTRE = 0.5
+NARROWEST_SHOULDERS = 0.02
 """Minimum shoulder width as a fraction of the image; narrower shoulders were not detected or are occluded."""
 
 
@@ -25,7 +25,7 @@ def streams(
     if config.trunk_origin == "shoulders":
         points = torch.cat([points[:, :, HANDS], about_shoulders(points[:, :, TRUNK])], dim=2)
     if masked:
-        points = _hands_shown(points, hand_visible, centre=_CROP_CENTRE)
+        points = _hands_shown(points, hand_visible, centre=CROP_CENTRE)
     made = {"joint": points}
     if "motion" in config.streams:
         backward = config.motion_difference == "backward"
@@ -56,7 +56,7 @@ def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]
     left, right = trunk[:, :, LEFT_SHOULDER], trunk[:, :, RIGHT_SHOULDER]  # (B, T, 2)
     middle = ((left + right) / 2).mean(dim=1)  # (B, 2)
     width = (left - right).norm(dim=-1).mean(dim=1, keepdim=True)  # (B, 1)
-    known = width > _NARROWEST_SHOULDERS
+    known = width > NARROWEST_SHOULDERS
     middle, width = torch.where(known, middle, 0.0), torch.where(known, width, 1.0)
     return (trunk - middle[:, None, None]) / width[:, None, None]
 

@@ -1,5 +1,6 @@
 """`signforge export`: convert an encoder to ONNX, torch.export or the released format."""
 
+import signal
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -58,6 +59,19 @@ def export(
     )
 
 
+def _clean_up_if_ended() -> None:
+    """Turn SIGTERM into an exception, so that the unfinished file is deleted."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _progress(line: str) -> None:
+    typer.echo(line, err=True)
+
+
 def _format_of(out: Path | None) -> Format:
     if out is None:
         return Format.ONNX
@@ -71,15 +85,19 @@ def _format_of(out: Path | None) -> Format:
 
 
 def _onnx(encoder: "LoadedEncoder", out: Path) -> str:
+    import onnxruntime  # noqa: F401 - before the next line: exceptions cannot pass through its loading
+
     from core.exchange.onnx import export_onnx
 
-    return _difference(export_onnx(encoder, out))
+    _clean_up_if_ended()
+    return _difference(export_onnx(encoder, out, report=_progress))
 
 
 def _torch(encoder: "LoadedEncoder", out: Path) -> str:
     from core.exchange.torch_program import export_program
 
-    return _difference(export_program(encoder, out))
+    _clean_up_if_ended()
+    return _difference(export_program(encoder, out, report=_progress))
 
 
 def _released(encoder: "LoadedEncoder", out: Path) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 
 from core.augment.views import View
 from core.contrast.key_queue import KeyQueue
-from core.contrast.momentum import momentum_update
+from core.contrast.momentum import MomentumUpdate
 from core.contrast.stc import SpatialTemporalConsistency
 from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES
@@ -57,7 +57,7 @@ def test_momentum_update(momentum: float, expected: float) -> None:
     query, key = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
     nn.init.constant_(query.weight, 3.0)
     query.running_mean.fill_(7.0)
-    momentum_update(query, key, key_momentum=momentum)
+    MomentumUpdate(query, key)(momentum)
     assert key.weight.item() == pytest.approx(expected)
     assert key.running_mean.item() == 0, "buffers stay the key encoder's own"
 

@@ -1,7 +1,11 @@
 """The ONNX file computes what the encoder does, for any number of clips and frames, or it is not kept."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,22 +15,25 @@ from typer.testing import CliRunner
 
 from core.augment.views import ClipBatch, View
 from core.errors import EncoderError
+from core.exchange import graph_writer
 from core.exchange import onnx as exporting
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.onnx import LARGEST_DIFFERENCE, OnnxEncoder, export_onnx
+from core.exchange.onnx import LARGEST_DIFFERENCE, OnnxEncoder, export_onnx, largest_difference, write_graph
 from core.exchange.weights import LoadedEncoder, load_encoder
+from core.specs.pretraining import EncoderConfig
+from core.specs.recipes import find_recipe
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
-from tests.core.exchange.exporting import ONE_STREAM, exported_as, small_encoder
+from tests.core.exchange.exporting import exported_as, small_encoder
+from tests.core.small import SMALL
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one stream; docs/how-to/export-an-encoder.md exports two to ONNX."""
-    return small_encoder(tmp_path_factory.mktemp("run"), streams=("joint",))
+    return small_encoder(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,6 @@ def exported(encoder: Path) -> Path:
     return out
 
 
-@pytest.mark.slowest
 @pytest.mark.parametrize(("clips", "frames"), [(1, 8), (7, 8), (3, 1), (2, 31)])
 def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
     encoder: Path, exported: Path, clips: int, frames: int
@@ -50,7 +56,58 @@ def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
     np.testing.assert_allclose(OnnxEncoder(exported, num_threads=1).embed_view(view), expected, atol=1e-5)
 
 
-@pytest.mark.slowest
+OTHERS: list[dict[str, Any]] = [
+    {"streams": ("joint",)},
+    {"streams": ("motion",), "motion_difference": "backward"},
+    {"motion_difference": "backward", "missing_hands": "zero", "trunk_origin": "image"},
+    {"num_time_segments": 1, "sub_part_readout": "max", "coordinate_shortcut": False},
+    {"pooled_trunk_graph": "released", "num_temporal_blocks": 2, "num_transformer_blocks": 2},
+    {"graph_block_widths": (8, 12, 20), "pooled_block_widths": (20, 24), "num_time_segments": 3},
+]
+
+
+@pytest.mark.parametrize("others", OTHERS, ids=lambda others: next(iter(others)))
+def test_encoders_of_every_setting_can_be_written(others: dict[str, Any], tmp_path: Path) -> None:
+    config = find_recipe("signforge").config
+    encoder = EncoderConfig.model_validate({**config.encoder.model_dump(), **others})
+    model = with_random_norms(ClipEncoder(config.model_copy(update={"encoder": encoder})).eval())
+    write_graph(model, tmp_path / "encoder.onnx")
+    assert largest_difference(model, tmp_path / "encoder.onnx") < 5e-6
+
+
+def test_an_encoder_that_is_too_large_for_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_writer, "LARGEST_FILE", 1000)
+    with pytest.raises(EncoderError, match=r"at most 2 GiB\. Export it with --format torch\."):
+        write_graph(ClipEncoder(SMALL).eval(), tmp_path / "encoder.onnx")
+
+
+def with_random_norms(model: ClipEncoder) -> ClipEncoder:
+    """Give norms and biases values other than their first ones, which would hide faults."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 2, generator=generator)
+            elif name.endswith(("running_mean", "bias")):
+                tensor.normal_(std=0.3, generator=generator)
+    return model
+
+
+def test_an_export_that_is_ended_leaves_no_file(encoder: Path, tmp_path: Path) -> None:
+    export = [sys.executable, "-m", "signforge.cli", "export", str(encoder)]
+    command = [*export, "--out", str(tmp_path / "small.onnx")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Writing the ONNX file ...\n"
+        assert process.stderr.readline().startswith("Comparing it with PyTorch")
+        process.terminate()
+        process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_from_a_corpus_to_the_same_embeddings(encoder: Path, exported: Path, tmp_path: Path) -> None:
     model, corpus = load_encoder(encoder).model, random_corpus(tmp_path / "corpus")
     batch = ClipBatch.of(corpus.gather(range(5)), torch.device("cpu"))
@@ -58,7 +115,6 @@ def test_from_a_corpus_to_the_same_embeddings(encoder: Path, exported: Path, tmp
     np.testing.assert_allclose(ours, model.embed_batch(batch).numpy(), atol=1e-5)
 
 
-@pytest.mark.slowest
 def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Path) -> None:
     file = onnx.load(exported)
     onnx.checker.check_model(file)
@@ -71,17 +127,16 @@ def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Pat
     assert axes == {
         "points": ["batch", "frames", 49, 2],
         "hand_visible": ["batch", "frames", 2],
-        "embedding": ["batch", 48],
+        "embedding": ["batch", 96],
     }
 
 
-@pytest.mark.slowest
 def test_a_file_that_computes_something_else_is_not_kept(
     encoder: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exporter is made to write another encoder's file."""
     monkeypatch.setattr(exporting, "write_graph", lambda _, path, *, metadata: shutil.copy(exported, path))
-    kept, other = tmp_path / "mine.onnx", ClipEncoder(ONE_STREAM).eval()
+    kept, other = tmp_path / "mine.onnx", ClipEncoder(SMALL).eval()
     kept.write_bytes(b"of an earlier export")
     with pytest.raises(EncoderError, match=rf"largest difference is .*, the limit {LARGEST_DIFFERENCE:g}"):
         export_onnx(LoadedEncoder(other, load_encoder(encoder).card), kept)

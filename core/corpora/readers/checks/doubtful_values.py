@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
+from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport
 from core.pose.normalise import LARGEST_COORDINATE, Video
 
@@ -31,13 +32,12 @@ _UNBOUNDED = (
 
 def note_misfit(name: str, video: Video, report: ReadReport) -> None:
     """Count a clip whose confident points lie mostly outside its frame, or all in a tiny part of it."""
-    points, size = _sure_points(video), np.array([video.width, video.height])
-    if not len(points):
+    x, y = _sure_points(video)
+    if not len(x):
         return
-    least, most = points.min(axis=0), points.max(axis=0)
-    outside = ((points < 0) | (points > size)).any(axis=1).mean() > _MOST
-    if outside or np.prod((most - least) / size) < _SMALLEST_AREA:
-        (left, top), (right, bottom) = least, most
+    left, right, top, bottom = x.min(), x.max(), y.min(), y.max()
+    outside = ((x < 0) | (x > video.width) | (y < 0) | (y > video.height)).mean() > _MOST
+    if outside or (right - left) / video.width * ((bottom - top) / video.height) < _SMALLEST_AREA:
         example = (
             f"{name}: x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f} in "
             f"{video.width} x {video.height}"
@@ -53,6 +53,9 @@ def note_unbounded(name: str, video: Video, report: ReadReport) -> None:
         report.tally(_UNBOUNDED, f"{name}: up to {known.max():.1f}")
 
 
-def _sure_points(video: Video) -> Float64[np.ndarray, "n 2"]:
-    sure = video.joints[video.joints[:, :, 2] > _MIN_CONFIDENCE][:, :2].astype(np.float64)
-    return sure[(np.abs(sure) <= LARGEST_COORDINATE).all(axis=1)]
+def _sure_points(video: Video) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    """Return x and y of the confident points; reducing rows of two would take several times as long."""
+    x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
+    near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
+    sure = near & (confidence > _MIN_CONFIDENCE)
+    return x[sure], y[sure]

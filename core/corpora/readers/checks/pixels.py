@@ -21,13 +21,21 @@ def check_pixels(keypoints: Float64[np.ndarray, "T V 3"], path: Path) -> None:
     Raises:
         CorpusError: names the file.
     """
-    sure = keypoints[keypoints[:, :, 2] > 0][:, :2]
-    finite = sure[np.isfinite(sure).all(axis=1)]
-    if len(finite) and np.abs(finite).max() <= FARTHEST_FRACTION:
+    if _farthest(keypoints[:1]) > FARTHEST_FRACTION:  # of most files the first frame tells
+        return
+    farthest = _farthest(keypoints)
+    if 0 <= farthest <= FARTHEST_FRACTION:
         raise CorpusError(
-            f"{path}: x and y are at most {np.abs(finite).max():.3g}, so they are not in pixels. Convert "
-            "them to pixels of the video's frames."
+            f"{path}: x and y are at most {farthest:.3g}, so they are not in pixels. Convert them to pixels "
+            "of the video's frames."
         )
+
+
+def _farthest(keypoints: Float64[np.ndarray, "T V 3"]) -> float:
+    """Return the largest absolute coordinate of the points with a confidence; -1 without any."""
+    x, y, confidence = keypoints.reshape(-1, 3).T
+    sure = (confidence > 0) & np.isfinite(x) & np.isfinite(y)
+    return float(max(np.abs(x[sure]).max(initial=-1), np.abs(y[sure]).max(initial=-1)))
 
 
 def stated_size(path: Path, image_size: tuple[int, int] | None) -> tuple[int, int]:
