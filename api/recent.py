@@ -15,11 +15,16 @@ from core.jobs.workers import Capacity, running_workers, why_unclaimable
 
 HELD_SECONDS = 0.5
 """A place in the queue may be this old."""
+_REST, _COSTLY_SECONDS = 20, 0.025
+"""Reading a queue of many thousands takes a twentieth of the time at most; places are then older."""
 ReadT = TypeVar("ReadT")
 
 
 class Recent(Generic[ReadT]):
-    """What `read` returned at most `seconds` ago. One thread reads it anew while the others wait."""
+    """What `read` returned a moment ago: at most `seconds`, or _REST times as long as it took to read.
+
+    One thread reads it anew while the others wait.
+    """
 
     def __init__(
         self,
@@ -31,13 +36,21 @@ class Recent(Generic[ReadT]):
         self._read, self._seconds, self._clock = read, seconds, clock
         self._lock = threading.Lock()
         self._held: tuple[ReadT, float] | None = None
+        self._took = 0.0
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether reading took so long that it should not be done for one request."""
+        return self._took > _COSTLY_SECONDS
 
     def get(self, session: Session) -> ReadT:
         """The held answer, or a new one."""
         with self._lock:
-            if self._held is None or self._clock() - self._held[1] >= self._seconds:
+            if self._held is None or self._clock() >= self._held[1]:
                 began = self._clock()
-                self._held = self._read(session), began
+                answer = self._read(session)
+                self._took = self._clock() - began
+                self._held = answer, began + max(self._seconds, _REST * self._took)
             return self._held[0]
 
     def forget(self) -> None:
@@ -57,10 +70,13 @@ class Waiting:
         """A job's place in the queue, from 1. None unless it is queued."""
         if job.state != State.QUEUED:
             return None
-        if (place := self.order.get(session).place_of(job)) is None:
+        if (place := self.order.get(session).place_of(job)) is not None:
+            return place
+        if self.order.is_costly:
+            self.expect(session, job)
+        else:
             self.order.forget()  # it was queued after that was read
-            place = self.order.get(session).place_of(job)
-        return place
+        return self.order.get(session).place_of(job)
 
     def expect(self, session: Session, job: JobRow) -> None:
         """Take in a job that was queued now, which is cheaper than to read the whole queue again."""

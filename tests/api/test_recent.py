@@ -1,0 +1,38 @@
+"""How long an answer of the database is shared."""
+
+from typing import cast
+
+from sqlalchemy.orm import Session
+
+from api.recent import Recent
+from tests.worker.attempt.test_reporter import Clock
+
+SESSION = cast(Session, None)
+"""The readers here need none."""
+
+
+def test_an_answer_is_shared_for_a_moment() -> None:
+    clock, numbers = Clock(), iter(range(10))
+    recent = Recent(lambda _: next(numbers), seconds=0.5, clock=clock)
+    assert [recent.get(SESSION), recent.get(SESSION)] == [0, 0]
+    clock.time += 0.5
+    assert recent.get(SESSION) == 1
+    recent.forget()
+    assert recent.get(SESSION) == 2
+    assert not recent.is_costly
+
+
+def test_one_that_takes_long_is_shared_for_longer() -> None:
+    clock, numbers = Clock(), iter(range(10))
+
+    def read(_: Session) -> int:
+        clock.time += 0.1
+        return next(numbers)
+
+    recent = Recent(read, seconds=0.5, clock=clock)
+    assert recent.get(SESSION) == 0
+    assert recent.is_costly
+    clock.time += 1.8
+    assert recent.get(SESSION) == 0
+    clock.time += 0.2
+    assert recent.get(SESSION) == 1
