@@ -4,7 +4,9 @@ Validation runs on the event loop and reports every wrong field, so a body of th
 keep all other requests waiting for seconds.
 """
 
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
@@ -16,6 +18,7 @@ from core.specs.nesting import parse_json
 MAX_FIELDS, MAX_VALUES = 1000, 20_000
 _MARKS = (b",", b":", b"[", b"{", b'"')
 _SMALL_BYTES = 2**14
+LookT = TypeVar("LookT")
 _one_at_a_time = cache(lambda: CapacityLimiter(1))
 """Large bodies are looked at in one thread, so that many of them do not keep the event loop from its turn."""
 
@@ -26,13 +29,16 @@ async def refuse_intricate_body(request: Request) -> None:
     Raises:
         Problem: it has too many fields or values (413), or is nested too deep (422).
     """
-    if "json" not in request.headers.get("content-type", ""):
+    if "json" not in request.headers.get("content-type", "").lower():
         return
-    body = await request.body()
+    await look_at(await request.body(), refuse_intricate)
+
+
+async def look_at(body: bytes, look: Callable[[bytes], LookT]) -> LookT:
+    """Return `look(body)`: of a large body in the one thread for these, without blocking the event loop."""
     if len(body) < _SMALL_BYTES:
-        refuse_intricate(body)
-        return
-    await to_thread.run_sync(refuse_intricate, body, limiter=_one_at_a_time())
+        return look(body)
+    return await to_thread.run_sync(look, body, limiter=_one_at_a_time())
 
 
 def refuse_intricate(text: bytes) -> None:
