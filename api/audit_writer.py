@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from anyio import to_thread
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from core.jobs.audit_trail import Change, record
 from core.jobs.database import transaction
@@ -34,7 +33,7 @@ class AuditWriter:
         try:
             while batch := self._waiting:
                 self._waiting = []
-                await to_thread.run_sync(_write, engine, [change for change, _ in batch])
+                await _write_or_log(engine, [change for change, _ in batch])
                 for _, written in batch:
                     if not written.done():
                         written.set_result(None)
@@ -42,11 +41,16 @@ class AuditWriter:
             self._task = None
 
 
-def _write(engine: Engine, changes: Sequence[Change]) -> None:
+async def _write_or_log(engine: Engine, changes: Sequence[Change]) -> None:
+    """Raises nothing: those who wait would wait for ever, also if no thread or no file could be opened."""
     try:
-        with transaction(engine) as session:
-            for change in changes:
-                record(session, change)
-    except SQLAlchemyError as error:
+        await to_thread.run_sync(_write, engine, changes)
+    except Exception as error:
         for change in changes:
             _log.error("Cannot write to the audit trail (%s): %s", type(error).__name__, change)
+
+
+def _write(engine: Engine, changes: Sequence[Change]) -> None:
+    with transaction(engine) as session:
+        for change in changes:
+            record(session, change)

@@ -4,11 +4,14 @@ Validation runs on the event loop and reports every wrong field, so a body of th
 keep all other requests waiting for seconds.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from anyio import to_thread
 from fastapi import Request
 
 from api.problems import Problem, unfit
-from api.service import service_of
+from api.service import Service, service_of
 from core.errors import SpecError
 from core.specs.nesting import parse_json
 
@@ -16,6 +19,7 @@ MAX_FIELDS, MAX_VALUES = 1000, 20_000
 _MARKS = (b",", b":", b"[", b"{", b'"')
 _SMALL_BYTES = 2**14
 """Larger bodies are looked at in a thread, one at a time, so that the event loop has its turn between."""
+LookT = TypeVar("LookT")
 
 
 async def refuse_intricate_body(request: Request) -> None:
@@ -24,13 +28,16 @@ async def refuse_intricate_body(request: Request) -> None:
     Raises:
         Problem: it has too many fields or values (413), or is nested too deep (422).
     """
-    if "json" not in request.headers.get("content-type", ""):
+    if "json" not in request.headers.get("content-type", "").lower():
         return
-    body, service = await request.body(), await service_of(request)
+    await look_at(await service_of(request), await request.body(), refuse_intricate)
+
+
+async def look_at(service: Service, body: bytes, look: Callable[[bytes], LookT]) -> LookT:
+    """Return `look(body)`: of a large body in the one thread for these, without blocking the event loop."""
     if len(body) < _SMALL_BYTES:
-        refuse_intricate(body)
-        return
-    await to_thread.run_sync(refuse_intricate, body, limiter=service.large_bodies)
+        return look(body)
+    return await to_thread.run_sync(look, body, limiter=service.large_bodies)
 
 
 def refuse_intricate(text: bytes) -> None:

@@ -1,6 +1,7 @@
 """Request ids: a new id for every request, in a response header, in each problem and in the log."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ REQUEST_ID_HEADER = "X-Request-Id"
 Observe = Callable[[Scope, int | None, float], None]
 _MAX_PATH = 500
 """Characters of a path that are logged."""
+_JOB_ID = re.compile("job_[0-9a-f]{1,64}")
 _log = logging.getLogger("signforge.api")
 
 
@@ -69,9 +71,9 @@ class RequestIds:
 
 
 def _about(scope: Scope) -> dict[str, Any]:
-    """The job id in the path, if there is one. Other text is left out: it may be an API key, by mistake."""
+    """The job id in the path, if it has one. Other text is left out: it may be an API key or forge a line."""
     job_id = str(scope.get("path_params", {}).get("job_id", ""))
-    return {"job_id": job_id} if job_id.startswith("job_") else {}
+    return {"job_id": job_id} if _JOB_ID.fullmatch(job_id) else {}
 
 
 class _Answer:

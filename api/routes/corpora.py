@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Reader, Route, Submitter
-from api.body_shape import refuse_intricate
+from api.body_shape import look_at, refuse_intricate
 from api.deleting import delete_row, remove_files
 from api.known_keys import Caller
 from api.ownership import owned
@@ -83,7 +83,7 @@ async def create_corpus(
             max_files=1, max_fields=1, max_part_size=service.settings.max_body_bytes
         ) as form:
             return await to_thread.run_sync(_import_form, service, caller, form, idempotency_key, response)
-    spec = parse_spec(await request.body())
+    spec = await look_at(service, await request.body(), parse_spec)
     return await to_thread.run_sync(
         lambda: submit_spec(service, caller, spec, response=response, idempotency_key=idempotency_key)
     )

@@ -35,12 +35,17 @@ def record(session: Session, change: Change) -> None:
             owner=change.owner,
             api_key_id=change.api_key_id,
             action=change.action,
-            resource=storable(change.resource)[:_MAX_CHARACTERS],
+            resource=_shortened(change.resource),
             request_id=change.request_id,
             status=change.status,
-            client_address=change.client_address,
+            client_address=_shortened(change.client_address) if change.client_address else None,
         )
     )
+
+
+def _shortened(text: str) -> str:
+    """A text of a request, also an address that a proxy names, in a form that the database takes."""
+    return storable(text)[:_MAX_CHARACTERS]
 
 
 def prune(session: Session, *, older_than: timedelta) -> int:

@@ -81,7 +81,7 @@ class PlainLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Format the line without a traceback."""
         record.message = _printable(_shortened(record.message))
-        known = (f"{name}={value}" for name, value in _about(record).items() if value is not None)
+        known = (f"{name}={_printable(str(value))}" for name, value in _about(record).items())
         return "  ".join((super().formatMessage(record), " ".join(known))).rstrip()
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
@@ -105,7 +105,7 @@ class JsonLines(logging.Formatter):
             "process_id": record.process,
             "logger": record.name,
             "message": _shortened(record.getMessage()),
-            **{name: value for name, value in _about(record).items() if value is not None},
+            **_about(record),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)[-_MAX_TRACEBACK:]
@@ -132,6 +132,10 @@ def _add_about(record: logging.LogRecord) -> bool:
 
 
 def _about(record: logging.LogRecord) -> dict[str, Any]:
-    """Context fields of this one line: `extra={"about": {...}}`."""
+    """Context fields of this one line that are known, `extra={"about": {...}}`: texts of bounded length."""
     fields: dict[str, Any] = getattr(record, "about", {})
-    return fields
+    return {
+        name: _shortened(value) if isinstance(value, str) else value
+        for name, value in fields.items()
+        if value is not None
+    }

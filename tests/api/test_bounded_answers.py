@@ -1,11 +1,13 @@
 """Large and wrong requests: an answer lists few faults and counts the rest; strangers learn nothing."""
 
 import json
+import threading
 
 import pytest
 
 from api.body_shape import MAX_FIELDS, MAX_VALUES
 from api.validation import MAX_FAULTS
+from core.specs.nesting import parse_json
 from tests.api.conftest import Bench
 
 JSON = {"Content-Type": "application/json"}
@@ -46,6 +48,29 @@ def test_a_body_of_too_many_parts_is_refused(large: Bench, path: str, document: 
     answer = large.client.post(path, content=json.dumps(document, separators=(",", ":")), headers=JSON)
     assert answer.status_code == 413, answer.text
     assert what in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["application/JSON", "Application/X+Json; charset=utf-8"])
+def test_the_case_of_a_media_type_does_not_matter(large: Bench, media_type: str) -> None:
+    fields = json.dumps({f"field_{number}": 1 for number in range(MAX_FIELDS + 1)})
+    answer = large.client.post("/v1/jobs", content=fields, headers={"Content-Type": media_type})
+    assert answer.status_code == 413, answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/corpora"])
+def test_large_bodies_are_not_looked_at_in_the_event_loop(
+    large: Bench, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def parse(text: bytes) -> object:
+        threads.add(threading.current_thread())
+        return parse_json(text)
+
+    monkeypatch.setattr("api.body_shape.parse_json", parse)
+    large.client.post(path, json={"name": "n" * 100_000})
+    assert threads
+    assert large.portal.call(threading.current_thread) not in threads
 
 
 def test_one_fault_stands_for_a_list_of_wrong_names(large: Bench) -> None:

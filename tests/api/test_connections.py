@@ -1,20 +1,22 @@
 """Connections that do nothing, or too slowly, cost nobody else theirs."""
 
 import asyncio
+import http.client
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
-from api import connections
+from api import connections, main
 from api.connections import BoundedConnection
 from api.main import ApiServer
+from core.jobs.database import transaction
 from tests.api.conftest import Bench
 from tests.servers.starting import start, wait_for
 
@@ -83,6 +85,120 @@ def test_headers_without_end_are_refused(port: int) -> None:
     except ConnectionError:  # the server closed while there was more to send
         return
     assert received == b"" or received.startswith(b"HTTP/1.1 4"), received[:100]
+
+
+def stream_of(bench: Bench) -> bytes:
+    """A request for the events of a job that waits, so that the response does not end."""
+    key = bench.client.headers["authorization"]
+    head = f"GET /v1/jobs/{bench.submit_import()}/events HTTP/1.1\r\nHost: h\r\nAuthorization: {key}\r\n"
+    return f"{head}Accept: text/event-stream\r\n\r\n".encode()
+
+
+def upload_of(bench: Bench, header: str) -> bytes:
+    """Headers of an upload."""
+    key = bench.client.headers["authorization"]
+    head = f"POST /v1/uploads?filename=f HTTP/1.1\r\nHost: h\r\nAuthorization: {key}\r\n"
+    return f"{head}{header}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("where", ["behind a stream", "as trailers"])
+def test_headers_without_end_are_refused_while_a_request_is_served(
+    bench: Bench, server: ApiServer, port: int, where: str
+) -> None:
+    chunked = upload_of(bench, "Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n"
+    sent = chunked if where == "as trailers" else stream_of(bench) + b"GET /healthz HTTP/1.1\r\n"
+    open_ones = server.server_state.connections
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as client:
+        client.sendall(sent)
+        wait_for(lambda: any(each.cycle for each in open_ones), within_seconds=30, what="the request")
+        with suppress(ConnectionError):
+            client.sendall(b"X-More: " + b"m" * 2**21)
+        wait_for(lambda: not open_ones, within_seconds=30, what="the end of the connection")
+
+
+def test_requests_that_wait_for_another_are_bounded(
+    bench: Bench, server: ApiServer, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_PIPELINED", 3)
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as client:
+        client.sendall(stream_of(bench) + b"GET /healthz HTTP/1.1\r\n\r\n" * 5)
+        while client.recv(2**16):
+            pass
+    wait_for(lambda: not server.server_state.tasks, within_seconds=30, what="the end of the stream")
+
+
+def test_no_stream_outlives_a_client_that_asked_for_more_and_left(
+    bench: Bench, server: ApiServer, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.event_stream.HEARTBEAT_SECONDS", 0.1)  # the system reports the end when it sends
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as client:
+        client.sendall(stream_of(bench) + b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    wait_for(lambda: not server.server_state.tasks, within_seconds=30, what="the end of the stream")
+
+
+def test_requests_sent_together_are_answered_in_order(port: int) -> None:
+    first, last = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", b"GET /nowhere HTTP/1.1\r\nHost: h\r\n"
+    sent = first + last + b"Connection: close\r\n\r\n"
+    received = ends(sent, port)
+    assert received.index(b"HTTP/1.1 200") == 0
+    assert received.index(b"HTTP/1.1 404") > 0
+
+
+def test_a_refused_upload_has_its_answer(port: int) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        block = bytes(2**20)
+        client.request(
+            "POST", "/v1/uploads?filename=f", (block for _ in range(128)), {"Content-Length": str(2**27)}
+        )
+        assert client.getresponse().status == 401
+
+
+def test_a_client_does_not_pay_for_a_server_that_reads_nothing(
+    bench: Bench, server: ApiServer, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.set(max_upload_bytes=2**18)
+    open_ones = server.server_state.connections
+    looks = 0
+
+    def look(found: Collection[object]) -> None:
+        nonlocal looks
+        connections.end_overdue(found)
+        looks += 1
+
+    monkeypatch.setattr(main, "end_overdue", look)
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as client:
+        with transaction(bench.service.engine), monkeypatch.context() as hurry:  # the key's use must wait
+            client.sendall(upload_of(bench, f"Content-Length: {2**18}") + bytes(2**17))
+            wait_for(
+                lambda: any(each.flow.read_paused for each in open_ones), within_seconds=9, what="the pause"
+            )
+            hurry.setattr(connections, "BODY_SECONDS", 0.1)
+            enough = looks + 2
+            wait_for(lambda: looks >= enough, within_seconds=9, what="looks at the connection")
+        client.sendall(bytes(2**17))
+        assert client.recv(100).startswith(b"HTTP/1.1 201")
+
+
+def test_a_client_that_reads_slowly_makes_progress(bench: Bench) -> None:
+    async def read_a_little() -> list[float | None]:
+        config = uvicorn.Config(bench.app, log_config=None)
+        config.load()
+        ours, theirs = socket.socketpair()
+        with closing(theirs):
+            connection = BoundedConnection(config, uvicorn.server.ServerState(), {})
+            await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+            connection.transport.write(bytes(2**23))
+            waits = []
+            for now in (1.0, 2.0, 3.0):
+                connection.note_progress(now)
+                waits.append(connection.waits_since)
+                if now == 2.0:
+                    theirs.recv(2**16)
+            connection.transport.abort()
+            return waits
+
+    assert asyncio.run(read_a_little()) == [1.0, 1.0, 3.0]
 
 
 def test_a_client_that_does_not_read_is_left(

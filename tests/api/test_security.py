@@ -104,3 +104,14 @@ def test_no_log_holds_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -
         for place in (logged, told):
             assert secret not in place
             assert digest not in place
+
+
+@pytest.mark.parametrize("added", ["%20worker=evil", "%0A2026-01-01 00:00:00,000 api INFO all is well", "g"])
+def test_what_is_no_job_id_is_none_in_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture, added: str
+) -> None:
+    caplog.set_level("INFO", "signforge.api")
+    bench.client.get("/v1/jobs/job_1")
+    bench.client.get(f"/v1/jobs/job_1{added}")
+    said = [vars(record)["about"] for record in caplog.records if record.msg.startswith("%s %s")]
+    assert said == [{"job_id": "job_1"}, {}]

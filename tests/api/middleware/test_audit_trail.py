@@ -1,12 +1,14 @@
 """Audit trail: every changing request has an entry, also a refused one, and no entry has a secret."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
+from core.jobs.audit_trail import Change, record
 from core.jobs.database import transaction
 from tests.api.conftest import Bench
 
@@ -109,6 +111,29 @@ def test_a_trail_that_cannot_be_written_changes_no_answer(
     assert answer.headers["location"] in caplog.text, "the log has what the trail lacks"
 
 
+def test_no_request_waits_for_a_trail_that_fails_in_any_way(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OSError("There are no more files.")
+
+    engine = create_engine("sqlite://", creator=fail)
+    changes = [_change(f"/v1/jobs/job_{number}") for number in range(3)]
+
+    async def write() -> None:
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(bench.service.audit.write(engine, change) for change in changes))
+
+    bench.portal.call(write)
+    assert all(change.resource in caplog.text for change in changes)
+
+
+def test_an_address_of_any_length_leaves_the_others_in_the_trail(bench: Bench, admin: httpx.Client) -> None:
+    with transaction(bench.service.engine) as session:
+        record(session, _change("/v1/jobs/job_1", client_address="1" * 10_000))
+    assert trail(admin)[0]["client_address"] == "1" * 200, "PostgreSQL takes no more"
+
+
 def test_it_is_for_administrators_and_comes_in_pages(bench: Bench, admin: httpx.Client) -> None:
     assert bench.client.get("/v1/audit-trail").status_code == 403
     for index in range(5):
@@ -127,6 +152,10 @@ def test_no_secret_and_no_body_is_in_it(bench: Bench, admin: httpx.Client) -> No
     assert made["id"] in told
     for secret in (made["api_key"], made["api_key"].split("_")[2], "a-name-in-a-body", "grace"):
         assert secret not in told
+
+
+def _change(resource: str, *, client_address: str | None = None) -> Change:
+    return Change("cancel_job", resource, "req_1", 200, "ada", "key_1", client_address)
 
 
 def _all(client: httpx.Client, where: str) -> Iterator[dict[str, Any]]:

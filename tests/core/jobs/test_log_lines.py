@@ -69,6 +69,17 @@ def test_a_message_can_neither_forge_a_line_nor_fill_the_log(
     assert "100,005 characters" in second
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_neither_can_a_context_field(logger: logging.Logger, log: Log, log_format: str) -> None:
+    lines = log(log_format)
+    logger.info("GET", extra={"about": {"job_id": "job_1\n2026-01-01 00:00:00,000 api INFO all is well"}})
+    with log_lines.about(job_id="a" * 100_000):
+        logger.info("GET")
+    first, second = lines.getvalue().splitlines()
+    assert "all is well" in first
+    assert len(second) < 5000
+
+
 def test_no_line_of_a_traceback_reads_like_one_of_the_log(logger: logging.Logger, log: Log) -> None:
     lines = log("text")
     try:
