@@ -141,7 +141,7 @@ def _descriptor(path: Path) -> int:
 
 def _opened(path: Path) -> int:
     held = confinement()
-    if held is None or any(path.is_relative_to(folder) for folder in held.own):
+    if held is None or _is_own(path, held):
         return os.open(path, _READ)
     if not path.is_relative_to(held.root):
         raise _leads_out(path, held.root)
@@ -158,6 +158,11 @@ def _opened(path: Path) -> int:
         return _open_below(held.root, real.relative_to(real_root))
     except OSError as error:
         raise (_leads_out(path, held.root) if error.errno in _LEFT else error) from None
+
+
+def _is_own(path: Path, held: Confinement) -> bool:
+    """Whether a path is one of our own files. One with `..` may lead anywhere, and none of them needs it."""
+    return ".." not in path.parts and any(path.is_relative_to(folder) for folder in held.own)
 
 
 def _open_below(root: Path, relative: Path) -> int:

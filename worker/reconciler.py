@@ -94,8 +94,11 @@ class Reconciler:
     def ring_new(self) -> None:
         """Ring for jobs that were queued since the last round, so that an idle worker need not wait for one.
 
-        It costs one small statement if there are none.
+        It costs one small statement if there are none. Nothing is rung until a round has found the database
+        again: one that can be read but not written would have the same bells rung ten times a second.
         """
+        if self._database_was_away:
+            return
         try:
             with reading(self._engine) as session:
                 found = outbox.has_new(session)

@@ -33,8 +33,9 @@ _POSTGRES_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_ti
 """Seconds, seconds, milliseconds: a server that vanished without a word is noticed."""
 _POSTGRES_IDLE_SECONDS = 30
 """A client that vanished or sleeps in the middle of a transaction holds its locks no longer than this."""
-_IDLE_IN_TRANSACTION = "25P03"
-"""What PostgreSQL answers to a client whose transaction it ended for that."""
+_AWAY = frozenset({"25P03", "25006"})
+"""What PostgreSQL answers to a client whose transaction it ended for that, and to one that wants to write
+while it may only read, such as after another server has taken over."""
 
 _turns: "WeakKeyDictionary[Engine, threading.Lock]" = WeakKeyDictionary()
 """Of each SQLite database: held by the thread that writes."""
@@ -165,9 +166,12 @@ def _prepare_postgres(connection: Any, _record: Any) -> None:
 
 
 def _call_it_away(context: ExceptionContext) -> None:
-    """A process that slept in a transaction finds it ended: a connection that was lost, not a fault."""
+    """A process that slept in a transaction finds it ended: a connection that was lost, not a fault.
+
+    So is one to a server that has become read-only: a new connection may reach the server that took over.
+    """
     error = context.original_exception
-    if getattr(error, "sqlstate", None) == _IDLE_IN_TRANSACTION:
+    if getattr(error, "sqlstate", None) in _AWAY:
         context.is_disconnect = True
         raise OperationalError(context.statement, None, error, connection_invalidated=True) from error
 

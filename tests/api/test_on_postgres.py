@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from core.jobs.database import open_database
 from core.jobs.migration import migrate
@@ -66,3 +67,21 @@ def test_the_api_on_postgres(on_postgres: Bench) -> None:
     checks = bench.client.get("/readyz").json()["checks"]
     assert checks["database"]["ok"]
     assert checks["migrations"]["ok"]
+
+
+def test_a_server_that_only_reads_is_away_and_comes_back(on_postgres: Bench) -> None:
+    bench, engine = on_postgres, on_postgres.service.engine
+    with engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        database = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f'ALTER DATABASE "{database}" SET default_transaction_read_only = on'))
+    engine.dispose()
+    assert bench.client.get("/v1/jobs").status_code == 200
+    answer = bench.client.post("/v1/uploads?filename=a", content=b"x")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    with engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("SET default_transaction_read_only = off"))
+        connection.execute(text(f'ALTER DATABASE "{database}" RESET default_transaction_read_only'))
+    engine.dispose()
+    assert bench.client.post("/v1/uploads?filename=a", content=b"x").status_code == 201

@@ -96,6 +96,8 @@ def test_other_paths_are_refused_except_our_own(below_root: Path) -> None:
     own.parent.mkdir()
     own.write_text("ours")
     assert read_source(own) == b"ours"
+    with pytest.raises(LeadsOut):
+        read_source(own.parent / ".." / "outside" / "secret.json")
 
 
 def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(below_root: Path) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from core.jobs import counters, workers
 from core.jobs.database import now, reading, transaction
@@ -80,6 +80,20 @@ def test_a_new_job_rings_between_two_rounds_and_nothing_else_does(
     assert bell.rings == 1, "it rings again in a round"
     reconciler.round()
     assert bell.rings == 2
+
+
+def test_a_database_that_cannot_be_written_is_not_rung_for_again_and_again(
+    sqlite_engine: Engine, reconciler: Reconciler, bell: Bell
+) -> None:
+    queue(sqlite_engine)
+
+    def forbid_writing(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+
+    event.listen(sqlite_engine, "begin", forbid_writing)
+    for _ in range(20):
+        reconciler.ring_new()
+    assert bell.rings == 1
 
 
 def test_it_rings_again_only_while_somebody_is_idle(
