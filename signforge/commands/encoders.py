@@ -65,6 +65,7 @@ def show(encoder: EncoderName, as_json: AsJson = False) -> None:
             ("sha256", found.sha256),
             ("made by", found.job_id),
             ("corpus", found.corpus_id),
+            ("imported from", (found.card.get("released") or {}).get("file")),
             ("created (UTC)", found.created_at),
             ("recipe", (found.card.get("config") or found.card).get("recipe")),
             *((field, value) for field, value in plain_fields(found.card) if field != "name"),
