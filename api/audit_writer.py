@@ -52,5 +52,4 @@ async def _write_or_log(engine: Engine, changes: Sequence[Change]) -> None:
 
 def _write(engine: Engine, changes: Sequence[Change]) -> None:
     with transaction(engine) as session:
-        for change in changes:
-            record(session, change)
+        record(session, changes)

@@ -1,12 +1,14 @@
 """The audit trail: one entry per changing request, with owner, time, client address and status."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from core.jobs.database import now, storable
+from core.jobs.database import insert_rows, now, storable
 from core.jobs.identifiers import new_id
 from core.jobs.tables.access import AuditEntryRow
 
@@ -26,21 +28,20 @@ class Change:
     client_address: str | None
 
 
-def record(session: Session, change: Change) -> None:
-    """Add an entry to the audit trail, to be flushed with the others of the transaction."""
-    session.add(
-        AuditEntryRow(
-            id=new_id("aud"),
-            created_at=now(session),
-            owner=change.owner,
-            api_key_id=change.api_key_id,
-            action=change.action,
-            resource=_shortened(change.resource),
-            request_id=change.request_id,
-            status=change.status,
-            client_address=_shortened(change.client_address) if change.client_address else None,
-        )
-    )
+def record(session: Session, changes: Iterable[Change]) -> None:
+    """Add entries to the audit trail, in one statement."""
+    at = now(session)
+    insert_rows(session, AuditEntryRow, [_columns(change, at) for change in changes])
+
+
+def _columns(change: Change, at: datetime) -> dict[str, Any]:
+    return {
+        **asdict(change),
+        "id": new_id("aud"),
+        "created_at": at,
+        "resource": _shortened(change.resource),
+        "client_address": _shortened(change.client_address) if change.client_address else None,
+    }
 
 
 def _shortened(text: str) -> str:

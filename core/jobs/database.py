@@ -3,18 +3,22 @@
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
+import sqlalchemy
 from sqlalchemy import (
     URL,
     Connection,
     Engine,
     ExceptionContext,
+    Insert,
+    Table,
     create_engine,
     event,
     func,
@@ -116,6 +120,16 @@ def insert(session: Session, table: type[DeclarativeBase]) -> "postgresql.Insert
     from sqlalchemy.dialects import sqlite
 
     return sqlite.insert(table)
+
+
+def insert_rows(session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows in one statement, as plain columns: for rows that nobody looks at again in this session."""
+    session.execute(_plain_insert(table), rows)
+
+
+@cache
+def _plain_insert(table: type[DeclarativeBase]) -> Insert:
+    return sqlalchemy.insert(cast("Table", table.__table__))
 
 
 def lock_name(session: Session, name: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from core.errors import ImpossibleTransition, LeaseLost
-from core.jobs.database import now, storable
+from core.jobs.database import insert_rows, now, storable
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, may
 from core.jobs.tables.jobs import JobAttemptRow, JobEventRow, JobRow, OutboxRow
 from core.jobs.webhooks.notifying import notify
@@ -84,16 +84,27 @@ def append_event(session: Session, job: JobRow, event: EventType, data: dict[str
     """
     job.last_event += 1
     job.version += 1
-    add_last_event(session, job, event, data)
-
-
-def add_last_event(session: Session, job: JobRow, event: EventType, data: dict[str, Any]) -> None:
-    """Add the event that the row counts as its last, with its messages."""
-    session.add(
-        JobEventRow(job_id=job.id, sequence=job.last_event, type=event, data=data, created_at=job.updated_at)
-    )
+    session.add(JobEventRow(**_event(job, event, data)))
     if event == "state":
         notify(session, job, data)
+
+
+def add_first_event(session: Session, job: JobRow) -> None:
+    """Add the event of a new job, whose row counts it already, with its messages."""
+    change = {"from": None, "to": State.QUEUED, "reason": None, "message": None, "attempt": 0}
+    insert_rows(session, JobEventRow, [_event(job, "state", change)])
+    notify(session, job, change)
+    session.flush()
+
+
+def _event(job: JobRow, event: EventType, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "sequence": job.last_event,
+        "type": event,
+        "data": data,
+        "created_at": job.updated_at,
+    }
 
 
 def move(

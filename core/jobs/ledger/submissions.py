@@ -9,9 +9,9 @@ from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
 from core.errors import ImpossibleTransition
-from core.jobs.database import now
+from core.jobs.database import insert_rows, now
 from core.jobs.identifiers import new_id
-from core.jobs.ledger.fence import add_last_event, move
+from core.jobs.ledger.fence import add_first_event, move
 from core.jobs.scheduling import SchedulingOptions
 from core.jobs.states import FINAL, HELD, Actor, Reason, State, origins
 from core.jobs.tables.jobs import JobEventRow, JobMetricRow, JobRow, OutboxRow
@@ -156,10 +156,8 @@ def _queue(session: Session, job: JobRow, scheduling: SchedulingOptions, origin:
     job.device = "cuda" if run.get("device") == "cuda" else None
     session.add(job)
     session.flush()  # before the rows that refer to it
-    session.add(OutboxRow(job_id=job.id, ring_at=at, rings=0))
-    change = {"from": None, "to": State.QUEUED, "reason": None, "message": None, "attempt": 0}
-    add_last_event(session, job, "state", change)
-    session.flush()
+    insert_rows(session, OutboxRow, [{"job_id": job.id, "ring_at": at, "rings": 0}])
+    add_first_event(session, job)
     return job
 
 

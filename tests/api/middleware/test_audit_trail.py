@@ -130,7 +130,7 @@ def test_no_request_waits_for_a_trail_that_fails_in_any_way(
 
 def test_an_address_of_any_length_leaves_the_others_in_the_trail(bench: Bench, admin: httpx.Client) -> None:
     with transaction(bench.service.engine) as session:
-        record(session, _change("/v1/jobs/job_1", client_address="1" * 10_000))
+        record(session, [_change("/v1/jobs/job_1", client_address="1" * 10_000)])
     assert trail(admin)[0]["client_address"] == "1" * 200, "PostgreSQL takes no more"
 
 
