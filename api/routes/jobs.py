@@ -5,6 +5,7 @@ from typing import Annotated
 
 from anyio import current_time, sleep, to_thread
 from fastapi import APIRouter, Body, Header, Query, Request, Response
+from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -71,9 +72,10 @@ def submit_job(
     if dry_run:
         dry_run_answer = dry_run_spec(service, caller, spec, scheduling)
         return Response(dry_run_answer.model_dump_json(), media_type="application/json")  # type: ignore[return-value]
-    return submit_spec(
+    job = submit_spec(
         service, caller, spec, scheduling=scheduling, response=response, idempotency_key=idempotency_key
     )
+    return _as_json(job, response, 201)  # type: ignore[return-value]
 
 
 @router.get("/jobs")
@@ -95,7 +97,7 @@ def list_jobs(
         jobs = [JobResponse.of(row, service.waiting.place_of(session, row)) for row in rows]
     link_next(request, response, next_cursor)
     page = Page[JobResponse](data=jobs, next_cursor=next_cursor, has_more=next_cursor is not None)
-    return Response(page.model_dump_json(), headers=response.headers, media_type="application/json")  # type: ignore[return-value]
+    return _as_json(page, response)  # type: ignore[return-value]
 
 
 @router.get(
@@ -233,6 +235,11 @@ def list_metrics(
     return MetricList(
         data=[metric_of(row) for row in whole], next_after_step=reached, has_more=len(whole) < len(rows)
     )
+
+
+def _as_json(model: BaseModel, response: Response, status: int = 200) -> Response:
+    """A response that is dumped here, once: FastAPI would validate the model again before."""
+    return Response(model.model_dump_json(), status, response.headers, "application/json")
 
 
 def _poll_job(
