@@ -51,7 +51,7 @@ _MODULES = {
     Part.RECONCILER: "worker.reconciler",
     Part.WORKER: "worker.main",
     Part.SUPERVISOR: "worker.supervisor",
-    Part.TRAINER: "core.program.lifeline",
+    Part.TRAINER: "core.training.pretrain",
 }
 
 
