@@ -1,5 +1,6 @@
 """The HTTP service: `create_app` builds the FastAPI application, `python -m api.main` serves it."""
 
+import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -146,6 +147,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    gc.freeze()  # what is loaded stays: looking through it for garbage would stop everything for a moment
     ApiServer(config).run()
 
 

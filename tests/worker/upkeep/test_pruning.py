@@ -52,7 +52,7 @@ def test_keys_and_workers_of_long_ago_are_forgotten(sqlite_engine: Engine) -> No
 def add(engine: Engine, *, days_ago: int) -> None:
     with transaction(engine) as session:
         at = now(session) - timedelta(days=days_ago)
-        record(session, Change("cancel_job", str(days_ago), "req_1", 202, "ada", "key_1", None))
+        record(session, [Change("cancel_job", str(days_ago), "req_1", 202, "ada", "key_1", None)])
         session.query(AuditEntryRow).filter_by(resource=str(days_ago)).one().created_at = at
         webhook = create_webhook(session, owner="ada", url="https://example.org/")
         message = add_message(session, webhook.id, TEST, {"days_ago": days_ago}, at=at)
