@@ -1,7 +1,7 @@
 """Bounds on connections: how many, how long each may idle, send headers or a body, or not read its response.
 
 uvicorn ends a connection that idles after a response. One that sends nothing, sends headers without end or
-does not read keeps its file descriptor for ever, and at the limit of files nobody can connect any more.
+does not read keeps its file descriptor for ever, and at the limit of files no client can connect any more.
 """
 
 import contextlib

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # to import the te
 
 from load.api_sides import OURS, Server, servers_of
 from load.attack import Looks, attacker
-from load.exchanges import Exchange, Load, interleave, row, send_all
+from load.exchanges import Exchange, Load, interleave, poll, row, send_all
 from measuring import Side, Spread, interleaved, table
 
 from api.connections import raise_file_limit
@@ -41,9 +41,9 @@ def polls(folder: Path, checkouts: Mapping[str, Path], rounds: int) -> str:
     with servers_of(folder, checkouts) as servers:
         work: dict[str, Callable[[int], Load]] = {}
         for name, server in servers.items():
-            work[f"poll, {name}"] = _poll(server, {})
+            work[f"poll, {name}"] = _polls(server)
             if name != _BARE:
-                work[f"poll, unchanged (304), {name}"] = _poll(server, _tags_of(server))
+                work[f"poll, unchanged (304), {name}"] = _polls(server, _tags_of(server))
         loads = interleave(work, rounds=rounds)
     beside = loads[f"poll, {_BARE}"]
     return _table("the bare endpoint", {name: row(found, beside) for name, found in loads.items()})
@@ -110,11 +110,11 @@ def _attacked(server: Server, name: str, rounds: int) -> list[list[str]]:
     key, job_id = server.headers["Authorization"].split()[1], server.job_paths[0].rpartition("/")[2]
     quiet, busy, looks, statuses = [], [], Looks(server.port), ""
     for _ in range(rounds):
-        quiet.append(_poll(server, {}, count=ATTACKED_POLLS)(0).per_second)
+        quiet.append(poll(server, ATTACKED_POLLS).per_second)
         with attacker(server.port, key, job_id) as attack_now:
             attack_now.start()
             with looks.taken():
-                busy.append(_poll(server, {}, count=ATTACKED_POLLS)(0).per_second)
+                busy.append(poll(server, ATTACKED_POLLS).per_second)
             statuses = attack_now.finish()
     ratios = [with_it / without for with_it, without in zip(busy, quiet, strict=True)]
     return [
@@ -127,15 +127,8 @@ def _attacked(server: Server, name: str, rounds: int) -> list[list[str]]:
     ]
 
 
-def _poll(server: Server, tags: Mapping[str, str], *, count: int = POLLS) -> Callable[[int], Load]:
-    paths = server.job_paths
-    exchange = Exchange(
-        "GET",
-        lambda number: paths[number % len(paths)],
-        lambda number: {"If-None-Match": tags[paths[number % len(paths)]]} if tags else {},
-        status=304 if tags else 200,
-    )
-    return lambda _: send_all(server, exchange, count)
+def _polls(server: Server, tags: Mapping[str, str] | None = None) -> Callable[[int], Load]:
+    return lambda _: poll(server, POLLS, tags)
 
 
 def _tags_of(server: Server) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""An attacker in its own process, and looks at /healthz meanwhile."""
+"""An attacker in its own process, and looks at /healthz during the attack."""
 
 import http.client
 import subprocess

@@ -68,6 +68,18 @@ def send_all(server: Server, exchange: Exchange, count: int) -> Load:
     return Load(count / taken, 1e3 * statistics.median(seconds), 1e3 * used / count)
 
 
+def poll(server: Server, count: int, tags: Mapping[str, str] | None = None) -> Load:
+    """Read the server's jobs in turn; with the ETags `tags` of their paths, which must be unchanged."""
+    paths = server.job_paths
+    exchange = Exchange(
+        "GET",
+        lambda number: paths[number % len(paths)],
+        lambda number: {"If-None-Match": tags[paths[number % len(paths)]]} if tags else {},
+        status=304 if tags else 200,
+    )
+    return send_all(server, exchange, count)
+
+
 def interleave(work: Mapping[str, Callable[[int], Load]], *, rounds: int) -> dict[str, list[Load]]:
     """Do each work in alternation, `rounds` times after one round that does not count."""
     loads: dict[str, list[Load]] = {name: [] for name in work}

@@ -123,7 +123,7 @@ def insert(session: Session, table: type[DeclarativeBase]) -> "postgresql.Insert
 
 
 def insert_rows(session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows in one statement, as plain columns: for rows that nobody looks at again in this session."""
+    """Insert rows in one statement, as plain columns, for rows that this session does not read again."""
     session.execute(_plain_insert(table), rows)
 
 

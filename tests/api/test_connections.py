@@ -1,4 +1,4 @@
-"""Connections that do nothing, or too slowly, cost nobody else theirs."""
+"""A client that does nothing, or is too slow, loses its connection. Other clients keep theirs."""
 
 import asyncio
 import http.client

@@ -8,6 +8,8 @@ import os
 import time
 from collections.abc import Iterator
 
+from hypothesis import HealthCheck, Phase, settings
+
 DEFAULT_SECONDS = 15.0
 SECONDS, SEED = "SIGNFORGE_FUZZ_SECONDS", "SIGNFORGE_FUZZ_SEED"
 
@@ -30,3 +32,14 @@ def rounds(*, parts: int = 1) -> Iterator[int]:
         seed += 1
         if time.monotonic() >= end:
             return
+
+
+def fuzzing(num_examples: int) -> settings:
+    """Settings of Hypothesis for a round of so many examples."""
+    return settings(
+        max_examples=num_examples,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )

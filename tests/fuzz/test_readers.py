@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 
 from core.errors import UserError
 from tests.core.corpora.readers.bombs import BOMBS, Bomb
-from tests.fuzz.budget import rounds
+from tests.fuzz.budget import fuzzing, rounds
 from tests.fuzz.mutations import mutated
 from tests.fuzz.readers import READERS, Reader, import_source
 from tests.memory import MIB, memory_within
@@ -22,14 +22,6 @@ CPU_SECONDS = 60.0
 """Of this process, for one file: far more than any of them needs, and far less than for ever."""
 LONGEST_MESSAGE = 2000
 EXAMPLES_A_ROUND = 25
-
-fuzzing = settings(
-    max_examples=EXAMPLES_A_ROUND,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
@@ -48,7 +40,7 @@ def test_changed_files(tmp_path: Path, reader: Reader) -> None:
     for first in rounds(parts=len(READERS)):
 
         @seed(first)
-        @fuzzing
+        @fuzzing(EXAMPLES_A_ROUND)
         @given(content=mutated(seeds))
         def one_round(content: bytes) -> None:
             shutil.rmtree(folder, ignore_errors=True)

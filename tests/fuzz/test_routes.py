@@ -3,10 +3,10 @@
 import time
 
 import httpx
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 
 from tests.api.conftest import Bench
-from tests.fuzz.budget import rounds
+from tests.fuzz.budget import fuzzing, rounds
 from tests.fuzz.hostile_requests import Hostile, requests
 
 EXAMPLES_A_ROUND = 100
@@ -15,14 +15,6 @@ LOOP_SECONDS = 0.2
 ANSWER_BYTES = 300_000
 UNKNOWN_CALLER = (401, 404, 405, 307)
 """Without a key, no part of a request is looked at but whether there is such a path."""
-
-fuzzing = settings(
-    max_examples=EXAMPLES_A_ROUND,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 def test_routes(bench: Bench) -> None:
@@ -35,13 +27,13 @@ def test_routes(bench: Bench) -> None:
     for first in rounds():
 
         @seed(first)
-        @fuzzing
+        @fuzzing(EXAMPLES_A_ROUND)
         @given(requests(document, known_ids))
         def one_round(hostile: Hostile) -> None:
             answer, loop_seconds = send(bench, with_key if hostile.with_key else without_key, hostile)
             assert answer.status_code < 500 or is_readiness(hostile, answer), answer.text
             assert len(answer.content) < ANSWER_BYTES
-            if loop_seconds >= LOOP_SECONDS:  # unless Python collected the garbage of all tests meanwhile
+            if loop_seconds >= LOOP_SECONDS:  # Python may have collected the garbage of all tests
                 _, loop_seconds = send(bench, with_key if hostile.with_key else without_key, hostile)
             assert loop_seconds < LOOP_SECONDS
             if not hostile.with_key and hostile.path.startswith("/v1/"):
