@@ -72,10 +72,11 @@ class Waiting:
             return None
         if (place := self.order.get(session).place_of(job)) is not None:
             return place
-        if self.order.is_costly:
-            self.expect(session, job)
-        else:
+        if not self.order.is_costly:
             self.order.forget()  # it was queued after that was read
+            return self.order.get(session).place_of(job)
+        self.order.get(session).catch_up(session)
+        self.expect(session, job)  # one that went back to the queue is no newer
         return self.order.get(session).place_of(job)
 
     def expect(self, session: Session, job: JobRow) -> None:

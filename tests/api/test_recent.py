@@ -2,9 +2,11 @@
 
 from typing import cast
 
+import pytest
 from sqlalchemy.orm import Session
 
 from api.recent import Recent
+from tests.api.conftest import Bench
 from tests.worker.attempt.test_reporter import Clock
 
 SESSION = cast(Session, None)
@@ -36,3 +38,17 @@ def test_one_that_takes_long_is_shared_for_longer() -> None:
     assert recent.get(SESSION) == 0
     clock.time += 0.2
     assert recent.get(SESSION) == 1
+
+
+def test_jobs_of_another_server_have_their_places_though_reading_the_queue_is_costly(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.recent._COSTLY_SECONDS", -1)
+    first = bench.submit_import("first")
+    assert bench.client.get(f"/v1/jobs/{first}").json()["queue_position"] == 1
+    others = [bench.submit_import(f"corpus-{index}") for index in range(3)]
+    listed = bench.client.get("/v1/jobs").json()["data"]
+    assert [(job["id"], job["queue_position"]) for job in listed] == [
+        *zip(reversed(others), (4, 3, 2), strict=True),
+        (first, 1),
+    ]
