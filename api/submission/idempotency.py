@@ -6,10 +6,10 @@ The key's row is written in the same transaction as the creation, so both exist 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar, cast
 
 from fastapi import Header, Response
-from sqlalchemy import Engine, bindparam, update
+from sqlalchemy import Engine, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from api.problems import Problem
@@ -33,12 +33,11 @@ IdempotencyKey = Annotated[
 
 RowT = TypeVar("RowT", JobRow, UploadRow)
 
-_COMPLETE = (
-    update(IdempotencyKeyRow)
-    .where(IdempotencyKeyRow.owner == bindparam("of_owner"), IdempotencyKeyRow.key == bindparam("of_key"))
-    .values(resource_id=bindparam("id_of_row"))
-    .execution_options(synchronize_session=False)
-)
+_KEYS = cast(Table, IdempotencyKeyRow.__table__)
+"""Plain columns take a third of the time of rows."""
+_THIS = _KEYS.c.owner == bindparam("of_owner"), _KEYS.c.key == bindparam("of_key")
+_FIND = select(_KEYS).where(*_THIS)
+_COMPLETE = update(_KEYS).where(*_THIS).values(resource_id=bindparam("id_of_row"))
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def create_once(
     digest = hashlib.sha256(content.encode()).hexdigest()
     with transaction(engine) as session:
         if not _reserve(session, owner, key, digest):
-            known = session.get_one(IdempotencyKeyRow, (owner, key))
-            _require_same(known, digest)
-            return Created(known.resource_id, None)
+            return Created(_created_earlier(session, owner, key, digest), None)
         row = create(session)
         session.execute(_COMPLETE, {"of_owner": owner, "of_key": key, "id_of_row": row.id})
         return Created(row.id, row)
@@ -90,17 +87,28 @@ def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:
 
     On PostgreSQL this waits while another request with the same key is being served.
     """
-    new = insert(session, IdempotencyKeyRow).values(
-        owner=owner, key=key, request_sha256=digest, resource_id="", created_at=now(session)
-    )
-    written = new.on_conflict_do_nothing().returning(IdempotencyKeyRow.key)
-    return session.scalar(written) is not None
+    row = {
+        "owner": owner,
+        "key": key,
+        "request_sha256": digest,
+        "resource_id": "",
+        "created_at": now(session),
+    }
+    new = insert(session, IdempotencyKeyRow).on_conflict_do_nothing().returning(_KEYS.c.key)
+    return session.scalar(new, row) is not None
 
 
-def _require_same(known: IdempotencyKeyRow, digest: str) -> None:
+def _created_earlier(session: Session, owner: str, key: str, digest: str) -> str:
+    """Id of what the first request with this key created.
+
+    Raises:
+        Problem: it was a request for something else (422).
+    """
+    known = session.execute(_FIND, {"of_owner": owner, "of_key": key}).one()
     if known.request_sha256 != digest:
         detail = (
-            f"Idempotency-Key {known.key!r} was used for another request, which created {known.resource_id}. "
+            f"Idempotency-Key {key!r} was used for another request, which created {known.resource_id}. "
             "Use a new key for a new request."
         )
         raise Problem(422, "idempotency-key-reused", detail)
+    return str(known.resource_id)

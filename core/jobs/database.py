@@ -112,14 +112,18 @@ def now(session: Session) -> datetime:
 
 
 def insert(session: Session, table: type[DeclarativeBase]) -> "postgresql.Insert | sqlite.Insert":
-    """An INSERT that may be followed by ON CONFLICT, of the session's dialect: only that one is loaded."""
+    """An INSERT of plain columns that may be followed by ON CONFLICT, of the session's dialect.
+
+    Only that dialect is loaded.
+    """
+    plain = cast("Table", table.__table__)
     if session.get_bind().dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
-        return postgresql.insert(table)
+        return postgresql.insert(plain)
     from sqlalchemy.dialects import sqlite
 
-    return sqlite.insert(table)
+    return sqlite.insert(plain)
 
 
 def insert_rows(session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
