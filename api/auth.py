@@ -6,6 +6,7 @@ Routes are `Route`s: the caller is known before anything else of a request is re
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import iscoroutinefunction
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Scope as Connection
 
-from api.body_shape import refuse_intricate_body
+from api.body_shape import BoundedRequest
 from api.known_keys import Caller
 from api.problems import Problem
 from api.service import Service, service_of
@@ -51,17 +52,21 @@ class Route(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        """FastAPI's own handler, after authentication and the checks of the URL and of the body's shape."""
+        """FastAPI's own handler, after authentication and checks of the URL."""
         handle = super().get_route_handler()
-        reads_json = self.body_field is not None
+        has_body = self.body_field is not None
+        reads_long = "GET" in (self.methods or ()) and not iscoroutinefunction(self.endpoint)
 
         async def authenticated(request: Request) -> Response:
             request.state.caller = await _authenticate(request)
             refuse_unknown_parameters(request)
             refuse_null_characters(request)
-            if reads_json:
-                await refuse_intricate_body(request)
-            return await handle(request)
+            if has_body:
+                return await handle(BoundedRequest(request.scope, request.receive))
+            if not reads_long:
+                return await handle(request)
+            async with (await service_of(request)).long_reads:
+                return await handle(request)
 
         return authenticated
 

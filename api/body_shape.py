@@ -22,15 +22,17 @@ _SMALL_BYTES = 2**14
 LookT = TypeVar("LookT")
 
 
-async def refuse_intricate_body(request: Request) -> None:
-    """Refuse a JSON body that would take long to validate. Bodies of other kinds are not looked at.
+class BoundedRequest(Request):
+    """A request whose JSON body, if it has one, is parsed within limits. FastAPI asks it for that."""
 
-    Raises:
-        Problem: it has too many fields or values (413), or is nested too deep (422).
-    """
-    if "json" not in request.headers.get("content-type", "").lower():
-        return
-    await look_at(await service_of(request), await request.body(), refuse_intricate)
+    async def json(self) -> object:
+        """The document.
+
+        Raises:
+            Problem: it has too many fields or values (413), is nested too deep or is not UTF-8 (422).
+            json.JSONDecodeError: it is not JSON.
+        """
+        return await look_at(await service_of(self), await self.body(), parse_bounded)
 
 
 async def look_at(service: Service, body: bytes, look: Callable[[bytes], LookT]) -> LookT:
@@ -40,17 +42,24 @@ async def look_at(service: Service, body: bytes, look: Callable[[bytes], LookT])
     return await to_thread.run_sync(look, body, limiter=service.large_bodies)
 
 
-def refuse_intricate(text: bytes) -> None:
-    """Refuse a JSON document of too many fields or values (413) or levels (422). Other text passes."""
+def parse_bounded(text: bytes) -> object:
+    """Parse a JSON document.
+
+    Raises:
+        Problem: it has too many fields or values (413), is nested too deep or is not UTF-8 (422).
+        json.JSONDecodeError: it is not JSON.
+    """
     marks = sum(text.count(mark) for mark in _MARKS)
     if marks > 6 * MAX_VALUES:  # a cheap bound, so that the work of the parser has one
         raise _too_large('marks of JSON (, : [ { ")', 6 * MAX_VALUES)
     try:
-        _count(parse_json(text))
+        document: object = parse_json(text)
     except SpecError as error:
         raise unfit("", str(error), code="nested_too_deep") from None
-    except ValueError:
-        return  # for the route's own message
+    except UnicodeDecodeError as error:
+        raise unfit("", f"The body is not UTF-8: byte {error.start} is wrong.", code="json_invalid") from None
+    _count(document)
+    return document
 
 
 def _count(document: object) -> None:

@@ -16,6 +16,8 @@ from api.watches import Watches
 from core.jobs.settings import Settings
 from core.jobs.storage.artifacts import ArtifactStore
 
+LONG_READS = 2
+
 
 @dataclass(frozen=True)
 class Service:
@@ -32,6 +34,8 @@ class Service:
     """Polls shared by open event streams."""
     large_bodies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """Turns of large JSON bodies."""
+    long_reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(LONG_READS))
+    """Turns of requests that may read long lists in a thread: each such thread delays the event loop."""
     audit: AuditWriter = field(default_factory=AuditWriter)
     """Writer of the audit trail."""
     known_keys: KnownKeys = field(default_factory=KnownKeys)

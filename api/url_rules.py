@@ -6,19 +6,26 @@ Unknown parameters are refused because a misspelt `dry_run` must not submit a jo
 from fastapi import Request
 
 from api.operations import query_parameters
-from api.problems import invalid, not_found
+from api.problems import Problem, invalid, not_found
 from api.validation import MAX_FAULTS, Fault, shortened
 from core.specs.near_names import hint
+
+MAX_QUERY_BYTES = 8192
 
 
 def refuse_unknown_parameters(request: Request) -> None:
     """Refuse query parameters that the operation does not have.
 
     Raises:
-        Problem: the query has a parameter that the OpenAPI document does not list for this operation (422).
+        Problem: the query has a parameter that the OpenAPI document does not list for this operation (422),
+            or is so long that parsing it would delay others (414).
     """
-    if not request.query_params:
+    query: bytes = request.scope["query_string"]
+    if not query:
         return
+    if len(query) > MAX_QUERY_BYTES:
+        detail = f"The query has {len(query):,} bytes. The limit is {MAX_QUERY_BYTES:,}. Send less."
+        raise Problem(414, "too-large", detail, limit_bytes=MAX_QUERY_BYTES)
     known = query_parameters(request.app, request.scope["route"].name)
     unknown = [name for name in request.query_params if name not in known]
     if unknown:

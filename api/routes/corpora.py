@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Reader, Route, Submitter
-from api.body_shape import look_at, refuse_intricate
+from api.body_shape import look_at, parse_bounded
 from api.deleting import delete_row, remove_files
 from api.known_keys import Caller
 from api.ownership import owned
@@ -131,12 +131,11 @@ def parse_spec(text: bytes | str, **more: Any) -> ImportSpec:
     """Parse an import specification from JSON, with the fields `more` added.
 
     Raises:
-        Problem: it is not JSON, or a field is invalid (422).
+        Problem: it is not JSON, or a field is invalid (422); it has too many (413).
     """
-    refuse_intricate(text.encode() if isinstance(text, str) else text)
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = parse_bounded(text.encode() if isinstance(text, str) else text)
+    except json.JSONDecodeError as error:
         raise unfit("", f"The specification is not JSON: {error}.", code="json_invalid") from None
     if not isinstance(document, dict):
         raise unfit("", "The specification is not a JSON object.", code="json_invalid")
