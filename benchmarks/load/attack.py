@@ -1,16 +1,14 @@
 """An attacker in its own process, and looks at /healthz during the attack."""
 
-import http.client
+import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _ATTACKER = Path(__file__).with_name("attacker.py")
-_PAUSE_SECONDS = 0.05
+_LOOKER = Path(__file__).with_name("looker.py")
 
 
 class Attack:
@@ -44,28 +42,15 @@ def attacker(port: int, key: str, job_id: str) -> Iterator[Attack]:
         process.wait(60)
 
 
-class Looks:
-    """Looks at /healthz, each on a new connection, and the seconds that each took."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.seconds: list[float] = []
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Look every 50 ms while the block runs."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._look, args=[over])
-        thread.start()
-        yield
-        over.set()
-        thread.join()
-
-    def _look(self, over: threading.Event) -> None:
-        while not over.wait(_PAUSE_SECONDS):
-            began = time.perf_counter()
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-            connection.request("GET", "/healthz")
-            assert connection.getresponse().read()
-            connection.close()
-            self.seconds.append(time.perf_counter() - began)
+@contextmanager
+def looks(port: int) -> Iterator[list[float]]:
+    """Look at /healthz every 50 ms while the block runs; the list then has the seconds of each look."""
+    seconds: list[float] = []
+    command = [sys.executable, str(_LOOKER), str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "looking\n"
+        yield seconds
+        process.stdin.close()
+        seconds += json.loads(process.stdout.readline())
