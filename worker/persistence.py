@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 from core.jobs.database import transaction
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 """What SQLAlchemy raises when the database cannot be reached, is busy, or has no room."""
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
@@ -33,7 +34,7 @@ def retry_while_database_away(
     `pause(seconds)` waits between attempts. It may raise to give up early.
 
     Raises:
-        OperationalError, InterfaceError: the database is still unavailable after `within_seconds`.
+        OperationalError, InterfaceError, TimeoutError: the database is still unavailable after `within_seconds`.
     """
     deadline = clock() + within_seconds
     retrying = Retrying(

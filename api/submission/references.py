@@ -46,7 +46,9 @@ def find_corpus(session: Session, owner: str, wanted: str, *, field: str) -> Cor
     if row is None:
         newest = _CORPORA.order_by(CorpusRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
         names = (row.name for row in session.scalars(newest, {"owner": owner}))
-        raise _unknown(Artifact.CORPUS, wanted, names, "POST /v1/corpora", field=field)
+        raise _unknown(
+            Artifact.CORPUS, wanted, names, "`signforge corpora add` or POST /v1/corpora", field=field
+        )
     return row
 
 

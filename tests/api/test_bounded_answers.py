@@ -2,10 +2,13 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from api.body_shape import MAX_FIELDS, MAX_VALUES
+from api.service import LONG_READS
+from api.url_rules import MAX_QUERY_BYTES
 from api.validation import MAX_FAULTS
 from core.specs.nesting import parse_json
 from tests.api.conftest import Bench
@@ -71,6 +74,37 @@ def test_large_bodies_are_not_looked_at_in_the_event_loop(
     large.client.post(path, json={"name": "n" * 100_000})
     assert threads
     assert large.portal.call(threading.current_thread) not in threads
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/corpora", "/v1/webhooks"])
+def test_a_body_that_is_not_utf_8_is_refused_with_the_place(bench: Bench, path: str) -> None:
+    answer = bench.client.post(path, content=b'{"name": "\xff"}', headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["detail"] == "The body is not UTF-8: byte 10 is wrong."
+
+
+def test_a_query_that_takes_long_to_parse_is_refused(bench: Bench) -> None:
+    answer = bench.client.get(f"/v1/jobs?cursor={'x' * MAX_QUERY_BYTES}")
+    assert answer.status_code == 414
+    assert answer.json()["detail"] == "The query has 8,199 bytes. The limit is 8,192. Send less."
+
+
+def test_few_long_lists_are_read_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, now, both = 0, 0, threading.Barrier(LONG_READS)
+
+    def read(*_: object) -> tuple[list[object], None]:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        both.wait(60)
+        now -= 1
+        return [], None
+
+    monkeypatch.setattr("api.routes.jobs.page_of", read)
+    with ThreadPoolExecutor(3 * LONG_READS) as pool:
+        answers = list(pool.map(lambda _: bench.client.get("/v1/jobs"), range(3 * LONG_READS)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert most == LONG_READS
 
 
 def test_one_fault_stands_for_a_list_of_wrong_names(large: Bench) -> None:

@@ -48,6 +48,21 @@ def test_overrides_that_make_no_sense_are_refused(changes: list[str]) -> None:
         overrides(changes)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("up --port here", "'--port': Input should be a whole number (got 'here')."),
+        ("jobs --limit 0", "'--limit': Input should be greater than or equal to 1 (got '0')."),
+        ("corpora import", "There is no command 'import'. There are: leak-audit, add, list, show, delete."),
+        ("corpra add", "There is no command 'corpra'. Did you mean 'corpora'?"),
+    ],
+)
+def test_a_wrong_word_is_quoted_with_what_would_be_right(words: str, said: str) -> None:
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 2
+    assert said in done.output
+
+
 def test_a_dry_run_tells_the_cost_and_queues_nothing(invoke: Invoke, api: RunningApi, corpus: str) -> None:
     words = ("submit", "pretrain", "--corpus", "signs", "--recipe", "smoke", "--dry-run")
     result = invoke(*words)

@@ -8,6 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from core.specs.near_names import hint
+
 _HEADING = "Commands"
 
 
@@ -27,6 +29,12 @@ class PlainHelp(TyperGroup):
         for panel, rows in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command, or name a near one, or all."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}.{hint(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
 
 
 def command_group(*, help: str, cls: type[PlainHelp] = PlainHelp, **options: Any) -> typer.Typer:  # noqa: A002

@@ -29,10 +29,23 @@ class OneLineErrors(PlainHelp):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _in_plain_words(error)
+            raise
         except (SignforgeError, InstallationError) as error:
             where = f"{error.pointer}: " if isinstance(error, SpecError) and _unnamed(error) else ""
             typer.echo(f"Error: {where}{error}", err=True)
             raise typer.Exit(EXIT_FAILED) from None
+
+
+def _in_plain_words(error: typer.BadParameter) -> str:
+    """The message about a wrong value: typer passes on pydantic's, which does not quote it."""
+    found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if not found:
+        return error.message
+    from core.specs.faults import fault_sentence  # slow to import
+
+    return fault_sentence(found[0], at="")
 
 
 def output(*, stderr: bool = False) -> "Console":
