@@ -50,6 +50,34 @@ def test_a_body_of_too_many_parts_is_refused(large: Bench, path: str, document: 
     assert what in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/corpora", "/v1/webhooks"])
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"seed": ' + b"1" * 4301 + b"}", "a whole number of more than 4,300 digits"),
+        ('["\u0122", '.encode("utf-16-le") + b"[\0" * 5000, "not JSON"),
+        (json.dumps(["a"]).encode("utf-16"), "not UTF-8: byte 0"),
+        (b'{"\xed\xa0\x80": 1}', "not UTF-8: byte 2"),
+        (b'{"overrides": {"\\ud800": 1}}', r"has \ud800 without the other half"),
+        (b'{"overrides": {"a": ["\\uDFFF"]}}', r"has \udfff without the other half"),
+    ],
+    ids=["digits", "hidden nesting", "utf-16", "surrogate", "key", "value"],
+)
+def test_a_body_that_is_no_text_or_number_of_ours_is_refused_with_the_reason(
+    large: Bench, path: str, body: bytes, why: str
+) -> None:
+    answer = large.client.post(path, content=body, headers=JSON)
+    assert answer.status_code == 422, answer.text
+    assert why in answer.json()["detail"]
+
+
+def test_characters_beyond_the_first_plane_are_taken_escaped_and_as_they_are(bench: Bench) -> None:
+    for name in (b'"\\ud83e\\udd1f"', '"\N{I LOVE YOU HAND SIGN}"'.encode()):
+        body = b'\xef\xbb\xbf{"name": ' + name + b', "source": "upl_1"}'
+        answer = bench.client.post("/v1/corpora", content=body, headers=JSON)
+        assert "upl_1" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("media_type", ["application/JSON", "Application/X+Json; charset=utf-8"])
 def test_the_case_of_a_media_type_does_not_matter(large: Bench, media_type: str) -> None:
     fields = json.dumps({f"field_{number}": 1 for number in range(MAX_FIELDS + 1)})
