@@ -62,7 +62,9 @@ class Route(APIRoute):
             refuse_unknown_parameters(request)
             refuse_null_characters(request)
             if has_body:
-                return await handle(BoundedRequest(request.scope, request.receive))
+                bounded = BoundedRequest(request.scope, request.receive)
+                await bounded.body()  # here: FastAPI would answer 400 to a client that went away
+                return await handle(bounded)
             if not reads_long:
                 return await handle(request)
             async with (await service_of(request)).long_reads:
