@@ -49,6 +49,9 @@ class Route(APIRoute):
 
     The checks are here and not in dependencies, because FastAPI solves these after it has read the body, and
     because each dependency costs a poll some percent of its time.
+
+    A GET whose function is no coroutine takes one of the turns for long reads. One that may wait for another
+    machine must be a coroutine: two of them would keep all others waiting.
     """
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
