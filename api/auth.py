@@ -61,7 +61,7 @@ class Route(APIRoute):
         reads_long = "GET" in (self.methods or ()) and not iscoroutinefunction(self.endpoint)
 
         async def authenticated(request: Request) -> Response:
-            request.state.caller = await _authenticate(request)
+            caller = request.state.caller = await _authenticate(request)
             refuse_unknown_parameters(request)
             refuse_null_characters(request)
             if has_body:
@@ -70,7 +70,7 @@ class Route(APIRoute):
                 return await handle(bounded)
             if not reads_long:
                 return await handle(request)
-            async with (await service_of(request)).long_reads:
+            async with (await service_of(request)).long_reads.turn(caller.owner):
                 return await handle(request)
 
         return authenticated
