@@ -29,6 +29,9 @@ class OneLineErrors(PlainHelp):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _with_value(error)
+            raise
         except (SignforgeError, InstallationError) as error:
             where = f"{error.pointer}: " if isinstance(error, SpecError) and _unnamed(error) else ""
             typer.echo(f"Error: {where}{error}", err=True)
@@ -105,6 +108,20 @@ def size(num_bytes: float) -> str:
             return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
         num_bytes /= 1024
     return f"{num_bytes:.1f} TiB"
+
+
+def _with_value(error: typer.BadParameter) -> str:
+    """What is wrong with the value of an option, in the words of a specification's faults.
+
+    Recent versions of typer have pydantic check it, whose message lacks the value.
+    """
+    from core.specs.faults import fault_sentence  # slow to import
+
+    found: Sequence[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if not found:
+        return error.message
+    named = repr(found[0]["input"]) in error.message
+    return fault_sentence({**found[0], "input": {}} if named else found[0], at="")
 
 
 def _unnamed(error: SpecError) -> bool:
