@@ -34,6 +34,14 @@ def test_so_does_one_about_the_query(large: Bench) -> None:
     assert answer["detail"].startswith("300 fields")
 
 
+def test_a_query_of_over_8_kib_is_refused(large: Bench) -> None:
+    longest = "limit=5".ljust(8192, "&")
+    assert large.client.get(f"/v1/jobs?{longest}").status_code == 200
+    answer = large.client.get(f"/v1/jobs?{longest}&")
+    assert (answer.status_code, answer.json()["type"]) == (414, "urn:signforge:problem:too-large")
+    assert "8,193 bytes. The limit is 8,192." in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/corpora"])
 @pytest.mark.parametrize(
     ("document", "what"),
