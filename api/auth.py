@@ -49,6 +49,9 @@ class Route(APIRoute):
 
     The checks are here and not in dependencies, because FastAPI solves these after it has read the body, and
     because each dependency costs a poll some percent of its time.
+
+    A GET whose function is no coroutine takes one of the turns for long reads. One that may wait for another
+    machine must be a coroutine: two of them would keep all others waiting.
     """
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
@@ -58,14 +61,16 @@ class Route(APIRoute):
         reads_long = "GET" in (self.methods or ()) and not iscoroutinefunction(self.endpoint)
 
         async def authenticated(request: Request) -> Response:
-            request.state.caller = await _authenticate(request)
+            caller = request.state.caller = await _authenticate(request)
             refuse_unknown_parameters(request)
             refuse_null_characters(request)
             if has_body:
-                return await handle(BoundedRequest(request.scope, request.receive))
+                bounded = BoundedRequest(request.scope, request.receive)
+                await bounded.body()  # here: FastAPI would answer 400 to a client that went away
+                return await handle(bounded)
             if not reads_long:
                 return await handle(request)
-            async with (await service_of(request)).long_reads:
+            async with (await service_of(request)).long_reads.turn(caller.owner):
                 return await handle(request)
 
         return authenticated

@@ -4,6 +4,9 @@ Validation runs on the event loop and reports every wrong field, so a body of th
 keep all other requests waiting for seconds.
 """
 
+import json
+import re
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,6 +22,9 @@ MAX_FIELDS, MAX_VALUES = 1000, 20_000
 _MARKS = (b",", b":", b"[", b"{", b'"')
 _SMALL_BYTES = 2**14
 """Larger bodies are looked at in a thread, one at a time, so that the event loop has its turn between."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""A character beyond U+FFFF, escaped as two surrogates, or one surrogate alone, which no database stores."""
+_MAX_DIGITS = sys.get_int_max_str_digits()
 LookT = TypeVar("LookT")
 
 
@@ -26,12 +32,7 @@ class BoundedRequest(Request):
     """A request whose JSON body, if it has one, is parsed within limits. FastAPI asks it for that."""
 
     async def json(self) -> object:
-        """The document.
-
-        Raises:
-            Problem: it has too many fields or values (413), is nested too deep or is not UTF-8 (422).
-            json.JSONDecodeError: it is not JSON.
-        """
+        """The document, or what `parse_bounded` raises."""
         return await look_at(await service_of(self), await self.body(), parse_bounded)
 
 
@@ -46,7 +47,8 @@ def parse_bounded(text: bytes) -> object:
     """Parse a JSON document.
 
     Raises:
-        Problem: it has too many fields or values (413), is nested too deep or is not UTF-8 (422).
+        Problem: it has too many fields or values (413); it is nested too deep, is not UTF-8, has a number of
+            too many digits or a lone surrogate (422).
         json.JSONDecodeError: it is not JSON.
     """
     marks = sum(text.count(mark) for mark in _MARKS)
@@ -58,8 +60,24 @@ def parse_bounded(text: bytes) -> object:
         raise unfit("", str(error), code="nested_too_deep") from None
     except UnicodeDecodeError as error:
         raise unfit("", f"The body is not UTF-8: byte {error.start} is wrong.", code="json_invalid") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        detail = f"The body has a whole number of more than {_MAX_DIGITS:,} digits. Send a smaller number."
+        raise unfit("", detail, code="json_invalid") from None
     _count(document)
+    if _SURROGATE.search(text):
+        _refuse_lone_surrogates(document)
     return document
+
+
+def _refuse_lone_surrogates(document: object) -> None:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        detail = f"The body has {half} without the other half of its character. Send the character itself."
+        raise unfit("", detail, code="json_invalid") from None
 
 
 def _count(document: object) -> None:

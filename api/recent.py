@@ -85,6 +85,13 @@ class Waiting:
         if job.state == State.QUEUED and order.place_of(job) is None:
             order.add(job)
 
+    def note_change(self, session: Session, job: JobRow) -> None:
+        """Take out a job that was cancelled, so that those behind it move up at once."""
+        if not self.order.is_costly:
+            self.order.forget()
+        elif job.state != State.QUEUED:
+            self.order.get(session).remove(job)
+
     def obstacle_of(self, session: Session, job: JobRow) -> str | None:
         """Why no running worker can claim a queued job. None if one can, or unless it is queued."""
         return why_unclaimable(job, self.workers.get(session)) if job.state == State.QUEUED else None

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.audit_writer import AuditWriter
+from api.fair_turns import FairTurns
 from api.known_keys import KnownKeys
 from api.rate_limits import RequestRates
 from api.recent import Waiting
@@ -34,7 +35,7 @@ class Service:
     """Polls shared by open event streams."""
     large_bodies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """Turns of large JSON bodies."""
-    long_reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(LONG_READS))
+    long_reads: FairTurns = field(default_factory=lambda: FairTurns(LONG_READS))
     """Turns of requests that may read long lists in a thread: each such thread delays the event loop."""
     audit: AuditWriter = field(default_factory=AuditWriter)
     """Writer of the audit trail."""

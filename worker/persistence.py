@@ -34,7 +34,7 @@ def retry_while_database_away(
     `pause(seconds)` waits between attempts. It may raise to give up early.
 
     Raises:
-        OperationalError, InterfaceError, TimeoutError: the database is still unavailable after `within_seconds`.
+        DATABASE_AWAY: the database is still unavailable after `within_seconds`.
     """
     deadline = clock() + within_seconds
     retrying = Retrying(

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
@@ -80,9 +81,9 @@ def get_encoder_card(encoder_id: str, caller: Reader, service: ServiceOf) -> dic
 
 
 @router.get("/encoders/{encoder_id}/download", response_class=Response, responses=_FILE_ANSWERS)
-def download_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
+async def download_encoder(request: Request, encoder_id: str, caller: Reader, service: ServiceOf) -> Response:
     """Download an encoder as one safetensors file that contains its card. Supports `Range` and `If-Range`."""
-    return _send(request, encoder_id, caller, service)
+    return await to_thread.run_sync(_send, request, encoder_id, caller, service)
 
 
 @router.head("/encoders/{encoder_id}/download", response_class=Response, responses=_FILE_ANSWERS)

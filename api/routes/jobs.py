@@ -262,9 +262,9 @@ def _apply(
 ) -> JobResponse:
     with transaction(service.engine) as session:
         action(session, owned(session, JobRow, job_id, caller, noun="job"))
-    service.waiting.order.forget()
     with reading(service.engine) as session:
         job = owned(session, JobRow, job_id, caller, noun="job")
+        service.waiting.note_change(session, job)
         return standing_of(service, session, job).response()
 
 

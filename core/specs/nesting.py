@@ -14,14 +14,17 @@ _ADVICE = f"the limit is {MAX_NESTING} lists or objects in each other. Flatten i
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Parse a JSON document that is not nested too deep.
+    """Parse a JSON document that is not nested too deep. Bytes must be UTF-8: brackets are counted in it.
 
     Raises:
         SpecError: it is nested deeper than `MAX_NESTING`.
-        ValueError: it is not JSON.
+        UnicodeDecodeError: the bytes are not UTF-8.
+        json.JSONDecodeError: it is not JSON.
+        ValueError: it has an integer of more digits than Python converts.
     """
+    decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
     check_nesting(text)
-    return json.loads(text)
+    return json.loads(decoded)
 
 
 def check_nesting(text: bytes | str) -> None:

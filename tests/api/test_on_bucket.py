@@ -2,12 +2,16 @@
 
 import hashlib
 import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import httpx
 import pytest
 
+from api.service import LONG_READS
 from core.jobs.database import reading
 from core.jobs.settings import Settings
+from core.jobs.storage.bucket_store import BucketStore
 from core.jobs.tables.artifacts import UploadRow
 from tests.api.conftest import Bench
 from tests.core.jobs.kept import content_of
@@ -93,6 +97,28 @@ def test_a_storage_that_is_away_is_named(bench: Bench, where: str, s3: S3Server)
     finally:
         s3.resume()
     assert bench.client_with({}).get("/readyz").json()["checks"]["storage"]["ok"]
+
+
+def test_downloads_that_wait_for_the_storage_keep_no_list_waiting(
+    bench: Bench, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, goes_on = Barrier(LONG_READS + 1), Event()
+    size_of = BucketStore.size_of
+
+    def slowly(store: BucketStore, location: str) -> int:
+        waiting.wait(30)
+        goes_on.wait(30)
+        return size_of(store, location)
+
+    monkeypatch.setattr(BucketStore, "size_of", slowly)
+    with ThreadPoolExecutor() as pool:
+        try:
+            downloads = [pool.submit(bench.client.get, where) for _ in range(LONG_READS)]
+            waiting.wait(30)
+            assert pool.submit(bench.client.get, "/v1/encoders").result(30).status_code == 200
+        finally:
+            goes_on.set()
+        assert [download.result().status_code for download in downloads] == [307] * LONG_READS
 
 
 def test_what_is_deleted_leaves_the_storage_also_when_it_was_away(

@@ -1,11 +1,14 @@
 """How long an answer of the database is shared."""
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 from sqlalchemy.orm import Session
 
-from api.recent import Recent
+from api.recent import Recent, Waiting
+from core.jobs.database import reading
+from core.jobs.ledger.queue_order import queue_order
 from tests.api.conftest import Bench
 from tests.worker.attempt.test_reporter import Clock
 
@@ -52,3 +55,27 @@ def test_jobs_of_another_server_have_their_places_though_reading_the_queue_is_co
         *zip(reversed(others), (4, 3, 2), strict=True),
         (first, 1),
     ]
+
+
+def test_a_cancelled_job_leaves_a_queue_that_is_costly_to_read_without_reading_it_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.recent._COSTLY_SECONDS", -1)
+    waiting = Waiting(order=Recent(queue_order, clock=Clock()))
+    bench.app.state.service = replace(bench.service, waiting=waiting)
+    first, second, third = (bench.submit_import(f"corpus-{index}") for index in range(3))
+
+    def places() -> list[int | None]:
+        jobs = (bench.client.get(f"/v1/jobs/{job_id}").json() for job_id in (first, second, third))
+        return [job["queue_position"] for job in jobs]
+
+    def held() -> object:
+        with reading(bench.service.engine) as session:
+            return waiting.order.get(session)
+
+    assert places() == [1, 2, 3]
+    before = held()
+    for _ in range(2):
+        bench.client.post(f"/v1/jobs/{second}/cancel")
+        assert places() == [1, None, 2]
+    assert held() is before

@@ -47,6 +47,14 @@ class QueueOrder:
             if self.ranks[place : place + 1] != [rank]:
                 self.ranks.insert(place, rank)
 
+    def remove(self, job: JobRow) -> None:
+        """Take out a job that is no longer queued, if it is here."""
+        rank = self._rank_of(job)
+        with self._lock:
+            place = bisect_left(self.ranks, rank)
+            if self.ranks[place : place + 1] == [rank]:
+                del self.ranks[place]
+
     def catch_up(self, session: Session) -> None:
         """Put in the jobs that were submitted since this was read, through any server, in one statement."""
         for job in session.execute(_QUEUED.where(_JOBS.id > self.newest)):

@@ -45,7 +45,8 @@ def _in_plain_words(error: typer.BadParameter) -> str:
         return error.message
     from core.specs.faults import fault_sentence  # slow to import
 
-    return fault_sentence(found[0], at="")
+    is_quoted = repr(found[0]["input"]) in error.message
+    return fault_sentence({**found[0], "input": {}} if is_quoted else found[0], at="")
 
 
 def output(*, stderr: bool = False) -> "Console":

@@ -77,8 +77,9 @@ def test_where_nothing_is_nothing_can_change(bench: Bench, admin: httpx.Client) 
     assert trail(admin) == []
 
 
+@pytest.mark.parametrize("path", ["/v1/uploads", "/v1/jobs"])
 def test_a_client_that_goes_away_is_told_from_one_that_got_its_answer(
-    bench: Bench, admin: httpx.Client
+    bench: Bench, admin: httpx.Client, path: str
 ) -> None:
     async def gone() -> dict[str, Any]:
         return {"type": "http.disconnect"}
@@ -89,8 +90,8 @@ def test_a_client_that_goes_away_is_told_from_one_that_got_its_answer(
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/v1/uploads",
-        "query_string": b"filename=a",
+        "path": path,
+        "query_string": b"filename=a" if path == "/v1/uploads" else b"",
         "headers": [(b"authorization", bench.client.headers["authorization"].encode())],
         "client": ("10.0.0.1", 1),
     }
