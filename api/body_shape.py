@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from anyio import to_thread
 from fastapi import Request
+from starlette.datastructures import Headers
 
 from api.problems import Problem, unfit
 from api.service import Service, service_of
@@ -26,6 +27,11 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """A character beyond U+FFFF, escaped as two surrogates, or one surrogate alone, which no database stores."""
 _MAX_DIGITS = sys.get_int_max_str_digits()
 LookT = TypeVar("LookT")
+
+
+def has_form(headers: Headers) -> bool:
+    """Whether the body of a request is a form with files, by its Content-Type."""
+    return headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 class BoundedRequest(Request):

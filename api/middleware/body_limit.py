@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.body_shape import has_form
 from api.problems import Problem
 from core.jobs.settings import Settings
 
@@ -51,9 +52,8 @@ def too_large(size: int | None, limit: int, setting: str) -> Problem:
 
 def _limit_of(scope: Scope) -> tuple[int, str]:
     settings: Settings = scope["app"].state.settings
-    form = Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
     if scope["path"] == _UPLOADS:
         return settings.max_upload_bytes, "SIGNFORGE_MAX_UPLOAD_BYTES"
-    if form and scope["path"] == _CORPORA:  # a file and its specification
+    if scope["path"] == _CORPORA and has_form(Headers(scope=scope)):  # a file and its specification
         return settings.max_upload_bytes + settings.max_body_bytes, "SIGNFORGE_MAX_UPLOAD_BYTES"
     return settings.max_body_bytes, "SIGNFORGE_MAX_BODY_BYTES"

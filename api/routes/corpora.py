@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Reader, Route, Submitter
-from api.body_shape import look_at, parse_bounded
+from api.body_shape import has_form, look_at, parse_bounded
 from api.deleting import delete_row, remove_files
 from api.known_keys import Caller
 from api.ownership import owned
@@ -78,7 +78,7 @@ async def create_corpus(
 
     For files of many gigabytes use `POST /v1/uploads`, since a form is written to disk twice.
     """
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if has_form(request.headers):
         async with request.form(
             max_files=1, max_fields=1, max_part_size=service.settings.max_body_bytes
         ) as form:

@@ -46,6 +46,14 @@ class TestForm:
             assert bench.service.store.local_path(upload.location).read_bytes() == b"poses"
             assert upload.filename == "poses.npz"
 
+    def test_the_case_of_the_media_type_does_not_matter(self, bench: Bench) -> None:
+        files = {"file": ("poses.npz", b"x" * 30_000), "spec": (None, '{"name": "signs"}')}
+        headers = {"Content-Type": "multipart/form-data; boundary=PART"}
+        body = httpx.Request("POST", "http://service", files=files, headers=headers).read()
+        headers = {"Content-Type": "Multipart/Form-Data; boundary=PART"}
+        answer = bench.client.post("/v1/corpora", content=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+
     def test_it_can_be_repeated(self, bench: Bench) -> None:
         first, again = (self.post(bench, {"name": "signs"}, **{"Idempotency-Key": "k"}) for _ in range(2))
         assert first.json() == again.json()
