@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,7 +84,7 @@ def import_corpus(
         with closing(read_clips(opened, processes=processes, heartbeat=pulse)) as clips:
             corpus = write_corpus(
                 path,
-                _with_progress(opened, clips, observer, pulse),
+                _with_progress(opened, clips, observer, pulse, accept=spec.accept),
                 name=spec.name,
                 split=spec.split,
                 published_split=opened.published_split,
@@ -168,9 +168,18 @@ def _pulse(observer: Observer) -> Pulse:
 
 
 def _with_progress(
-    opened: OpenedSource, clips: Iterable[SourceClip], observer: Observer, pulse: Pulse
+    opened: OpenedSource,
+    clips: Iterable[SourceClip],
+    observer: Observer,
+    pulse: Pulse,
+    *,
+    accept: Collection[str],
 ) -> Iterator[SourceClip]:
-    """Yield the source's clips and report progress at every hundredth; raise an error if there are none."""
+    """Yield the source's clips and report progress at every hundredth.
+
+    Raises:
+        CorpusError: there are none, or a finding that is not among those to `accept` is true of too many.
+    """
     report, signers = opened.report, set[str | None]()
     observer.on_phase("reading", total_steps=opened.num_clips)
     interval = max(1, opened.num_clips // 100)
@@ -190,7 +199,17 @@ def _with_progress(
             + (f"Example: {report.examples[0]}" if report.examples else "")
         )
     _note_similar_signers(sorted(name for name in signers if name), report)
+    _refuse_unaccepted(report, accept)
     observer.on_step(report.clips_read + report.num_skipped, {})
+
+
+def _refuse_unaccepted(report: ReadReport, accept: Collection[str]) -> None:
+    for found in report.findings():
+        if found.is_refused(report.clips_read) and found.kind.code not in accept:
+            raise CorpusError(
+                f"{found.message} That is {found.count} of {report.clips_read}, so nothing was imported. If "
+                f"the clips are right nevertheless, accept this finding: --accept {found.kind.code}."
+            )
 
 
 def _note_similar_signers(names: Sequence[str], report: ReadReport) -> None:

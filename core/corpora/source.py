@@ -1,10 +1,11 @@
-"""Output of a format reader: normalised clips, and the import report with skipped clips and notes."""
+"""Output of a format reader: normalised clips, and the import report: skipped clips, notes and findings."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from core.corpora.findings import Evidence, FindingKind
 from core.pose.clip import Clip
 
 NUM_EXAMPLES = 20
@@ -26,24 +27,6 @@ class SourceClip:
 
 
 @dataclass
-class Tally:
-    """How many clips a note is true of, and an example, the first of them.
-
-    The note is reported if `count` is at least `min_count` and at least twice the clips `against` it.
-    """
-
-    count: int
-    example: str
-    against: int = 0
-    min_count: int = 1
-
-    @property
-    def is_reported(self) -> bool:
-        """Whether the note is reported."""
-        return self.count >= max(self.min_count, 2 * self.against)
-
-
-@dataclass
 class ReadReport:
     """Import report: clips and frames read and skipped, reasons, and assumptions made.
 
@@ -53,7 +36,7 @@ class ReadReport:
     * `frames_of_several_people`: frames with several people, of which one was read.
     * `lengths`: for each clip read, its number of frames in the source.
     * `seconds`: durations of the clips whose frame rate the source states.
-    * `tallies`: notes that are true of some of the clips.
+    * `evidence`: what checks found in some of the clips, by code.
     * `display`: function applied to all texts, to replace file paths.
     """
 
@@ -69,7 +52,7 @@ class ReadReport:
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
     display: Callable[[str], str] = str
 
     def skip(self, name: str, reason: str, detail: str = "") -> None:
@@ -90,18 +73,20 @@ class ReadReport:
         if (text := self._display_text(sentence)) not in self.notes:
             self.notes.append(text)
 
-    def tally(self, note: str, example: str) -> None:
-        """Count a clip for `note`, a sentence with the placeholders `{count}` and `{example}`."""
-        self._add_tally(note, Tally(1, self._display_text(example)))
+    def find(self, kind: FindingKind, example: str, *, holds: bool = True) -> None:
+        """Count a clip for a finding, or against it. `example` names the clip and what was seen."""
+        if holds:
+            self._add_evidence(Evidence(kind, count=1, examples=[self._display_text(example)]))
+        else:
+            self._add_evidence(Evidence(kind, against=1))
 
-    def vote(self, note: str, example: str, *, holds: bool, min_count: int = 1) -> None:
-        """Count a clip for or against `note`, which is reported by the rule of `Tally`."""
-        self._add_tally(note, Tally(int(holds), self._display_text(example), int(not holds), min_count))
+    def findings(self) -> list[Evidence]:
+        """The findings that are reported."""
+        return [found for found in self.evidence.values() if found.is_reported]
 
     def all_notes(self) -> list[str]:
-        """Return the notes, followed by the reported tallies."""
-        reported = {note: tally for note, tally in self.tallies.items() if tally.is_reported}
-        return [*self.notes, *(note.format(**vars(tally)) for note, tally in reported.items())]
+        """Return the notes, followed by the messages of the findings."""
+        return [*self.notes, *(found.message for found in self.findings())]
 
     def add(self, later: "ReadReport") -> None:
         """Add the report of the following clips."""
@@ -118,8 +103,8 @@ class ReadReport:
         self.examples.extend(map(self._display_text, later.examples[: NUM_EXAMPLES - len(self.examples)]))
         for sentence in later.notes:
             self.note(sentence)
-        for note, tally in later.tallies.items():
-            self._add_tally(note, tally)
+        for found in later.evidence.values():
+            self._add_evidence(found)
 
     @property
     def num_skipped(self) -> int:
@@ -141,18 +126,16 @@ class ReadReport:
             "frame_rates": self._rates(),
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
-            "notes": self.all_notes(),
+            "notes": list(self.notes),
+            "findings": [found.as_json() for found in self.findings()],
         }
 
     def _display_text(self, sentence: str) -> str:
         """Apply `display`, and replace undecodable bytes of file names, which JSON cannot hold."""
         return self.display(sentence).encode(errors="replace").decode()
 
-    def _add_tally(self, note: str, more: Tally) -> None:
-        found = self.tallies.setdefault(note, Tally(0, more.example, min_count=more.min_count))
-        found.example = found.example if found.count else more.example
-        found.count += more.count
-        found.against += more.against
+    def _add_evidence(self, more: Evidence) -> None:
+        self.evidence.setdefault(more.kind.code, Evidence(more.kind)).add(more)
 
     def _rates(self) -> dict[str, int]:
         """Number of clips by frame rate."""

@@ -25,6 +25,7 @@ from core.specs.fields import (
     Switch,
     Whole,
 )
+from core.specs.finding_codes import FindingCode
 from core.specs.fine_tuning import FineTuneConfig
 from core.specs.overrides_schema import OverridesSchema
 from core.specs.source_formats import ProfileName, WantedFormat
@@ -106,6 +107,8 @@ class ImportSpec(JobSpec):
     unmirror_frames: Switch = False
     """Undo the mirroring of frames that were flipped before pose estimation: x becomes width - x, and left
     and right hands and arms are swapped."""
+    accept: Annotated[tuple[FindingCode, ...], FailFast()] = ()
+    """Codes of findings for which the import is not refused (docs/reference/findings.md)."""
     split: SplitConfig = SplitConfig()
     """Train/test split."""
 

@@ -10,6 +10,7 @@ from signforge.client import Client
 from signforge.client.models import Job
 from signforge.commands.leak_audit import leak_audit
 from signforge.commands.options.import_options import (
+    Accepted,
     AllowOverlap,
     DividedBy,
     DropLastFrame,
@@ -59,6 +60,7 @@ def add(
     exclude_at: ExcludedPositions = None,
     drop_last_frame: DropLastFrame = False,
     unmirror_frames: UnmirrorFrames = False,
+    accept: Accepted = None,
     watch: WatchImport = True,
     as_json: AsJson = False,
 ) -> None:
@@ -83,6 +85,7 @@ def add(
         "exclude_train_positions": tuple(exclude_at or ()),
         "drop_last_frame": drop_last_frame,
         "unmirror_frames": unmirror_frames,
+        "accept": tuple(accept or ()),
     }
     with Client() as client:
         job = _sent(client, source, on_server=on_server, options=options)

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.checks.doubtful_values import note_misfit, note_unbounded
+from core.corpora.readers.checks.hands_and_arms import note_hands_and_arms
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name
@@ -24,7 +25,7 @@ MIN_FRAME_RATE, MAX_FRAME_RATE = 1, 1000
 _FRAMES_AT_ONCE = 2048
 """Frames normalised together: enough to amortise the overhead of calls and of waits for the GIL."""
 
-_CLIP_CHECKS = (note_misfit, note_unbounded, note_sides)
+_CLIP_CHECKS = (note_misfit, note_unbounded, note_sides, note_hands_and_arms)
 """Plausibility checks of every clip, for all formats."""
 
 

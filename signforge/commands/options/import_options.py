@@ -54,4 +54,12 @@ UnmirrorFrames = Annotated[
     bool,
     typer.Option("--unmirror-frames", help="Undo the mirroring of frames before pose estimation."),
 ]
+Accepted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        metavar="CODE",
+        help="Import although a finding with this code would refuse it. Repeat it for others.",
+    ),
+]
 WatchImport = Annotated[bool, typer.Option(help="Follow the import to its end.")]

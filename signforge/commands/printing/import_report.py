@@ -1,4 +1,4 @@
-"""An import's report (clips read and skipped, frames, notes) as names and values for display."""
+"""An import's report (clips read and skipped, frames, notes, findings) as names and values for display."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("frames a second", _by_count(report.get("frame_rates") or {})),
         ("seconds", _spread(report.get("seconds"))),
         ("notes", _lines(report.get("notes") or [])),
+        ("findings", _lines([_finding(found) for found in report.get("findings") or []])),
     ]
     return [(name, value) for name, value in fields if value]
 
@@ -69,6 +70,10 @@ def _spread(spread: Mapping[str, float] | None) -> str:
         f"{spread['shortest']:g} to {spread['longest']:g}, median {spread['median']:g}, "
         f"{spread['total']:.10g} in all"
     )
+
+
+def _finding(found: Mapping[str, Any]) -> str:
+    return f"{found['message']} [{found['code']}]"
 
 
 def _lines(sentences: Sequence[str]) -> str:

@@ -3,10 +3,12 @@
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.findings import FindingKind
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport
 from core.pose.normalise import LARGEST_COORDINATE, Video
+from core.pose.skeleton import TRUNK
 
 _MIN_CONFIDENCE = 0.5
 _MOST = 0.5
@@ -14,19 +16,24 @@ _SMALLEST_AREA = 0.005
 """Smallest plausible fraction of the frame covered by a clip's points; the smallest of real recordings is
 0.025."""
 _CHECK = f"Check the frame size in the source, or {SIZE_OPTIONS}."
-_OUTSIDE = f"Most points of {{count}} clips lie outside their frame (for example {{example}}). {_CHECK}"
-_TINY = (
-    f"All points of {{count}} clips lie within {100 * _SMALLEST_AREA:g} % of their frame (for example "
-    f"{{example}}). {_CHECK}"
+OUTSIDE_FRAME = FindingKind(
+    "points-outside-frame",
+    f"Most points of {{clips}} lie outside their frame (for example {{example}}). {_CHECK}",
+)
+IN_A_CORNER = FindingKind(
+    "points-in-a-corner",
+    f"All points of {{clips}} lie within {100 * _SMALLEST_AREA:g} % of their frame (for example "
+    f"{{example}}). {_CHECK}",
 )
 LARGEST_SHARE = 1.5
 """Confidences above this are not in 0 to 1. Heatmap peaks overshoot 1 up to about 1.25. SimCC scores
 (RTMPose, RTMW, DWPose) are unbounded; those of RTMW are mostly from 1 to 5."""
 _FEW = 0.05
-_UNBOUNDED = (
-    "Confidences of {count} clips are far above 1 (for example {example}), as those of RTMW. The thresholds "
+UNBOUNDED = FindingKind(
+    "unbounded-confidences",
+    "Confidences of {clips} are far above 1 (for example {example}), as those of RTMW. The thresholds "
     "(0.1, 0.5 and 0.8) expect 0 to 1, so nearly every point counts as visible, even of a hidden hand. Scale "
-    "the confidences so that the lowest one you trust is 0.5, and import again."
+    "the confidences so that the lowest one you trust is 0.5, and import again.",
 )
 
 
@@ -37,12 +44,18 @@ def note_misfit(name: str, video: Video, report: ReadReport) -> None:
         return
     left, right, top, bottom = x.min(), x.max(), y.min(), y.max()
     outside = ((x < 0) | (x > video.width) | (y < 0) | (y > video.height)).mean() > _MOST
-    if outside or (right - left) / video.width * ((bottom - top) / video.height) < _SMALLEST_AREA:
+    area = (right - left) / video.width * ((bottom - top) / video.height)
+    if outside or (area < _SMALLEST_AREA and _has_body(video)):
         example = (
             f"{name}: x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f} in "
             f"{video.width} x {video.height}"
         )
-        report.tally(_OUTSIDE if outside else _TINY, example)
+        report.find(OUTSIDE_FRAME if outside else IN_A_CORNER, example)
+
+
+def _has_body(video: Video) -> bool:
+    """Whether some point of the trunk is sure. A hand alone may be small."""
+    return bool((video.joints[:, TRUNK, 2] > _MIN_CONFIDENCE).any())
 
 
 def note_unbounded(name: str, video: Video, report: ReadReport) -> None:
@@ -50,7 +63,7 @@ def note_unbounded(name: str, video: Video, report: ReadReport) -> None:
     confidences = video.joints[:, :, 2]
     known = confidences[(confidences > 0) & np.isfinite(confidences)]
     if len(known) and (known > LARGEST_SHARE).mean() > _FEW:
-        report.tally(_UNBOUNDED, f"{name}: up to {known.max():.1f}")
+        report.find(UNBOUNDED, f"{name}: up to {known.max():.1f}")
 
 
 def _sure_points(video: Video) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:

@@ -8,6 +8,7 @@ swapped names, put the left shoulder on the wrong side.
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from core.corpora.findings import FindingKind
 from core.corpora.source import ReadReport
 from core.pose.normalise import LARGEST_COORDINATE, Video
 from core.pose.skeleton import LEFT_ARM, RIGHT_ARM
@@ -19,18 +20,19 @@ _MIN_SHOULDER_DISTANCE = 0.05
 _MIN_RATIO = 1.5
 """A hand leads if its wrist's path is this many times as long as the other's. In clips of real right-handers
 the right one leads in 7 of 10, the left one in less than 1 of 10."""
-_MIN_CLIPS = 50
-"""Minimum number of clips for this note; with fewer, the leading hand depends on the signs."""
-_SWAPPED = (
-    "In {count} clips, most of those with visible shoulders, the left shoulder is to the left of the right "
+SWAPPED_SIDES = FindingKind(
+    "swapped-sides",
+    "In {clips}, most of those with visible shoulders, the left shoulder is to the left of the right "
     "one (for example {example}). For a person facing the camera it is to the right. The points were "
     "mirrored after pose estimation, or left and right were swapped: mirror x, or swap the names, in the "
-    "files and import again."
+    "files and import again.",
 )
-_MIRRORED = (
-    "In {count} clips, most of those with a leading hand, the left hand leads (for example {example}). "
+MIRRORED_FRAMES = FindingKind(
+    "mirrored-frames",
+    "In {clips}, most of those with a leading hand, the left hand leads (for example {example}). "
     "Unless most signers are left-handed, the frames were probably mirrored before pose estimation, as some "
-    "extractors do. Set unmirror_frames (--unmirror-frames), or remove it if it is set."
+    "extractors do. Set unmirror_frames (--unmirror-frames), or remove it if it is set.",
+    min_count=50,  # with fewer clips, the leading hand depends on the signs
 )
 
 Arm = Float64[np.ndarray, "T 3 3"]
@@ -41,10 +43,10 @@ def note_sides(name: str, video: Video, report: ReadReport) -> None:
     left, right = _arm(video, LEFT_ARM), _arm(video, RIGHT_ARM)
     apart = _shoulders_apart(left, right) / video.width
     if abs(apart) > _MIN_SHOULDER_DISTANCE:
-        report.vote(_SWAPPED, name, holds=apart < 0)
+        report.find(SWAPPED_SIDES, name, holds=apart < 0)
     lengths = _path_length(left), _path_length(right)
     if max(lengths) > _MIN_RATIO * min(lengths):
-        report.vote(_MIRRORED, name, holds=lengths[0] > lengths[1], min_count=_MIN_CLIPS)
+        report.find(MIRRORED_FRAMES, name, holds=lengths[0] > lengths[1])
 
 
 def _arm(video: Video, arm: slice) -> Arm:

@@ -39,17 +39,19 @@ def read(
 
 
 def coco_keypoints(num_frames: int, seed: int = 0) -> np.ndarray:
-    """Hands in the middle of 640 x 480, every point sure."""
+    """Hands in the middle of 640 x 480, at the wrists of their arms, every point sure."""
     generator = np.random.default_rng(seed)
     keypoints = np.full((num_frames, 133, 3), 0.9)
     keypoints[:, :, :2] = generator.uniform((270, 190), (370, 290), (num_frames, 133, 2))
+    keypoints[:, [9, 10]] = keypoints[:, [91, 112]]
     return keypoints
 
 
 def holistic_keypoints(num_clips: int, num_frames: int, seed: int = 0) -> np.ndarray:
-    """MediaPipe points somewhere in the frame, everything detected."""
+    """MediaPipe points somewhere in the frame, hands at the wrists of their arms, everything detected."""
     generator = np.random.default_rng(seed)
     keypoints = generator.uniform(0.3, 0.7, (num_clips, num_frames, 75, 3))
+    keypoints[..., [15, 16], :] = keypoints[..., [33, 54], :]
     keypoints[..., 2] = 1
     return keypoints
 

@@ -41,7 +41,7 @@ def as_mmpose(folder: Path, keypoints: np.ndarray) -> Path:
 def test_unbounded_scores_are_reported(tmp_path: Path, write: Callable[..., Path]) -> None:
     (note,) = read(write(tmp_path, scored(0.8, 5.3)), size=SIZE).report.all_notes()
     assert note.startswith(
-        "Confidences of 1 clips are far above 1 (for example clip: up to 5.3), as those of RTMW"
+        "Confidences of 1 clip are far above 1 (for example clip: up to 5.3), as those of RTMW"
     )
     assert "Scale the confidences so that the lowest one you trust is 0.5" in note
 
