@@ -18,7 +18,8 @@ from core.jobs.states import Reason
 from core.specs.jobs import LeakAuditSpec
 from signforge.cli import app
 from signforge.client.models import Progress
-from signforge.commands.printing.watching import numbers, watch_job, what_it_waits_for
+from signforge.commands.printing.terminal import EXIT_INTERRUPTED
+from signforge.commands.printing.watching import LineView, numbers, watch_job, what_it_waits_for
 from signforge.commands.submit import overrides
 from signforge.embedded.children import wait_until
 from tests.core.corpus_maker import random_corpus
@@ -381,6 +382,22 @@ def test_a_watcher_of_a_job_that_waits_is_told_for_what(api: RunningApi, corpus:
     paused = what_it_waits_for(job.model_copy(update={"state": "paused"}))
     assert paused is not None
     assert f"`signforge resume {job_id}` resumes it" in paused
+
+
+def test_ctrl_c_says_that_a_job_is_not_cancelled_whatever_its_state(
+    invoke: Invoke, api: RunningApi, corpus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with api.client() as client:
+        job_id = client.jobs.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+        monkeypatch.setattr(LineView, "show", interrupt)
+        result = invoke("watch", job_id)
+        assert client.jobs.get(job_id).state == "queued"
+        client.jobs.cancel(job_id)
+    assert result.exit_code == EXIT_INTERRUPTED
+    assert f"Stopped watching {job_id}, which is not cancelled." in result.stderr
 
 
 def test_watching_shows_the_newest_score_on_held_out_clips() -> None:

@@ -40,8 +40,8 @@ def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job
         job = watch_job(client, job_id, output(stderr=aside))
     except KeyboardInterrupt:
         typer.echo(
-            f"\n{job_id} continues to run. `signforge watch {job_id}` follows it again, "
-            f"`signforge cancel {job_id}` cancels it.",
+            f"\nStopped watching {job_id}, which is not cancelled. "
+            f"`signforge watch {job_id}` follows it again, `signforge cancel {job_id}` cancels it.",
             err=True,
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
