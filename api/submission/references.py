@@ -28,12 +28,12 @@ _NAMED_ENCODER = (
     .with_for_update(read=SHARE_LOCK["read"], key_share=SHARE_LOCK["key_share"])
 )
 _SUMMARY_OF = {
-    "splits": "split_counts",
-    "signers": "signer_names",
-    "exclude_signers": "signer_names",
-    "exclude_labels": "label_names",
+    "splits": ("split", "split_counts"),
+    "signers": ("signer", "signer_names"),
+    "exclude_signers": ("signer", "signer_names"),
+    "exclude_labels": ("gloss", "label_names"),
 }
-"""Field of a clip selection -> field of a corpus summary that lists the available names."""
+"""Field of a clip selection -> a noun for its names, and the field of a corpus summary that lists them."""
 
 
 def find_corpus(session: Session, owner: str, wanted: str, *, field: str) -> CorpusRow:
@@ -73,10 +73,10 @@ def check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str) -> N
         Problem: it lacks one (422).
     """
     summary: Mapping[str, Any] = corpus.summary
-    for part, key in _SUMMARY_OF.items():
+    for part, (noun, key) in _SUMMARY_OF.items():
         for index, name in enumerate(getattr(clips, part)):
             if name not in summary[key]:
-                detail = f"Corpus {corpus.name!r} has no {name!r} among its {key}.{hint(name, summary[key])}"
+                detail = f"Corpus {corpus.name!r} has no {noun} {name!r}.{hint(name, summary[key])}"
                 raise unfit(f"/{field}/{part}/{index}", detail, code="unknown")
 
 

@@ -77,7 +77,8 @@ def _fold(
         raise SplitError(
             f"Fold {name!r} of corpus {corpus.name!r} has {len(train)} train and "
             f"{len(test)} test clips; both are needed. The corpus' splits are {corpus.splits_summary}. "
-            "Import it with another split (for example by signer), evaluate with folds 'each_signer', or fit "
-            "on another corpus and score on this one as test_corpus."
+            "Import it with another split (--split-by signer), set folds to 'each_signer' "
+            "(--folds each_signer), or fit on another corpus and score on this one as test_corpus "
+            "(--test-corpus)."
         )
     return Fold(name, train, test, _no_clips() if val is None else val)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from core.corpora.readers.untrusted.zip_files import UntrustedZip
-from core.errors import CorpusError, EncoderError
+from core.errors import CorpusError, EncoderError, UserError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.file_kinds import SAFETENSORS, seems_to_be
@@ -68,7 +68,9 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
 
     Raises:
         EncoderError: not a signforge encoder, damaged, or of a newer format.
+        UserError: this machine has no such device.
     """
+    _check_device(device)
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     try:
         with safe_open(file, framework="pt") as content:
@@ -85,6 +87,17 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
             f"{file}: its tensors do not match its card: {str(error).splitlines()[-1].strip()}"
         ) from None
     return LoadedEncoder(model.to(device).eval(), card, None if clips is None else clips.numpy())
+
+
+def _check_device(device: str | torch.device) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):  # AssertionError: PyTorch is built without the device
+        present = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        raise UserError(
+            f"The device {str(device)!r} cannot be used on this machine. It has: {', '.join(present)}. "
+            "Choose one of these (--device)."
+        ) from None
 
 
 def _why_unreadable(file: Path, error: Exception) -> str:

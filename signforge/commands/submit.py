@@ -148,7 +148,7 @@ def submit(
         job = client.jobs.submit(
             spec, priority=scheduling.priority, deadline_seconds=scheduling.deadline_seconds
         )
-        if job.waits_for:
+        if job.waits_for and not watch:
             typer.echo(job.waits_for, err=True)
         if watch:
             typer.echo(f"Submitted {job.id}.", err=as_json)

@@ -208,8 +208,11 @@ def _what_the_api_lacks(http: httpx.Client, url: str) -> str | None:
 
 
 def _write_address(settings: Settings, url: str) -> None:
+    """Write the file that clients wait for. They never see it empty."""
     path = address_file(settings)
+    arriving = path.with_name(f".{path.name}.new")
     try:
-        path.write_text(f"{url}\n", encoding="utf-8")
+        arriving.write_text(f"{url}\n", encoding="utf-8")
+        arriving.replace(path)
     except OSError as error:
         raise StorageError(f"Cannot write {path}: {error.strerror}.") from None

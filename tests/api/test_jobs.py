@@ -270,8 +270,21 @@ class TestRefusal:
             (pretrain(clips={"signer": ["ada"]}), "/clips/signer", "Did you mean 'signers'?"),
             (pretrain(overrides={"run": {"sed": 1}}), "/overrides/run/sed", "Did you mean 'seed'?"),
             (pretrain(overrides={"run": {"num_epochs": 0}}), "/overrides/run/num_epochs", "got 0"),
-            (pretrain(clips={"signers": ["adda"]}), "/clips/signers/0", "Did you mean 'ada'?"),
-            (pretrain(clips={"splits": ["dev"]}), "/clips/splits/0", "train, test"),
+            (
+                pretrain(clips={"signers": ["adda"]}),
+                "/clips/signers/0",
+                "Corpus 'signs' has no signer 'adda'. Did you mean 'ada'?",
+            ),
+            (
+                pretrain(clips={"splits": ["dev"]}),
+                "/clips/splits/0",
+                "Corpus 'signs' has no split 'dev'. There are: train, test.",
+            ),
+            (
+                pretrain(clips={"exclude_labels": ["x"]}),
+                "/clips/exclude_labels/0",
+                "Corpus 'signs' has no gloss 'x'.",
+            ),
             (pretrain(corpus="sings"), "/corpus", "Did you mean 'signs'?"),
             ({"kind": "pretrain"}, "/corpus", "missing"),
             ({"kind": "pretain", "corpus": "x"}, "/kind", "Did you mean 'pretrain'?"),

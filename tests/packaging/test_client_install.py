@@ -153,7 +153,7 @@ def test_other_versions_of_python(version: str, wheel: Path, api: Api, tmp_path:
     if python is None:
         pytest.skip(f"there is no Python {version} on this machine")
     environment = empty_environment(tmp_path / "venv", python)
-    environment.install(str(wheel), "--constraint", str(REPOSITORY / "requirements-api.txt"))
+    environment.install(str(wheel), "--constraint", str(REPOSITORY / "requirements-lock.txt"))
     settings = {"SIGNFORGE_URL": api.url, "SIGNFORGE_API_KEY": api.api_key, "PYTHONWARNINGS": "error"}
     told = environment.signforge("keys", "list", cwd=tmp_path, **settings)
     assert (told.returncode, told.stderr) == (0, "")

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from core.errors import SpecError
@@ -16,7 +18,8 @@ from core.jobs.states import Reason
 from core.specs.jobs import LeakAuditSpec
 from signforge.cli import app
 from signforge.client.models import Progress
-from signforge.commands.printing.watching import numbers
+from signforge.commands.printing.terminal import EXIT_INTERRUPTED
+from signforge.commands.printing.watching import LineView, numbers, watch_job, what_it_waits_for
 from signforge.commands.submit import overrides
 from signforge.embedded.children import wait_until
 from tests.core.corpus_maker import random_corpus
@@ -54,6 +57,9 @@ def test_overrides_that_make_no_sense_are_refused(changes: list[str]) -> None:
         ("up --port here", "'--port': Input should be a whole number (got 'here')."),
         ("jobs --limit 0", "'--limit': Input should be greater than or equal to 1 (got '0')."),
         ("corpora import", "There is no command 'import'. There are: leak-audit, add, list, show, delete."),
+        ("pretrain --corpus signs", "There is no command 'pretrain'. Did you mean 'submit pretrain'?"),
+        ("add poses", "There is no command 'add'. Did you mean 'corpora add' or 'webhooks add'?"),
+        ("file", "There is no command 'file'. There are"),
         ("corpra add", "There is no command 'corpra'. Did you mean 'corpora'?"),
     ],
 )
@@ -360,6 +366,38 @@ def test_watch_ends_with_the_job_and_tells_of_its_failure(
     assert "diverged" in result.stderr
     assert "the loss is [not] a number" in result.stderr
     assert result.output.count("the loss is [not] a number") == 1, "told twice"
+
+
+def test_a_watcher_of_a_job_that_waits_is_told_for_what(api: RunningApi, corpus: str) -> None:
+    told = io.StringIO()
+    with api.client() as client, ThreadPoolExecutor() as pool:
+        job_id = client.jobs.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+        watching = pool.submit(watch_job, client, job_id, Console(file=told, width=200))
+        try:
+            assert wait_until(lambda: "none is up" in told.getvalue(), seconds=30)
+        finally:
+            client.jobs.cancel(job_id)
+        job = watching.result(timeout=30)
+    assert what_it_waits_for(job) is None
+    paused = what_it_waits_for(job.model_copy(update={"state": "paused"}))
+    assert paused is not None
+    assert f"`signforge resume {job_id}` resumes it" in paused
+
+
+def test_ctrl_c_says_that_a_job_is_not_cancelled_whatever_its_state(
+    invoke: Invoke, api: RunningApi, corpus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with api.client() as client:
+        job_id = client.jobs.submit({"kind": "pretrain", "corpus": corpus, "recipe": "smoke"}).id
+        monkeypatch.setattr(LineView, "show", interrupt)
+        result = invoke("watch", job_id)
+        assert client.jobs.get(job_id).state == "queued"
+        client.jobs.cancel(job_id)
+    assert result.exit_code == EXIT_INTERRUPTED
+    assert f"Stopped watching {job_id}, which is not cancelled." in result.stderr
 
 
 def test_watching_shows_the_newest_score_on_held_out_clips() -> None:

@@ -54,8 +54,8 @@ def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> l
     if len(filled) < 2:
         raise SplitError(
             f"The selected clips of corpus {corpus.name!r} are all in split "
-            f"{', '.join(repr(name) for name, _ in filled)}, but a leak audit compares two. Set folds to "
-            "'each_signer' or 'random', or import the corpus with a split."
+            f"{', '.join(repr(name) for name, _ in filled)}, but a leak audit compares two. Set folds "
+            "(--folds) to 'each_signer' or 'random', or import the corpus with a split (--split-by signer)."
         )
     return [
         Fold(f"{one} / {other}", train=ours, test=theirs)

@@ -31,10 +31,21 @@ class PlainHelp(TyperGroup):
                 formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Find the command, or name a near one, or all."""
+        """Find the command, or name it within a group, or a near one, or all."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            ctx.fail(f"There is no command {args[0]!r}.{hint(args[0], self.list_commands(ctx))}")
+            within = " or ".join(map(repr, self._in_groups(ctx, args[0])))
+            known = f" Did you mean {within}?" if within else hint(args[0], self.list_commands(ctx))
+            ctx.fail(f"There is no command {args[0]!r}.{known}")
         return super().resolve_command(ctx, args)
+
+    def _in_groups(self, ctx: Any, name: str) -> list[str]:
+        """The commands of that name in the groups within this one, each with its group."""
+        found = []
+        for group in self.commands:
+            inner = getattr(self.get_command(ctx, group), "commands", {}).get(name)
+            if inner is not None and not inner.hidden:
+                found.append(f"{group} {name}")
+        return found
 
 
 def command_group(*, help: str, cls: type[PlainHelp] = PlainHelp, **options: Any) -> typer.Typer:  # noqa: A002

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _LINE_EVERY_SECONDS = 5.0
+_WAITING = ("queued", "paused")
+"""States in which a job may stay until a person does something."""
 
 
 def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job:
@@ -38,8 +40,8 @@ def watch_until_exit(client: Client, job_id: str, *, aside: bool = False) -> Job
         job = watch_job(client, job_id, output(stderr=aside))
     except KeyboardInterrupt:
         typer.echo(
-            f"\n{job_id} continues to run. `signforge watch {job_id}` follows it again, "
-            f"`signforge cancel {job_id}` cancels it.",
+            f"\nStopped watching {job_id}, which is not cancelled. "
+            f"`signforge watch {job_id}` follows it again, `signforge cancel {job_id}` cancels it.",
             err=True,
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -61,7 +63,22 @@ def watch_job(client: Client, job_id: str, console: "Console") -> Job:
         for event in client.jobs.events(job_id, on_away=_tell_of_outage):
             if not (isinstance(event, StateEvent) and event.data.target == "failed"):
                 view.show(event)
+            if isinstance(event, StateEvent) and event.data.target in _WAITING:
+                _tell_what_it_waits_for(client.jobs.get(job_id), console)
     return client.jobs.get(job_id)
+
+
+def what_it_waits_for(job: Job) -> str | None:
+    """What a job needs before it goes on, in a sentence. None if it needs nothing that is known."""
+    if job.state == "paused":
+        return f"The job stays paused until `signforge resume {job.id}` resumes it. Ctrl-C stops watching."
+    return job.waits_for
+
+
+def _tell_what_it_waits_for(job: Job, console: "Console") -> None:
+    needed = what_it_waits_for(job)
+    if needed:
+        console.print(text(needed))
 
 
 def _tell_of_outage() -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from core.corpora.contents import clip_digests, short_digests
 from core.corpora.packed import PackedCorpus
-from core.errors import EncoderError
+from core.errors import EncoderError, UserError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import load_encoder, save_encoder
@@ -144,3 +144,11 @@ def test_a_checkpoint_is_sent_to_the_import(tmp_path: Path, as_zip: bool) -> Non
     torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=as_zip)
     with pytest.raises(EncoderError, match=f"`signforge encoders import {path} --name NAME`, then download"):
         load_encoder(path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", torch.device("cuda:99")])
+def test_a_device_that_the_machine_lacks_is_refused_with_those_it_has(
+    folder: Path, device: str | torch.device
+) -> None:
+    with pytest.raises(UserError, match=rf"device '{device}' cannot be used.* It has: cpu.*--device"):
+        load_encoder(folder, device=device)
