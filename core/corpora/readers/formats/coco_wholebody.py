@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
@@ -115,7 +115,8 @@ def _scored(file: UntrustedNpz, keypoints: np.ndarray, report: ReadReport) -> np
     joined = np.concatenate([as_float64(keypoints), as_float64(scores)[..., None]], axis=-1)
     if not people:
         return joined
-    chosen = [most_confident(frame, report) for frame in joined]
+    one = OnePerson(report)
+    chosen = [person for frame in joined if (person := one.choose(list(frame))) is not None]
     return np.stack(chosen) if chosen else joined[:, 0]
 
 

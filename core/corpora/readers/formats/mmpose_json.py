@@ -1,12 +1,13 @@
 """Reader of MMPose's COCO-WholeBody predictions in JSON, one file per clip. See docs/reference/formats.md."""
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.checks.frame_gaps import count_gaps
-from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -55,9 +56,10 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     size = stated_size(path, options.image_size)
     people = [_people(frame, path) for frame in _in_order(frames, path, report)]
     keypoints = np.zeros((len(people), NUM_RAW_JOINTS, 3))
+    one = OnePerson(report)
     for index, found in enumerate(people):
-        if found:
-            keypoints[index] = most_confident(found, report)
+        if (chosen := one.choose([points for points, _ in found], [track for _, track in found])) is not None:
+            keypoints[index] = chosen
     check_pixels(keypoints, path)
     return RawClip.of(keypoints, size, clip.name)
 
@@ -81,12 +83,18 @@ def _in_order(frames: list[object], path: Path, report: ReadReport) -> list[obje
     return [frames[index] for _, index in sorted(known)]
 
 
-def _people(frame: object, path: Path) -> list[Float64[np.ndarray, "133 3"]]:
+def _people(frame: object, path: Path) -> list[tuple[Float64[np.ndarray, "133 3"], Hashable]]:
+    """The people of a frame, and the id that a tracker gave each, or None."""
     instances = frame.get("instances") if is_object(frame) else frame
     if not isinstance(instances, list):
         raise CorpusError(f"{path}: a frame must be a list of people; got {preview(frame)}.")
     check_people(len(instances), path)
-    return [_person(person, path) for person in instances]
+    return [(_person(person, path), _track(person)) for person in instances]
+
+
+def _track(person: object) -> Hashable:
+    found = person.get("track_id") if is_object(person) else None
+    return found if isinstance(found, int) and found >= 0 else None
 
 
 def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:

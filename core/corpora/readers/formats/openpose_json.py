@@ -1,7 +1,7 @@
 """Reader of OpenPose's JSON, one file per frame (`--write_json`). See docs/reference/formats.md."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.readers.checks.frame_gaps import count_gaps
-from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -74,22 +74,28 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     check_frames(len(ordered), ordered[0].parent)
     size = stated_size(ordered[0], options.image_size)
     count_gaps((_frame_number(path)[0] for path in ordered), report)
-    keypoints = np.stack([_frame(path, report) for path in ordered])
+    one = OnePerson(report)
+    keypoints = np.stack([_frame(path, one) for path in ordered])
     check_pixels(keypoints, ordered[0])
     return RawClip.of(keypoints, size, clip.name)
 
 
-def _frame(path: Path, report: ReadReport) -> Float64[np.ndarray, "133 3"]:
+def _frame(path: Path, one: OnePerson) -> Float64[np.ndarray, "133 3"]:
     document = read_json(path)
     people = document.get("people") if is_object(document) else None
     if not isinstance(people, list):
         raise CorpusError(
             f"{path} is not a frame of OpenPose: it has no list 'people'; got {preview(document)}."
         )
-    if not people:
-        return np.zeros((NUM_RAW_JOINTS, 3))
     check_people(len(people), path)
-    return most_confident([_person(person, path) for person in people], report)
+    chosen = one.choose([_person(person, path) for person in people], _tracks(people))
+    return np.zeros((NUM_RAW_JOINTS, 3)) if chosen is None else chosen
+
+
+def _tracks(people: list[object]) -> list[Hashable]:
+    """The ids that OpenPose's tracker gives people; it writes [-1] where it did not run."""
+    ids = [person.get("person_id") if is_object(person) else None for person in people]
+    return [known[0] if isinstance(known, list) and known and known != [-1] else None for known in ids]
 
 
 def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.pose_parts import PartIndices, part_indices
@@ -74,8 +74,10 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             people_of_frames = _people_of_version_0(header, reader, indices)
         else:
             people_of_frames = _people(header, content, start, indices)
+        one = OnePerson(report)
         for index, people in zip(range(num_frames), people_of_frames, strict=False):
-            keypoints[index, indices.coco] = most_confident(list(people), report)
+            if (chosen := one.choose(list(people))) is not None:
+                keypoints[index, indices.coco] = chosen
     size = _frame_size(header, path, options)
     check_pixels(keypoints, path)
     return RawClip.of(keypoints, size, clip.name, frame_rate=rate)

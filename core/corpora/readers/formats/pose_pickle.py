@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.checks.people import most_confident
+from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import frame_size
@@ -140,7 +140,8 @@ def _keypoints(facts: Mapping[Any, Any], report: ReadReport) -> np.ndarray:
     each = [None] * len(frames) if scores is None else scores
     people = (_people(frame, score) for frame, score in zip(frames, each, strict=True))
     empty = np.zeros((NUM_RAW_JOINTS, 3))
-    chosen = [most_confident(list(found), report) if len(found) else empty for found in people]
+    one = OnePerson(report)
+    chosen = [empty if (person := one.choose(list(found))) is None else person for found in people]
     return np.stack(chosen) if chosen else np.zeros((0, NUM_RAW_JOINTS, 3))
 
 

@@ -13,16 +13,21 @@ MAX_DIRECTORY_BYTES = 2**28
 """Maximum size of the directory; half of it may be names of `MAX_MEMBERS` files."""
 
 _SHOWN = 60
+_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")
+"""First bytes of a zip file with members, and of one without."""
 _ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression whose output `zipfile` takes in pieces of bounded size."""
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a file ends like a zip file; not if it cannot be read."""
+    """Whether a file begins and ends like a zip file; not if it cannot be read.
+
+    Its end alone does not tell: a plain tar file ends with the bytes of its last member.
+    """
     try:
         with open_source(path) as stream:
-            return zipfile.is_zipfile(stream)
+            return stream.read(len(_BEGINNINGS[0])) in _BEGINNINGS and zipfile.is_zipfile(stream)
     except OSError:
         return False
 

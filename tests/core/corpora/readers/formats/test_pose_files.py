@@ -96,7 +96,7 @@ def test_the_surest_of_several_people_is_read(tmp_path: Path) -> None:
     (alone,) = read(written.write_pose(tmp_path / "one.pose", keypoints)).clips
     np.testing.assert_array_equal(result.clips[0].clip.points, alone.clip.points)
     assert result.report.frames_of_several_people == 3
-    assert any("highest total confidence" in note for note in result.report.notes)
+    assert any("one of them was followed" in note for note in result.report.notes)
 
 
 def test_a_frame_rate_of_zero_is_unknown(tmp_path: Path) -> None:

@@ -63,6 +63,16 @@ def test_npz_and_other_files_are_no_archives(tmp_path: Path) -> None:
     assert not any(is_archive(path) for path in [tmp_path / "a.npz", tmp_path / "b.txt", tmp_path])
 
 
+def test_a_tar_of_zip_files_is_a_tar(tmp_path: Path) -> None:
+    last = io.BytesIO()
+    np.savez(last, keypoints=np.zeros(3))
+    archive = make_tar(
+        tmp_path / "upload", [member("tea/0.npz"), member("tea/1.npz")], content=last.getvalue()
+    )
+    assert is_archive(archive)
+    assert unpacked(archive, tmp_path) == dict.fromkeys(("tea/0.npz", "tea/1.npz"), last.getvalue())
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "C:/evil", "a\\..\\evil", "."])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, kind: str, name: str) -> None:
