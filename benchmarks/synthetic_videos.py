@@ -25,4 +25,5 @@ def _video(num_frames: int, random: np.random.Generator) -> RawVideo:
         confidence[lost[:, side], hand] = 0.05
     confidence[:, :11] = 0.9
     keypoints = np.concatenate([middle + steps, confidence], axis=2).astype(np.float32)
+    keypoints[:, [9, 10], :2] = keypoints[:, [91, 112], :2]  # hands at the wrists of their arms
     return keypoints, WIDTH, HEIGHT
