@@ -17,11 +17,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Scope as Connection
 
-from api.body_shape import BoundedRequest
+from api.bounds.body_shape import BoundedRequest
+from api.bounds.url_rules import refuse_null_characters, refuse_unknown_parameters
 from api.known_keys import Caller
 from api.problems import Problem
 from api.service import Service, service_of
-from api.url_rules import refuse_null_characters, refuse_unknown_parameters
 from core.jobs.database import now, reading, transaction
 from core.jobs.keys import check, note_use, use_is_due
 from core.jobs.scopes import Scope

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from api import problems
-from api.connections import BoundedConnection, end_overdue, raise_file_limit
+from api.bounds.connections import BoundedConnection, end_overdue, raise_file_limit
 from api.documents import docs_page, openapi
 from api.middleware.audit_trail import AuditTrail
 from api.middleware.body_limit import BodyLimit

@@ -9,9 +9,9 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.audit_writer import AuditWriter
-from api.fair_turns import FairTurns
+from api.bounds.fair_turns import FairTurns
+from api.bounds.rate_limits import RequestRates
 from api.known_keys import KnownKeys
-from api.rate_limits import RequestRates
 from api.recent import Waiting
 from api.watches import Watches
 from core.jobs.settings import Settings

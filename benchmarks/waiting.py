@@ -29,7 +29,7 @@ from load.attack import attacker, looks
 from load.exchanges import Exchange, Load, interleave, poll, row, send_all
 from measuring import Side, Spread, interleaved, table
 
-from api.connections import raise_file_limit
+from api.bounds.connections import raise_file_limit
 
 POLLS, SUBMISSIONS, COMMITS, ATTACKED_POLLS = 800, 200, 400, 4000
 COMMANDS = ("--help", "--version")

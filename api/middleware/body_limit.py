@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.body_shape import has_form
+from api.bounds.body_shape import has_form
 from api.problems import Problem
 from core.jobs.settings import Settings
 

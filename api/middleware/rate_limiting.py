@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import caller_of
+from api.bounds.rate_limits import Admission, Rate
 from api.problems import Problem, problem_response
-from api.rate_limits import Admission, Rate
 from core.jobs.settings import Settings
 
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})

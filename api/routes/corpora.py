@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from api.auth import Reader, Route, Submitter
-from api.body_shape import has_form, look_at, parse_bounded
+from api.bounds.body_shape import has_form, look_at, parse_bounded
 from api.deleting import delete_row, remove_files
 from api.known_keys import Caller
 from api.ownership import owned

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.body_shape import MAX_FIELDS, MAX_VALUES
+from api.bounds.body_shape import MAX_FIELDS, MAX_VALUES
 from api.service import LONG_READS
 from api.validation import MAX_FAULTS
 from core.specs.nesting import parse_json
@@ -105,7 +105,7 @@ def test_large_bodies_are_not_looked_at_in_the_event_loop(
         threads.add(threading.current_thread())
         return parse_json(text)
 
-    monkeypatch.setattr("api.body_shape.parse_json", parse)
+    monkeypatch.setattr("api.bounds.body_shape.parse_json", parse)
     large.client.post(path, json={"name": "n" * 100_000})
     assert threads
     assert large.portal.call(threading.current_thread) not in threads

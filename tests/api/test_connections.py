@@ -13,8 +13,9 @@ import httpx
 import pytest
 import uvicorn
 
-from api import connections, main
-from api.connections import BoundedConnection
+from api import main
+from api.bounds import connections
+from api.bounds.connections import BoundedConnection
 from api.main import ApiServer
 from core.jobs.database import transaction
 from tests.api.conftest import Bench

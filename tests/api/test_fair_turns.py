@@ -3,7 +3,7 @@
 import anyio
 from anyio.lowlevel import checkpoint
 
-from api.fair_turns import FairTurns
+from api.bounds.fair_turns import FairTurns
 
 
 def test_another_owner_waits_for_a_turn_and_not_for_a_burst() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from api.rate_limits import Admission, Callers, Rate, RequestRates, TokenBuckets
+from api.bounds.rate_limits import Admission, Callers, Rate, RequestRates, TokenBuckets
 from tests.api.conftest import Bench
 from tests.worker.attempt.test_reporter import Clock
 
