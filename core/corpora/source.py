@@ -75,10 +75,8 @@ class ReadReport:
 
     def find(self, kind: FindingKind, example: str, *, holds: bool = True) -> None:
         """Count a clip for a finding, or against it. `example` names the clip and what was seen."""
-        if holds:
-            self._add_evidence(Evidence(kind, count=1, examples=[self._display_text(example)]))
-        else:
-            self._add_evidence(Evidence(kind, against=1))
+        examples = [self._display_text(example)] if holds else []
+        self._add_evidence(Evidence(kind, int(holds), int(not holds), examples))
 
     def findings(self) -> list[Evidence]:
         """The findings that are reported."""

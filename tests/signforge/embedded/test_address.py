@@ -1,4 +1,4 @@
-"""The file with the service's address: whoever waits for it sees all of it or nothing."""
+"""The file with the service's address: a client that waits for it sees all of it or nothing."""
 
 import threading
 from pathlib import Path

@@ -6,14 +6,14 @@ swapped names, put the left shoulder on the wrong side.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
+from core.corpora.readers.checks.seen import seen
 from core.corpora.source import ReadReport
-from core.pose.normalise import LARGEST_COORDINATE, Video
+from core.pose.normalise import Video
 from core.pose.skeleton import LEFT_ARM, RIGHT_ARM
 
-_MIN_CONFIDENCE = 0.5
 _MIN_FRAMES = 10
 _MIN_SHOULDER_DISTANCE = 0.05
 """Minimum distance of the shoulders in frame widths; for real people facing the camera it is 0.11 to 0.39."""
@@ -55,23 +55,17 @@ def _arm(video: Video, arm: slice) -> Arm:
 
 def _shoulders_apart(left: Arm, right: Arm) -> float:
     """Return the median of left minus right shoulder x in pixels; 0 if unknown."""
-    seen = _seen(left[:, 0]) & _seen(right[:, 0])
-    if np.count_nonzero(seen) < _MIN_FRAMES:
+    both = seen(left[:, 0]) & seen(right[:, 0])
+    if np.count_nonzero(both) < _MIN_FRAMES:
         return 0.0
-    apart = np.sort(left[seen, 0, 0] - right[seen, 0, 0])
+    apart = np.sort(left[both, 0, 0] - right[both, 0, 0])
     return float(apart[len(apart) // 2])
 
 
 def _path_length(arm: Arm) -> float:
     """Return the length of the wrist's path in pixels, summed over pairs of frames where it is visible."""
-    wrist, seen = arm[:, 2], _seen(arm[:, 2])
-    both = seen[1:] & seen[:-1]
+    wrist = arm[:, 2]
+    is_seen = seen(wrist)
+    both = is_seen[1:] & is_seen[:-1]
     x, y = (wrist[1:, :2][both] - wrist[:-1, :2][both]).T
     return float(np.hypot(x, y).sum())
-
-
-def _seen(points: Float64[np.ndarray, "T 3"]) -> Bool[np.ndarray, " T"]:
-    x, y, confidence = points.T
-    return (
-        (confidence > _MIN_CONFIDENCE) & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
-    )

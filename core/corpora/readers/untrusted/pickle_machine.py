@@ -286,13 +286,9 @@ Machine.steps = STEPS
 
 _SIZES = {
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _ENTRY_BYTES),
-    "EMPTY_LIST": 72,
-    "LIST": 72,
-    "EMPTY_DICT": 80,
-    "DICT": 80,
-    "EMPTY_SET": 232,
-    "FROZENSET": 232,
-    "MARK": 80,
+    **dict.fromkeys(("EMPTY_LIST", "LIST"), 72),
+    **dict.fromkeys(("EMPTY_DICT", "DICT", "MARK"), 80),
+    **dict.fromkeys(("EMPTY_SET", "FROZENSET"), 232),
     "TUPLE": 56,
     "TUPLE1": 64,
     "TUPLE2": 72,

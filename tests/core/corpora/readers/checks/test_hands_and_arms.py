@@ -93,3 +93,16 @@ def test_such_a_source_is_refused_unless_it_is_accepted(
 @pytest.mark.parametrize("case", ["handedness-swapped/named_right.json", "mp-data-order/right"])
 def test_the_right_reading_has_no_finding(shared_data: Path, tmp_path: Path, case: str) -> None:
     assert imported(shared_data / "cases" / case, tmp_path)["report"]["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "signs/signs_small.npz",
+        "formats/pose_format",
+        "formats/mmpose_json_133/results_clip.json",
+        "formats/traduttore_258",
+    ],
+)
+def test_real_recordings_have_no_finding(shared_data: Path, source: str) -> None:
+    assert read(shared_data / source, size=(640, 480)).report.findings() == []
