@@ -35,7 +35,9 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def one_clip(seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
-    return np.concatenate([random.random((9, 133, 2)) * 400 + 20, np.ones((9, 133, 1))], axis=2)
+    points = random.random((9, 133, 2)) * 400 + 20
+    points[:, [9, 10]] = points[:, [91, 112]]  # the hands are at their arms
+    return np.concatenate([points, np.ones((9, 133, 1))], axis=2)
 
 
 @pytest.fixture
