@@ -15,7 +15,7 @@ class FindingKind:
     """One thing that a check can find.
 
     `sentence` has the placeholders `{clips}` and `{example}`, and says what to do. It is reported if at least
-    `min_count` clips have it, and at least twice as many as the clips that speak against it. The import is
+    `min_count` clips have it, and `min_ratio` times as many as the clips that speak against it. The import is
     refused if it is reported of more than the share `refused_above` of the clips read; None: never.
     """
 
@@ -23,6 +23,7 @@ class FindingKind:
     sentence: str
     min_count: int = 1
     refused_above: float | None = None
+    min_ratio: float = 2
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Evidence:
     @property
     def is_reported(self) -> bool:
         """Whether it is told."""
-        return self.count >= max(self.kind.min_count, 2 * self.against)
+        return self.count >= max(self.kind.min_count, self.kind.min_ratio * self.against)
 
     def is_refused(self, num_clips: int) -> bool:
         """Whether so many of `num_clips` clips have it that an import is refused unless it was accepted."""

@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +14,11 @@ from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
+from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.corpora.reading import read_clips
+from core.corpora.similar_names import SeenNames
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.source_digest import SourceDigest
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
@@ -39,7 +41,6 @@ CLIPS_WORTH_A_PROCESS = 1000
 _UNPACKED_PREFIX = ".unpacked-"
 _LEFT_OUT = {"kind": ImportSpec.model_fields["kind"].default, "source": "any"}
 """Fields of a specification that a corpus does not keep, with placeholders."""
-_NAMED = 5
 
 
 def import_corpus(
@@ -130,6 +131,8 @@ def _read_options(spec: ImportSpec) -> ReadOptions:
         ),
         profile_is_stated=spec.profile is not None,
         unmirror_frames=spec.unmirror_frames,
+        sides=spec.sides,
+        table=TableOptions(spec.labels, spec.columns),
     )
 
 
@@ -180,13 +183,13 @@ def _with_progress(
     Raises:
         CorpusError: there are none, or a finding that is not among those to `accept` is true of too many.
     """
-    report, signers = opened.report, set[str | None]()
+    report, names = opened.report, SeenNames()
     observer.on_phase("reading", total_steps=opened.num_clips)
     interval = max(1, opened.num_clips // 100)
     reported = 0
     for clip in clips:
         stop_if_requested(observer, doing="importing")
-        signers.add(clip.signer)
+        names.add(clip)
         yield clip
         pulse.num_done = done = report.clips_read + report.num_skipped
         if done - reported >= interval:
@@ -198,7 +201,7 @@ def _with_progress(
             f"No clip of the {opened.format} source can be used. Clips skipped, by reason: {reasons}. "
             + (f"Example: {report.examples[0]}" if report.examples else "")
         )
-    _note_similar_signers(sorted(name for name in signers if name), report)
+    names.report(report)
     _refuse_unaccepted(report, accept)
     observer.on_step(report.clips_read + report.num_skipped, {})
 
@@ -210,17 +213,6 @@ def _refuse_unaccepted(report: ReadReport, accept: Collection[str]) -> None:
                 f"{found.message} That is {found.count} of {report.clips_read}, so nothing was imported. If "
                 f"the clips are right nevertheless, accept this finding: --accept {found.kind.code}."
             )
-
-
-def _note_similar_signers(names: Sequence[str], report: ReadReport) -> None:
-    alike: dict[str, list[str]] = {name.casefold(): [] for name in names}
-    for name in names:
-        alike[name.casefold()].append(repr(name))
-    if similar := [" and ".join(same) for same in alike.values() if len(same) > 1]:
-        report.note(
-            "Signer names that differ only in upper and lower case are imported as different signers: "
-            f"{'; '.join(similar[:_NAMED])}. If they are the same person, use one spelling."
-        )
 
 
 def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:

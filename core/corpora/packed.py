@@ -19,6 +19,7 @@ from core.corpora.header import (
     file_digest,
     read_header,
 )
+from core.corpora.plain_names import plain_name
 from core.errors import CorpusError, SpecError
 from core.pose.clip import Clip
 from core.specs.jobs import ClipSelection
@@ -191,14 +192,16 @@ class PackedCorpus:
     def _matching(
         self, wanted: tuple[str, ...], field: str, known: tuple[str, ...], values: np.ndarray
     ) -> Bool[np.ndarray, " N"]:
-        unknown = [name for name in wanted if name not in known]
+        forms = [plain_name(name) for name in known]
+        unknown = [name for name in wanted if plain_name(name) not in forms]
         if unknown:
             raise SpecError(
                 f"{field}: corpus {self.name!r} has no {', '.join(map(repr, unknown))}. "
                 f"It has {', '.join(map(repr, known)) or 'none'}.",
                 pointer=f"/clips/{field}",
             )
-        return np.isin(values, [known.index(name) for name in wanted])
+        plain = {plain_name(name) for name in wanted}
+        return np.isin(values, [index for index, form in enumerate(forms) if form in plain])
 
 
 def _map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], num_bytes: int) -> np.ndarray:

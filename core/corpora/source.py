@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from core.corpora.findings import Evidence, FindingKind
@@ -77,6 +77,10 @@ class ReadReport:
         """Count a clip for a finding, or against it. `example` names the clip and what was seen."""
         examples = [self._display_text(example)] if holds else []
         self._add_evidence(Evidence(kind, int(holds), int(not holds), examples))
+
+    def find_many(self, found: Evidence) -> None:
+        """Add what was found in several clips."""
+        self._add_evidence(replace(found, examples=[self._display_text(each) for each in found.examples]))
 
     def findings(self) -> list[Evidence]:
         """The findings that are reported."""

@@ -19,3 +19,8 @@ SPLIT_NAMES = {
 def canonical_split_name(name: str) -> str:
     """Return the canonical name of a split, ignoring case; unknown names are returned unchanged."""
     return SPLIT_NAMES.get(name.casefold(), name)
+
+
+def is_split_name(name: str) -> bool:
+    """Whether a name is one of the usual names of a split, ignoring case."""
+    return name.casefold() in SPLIT_NAMES

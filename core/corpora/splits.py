@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Int8, Int32
 
+from core.corpora.plain_names import plain_name
 from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
 from core.specs.jobs import SplitConfig
@@ -147,14 +148,15 @@ def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
             f"Add the {config.by} in the source, or set split.allow_overlap (--allow-overlap) to put these "
             "clips in train."
         )
-    missing = [name for name in config.test if name not in names]
+    wanted = [plain_name(name) for name in config.test]
+    missing = [name for name in wanted if name not in names]
     if missing:
         raise SplitError(
             f"split.test (--test) names {', '.join(map(repr, missing))}, which the corpus does not have. Its "
             f"{config.by}s are {', '.join(map(repr, names)) or 'unknown'}."
         )
-    if config.test:
-        chosen = np.array([names.index(name) for name in config.test])
+    if wanted:
+        chosen = np.array([names.index(name) for name in wanted])
     else:
         chosen = _drawn(np.unique(values[values >= 0]), config)
     return np.isin(values, chosen)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
+from core.corpora.plain_names import plain_name
 from core.corpora.split_names import VAL
 from core.errors import SplitError
 from core.evaluation.folds import Fold, divided, folds_of
@@ -121,18 +122,20 @@ def _transfer_fold(fitted: CorpusClips, tested: CorpusClips, spec: EvaluateSpec)
 
 
 def _glosses(source: CorpusClips) -> Iterator[str]:
-    return (source.corpus.label_names[each] for each in np.unique(source.corpus.labels[source.clips]))
+    names = source.corpus.label_names
+    return (plain_name(names[each]) for each in np.unique(source.corpus.labels[source.clips]))
 
 
 def _restricted(source: CorpusClips, glosses: tuple[str, ...]) -> CorpusClips:
     names = source.corpus.label_names
-    wanted = [place for place, name in enumerate(names) if name in set(glosses)]
+    wanted = [place for place, name in enumerate(names) if plain_name(name) in set(glosses)]
     return CorpusClips(source.corpus, source.clips[np.isin(source.corpus.labels[source.clips], wanted)])
 
 
 def _labels(source: CorpusClips, glosses: tuple[str, ...]) -> Int64[np.ndarray, " n"]:
     place = {name: index for index, name in enumerate(glosses)}
-    of_label = np.array([place.get(name, -1) for name in source.corpus.label_names], dtype=np.int64)
+    names = map(plain_name, source.corpus.label_names)
+    of_label = np.array([place.get(name, -1) for name in names], dtype=np.int64)
     return of_label[source.corpus.labels[source.clips]]
 
 

@@ -10,5 +10,17 @@ FindingCode = Literal[
     "mirrored-frames",
     "exchanged-hands",
     "hands-off-arms",
+    "similar-names",
+    "gloss-named-like-split",
+    "default-frame-size",
+    "other-frame-size",
+    "exchanged-frame-size",
+    "confidences-out-of-range",
+    "points-at-zero",
+    "points-not-numbers",
+    "still-points",
+    "repeated-frames",
+    "odd-frame-rate",
+    "jumps",
 ]
 """Codes of findings (docs/reference/findings.md)."""

@@ -28,7 +28,7 @@ from core.specs.fields import (
 from core.specs.finding_codes import FindingCode
 from core.specs.fine_tuning import FineTuneConfig
 from core.specs.overrides_schema import OverridesSchema
-from core.specs.source_formats import ProfileName, WantedFormat
+from core.specs.source_formats import ColumnRole, ProfileName, Sides, WantedFormat
 
 # Choices that are also command-line options; the fields of these types explain them.
 SplitBy = Literal["given", "signer", "session", "random"]
@@ -88,9 +88,9 @@ class ImportSpec(JobSpec):
     """Benchmark whose confidence thresholds are used for normalisation. The default is the benchmark of the
     source, or WLASL if the source is not a benchmark."""
     image_width: Positive | None = None
-    """Frame width in pixels, if the source does not state it."""
+    """Frame width in pixels. It is used even if the files state another size, except for benchmarks."""
     image_height: Positive | None = None
-    """Frame height in pixels, if the source does not state it."""
+    """Frame height in pixels, likewise."""
     override_image_size: Switch = False
     """For benchmarks: use `image_width` and `image_height` even if the source states another size, as loaders
     with a hard-coded size do."""
@@ -107,13 +107,20 @@ class ImportSpec(JobSpec):
     unmirror_frames: Switch = False
     """Undo the mirroring of frames that were flipped before pose estimation: x becomes width - x, and left
     and right hands and arms are swapped."""
+    sides: Sides = "as_stored"
+    """Which points are left: `exchange_hands` exchanges the left and the right hand, `exchange_all` also the
+    arms. Positions stay as they are."""
+    labels: Name | None = None
+    """Table of labels in the source: its path in the source, or its name. The default is `labels.csv`."""
+    columns: dict[ColumnRole, Name] = Field(default_factory=dict)
+    """Names of the table's columns, if they are not the usual ones: `{"clip": "id", "gloss": "text"}`."""
     accept: Annotated[tuple[FindingCode, ...], FailFast()] = ()
     """Codes of findings for which the import is not refused (docs/reference/findings.md)."""
     split: SplitConfig = SplitConfig()
     """Train/test split."""
 
     @model_validator(mode="after")
-    def _a_whole_frame_size(self) -> Self:
+    def _whole_options(self) -> Self:
         sides = {"width": self.image_width, "height": self.image_height}
         missing = [f"image_{side} (--image-{side})" for side, pixels in sides.items() if pixels is None]
         if len(missing) == 1:
@@ -122,6 +129,11 @@ class ImportSpec(JobSpec):
             raise ValueError(
                 f"override_image_size (--override-image-size) needs {' and '.join(missing)}; give both, or "
                 "omit override_image_size"
+            )
+        if self.columns and "clip" not in self.columns:
+            raise ValueError(
+                f"columns (--columns) states {', '.join(self.columns)}, but not which column names the clip; "
+                "add clip=COLUMN"
             )
         if min(self.image_width or 2, self.image_height or 2) < 2:
             raise ValueError(

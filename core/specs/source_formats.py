@@ -26,3 +26,9 @@ WantedFormat = Literal["auto", SourceFormat]
 
 ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
 """The benchmarks whose confidence thresholds normalisation knows."""
+
+ColumnRole = Literal["clip", "gloss", "signer", "session", "split"]
+"""What a column of a table of labels may hold."""
+
+Sides = Literal["as_stored", "exchange_hands", "exchange_all"]
+"""Which points are those of the left side: as the source says, or the other way round."""

@@ -12,6 +12,7 @@ from signforge.commands.leak_audit import leak_audit
 from signforge.commands.options.import_options import (
     Accepted,
     AllowOverlap,
+    Columns,
     DividedBy,
     DropLastFrame,
     ExcludedClips,
@@ -19,6 +20,7 @@ from signforge.commands.options.import_options import (
     Format,
     ImageHeight,
     ImageWidth,
+    Labels,
     NewName,
     NumClasses,
     OnServer,
@@ -30,6 +32,8 @@ from signforge.commands.options.import_options import (
     Thresholds,
     UnmirrorFrames,
     WatchImport,
+    WhichSides,
+    column_names,
 )
 from signforge.commands.printing.import_report import gloss_field, report_fields
 from signforge.commands.printing.plain_help import command_group
@@ -60,6 +64,9 @@ def add(
     exclude_at: ExcludedPositions = None,
     drop_last_frame: DropLastFrame = False,
     unmirror_frames: UnmirrorFrames = False,
+    sides: WhichSides = "as_stored",
+    labels: Labels = None,
+    columns: Columns = None,
     accept: Accepted = None,
     watch: WatchImport = True,
     as_json: AsJson = False,
@@ -85,6 +92,9 @@ def add(
         "exclude_train_positions": tuple(exclude_at or ()),
         "drop_last_frame": drop_last_frame,
         "unmirror_frames": unmirror_frames,
+        "sides": sides,
+        "labels": labels,
+        "columns": column_names(columns),
         "accept": tuple(accept or ()),
     }
     with Client() as client:

@@ -1,6 +1,7 @@
 """Detect the format of a source and open it with the matching reader."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.corpora.folder_files import describe_left_out, files_below
@@ -16,9 +17,11 @@ from core.corpora.readers.benchmarks import (
 )
 from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
 from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
+from core.corpora.readers.exchanged import exchanged
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle
-from core.corpora.readers.labels_table import find_table
+from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
+from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
 from core.corpora.readers.unmirrored import unmirrored
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_corpus_error, is_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
@@ -60,6 +63,12 @@ def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadRepor
             "benchmark_classes, exclude_clips, exclude_train_positions, drop_last_frame and "
             "override_image_size; they apply only to benchmarks."
         )
+    if options.table.are_stated and (source.format in _BENCHMARK_FORMATS or not source.separate_files):
+        raise CorpusError(
+            f"{path} has the format {source.format}, whose labels are not read from a table that you name. "
+            "Remove the options labels and columns (--labels, --columns)."
+        )
+    source = exchanged(source, options.sides)
     return unmirrored(source) if options.unmirror_frames else source
 
 
@@ -107,6 +116,8 @@ def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Open
             raise CorpusError(f"The folder {folder} has no readable files. {left_out}")
         report.note(left_out)
     opener = next((found for find in FOLDER_LAYOUTS if (found := find(folder, there.files))), _open_clips)
+    if opener is not _open_clips:
+        options = replace(options, size_wins=options.benchmark.override_image_size)
     return opener(folder, there.files, options, report)
 
 
@@ -114,15 +125,19 @@ def _open_clips(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
     """Open a folder with separate files for each clip, or with one file of many clips."""
-    table = find_table(files)
+    table = find_table(folder, files, options.table)
     base = folder if table is None else table.path.parent
     layout, read = _find_clips(base, [path for path in files if path.is_relative_to(base)])
     if layout is None:
         _note_others(files, read, report)
         return _open_file(read[0], options, report)
     _note_others(files, read if table is None else [*read, table.path], report)
-    clips = layout.group(base, read)
-    return open_clips(clips if table is None else table.applied(clips, report), layout, options, report)
+    clips = in_split_folders(layout.group(base, read), report)
+    if table is not None:
+        clips = table.applied(clips, report)
+    else:
+        note_glosses_like_splits(clips, report)
+    return open_clips(clips, layout, options, report)
 
 
 def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[Path]]:
@@ -194,6 +209,9 @@ def _note_others(files: Sequence[Path], read: Sequence[Path], report: ReadReport
     others = set(files).difference(read)
     if others:
         report.note(f"{len(others)} other files were not read ({', '.join(_suffixes(others))}).")
+        tables = sorted(path.name for path in others if path.suffix.lower() in TABLE_SUFFIXES)
+        if tables:
+            report.note(f"If {tables[0]} is a table of labels, import again with --labels {tables[0]}.")
 
 
 def _suffixes(files: Iterable[Path]) -> list[str]:

@@ -1,18 +1,23 @@
-"""Read labels, signers, sessions and splits of clips from `labels.csv` or Kaggle's `train.csv`."""
+"""Read labels, signers, sessions and splits of clips from a table: `labels.csv`, Kaggle's or a named one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from core.corpora.plain_names import plain_name
 from core.corpora.readers.clip_files import ClipFiles
+from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.csv_rows import csv_rows
 from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.text_form import SEPARATORS, TextForm, text_form
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.source_files import open_source
+from core.specs.source_formats import ColumnRole
 
 OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"
+TABLE_SUFFIXES = (".csv", ".tsv")
 MAX_TABLE_BYTES = 256 * 2**20
 
 _COLUMNS = {
@@ -23,6 +28,14 @@ _COLUMNS = {
     "split": ("split",),
 }
 """Accepted column names."""
+ROLES: dict[ColumnRole, str] = {
+    "clip": "name",
+    "gloss": "label",
+    "signer": "signer",
+    "session": "session",
+    "split": "split",
+}
+"""What a column may be stated to hold, and the metadata that it becomes."""
 _POSE_SUFFIXES = {".npy", ".npz", ".parquet", ".pose", ".json", ".pkl", ".pickle"}
 _VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 _SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES
@@ -37,6 +50,7 @@ class LabelsTable:
 
     path: Path
     rows: dict[str, ClipFiles]
+    notes: tuple[str, ...] = ()
 
     def applied(self, clips: Sequence[ClipFiles], report: ReadReport) -> list[ClipFiles]:
         """Add the table's metadata to the clips; clips without a row and rows without a clip are reported.
@@ -44,6 +58,8 @@ class LabelsTable:
         Raises:
             CorpusError: two clips match one row, or no clip matches any row.
         """
+        for note in self.notes:
+            report.note(note)
         used: dict[str, str] = {}
         labelled = [self._labelled(clip, used) for clip in clips]
         if not used:
@@ -59,11 +75,13 @@ class LabelsTable:
             report.note(f"{len(without)} clips are not in {self.path.name}: {_some(without)}.")
         if missing:
             report.note(f"{len(missing)} names in {self.path.name} have no clip: {_some(missing)}.")
+        unlabelled = [key for key in used if self.rows[key].label is None]
+        if unlabelled:
+            report.note(f"{len(unlabelled)} clips have no gloss in {self.path.name}: {_some(unlabelled)}.")
         return labelled
 
     def _labelled(self, clip: ClipFiles, used: dict[str, str]) -> ClipFiles:
-        inside = PurePosixPath(clip.name)
-        key = next((key for key in (str(inside), inside.name) if key in self.rows), None)
+        key = next((key for key in _keys(clip.name) if key in self.rows), None)
         if key is None:
             return replace(clip, label=None)
         if used.setdefault(key, clip.name) != clip.name:
@@ -72,37 +90,72 @@ class LabelsTable:
                 "whole path."
             )
         row = self.rows[key]
-        return replace(clip, label=row.label, signer=row.signer, session=row.session, split=row.split)
+        split = row.split or clip.split
+        return replace(clip, label=row.label, signer=row.signer, session=row.session, split=split)
 
 
-def find_table(files: Sequence[Path]) -> LabelsTable | None:
+def _keys(name: str) -> tuple[str, ...]:
+    """Return what a table may call a clip: its path or its name, as it is, or without a video's ending."""
+    whole = _clip_name(name)
+    return whole, PurePosixPath(whole).name
+
+
+def find_table(folder: Path, files: Sequence[Path], wanted: TableOptions) -> LabelsTable | None:
     """Find and read the table among a folder's files, if there is one; clip names are relative to its folder.
 
     Raises:
-        CorpusError: there are several tables, or the table is damaged, has no names, or has two different
-            rows for a clip.
+        CorpusError: the wanted table is not there, there are several, or the table is damaged, has no names,
+            or has two different rows for a clip.
     """
-    tables = [path for path in files if path.name == OUR_TABLE or _is_kaggles(path)]
+    tables = _tables(folder, files, wanted.labels)
     if not tables:
+        if wanted.columns:
+            raise CorpusError(
+                f"{folder} has no {OUR_TABLE}, of which columns are stated. Set labels (--labels)."
+            )
         return None
     if len(tables) > 1:
-        raise CorpusError(f"{tables[0]} and {tables[1]} are both tables of labels. Keep one of them.")
+        raise CorpusError(
+            f"{tables[0]} and {tables[1]} are both tables of labels. Keep one of them, or name one: --labels."
+        )
     (path,) = tables
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise CorpusError(f"{path} has {path.stat().st_size} bytes; the limit is {MAX_TABLE_BYTES} bytes.")
+    form = text_form(path)
     rows: dict[str, ClipFiles] = {}
-    for row in _rows(path):
+    notes = [form.note] if form.note else []
+    for row in _rows(path, form, wanted.columns, notes):
         if rows.setdefault(row.name, row) != row:
             raise CorpusError(f"{path} has two different rows for {row.name!r}. Keep one of them.")
-    return LabelsTable(path, rows)
+    return LabelsTable(path, rows, tuple(notes))
 
 
-def _rows(path: Path) -> Iterator[ClipFiles]:
-    rows = csv_rows(path)
+def _tables(folder: Path, files: Sequence[Path], named: str | None) -> list[Path]:
+    """Return the tables of labels: the one of this path or name, else those of the usual names."""
+    if named is None:
+        return [path for path in files if path.name == OUR_TABLE or _is_kaggles(path)]
+    found = [path for path in files if path == folder / named] or [p for p in files if p.name == named]
+    if not found:
+        others = [str(path.relative_to(folder)) for path in files if path.suffix.lower() in TABLE_SUFFIXES]
+        raise CorpusError(
+            f"labels (--labels) is {named!r}, but {folder} has no such file. Its tables: {listed(others)}."
+        )
+    return found
+
+
+def _rows(
+    path: Path, form: TextForm, columns: Mapping[ColumnRole, str], notes: list[str]
+) -> Iterator[ClipFiles]:
+    rows = csv_rows(path, form)
     _, first = next(rows, (0, []))
-    header = [name.strip().lower() for name in first]
-    places = {fact: header.index(name) for fact, name in _column_names(path, header).items()}
+    header = [plain_name(name).lower() for name in first]
+    names = _stated_columns(path, header, columns) if columns else _column_names(path, header)
+    places = {fact: header.index(name) for fact, name in names.items()}
+    unused = [name for name in header if name not in names.values()]
+    if unused and path.name != KAGGLES_TABLE:
+        notes.append(f"Columns of {path.name} that were not used: {listed(unused)}.")
     for line_number, row in rows:
+        _check_cells(path, line_number, row, header, form)
         facts = {
             fact: row[place].strip() or None if place < len(row) else None for fact, place in places.items()
         }
@@ -110,6 +163,29 @@ def _rows(path: Path) -> Iterator[ClipFiles]:
         if name is None:
             raise CorpusError(f"{path}, line {line_number}: the name is empty.")
         yield ClipFiles(_clip_name(name), (), **facts)
+
+
+def _check_cells(path: Path, line_number: int, row: list[str], header: list[str], form: TextForm) -> None:
+    if any(cell.strip() for cell in row[len(header) :]):
+        raise CorpusError(
+            f"{path}, line {line_number}: it has {len(row)} cells, but there are {len(header)} columns, "
+            f"separated by {SEPARATORS[form.separator]}. Put quotes around a cell that contains "
+            f"{form.separator!r}."
+        )
+
+
+def _stated_columns(path: Path, header: list[str], columns: Mapping[ColumnRole, str]) -> dict[str, str]:
+    found = {ROLES[role]: plain_name(column).lower() for role, column in columns.items()}
+    missing = [column for column in found.values() if column not in header]
+    if missing:
+        raise CorpusError(
+            f"{path} has no column {missing[0]!r}, which columns (--columns) states; its columns are "
+            f"{listed(map(repr, header))}."
+        )
+    doubled = next((column for column in found.values() if header.count(column) > 1), None)
+    if doubled:
+        raise CorpusError(f"{path} has {header.count(doubled)} columns {doubled!r}. Keep one.")
+    return found
 
 
 def _is_kaggles(path: Path) -> bool:
@@ -121,20 +197,13 @@ def _is_kaggles(path: Path) -> bool:
     return {"path", "sign"} <= set(header)
 
 
-def _separator_hint(header: Sequence[str]) -> str:
-    """Return a hint for a table whose columns are separated by something else, as spreadsheets often do."""
-    others = {";": "semicolons", "\t": "tabs"}
-    found = next((name for mark, name in others.items() if len(header) == 1 and mark in header[0]), None)
-    return f" They seem to be separated by {found}; save the table with commas." if found else ""
-
-
 def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
     """Return the table's column for each kind of metadata."""
     found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
-            f"{path} must have a column 'name'; its columns are {listed(map(repr, header))}."
-            f"{_separator_hint(header)}"
+            f"{path} must have a column 'name'; its columns are {listed(map(repr, header))}. Or state its "
+            "columns: --columns clip=...,gloss=..."
         )
     doubled = next((names for names in found.values() if len(names) > 1), None)
     if doubled:
@@ -145,8 +214,11 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
 
 
 def _clip_name(text: str) -> str:
-    path = PurePosixPath(text.replace("\\", "/"))
-    return str(path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path)
+    """Return the name without its endings of pose files and videos: `v0.mp4.pose` is `v0`."""
+    path = PurePosixPath(plain_name(text.replace("\\", "/")))
+    while path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    return str(path)
 
 
 def _some(names: Sequence[str]) -> str:

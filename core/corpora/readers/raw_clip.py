@@ -6,14 +6,21 @@ from typing import Protocol
 
 import numpy as np
 
+from core.corpora.findings import FindingKind
+from core.corpora.plain_names import plain_name
 from core.corpora.readers.benchmark_options import BenchmarkOptions
-from core.corpora.readers.checks.doubtful_values import note_misfit, note_unbounded
+from core.corpora.readers.checks.doubtful_values import note_misfit, note_unbounded, note_values
+from core.corpora.readers.checks.exchanged_size import note_exchanged_size
 from core.corpora.readers.checks.hands_and_arms import note_hands_and_arms
+from core.corpora.readers.checks.jumps import note_jumps
 from core.corpora.readers.checks.sides import note_sides
+from core.corpora.readers.checks.still_points import note_still_points
+from core.corpora.readers.table_options import TableOptions
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
+from core.specs.source_formats import Sides
 
 NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
@@ -22,10 +29,27 @@ NO_FRAMES = "no frames"
 MIN_FRAME_RATE, MAX_FRAME_RATE = 1, 1000
 """Range of plausible frame rates, in frames a second; a rate outside is ignored."""
 
+SLOWEST, FASTEST = 5, 120
+"""Usual frame rates; those outside are reported."""
+ODD_RATE = FindingKind(
+    "odd-frame-rate",
+    "{clips} have an unusual frame rate (for example {example} frames a second; usual are "
+    f"{SLOWEST} to {FASTEST}). Durations are then wrong. Check how the video was read.",
+)
+
 _FRAMES_AT_ONCE = 2048
 """Frames normalised together: enough to amortise the overhead of calls and of waits for the GIL."""
 
-_CLIP_CHECKS = (note_misfit, note_unbounded, note_sides, note_hands_and_arms)
+_CLIP_CHECKS = (
+    note_misfit,
+    note_unbounded,
+    note_values,
+    note_exchanged_size,
+    note_still_points,
+    note_sides,
+    note_hands_and_arms,
+    note_jumps,
+)
 """Plausibility checks of every clip, for all formats."""
 
 
@@ -34,7 +58,8 @@ class ReadOptions:
     """Options for reading a source: thresholds, and the frames' (width, height) if the source has none.
 
     If no profile is stated, a benchmark's own thresholds are used. `unmirror_frames` undoes mirroring of the
-    frames before pose estimation.
+    frames before pose estimation; `sides` exchanges the names of left and right. `size_wins`: the stated
+    `image_size` is used even if a file states another. `table` is the table of labels.
     """
 
     profile: NormalisationProfile
@@ -42,6 +67,9 @@ class ReadOptions:
     benchmark: BenchmarkOptions = field(default_factory=BenchmarkOptions)
     profile_is_stated: bool = True
     unmirror_frames: bool = False
+    sides: Sides = "as_stored"
+    size_wins: bool = True
+    table: TableOptions = field(default_factory=TableOptions)
 
 
 @dataclass(frozen=True)
@@ -68,11 +96,11 @@ class RawClip:
     ) -> "RawClip":
         """Make a clip from COCO-WholeBody keypoints (n, 133, 3) in pixels.
 
-        `facts` are label, signer, session and split. An implausible `frame_rate` (in Hz) is ignored.
+        `facts` are label, signer, session and split; `frame_rate` is in Hz.
         """
         width, height = image_size
         video = Video.of(keypoints, width=width, height=height)
-        return cls(video, len(keypoints), name, *facts, frame_rate=_plausible_rate(frame_rate))
+        return cls(video, len(keypoints), name, *facts, frame_rate=frame_rate)
 
 
 @dataclass(frozen=True)
@@ -153,19 +181,15 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
         return
     num_read, num_kept = len(raw.video), len(result.clip)
     report.clips_read += 1
-    report.measure(raw.num_frames, raw.frame_rate)
+    report.measure(raw.num_frames, _checked_rate(raw, report))
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read
     report.frames_without_hands += num_read - num_kept
     label, signer, session, split = (
-        _stripped(fact) for fact in (raw.label, raw.signer, raw.session, raw.split)
+        plain_name(fact or "") or None for fact in (raw.label, raw.signer, raw.session, raw.split)
     )
-    yield SourceClip(result.clip, raw.name, label, signer, session, _split(split, report))
-
-
-def _stripped(fact: str | None) -> str | None:
-    """Strip spaces; None for an empty text."""
-    return (fact or "").strip() or None
+    name = plain_name(raw.name)
+    yield SourceClip(result.clip, name, label, signer, session, _split(split, report))
 
 
 def _split(given: str | None, report: ReadReport) -> str | None:
@@ -175,5 +199,11 @@ def _split(given: str | None, report: ReadReport) -> str | None:
     return ours
 
 
-def _plausible_rate(frame_rate: float | None) -> float | None:
-    return frame_rate if frame_rate is not None and MIN_FRAME_RATE <= frame_rate <= MAX_FRAME_RATE else None
+def _checked_rate(raw: RawClip, report: ReadReport) -> float | None:
+    """Return the frame rate if it is possible, and report it if it is unlikely. 0 and NaN are unknown."""
+    rate = raw.frame_rate
+    if not rate or not np.isfinite(rate):
+        return None
+    if not SLOWEST <= rate <= FASTEST:
+        report.find(ODD_RATE, f"{raw.name}: {rate:g}")
+    return rate if MIN_FRAME_RATE <= rate <= MAX_FRAME_RATE else None

@@ -1,11 +1,12 @@
 """The options of `signforge corpora add`."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
+from core.errors import UserError
 from core.specs.jobs import SplitBy
-from core.specs.source_formats import ProfileName, WantedFormat
+from core.specs.source_formats import ColumnRole, ProfileName, Sides, WantedFormat
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus (default: the file's name).")]
@@ -26,10 +27,10 @@ Thresholds = Annotated[
     ProfileName | None, typer.Option(help="Confidence thresholds (default: the benchmark's own).")
 ]
 ImageWidth = Annotated[
-    int | None, typer.Option(min=1, help="Image width in pixels, if the source does not state it.")
+    int | None, typer.Option(min=1, help="Image width in pixels, whatever the files state.")
 ]
 ImageHeight = Annotated[
-    int | None, typer.Option(min=1, help="Image height in pixels, if the source does not state it.")
+    int | None, typer.Option(min=1, help="Image height in pixels, whatever the files state.")
 ]
 OverrideImageSize = Annotated[
     bool,
@@ -54,6 +55,17 @@ UnmirrorFrames = Annotated[
     bool,
     typer.Option("--unmirror-frames", help="Undo the mirroring of frames before pose estimation."),
 ]
+WhichSides = Annotated[
+    Sides, typer.Option("--sides", help="Exchange left and right hand, or all that is left and right.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Table of labels: its path or name in PATH (default: labels.csv)."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="ROLE=NAME,...", help="Columns of the table, as clip=id,gloss=text,signer=who."),
+]
 Accepted = Annotated[
     list[str] | None,
     typer.Option(
@@ -63,3 +75,21 @@ Accepted = Annotated[
     ),
 ]
 WatchImport = Annotated[bool, typer.Option(help="Follow the import to its end.")]
+
+
+def column_names(text: str | None) -> dict[str, str]:
+    """Parse `clip=id,gloss=text` to names of columns by what they hold.
+
+    Raises:
+        UserError: a part is not `ROLE=NAME`, or a role is unknown.
+    """
+    columns: dict[str, str] = {}
+    for part in (text or "").split(",") if text else ():
+        role, equals, name = (piece.strip() for piece in part.partition("="))
+        if not equals or not name or role not in get_args(ColumnRole):
+            raise UserError(
+                f"--columns {text!r}: {part!r} is not ROLE=NAME. Write for example clip=id,gloss=text; the "
+                f"roles are {', '.join(get_args(ColumnRole))}."
+            )
+        columns[role] = name
+    return columns

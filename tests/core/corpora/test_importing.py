@@ -91,7 +91,12 @@ def test_signers_that_differ_in_capitals_alone_are_named(tmp_path: Path, out: Pa
     report = import_corpus(spec(path), out, SilentObserver())["report"]
     assert PackedCorpus.open(out / "corpus").signer_names == ("Ann", "ann", "ben")
     assert isinstance(report, dict)
-    assert "different signers: 'Ann' and 'ann'. If they are the same person" in report["notes"][-1]
+    (found,) = report["findings"]
+    assert (found["code"], found["clips"], found["examples"]) == (
+        "similar-names",
+        3,
+        ["signer 'Ann' and 'ann'"],
+    )
 
 
 def test_test_clips_alone_are_a_corpus(tmp_path: Path, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Check a clip for values that are probably wrong: points outside the frame, confidences above 1."""
+"""Check a clip for values that are probably wrong: points outside the frame, at (0, 0), confidences."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -29,17 +29,34 @@ LARGEST_SHARE = 1.5
 """Confidences above this are not in 0 to 1. Heatmap peaks overshoot 1 up to about 1.25. SimCC scores
 (RTMPose, RTMW, DWPose) are unbounded; those of RTMW are mostly from 1 to 5."""
 _FEW = 0.05
+_ROUNDING = 0.01
 UNBOUNDED = FindingKind(
     "unbounded-confidences",
     "Confidences of {clips} are far above 1 (for example {example}), as those of RTMW. The thresholds "
     "(0.1, 0.5 and 0.8) expect 0 to 1, so nearly every point counts as visible, even of a hidden hand. Scale "
     "the confidences so that the lowest one you trust is 0.5, and import again.",
 )
+OUT_OF_RANGE = FindingKind(
+    "confidences-out-of-range",
+    "Confidences of {clips} are below 0 (for example {example}), so they are not confidences. Check the "
+    "order of the values in the files: x, y and confidence.",
+    refused_above=0.5,
+)
+AT_ZERO = FindingKind(
+    "points-at-zero",
+    "In {clips} points at (0, 0) are stored as seen (for example {example}). Such points are usually "
+    "missing. Store them with confidence 0, and import again.",
+)
+NOT_NUMBERS = FindingKind(
+    "points-not-numbers",
+    "In {clips} points that are not numbers (NaN) are stored as seen (for example {example}). They are read "
+    "as missing. Store them with confidence 0.",
+)
 
 
 def note_misfit(name: str, video: Video, report: ReadReport) -> None:
     """Count a clip whose confident points lie mostly outside its frame, or all in a tiny part of it."""
-    x, y = _sure_points(video)
+    x, y = sure_points(video)
     if not len(x):
         return
     left, right, top, bottom = x.min(), x.max(), y.min(), y.max()
@@ -66,7 +83,24 @@ def note_unbounded(name: str, video: Video, report: ReadReport) -> None:
         report.find(UNBOUNDED, f"{name}: up to {known.max():.1f}")
 
 
-def _sure_points(video: Video) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+def note_values(name: str, video: Video, report: ReadReport) -> None:
+    """Count a clip with negative confidences, or with seen points at (0, 0) or without numbers.
+
+    In each case if more than the fraction `_FEW` of its confidences or seen points has it.
+    """
+    x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
+    known = confidence[(confidence != 0) & np.isfinite(confidence)]
+    if len(known) and (known < -_ROUNDING).mean() > _FEW:
+        report.find(OUT_OF_RANGE, f"{name}: down to {known.min():.2g}")
+    sure = confidence > _MIN_CONFIDENCE
+    num_sure = np.count_nonzero(sure)
+    for kind, at in ((AT_ZERO, (x == 0) & (y == 0)), (NOT_NUMBERS, ~(np.isfinite(x) & np.isfinite(y)))):
+        count = np.count_nonzero(at & sure)
+        if count > _FEW * num_sure:
+            report.find(kind, f"{name}: {count} of {num_sure}")
+
+
+def sure_points(video: Video) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
     """Return x and y of the confident points; reducing rows of two would take several times as long."""
     x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
     near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)

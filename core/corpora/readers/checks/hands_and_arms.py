@@ -21,8 +21,7 @@ from core.pose.skeleton import LEFT_ARM, LEFT_HAND, RIGHT_ARM, RIGHT_HAND
 EXCHANGED_HANDS = FindingKind(
     "exchanged-hands",
     "In {clips} each hand begins at the wrist of the other arm (for example {example}). The hands are stored "
-    "in the other order, or were named as in a mirror. Exchange left and right hand in the files, and import "
-    "again.",
+    "in the other order, or were named as in a mirror. Exchange them: set sides (--sides exchange_hands).",
     refused_above=0.5,
 )
 HANDS_OFF_ARMS = FindingKind(

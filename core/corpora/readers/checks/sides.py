@@ -24,8 +24,8 @@ SWAPPED_SIDES = FindingKind(
     "swapped-sides",
     "In {clips}, most of those with visible shoulders, the left shoulder is to the left of the right "
     "one (for example {example}). For a person facing the camera it is to the right. The points were "
-    "mirrored after pose estimation, or left and right were swapped: mirror x, or swap the names, in the "
-    "files and import again.",
+    "mirrored after pose estimation, or left and right were swapped. If they were swapped, set sides "
+    "(--sides exchange_all). If they were mirrored, mirror x in the files and import again.",
 )
 MIRRORED_FRAMES = FindingKind(
     "mirrored-frames",

@@ -8,6 +8,7 @@ import numpy as np
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.coco_wholebody import FORMAT
+from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
@@ -34,8 +35,9 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     clip_values: dict[str, float] = {}
     keypoints = place_rows(_rows(path, clip_values), NUM_RAW_JOINTS, path, report)
     check_pixels(keypoints, path)
-    size = _size(clip_values, path, options)
-    return RawClip.of(keypoints, size, clip.name, frame_rate=clip_values.get("fps"))
+    size = chosen_size(clip.name, _size(clip_values, path), options, report)
+    rate = clip_values.get("fps")
+    return RawClip.of(keypoints, size or stated_size(path, None), clip.name, frame_rate=rate)
 
 
 def _rows(path: Path, clip_values: dict[str, float]) -> Iterator[PlacedRows]:
@@ -61,9 +63,9 @@ def _only_value(values: np.ndarray, name: str, clip_values: dict[str, float], pa
             )
 
 
-def _size(clip_values: dict[str, float], path: Path, options: ReadOptions) -> tuple[int, int]:
+def _size(clip_values: dict[str, float], path: Path) -> tuple[int, int] | None:
     if "width" not in clip_values or "height" not in clip_values:
-        return stated_size(path, options.image_size)
+        return None
     width, height = clip_values["width"], clip_values["height"]
     if not 2 <= min(width, height) <= max(width, height) <= _LARGEST_SIDE:
         raise CorpusError(

@@ -3,7 +3,7 @@
 Keypoints are x and y in pixels and a confidence, 133 to a frame. See docs/reference/formats.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
+from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
@@ -45,7 +46,7 @@ def read_keypoints(
             keypoints = _scored(file, keypoints, report)
         check_frames(_checked(file, keypoints.shape, keypoints.dtype), path)
         check_pixels(keypoints, path)
-        return keypoints, _image_sizes(file, options, 1)[0], _frame_rates(file, 1)[0]
+        return keypoints, _image_sizes(file, [path.stem], options, report)[0], _frame_rates(file, 1)[0]
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -56,7 +57,8 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
         offsets = _offsets(file, num_frames)
         num_clips = len(offsets) - 1
         columns = ClipColumns.of(file, num_clips)
-        sizes, rates = _image_sizes(file, options, num_clips), _frame_rates(file, num_clips)
+        sizes = _image_sizes(file, columns.names, options, report)
+        rates = _frame_rates(file, num_clips)
     pieces = _pieces_of_rows(path, offsets, columns, sizes, rates)
     return OpenedSource(FORMAT, num_clips, pieces, options.profile, report)
 
@@ -147,8 +149,11 @@ def _offsets(file: UntrustedNpz, num_frames: int) -> list[int]:
     return values
 
 
-def _image_sizes(file: UntrustedNpz, options: ReadOptions, num_clips: int) -> list[tuple[int, int]]:
-    """Return each clip's (width, height): from the file, one for all or one each, or from the options."""
+def _image_sizes(
+    file: UntrustedNpz, names: Sequence[str], options: ReadOptions, report: ReadReport
+) -> list[tuple[int, int]]:
+    """Return each clip's (width, height): from the options or from the file, one for all or one each."""
+    num_clips = len(names)
     if "width" not in file or "height" not in file:
         if options.image_size is None:
             raise CorpusError(
@@ -156,7 +161,9 @@ def _image_sizes(file: UntrustedNpz, options: ReadOptions, num_clips: int) -> li
             )
         return [options.image_size] * num_clips
     width, height = (_sides(file, name, num_clips) for name in ("width", "height"))
-    return list(zip(width, height, strict=True))
+    stated = zip(width, height, strict=True)
+    sizes = (chosen_size(name, size, options, report) for name, size in zip(names, stated, strict=True))
+    return [size for size in sizes if size is not None]
 
 
 def _sides(file: UntrustedNpz, name: str, num_clips: int) -> list[int]:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.findings import FindingKind
 from core.corpora.readers.checks.people import OnePerson
-from core.corpora.readers.checks.pixels import check_pixels, stated_size
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.pose_parts import PartIndices, part_indices
+from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import MAX_FRAMES, MAX_PEOPLE, check_frames
 from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
@@ -43,6 +45,12 @@ MAX_HEADER_BYTES = 2**20
 MAX_PEOPLE_OF_VERSION_0 = 2 * MAX_FRAMES
 """Maximum people in all frames of version 0.0, which the library reads one by one."""
 
+DEFAULT_SIZE = FindingKind(
+    "default-frame-size",
+    "The files of {clips} state a frame of 1000 x 1000 pixels (for example {example}), which pose-format's "
+    f"converters write if nobody states a size. Set {SIZE_OPTIONS} to the video's size.",
+)
+_DEFAULT_SIZE, _DEFAULT_RATE = (1000, 1000), 24
 _LATER = (float(np.float32(0.1)), float(np.float32(0.2)))
 """Versions after 0.0, as stored (rounded to float32)."""
 _HEADER_START = struct.Struct("<fHHHH")
@@ -73,14 +81,19 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             reader.read_offset = start
             people_of_frames = _people_of_version_0(header, reader, indices)
         else:
-            people_of_frames = _people(header, content, start, indices)
+            people_of_frames = _people(header, content, start, num_frames, indices)
         one = OnePerson(report)
         for index, people in zip(range(num_frames), people_of_frames, strict=False):
             if (chosen := one.choose(list(people))) is not None:
                 keypoints[index, indices.coco] = chosen
-    size = _frame_size(header, path, options)
+    stated = header.dimensions.width, header.dimensions.height
+    size = chosen_size(clip.name, stated if min(stated) >= 2 else None, options, report)
+    if stated == _DEFAULT_SIZE:
+        rate = math.nan if rate == _DEFAULT_RATE else rate
+        if options.image_size is None:
+            report.find(DEFAULT_SIZE, clip.name)
     check_pixels(keypoints, path)
-    return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
+    return RawClip.of(keypoints, size or stated_size(path, None), clip.name, frame_rate=rate)
 
 
 def _header(content: bytes) -> "tuple[PoseHeader, int]":
@@ -100,11 +113,11 @@ def _header(content: bytes) -> "tuple[PoseHeader, int]":
 
 
 def _people(
-    header: "PoseHeader", content: bytes, start: int, indices: PartIndices
+    header: "PoseHeader", content: bytes, start: int, num_frames: int, indices: PartIndices
 ) -> Iterator[Float64[np.ndarray, "P V 3"]]:
     """Yield the known points of each frame's people, of versions after 0.0."""
     form = _body_start(content)
-    _, num_frames, num_people = form.unpack_from(content, start)
+    _, _, num_people = form.unpack_from(content, start)
     shape = (num_frames, num_people, header.total_points())
     numbers = np.frombuffer(content, "<f4", offset=start + form.size)
     positions, confidences = np.split(numbers, [math.prod(shape) * header.num_dims()])
@@ -182,9 +195,17 @@ def _num_frames_and_rate(
     rate, num_frames, num_people = form.unpack_from(content, start)
     present = len(content) - start - form.size
     bytes_of_frame = num_people * header.total_points() * (header.num_dims() + 1) * 4
+    if _version(content) == _LATER[0]:
+        num_frames = _counted_frames(num_frames, present, bytes_of_frame)
     _check_length(num_frames * bytes_of_frame, present)
     _check_people(num_people)
     return (int(num_frames), float(rate)) if num_people and num_frames else (0, math.nan)
+
+
+def _counted_frames(stated: int, present: int, bytes_of_frame: int) -> int:
+    """Return the number of frames of version 0.1, which states only its last 16 bits."""
+    counted = present // bytes_of_frame if bytes_of_frame else stated
+    return counted if counted * bytes_of_frame == present and counted % 2**16 == stated else stated
 
 
 def _count_frames_of_version_0(
@@ -220,11 +241,6 @@ def _check_people(num_people: int) -> None:
 def _check_length(promised: int, present: int) -> None:
     if promised != present:
         raise ValueError(f"its header states {promised} bytes, but it has {present}")
-
-
-def _frame_size(header: "PoseHeader", path: Path, options: ReadOptions) -> tuple[int, int]:
-    width, height = header.dimensions.width, header.dimensions.height
-    return (width, height) if min(width, height) >= 2 else stated_size(path, options.image_size)
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip)

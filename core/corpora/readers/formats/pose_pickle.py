@@ -16,6 +16,7 @@ from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import frame_size
+from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import (
     MAX_FRAMES,
@@ -71,16 +72,15 @@ class Pose:
         return RawClip.of(keypoints, size, name, frame_rate=self.frame_rate)
 
     def _size(self, name: str, options: ReadOptions, report: ReadReport) -> tuple[int, int]:
-        if self.image_size is not None and not options.benchmark.override_image_size:
-            return self.image_size
-        if self.in_fractions:
+        size = chosen_size(name, self.image_size, options, report)
+        if size is None and self.in_fractions:
             return frame_size(options, report)
-        if options.image_size is None:
+        if size is None:
             raise CorpusError(
                 f"The frame size of clip {name!r} in pixels is neither in its pose file nor in the lists. "
                 f"Set {SIZE_OPTIONS}."
             )
-        return options.image_size
+        return size
 
 
 def read_pose(path: Path, report: ReadReport) -> Pose:

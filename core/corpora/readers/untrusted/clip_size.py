@@ -7,8 +7,8 @@ import numpy as np
 
 from core.errors import CorpusError
 
-MAX_FRAMES = 50_000
-"""Maximum frames of a clip: half an hour at 25 frames a second."""
+MAX_FRAMES = 100_000
+"""Maximum frames of a clip: an hour at 25 frames a second."""
 MAX_PEOPLE = 1000
 """Maximum people in a frame."""
 MAX_CLIPS = 1_000_000

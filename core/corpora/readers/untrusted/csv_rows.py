@@ -1,4 +1,4 @@
-"""Read the rows of an untrusted CSV file in UTF-8, with limits on rows, columns and the length of a row."""
+"""Read the rows of an untrusted table of text, with limits on rows, columns and the length of a row."""
 
 import csv
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TextIO
 
 from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.text_form import TextForm, text_form
 from core.errors import CorpusError
-from core.file_kinds import seems_to_be
 from core.source_files import open_source_text
 
 MAX_ROWS = 500_000
@@ -16,15 +16,18 @@ MAX_ROW_CHARACTERS = 2**17
 """Maximum length of a row, line breaks in quotes included."""
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: Path, form: TextForm | None = None) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not empty, the header first, with the number of its last line.
 
+    Encoding and separator are found from the content, unless `form` states them.
+
     Raises:
-        CorpusError: damaged, not UTF-8, or above the limits.
+        CorpusError: damaged, in an unknown encoding, or above the limits.
     """
-    with as_corpus_error(path), open_source_text(path, encoding="utf-8-sig", newline="") as stream:
+    form = form or text_form(path)
+    with as_corpus_error(path), open_source_text(path, encoding=form.encoding, newline="") as stream:
         lines = _Lines(path, stream)
-        reader = csv.reader(lines, strict=True)
+        reader = csv.reader(lines, strict=True, delimiter=form.separator)
         num_rows = last_line = 0
         try:
             for row in reader:
@@ -36,8 +39,8 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield last_line, row
         except UnicodeDecodeError:
             raise CorpusError(
-                f"{path} is not UTF-8 text: it seems to be {seems_to_be(path)}, or text in "
-                "another encoding. Save it as CSV in UTF-8."
+                f"{path} is damaged: it is {form.encoding} at its beginning, but not after line {last_line}. "
+                "Save it as CSV in UTF-8."
             ) from None
         except csv.Error as error:
             raise CorpusError(f"{path} is damaged after line {last_line}: {error}.") from None

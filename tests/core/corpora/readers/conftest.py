@@ -27,11 +27,16 @@ class Read:
 
 
 def read(
-    path: Path, *, wanted: str = "auto", size: tuple[int, int] | None = None, profile: Any = "wlasl"
+    path: Path,
+    *,
+    wanted: str = "auto",
+    size: tuple[int, int] | None = None,
+    profile: Any = "wlasl",
+    **options: Any,
 ) -> Read:
     """Read a source to its end."""
     report = ReadReport()
-    source = open_source(path, wanted, ReadOptions(PROFILES[profile], size), report)
+    source = open_source(path, wanted, ReadOptions(PROFILES[profile], size, **options), report)
     clips = list(read_clips(source, processes=1))
     assert source.num_clips == report.clips_read + report.num_skipped
     assert len(clips) == report.clips_read
@@ -39,11 +44,12 @@ def read(
 
 
 def coco_keypoints(num_frames: int, seed: int = 0) -> np.ndarray:
-    """Hands in the middle of 640 x 480, at the wrists of their arms, every point sure."""
+    """Hands in the middle of 640 x 480, at the wrists of their arms, shoulders at rest, every point sure."""
     generator = np.random.default_rng(seed)
     keypoints = np.full((num_frames, 133, 3), 0.9)
     keypoints[:, :, :2] = generator.uniform((270, 190), (370, 290), (num_frames, 133, 2))
     keypoints[:, [9, 10]] = keypoints[:, [91, 112]]
+    keypoints[:, [5, 6], :2] = (350, 240), (290, 240)
     return keypoints
 
 
@@ -52,6 +58,7 @@ def holistic_keypoints(num_clips: int, num_frames: int, seed: int = 0) -> np.nda
     generator = np.random.default_rng(seed)
     keypoints = generator.uniform(0.3, 0.7, (num_clips, num_frames, 75, 3))
     keypoints[..., [15, 16], :] = keypoints[..., [33, 54], :]
+    keypoints[..., [11, 12], :2] = (0.6, 0.5), (0.4, 0.5)
     keypoints[..., 2] = 1
     return keypoints
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.corpora.readers.clip_formats import SUFFIXES
-from core.corpora.readers.labels_table import find_table
+from core.corpora.readers.labels_table import LabelsTable, find_table
+from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted import csv_rows
 from core.errors import CorpusError
 from tests.core.corpora.readers import written
@@ -27,6 +28,10 @@ def table(folder: Path, *lines: str, name: str = "labels.csv") -> Path:
     return folder
 
 
+def found_in(folder: Path) -> LabelsTable | None:
+    return find_table(folder, [folder / "labels.csv"], TableOptions())
+
+
 def facts(result: Read) -> list[tuple[str | None, ...]]:
     return [(clip.name, clip.label, clip.signer, clip.session, clip.split) for clip in result.clips]
 
@@ -46,7 +51,10 @@ def test_it_says_who_signs_what(tmp_path: Path) -> None:
         ("b/c", "coffee", "ben", None, "test"),
         ("b/d", None, None, None, None),
     ]
-    assert result.report.notes == []
+    assert result.report.notes == [
+        "Columns of labels.csv that were not used: remark.",
+        "1 clips have no gloss in labels.csv: d.",
+    ]
 
 
 def test_clips_without_a_row_and_rows_without_a_clip_are_reported(tmp_path: Path) -> None:
@@ -103,7 +111,10 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
     folder = table(folder_of(tmp_path, "tea/a"), "epoch,loss", "1,0.5", name="train.csv")
     result = read(folder)
     assert facts(result) == [("tea/a", "tea", None, None, None)]
-    assert result.report.notes == ["1 other files were not read (.csv)."]
+    assert result.report.notes == [
+        "1 other files were not read (.csv).",
+        "If train.csv is a table of labels, import again with --labels train.csv.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +122,11 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
     [
         (["label,signer", "tea,ann"], r"must have a column 'name'; its columns are 'label', 'signer'"),
         ([""], "must have a column 'name'; its columns are none"),
-        (["name;gloss", "a;tea"], "'name;gloss'. They seem to be separated by semicolons"),
-        (["name\tgloss", "a\ttea"], "seem to be separated by tabs; save the table with commas"),
+        (
+            ["name;gloss", "a;tea;ann"],
+            "line 2: it has 3 cells, but there are 2 columns, separated by semicolons",
+        ),
+        (["name,gloss", "a,tea", "", "b,tea, green"], "line 4: it has 3 cells, but there are 2 columns"),
         (["name,file,label", "a,a,tea"], "columns 'name' and 'file', which mean the same"),
         (["name,label", "a,tea", "a.pose,coffee"], "has two different rows for 'a'"),
         (["name,label", ",tea"], "line 2: the name is empty"),
@@ -160,19 +174,88 @@ def test_two_tables_are_refused(tmp_path: Path) -> None:
 def test_a_table_that_is_no_table_of_clips_takes_little(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "labels.csv").write_text(content)
     with memory_within(24 * MIB), pytest.raises(CorpusError, match=message):
-        find_table([tmp_path / "labels.csv"])
+        found_in(tmp_path)
 
 
 def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_rows, "MAX_ROWS", 100)
     (tmp_path / "labels.csv").write_text("name\n" + "\n".join(map(str, range(100))))
-    assert find_table([tmp_path / "labels.csv"]) is not None
+    assert found_in(tmp_path) is not None
     (tmp_path / "labels.csv").write_text("name\n" + "\n".join(map(str, range(101))))
     with pytest.raises(CorpusError, match="has more than 100 rows"):
-        find_table([tmp_path / "labels.csv"])
+        found_in(tmp_path)
 
 
 def test_a_message_about_many_columns_is_short(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(",".join(f"c{n}" for n in range(900)))
     with pytest.raises(CorpusError, match=r"'c19' and 880 more\."):
-        find_table([tmp_path / "labels.csv"])
+        found_in(tmp_path)
+
+
+EXPECTED = [("a", "café", "ann", None, "test"), ("b", "thé vert", "ann", None, "train")]
+ROWS = [["name", "gloss", "signer", "split"], ["a", "café", "ann", "test"], ["b", "thé vert", "ann", "train"]]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_encoding_and_separator_are_found(tmp_path: Path, separator: str, encoding: str) -> None:
+    folder = folder_of(tmp_path, "a", "b")
+    text = "".join(separator.join(row) + "\r\n" for row in ROWS)
+    (folder / "labels.csv").write_bytes(text.encode(encoding))
+    result = read(folder)
+    assert facts(result) == EXPECTED
+    guessed = [note for note in result.report.notes if "cp1252" in note]
+    assert len(guessed) == (encoding == "cp1252")
+    assert all("'café'" in note for note in guessed)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "gloss"), [("gbk", "书本"), ("shift_jis", "本を読む"), ("cp1251", "книга")]
+)
+def test_other_encodings_are_refused(tmp_path: Path, encoding: str, gloss: str) -> None:
+    folder = folder_of(tmp_path, "a")
+    (folder / "labels.csv").write_bytes(f"name,gloss\na,{gloss}\n".encode(encoding))
+    with pytest.raises(CorpusError, match="Save it as CSV in UTF-8"):
+        read(folder)
+
+
+def test_a_table_may_have_any_name_and_columns(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "poses/a", "poses/b")
+    (folder / "annotations.tsv").write_text("id\ttext\tWho\nposes/a\tcafé\tann\nposes/b\ttea\tben\n")
+    options = TableOptions("annotations.tsv", {"clip": "id", "gloss": "text", "signer": "who"})
+    assert facts(read(folder, table=options)) == [
+        ("poses/a", "café", "ann", None, None),
+        ("poses/b", "tea", "ben", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (TableOptions("other.csv"), r"'other\.csv', but .* has no such file\. Its tables: annotations\.csv"),
+        (
+            TableOptions("annotations.csv", {"clip": "name"}),
+            r"no column 'name'.*; its columns are 'id', 'text'",
+        ),
+        (TableOptions(None, {"clip": "id"}), r"has no labels\.csv, of which columns are stated\. Set labels"),
+    ],
+)
+def test_a_wrong_option_names_what_is_there(tmp_path: Path, options: TableOptions, message: str) -> None:
+    folder = table(folder_of(tmp_path, "a"), "id,text", "a,tea", name="annotations.csv")
+    with pytest.raises(CorpusError, match=message):
+        read(folder, table=options)
+
+
+def test_endings_of_videos_may_be_kept(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "v0.mp4", "x/v1.MOV")
+    table(folder, "name,gloss", "v0.mp4,tea", "v1,coffee")
+    assert [(clip.name, clip.label) for clip in read(folder).clips] == [
+        ("v0.mp4", "tea"),
+        ("x/v1.MOV", "coffee"),
+    ]
+
+
+def test_names_match_in_any_unicode_form(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "cafe\u0301/1")  # as macOS writes it
+    table(folder, "name,gloss", "caf\u00e9/1,\u200fthe\u0301\ufeff ")
+    assert facts(read(folder)) == [("caf\u00e9/1", "th\u00e9", None, None, None)]

@@ -27,9 +27,9 @@ SIZE = (written.WIDTH, written.HEIGHT)
 POINTS = holistic_keypoints(1, 3)[0]
 
 
-def raw(path: Path, reader: Any = asl_signs) -> RawClip:
+def raw(path: Path, reader: Any = asl_signs, size: tuple[int, int] | None = SIZE) -> RawClip:
     """A file's joints in pixels, before they are normalised."""
-    options = ReadOptions(PROFILES["wlasl"], SIZE)
+    options = ReadOptions(PROFILES["wlasl"], size)
     return reader.read_clip(ClipFiles("clip", (path,)), options, ReadReport())
 
 
@@ -148,7 +148,7 @@ def test_huge_frame_numbers_cost_nothing(tmp_path: Path) -> None:
 
 
 def test_too_many_frames_are_refused(tmp_path: Path) -> None:
-    num_rows = 50_001
+    num_rows = 100_001
     columns = {
         "frame": np.arange(num_rows),
         "type": ["pose"] * num_rows,
@@ -157,7 +157,7 @@ def test_too_many_frames_are_refused(tmp_path: Path) -> None:
         "y": np.zeros(num_rows),
     }
     path = written.write_parquet(tmp_path / "long.parquet", columns)
-    with pytest.raises(CorpusError, match="has 50001 frames; the limit is 50000"):
+    with pytest.raises(CorpusError, match="has 100001 frames; the limit is 100000"):
         read(path, size=SIZE)
 
 
@@ -211,7 +211,7 @@ def test_a_plain_table(tmp_path: Path) -> None:
         height=[600] * num_rows,
         fps=[25.0] * num_rows,
     )
-    clip = raw(path, coco_parquet)
+    clip = raw(path, coco_parquet, None)
     np.testing.assert_array_equal(clip.video.joints, keypoints[:, list(COCO_WHOLEBODY_JOINTS)])
     assert (clip.video.width, clip.video.height, clip.frame_rate) == (800, 600, 25)
     assert read(path).format == "coco_wholebody_133"
@@ -220,7 +220,7 @@ def test_a_plain_table(tmp_path: Path) -> None:
 def test_facts_of_the_clip_may_be_floats_and_unknown(tmp_path: Path) -> None:
     sides = {"width": [800.0, *[np.nan] * 398], "height": [600.0] * 399, "fps": [np.nan] * 399}
     path = written.write_coco_parquet(tmp_path / "1.parquet", coco_keypoints(3), **sides)
-    clip = raw(path, coco_parquet)
+    clip = raw(path, coco_parquet, None)
     assert (clip.video.width, clip.video.height, clip.frame_rate) == (800, 600, None)
 
 

@@ -64,7 +64,8 @@ def test_the_real_recording_in_four_formats(shared_data: Path) -> None:
     mmpose = read(formats / "mmpose_json_133" / "results_clip.json", size=(1000, 1000))
     for result in (pose, mmpose):
         assert_same(result.clips[0], expected)
-    assert dict(array.report.frame_rates) == dict(pose.report.frame_rates) == {24.0: 1}
+    assert dict(array.report.frame_rates) == {24.0: 1}
+    assert dict(pose.report.frame_rates) == {}, "24 is what the converter of .pose files writes unasked"
     assert array.report.seconds == [93 / 24]
 
     openpose = read(formats / "openpose_json", size=(1000, 1000))

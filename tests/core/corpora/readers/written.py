@@ -19,18 +19,29 @@ OPENPOSE_BODY = {0: 0, 5: 5, 6: 2, 7: 6, 8: 3, 9: 7, 10: 4}
 """COCO's keypoint to body-25's (and COCO-18's) point, of those that are read."""
 
 
-def write_pose(path: Path, keypoints: np.ndarray, *, fps: float = 25, people: int = 1) -> Path:
+def write_pose(
+    path: Path,
+    keypoints: np.ndarray,
+    *,
+    fps: float = 25,
+    people: int = 1,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> Path:
     """A `.pose` file of version 0.2 with the library's COCO-WholeBody components."""
-    return write_components(
-        path, cocowholebody_components(), keypoints[:, None].repeat(people, axis=1), fps=fps
-    )
+    points = keypoints[:, None].repeat(people, axis=1)
+    return write_components(path, cocowholebody_components(), points, fps=fps, size=size)
 
 
 def write_components(
-    path: Path, components: list[PoseHeaderComponent], points: np.ndarray, *, fps: float = 25
+    path: Path,
+    components: list[PoseHeaderComponent],
+    points: np.ndarray,
+    *,
+    fps: float = 25,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Path:
     """A `.pose` file of these components; points (T, people, V, 3)."""
-    header = PoseHeader(0.2, PoseHeaderDimensions(WIDTH, HEIGHT, 0), components)
+    header = PoseHeader(0.2, PoseHeaderDimensions(*size, 0), components)
     body = NumPyPoseBody(fps, points[..., :2].astype("f4"), points[..., 2].astype("f4"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:

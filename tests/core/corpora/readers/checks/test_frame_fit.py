@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.corpora.findings import Evidence
+from core.corpora.readers.checks.doubtful_values import NOT_NUMBERS
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 
 Save = Callable[..., Path]
@@ -38,7 +40,9 @@ def test_only_sure_points_count(saved: Save) -> None:
     keypoints = coco_keypoints(4)
     keypoints[:, 91:112] = [np.inf, -900, 0.9]
     keypoints[:, 0] = [2000, -5, 0.4]
-    assert read(saved("clip.npz", keypoints=keypoints, width=640, height=480)).report.all_notes() == []
+    assert read(saved("clip.npz", keypoints=keypoints, width=640, height=480)).report.findings() == [
+        Evidence(NOT_NUMBERS, 1, examples=["clip: 84 of 192"])
+    ]
 
 
 def test_clips_of_two_pieces_are_counted_together(saved: Save, tmp_path: Path) -> None:

@@ -96,13 +96,21 @@ def test_the_right_reading_has_no_finding(shared_data: Path, tmp_path: Path, cas
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("source", "size"),
     [
-        "signs/signs_small.npz",
-        "formats/pose_format",
-        "formats/mmpose_json_133/results_clip.json",
-        "formats/traduttore_258",
+        ("signs/signs_small.npz", (640, 480)),
+        ("letters/letters.npz", (640, 480)),
+        ("formats/pose_format/mediapipe.pose", None),
+        ("formats/pose_format/mediapipe_hand_normalized.pose", None),
+        ("formats/mmpose_json_133/results_clip.json", (1000, 1000)),
+        ("formats/mmpose_json_133/clip_133.npz", None),
+        ("formats/openpose_json", (1000, 1000)),
+        ("formats/traduttore_258", (640, 480)),
+        ("formats/traduttore_126", (640, 480)),
+        ("formats/signwish_258", (640, 480)),
     ],
 )
-def test_real_recordings_have_no_finding(shared_data: Path, source: str) -> None:
-    assert read(shared_data / source, size=(640, 480)).report.findings() == []
+def test_real_recordings_have_no_finding(
+    shared_data: Path, source: str, size: tuple[int, int] | None
+) -> None:
+    assert read(shared_data / source, size=size).report.findings() == []

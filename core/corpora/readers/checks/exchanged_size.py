@@ -1,0 +1,41 @@
+"""Check for a frame whose width and height are exchanged, as those of rotated phone videos are."""
+
+import numpy as np
+
+from core.corpora.findings import FindingKind
+from core.corpora.readers.checks.doubtful_values import sure_points
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS
+from core.corpora.source import ReadReport
+from core.pose.normalise import Video
+
+EXCHANGED_SIZE = FindingKind(
+    "exchanged-frame-size",
+    "Points of {clips} lie outside their frame, but none would if its width and height were exchanged (for "
+    f"example {{example}}). If the video is upright, set {SIZE_OPTIONS} accordingly.",
+    min_ratio=10,
+)
+
+
+def note_exchanged_size(name: str, video: Video, report: ReadReport) -> None:
+    """Count a clip for exchanged width and height, or against.
+
+    Estimators place hidden points outside of the frame too, so such a point alone says little. It is evidence
+    if all points fit into the exchanged frame, and lie nearer to the middle of its width. Frames that are
+    right speak against it: many have points that would not fit. Of 7,754 clips of three real signers 617
+    speak for it and 3,077 against it.
+    """
+    width, height = video.width, video.height
+    if width == height:
+        return
+    x, y = sure_points(video)
+    if not len(x):
+        return
+    right, bottom, middle = x.max(), y.max(), float(np.median(x))
+    is_inside = right <= width and bottom <= height
+    would_fit = right <= height and bottom <= width
+    if is_inside == would_fit:
+        return
+    nearer = abs(middle / height - 0.5) < abs(middle / width - 0.5)
+    if is_inside or nearer:
+        example = f"{name}: x up to {right:.0f}, y up to {bottom:.0f} in {width} x {height}"
+        report.find(EXCHANGED_SIZE, example, holds=would_fit)
