@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.problems import Problem
+from api.submission.amounts import check_amounts
 from api.submission.references import check_glosses, check_selection, find_corpus, find_encoder
 from api.submission.sources import resolve_source
 from api.validation import Fault
@@ -48,6 +49,8 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
             check_selection(fields[reference.clips], corpus, field=reference.clips)
         if (other := corpora.get(reference.shares_glosses_with or "")) is not None:
             check_glosses(other, corpus, field=field)
+    if (used := corpora.get("corpus")) is not None:
+        check_amounts(spec, resolved, used)
     if kind.makes == Artifact.CORPUS:
         _check_name_is_free(session, owner, str(fields["name"]))
     ids = {field: thing if isinstance(thing, str) else thing.id for field, thing in found.items()}

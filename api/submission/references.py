@@ -12,6 +12,7 @@ from core.jobs.job_kind import Artifact
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.specs.jobs import ClipSelection
 from core.specs.near_names import hint
+from core.specs.plain_names import plain_name
 
 _MAX_NAMES_LISTED = 20
 _MAX_GLOSSES_LISTED = 5
@@ -75,7 +76,7 @@ def check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str) -> N
     summary: Mapping[str, Any] = corpus.summary
     for part, (noun, key) in _SUMMARY_OF.items():
         for index, name in enumerate(getattr(clips, part)):
-            if name not in summary[key]:
+            if plain_name(name) not in map(plain_name, summary[key]):
                 detail = f"Corpus {corpus.name!r} has no {noun} {name!r}.{hint(name, summary[key])}"
                 raise unfit(f"/{field}/{part}/{index}", detail, code="unknown")
 
@@ -87,7 +88,7 @@ def check_glosses(corpus: CorpusRow, other: CorpusRow, *, field: str) -> None:
         Problem: they share no gloss by name (422). `field` is the specification's field that names `other`.
     """
     names, others = corpus.summary["label_names"], other.summary["label_names"]
-    if not set(names) & set(others):
+    if set(map(plain_name, names)).isdisjoint(map(plain_name, others)):
         detail = (
             f"Corpora {corpus.name!r} and {other.name!r} share no gloss by name: the first has "
             f"{', '.join(names[:_MAX_GLOSSES_LISTED]) or 'none'}, the other "

@@ -14,6 +14,7 @@ from core.file_kinds import seems_to_be
 from core.pose.skeleton import NUM_JOINTS
 from core.specs.faults import fault_sentence
 from core.specs.fields import Closed, Name
+from core.specs.preprocessing import Preprocessing
 
 HEADER_FILE = "corpus.json"
 FORMAT_VERSION = 1
@@ -61,6 +62,11 @@ class CorpusHeader(Closed):
     """Digest of the content: the arrays' digests and the names."""
     provenance: dict[str, Any]
     """Origin of the corpus: source format, file, its digest, import options, report."""
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How the clips were read; None if unknown."""
+        return Preprocessing.of(self.provenance)
 
     def layout(self) -> dict[ArrayName, tuple[np.dtype[Any], tuple[int, ...]]]:
         """Type and shape that each array must have."""

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from core.corpora.amounts import amounts
 from core.corpora.packed import PackedCorpus
 from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
@@ -236,6 +237,7 @@ def _describe(corpus: PackedCorpus) -> dict[str, object]:
         "signer_names": list(corpus.signer_names),
         "session_names": list(corpus.session_names),
         "split_counts": corpus.split_counts,
+        **amounts(corpus),
         "report": corpus.header.provenance["report"],
     }
 

@@ -19,10 +19,10 @@ from core.corpora.header import (
     file_digest,
     read_header,
 )
-from core.corpora.plain_names import plain_name
 from core.errors import CorpusError, SpecError
 from core.pose.clip import Clip
 from core.specs.jobs import ClipSelection
+from core.specs.plain_names import plain_name
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from core.corpora.findings import Evidence, FindingKind
-from core.corpora.plain_names import alike
 from core.corpora.source import ReadReport, SourceClip
+from core.specs.plain_names import alike
 
 SIMILAR_NAMES = FindingKind(
     "similar-names",

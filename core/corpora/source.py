@@ -7,9 +7,11 @@ from statistics import median
 
 from core.corpora.findings import Evidence, FindingKind
 from core.pose.clip import Clip
+from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
 
 NUM_EXAMPLES = 20
 """Skipped clips that a report names as examples; all are counted."""
+PARTS = ("right hand", "left hand", "both hands", "body")
 NUM_RATES = 12
 """Most common frame rates that a report lists; the others are summed up as `others`."""
 
@@ -36,6 +38,7 @@ class ReadReport:
     * `frames_of_several_people`: frames with several people, of which one was read.
     * `lengths`: for each clip read, its number of frames in the source.
     * `seconds`: durations of the clips whose frame rate the source states.
+    * `parts_seen`: clips in which the right hand, the left hand, both, or the body is seen in any frame.
     * `evidence`: what checks found in some of the clips, by code.
     * `display`: function applied to all texts, to replace file paths.
     """
@@ -49,6 +52,7 @@ class ReadReport:
     lengths: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     frame_rates: Counter[float] = field(default_factory=Counter)
+    parts_seen: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -67,6 +71,12 @@ class ReadReport:
         if frame_rate is not None:
             self.frame_rates[round(frame_rate, 3)] += 1
             self.seconds.append(num_frames / frame_rate)
+
+    def see(self, clip: Clip) -> None:
+        """Count the parts that are seen in a clip."""
+        right, left, body = (bool(clip.visible[:, part].any()) for part in (RIGHT_HAND, LEFT_HAND, TRUNK))
+        seen = (right, left, right and left, body)
+        self.parts_seen.update(part for part, is_seen in zip(PARTS, seen, strict=True) if is_seen)
 
     def note(self, sentence: str) -> None:
         """Add a note on an assumption made or data ignored, unless the report has it already."""
@@ -101,6 +111,7 @@ class ReadReport:
         self.lengths.extend(later.lengths)
         self.seconds.extend(later.seconds)
         self.frame_rates.update(later.frame_rates)
+        self.parts_seen.update(later.parts_seen)
         self.skipped.update(later.skipped)
         self.examples.extend(map(self._display_text, later.examples[: NUM_EXAMPLES - len(self.examples)]))
         for sentence in later.notes:
@@ -126,6 +137,7 @@ class ReadReport:
             "frames_per_clip": _spread(self.lengths),
             "seconds": _spread(self.seconds),
             "frame_rates": self._rates(),
+            "parts_seen": {part: self.parts_seen[part] for part in PARTS},
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
             "notes": list(self.notes),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Int8, Int32
 
-from core.corpora.plain_names import plain_name
 from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
 from core.specs.jobs import SplitConfig
+from core.specs.plain_names import plain_name
 
 MAX_SPLITS = 127
 

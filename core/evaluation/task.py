@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
-from core.corpora.plain_names import plain_name
 from core.corpora.split_names import VAL
 from core.errors import SplitError
 from core.evaluation.folds import Fold, divided, folds_of
 from core.specs.jobs import ClipSelection, EvaluateSpec
+from core.specs.plain_names import plain_name
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from core.specs.fields import Closed
 from core.specs.jobs import PretrainSpec
+from core.specs.preprocessing import Preprocessing
 from core.specs.pretraining import PretrainConfig
 
 
@@ -18,6 +19,8 @@ class CorpusCard(Closed):
     """SHA-256 of the corpus' content."""
     num_clips: int
     """Number of clips selected for pretraining."""
+    preprocessing: Preprocessing | None = Field(default=None, exclude_if=lambda record: record is None)
+    """How the corpus was read; absent if unknown. New clips are read the same way."""
 
 
 class ReleasedCard(Closed):

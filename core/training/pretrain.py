@@ -146,7 +146,12 @@ class Pretraining:
         result: dict[str, object] = {"steps": self.state.step, "final_loss": self.state.last_loss}
         if self.ranks.rank > 0:
             return result
-        corpus = CorpusCard(name=self.corpus.name, digest=self.corpus.digest, num_clips=len(self.order.clips))
+        corpus = CorpusCard(
+            name=self.corpus.name,
+            digest=self.corpus.digest,
+            num_clips=len(self.order.clips),
+            preprocessing=self.corpus.header.preprocessing,
+        )
         digest = write_encoder(
             self.out / "encoder",
             self.state.model.query,

@@ -35,7 +35,7 @@ from signforge.commands.options.import_options import (
     WhichSides,
     column_names,
 )
-from signforge.commands.printing.import_report import gloss_field, report_fields
+from signforge.commands.printing.import_report import report_fields, summary_fields
 from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
 from signforge.commands.printing.watching import transfer_bar, watch_until_exit
@@ -104,7 +104,7 @@ def add(
         print_json(job)
     elif watch:
         result = job.result or {}
-        print_fields([gloss_field(result), *report_fields(result.get("report") or {})])
+        print_fields([*summary_fields(result), *report_fields(result.get("report") or {})])
     else:
         typer.echo(f"Submitted {job.id}. `signforge watch {job.id}` follows it.")
 
@@ -160,7 +160,8 @@ def show(
             ("digest", found.digest),
             ("import job", found.job_id),
             ("created (UTC)", found.created_at),
-            *((field, value) for field, value in found.summary.items() if field != "report"),
+            *((field, found.summary.get(field)) for field in ("num_clips", "num_frames")),
+            *summary_fields(found.summary),
             *report_fields(found.summary.get("report") or {}),
         ]
     )

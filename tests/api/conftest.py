@@ -33,12 +33,12 @@ from core.specs.jobs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
 
 CORPUS_RESULT: dict[str, Any] = {
     "corpus": "corpus",
-    "num_clips": 6,
+    "num_clips": 96,
     "num_frames": 240,
     "digest": "d1" * 32,
     "label_names": ["book", "drink"],
     "signer_names": ["ada", "ben"],
-    "split_counts": {"train": 4, "test": 2},
+    "split_counts": {"train": 64, "test": 32},
     "report": {"num_refused": 0},
 }
 SCORES = {"top1": 0.75, "top5": 1.0, "num_test": 2, "num_classes": 2}

@@ -121,8 +121,8 @@ class TestSubmission:
 
 class TestEstimate:
     def test_a_dry_run_tells_sizes_steps_and_after_a_like_run_the_time(self, bench: Bench) -> None:
-        corpus_id = bench.make_corpus()  # 4 clips to train on, 2 to test
-        run = {"batch_size": 2, "num_epochs": 10}
+        corpus_id = bench.make_corpus()  # 64 clips to train on, 32 to test
+        run = {"batch_size": 32, "num_epochs": 10}
         wish = pretrain(overrides={"run": run})
         first = bench.client.post("/v1/jobs?dry_run=true", json=wish).json()["estimate"]
         smoke = footprint(RECIPES["smoke"].config)
@@ -138,7 +138,7 @@ class TestEstimate:
         encoder = EncoderFile("enc_1", "encoders/enc_1", "d", 1, {})
         bench.write(succeed_pretrain, claimed.lease, encoder=encoder, result={})
         again = bench.client.post("/v1/jobs?dry_run=true", json=wish).json()["estimate"]
-        assert again["duration_seconds"] == 20 * 2 / 8.0
+        assert again["duration_seconds"] == 20 * 32 / 8.0
         other = pretrain(overrides={"run": {**run, "batch_size": 4}}, corpus=corpus_id)
         assert (
             bench.client.post("/v1/jobs?dry_run=true", json=other).json()["estimate"]["duration_seconds"]

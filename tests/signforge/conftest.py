@@ -99,12 +99,12 @@ def corpus(api: RunningApi, tmp_path: Path) -> str:
     claim = api.claim()
     corpus_id = new_id("cor")
     result = {
-        "num_clips": 8,
+        "num_clips": 80,
         "num_frames": 300,
         "digest": "d" * 64,
         "label_names": ["hello", "thanks"],
         "signer_names": ["ann", "bob"],
-        "split_counts": {"train": 6, "test": 2},
+        "split_counts": {"train": 60, "test": 20},
         "report": {"clips_read": 8, "clips_skipped": 1, "frames_kept": 300, "frame_rates": {"25": 8}},
     }
     with transaction(api.engine) as session:

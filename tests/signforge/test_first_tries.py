@@ -14,7 +14,7 @@ from signforge.cli import app
 from signforge.client import ApiError, Client, ConnectionFailed
 from signforge.client.models import Metric
 from signforge.client.transport.event_stream import follow_events
-from signforge.commands.printing.import_report import gloss_field
+from signforge.commands.printing.import_report import summary_fields
 from signforge.commands.printing.training_report import rising_loss
 from tests.signforge.conftest import RunningApi
 
@@ -99,8 +99,8 @@ def test_a_loss_that_rose_is_explained() -> None:
 
 
 def test_a_corpus_without_labels_says_so() -> None:
-    assert gloss_field({"label_names": ["a", "b"]}) == ("glosses", "2")
-    name, words = gloss_field({"label_names": []})
+    assert summary_fields({"label_names": ["a", "b"]})[0] == ("glosses", "2: a, b")
+    name, words = summary_fields({"label_names": []})[0]
     assert name == "glosses"
     assert "labels.csv" in words
 

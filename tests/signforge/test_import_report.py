@@ -1,7 +1,10 @@
 """An import's report, as `signforge corpora` prints it."""
 
+import numpy as np
+
 from core.corpora.source import ReadReport
-from signforge.commands.printing.import_report import report_fields
+from core.pose.clip import Clip
+from signforge.commands.printing.import_report import report_fields, summary_fields
 
 
 def test_a_report_tells_what_was_read_and_left_out() -> None:
@@ -10,6 +13,7 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
     report.frames_missing = 3
     report.measure(50, 25.0)
     report.measure(30, 30.0)
+    report.see(Clip.of(np.zeros((2, 49, 2)), np.arange(49)[None].repeat(2, 0) == 30))
     report.skip("tea/3", "unreadable", "tea/3.pose is damaged: its header states 8 bytes, but it has 4.")
     report.note("No frame size given.")
     assert report_fields(report.as_json()) == [
@@ -21,8 +25,29 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
         ("missing frames", "3 between others; the gaps were closed"),
         ("frames per clip", "30 to 50, median 40, 80 in all"),
         ("frames a second", "25: 1, 30: 1"),
+        ("clips that show", "right hand: 0, left hand: 1, both hands: 0, body: 0"),
         ("seconds", "1 to 2, median 1.5, 3 in all"),
         ("notes", "No frame size given."),
+    ]
+
+
+def test_a_summary_tells_what_was_understood() -> None:
+    summary = {
+        "label_names": ["a", "b", "c", "d", "e", "f"],
+        "clips_per_gloss": {"fewest": 1, "median": 2.0, "most": 9, "smallest": {"f": 1, "a": 2}},
+        "num_without": {"label": 3, "signer": 4, "session": 12},
+        "split_counts": {"train": 10, "val": 0, "test": 2},
+        "signer_names": ["ann", "ben"],
+        "session_names": [],
+    }
+    assert summary_fields(summary) == [
+        (
+            "glosses",
+            "6: a, b, c, d, e and 1 more\n1 to 9 clips each; fewest: f: 1, a: 2\n3 clips have no gloss",
+        ),
+        ("splits", "train: 10, test: 2"),
+        ("signers", "2: ann, ben; 4 clips have none"),
+        ("sessions", "unknown"),
     ]
 
 

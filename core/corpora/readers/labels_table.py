@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from core.corpora.plain_names import plain_name
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.csv_rows import csv_rows
@@ -14,6 +13,7 @@ from core.corpora.readers.untrusted.text_form import SEPARATORS, TextForm, text_
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.source_files import open_source
+from core.specs.plain_names import plain_name
 from core.specs.source_formats import ColumnRole
 
 OUR_TABLE, KAGGLES_TABLE = "labels.csv", "train.csv"

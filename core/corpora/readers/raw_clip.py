@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from core.corpora.findings import FindingKind
-from core.corpora.plain_names import plain_name
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.checks.doubtful_values import note_misfit, note_unbounded, note_values
 from core.corpora.readers.checks.exchanged_size import note_exchanged_size
@@ -20,6 +19,7 @@ from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
+from core.specs.plain_names import plain_name
 from core.specs.source_formats import Sides
 
 NO_HANDS = "no hands"
@@ -181,6 +181,7 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
         return
     num_read, num_kept = len(raw.video), len(result.clip)
     report.clips_read += 1
+    report.see(result.clip)
     report.measure(raw.num_frames, _checked_rate(raw, report))
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read

@@ -17,6 +17,7 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("missing frames", _missing(report)),
         ("frames per clip", _spread(report.get("frames_per_clip"))),
         ("frames a second", _by_count(report.get("frame_rates") or {})),
+        ("clips that show", _by_count(report.get("parts_seen") or {})),
         ("seconds", _spread(report.get("seconds"))),
         ("notes", _lines(report.get("notes") or [])),
         ("findings", _lines([_finding(found) for found in report.get("findings") or []])),
@@ -24,15 +25,45 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in fields if value]
 
 
-def gloss_field(summary: Mapping[str, Any]) -> tuple[str, str]:
-    """How many glosses a corpus has; without labels, what that means and how to add them."""
-    num_glosses = len(summary.get("label_names") or ())
-    if num_glosses:
-        return "glosses", str(num_glosses)
-    return "glosses", (
-        "none, so the corpus can train an encoder, but not score one. To have labels, name folders "
-        "<gloss>/<clip>, or add a labels.csv (docs/reference/formats.md), and import again."
-    )
+def summary_fields(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an import understood: glosses, splits, signers and sessions, as names and values."""
+    fields = [
+        ("glosses", _glosses(summary)),
+        ("splits", _by_count({k: n for k, n in (summary.get("split_counts") or {}).items() if n})),
+        ("signers", _groups(summary, "signer")),
+        ("sessions", _groups(summary, "session")),
+    ]
+    return [(name, value) for name, value in fields if value]
+
+
+def _glosses(summary: Mapping[str, Any]) -> str:
+    """How many glosses a corpus has, the first and the smallest; without labels, how to add them."""
+    names: Sequence[str] = summary.get("label_names") or ()
+    if not names:
+        return (
+            "none, so the corpus can train an encoder, but not score one. To have labels, name folders "
+            "<gloss>/<clip>, or add a labels.csv (docs/reference/formats.md), and import again."
+        )
+    lines = [f"{len(names)}: {_first(names)}"]
+    if per_gloss := summary.get("clips_per_gloss"):
+        smallest = _by_count(per_gloss["smallest"])
+        lines.append(f"{per_gloss['fewest']} to {per_gloss['most']} clips each; fewest: {smallest}")
+    if without := (summary.get("num_without") or {}).get("label"):
+        lines.append(f"{without} clips have no gloss")
+    return _lines(lines)
+
+
+def _groups(summary: Mapping[str, Any], noun: str) -> str:
+    names: Sequence[str] = summary.get(f"{noun}_names") or ()
+    if not names:
+        return "unknown"
+    without = (summary.get("num_without") or {}).get(noun)
+    return f"{len(names)}: {_first(names)}" + (f"; {without} clips have none" if without else "")
+
+
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - _NUM_EXAMPLES
+    return ", ".join(names[:_NUM_EXAMPLES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _counted(report: Mapping[str, Any], field: str, others: Mapping[str, int]) -> str:

@@ -1,0 +1,93 @@
+"""Checks, before a job is accepted, that a corpus has enough clips for it.
+
+The program checks the selected clips themselves. Here the corpus' summary tells what cannot work.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from api.problems import unfit
+from core.jobs.tables.artifacts import CorpusRow
+from core.specs.jobs import ClipSelection, EvaluateSpec, JobSpec, PretrainSpec
+from core.specs.plain_names import plain_name
+
+_GROUPS = {"each_signer": "signer", "each_session": "session"}
+
+
+def check_amounts(spec: JobSpec, resolved: Mapping[str, Any] | None, corpus: CorpusRow) -> None:
+    """Check a job on `corpus`.
+
+    Raises:
+        Problem: a batch is larger than the selected clips, or folds or glosses are missing (422).
+    """
+    if isinstance(spec, PretrainSpec) and resolved is not None:
+        _check_batch(spec.clips, resolved["run"]["batch_size"], corpus)
+    elif isinstance(spec, EvaluateSpec):
+        _check_glosses(corpus)
+        if spec.folds in _GROUPS:
+            _check_groups(spec, _GROUPS[spec.folds], corpus)
+        elif spec.test_corpus is None:
+            _check_sides(spec, corpus)
+
+
+def most_clips(clips: ClipSelection, summary: Mapping[str, Any]) -> int:
+    """Return a number of clips that the selection does not exceed."""
+    splits, signers = summary["split_counts"], summary.get("signer_counts")
+    num_clips = int(summary["num_clips"])
+    most = _count(splits, clips.splits) if clips.splits else num_clips
+    if signers is None:
+        return most
+    if clips.signers:
+        most = min(most, _count(signers, clips.signers))
+    return min(most, num_clips - _count(signers, clips.exclude_signers))
+
+
+def _count(counts: Mapping[str, int], names: Collection[str]) -> int:
+    wanted = set(map(plain_name, names))
+    return sum(count for name, count in counts.items() if plain_name(name) in wanted)
+
+
+def _check_batch(clips: ClipSelection, batch_size: int, corpus: CorpusRow) -> None:
+    most = most_clips(clips, corpus.summary)
+    if batch_size > most:
+        raise unfit(
+            "/overrides/run/batch_size",
+            f"run.batch_size is {batch_size}, but only {most} clips of corpus {corpus.name!r} are selected; "
+            "lower run.batch_size, or widen `clips`.",
+            code="too_few_clips",
+        )
+
+
+def _check_glosses(corpus: CorpusRow) -> None:
+    names = corpus.summary["label_names"]
+    if len(names) < 2:
+        detail = (
+            f"An evaluation needs two or more glosses; corpus {corpus.name!r} has {len(names)}. Import it "
+            "again with the glosses of its clips, for example in a labels.csv."
+        )
+        raise unfit("/corpus", detail, code="too_few_glosses")
+
+
+def _check_groups(spec: EvaluateSpec, noun: str, corpus: CorpusRow) -> None:
+    names = corpus.summary[f"{noun}_names"]
+    without = (corpus.summary.get("num_without") or {}).get(noun, 0)
+    if len(names) < 2:
+        detail = f"folds {spec.folds!r} need two or more {noun}s; corpus {corpus.name!r} has {len(names)}."
+    elif without and spec.clips == ClipSelection():
+        detail = f"folds {spec.folds!r}: {without} clips of {corpus.name!r} have no {noun}; exclude them."
+    else:
+        return
+    raise unfit("/folds", detail, code="no_folds")
+
+
+def _check_sides(spec: EvaluateSpec, corpus: CorpusRow) -> None:
+    counts = corpus.summary["split_counts"]
+    train = counts.get("train", 0) + (counts.get("val", 0) if spec.train_on_val else 0)
+    if not train or not counts.get("test", 0):
+        raise unfit(
+            "/folds",
+            f"Corpus {corpus.name!r} has {train} clips to fit on and {counts.get('test', 0)} to test on; "
+            "both are needed. Import it with another split (--split-by signer), set folds to 'each_signer' "
+            "(--folds each_signer), or score on another corpus (--test-corpus).",
+            code="no_folds",
+        )
