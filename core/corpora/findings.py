@@ -57,11 +57,12 @@ class Evidence:
         self.against += other.against
         self.examples += other.examples[: NUM_EXAMPLES - len(self.examples)]
 
-    def as_json(self) -> dict[str, object]:
-        """The finding as a JSON object."""
+    def as_json(self, num_clips: int) -> dict[str, object]:
+        """The finding as a JSON object. `refused`: it refuses an import of so many clips, if not accepted."""
         return {
             "code": self.kind.code,
             "clips": self.count,
             "examples": list(self.examples),
             "message": self.message,
+            "refused": self.is_refused(num_clips),
         }

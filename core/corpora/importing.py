@@ -133,6 +133,7 @@ def _read_options(spec: ImportSpec) -> ReadOptions:
         profile_is_stated=spec.profile is not None,
         unmirror_frames=spec.unmirror_frames,
         sides=spec.sides,
+        part_order=spec.part_order,
         table=TableOptions(spec.labels, spec.columns),
     )
 
@@ -208,12 +209,18 @@ def _with_progress(
 
 
 def _refuse_unaccepted(report: ReadReport, accept: Collection[str]) -> None:
-    for found in report.findings():
-        if found.is_refused(report.clips_read) and found.kind.code not in accept:
-            raise CorpusError(
-                f"{found.message} That is {found.count} of {report.clips_read}, so nothing was imported. If "
-                f"the clips are right nevertheless, accept this finding: --accept {found.kind.code}."
-            )
+    refused = [
+        found
+        for found in report.findings()
+        if found.is_refused(report.clips_read) and found.kind.code not in accept
+    ]
+    if refused:
+        most = max(found.count for found in refused)
+        codes = " ".join(f"--accept {found.kind.code}" for found in refused)
+        raise CorpusError(
+            f"{' '.join(found.message for found in refused)} That is {most} of {report.clips_read}, so "
+            f"nothing was imported. If the clips are right nevertheless, accept what was found: {codes}."
+        )
 
 
 def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:

@@ -141,7 +141,7 @@ class ReadReport:
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
             "notes": list(self.notes),
-            "findings": [found.as_json() for found in self.findings()],
+            "findings": [found.as_json(self.clips_read) for found in self.findings()],
         }
 
     def _display_text(self, sentence: str) -> str:

@@ -10,6 +10,7 @@ FindingCode = Literal[
     "mirrored-frames",
     "exchanged-hands",
     "hands-off-arms",
+    "other-part-order",
     "similar-names",
     "gloss-named-like-split",
     "default-frame-size",

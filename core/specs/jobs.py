@@ -28,7 +28,7 @@ from core.specs.fields import (
 from core.specs.finding_codes import FindingCode
 from core.specs.fine_tuning import FineTuneConfig
 from core.specs.overrides_schema import OverridesSchema
-from core.specs.source_formats import ColumnRole, ProfileName, Sides, WantedFormat
+from core.specs.source_formats import ColumnRole, ProfileName, Sides, VectorPart, WantedFormat
 
 # Choices that are also command-line options; the fields of these types explain them.
 SplitBy = Literal["given", "signer", "session", "random"]
@@ -110,6 +110,9 @@ class ImportSpec(JobSpec):
     sides: Sides = "as_stored"
     """Which points are left: `exchange_hands` exchanges the left and the right hand, `exchange_all` also the
     arms. Positions stay as they are."""
+    part_order: Annotated[tuple[VectorPart, ...], FailFast()] = ()
+    """Format `mp_data`: the order of the parts in a frame's vector, if it is not pose, face, left hand, right
+    hand. A face that the vectors lack may be named or not."""
     labels: Name | None = None
     """Table of labels in the source: its path in the source, or its name. The default is `labels.csv`."""
     columns: dict[ColumnRole, Name] = Field(default_factory=dict)
@@ -129,6 +132,14 @@ class ImportSpec(JobSpec):
             raise ValueError(
                 f"override_image_size (--override-image-size) needs {' and '.join(missing)}; give both, or "
                 "omit override_image_size"
+            )
+        if self.part_order and (
+            len(set(self.part_order)) < len(self.part_order)
+            or not {"pose", "left_hand", "right_hand"} <= set(self.part_order)
+        ):
+            raise ValueError(
+                f"part_order (--part-order) is {','.join(self.part_order)}; name pose, left_hand, "
+                "right_hand, and face if there is one, each once"
             )
         if self.columns and "clip" not in self.columns:
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from core.specs.fields import Closed, Name, Positive, Switch
-from core.specs.source_formats import ColumnRole, ProfileName, Sides
+from core.specs.source_formats import ColumnRole, ProfileName, Sides, VectorPart
 
 
 class Preprocessing(Closed):
@@ -24,6 +24,8 @@ class Preprocessing(Closed):
     """Whether left and right were exchanged."""
     unmirror_frames: Switch = False
     """Whether mirroring of the frames was undone."""
+    part_order: tuple[VectorPart, ...] = ()
+    """Order of the parts in the vectors of `mp_data`, if it was stated."""
     labels: Name | None = None
     """Table of labels, if it was named."""
     columns: dict[ColumnRole, Name] = Field(default_factory=dict)

@@ -30,5 +30,8 @@ ProfileName = Literal["wlasl", "msasl", "slr500", "nmfs_csl"]
 ColumnRole = Literal["clip", "gloss", "signer", "session", "split"]
 """What a column of a table of labels may hold."""
 
+VectorPart = Literal["pose", "face", "left_hand", "right_hand"]
+"""A part of a frame's vector in the format `mp_data`."""
+
 Sides = Literal["as_stored", "exchange_hands", "exchange_all"]
 """Which points are those of the left side: as the source says, or the other way round."""

@@ -1,13 +1,14 @@
-"""`signforge corpora add | list | show | leak-audit | delete`: manage corpora."""
+"""`signforge corpora add | check | list | show | leak-audit | delete`: manage corpora."""
 
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from signforge.client import Client
 from signforge.client.models import Job
+from signforge.commands.check_corpus import check
 from signforge.commands.leak_audit import leak_audit
 from signforge.commands.options.import_options import (
     Accepted,
@@ -25,6 +26,7 @@ from signforge.commands.options.import_options import (
     NumClasses,
     OnServer,
     OverrideImageSize,
+    PartOrder,
     Source,
     SplitSeed,
     TestFraction,
@@ -33,7 +35,7 @@ from signforge.commands.options.import_options import (
     UnmirrorFrames,
     WatchImport,
     WhichSides,
-    column_names,
+    import_fields,
 )
 from signforge.commands.printing.import_report import report_fields, summary_fields
 from signforge.commands.printing.plain_help import command_group
@@ -42,6 +44,7 @@ from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
 app = command_group(help="Corpora: clips packed for training and evaluation.")
 app.command()(leak_audit)
+app.command()(check)
 
 
 @app.command()
@@ -65,6 +68,7 @@ def add(
     drop_last_frame: DropLastFrame = False,
     unmirror_frames: UnmirrorFrames = False,
     sides: WhichSides = "as_stored",
+    part_order: PartOrder = None,
     labels: Labels = None,
     columns: Columns = None,
     accept: Accepted = None,
@@ -72,31 +76,30 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Import pose files: upload, normalise and pack them into a corpus."""
-    split = {
-        "by": split_by,
-        "test": tuple(test or ()),
-        "test_fraction": test_fraction,
-        "seed": split_seed,
-        "allow_overlap": allow_overlap,
-    }
-    options: dict[str, Any] = {
-        "name": name or PurePath(source).name.split(".")[0],
-        "split": split,
-        "format": source_format,
-        "profile": profile,
-        "image_width": image_width,
-        "image_height": image_height,
-        "override_image_size": override_image_size,
-        "benchmark_classes": classes,
-        "exclude_clips": tuple(exclude or ()),
-        "exclude_train_positions": tuple(exclude_at or ()),
-        "drop_last_frame": drop_last_frame,
-        "unmirror_frames": unmirror_frames,
-        "sides": sides,
-        "labels": labels,
-        "columns": column_names(columns),
-        "accept": tuple(accept or ()),
-    }
+    options = import_fields(
+        source,
+        name=name,
+        split_by=split_by,
+        test=test,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
+        allow_overlap=allow_overlap,
+        source_format=source_format,
+        profile=profile,
+        image_width=image_width,
+        image_height=image_height,
+        override_image_size=override_image_size,
+        classes=classes,
+        exclude=exclude,
+        exclude_at=exclude_at,
+        drop_last_frame=drop_last_frame,
+        unmirror_frames=unmirror_frames,
+        sides=sides,
+        part_order=part_order,
+        labels=labels,
+        columns=columns,
+        accept=accept,
+    )
     with Client() as client:
         job = _sent(client, source, on_server=on_server, options=options)
         job = _follow(client, job, aside=as_json) if watch else job

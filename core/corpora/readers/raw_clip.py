@@ -20,7 +20,7 @@ from core.corpora.split_names import canonical_split_name
 from core.errors import PoseError
 from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
 from core.specs.plain_names import plain_name
-from core.specs.source_formats import Sides
+from core.specs.source_formats import Sides, VectorPart
 
 NO_HANDS = "no hands"
 UNREADABLE = "unreadable"
@@ -59,7 +59,8 @@ class ReadOptions:
 
     If no profile is stated, a benchmark's own thresholds are used. `unmirror_frames` undoes mirroring of the
     frames before pose estimation; `sides` exchanges the names of left and right. `size_wins`: the stated
-    `image_size` is used even if a file states another. `table` is the table of labels.
+    `image_size` is used even if a file states another. `part_order` is that of vectors. `table` is the table
+    of labels.
     """
 
     profile: NormalisationProfile
@@ -69,6 +70,7 @@ class ReadOptions:
     unmirror_frames: bool = False
     sides: Sides = "as_stored"
     size_wins: bool = True
+    part_order: tuple[VectorPart, ...] = ()
     table: TableOptions = field(default_factory=TableOptions)
 
 

@@ -1,6 +1,8 @@
 """The options of `signforge corpora add`."""
 
-from typing import Annotated, get_args
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -58,6 +60,10 @@ UnmirrorFrames = Annotated[
 WhichSides = Annotated[
     Sides, typer.Option("--sides", help="Exchange left and right hand, or all that is left and right.")
 ]
+PartOrder = Annotated[
+    str | None,
+    typer.Option(metavar="PART,...", help="Order of pose, face, left_hand and right_hand in MP_Data frames."),
+]
 Labels = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Table of labels: its path or name in PATH (default: labels.csv)."),
@@ -75,6 +81,46 @@ Accepted = Annotated[
     ),
 ]
 WatchImport = Annotated[bool, typer.Option(help="Follow the import to its end.")]
+
+
+def import_fields(
+    source: str,
+    *,
+    name: str,
+    split_by: SplitBy,
+    test: Sequence[str] | None,
+    test_fraction: float,
+    split_seed: int,
+    allow_overlap: bool,
+    exclude: Sequence[str] | None,
+    exclude_at: Sequence[int] | None,
+    source_format: WantedFormat,
+    classes: int | None,
+    part_order: str | None,
+    columns: str | None,
+    accept: Sequence[str] | None,
+    **same: Any,
+) -> dict[str, Any]:
+    """Return the fields of an import's specification, but `kind` and `source`; `same` have the same names."""
+    split = {
+        "by": split_by,
+        "test": tuple(test or ()),
+        "test_fraction": test_fraction,
+        "seed": split_seed,
+        "allow_overlap": allow_overlap,
+    }
+    return {
+        "name": name or PurePath(source).name.split(".")[0],
+        "split": split,
+        "format": source_format,
+        "benchmark_classes": classes,
+        "exclude_clips": tuple(exclude or ()),
+        "exclude_train_positions": tuple(exclude_at or ()),
+        "part_order": tuple(part.strip() for part in (part_order or "").split(",") if part.strip()),
+        "columns": column_names(columns),
+        "accept": tuple(accept or ()),
+        **same,
+    }
 
 
 def column_names(text: str | None) -> dict[str, str]:

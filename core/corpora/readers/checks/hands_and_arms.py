@@ -32,7 +32,7 @@ HANDS_OFF_ARMS = FindingKind(
     refused_above=0.5,
 )
 _MIN_FRAMES = 5
-_NEAR, _FAR = 0.35, 0.4
+NEAR, FAR = 0.35, 0.4
 """In shoulder widths."""
 
 Points = Float64[np.ndarray, "T 3"]
@@ -52,8 +52,8 @@ def note_hands_and_arms(name: str, video: Video, report: ReadReport) -> None:
         return
     own, other = (" and ".join(f"{number:.2f}" for number in numbers) for numbers in zip(*hands, strict=True))
     example = f"{name}: {own} shoulder widths from its own wrist, {other} from the other one"
-    apart = all(hand.to_own > _FAR for hand in hands)
-    exchanged = apart and all(hand.to_other < _NEAR for hand in hands)
+    apart = all(hand.to_own > FAR for hand in hands)
+    exchanged = apart and all(hand.to_other < NEAR for hand in hands)
     report.find(EXCHANGED_HANDS, example, holds=exchanged)
     report.find(HANDS_OFF_ARMS, example, holds=apart and not exchanged)
 

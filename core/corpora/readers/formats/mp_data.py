@@ -5,17 +5,22 @@ A vector has one of three lengths:
 * 258 values: pose 33 x (x, y, z, visibility), left hand 21 x (x, y, z), right hand 21 x (x, y, z).
 * 1662 values: the same, with a face of 468 x (x, y, z) between pose and hands.
 * 126 values: both hands only.
+
+Some recorders write the parts in another order. Nothing in a file tells, but the points do: each hand must
+begin at the wrist of its arm. An order in which they do is proposed.
 """
 
 import math
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, permutations
 from pathlib import Path
 
 import numpy as np
 
+from core.corpora.findings import FindingKind
 from core.corpora.readers.checks.frame_gaps import count_gaps
+from core.corpora.readers.checks.hands_and_arms import FAR, NEAR, hands_of
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
@@ -29,14 +34,30 @@ from core.corpora.readers.untrusted.clip_size import check_frames
 from core.corpora.readers.untrusted.npz import npy_rows
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.specs.source_formats import SourceFormat
+from core.specs.source_formats import SourceFormat, VectorPart
 
 FORMAT: SourceFormat = "mp_data"
 HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662
 """Number of values in a frame, by content."""
 
-_HAND = 63
-_POSE = NUM_POSE_POINTS * 4
+USUAL_ORDER: tuple[VectorPart, ...] = ("pose", "face", "left_hand", "right_hand")
+OTHER_ORDER = FindingKind(
+    "other-part-order",
+    "In {clips} the hands are at their arms if the parts are read in another order (for example {example}). "
+    "Set part_order (--part-order) to that order, and import again.",
+    refused_above=0.5,
+)
+_SIZES: dict[VectorPart, int] = {
+    "pose": NUM_POSE_POINTS * 4,
+    "face": 468 * 3,
+    "left_hand": 21 * 3,
+    "right_hand": 21 * 3,
+}
+_PARTS_OF: dict[int, tuple[VectorPart, ...]] = {
+    HANDS_ALONE: ("left_hand", "right_hand"),
+    POSE_AND_HANDS: ("pose", "left_hand", "right_hand"),
+    WITH_FACE: USUAL_ORDER,
+}
 
 
 def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
@@ -61,9 +82,12 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     count_gaps((_frame_number(path)[0] for path in clip.files), report)
     if values.shape[1] == HANDS_ALONE:
         report.note("Frames of 126 values have only the hands: the trunk is zero and not visible.")
-    keypoints = _keypoints(values, size)
+    keypoints = _keypoints(values, size, options.part_order)
     check_fractions(keypoints, size, clip.files[0])
-    return RawClip.of(keypoints, size, clip.name)
+    raw = RawClip.of(keypoints, size, clip.name)
+    if _contradicts(raw) and (order := _agreeing_order(values, size)):
+        report.find(OTHER_ORDER, f"{clip.name}: --part-order {','.join(order)}")
+    return raw
 
 
 def _take_values(frames: Sequence[Path]) -> np.ndarray:
@@ -100,14 +124,47 @@ def _frame_number(path: Path) -> tuple[int, str]:
     return int(numbers[-1]), path.name
 
 
-def _keypoints(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    num_frames, num_values = values.shape
-    left, right = values[:, -2 * _HAND : -_HAND], values[:, -_HAND:]
-    pose = None
-    if num_values != HANDS_ALONE:
-        pose = values[:, :_POSE].reshape(num_frames, NUM_POSE_POINTS, 4)[:, :, [0, 1, 3]]
-    left_hand, right_hand = (with_confidence(hand.reshape(num_frames, 21, 3)) for hand in (left, right))
+def _keypoints(values: np.ndarray, size: tuple[int, int], order: Sequence[VectorPart]) -> np.ndarray:
+    num_frames = len(values)
+    parts = _parts(values, order or USUAL_ORDER)
+    pose = parts.get("pose")
+    if pose is not None:
+        pose = pose.reshape(num_frames, NUM_POSE_POINTS, 4)[:, :, [0, 1, 3]]
+    left_hand, right_hand = (
+        with_confidence(parts[hand].reshape(num_frames, 21, 3)) for hand in ("left_hand", "right_hand")
+    )
     return as_coco(pose, left_hand, right_hand, size)
+
+
+def _parts(values: np.ndarray, order: Sequence[VectorPart]) -> dict[VectorPart, np.ndarray]:
+    """Divide vectors into the parts that vectors of this length have."""
+    present = _PARTS_OF[values.shape[1]]
+    sizes = {part: _SIZES[part] for part in order if part in present}
+    missing = [part for part in present if part not in sizes]
+    if missing:
+        raise CorpusError(
+            f"Frames of {values.shape[1]} values have the parts {', '.join(present)}, but part_order "
+            f"(--part-order) does not name {', '.join(missing)}."
+        )
+    ends = np.cumsum(list(sizes.values()))[:-1]
+    return dict(zip(sizes, np.split(values, ends, axis=1), strict=True))
+
+
+def _contradicts(raw: RawClip) -> bool:
+    """Whether hands are seen, and each is far from the wrist of its arm."""
+    hands = list(hands_of(raw.video))
+    return bool(hands) and all(hand.to_own > FAR for hand in hands)
+
+
+def _agreeing_order(values: np.ndarray, size: tuple[int, int]) -> tuple[VectorPart, ...] | None:
+    """Return the order in which the hands lie nearest to their arms; None if they are near in none."""
+    best, nearest = None, NEAR
+    for order in permutations(_PARTS_OF[values.shape[1]]):
+        video = RawClip.of(_keypoints(values, size, order), size, "").video
+        distance = max((hand.to_own for hand in hands_of(video)), default=NEAR)
+        if distance < nearest:
+            best, nearest = order, distance
+    return best
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip, group_takes, frames_apart=True)

@@ -72,22 +72,24 @@ def imported(source: Path, out: Path, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("case", "code"),
+    ("case", "codes"),
     [
-        ("handedness-swapped/swapped.json", "exchanged-hands"),
-        ("mp-data-order/pose_rh_lh", "exchanged-hands"),
-        ("mp-data-order/face_pose_lh_rh", "hands-off-arms"),
+        ("handedness-swapped/swapped.json", ["exchanged-hands"]),
+        ("mp-data-order/pose_rh_lh", ["other-part-order", "exchanged-hands"]),
+        ("mp-data-order/face_pose_lh_rh", ["other-part-order", "hands-off-arms"]),
     ],
 )
-def test_such_a_source_is_refused_unless_it_is_accepted(
-    shared_data: Path, tmp_path: Path, case: str, code: str
+def test_such_a_source_is_refused_unless_all_is_accepted(
+    shared_data: Path, tmp_path: Path, case: str, codes: list[str]
 ) -> None:
     source = shared_data / "cases" / case
-    with pytest.raises(CorpusError, match=f"--accept {code}"):
+    with pytest.raises(CorpusError, match=" ".join(f"--accept {code}" for code in codes)):
         imported(source, tmp_path)
+    with pytest.raises(CorpusError, match=f"--accept {codes[-1]}"):
+        imported(source, tmp_path, accept=codes[:-1])
     assert list(tmp_path.iterdir()) == []
-    (found,) = imported(source, tmp_path, accept=[code])["report"]["findings"]
-    assert (found["code"], found["clips"]) == (code, 1)
+    found = imported(source, tmp_path, accept=codes)["report"]["findings"]
+    assert [(each["code"], each["clips"]) for each in found] == [(code, 1) for code in codes]
 
 
 @pytest.mark.parametrize("case", ["handedness-swapped/named_right.json", "mp-data-order/right"])

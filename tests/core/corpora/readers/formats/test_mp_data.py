@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import CorpusError
+from core.specs.source_formats import VectorPart
 from tests.core.corpora.readers.conftest import read
 
 
@@ -97,3 +98,31 @@ def test_a_take_in_pixels_is_skipped(tmp_path: Path, num_values: int) -> None:
     result = read(tmp_path)
     assert [clip.name for clip in result.clips] == ["tea/good"]
     assert "tea/pixels/0.npy: half of all points have coordinates above" in result.report.examples[0]
+
+
+@pytest.mark.parametrize(
+    ("case", "order"),
+    [
+        ("face_pose_lh_rh", ("face", "pose", "left_hand", "right_hand")),
+        ("pose_rh_lh", ("pose", "right_hand", "left_hand")),
+    ],
+)
+def test_another_order_of_the_parts_is_proposed_and_read(
+    shared_data: Path, case: str, order: tuple[VectorPart, ...]
+) -> None:
+    folder = shared_data / "cases" / "mp-data-order"
+    (expected,) = read(folder / "right").clips
+    wrong = read(folder / case).report.findings()
+    proposed = next(found for found in wrong if found.kind.code == "other-part-order")
+    assert proposed.examples[0].replace("face,", "") == f"book/0: --part-order {','.join(order)}".replace(
+        "face,", ""
+    )
+    result = read(folder / case, part_order=order)
+    np.testing.assert_array_equal(result.clips[0].clip.points, expected.clip.points)
+    assert result.report.findings() == []
+
+
+def test_an_order_must_name_all_parts(shared_data: Path) -> None:
+    result = read(shared_data / "formats" / "traduttore_258", part_order=("pose", "face", "left_hand"))
+    assert result.clips == []
+    assert "does not name right_hand" in result.report.examples[0]
