@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
+from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.fields import Precision
 from core.specs.source_formats import WantedFormat
 from signforge.pose_source import open_poses
@@ -62,6 +63,7 @@ class Encoder:
         source_format: WantedFormat = "auto",
         profile: str | None = None,
         image_size: tuple[int, int] | None = None,
+        archive_encoding: ArchiveEncoding | None = None,
         batch_size: int = CLIPS_AT_ONCE,
     ) -> Iterator[EmbeddedClips]:
         """Yield the features of the clips of a pose file, archive or folder of any size, in its order.
@@ -69,7 +71,13 @@ class Encoder:
         Options and exceptions are those of `read_named_clips`. Unusable clips are skipped, with a warning in
         the log at the end.
         """
-        with open_poses(path, source_format=source_format, profile=profile, image_size=image_size) as source:
+        with open_poses(
+            path,
+            source_format=source_format,
+            profile=profile,
+            image_size=image_size,
+            archive_encoding=archive_encoding,
+        ) as source:
             yield from self.embed_stream(source.clips, batch_size=batch_size)
             if not source.report.clips_read:
                 raise source.nothing_usable()
@@ -96,12 +104,19 @@ def read_clips(
     source_format: WantedFormat = "auto",
     profile: str | None = None,
     image_size: tuple[int, int] | None = None,
+    archive_encoding: ArchiveEncoding | None = None,
 ) -> list[Clip]:
     """Read and normalise the clips of a pose file, archive or folder, as an import does.
 
     The same as `read_named_clips`, without names and labels.
     """
-    found = read_named_clips(path, source_format=source_format, profile=profile, image_size=image_size)
+    found = read_named_clips(
+        path,
+        source_format=source_format,
+        profile=profile,
+        image_size=image_size,
+        archive_encoding=archive_encoding,
+    )
     return [named.clip for named in found]
 
 
@@ -111,18 +126,26 @@ def read_named_clips(
     source_format: WantedFormat = "auto",
     profile: str | None = None,
     image_size: tuple[int, int] | None = None,
+    archive_encoding: ArchiveEncoding | None = None,
 ) -> "list[SourceClip]":
     """Read and normalise clips, with the name, gloss, signer and session that their source states.
 
     `profile` names the confidence thresholds. The default is the benchmark's own, else wlasl's.
-    `image_size` is (width, height) in pixels, for sources that do not state it. Unusable clips are skipped,
+    `image_size` is (width, height) in pixels, for sources that do not state it. `archive_encoding` is
+    that of file names in an archive that does not state it (default: guessed). Unusable clips are skipped,
     with a warning in the log.
 
     Raises:
         CorpusError: the source is damaged, its format is unknown, or it has no usable clip.
         UserError: the profile does not exist.
     """
-    with open_poses(path, source_format=source_format, profile=profile, image_size=image_size) as source:
+    with open_poses(
+        path,
+        source_format=source_format,
+        profile=profile,
+        image_size=image_size,
+        archive_encoding=archive_encoding,
+    ) as source:
         clips = list(source.clips)
         if not clips:
             raise source.nothing_usable()

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from core.corpora.readers.untrusted.naming import escaped
 from core.errors import StorageError, UserError
 from core.exchange.card import EncoderCard
 from signforge.encoder import EmbeddedClips
@@ -169,8 +170,8 @@ _KINDS: dict[str, type[FeatureFile]] = {".npz": NpzFeatureFile, ".parquet": Parq
 
 
 def _text(text: str | None) -> str | None:
-    """Replace bytes that are not text: file names may have them, columns may not."""
-    return None if text is None else text.encode(errors="replace").decode()
+    """Escape bytes that are not text: file names may have them, columns may not."""
+    return None if text is None else escaped(text)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import CorpusError, UserError
+from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.near_names import hint
 from core.specs.source_formats import WantedFormat
 
@@ -46,9 +47,11 @@ def open_poses(
     source_format: WantedFormat = "auto",
     profile: str | None = None,
     image_size: tuple[int, int] | None = None,
+    archive_encoding: ArchiveEncoding | None = None,
 ) -> Iterator[PoseSource]:
     """Open a pose file, archive or folder. Its clips are read and normalised lazily.
 
+    `archive_encoding` is that of file names whose encoding an archive does not state, as at import.
     Without `profile` the thresholds are the benchmark's own, else wlasl's, as at import.
 
     Raises:
@@ -65,23 +68,25 @@ def open_poses(
     if profile is not None and profile not in profiles:
         raise UserError(f"There is no profile {profile!r}.{hint(profile, profiles, list_all=True)}")
     options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
-    with _unpacked(Path(path)) as (folder, display):
-        report = ReadReport(display=display)
+    with _unpacked(Path(path), archive_encoding) as (folder, display, notes):
+        report = ReadReport(display=display, notes=notes)
         source = open_source(folder, source_format, options, report)
         with closing(read_clips(source, processes=1)) as clips:
             yield PoseSource(Path(path), source.num_clips, clips, report)
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[tuple[Path, Callable[[str], str]]]:
-    """The source itself, or an archive unpacked to a temporary folder, and display names of its files."""
+def _unpacked(
+    path: Path, encoding: ArchiveEncoding | None
+) -> Iterator[tuple[Path, Callable[[str], str], list[str]]]:
+    """The source itself, or an archive unpacked to a temporary folder; display names of files, and notes."""
     from core.corpora.paths_as_sent import paths_as_sent
     from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 
     if not is_archive(path):
-        yield path, str
+        yield path, str, []
         return
     with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
-        unpack(path, Path(folder), limits=UnpackLimits())
+        notes = unpack(path, Path(folder), limits=UnpackLimits(), encoding=encoding)
         with paths_as_sent(path, Path(folder)) as display:
-            yield Path(folder), display
+            yield Path(folder), display, notes

@@ -78,7 +78,7 @@ def import_corpus(
         if path.exists():
             return _describe(_same_import(path, _origin(spec, digest, observer)))
         report = ReadReport(display=display)
-        folder = _unpacked(source, Path(working), limits or UnpackLimits(), observer)
+        folder = _unpacked(spec, Path(working), limits or UnpackLimits(), observer, report)
         observer.on_phase("opening", total_steps=0)
         opened = in_background(lambda _: open_source(folder, spec.format, options, report), _pulse(observer))
         pulse = _pulse(observer)
@@ -151,20 +151,25 @@ def _remove_leftovers(out: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Observer) -> Path:
+def _unpacked(
+    spec: ImportSpec, working: Path, limits: UnpackLimits, observer: Observer, report: ReadReport
+) -> Path:
+    source = Path(spec.source)
     if not in_background(lambda _: is_archive(source), _pulse(observer)):
         return source
     observer.on_phase("unpacking", total_steps=0)
     pulse = _pulse(observer)
 
-    def work(check: Heartbeat) -> None:
+    def work(check: Heartbeat) -> list[str]:
         def before_chunk() -> None:
             check()
             pulse.count()
 
-        unpack(source, working, limits=limits, before_chunk=before_chunk)
+        encoding = spec.archive_encoding
+        return unpack(source, working, limits=limits, encoding=encoding, before_chunk=before_chunk)
 
-    in_background(work, pulse)
+    for note in in_background(work, pulse):
+        report.note(note)
     return working
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from core.corpora.findings import Evidence, FindingKind
+from core.corpora.readers.untrusted.naming import escaped
 from core.pose.clip import Clip
 from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
 
@@ -145,8 +146,8 @@ class ReadReport:
         }
 
     def _display_text(self, sentence: str) -> str:
-        """Apply `display`, and replace undecodable bytes of file names, which JSON cannot hold."""
-        return self.display(sentence).encode(errors="replace").decode()
+        """Apply `display`, and escape undecodable bytes of file names, which JSON cannot hold."""
+        return escaped(self.display(sentence))
 
     def _add_evidence(self, more: Evidence) -> None:
         self.evidence.setdefault(more.kind.code, Evidence(more.kind)).add(more)

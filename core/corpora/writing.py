@@ -21,6 +21,7 @@ from core.corpora.header import (
     file_digest,
 )
 from core.corpora.packed import PackedCorpus
+from core.corpora.readers.untrusted.naming import escaped
 from core.corpora.source import SourceClip
 from core.corpora.splits import ClipFacts, Split, assign_splits
 from core.errors import CorpusError
@@ -85,7 +86,7 @@ class _ClipRecords:
     contents: list[bytes] = field(default_factory=list)
 
     def add(self, source: SourceClip, frames: bytes) -> None:
-        self.names.append(source.name.encode(errors="replace")[-MAX_NAME_BYTES:])
+        self.names.append(escaped(source.name).encode()[-MAX_NAME_BYTES:])
         self.labels.append(_encodable(source.label))
         self.signers.append(_encodable(source.signer))
         self.sessions.append(_encodable(source.session))
@@ -199,8 +200,8 @@ def _write_npy_header(stream: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, 
 
 
 def _encodable(name: str | None) -> str | None:
-    """Replace what UTF-8 cannot encode, which file names on disk may hold."""
-    return None if name is None else name.encode(errors="replace").decode()
+    """Escape what UTF-8 cannot encode, which file names on disk may hold."""
+    return None if name is None else escaped(name)
 
 
 def _synced_entries(folder: Path) -> dict[ArrayName, ArrayEntry]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import FailFast, Field, model_validator
 
+from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.fields import (
     Closed,
     EngineName,
@@ -117,6 +118,9 @@ class ImportSpec(JobSpec):
     """Table of labels in the source: its path in the source, or its name. The default is `labels.csv`."""
     columns: dict[ColumnRole, Name] = Field(default_factory=dict)
     """Names of the table's columns, if they are not the usual ones: `{"clip": "id", "gloss": "text"}`."""
+    archive_encoding: ArchiveEncoding | None = None
+    """Encoding of file names in an archive that does not state it. By default it is guessed, and the import
+    is refused if several are possible."""
     accept: Annotated[tuple[FindingCode, ...], FailFast()] = ()
     """Codes of findings for which the import is not refused (docs/reference/findings.md)."""
     split: SplitConfig = SplitConfig()

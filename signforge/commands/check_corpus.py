@@ -13,6 +13,7 @@ from signforge.commands.options.import_options import (
     Columns,
     DividedBy,
     DropLastFrame,
+    EncodingOfArchive,
     ExcludedClips,
     ExcludedPositions,
     Format,
@@ -60,6 +61,7 @@ def check(
     part_order: PartOrder = None,
     labels: Labels = None,
     columns: Columns = None,
+    archive_encoding: EncodingOfArchive = None,
     accept: Accepted = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,6 +95,7 @@ def check(
         part_order=part_order,
         labels=labels,
         columns=columns,
+        archive_encoding=archive_encoding,
         accept=accept,
     )
     spec = ImportSpec.model_validate({"source": str(Path(source).absolute()), **fields})

@@ -16,6 +16,7 @@ from signforge.commands.options.import_options import (
     Columns,
     DividedBy,
     DropLastFrame,
+    EncodingOfArchive,
     ExcludedClips,
     ExcludedPositions,
     Format,
@@ -71,6 +72,7 @@ def add(
     part_order: PartOrder = None,
     labels: Labels = None,
     columns: Columns = None,
+    archive_encoding: EncodingOfArchive = None,
     accept: Accepted = None,
     watch: WatchImport = True,
     as_json: AsJson = False,
@@ -98,6 +100,7 @@ def add(
         part_order=part_order,
         labels=labels,
         columns=columns,
+        archive_encoding=archive_encoding,
         accept=accept,
     )
     with Client() as client:

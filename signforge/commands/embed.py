@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core.errors import UserError
 from core.specs.fields import Precision
 from core.specs.source_formats import WantedFormat
+from signforge.commands.options.import_options import EncodingOfArchive
 from signforge.installation import require
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def embed(
     image_height: Annotated[
         int | None, typer.Option(min=1, help="Image height in pixels, as at import.")
     ] = None,
+    archive_encoding: EncodingOfArchive = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[Precision, typer.Option(help="bf16 is faster on devices that support it.")] = "fp32",
 ) -> None:
@@ -50,7 +52,13 @@ def embed(
     if (image_width is None) != (image_height is None):
         raise UserError("Only one of --image-width and --image-height is given. Give both or neither.")
     size = (image_width, image_height) if image_width and image_height else None
-    with open_poses(poses, source_format=source_format, profile=profile, image_size=size) as source:
+    with open_poses(
+        poses,
+        source_format=source_format,
+        profile=profile,
+        image_size=size,
+        archive_encoding=archive_encoding,
+    ) as source:
         ready = load_encoder(encoder, device=device, precision=precision)
         with feature_file(out, ready.card) as file, _clip_bar(source.num_clips) as show:
             for batch in ready.embed_stream(source.clips):

@@ -202,6 +202,7 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
     (tmp_path / "msasl").mkdir()
     (tmp_path / "msasl" / "trainlist01.txt").write_text("a 0")
     words = ["--classes", "100", "--exclude", "a", "--exclude", "b", "--drop-last-frame", "--unmirror-frames"]
+    words += ["--archive-encoding", "gbk"]
     words += ["--exclude-train-position", "0", "--exclude-train-position", "7"]
     words += ["--override-image-size", "--image-width", "256", "--image-height", "256"]
     added = invoke("corpora", "add", str(tmp_path / "msasl"), *words, "--no-watch", "--json")
@@ -211,6 +212,7 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
     assert spec["drop_last_frame"]
     assert spec["override_image_size"]
     assert spec["unmirror_frames"]
+    assert spec["archive_encoding"] == "gbk"
     chosen = invoke(
         "corpora",
         "add",

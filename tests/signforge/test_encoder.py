@@ -8,6 +8,7 @@ from core.errors import CorpusError, EncoderError, UserError
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from signforge import load_encoder, read_clips
 from signforge.client.transport.packing import as_one_file
+from signforge.encoder import read_named_clips
 from signforge.pose_source import open_poses
 
 
@@ -27,6 +28,37 @@ def test_clips_are_the_same_from_a_file_and_from_an_archive(poses: Path) -> None
         again = read_clips(packed)
     for clip, other in zip(clips, again, strict=True):
         np.testing.assert_array_equal(clip.points, other.points)
+
+
+def test_a_folder_that_can_be_read_can_be_sent(poses: Path) -> None:
+    for name in ("10:32:05.npz", "a:b/1.npz", "c\\d.npz", "caf\udce9/1.npz"):
+        (poses.parent / name).parent.mkdir(exist_ok=True)
+        np.savez(poses.parent / name, keypoints=np.ones((2, 133, 3)) * 100, width=640, height=480)
+    poses.unlink()
+    here = {(named.name, named.label) for named in read_named_clips(poses.parent)}
+    with as_one_file(poses.parent) as packed:
+        assert {(named.name, named.label) for named in read_named_clips(packed)} == here
+    assert len(here) == 4
+
+
+@pytest.mark.parametrize("name", ["C:/1.npz", "a\\..\\1.npz", "\\1.npz", "/".join(["a"] * 101)])
+def test_a_name_that_the_service_refuses_is_refused_before_it_is_sent(poses: Path, name: str) -> None:
+    (poses.parent / name).parent.mkdir(parents=True, exist_ok=True)
+    poses.rename(poses.parent / name)
+    with (
+        pytest.raises(CorpusError, match=r"has the member '.*|has a member in 100 folders"),
+        as_one_file(poses.parent),
+    ):
+        pass
+
+
+def test_the_encoding_of_an_archive_may_be_stated(shared_data: Path) -> None:
+    archive = shared_data / "cases" / "archive-encodings" / "gbk.zip"
+    assert [named.label for named in read_named_clips(archive)] == ["姓名", "谢谢"]
+    as_stated = read_named_clips(archive, archive_encoding="cp1251")
+    assert {named.label for named in as_stated} == {
+        word.encode("gbk").decode("cp1251") for word in ("姓名", "谢谢")
+    }
 
 
 def test_messages_name_an_archives_files_from_inside(poses: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.corpora.folder_files import describe_left_out, files_below
+from core.corpora.readers.untrusted.member_paths import member_path
 from core.errors import CorpusError, StorageError
 
 _log = logging.getLogger(__name__)
@@ -20,10 +21,11 @@ _GZIP_LEVEL = 3
 def as_one_file(path: Path) -> Iterator[Path]:
     """Yield `path` itself if it is a file; for a folder, a temporary .tar.gz of what is below it.
 
-    Hidden files are left out; so is what an import would not read there, which the log names.
+    Hidden files are left out; so is what an import would not read there, which the log names. Names are
+    checked as the service checks them.
 
     Raises:
-        CorpusError: there is nothing at `path`, or nothing in it.
+        CorpusError: there is nothing at `path`, or nothing in it, or the service would refuse a file's name.
         StorageError: the temporary file cannot be written.
     """
     if path.is_file():
@@ -49,6 +51,8 @@ def _pack(files: list[Path], root: Path, packed: Path) -> None:
     try:
         with tarfile.open(packed, "w:gz", compresslevel=_GZIP_LEVEL, dereference=True) as archive:
             for file in files:
-                archive.add(file, arcname=str(file.relative_to(root)), recursive=False)
+                name = str(file.relative_to(root))
+                member_path(root, name)
+                archive.add(file, arcname=name, recursive=False)
     except OSError as error:
         raise StorageError(f"Cannot pack {root} into {packed}: {error.strerror}.") from None

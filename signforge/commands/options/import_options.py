@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from core.errors import UserError
+from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.jobs import SplitBy
 from core.specs.source_formats import ColumnRole, ProfileName, Sides, WantedFormat
 
@@ -71,6 +72,9 @@ Labels = Annotated[
 Columns = Annotated[
     str | None,
     typer.Option(metavar="ROLE=NAME,...", help="Columns of the table, as clip=id,gloss=text,signer=who."),
+EncodingOfArchive = Annotated[
+    ArchiveEncoding | None,
+    typer.Option("--archive-encoding", help="Encoding of file names in an archive that does not state it."),
 ]
 Accepted = Annotated[
     list[str] | None,

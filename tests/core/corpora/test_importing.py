@@ -127,6 +127,32 @@ def test_an_archive_is_unpacked_and_cleared_away(shared_data: Path, tmp_path: Pa
     assert [path.name for path in out.iterdir()] == ["corpus"]
 
 
+@pytest.mark.parametrize(
+    ("case", "labels"),
+    [
+        ("archive-encodings/gbk.zip", ("姓名", "谢谢")),
+        ("archive-names/backslash.zip", ("book", "tree")),
+    ],
+)
+def test_folders_of_an_archive_of_windows_are_glosses(
+    shared_data: Path, out: Path, case: str, labels: tuple[str, ...]
+) -> None:
+    import_corpus(spec(shared_data / "cases" / case), out, SilentObserver())
+    assert PackedCorpus.open(out / "corpus").label_names == labels
+
+
+def test_a_guessed_encoding_is_noted_and_a_stated_one_is_used(shared_data: Path, tmp_path: Path) -> None:
+    archive = shared_data / "cases" / "archive-encodings" / "gbk.zip"
+    for encoding, label in ((None, "姓名"), ("cp1251", "姓名".encode("gbk").decode("cp1251"))):
+        folder = tmp_path / str(encoding)
+        folder.mkdir()
+        result = import_corpus(spec(archive, archive_encoding=encoding), folder, SilentObserver())
+        assert label in PackedCorpus.open(folder / "corpus").label_names
+        assert isinstance(result["report"], dict)
+        noted = [note for note in result["report"]["notes"] if "read as gbk, for example '姓名/" in note]
+        assert len(noted) == (encoding is None)
+
+
 def test_an_archive_above_the_limits_is_refused(signs: Path, tmp_path: Path, out: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "upload"), "zip", signs.parent, signs.name)
     with pytest.raises(CorpusError, match="has more than 100 bytes when unpacked"):

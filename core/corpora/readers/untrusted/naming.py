@@ -18,3 +18,11 @@ def listed(names: Iterable[str]) -> str:
 def shortened(name: str) -> str:
     """Return the beginning of a long name."""
     return name if len(name) <= MAX_CHARACTERS else f"{name[:MAX_CHARACTERS]}..."
+
+
+def escaped(name: str) -> str:
+    """Return a name that can be stored: codes stand for bytes of file names that are not UTF-8.
+
+    Two names stay two.
+    """
+    return name.encode(errors="backslashreplace").decode()

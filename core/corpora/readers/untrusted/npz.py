@@ -21,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from core.corpora.readers.untrusted.clip_size import check_shape
+from core.corpora.readers.untrusted.member_paths import with_slashes
 from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError, is_disk_full
@@ -136,7 +137,7 @@ def is_npz(path: Path) -> bool:
         return False
     with as_corpus_error(path), UntrustedZip(path) as archive:
         names = archive.namelist()
-    return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
+    return bool(names) and all(name.endswith(".npy") and "/" not in with_slashes(name) for name in names)
 
 
 def is_npy(path: Path) -> bool:

@@ -73,7 +73,7 @@ def tar_members(
     """
     with open_source(path) as stream:
         blocks = _Blocks(_unpacked(stream, before_chunk), count_bytes)
-        archive = tarfile.TarFile(fileobj=blocks)  # type: ignore[arg-type]  # all that it uses
+        archive = tarfile.TarFile(fileobj=blocks, encoding="utf-8")  # type: ignore[arg-type]  # all it uses
         while True:
             with blocks.reading_header():
                 member = archive.next()
