@@ -21,6 +21,7 @@ from core.corpora.header import (
 )
 from core.errors import CorpusError, SpecError
 from core.pose.clip import Clip
+from core.pose.skeleton import TRUNK
 from core.specs.jobs import ClipSelection
 from core.specs.plain_names import plain_name
 
@@ -129,6 +130,17 @@ class PackedCorpus:
     def lengths(self) -> Int64[np.ndarray, " N"]:
         """Number of frames of each clip."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def has_trunk(self) -> Bool[np.ndarray, " N"]:
+        """Whether each clip has a trunk (see `Clip.has_trunk`).
+
+        Reads one frame of a clip, and more only if that one has no trunk.
+        """
+        found = np.asarray((self.points[self.offsets[:-1], TRUNK] != 0).any(axis=(1, 2)))
+        for clip in np.flatnonzero(~found):
+            found[clip] = self.points[self.offsets[clip] : self.offsets[clip + 1], TRUNK].any()
+        return found
 
     def clip_name(self, index: int) -> str:
         """Return a clip's name in its source."""

@@ -40,6 +40,7 @@ class ReadReport:
     * `lengths`: for each clip read, its number of frames in the source.
     * `seconds`: durations of the clips whose frame rate the source states.
     * `parts_seen`: clips in which the right hand, the left hand, both, or the body is seen in any frame.
+    * `clips_without_body`: clips read that have hands only.
     * `evidence`: what checks found in some of the clips, by code.
     * `display`: function applied to all texts, to replace file paths.
     """
@@ -50,6 +51,7 @@ class ReadReport:
     frames_without_hands: int = 0
     frames_of_several_people: int = 0
     frames_missing: int = 0
+    clips_without_body: int = 0
     lengths: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     frame_rates: Counter[float] = field(default_factory=Counter)
@@ -109,6 +111,7 @@ class ReadReport:
         self.frames_without_hands += later.frames_without_hands
         self.frames_of_several_people += later.frames_of_several_people
         self.frames_missing += later.frames_missing
+        self.clips_without_body += later.clips_without_body
         self.lengths.extend(later.lengths)
         self.seconds.extend(later.seconds)
         self.frame_rates.update(later.frame_rates)
@@ -130,6 +133,7 @@ class ReadReport:
         return {
             "clips_read": self.clips_read,
             "clips_skipped": self.num_skipped,
+            "clips_without_body": self.clips_without_body,
             "frames_kept": self.frames_kept,
             "frames_subsampled": self.frames_subsampled,
             "frames_without_hands": self.frames_without_hands,

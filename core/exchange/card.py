@@ -21,6 +21,8 @@ class CorpusCard(Closed):
     """Number of clips selected for pretraining."""
     preprocessing: Preprocessing | None = Field(default=None, exclude_if=lambda record: record is None)
     """How the corpus was read; absent if unknown. New clips are read the same way."""
+    clips_without_body: int = Field(default=0, exclude_if=lambda count: count == 0)
+    """Number of these that have hands only; absent if all have a body."""
 
 
 class ReleasedCard(Closed):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from core.errors import PoseError
-from core.pose.skeleton import NUM_JOINTS
+from core.pose.skeleton import NUM_JOINTS, TRUNK
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,8 @@ class Clip:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def has_trunk(self) -> bool:
+        """Whether any frame has a point of the trunk; a source of hands only has all of them at (0, 0)."""
+        return bool(self.points[:, TRUNK].any())

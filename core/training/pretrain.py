@@ -116,6 +116,8 @@ class Pretraining:
         run, folder = self.config.run, self.out / "checkpoints"
         self.observer.on_phase("training", total_steps=self.total_steps)
         self.observer.on_log(f"Computing with {self.engine}; memory is {allocation()}.")
+        if num_without := self._count_without_body():
+            self.observer.on_log(f"Hands only: {num_without} of {len(self.order.clips)} clips have no body.")
         began, first = time.perf_counter(), self.state.step
         with CheckpointKeeper(folder, self.observer, run=None if keep_all else run) as keeper:
             while self.state.step < self.total_steps:
@@ -151,6 +153,7 @@ class Pretraining:
             digest=self.corpus.digest,
             num_clips=len(self.order.clips),
             preprocessing=self.corpus.header.preprocessing,
+            clips_without_body=self._count_without_body(),
         )
         digest = write_encoder(
             self.out / "encoder",
@@ -230,6 +233,9 @@ class Pretraining:
         if self.ranks.rank == 0:
             keeper.save_last(self.state.to_checkpoint())
         self.ranks.wait_for_all()
+
+    def _count_without_body(self) -> int:
+        return int((~self.corpus.has_trunk[self.order.clips]).sum())
 
     def _facts(self) -> dict[str, object]:
         """Return the facts that a checkpoint must share with this run to resume from it."""

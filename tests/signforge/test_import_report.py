@@ -11,6 +11,7 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
     report = ReadReport(clips_read=2, frames_kept=70, frames_without_hands=10)
     report.frames_of_several_people = 4
     report.frames_missing = 3
+    report.clips_without_body = 1
     report.measure(50, 25.0)
     report.measure(30, 30.0)
     report.see(Clip.of(np.zeros((2, 49, 2)), np.arange(49)[None].repeat(2, 0) == 30))
@@ -21,6 +22,7 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
         ("skipped because", "unreadable: 1"),
         ("for example", "tea/3: tea/3.pose is damaged: its header states 8 bytes, but it has 4."),
         ("frames kept", "70 (10 without hands)"),
+        ("hands only", "1 of 2 clips have no body"),
         ("several people", "in 4 frames; one was read"),
         ("missing frames", "3 between others; the gaps were closed"),
         ("frames per clip", "30 to 50, median 40, 80 in all"),

@@ -72,6 +72,7 @@ Labels = Annotated[
 Columns = Annotated[
     str | None,
     typer.Option(metavar="ROLE=NAME,...", help="Columns of the table, as clip=id,gloss=text,signer=who."),
+]
 EncodingOfArchive = Annotated[
     ArchiveEncoding | None,
     typer.Option("--archive-encoding", help="Encoding of file names in an archive that does not state it."),

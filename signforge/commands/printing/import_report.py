@@ -13,6 +13,7 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("skipped because", _by_count(report.get("skipped") or {})),
         ("for example", _lines((report.get("examples") or [])[:_NUM_EXAMPLES])),
         ("frames kept", _counted(report, "frames_kept", _frames_left_out(report))),
+        ("hands only", _hands_only(report)),
         ("several people", _several_people(report)),
         ("missing frames", _missing(report)),
         ("frames per clip", _spread(report.get("frames_per_clip"))),
@@ -78,6 +79,11 @@ def _frames_left_out(report: Mapping[str, Any]) -> dict[str, int]:
         "without hands": report.get("frames_without_hands", 0),
         "left out by subsampling": report.get("frames_subsampled", 0),
     }
+
+
+def _hands_only(report: Mapping[str, Any]) -> str:
+    num_clips = report.get("clips_without_body", 0)
+    return f"{num_clips} of {report.get('clips_read', 0)} clips have no body" if num_clips else ""
 
 
 def _several_people(report: Mapping[str, Any]) -> str:

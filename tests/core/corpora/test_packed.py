@@ -13,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.corpora.packed import PackedCorpus
+from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.errors import CorpusError, SpecError
+from core.pose.clip import Clip
+from core.pose.skeleton import TRUNK
 from core.specs.jobs import ClipSelection, SplitConfig
-from tests.core.corpora.conftest import three_signers
+from tests.core.corpora.conftest import CorpusMaker, three_signers
 
 ARRAYS = ["points", "visible", "offsets", "labels", "signers", "sessions", "splits", "names"]
 
@@ -178,3 +181,12 @@ def test_a_corpus_can_be_moved(corpus: PackedCorpus, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere"
     shutil.move(corpus.path, moved)
     PackedCorpus.open(moved).verify()
+
+
+def test_a_clip_has_a_trunk_if_any_of_its_frames_has(make_corpus: CorpusMaker) -> None:
+    points = np.ones((3, 4, 49, 2), np.float32)
+    points[0, :, TRUNK] = 0  # hands only
+    points[1, :3, TRUNK] = 0
+    clips = [SourceClip(Clip.of(each), f"{number}") for number, each in enumerate(points)]
+    assert make_corpus(clips).has_trunk.tolist() == [False, True, True]
+    assert [each.clip.has_trunk for each in clips] == [False, True, True]
