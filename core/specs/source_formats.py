@@ -5,6 +5,7 @@ from typing import Literal
 SourceFormat = Literal[
     "coco_wholebody_133",
     "mediapipe_holistic",
+    "mediapipe_npy",
     "mp_data",
     "pose_format",
     "openpose_json",
@@ -18,6 +19,7 @@ SourceFormat = Literal[
     "nla_slr",
     "dsta_slr",
     "uni_sign",
+    "asl_citizen",
 ]
 """The source formats that an import can read (docs/reference/formats.md)."""
 

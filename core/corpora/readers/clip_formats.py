@@ -9,6 +9,7 @@ from core.corpora.readers.formats import (
     coco_parquet,
     coco_wholebody,
     mediapipe_holistic,
+    mediapipe_npy,
     mediapipe_tasks,
     mmpose_json,
     mp_data,
@@ -77,7 +78,7 @@ def _in_parquet(path: Path) -> ClipFormat:
 
 _KINDS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ClipFormat]], ...] = (
     (is_npz, _in_npz),
-    (is_npy, lambda _: mp_data.LAYOUT),
+    (is_npy, lambda path: mediapipe_npy.LAYOUT if mediapipe_npy.fits(path) else mp_data.LAYOUT),
     (is_parquet, _in_parquet),
     (is_json, _in_json),
     (is_pickle, lambda _: pose_pickle.LAYOUT),

@@ -7,6 +7,7 @@ from pathlib import Path
 from core.corpora.folder_files import describe_left_out, files_below
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.benchmarks import (
+    asl_citizen,
     dsta_slr,
     msasl,
     nla_slr,
@@ -32,13 +33,12 @@ from core.file_kinds import seems_to_be
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
 FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
-_BENCHMARKS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign)
+_BENCHMARKS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign, asl_citizen)
 _BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
 SUPPORTED = (
-    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, <sign>/<take>/<frame>.npy, .json, "
-    "asl-signs .parquet), .pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a "
-    "file or as a folder <sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these "
-    "(docs/reference/formats.md)"
+    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, asl-signs .parquet), "
+    ".pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a file or as a folder "
+    "<sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these (docs/reference/formats.md)"
 )
 
 _MAX_INSPECTED = 20

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.source import ReadReport
@@ -78,6 +79,18 @@ def check_labels(clips: Sequence[ListedClip], options: BenchmarkOptions) -> None
                 f"Clip {clip.name!r} is listed with two labels, {label!r} and {clip.label!r}. Correct the "
                 "lists, or exclude the clip with exclude_clips (--exclude)."
             )
+
+
+def check_one_folder(lists: Sequence[Path]) -> None:
+    """Reject lists in several folders, which belong to different benchmarks.
+
+    Raises:
+        CorpusError: names one list of each of two folders.
+    """
+    if other := next((path for path in lists if path.parent != lists[0].parent), None):
+        raise CorpusError(
+            f"{lists[0]} and {other} belong to different benchmarks. Import each folder separately."
+        )
 
 
 def without_repeats(clips: Sequence[ListedClip], report: ReadReport) -> list[ListedClip]:

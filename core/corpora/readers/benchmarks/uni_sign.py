@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.corpora.readers.benchmarks.annotations import UNI_SIGN, UniSignEntry, validate_records
 from core.corpora.readers.benchmarks.clips import open_listed, with_profile
-from core.corpora.readers.benchmarks.listed_clips import ListedClip
+from core.corpora.readers.benchmarks.listed_clips import ListedClip, check_one_folder
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
@@ -70,10 +70,7 @@ def _label_files(files: Sequence[Path], num_classes: int | None) -> list[Path]:
             "to one of them."
         )
     labels = [path for path, subset in found if wanted is None or subset == wanted]
-    if other := next((path for path in labels if path.parent != labels[0].parent), None):
-        raise CorpusError(
-            f"{labels[0]} and {other} belong to different benchmarks. Import each folder separately."
-        )
+    check_one_folder(labels)
     return labels
 
 

@@ -47,8 +47,8 @@ def as_coco(
     keypoints = np.zeros((len(left_hand), NUM_RAW_JOINTS, 3))
     if pose is not None:
         keypoints[:, _COCO[TRUNK]] = pose[:, TRUNK_POSE_POINTS]
-    keypoints[:, _COCO[LEFT_HAND]] = _found(left_hand)
-    keypoints[:, _COCO[RIGHT_HAND]] = _found(right_hand)
+    keypoints[:, _COCO[LEFT_HAND]] = known_or_zero(left_hand)
+    keypoints[:, _COCO[RIGHT_HAND]] = known_or_zero(right_hand)
     keypoints[~np.isfinite(keypoints) | (np.abs(keypoints) > LARGEST_COORDINATE)] = np.nan
     keypoints[:, :, :2] *= image_size
     return keypoints
@@ -75,7 +75,7 @@ def with_confidence(hand: np.ndarray) -> np.ndarray:
     return np.concatenate([hand[:, :, :2], found], axis=2)
 
 
-def _found(hand: np.ndarray) -> np.ndarray:
-    """Set a hand to zero in the frames where all its points are at (0, 0) or unknown."""
-    somewhere = (np.nan_to_num(hand[:, :, :2]) != 0).any((1, 2))
-    return np.where(somewhere[:, None, None], hand, 0.0)
+def known_or_zero(part: np.ndarray) -> np.ndarray:
+    """Set a part (n, V, 3) to zero in the frames where all its points are at (0, 0) or unknown."""
+    somewhere = (np.nan_to_num(part[:, :, :2]) != 0).any((1, 2))
+    return np.where(somewhere[:, None, None], part, 0.0)

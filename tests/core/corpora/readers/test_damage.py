@@ -28,8 +28,16 @@ def write_pickle(path: Path) -> Path:
     return path
 
 
+def write_npy(path: Path) -> Path:
+    points = np.zeros((2, 543, 2))
+    points[:, :75] = POINTS[:, [*range(33), *range(54, 75), *range(33, 54)], :2]
+    np.save(path, points)
+    return path
+
+
 FILES: dict[str, Callable[[Path], Path]] = {
     ".npz": write_npz,
+    ".npy": write_npy,
     ".pkl": write_pickle,
     ".pose": lambda path: written.write_pose(path, coco_keypoints(2)),
     ".mmpose.json": lambda path: written.write_mmpose(path, coco_keypoints(2)),
