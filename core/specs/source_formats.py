@@ -4,6 +4,7 @@ from typing import Literal
 
 SourceFormat = Literal[
     "coco_wholebody_133",
+    "dwpose",
     "mediapipe_holistic",
     "mediapipe_npy",
     "mp_data",

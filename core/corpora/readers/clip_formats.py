@@ -8,6 +8,7 @@ from core.corpora.readers.formats import (
     asl_signs,
     coco_parquet,
     coco_wholebody,
+    dwpose,
     mediapipe_holistic,
     mediapipe_npy,
     mediapipe_tasks,
@@ -48,8 +49,11 @@ def clip_format_of(path: Path) -> ClipFormat | None:
 
 
 def _in_npz(path: Path) -> ClipFormat:
-    with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
-        of_mediapipe = rows.shape[1:] == (mediapipe_holistic.NUM_POINTS, 3)
+    with UntrustedNpz(path) as file:
+        if dwpose.fits(file):
+            return dwpose.LAYOUT
+        with file.rows("keypoints") as rows:
+            of_mediapipe = rows.shape[1:] == (mediapipe_holistic.NUM_POINTS, 3)
     return mediapipe_holistic.LAYOUT if of_mediapipe else coco_wholebody.LAYOUT
 
 

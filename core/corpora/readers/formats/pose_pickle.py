@@ -111,11 +111,11 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
             f"{path}: the keypoints of a clip must have the shape (frames, {NUM_RAW_JOINTS}, 3), or (..., 2) "
             f"and scores; got {keypoints.shape} in a {type(value).__name__}."
         )
-    in_fractions = _in_fractions(keypoints)
-    if not in_fractions:
+    fractions = in_fractions(keypoints)
+    if not fractions:
         with np.errstate(invalid="ignore"):
             check_pixels(keypoints, path)
-    return Pose(keypoints[span], size, in_fractions)
+    return Pose(keypoints[span], size, fractions)
 
 
 def _read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
@@ -190,7 +190,8 @@ def _stated_span(facts: Mapping[Any, Any], num_frames: int) -> slice:
     return slice(start, end)
 
 
-def _in_fractions(keypoints: np.ndarray) -> bool:
+def in_fractions(keypoints: np.ndarray) -> bool:
+    """Whether keypoints (T, V, 3) are in fractions of the frame: all sure points are below 4."""
     sure = keypoints[np.nan_to_num(keypoints[:, :, 2]) > _MIN_CONFIDENCE][:, :2]
     finite = sure[np.isfinite(sure).all(axis=1)]
     return len(finite) > 0 and float(np.abs(finite).max()) < _LARGEST_FRACTION

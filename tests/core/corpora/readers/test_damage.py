@@ -35,8 +35,18 @@ def write_npy(path: Path) -> Path:
     return path
 
 
+def write_dwpose(path: Path) -> Path:
+    video = coco_keypoints(2).astype("f4")
+    points = video[:, [*range(18), *range(91, 133), *range(68)]]
+    np.savez_compressed(
+        path, all_xy=points[:, :, :2], all_score=points[:, :, 2], frame_size=np.array(SIZE), fps=25.0
+    )
+    return path
+
+
 FILES: dict[str, Callable[[Path], Path]] = {
     ".npz": write_npz,
+    ".dwpose.npz": write_dwpose,
     ".npy": write_npy,
     ".pkl": write_pickle,
     ".pose": lambda path: written.write_pose(path, coco_keypoints(2)),
