@@ -21,6 +21,7 @@ SourceFormat = Literal[
     "dsta_slr",
     "uni_sign",
     "asl_citizen",
+    "glosl",
 ]
 """The source formats that an import can read (docs/reference/formats.md)."""
 

@@ -9,6 +9,7 @@ from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.benchmarks import (
     asl_citizen,
     dsta_slr,
+    glosl,
     msasl,
     nla_slr,
     pose_packs,
@@ -33,7 +34,7 @@ from core.file_kinds import seems_to_be
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
 FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
-_BENCHMARKS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign, asl_citizen)
+_BENCHMARKS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign, asl_citizen, glosl)
 _BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
 SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, asl-signs .parquet), "

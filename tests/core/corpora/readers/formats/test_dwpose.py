@@ -99,13 +99,13 @@ def test_people_of_134_points(saved: Save, videos: list[np.ndarray]) -> None:
     check(saved("clip.npz", frames=frames, confidences=confidences), videos[0], SIZE)
 
 
-def test_a_frame_of_unknown_points_has_nobody(saved: Save, videos: list[np.ndarray]) -> None:
+def test_a_person_of_unknown_points_is_nobody(saved: Save, videos: list[np.ndarray]) -> None:
     arrays = people(videos[0])
-    arrays["frames"][2] = np.nan
-    arrays["confidences"][2] = np.nan
+    arrays = {name: np.concatenate([array, array * np.nan], axis=1) for name, array in arrays.items()}
+    arrays["frames"][2] = arrays["confidences"][2] = np.nan
     video = videos[0].copy()
     video[2] = 0
-    check(saved("clip.npz", **arrays), video, SIZE)
+    assert check(saved("clip.npz", **arrays), video, SIZE).report.frames_of_several_people == 0
 
 
 def test_134_points_need_a_frame_size(saved: Save, videos: list[np.ndarray]) -> None:
