@@ -1,4 +1,4 @@
-"""Reader of one clip's keypoints in a pickle, as Uni-Sign and MMPose scripts save them.
+"""Reader of one clip's keypoints in a pickle, as Uni-Sign, MMPose scripts and OpenHands save them.
 
 The pickle holds an array (T, 133, 3), a list of frames, or a dict with `keypoints`, and with `scores` if
 these have no confidence. A frame may hold several people, as arrays (P, 133, ...) or as MMPose's results.
@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.formats import openhands
 from core.corpora.readers.formats.mediapipe_points import frame_size
 from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -96,13 +97,16 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
     """Convert a pickle's value to a clip; `path` is named in errors.
 
     Raises:
-        CorpusError: the value is not a clip of COCO-WholeBody keypoints.
+        CorpusError: the value is not a clip of COCO-WholeBody keypoints, or of OpenHands' points.
     """
     facts = value if isinstance(value, Mapping) else {KEYPOINTS: value}
     with as_corpus_error(path), np.errstate(invalid="ignore"):  # no warning for a signalling NaN
         try:
             size = _size_of_frames(facts)
-            keypoints = _numbers(_keypoints(facts, report))
+            if openhands.fits(facts):
+                keypoints = openhands.coco_keypoints(facts)
+            else:
+                keypoints = _numbers(_keypoints(facts, report))
             span = _stated_span(facts, len(keypoints))
         except (LookupError, AttributeError) as error:
             raise ValueError(f"it has no keypoints in the expected place ({error!r})") from None

@@ -44,11 +44,17 @@ def write_dwpose(path: Path) -> Path:
     return path
 
 
+def write_openhands(path: Path) -> Path:
+    path.write_bytes(pickle.dumps({"keypoints": POINTS[:, :, :2], "confidences": POINTS[:, :, 2]}))
+    return path
+
+
 FILES: dict[str, Callable[[Path], Path]] = {
     ".npz": write_npz,
     ".dwpose.npz": write_dwpose,
     ".npy": write_npy,
     ".pkl": write_pickle,
+    ".openhands.pkl": write_openhands,
     ".pose": lambda path: written.write_pose(path, coco_keypoints(2)),
     ".mmpose.json": lambda path: written.write_mmpose(path, coco_keypoints(2)),
     ".tasks.json": lambda path: written.write_tasks(path, POINTS),
