@@ -87,6 +87,7 @@ def test_a_size_in_the_other_order_is_noticed(saved: Save) -> None:
     video = np.full((8, 133, 3), 0.9)
     video[:, :, :2] = generator.uniform((500, 100), (630, 300), (8, 133, 2))  # right of a height of 480
     video[:, [9, 10]] = video[:, [91, 112]]
+    video[:, [5, 6], :2] = (600, 150), (530, 150)
     result = check(saved("clip.npz", **one_person(video, frame_size=np.array((480, 640)))), video)
     assert any("was read as (height, width)" in note for note in result.report.notes)
 
