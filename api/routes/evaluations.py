@@ -54,7 +54,7 @@ def list_evaluations(
 
 @router.get("/evaluations/{evaluation_id}")
 def get_evaluation(evaluation_id: str, caller: Reader, service: ServiceOf) -> EvaluationResponse:
-    """Get an evaluation, with its per-class table and its confusions."""
+    """Get an evaluation, with its tables: scores per gloss and signer, ranks per clip, and confusions."""
     with reading(service.engine) as session:
         row = owned(session, EvaluationRow, evaluation_id, caller, noun="evaluation")
-        return EvaluationResponse.model_validate(row)
+        return EvaluationResponse.of(row)

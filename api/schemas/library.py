@@ -60,12 +60,18 @@ class EvaluationResponse(Sent):
     folds: str
     """What each cross-validation fold holds out for testing."""
     scores: dict[str, Any]
-    """Top-1 and top-5 accuracy, per instance and per class. For `retrieval`: recall at 1, 5 and 10 and mean
-    average precision. Each with 95 % confidence intervals, standard deviations across seeds, the number of
-    clips and classes, and the scores of each fold. A single evaluation also has the tables `per_class` and
-    `confusions`, which lists omit."""
+    """Top-1, top-5, top-10 and top-20 accuracy, mean reciprocal rank and DCG, per instance and per class. For
+    `retrieval`: recall at 1, 5, 10 and 20, mean reciprocal rank and mean average precision. A k that all
+    ranks reach is left out. Each with 95 % confidence intervals, standard deviations across seeds, the number
+    of clips and classes, and the scores of each fold. A single evaluation also has the tables `per_class`,
+    `per_signer`, `per_clip` (the rank of each test clip's gloss) and `confusions`, which lists omit."""
     created_at: datetime
     """When it was made."""
+
+    @classmethod
+    def of(cls, row: EvaluationRow) -> Self:
+        """The response body of one row, with all tables. The row's session must be open."""
+        return cls.model_validate(row).model_copy(update={"scores": row.all_scores})
 
     @classmethod
     def in_list(cls, row: EvaluationRow) -> Self:

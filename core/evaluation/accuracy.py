@@ -1,28 +1,33 @@
-"""Top-1 and top-5 accuracy: the predicted class of each clip, and whether it is correct."""
+"""Rank of each clip's gloss among all glosses, from class scores, and the predicted gloss."""
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 
 class Ranked(NamedTuple):
-    """For each clip: whether its gloss is ranked first or in the first five, and the predicted gloss."""
+    """For each clip: the rank of its gloss (1 is best), and the predicted gloss."""
 
-    top1: Bool[np.ndarray, " N"]
-    top5: Bool[np.ndarray, " N"]
+    ranks: Float64[np.ndarray, " N"]
     predicted: Int64[np.ndarray, " N"]
+
+    @property
+    def top1(self) -> Bool[np.ndarray, " N"]:
+        """Whether each clip's gloss is ranked first."""
+        return self.ranks <= 1
 
 
 def rank_classes(scores: Float[np.ndarray, "N C"], labels: Int64[np.ndarray, " N"]) -> Ranked:
     """Rank the classes of each clip by `scores`; ties and NaN count as errors.
 
-    The prediction is the true gloss if it is ranked first, else the best of the other classes.
+    Of tied classes the true one is ranked last. The prediction is the true gloss if it is ranked first, else
+    the best of the other classes.
     """
     rows = np.arange(len(labels))
     own = scores[rows, labels][:, None]
-    better = (~(scores < own)).sum(axis=1) - 1  # (N,) other classes ranked at or above the true one
+    ranks = (~(scores < own)).sum(axis=1).astype(np.float64)  # (N,) the true class counts itself
     others = scores.copy()
     others[rows, labels] = -np.inf
-    predicted = np.where(better < 1, labels, others.argmax(axis=1))
-    return Ranked(better < 1, better < 5, predicted.astype(np.int64))
+    predicted = np.where(ranks <= 1, labels, others.argmax(axis=1))
+    return Ranked(ranks, predicted.astype(np.int64))

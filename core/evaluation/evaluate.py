@@ -19,7 +19,7 @@ from core.evaluation.leaks import (
     task_contents,
 )
 from core.evaluation.lineage import Lineage
-from core.evaluation.outcome import Outcome, scores_of
+from core.evaluation.outcome import Outcome, scores_of, with_common_scores
 from core.evaluation.probes import probe
 from core.evaluation.report import Scored, report
 from core.evaluation.subject import Subject
@@ -28,6 +28,11 @@ from core.program.frame import Launch, finish, main
 from core.program.heartbeat import heartbeat
 from core.program.observer import Observer, SilentObserver
 from core.specs.jobs import EvaluateSpec
+
+_NO_RANKS = (
+    "The checkpoint is of an earlier version, which kept no ranks of clips. The result lacks them and the "
+    "scores that come from them. Evaluate anew, without the checkpoint, to get them."
+)
 
 
 def evaluate(
@@ -66,6 +71,7 @@ def evaluate(
         outcomes = runs.outcomes(seeds, resume=resume)
     else:
         outcomes = _probed(spec, task, subject, seeds, observer)
+    outcomes = with_common_scores(outcomes)
     scored = [
         Scored(fold, [of_seed[place] for of_seed in outcomes], _caveats(spec, task, fold, lineage, contents))
         for place, fold in enumerate(task.folds)
@@ -73,6 +79,8 @@ def evaluate(
     observer.on_phase("summarising", total_steps=1)
     result = report(task, scored, seeds, heartbeat=lambda: observer.on_step(0, {}))
     _warn(task, scored, observer)
+    if result["per_clip"] is None:
+        observer.on_log(_NO_RANKS)
     for remark in remarks_on_labels(task, spec, result["num_train"]):
         observer.on_log(remark)
     return result

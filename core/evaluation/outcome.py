@@ -6,26 +6,52 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from core.evaluation.rank_scores import CUTOFFS
+
 Number = int | float
 PER_CLASS = "_per_class"
 """Suffix of the names of scores that are means over classes."""
+SCORES = (
+    *(f"top{k}" for k in CUTOFFS),
+    *(f"recall_at_{k}" for k in CUTOFFS),
+    "mean_average_precision",
+    "mean_reciprocal_rank",
+    "dcg",
+)
+"""Names of all scores of protocols, in the order of results."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Result of a fold under one seed. `per_clip`: per-clip contribution to each score, in [0, 1].
 
-    `predicted`: predicted gloss of each clip; None for protocols without predictions. `about`: facts about
-    the run, such as the number of training clips.
+    `predicted`: predicted gloss of each clip; None for protocols without predictions. `ranks`: rank of each
+    clip's right answer, infinite if there is none; None if a checkpoint of an earlier version lacks them.
+    `about`: facts about the run, such as the number of training clips.
     """
 
     per_clip: Mapping[str, Float64[np.ndarray, " M"]]
     predicted: Int64[np.ndarray, " M"] | None = None
+    ranks: Float64[np.ndarray, " M"] | None = None
     about: Mapping[str, Number] = field(default_factory=dict)
 
     def with_facts(self, facts: Mapping[str, Number]) -> "Outcome":
         """Return a copy with more facts in `about`, sorted by name as in a checkpoint."""
         return replace(self, about=dict(sorted({**self.about, **facts}.items())))
+
+
+def with_common_scores(outcomes: Sequence[Sequence[Outcome]]) -> list[list[Outcome]]:
+    """Return the outcomes (of each seed and fold) with only the scores that all of them have, in one order.
+
+    A fold may lack a score because it ranks k clips or fewer, or because an earlier version scored it.
+    Outcomes from a checkpoint have their scores in another order.
+    """
+    every = [outcome for of_seed in outcomes for outcome in of_seed]
+    common = [name for name in SCORES if all(name in each.per_clip for each in every)]
+    return [
+        [replace(each, per_clip={name: each.per_clip[name] for name in common}) for each in of_seed]
+        for of_seed in outcomes
+    ]
 
 
 def scores_of(

@@ -8,6 +8,7 @@ from torch import Tensor
 from core.evaluation.accuracy import rank_classes
 from core.evaluation.linear_probe import linear_scores
 from core.evaluation.outcome import Outcome
+from core.evaluation.rank_scores import dcg, hits, reciprocal
 from core.evaluation.retrieval import rank_gallery
 from core.program.heartbeat import Heartbeat
 from core.search.knn import knn_scores
@@ -50,10 +51,11 @@ def probe(
 
 
 def classification_outcome(scores: Float[np.ndarray, "M C"], labels: Int64[np.ndarray, " M"]) -> Outcome:
-    """Return top-1, top-5 and predictions of clips from their class scores."""
-    found = rank_classes(scores, labels)
-    hits = {"top1": found.top1.astype(np.float64), "top5": found.top5.astype(np.float64)}
-    return Outcome(hits, found.predicted)
+    """Return ranks, the scores from them, and predictions of clips from their class scores."""
+    ranks, predicted = rank_classes(scores, labels)
+    per_clip = hits(ranks, num_ranked=scores.shape[1], name="top")
+    per_clip |= {"mean_reciprocal_rank": reciprocal(ranks), "dcg": dcg(ranks)}
+    return Outcome(per_clip, predicted, ranks)
 
 
 def _searched(
@@ -65,8 +67,9 @@ def _searched(
     heartbeat: Heartbeat,
 ) -> Outcome:
     found = rank_gallery(known, known_labels, queries, asked, heartbeat=heartbeat)
-    parts = {f"recall_at_{k}": found.first_rank <= k for k in (1, 5, 10)}
-    parts["mean_average_precision"] = found.average_precision
-    without = int((~torch.isfinite(found.first_rank)).sum())
-    per_clip = {name: part.double().numpy() for name, part in parts.items()}
-    return Outcome(per_clip, about={"num_test_without_relevant": without})
+    ranks = found.first_rank.double().numpy()
+    per_clip = hits(ranks, num_ranked=len(known), name="recall_at_")
+    per_clip["mean_average_precision"] = found.average_precision.double().numpy()
+    per_clip["mean_reciprocal_rank"] = reciprocal(ranks)
+    without = int((~np.isfinite(ranks)).sum())
+    return Outcome(per_clip, ranks=ranks, about={"num_test_without_relevant": without})

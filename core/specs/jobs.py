@@ -212,8 +212,8 @@ class EvaluateSpec(JobSpec):
     `keypoints`: the resampled pose itself. The latter two are baselines."""
     protocol: Protocol = "knn"
     """`knn`: weighted k-nearest neighbours. `linear`: linear probe (logistic regression on frozen features).
-    `retrieval`: each test clip is a query for train clips of its gloss (recall at 1, 5, 10; mean average
-    precision). `fine_tune`: a copy of the whole encoder is trained with a classifier, from the start for each
+    `retrieval`: each test clip is a query for train clips of its gloss (recall at k; mean average precision).
+    `fine_tune`: a copy of the whole encoder is trained with a classifier, from the start for each
     fold and seed."""
     folds: Folds = "split"
     """`split`: fit on `train`, score on `test`. `each_signer`, `each_session`: leave-one-out

@@ -27,7 +27,7 @@ class Evaluations:
         return list(found)
 
     def get(self, evaluation_id: str) -> Evaluation:
-        """Look up one evaluation, with its table of classes and its confusions.
+        """Look up one evaluation, with its tables of glosses, signers and clips, and its confusions.
 
         Raises:
             ApiError: there is none (404).

@@ -19,7 +19,7 @@ from signforge.commands.printing.watching import transfer_bar, watch_until_exit
 
 app = command_group(help="Encoders: pretrained or imported models to evaluate and download.")
 
-_SCORES = ("top1", "top5", "recall_at_1", "mean_average_precision", "num_test")
+_SCORES = ("top1", "top5", "recall_at_1", "mean_reciprocal_rank", "mean_average_precision", "num_test")
 
 EncoderName = Annotated[str, typer.Argument(metavar="ENCODER", help="An encoder's id or name.")]
 
@@ -132,7 +132,7 @@ def delete(encoder: EncoderName) -> None:
 def print_scores(evaluations: tuple[Evaluation, ...] | list[Evaluation]) -> None:
     """Print a table of scores."""
     print_table(
-        ["features", "protocol", "folds", "corpus", "top-1", "top-5", "R@1", "mAP", "test clips"],
+        ["features", "protocol", "folds", "corpus", "top-1", "top-5", "R@1", "MRR", "mAP", "test clips"],
         [
             (
                 evaluation.features,

@@ -17,6 +17,7 @@ from signforge.commands.options.evaluate_options import (
     NumNeighbours,
     NumSeeds,
     PerClass,
+    PerSigner,
     ScoredBy,
     ScoredFeatures,
     ScoredOn,
@@ -68,6 +69,7 @@ def evaluate(
     dry_run: DryRun = False,
     watch: Watch = False,
     per_class: PerClass = False,
+    per_signer: PerSigner = False,
     as_json: AsJson = False,
 ) -> None:
     """Score features on a labelled corpus: probes on frozen features, retrieval, or fine-tuning."""
@@ -94,7 +96,7 @@ def evaluate(
 
     def show(client: Client, job: Job) -> None:
         evaluation = client.evaluations.get((job.result or {})["evaluation_id"])
-        print_evaluation(evaluation, per_class=per_class)
+        print_evaluation(evaluation, per_class=per_class, per_signer=per_signer)
 
     scheduling = SchedulingOptions(priority, deadline_seconds)
     submit(spec, scheduling, dry_run=dry_run, watch=watch, as_json=as_json, show=show)

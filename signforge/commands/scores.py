@@ -1,4 +1,4 @@
-"""`signforge scores`: show an evaluation's scores, confidence intervals, per-class scores and confusions."""
+"""`signforge scores`: show an evaluation's scores, confidence intervals, tables and confusions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -21,6 +21,12 @@ def scores(
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Also print the scores of each gloss.")
     ] = False,
+    per_signer: Annotated[
+        bool, typer.Option("--per-signer", help="Also print the scores of each test signer.")
+    ] = False,
+    per_clip: Annotated[
+        bool, typer.Option("--per-clip", help="Also print the rank of each test clip's gloss.")
+    ] = False,
     confusions: Annotated[
         bool, typer.Option("--confusions", help="Also print which glosses are confused with which.")
     ] = False,
@@ -32,10 +38,19 @@ def scores(
     if as_json:
         print_json(found)
     else:
-        print_evaluation(found, per_class=per_class, confusions=confusions)
+        print_evaluation(
+            found, per_class=per_class, per_signer=per_signer, per_clip=per_clip, confusions=confusions
+        )
 
 
-def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusions: bool = False) -> None:
+def print_evaluation(
+    evaluation: Evaluation,
+    *,
+    per_class: bool = False,
+    per_signer: bool = False,
+    per_clip: bool = False,
+    confusions: bool = False,
+) -> None:
     """Print scores with confidence intervals and standard deviations, per-fold scores, caveats, and the
     requested tables."""
     found = evaluation.scores
@@ -49,7 +64,7 @@ def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusi
     ]
     print_table(columns, rows, empty="There are no scores.")
     if len(folds) > 1:
-        names = list(_scores(folds[0]))
+        names = _per_instance(folds[0])
         each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
         print_table(["fold", *names, "test clips"], each, empty="")
     sizes = f"{found.get('num_test')} test clips, {found.get('num_classes')} glosses"
@@ -58,8 +73,33 @@ def print_evaluation(evaluation: Evaluation, *, per_class: bool = False, confusi
         typer.echo(f"- {line}")
     if per_class and (table := found.get("per_class")):
         print_table(list(table[0]), [list(row.values()) for row in table], empty="")
+    if per_signer:
+        _print_signers(found.get("per_signer") or [])
+    if per_clip:
+        _print_ranks(found.get("per_clip") or [])
     if confusions:
         _print_confusions(found)
+
+
+def _print_signers(table: Sequence[Mapping[str, Any]]) -> None:
+    """Print the scores of each signer, with the interval of the first one."""
+    names = _per_instance(table[0]) if table else []
+    rows = [
+        (row["signer"], row["num_test"], *(row[name] for name in names), _range(row["intervals"][names[0]]))
+        for row in table
+    ]
+    columns = ["signer", "test clips", *names, *(f"95 % interval of {name}" for name in names[:1])]
+    print_table(columns, rows, empty="The evaluation has no scores of signers; an earlier version made it.")
+
+
+def _print_ranks(table: Sequence[Mapping[str, Any]]) -> None:
+    columns = ["fold", "clip", "signer", "gloss", "rank"]
+    rows = [(*(row[column] for column in columns[:-1]), ", ".join(map(_rank, row["ranks"]))) for row in table]
+    print_table(columns, rows, empty="The evaluation has no ranks of clips; an earlier version made it.")
+
+
+def _rank(rank: int | None) -> str:
+    return "none" if rank is None else str(rank)
 
 
 def _print_confusions(found: Mapping[str, Any]) -> None:
@@ -80,6 +120,11 @@ def _evaluation_id(client: Client, wanted: str) -> str:
 def _scores(found: Mapping[str, Any]) -> dict[str, float]:
     """The entries that are scores. The others are names, counts and tables."""
     return {name: value for name, value in found.items() if isinstance(value, float)}
+
+
+def _per_instance(found: Mapping[str, Any]) -> list[str]:
+    """The names of the scores, without the means over classes."""
+    return [name for name in _scores(found) if not name.endswith("_per_class")]
 
 
 def _spread(folds: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -1,5 +1,7 @@
 """Encoders, evaluations, recipes, workers and API keys."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,19 @@ from core.jobs.workers import Capacity, heartbeat, set_job
 from core.specs.jobs import EvaluateSpec
 from core.specs.recipes import RECIPES
 from tests.api.conftest import SCORES, Bench
+
+
+@contextmanager
+def statements_of(bench: Bench) -> Iterator[list[str]]:
+    """The statements that the service sends to its database meanwhile."""
+    asked: list[str] = []
+
+    def note(*sent: Any) -> None:
+        asked.append(sent[2])
+
+    event.listen(bench.service.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(bench.service.engine, "before_cursor_execute", note)
 
 
 def test_an_encoder_has_its_card_its_scores_and_its_lineage(bench: Bench) -> None:
@@ -48,12 +63,19 @@ def test_one_evaluation_has_its_tables_and_a_list_has_not(bench: Bench) -> None:
     encoder_id = bench.make_encoder(corpus_id)
     tables = {
         "per_class": [{"gloss": "book", "num_test": 2, "top1": 0.5}],
+        "per_signer": [{"signer": "ada", "num_test": 2, "top1": 0.5, "intervals": {"top1": [0.0, 1.0]}}],
+        "per_clip": [
+            {"fold": "test", "clip": "1", "signer": "ada", "gloss": "book", "ranks": [1]},
+            {"fold": "test", "clip": "2", "signer": "ada", "gloss": "book", "ranks": [2]},
+        ],
         "confusions": [["book", "drink", 1]],
     }
     job_id = bench.submit(EvaluateSpec(corpus=corpus_id, encoder=encoder_id))
     bench.write(succeed_evaluate, bench.start().lease, result={"scores": {**SCORES, **tables}})
-    (listed,) = bench.client.get("/v1/evaluations").json()["data"]
+    with statements_of(bench) as asked:
+        (listed,) = bench.client.get("/v1/evaluations").json()["data"]
     assert listed["scores"] == SCORES
+    assert not any("per_clip" in each for each in asked), "megabytes that the list would leave out"
     assert bench.client.get(f"/v1/evaluations/{listed['id']}").json()["scores"] == {**SCORES, **tables}
     (shown,) = bench.client.get(f"/v1/encoders/{encoder_id}").json()["evaluations"]
     assert shown["scores"] == SCORES

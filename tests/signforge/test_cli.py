@@ -172,6 +172,13 @@ SCORES = {
         {"gloss": "book", "num_test": 4, "top1": 0.5},
         {"gloss": "tea", "num_test": 0, "top1": None},
     ],
+    "per_signer": [
+        {"signer": "ada", "num_test": 2, "top1": 0.25, "intervals": {"top1": [0.0, 0.5]}},
+        {"signer": None, "num_test": 2, "top1": 0.75, "intervals": {"top1": [0.5, 1.0]}},
+    ],
+    "per_clip": [
+        {"fold": "ada", "clip": "take-7", "signer": "ada", "gloss": "book", "ranks": [3, None]},
+    ],
     "confusions": [["book", "book", 2], ["book", "tea", 2]],
 }
 
@@ -195,6 +202,14 @@ def test_scores_are_shown_with_intervals_folds_glosses_and_confusions(
     assert "book" not in brief
     whole = invoke("scores", job.id, "--per-class", "--confusions").stdout
     assert "tea" in whole
+    assert "interval of top1" not in whole
+    assert "take-7" not in whole
+    tables = [
+        line.split() for line in invoke("scores", job.id, "--per-signer", "--per-clip").stdout.splitlines()
+    ]
+    assert ["signer", "test", "clips", "top1", "95", "%", "interval", "of", "top1"] in tables
+    assert ["ada", "2", "0.25", "0.000", "to", "0.500"] in tables
+    assert ["ada", "take-7", "ada", "book", "3,", "none"] in tables
     assert json.loads(invoke("scores", evaluation.id, "--json").stdout)["scores"] == SCORES
 
 

@@ -17,7 +17,7 @@ from core.specs.saved_settings import with_defaults_for_new_settings
 from core.training.checkpoint import Checkpoint, load_checkpoint
 from core.training.run_state import fact_differences
 
-_PREDICTED = "predicted"
+_PREDICTED, _RANKS = "predicted", "ranks"
 _ELSEWHERE = ("corpus", "encoder", "test_corpus")
 """Fields of a specification that are locations, which may differ between machines."""
 
@@ -72,9 +72,8 @@ def circumstances(run: FineTuning) -> dict[str, Any]:
 
 
 def _packed(outcome: Outcome) -> list[tuple[str, Tensor]]:
-    assert outcome.predicted is not None, "a classifier predicts a gloss for every clip"
-    parts = [(name, torch.from_numpy(values)) for name, values in outcome.per_clip.items()]
-    return [*parts, (_PREDICTED, torch.from_numpy(outcome.predicted))]
+    arrays = {**outcome.per_clip, _PREDICTED: outcome.predicted, _RANKS: outcome.ranks}
+    return [(name, torch.from_numpy(values)) for name, values in arrays.items() if values is not None]
 
 
 def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any]) -> Outcome:
@@ -82,7 +81,8 @@ def _unpacked(done: Mapping[str, Tensor], number: int, about: Mapping[str, Any])
     parts = {
         name.removeprefix(prefix): each.numpy() for name, each in done.items() if name.startswith(prefix)
     }
-    return Outcome(parts, parts.pop(_PREDICTED), about)
+    predicted, ranks = parts.pop(_PREDICTED), parts.pop(_RANKS, None)  # earlier versions kept no ranks
+    return Outcome(parts, predicted, ranks, about)
 
 
 def _spec_of(facts: Mapping[str, Any]) -> Any:

@@ -116,7 +116,7 @@ def succeed_pretrain(
 def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any]) -> State:
     """Store the scores, delete the job's checkpoints unless they are pinned, and end the job.
 
-    The job's own result omits the per-class tables, which the evaluation has.
+    The job's own result omits the tables of glosses, signers and clips, which the evaluation has.
     """
     job = held(session, lease)
     if _stop_requested(job):
@@ -132,7 +132,7 @@ def succeed_evaluate(session: Session, lease: Lease, *, result: Mapping[str, Any
             features=spec["features"],
             protocol=spec["protocol"],
             folds=spec["folds"],
-            scores=dict(result["scores"]),
+            **EvaluationRow.columns_of(result["scores"]),
             created_at=job.updated_at,
         )
     )

@@ -106,11 +106,12 @@ ROW_TYPES: Mapping[Artifact, type[UploadRow | CorpusRow | EncoderRow]] = {
 }
 """Tables whose rows specifications refer to. Each row has files."""
 
-_SCORE_TABLES = frozenset({"per_class", "confusions"})
+_PER_CLIP = "per_clip"
+_SCORE_TABLES = frozenset({"per_class", "per_signer", _PER_CLIP, "confusions"})
 
 
 def without_tables(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation's scores without per-class tables, for lists and for the job's result."""
+    """An evaluation's scores without tables of glosses, signers and clips, for lists and jobs' results."""
     return {name: value for name, value in scores.items() if name not in _SCORE_TABLES}
 
 
@@ -128,4 +129,18 @@ class EvaluationRow(Tables):
     protocol: Mapped[str]
     folds: Mapped[str]
     scores: Mapped[dict[str, Any]]
+    """All scores and tables except `per_clip`."""
+    per_clip: Mapped[list[Any] | None] = mapped_column(deferred=True)
+    """Megabytes on large corpora, so lists do not read it. Null if an earlier version made the evaluation."""
     created_at: Mapped[datetime]
+
+    @staticmethod
+    def columns_of(scores: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns that keep these scores."""
+        rest = {name: value for name, value in scores.items() if name != _PER_CLIP}
+        return {"scores": rest, "per_clip": scores.get(_PER_CLIP)}
+
+    @property
+    def all_scores(self) -> dict[str, Any]:
+        """The scores with all tables. Reads `per_clip`, so the row's session must be open."""
+        return self.scores if self.per_clip is None else {**self.scores, _PER_CLIP: self.per_clip}

@@ -37,6 +37,9 @@ FineTuneChanges = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a fine-tuning setting, e.g. num_epochs=20."),
 ]
+PerSigner = Annotated[
+    bool, typer.Option("--per-signer", help="With --watch: also print the scores of each test signer.")
+]
 PerClass = Annotated[
     bool, typer.Option("--per-class", help="With --watch: also print the scores of each gloss.")
 ]

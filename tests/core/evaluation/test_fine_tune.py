@@ -11,8 +11,10 @@ import torch
 from core.corpora.packed import PackedCorpus
 from core.errors import CheckpointError, DivergedError, Stopped
 from core.evaluation.evaluate import evaluate
+from core.evaluation.fine_tune import checkpoint
 from core.evaluation.fine_tune.classifier import SignClassifier, merged_scores, training_loss
 from core.evaluation.fine_tune.run import FineTuning
+from core.evaluation.outcome import Outcome
 from core.evaluation.subject import digests_of
 from core.exchange.weights import load_encoder
 from core.program.observer import SilentObserver
@@ -148,6 +150,33 @@ def test_resume_gives_the_same_result(
         assert step_of(newest) == step
     again = evaluate(wish, out=tmp_path, resume=newest)
     assert json.dumps(again) == json.dumps(undisturbed), "to the byte, the order of names included"
+
+
+def test_resume_from_an_earlier_version_has_the_scores_that_it_kept(
+    tiny: PackedCorpus,
+    encoder: Path,
+    tmp_path: Path,
+    undisturbed: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def packed_before(outcome: Outcome) -> list[tuple[str, torch.Tensor]]:
+        """As version 0.2.0 did: no ranks, and top-5 of three glosses."""
+        assert outcome.predicted is not None
+        top1 = torch.from_numpy(outcome.per_clip["top1"])
+        return [("top1", top1), ("top5", top1 * 0 + 1), ("predicted", torch.from_numpy(outcome.predicted))]
+
+    wish, listening = spec(tiny, encoder, num_seeds=2), Metrics()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(checkpoint, "_packed", packed_before)
+        with pytest.raises(Stopped):
+            evaluate(wish, observer=StopsIn("fine-tuning", 6), out=tmp_path)
+    newest = checkpoints_in(tmp_path / "checkpoints")[0]
+    again = evaluate(wish, observer=listening, resume=newest)
+    assert again["intervals"] == {name: undisturbed["intervals"][name] for name in ("top1", "top1_per_class")}
+    assert again["top1"] == undisturbed["top1"]
+    assert again["confusions"] == undisturbed["confusions"]
+    assert again["per_clip"] is None
+    assert listening.logs[-1].startswith("The checkpoint is of an earlier version, which kept no ranks")
 
 
 def test_resume_with_another_test_corpus(tiny: PackedCorpus, encoder: Path, tmp_path: Path) -> None:

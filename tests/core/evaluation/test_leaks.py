@@ -160,5 +160,11 @@ def test_a_class_without_test_clips_is_left_out_and_counted(tmp_path: Path) -> N
     assert (scores["num_classes"], fold["num_classes_without_test"]) == (3, 1)
     tested = [row["top1"] for row in scores["per_class"] if row["num_test"]]
     assert scores["top1_per_class"] == pytest.approx(np.mean(tested))
-    untested = {"gloss": "never tested", "num_test": 0, "top1": None, "top5": None}
+    untested = {
+        "gloss": "never tested",
+        "num_test": 0,
+        "top1": None,
+        "mean_reciprocal_rank": None,
+        "dcg": None,
+    }
     assert untested in scores["per_class"]

@@ -34,7 +34,8 @@ def test_accuracy_is_counting(clips: int, classes: int, seed: int) -> None:
     by_hand = np.argsort(-scores, axis=1)
     found = classification_outcome(scores, labels)
     ours = scores_of(found.per_clip, labels)
-    for k in (1, 5):
+    assert [k for k in range(1, 30) if f"top{k}" in ours] == [k for k in (1, 5, 10, 20) if k < classes]
+    for k in (k for k in (1, 5) if k < classes):
         hits = [label in row[:k] for row, label in zip(by_hand, labels, strict=True)]
         assert ours[f"top{k}"] == pytest.approx(np.mean(hits))
         means = [np.mean(np.array(hits)[labels == c]) for c in range(classes) if (labels == c).any()]
@@ -152,7 +153,12 @@ def test_retrieval_metrics_are_reported(corpus: PackedCorpus) -> None:
         corpus=str(corpus.path), features="keypoints", protocol="retrieval", folds="each_signer"
     )
     scores = evaluate(spec)
-    for name in ("recall_at_1", "recall_at_5", "recall_at_10", "mean_average_precision"):
+    names = (
+        *(f"recall_at_{k}" for k in (1, 5, 10, 20)),
+        "mean_average_precision",
+        "mean_reciprocal_rank",
+    )
+    for name in names:
         assert scores[name] == pytest.approx(np.mean([fold[name] for fold in scores["folds"]]))
     assert scores["recall_at_1"] <= scores["recall_at_5"] <= scores["recall_at_10"] <= 1
     assert [fold["num_test_without_relevant"] for fold in scores["folds"]] == [0, 0, 0]

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 
 from core.errors import LeaseLost
 from core.jobs.database import now, reading, transaction
@@ -112,6 +112,7 @@ def test_an_evaluation_keeps_its_tables_from_its_job_and_lets_its_checkpoints_go
     assert _import(engine, hold(engine, spec=IMPORT), "cor_1") == State.SUCCEEDED
     spec = EvaluateSpec(corpus="cor_1", encoder="enc_1", protocol="fine_tune")
     claimed = hold(engine, spec=spec.model_copy(update={"encoder": None}))
+    ranks = [{"fold": "test", "clip": "1", "signer": None, "gloss": "a", "ranks": [1]}]
     scores = {"top1": 0.5, "per_class": [{"gloss": "a", "num_test": 2, "top1": 0.5}], "confusions": []}
     with transaction(engine) as session:
         for step in (5, 10):
@@ -119,9 +120,11 @@ def test_an_evaluation_keeps_its_tables_from_its_job_and_lets_its_checkpoints_go
                 session, claimed.lease, step=step, location=f"{step}", manifest={}, size_bytes=1
             )
         row.pinned = True
-        outcomes.succeed_evaluate(session, claimed.lease, result={"scores": scores})
+        outcomes.succeed_evaluate(session, claimed.lease, result={"scores": {**scores, "per_clip": ranks}})
     with reading(engine) as session:
-        assert session.query(EvaluationRow).one().scores == scores
+        row = session.query(EvaluationRow).one()
+        assert "per_clip" in inspect(row).unloaded, "it is read when it is asked for"
+        assert (row.scores, row.all_scores) == (scores, {**scores, "per_clip": ranks})
         assert [row.step for row in checkpoints_of(session, claimed.job_id)] == [10], "it is pinned"
     told = job(engine, claimed.job_id).result
     assert told is not None
