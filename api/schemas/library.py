@@ -56,7 +56,7 @@ class EvaluationResponse(Sent):
     features: str
     """`encoder`, or a baseline: `untrained` or `keypoints`."""
     protocol: str
-    """`knn`, `linear`, `retrieval` or `fine_tune`."""
+    """`knn`, `linear`, `dictionary`, `retrieval` or `fine_tune`."""
     folds: str
     """What each cross-validation fold holds out for testing."""
     scores: dict[str, Any]

@@ -14,6 +14,7 @@ from core.evaluation.label_draw import fitted_on, remarks_on_labels, train_facts
 from core.evaluation.leaks import (
     num_identical,
     refuse_identical,
+    refuse_shared_signers,
     remarks_on_signers,
     shared_signers,
     task_contents,
@@ -50,13 +51,16 @@ def evaluate(
 
     Raises:
         CorpusError, EncoderError: a file cannot be used.
-        SplitError: no labelled clips, a single gloss, a fold with an empty side or with overlapping clips.
+        SplitError: no labelled clips, a single gloss, a fold with an empty side or with overlapping clips, or
+            with shared signers in a dictionary.
         EncoderMoved: scoring changed the encoder.
         CheckpointError: `resume` is damaged or belongs to another evaluation.
         Stopped: the observer asked to stop.
     """
     observer = observer or SilentObserver()
     task = task_of(spec)
+    if spec.protocol == "dictionary":
+        refuse_shared_signers(task)
     seeds = range(spec.seed, spec.seed + spec.num_seeds)
     observer.on_phase("checking", total_steps=1)
     checking = heartbeat(observer, doing="checking clips")

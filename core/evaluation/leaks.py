@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from core.corpora.contents import clip_digests
 from core.errors import SplitError
 from core.evaluation.folds import Fold
-from core.evaluation.task import Task
+from core.evaluation.task import Task, some
 from core.program.heartbeat import Heartbeat
 
 _COMPARED = {
@@ -53,6 +53,22 @@ def refuse_identical(task: Task, contents: list[bytes]) -> None:
                         f"is in {other} and one in {side} of fold {fold.name!r}, which would inflate the "
                         "scores. Remove one of them, or set allow_identical_clips."
                     )
+
+
+def refuse_shared_signers(task: Task) -> None:
+    """Reject folds in which a named signer is in both train and test; the message names them.
+
+    Raises:
+        SplitError: there is such a signer.
+    """
+    for fold in task.folds:
+        if shared := _shared(task, fold.train, fold.test):
+            raise SplitError(
+                f"Protocol 'dictionary' tests signers that are not in the dictionary, but fold {fold.name!r} "
+                f"has {some(shared)} in both train and test. Set folds to 'each_signer' "
+                "(--folds each_signer), import the corpus with --split-by signer, or use protocol 'knn', "
+                "which reports such signers."
+            )
 
 
 def num_identical(fold: Fold, contents: list[bytes]) -> int:

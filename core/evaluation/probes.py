@@ -1,4 +1,4 @@
-"""Evaluation protocols on frozen features: kNN, linear probe and retrieval."""
+"""Evaluation protocols on frozen features: kNN, linear probe, dictionary and retrieval."""
 
 import numpy as np
 import torch
@@ -6,6 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from core.evaluation.accuracy import rank_classes
+from core.evaluation.dictionary import dictionary_scores
 from core.evaluation.linear_probe import linear_scores
 from core.evaluation.outcome import Outcome
 from core.evaluation.rank_scores import dcg, hits, reciprocal
@@ -42,6 +43,10 @@ def probe(
             num_neighbours=spec.num_neighbours,
             temperature=spec.temperature,
             heartbeat=heartbeat,
+        )
+    elif spec.protocol == "dictionary":
+        scores = dictionary_scores(
+            known, known_labels, features[test], num_classes=num_classes, heartbeat=heartbeat
         )
     else:
         scores = linear_scores(

@@ -1,6 +1,6 @@
 """Data of an evaluation: labelled clips of one or two corpora, glosses and folds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +99,7 @@ def _transfer(fitted: CorpusClips, test_corpus: PackedCorpus, spec: EvaluateSpec
     if not shared:
         raise SplitError(
             f"Corpora {fitted.corpus.name!r} and {test_corpus.name!r} share no gloss by name: one has "
-            f"{_some(ours)}, the other {_some(theirs)}. Import both with equal gloss names, or widen `clips`."
+            f"{some(ours)}, the other {some(theirs)}. Import both with equal gloss names, or widen `clips`."
         )
     _check_glosses(shared, f"is shared by corpora {fitted.corpus.name!r} and {test_corpus.name!r}")
     fitted, tested = _restricted(fitted, shared), _restricted(tested, shared)
@@ -144,6 +144,8 @@ def _check_glosses(glosses: tuple[str, ...], what: str) -> None:
         raise SplitError(f"Only gloss {glosses[0]!r} {what}, but two or more are needed. Widen `clips`.")
 
 
-def _some(names: set[str], most: int = 5) -> str:
+def some(names: Iterable[str], most: int = 5) -> str:
+    """Return up to `most` of these names in quotes, and how many there are besides."""
+    names = list(names)
     listed = ", ".join(map(repr, sorted(names)[:most]))
     return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

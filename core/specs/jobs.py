@@ -34,7 +34,7 @@ from core.specs.source_formats import ColumnRole, ProfileName, Sides, VectorPart
 # Choices that are also command-line options; the fields of these types explain them.
 SplitBy = Literal["given", "signer", "session", "random"]
 Features = Literal["encoder", "untrained", "keypoints"]
-Protocol = Literal["knn", "linear", "retrieval", "fine_tune"]
+Protocol = Literal["knn", "linear", "dictionary", "retrieval", "fine_tune"]
 Folds = Literal["split", "each_signer", "each_session"]
 AuditedFolds = Literal[Folds, "random"]
 
@@ -212,8 +212,9 @@ class EvaluateSpec(JobSpec):
     `keypoints`: the resampled pose itself. The latter two are baselines."""
     protocol: Protocol = "knn"
     """`knn`: weighted k-nearest neighbours. `linear`: linear probe (logistic regression on frozen features).
-    `retrieval`: each test clip is a query for train clips of its gloss (recall at k; mean average precision).
-    `fine_tune`: a copy of the whole encoder is trained with a classifier, from the start for each
+    `dictionary`: each test clip ranks all glosses by their nearest train clip; test signers must not be in
+    train. `retrieval`: each test clip is a query for train clips of its gloss (recall at k; mean average
+    precision). `fine_tune`: a copy of the whole encoder is trained with a classifier, from the start for each
     fold and seed."""
     folds: Folds = "split"
     """`split`: fit on `train`, score on `test`. `each_signer`, `each_session`: leave-one-out

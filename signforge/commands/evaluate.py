@@ -72,7 +72,7 @@ def evaluate(
     per_signer: PerSigner = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score features on a labelled corpus: probes on frozen features, retrieval, or fine-tuning."""
+    """Score features on a labelled corpus: probes on frozen features, search, or fine-tuning."""
     spec: dict[str, Any] = {
         "kind": EVALUATE.name,
         "corpus": corpus,

@@ -117,7 +117,7 @@ def encoder(corpus: PackedCorpus, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["knn", "linear", "retrieval"])
+@pytest.mark.parametrize("protocol", ["knn", "linear", "dictionary", "retrieval"])
 @pytest.mark.parametrize("features", ["keypoints", "untrained", "encoder"])
 def test_each_protocol_on_each_kind_of_features(
     corpus: PackedCorpus, encoder: Path, protocol: str, features: str
@@ -133,7 +133,7 @@ def test_each_protocol_on_each_kind_of_features(
     assert (fold["shared_signers"], fold["num_test_pretrained_on"]) == ([], 0)
 
 
-@pytest.mark.parametrize("protocol", ["knn", "retrieval"])
+@pytest.mark.parametrize("protocol", ["knn", "dictionary", "retrieval"])
 def test_a_search_stops_when_asked(corpus: PackedCorpus, protocol: str) -> None:
     spec = EvaluateSpec(corpus=str(corpus.path), features="keypoints", protocol=protocol, num_neighbours=3)
     with pytest.raises(Stopped, match="while probing"):

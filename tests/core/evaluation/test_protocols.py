@@ -28,7 +28,7 @@ def spec(corpus: PackedCorpus, **fields: object) -> EvaluateSpec:
     )
 
 
-@pytest.mark.parametrize("protocol", ["knn", "linear", "retrieval"])
+@pytest.mark.parametrize("protocol", ["knn", "linear", "dictionary", "retrieval"])
 def test_transfer_is_scored_on_the_glosses_that_both_corpora_name(
     corpus: PackedCorpus, tmp_path: Path, protocol: str
 ) -> None:
@@ -65,7 +65,7 @@ def test_train_on_val(corpus: PackedCorpus) -> None:
     assert evaluate(spec(corpus, train_on_val=True))["num_train"] == 24
 
 
-@pytest.mark.parametrize("protocol", ["knn", "linear", "retrieval"])
+@pytest.mark.parametrize("protocol", ["knn", "linear", "dictionary", "retrieval"])
 def test_fewer_labels_are_fewer_train_clips_for_every_protocol(corpus: PackedCorpus, protocol: str) -> None:
     name = "recall_at_1" if protocol == "retrieval" else "top1"
     wish = spec(corpus, protocol=protocol, labels_per_gloss=1, num_seeds=4, seed=7)

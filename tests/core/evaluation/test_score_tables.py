@@ -25,7 +25,7 @@ def keypoints(corpus: PackedCorpus, **fields: object) -> EvaluateSpec:
     return EvaluateSpec(**{"corpus": str(corpus.path), "features": "keypoints", **fields})
 
 
-@pytest.mark.parametrize("protocol", ["knn", "retrieval"])
+@pytest.mark.parametrize("protocol", ["knn", "dictionary", "retrieval"])
 def test_the_tables_of_signers_and_clips_sum_to_the_whole(tmp_path: Path, protocol: str) -> None:
     corpus = packed(tmp_path / "signs", of_several_signers())
     scores = evaluate(keypoints(corpus, protocol=protocol, num_neighbours=3, labels_per_gloss=2, num_seeds=3))

@@ -23,7 +23,7 @@ def test_a_whole_study(tmp_path: Path, recipe: str) -> None:
     overrides = {**OVERRIDES, "run": {"batch_size": 4, "num_epochs": 1}}
     pretrain(PretrainSpec(corpus=str(corpus.path), recipe=recipe, overrides=overrides), tmp_path)
     common = {"corpus": str(corpus.path), "encoder": str(tmp_path / "encoder")}
-    for protocol in ("knn", "linear", "retrieval"):
+    for protocol in ("knn", "linear", "dictionary", "retrieval"):
         assert evaluate(EvaluateSpec.model_validate({**common, "protocol": protocol}))["num_test"] == 6
     fine_tuning = {**common, "protocol": "fine_tune", "fine_tune": FINE_TUNE}
     assert evaluate(EvaluateSpec.model_validate(fine_tuning))["num_test"] == 6
