@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TextIO, runtime_checkable
 
+_MAX_TABLE_CHARACTERS = 2_000
+"""Characters of a table or an object that are printed for people."""
+
 
 @runtime_checkable
 class Observer(Protocol):
@@ -148,4 +151,7 @@ class ConsoleObserver(JsonLinesObserver):
 
 
 def _short(value: object) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    text = f"{value:.5g}" if isinstance(value, float) else str(value)
+    if isinstance(value, dict | list) and len(text) > _MAX_TABLE_CHARACTERS:
+        return f"{text[:_MAX_TABLE_CHARACTERS]} ... ({len(text)} characters; result.json has all)"
+    return text

@@ -123,3 +123,19 @@ def test_finish_flushes_output() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (EXIT_STOPPED, "written, at the end\n", "")
+
+
+def tabling(launch: Launch[RunConfig]) -> Mapping[str, object]:
+    """Give a large table."""
+    return {"top1": 0.25, "scores": {"per_clip": [{"clip": str(number)} for number in range(5000)]}}
+
+
+def test_a_large_table_is_cut_for_people_and_whole_in_the_file(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(tabling, RunConfig, arguments=["--spec", str(spec), "--out", str(tmp_path)]) == EXIT_DONE
+    shown = capsys.readouterr().out
+    assert "top1=0.25" in shown
+    assert "result.json has all" in shown
+    assert len(shown) < 3000
+    assert len(json.loads((tmp_path / "result.json").read_text())["scores"]["per_clip"]) == 5000
