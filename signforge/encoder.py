@@ -4,17 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
-from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.fields import Precision
-from core.specs.source_formats import WantedFormat
-from signforge.pose_source import open_poses
+from core.specs.preprocessing import Preprocessing
+from signforge.pose_source import HowToRead, open_poses
 
 if TYPE_CHECKING:
     from core.corpora.source import SourceClip
@@ -56,28 +55,22 @@ class Encoder:
         while some := tuple(islice(remaining, batch_size)):
             yield EmbeddedClips(some, self.embed([named.clip for named in some]))
 
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How the clips that the encoder learned from were read; None if unknown."""
+        return None if self.card.corpus is None else self.card.corpus.preprocessing
+
     def embed_source(
-        self,
-        path: str | Path,
-        *,
-        source_format: WantedFormat = "auto",
-        profile: str | None = None,
-        image_size: tuple[int, int] | None = None,
-        archive_encoding: ArchiveEncoding | None = None,
-        batch_size: int = CLIPS_AT_ONCE,
+        self, path: str | Path, *, batch_size: int = CLIPS_AT_ONCE, **how: Unpack[HowToRead]
     ) -> Iterator[EmbeddedClips]:
         """Yield the features of the clips of a pose file, archive or folder of any size, in its order.
 
-        Options and exceptions are those of `read_named_clips`. Unusable clips are skipped, with a warning in
-        the log at the end.
+        Clips are read as those that the encoder learned from, unless options say otherwise. Options and
+        exceptions are those of `read_named_clips`. Unusable clips are skipped, with a warning in the log at
+        the end.
         """
-        with open_poses(
-            path,
-            source_format=source_format,
-            profile=profile,
-            image_size=image_size,
-            archive_encoding=archive_encoding,
-        ) as source:
+        how.setdefault("record", self.preprocessing)
+        with open_poses(path, **how) as source:
             yield from self.embed_stream(source.clips, batch_size=batch_size)
             if not source.report.clips_read:
                 raise source.nothing_usable()
@@ -98,54 +91,25 @@ def load_encoder(path: str | Path, *, device: str = "cpu", precision: Precision 
     return Encoder(load(Path(path), device=device), precision=precision)
 
 
-def read_clips(
-    path: str | Path,
-    *,
-    source_format: WantedFormat = "auto",
-    profile: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    archive_encoding: ArchiveEncoding | None = None,
-) -> list[Clip]:
+def read_clips(path: str | Path, **how: Unpack[HowToRead]) -> list[Clip]:
     """Read and normalise the clips of a pose file, archive or folder, as an import does.
 
     The same as `read_named_clips`, without names and labels.
     """
-    found = read_named_clips(
-        path,
-        source_format=source_format,
-        profile=profile,
-        image_size=image_size,
-        archive_encoding=archive_encoding,
-    )
-    return [named.clip for named in found]
+    return [named.clip for named in read_named_clips(path, **how)]
 
 
-def read_named_clips(
-    path: str | Path,
-    *,
-    source_format: WantedFormat = "auto",
-    profile: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    archive_encoding: ArchiveEncoding | None = None,
-) -> "list[SourceClip]":
+def read_named_clips(path: str | Path, **how: Unpack[HowToRead]) -> "list[SourceClip]":
     """Read and normalise clips, with the name, gloss, signer and session that their source states.
 
-    `profile` names the confidence thresholds. The default is the benchmark's own, else wlasl's.
-    `image_size` is (width, height) in pixels, for sources that do not state it. `archive_encoding` is
-    that of file names in an archive that does not state it (default: guessed). Unusable clips are skipped,
-    with a warning in the log.
+    Options are those of `HowToRead`. For an encoder, set `record` to its `preprocessing`. Unusable clips are
+    skipped, with a warning in the log.
 
     Raises:
         CorpusError: the source is damaged, its format is unknown, or it has no usable clip.
         UserError: the profile does not exist.
     """
-    with open_poses(
-        path,
-        source_format=source_format,
-        profile=profile,
-        image_size=image_size,
-        archive_encoding=archive_encoding,
-    ) as source:
+    with open_poses(path, **how) as source:
         clips = list(source.clips)
         if not clips:
             raise source.nothing_usable()

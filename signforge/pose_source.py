@@ -4,16 +4,18 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from core.errors import CorpusError, UserError
 from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.near_names import hint
-from core.specs.source_formats import WantedFormat
+from core.specs.preprocessing import Preprocessing
+from core.specs.source_formats import Sides, VectorPart, WantedFormat
 
 if TYPE_CHECKING:
+    from core.corpora.readers.raw_clip import ReadOptions
     from core.corpora.source import ReadReport, SourceClip
 
 _log = logging.getLogger(__name__)
@@ -40,39 +42,75 @@ class PoseSource:
             _log.warning("%d clips of %s were skipped: %s", self.report.num_skipped, self.path, reasons)
 
 
+class HowToRead(TypedDict, total=False):
+    """How pose files are read, as at import. What is not stated is read by the record, else as usual."""
+
+    record: Preprocessing | None
+    """How the clips of the encoder's corpus were read: `encoder.card.corpus.preprocessing`."""
+    source_format: WantedFormat
+    """Name of the format; `auto` detects it."""
+    profile: str | None
+    """Benchmark of the confidence thresholds. Without it and a record: the benchmark's own, else wlasl's."""
+    image_size: tuple[int, int] | None
+    """(width, height) in pixels, whatever files state. That of the record is for files that state none."""
+    sides: Sides | None
+    """Whether left and right are exchanged."""
+    unmirror_frames: bool | None
+    """Whether mirroring of the frames is undone."""
+    part_order: tuple[VectorPart, ...] | None
+    """Order of the parts in vectors of `mp_data`."""
+    archive_encoding: ArchiveEncoding | None
+    """Encoding of file names in an archive that does not state it. Default: guessed."""
+
+
 @contextmanager
-def open_poses(
-    path: str | Path,
-    *,
-    source_format: WantedFormat = "auto",
-    profile: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    archive_encoding: ArchiveEncoding | None = None,
-) -> Iterator[PoseSource]:
+def open_poses(path: str | Path, **how: Unpack[HowToRead]) -> Iterator[PoseSource]:
     """Open a pose file, archive or folder. Its clips are read and normalised lazily.
 
-    `archive_encoding` is that of file names whose encoding an archive does not state, as at import.
-    Without `profile` the thresholds are the benchmark's own, else wlasl's, as at import.
+    If they are read otherwise than the record says, the report has a finding.
 
     Raises:
         CorpusError: the source is damaged or its format is unknown. Also raised while its clips are read.
         UserError: the profile does not exist.
     """
     from core.corpora.readers.detect import open_source
-    from core.corpora.readers.raw_clip import ReadOptions
     from core.corpora.reading import read_clips
     from core.corpora.source import ReadReport
+    from core.corpora.unlike_record import note_unlike
+
+    options, record = _options(how), how.get("record")
+    with _unpacked(Path(path), how.get("archive_encoding")) as (folder, display, notes):
+        report = ReadReport(display=display, notes=notes)
+        source = open_source(folder, how.get("source_format", "auto"), options, report)
+        if record is not None:
+            note_unlike(record, source, options, report)
+        with closing(read_clips(source, processes=1)) as clips:
+            yield PoseSource(Path(path), source.num_clips, clips, report)
+
+
+def _options(how: HowToRead) -> "ReadOptions":
+    """Return what is stated, else what the record says, else the usual options."""
+    from core.corpora.readers.raw_clip import ReadOptions
     from core.pose.normalise import PROFILES
 
     profiles = {str(name): value for name, value in PROFILES.items()}
+    profile, record = how.get("profile"), how.get("record")
     if profile is not None and profile not in profiles:
         raise UserError(f"There is no profile {profile!r}.{hint(profile, profiles, list_all=True)}")
-    options = ReadOptions(profiles[profile or "wlasl"], image_size, profile_is_stated=profile is not None)
-    with _unpacked(Path(path), archive_encoding) as (folder, display, notes):
-        report = ReadReport(display=display, notes=notes)
-        source = open_source(folder, source_format, options, report)
-        with closing(read_clips(source, processes=1)) as clips:
-            yield PoseSource(Path(path), source.num_clips, clips, report)
+    size, sides, unmirror = how.get("image_size"), how.get("sides"), how.get("unmirror_frames")
+    order = how.get("part_order")
+    options = ReadOptions(
+        profiles[profile or (record.profile if record else "wlasl")],
+        size or (record.image_size if record else None),
+        profile_is_stated=(profile or record) is not None,
+        size_wins=size is not None,
+    )
+    return replace(
+        options,
+        sides=sides or (record.sides if record else "as_stored"),
+        unmirror_frames=(record.unmirror_frames if record else False) if unmirror is None else unmirror,
+        part_order=(record.part_order if record else ()) if order is None else order,
+    )
 
 
 @contextmanager

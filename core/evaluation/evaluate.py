@@ -21,6 +21,7 @@ from core.evaluation.leaks import (
 )
 from core.evaluation.lineage import Lineage
 from core.evaluation.outcome import Outcome, scores_of, with_common_scores
+from core.evaluation.preprocessing import preprocessing_differences
 from core.evaluation.probes import probe
 from core.evaluation.report import Scored, report
 from core.evaluation.subject import Subject
@@ -70,6 +71,9 @@ def evaluate(
     subject = Subject(spec, task)
     lineage = Lineage(subject.pretrained, task, checking)
     lineage.report(observer)
+    differences = preprocessing_differences(subject.pretrained, task)
+    for difference in differences:
+        observer.on_log(difference)
     if spec.protocol == "fine_tune":
         runs = FineTuneFolds(spec, task, subject, observer, out=out, keep_all=keep_all)
         outcomes = runs.outcomes(seeds, resume=resume)
@@ -82,6 +86,7 @@ def evaluate(
     ]
     observer.on_phase("summarising", total_steps=1)
     result = report(task, scored, seeds, heartbeat=lambda: observer.on_step(0, {}))
+    result["preprocessing_differences"] = differences
     _warn(task, scored, observer)
     if result["per_clip"] is None:
         observer.on_log(_NO_RANKS)

@@ -23,5 +23,6 @@ FindingCode = Literal[
     "repeated-frames",
     "odd-frame-rate",
     "jumps",
+    "read-unlike-encoder",
 ]
 """Codes of findings (docs/reference/findings.md)."""

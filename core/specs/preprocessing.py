@@ -52,6 +52,6 @@ class Preprocessing(Closed):
         """Name what changes the meaning of points and differs, as `profile: 'wlasl' and 'msasl'`."""
         return [
             f"{field}: {getattr(self, field)!r} and {getattr(other, field)!r}"
-            for field in ("profile", "sides", "unmirror_frames")
+            for field in ("format", "profile", "sides", "unmirror_frames")
             if getattr(self, field) != getattr(other, field)
         ]

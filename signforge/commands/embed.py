@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from core.errors import UserError
 from core.specs.fields import Precision
-from core.specs.source_formats import WantedFormat
-from signforge.commands.options.import_options import EncodingOfArchive
+from core.specs.source_formats import Sides, WantedFormat
+from signforge.commands.options.import_options import EncodingOfArchive, PartOrder, parts_in_order
 from signforge.installation import require
 
 if TYPE_CHECKING:
@@ -39,11 +39,19 @@ def embed(
     image_height: Annotated[
         int | None, typer.Option(min=1, help="Image height in pixels, as at import.")
     ] = None,
+    sides: Annotated[Sides | None, typer.Option(help="Exchange left and right, as at import.")] = None,
+    unmirror_frames: Annotated[
+        bool | None, typer.Option("--unmirror-frames/--keep-mirrored", help="Undo mirroring, as at import.")
+    ] = None,
+    part_order: PartOrder = None,
     archive_encoding: EncodingOfArchive = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[Precision, typer.Option(help="bf16 is faster on devices that support it.")] = "fp32",
 ) -> None:
-    """Embed pose files with a downloaded encoder, batch by batch, so that any number fits in memory."""
+    """Embed pose files with a downloaded encoder, batch by batch, so that any number fits in memory.
+
+    They are read as the files that the encoder learned from, unless options say otherwise.
+    """
     require("worker", "numpy", "safetensors", "torch", what="`signforge embed`")
     from signforge.encoder import load_encoder  # the other commands start sooner without torch
     from signforge.feature_files import feature_file
@@ -52,20 +60,27 @@ def embed(
     if (image_width is None) != (image_height is None):
         raise UserError("Only one of --image-width and --image-height is given. Give both or neither.")
     size = (image_width, image_height) if image_width and image_height else None
-    with open_poses(
-        poses,
-        source_format=source_format,
-        profile=profile,
-        image_size=size,
-        archive_encoding=archive_encoding,
-    ) as source:
-        ready = load_encoder(encoder, device=device, precision=precision)
-        with feature_file(out, ready.card) as file, _clip_bar(source.num_clips) as show:
-            for batch in ready.embed_stream(source.clips):
-                file.add(batch)
-                show(file.num_clips + source.report.num_skipped)
-            if not file.num_clips:
-                raise source.nothing_usable()
+    ready = load_encoder(encoder, device=device, precision=precision)
+    with (
+        open_poses(
+            poses,
+            record=ready.preprocessing,
+            source_format=source_format,
+            profile=profile,
+            image_size=size,
+            sides=sides,
+            unmirror_frames=unmirror_frames,
+            part_order=parts_in_order(part_order) or None,
+            archive_encoding=archive_encoding,
+        ) as source,
+        feature_file(out, ready.card) as file,
+        _clip_bar(source.num_clips) as show,
+    ):
+        for batch in ready.embed_stream(source.clips):
+            file.add(batch)
+            show(file.num_clips + source.report.num_skipped)
+        if not file.num_clips:
+            raise source.nothing_usable()
     shape = (file.num_clips, ready.card.embedding_width)
     typer.echo(f"{out}: features {shape} float32, of {file.num_clips} clips.")
     _report(source.report)

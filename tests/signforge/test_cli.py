@@ -56,7 +56,10 @@ def test_overrides_that_make_no_sense_are_refused(changes: list[str]) -> None:
     [
         ("up --port here", "'--port': Input should be a whole number (got 'here')."),
         ("jobs --limit 0", "'--limit': Input should be greater than or equal to 1 (got '0')."),
-        ("corpora import", "There is no command 'import'. There are: leak-audit, check, add, list, show, delete."),
+        (
+            "corpora import",
+            "There is no command 'import'. There are: leak-audit, check, add, list, show, delete.",
+        ),
         ("pretrain --corpus signs", "There is no command 'pretrain'. Did you mean 'submit pretrain'?"),
         ("add poses", "There is no command 'add'. Did you mean 'corpora add' or 'webhooks add'?"),
         ("file", "There is no command 'file'. There are"),

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
 from core.errors import UserError
 from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.jobs import SplitBy
-from core.specs.source_formats import ColumnRole, ProfileName, Sides, WantedFormat
+from core.specs.source_formats import ColumnRole, ProfileName, Sides, VectorPart, WantedFormat
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus (default: the file's name).")]
@@ -121,11 +121,26 @@ def import_fields(
         "benchmark_classes": classes,
         "exclude_clips": tuple(exclude or ()),
         "exclude_train_positions": tuple(exclude_at or ()),
-        "part_order": tuple(part.strip() for part in (part_order or "").split(",") if part.strip()),
+        "part_order": parts_in_order(part_order),
         "columns": column_names(columns),
         "accept": tuple(accept or ()),
         **same,
     }
+
+
+def parts_in_order(text: str | None) -> tuple[VectorPart, ...]:
+    """Parse `face,pose,left_hand,right_hand`.
+
+    Raises:
+        UserError: a part is unknown, missing or named twice.
+    """
+    parts = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    known = get_args(VectorPart)
+    if parts and (set(parts) | {"face"} != set(known) or len(set(parts)) < len(parts)):
+        raise UserError(
+            f"--part-order is {text!r}. Name {', '.join(known)}, each once; without face if there is none."
+        )
+    return cast(tuple[VectorPart, ...], parts)
 
 
 def column_names(text: str | None) -> dict[str, str]:

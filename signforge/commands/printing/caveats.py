@@ -12,6 +12,7 @@ def caveats(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _about_pretraining(folds)
     yield from _about_sides(folds)
     yield from _about_glosses(folds)
+    yield from found.get("preprocessing_differences") or ()
     if transfer := found.get("transfer"):
         ours, theirs = len(transfer["only_in_corpus"]), len(transfer["only_in_test_corpus"])
         if ours or theirs:

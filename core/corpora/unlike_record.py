@@ -1,0 +1,29 @@
+"""Compare how clips are read with how those of an encoder's corpus were read."""
+
+from core.corpora.findings import Evidence, FindingKind
+from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
+from core.corpora.source import ReadReport
+from core.specs.preprocessing import Preprocessing
+
+UNLIKE_ENCODER = FindingKind(
+    "read-unlike-encoder",
+    "{clips} are read otherwise than those that the encoder learned from ({example}). Its features of them "
+    "may be worse.",
+)
+
+
+def note_unlike(
+    record: Preprocessing, source: OpenedSource, options: ReadOptions, report: ReadReport
+) -> None:
+    """Report the differences of a source, as it is read, from an encoder's record."""
+    now = Preprocessing(
+        format=source.format,
+        profile=source.profile.name,
+        sides=options.sides,
+        unmirror_frames=options.unmirror_frames,
+    )
+    if differences := record.differences(now):
+        named = "; ".join(differences)
+        report.find_many(
+            Evidence(UNLIKE_ENCODER, source.num_clips, examples=[f"the encoder's and these: {named}"])
+        )
