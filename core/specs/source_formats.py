@@ -22,6 +22,9 @@ SourceFormat = Literal[
     "uni_sign",
     "asl_citizen",
     "glosl",
+    "autsl",
+    "include",
+    "semlex",
 ]
 """The source formats that an import can read (docs/reference/formats.md)."""
 

@@ -8,11 +8,14 @@ from core.corpora.folder_files import describe_left_out, files_below
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.benchmarks import (
     asl_citizen,
+    autsl,
     dsta_slr,
     glosl,
+    include,
     msasl,
     nla_slr,
     pose_packs,
+    semlex,
     split_lists,
     uni_sign,
     wlasl,
@@ -34,7 +37,19 @@ from core.file_kinds import seems_to_be
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
 FolderOpener = Callable[[Path, Sequence[Path], ReadOptions, ReadReport], OpenedSource]
-_BENCHMARKS = (split_lists, nla_slr, dsta_slr, wlasl, msasl, uni_sign, asl_citizen, glosl)
+_BENCHMARKS = (
+    split_lists,
+    nla_slr,
+    dsta_slr,
+    wlasl,
+    msasl,
+    uni_sign,
+    asl_citizen,
+    glosl,
+    autsl,
+    include,
+    semlex,
+)
 _BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
 SUPPORTED = (
     "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, asl-signs .parquet), "
