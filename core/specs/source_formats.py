@@ -13,6 +13,7 @@ SourceFormat = Literal[
     "mmpose_json",
     "mediapipe_tasks",
     "asl_signs",
+    "wide_frames",
     "pose_pickle",
     "benchmark_lists",
     "wlasl",

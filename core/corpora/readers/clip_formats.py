@@ -17,6 +17,7 @@ from core.corpora.readers.formats import (
     openpose_json,
     pose_files,
     pose_pickle,
+    wide_frames,
 )
 from core.corpora.readers.untrusted.json_file import is_json, preview, read_json
 from core.corpora.readers.untrusted.naming import listed
@@ -25,8 +26,9 @@ from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
 from core.corpora.readers.untrusted.safe_pickle import is_pickle
 from core.errors import CorpusError
 
-SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet", ".pkl", ".pickle")
-"""Endings of the files that may hold keypoints."""
+CSV = ".csv"
+SUFFIXES = (".npy", ".npz", ".pose", ".json", ".parquet", ".pkl", ".pickle", CSV)
+"""Endings of the files that may hold keypoints; most `.csv` files are tables of another kind."""
 
 _OF_JSON = (
     (openpose_json.fits, openpose_json.LAYOUT),
@@ -72,10 +74,13 @@ def _in_json(path: Path) -> ClipFormat:
 def _in_parquet(path: Path) -> ClipFormat:
     names = column_names(path)
     layout = next((layout for columns, layout in _OF_PARQUET if columns <= set(names)), None)
+    if layout is None and wide_frames.fits(path):
+        return wide_frames.LAYOUT
     if layout is None:
         raise CorpusError(
             f"{path} is Parquet, but must have the columns {', '.join(sorted(asl_signs.COLUMNS))}, or "
-            f"{', '.join(sorted(coco_parquet.COLUMNS))}; it has {listed(names)}."
+            f"{', '.join(sorted(coco_parquet.COLUMNS))}, or one row a frame with x_left_hand_0 and so "
+            f"on; it has {listed(names)}."
         )
     return layout
 
@@ -87,4 +92,5 @@ _KINDS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ClipFormat]], ...] 
     (is_json, _in_json),
     (is_pickle, lambda _: pose_pickle.LAYOUT),
     (pose_files.is_pose, lambda _: pose_files.LAYOUT),
+    (wide_frames.fits, lambda _: wide_frames.LAYOUT),
 )

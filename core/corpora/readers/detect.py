@@ -25,6 +25,9 @@ from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
 from core.corpora.readers.exchanged import exchanged
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle
 from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
+from core.corpora.readers.clip_formats import CSV, SUFFIXES, clip_format_of
+from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle, wide_frames
+from core.corpora.readers.labels_table import find_table
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
 from core.corpora.readers.unmirrored import unmirrored
@@ -52,11 +55,13 @@ _BENCHMARKS = (
 )
 _BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
 SUPPORTED = (
-    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, asl-signs .parquet), "
+    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, tables in .parquet"
+    " and .csv), "
     ".pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a file or as a folder "
     "<sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these (docs/reference/formats.md)"
 )
 
+_TABLE_SUFFIXES = (".parquet", CSV)
 _MAX_INSPECTED = 20
 """Files of each ending that are opened to detect a folder's format."""
 _MAX_SUFFIXES_NAMED = 5
@@ -107,6 +112,32 @@ def _benchmark_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | Non
             f"{folder} has the annotations of both WLASL and MS-ASL. Import each benchmark separately."
         )
     return next((reader.open_folder for reader in _BENCHMARKS if reader.is_layout(files)), None)
+
+
+def _wide_tables_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | None:
+    """Return the function that opens a folder of tables with many clips each; None for other folders."""
+    first = [
+        path
+        for suffix in _TABLE_SUFFIXES
+        for path in [path for path in files if path.suffix == suffix][:_MAX_INSPECTED]
+    ]
+    return _open_wide_tables if any(map(_is_wide_table, first)) else None
+
+
+def _open_wide_tables(
+    folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
+) -> OpenedSource:
+    tables = [path for path in files if path.suffix in _TABLE_SUFFIXES and _is_wide_table(path)]
+    table = find_table([path for path in files if path not in set(tables)])
+    _note_others(files, tables if table is None else [*tables, table.path], report)
+    return wide_frames.open_files(tables, table, options, report)
+
+
+def _is_wide_table(path: Path) -> bool:
+    try:
+        return wide_frames.holds_many(path)
+    except CorpusError:  # in a folder a damaged file is skipped later
+        return False
 
 
 def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -162,6 +193,8 @@ def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None,
     faults: list[CorpusError] = []
     for suffix in SUFFIXES:
         of_suffix = [path for path in files if path.suffix == suffix]
+        if suffix == CSV:
+            of_suffix = list(filter(wide_frames.fits, of_suffix))
         if suffix in PICKLE_SUFFIXES and (found or len(of_suffix) == 1):
             if (held := _find_clips_in_pickles(of_suffix, faults)) is not None:
                 found[suffix] = held
@@ -251,8 +284,12 @@ def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
 FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = (
     (holds_many, _open_many),
     (is_pickle, pose_packs.open_file),
+    (wide_frames.holds_many, wide_frames.open_file),
 )
 """Formats with many clips in one file: how a file is detected, and the function that opens it."""
-FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (_benchmark_reader,)
+FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (
+    _benchmark_reader,
+    _wide_tables_reader,
+)
 """Formats of whole folders: each returns the function that opens the folder, or None if it does not match.
 If none matches, the folder has separate files for each clip."""

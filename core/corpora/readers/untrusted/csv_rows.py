@@ -11,7 +11,7 @@ from core.errors import CorpusError
 from core.source_files import open_source_text
 
 MAX_ROWS = 500_000
-MAX_COLUMNS = 1000
+MAX_COLUMNS = 2500
 MAX_ROW_CHARACTERS = 2**17
 """Maximum length of a row, line breaks in quotes included."""
 
@@ -60,7 +60,7 @@ class _Lines:
         self._num_read += len(line)
         if self._num_read > MAX_ROW_CHARACTERS:
             raise CorpusError(
-                f"{self._path} has a row of more than {MAX_ROW_CHARACTERS} characters. Write a row a clip."
+                f"{self._path} has a row of more than {MAX_ROW_CHARACTERS} characters. Write shorter rows."
             )
         if not line:
             raise StopIteration

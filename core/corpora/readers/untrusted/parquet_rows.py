@@ -21,7 +21,8 @@ MAX_ROWS = 10_000_000
 """Maximum rows of a file: 18,000 frames of 543 landmarks."""
 MAX_COLUMN_BYTES = 512 * 2**20
 """Maximum unpacked bytes of a column: about fifty bytes in each of `MAX_ROWS` rows."""
-MAX_COLUMNS = 1000
+MAX_COLUMNS = 2500
+"""Maximum columns of a file: x, y, z and visibility of 543 landmarks."""
 MAX_CHUNKS = 100_000
 """Maximum number of columns times row groups."""
 MAX_FOOTER_BYTES = 16 * 2**20
@@ -48,6 +49,18 @@ def column_names(path: Path) -> list[str]:
     """
     with _opened(path) as file:
         return list(file.schema_arrow.names)
+
+
+def column_kinds(path: Path) -> dict[str, ColumnKind]:
+    """Return the kind of each column that holds numbers or text.
+
+    Raises:
+        CorpusError: it is damaged, or not Parquet.
+    """
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        found = {name: _kind(schema.field(index).type) for index, name in enumerate(schema.names)}
+    return {name: kind for name, kind in found.items() if kind is not None}
 
 
 def read_batches(
@@ -97,20 +110,24 @@ def _opened(path: Path, texts: Sequence[str] = ()) -> "Iterator[pq.ParquetFile]"
 
 
 def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) -> None:
-    import pyarrow.types as types
-
     if schema.names.count(name) != 1:
         raise CorpusError(f"{path} must have exactly one column {name!r}; it has {listed(schema.names)}.")
-    found: Any = schema.field(name).type
+    type_found: Any = schema.field(name).type
+    found = _kind(type_found)
+    if found != kind and not (kind == "numbers" and found == "integers"):
+        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {shortened(str(type_found))}.")
+
+
+def _kind(found: Any) -> ColumnKind | None:
+    import pyarrow.types as types
+
     if types.is_dictionary(found):
         found = found.value_type
-    fits = {
-        "integers": types.is_integer(found),
-        "numbers": types.is_integer(found) or types.is_floating(found),
-        "text": types.is_string(found) or types.is_large_string(found),
-    }
-    if not fits[kind]:
-        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {shortened(str(found))}.")
+    if types.is_integer(found):
+        return "integers"
+    if types.is_floating(found):
+        return "numbers"
+    return "text" if types.is_string(found) or types.is_large_string(found) else None
 
 
 def _check_size(path: Path, metadata: "pq.FileMetaData") -> None:

@@ -126,7 +126,7 @@ def the_same_row(folder: Path, megabytes: int) -> Path:
 
 
 def many_columns(folder: Path, megabytes: int) -> Path:
-    return write_table(folder, **{f"c{number}": [0] for number in range(megabytes * 4)})
+    return write_table(folder, **{f"c{number}": [0] for number in range(megabytes * 8)})
 
 
 def write_pose(folder: Path, content: bytes) -> Path:

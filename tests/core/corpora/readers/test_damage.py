@@ -49,6 +49,16 @@ def write_openhands(path: Path) -> Path:
     return path
 
 
+def write_wide(path: Path) -> Path:
+    names = [f"{part}_{index}" for part in ("left_hand", "right_hand") for index in range(21)]
+    table = {
+        f"{axis}_{name}": POINTS[:, 33 + at, number]
+        for at, name in enumerate(names)
+        for number, axis in enumerate("xy")
+    }
+    return written.write_parquet(path, table)
+
+
 FILES: dict[str, Callable[[Path], Path]] = {
     ".npz": write_npz,
     ".dwpose.npz": write_dwpose,
@@ -59,6 +69,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     ".mmpose.json": lambda path: written.write_mmpose(path, coco_keypoints(2)),
     ".tasks.json": lambda path: written.write_tasks(path, POINTS),
     ".asl.parquet": lambda path: written.write_asl_signs(path, POINTS),
+    ".wide.parquet": write_wide,
     ".coco.parquet": lambda path: written.write_coco_parquet(path, coco_keypoints(2)),
 }
 """How a file of a clip of each format is made."""

@@ -1,0 +1,108 @@
+"""Columns of tables with one row a frame: `x_left_hand_0`, or `left_hand_0_x`, and columns about the clip."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.corpora.readers.formats.mediapipe_points import TRUNK_POSE_POINTS
+from core.corpora.readers.untrusted.csv_rows import MAX_ROW_CHARACTERS
+from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
+from core.pose.skeleton import NUM_HAND_JOINTS
+from core.source_files import open_source
+
+Point = tuple[str, int]
+"""A part (`pose`, `left_hand`, `right_hand`) and the index of its point."""
+
+POINTS: tuple[Point, ...] = (
+    *(("pose", index) for index in TRUNK_POSE_POINTS),
+    *(("left_hand", index) for index in range(NUM_HAND_JOINTS)),
+    *(("right_hand", index) for index in range(NUM_HAND_JOINTS)),
+)
+"""The points that are read."""
+FRAME = "frame"
+CLIP = ("sequence_id", "sequence", "clip_id", "clip", "video_id", "video", "name")
+"""Columns that tell a row's clip, in the order in which they are looked for."""
+FACTS = {
+    "label": ("label", "sign", "gloss", "phrase"),
+    "signer": ("signer", "signer_id", "participant_id"),
+    "session": ("session",),
+    "split": ("split",),
+}
+
+_AXIS_FIRST = re.compile(r"(x|y|visibility)_(pose|left_hand|right_hand)_(\d{1,3})")
+_AXIS_LAST = re.compile(r"(pose|left_hand|right_hand)_(\d{1,3})_(x|y|visibility)")
+
+
+@dataclass(frozen=True)
+class WideColumns:
+    """Names of the columns that are read.
+
+    * `values`: for each of `POINTS` its x, y and visibility; None where the table has no such column.
+    * `clip`, `frame`: which clip and which of its frames a row is; None if the table is one clip in order.
+    * `facts`: the column of each kind of metadata.
+    * `doubled`: a column that the table has twice; such a table is not read.
+    """
+
+    values: tuple[tuple[str | None, str | None, str | None], ...]
+    clip: str | None
+    frame: str | None
+    facts: dict[str, str]
+    doubled: str | None
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "WideColumns | None":
+        """Find the columns among a table's; None if it does not have both hands."""
+        places = {place: name for name in names if (place := _place(name)) is not None}
+        hands = ((point, axis) for point in POINTS if point[0] != "pose" for axis in "xy")
+        if not all((*point, axis) in places for point, axis in hands):
+            return None
+        values = tuple(
+            (places.get((*point, "x")), places.get((*point, "y")), places.get((*point, "visibility")))
+            for point in POINTS
+        )
+        clip = next((name for name in CLIP if name in names), None)
+        facts = {fact: next((name for name in known if name in names), "") for fact, known in FACTS.items()}
+        return cls(
+            values,
+            clip,
+            FRAME if FRAME in names else None,
+            {fact: name for fact, name in facts.items() if name},
+            next((name for name, count in Counter(names).items() if count > 1), None),
+        )
+
+
+def wide_columns(path: Path) -> WideColumns | None:
+    """Return the columns of a CSV or Parquet file with a row a frame; None for any other file.
+
+    Raises:
+        CorpusError: it is Parquet and damaged.
+    """
+    if is_parquet(path):
+        names = column_names(path)
+    elif path.suffix == ".csv":
+        names = _csv_header(path)
+    else:
+        return None
+    return WideColumns.of(names)
+
+
+def _csv_header(path: Path) -> list[str]:
+    with as_corpus_error(path), open_source(path) as stream:
+        first = stream.readline(MAX_ROW_CHARACTERS).decode("utf-8-sig", errors="replace")
+    try:
+        return [cell.strip() for cell in next(csv.reader([first]), [])]
+    except csv.Error:
+        return []
+
+
+def _place(name: str) -> tuple[str, int, str] | None:
+    """Return the part, index and axis of a column."""
+    if found := _AXIS_FIRST.fullmatch(name):
+        return found[2], int(found[3]), found[1]
+    if found := _AXIS_LAST.fullmatch(name):
+        return found[1], int(found[2]), found[3]
+    return None

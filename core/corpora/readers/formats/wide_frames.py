@@ -1,0 +1,174 @@
+"""Reader of tables with one row a frame, CSV or Parquet, of one clip or of many.
+
+See docs/reference/formats.md.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from core.corpora.readers.checks.frame_gaps import count_gaps
+from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.formats.mediapipe_points import (
+    NUM_POSE_POINTS,
+    as_coco,
+    check_fractions,
+    frame_size,
+    known_or_zero,
+)
+from core.corpora.readers.formats.wide_columns import POINTS, WideColumns, wide_columns
+from core.corpora.readers.formats.wide_rows import RowsOfClip, rows_of_clips
+from core.corpora.readers.labels_table import LabelsTable
+from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.source import ReadReport
+from core.errors import CorpusError
+from core.pose.skeleton import NUM_HAND_JOINTS
+from core.specs.source_formats import SourceFormat
+
+FORMAT: SourceFormat = "wide_frames"
+
+
+def fits(path: Path) -> bool:
+    """Whether a file is a table with a row a frame."""
+    return wide_columns(path) is not None
+
+
+def holds_many(path: Path) -> bool:
+    """Whether a file is such a table with a column that tells the clip of a row."""
+    columns = wide_columns(path)
+    return columns is not None and columns.clip is not None
+
+
+def open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
+    """Open a table of many clips."""
+    return open_files([path], None, options, report)
+
+
+def open_files(
+    paths: Sequence[Path], table: LabelsTable | None, options: ReadOptions, report: ReadReport
+) -> OpenedSource:
+    """Open tables of many clips; a table of labels replaces what their columns say of a clip.
+
+    Raises:
+        CorpusError: a table is damaged, or the table of labels has none of the clips.
+    """
+    size = frame_size(options, report)
+    prefixes = _prefixes(paths)
+    clips = [clip for path in paths for clip in _clips(path, prefixes[path])]
+    labelled = clips if table is None else table.applied(clips, report)
+    facts = {clip.name: clip for clip in labelled}
+    pieces = (piece for path in paths for piece in _pieces(path, prefixes[path], facts, size))
+    return OpenedSource(FORMAT, len(clips), pieces, options.profile, report)
+
+
+def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
+    """Read a table of one clip."""
+    (path,) = clip.files
+    columns = _columns(path)
+    if columns.clip is not None:
+        raise CorpusError(f"{path} has a column {columns.clip!r}, so it is not a table of one clip.")
+    (rows,) = rows_of_clips(path, columns, _numbers(columns))
+    keypoints = _keypoints(rows, columns, path, frame_size(options, report), report)
+    return RawClip.of(keypoints, frame_size(options, report), clip.name)
+
+
+@dataclass(frozen=True)
+class WidePiece:
+    """The rows of one clip, unchanged from the file."""
+
+    path: Path
+    columns: WideColumns
+    rows: RowsOfClip
+    clip: ClipFiles
+    image_size: tuple[int, int]
+
+    def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
+        """Yield the clip; `Unreadable` if its numbers are invalid."""
+        try:
+            keypoints = _keypoints(self.rows, self.columns, self.path, self.image_size, report)
+        except CorpusError as error:
+            yield Unreadable(self.clip.name, str(error))
+            return
+        facts = self.clip.label, self.clip.signer, self.clip.session, self.clip.split
+        yield RawClip.of(keypoints, self.image_size, self.clip.name, *facts)
+
+
+def _prefixes(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return what comes before the names of a table's clips: nothing, or of several tables their path."""
+    if len(paths) == 1:
+        return {paths[0]: ""}
+    common = os.path.commonpath([path.parent for path in paths])
+    return {path: f"{path.relative_to(common).with_suffix('')}/" for path in paths}
+
+
+def _clips(path: Path, prefix: str) -> Iterator[ClipFiles]:
+    """Read only names and metadata; a clip's are those of its first row."""
+    columns = _columns(path)
+    for rows in rows_of_clips(path, columns, ()):
+        facts = {fact: rows.texts[name].strip() or None for fact, name in columns.facts.items()}
+        yield ClipFiles(prefix + rows.name, (path,), **facts)
+
+
+def _pieces(
+    path: Path, prefix: str, facts: dict[str, ClipFiles], size: tuple[int, int]
+) -> Iterator[WidePiece]:
+    columns = _columns(path)
+    for rows in rows_of_clips(path, columns, _numbers(columns)):
+        yield WidePiece(path, columns, rows, facts[prefix + rows.name], size)
+
+
+def _columns(path: Path) -> WideColumns:
+    columns = wide_columns(path)
+    if columns is None:
+        raise CorpusError(f"{path} must have the columns x_left_hand_0 to y_right_hand_20, one row a frame.")
+    if columns.doubled is not None:
+        raise CorpusError(f"{path} has several columns {columns.doubled[:60]!r}. Keep one of them.")
+    return columns
+
+
+def _numbers(columns: WideColumns) -> list[str]:
+    """Return the columns of numbers; the frame, if there is one, is the first."""
+    values = [name for names in columns.values for name in names if name is not None]
+    return values if columns.frame is None else [columns.frame, *values]
+
+
+def _keypoints(
+    rows: RowsOfClip, columns: WideColumns, path: Path, size: tuple[int, int], report: ReadReport
+) -> Float64[np.ndarray, "T 133 3"]:
+    names = _numbers(columns)
+    numbers = rows.numbers if columns.frame is None else _in_order(rows, path, report)
+    of_name = dict(zip(names, numbers.T, strict=True))
+    points = np.zeros((len(numbers), len(POINTS), 3))
+    for place, (x, y, visibility) in enumerate(columns.values):
+        if x is not None and y is not None:
+            points[:, place, 0], points[:, place, 1] = of_name[x], of_name[y]
+            points[:, place, 2] = 1 if visibility is None else of_name[visibility]
+    pose = np.zeros((len(numbers), NUM_POSE_POINTS, 3))
+    num_pose = len(POINTS) - 2 * NUM_HAND_JOINTS
+    pose[:, [index for _, index in POINTS[:num_pose]]] = points[:, :num_pose]
+    left, right = np.split(points[:, num_pose:], 2, axis=1)
+    keypoints = as_coco(known_or_zero(pose), left, right, size)
+    check_fractions(keypoints, size, path)
+    return keypoints
+
+
+def _in_order(rows: RowsOfClip, path: Path, report: ReadReport) -> Float64[np.ndarray, "T C"]:
+    """Sort rows by their frame; gaps are closed and counted."""
+    frames = rows.numbers[:, 0]
+    if not (np.isfinite(frames) & (frames == np.round(frames)) & (np.abs(frames) < 2**53)).all():
+        raise CorpusError(f"{path}: column 'frame' of clip {rows.name!r} must hold whole numbers.")
+    order = np.argsort(frames, kind="stable")
+    if (np.diff(frames[order]) == 0).any():
+        raise CorpusError(
+            f"{path} has two rows for one frame of clip {rows.name!r}. If they are several clips, add a "
+            "column 'clip'."
+        )
+    count_gaps(frames[order].astype("i8").tolist(), report)
+    return rows.numbers[order]
+
+
+LAYOUT = ClipFormat(FORMAT, read_clip)
