@@ -119,12 +119,18 @@ def _unpacked(
 ) -> Iterator[tuple[Path, Callable[[str], str], list[str]]]:
     """The source itself, or an archive unpacked to a temporary folder; display names of files, and notes."""
     from core.corpora.paths_as_sent import paths_as_sent
-    from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
+    from core.corpora.readers.shards import must_be_unpacked, unpack_source
+    from core.corpora.readers.untrusted.unpack import UnpackLimits
 
     if not is_archive(path):
         yield path, str, []
         return
     with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
         notes = unpack(path, Path(folder), limits=UnpackLimits(), encoding=encoding)
+    if not must_be_unpacked(path):
+        yield path, str
+        return
+    with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
+        unpack_source(path, Path(folder), limits=UnpackLimits())
         with paths_as_sent(path, Path(folder)) as display:
             yield Path(folder), display, notes

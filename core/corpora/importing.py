@@ -16,8 +16,9 @@ from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.table_options import TableOptions
+from core.corpora.readers.shards import must_be_unpacked, unpack_source
 from core.corpora.readers.untrusted.npz import as_corpus_error
-from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
+from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.corpora.reading import read_clips
 from core.corpora.similar_names import SeenNames
 from core.corpora.source import ReadReport, SourceClip
@@ -156,6 +157,8 @@ def _unpacked(
 ) -> Path:
     source = Path(spec.source)
     if not in_background(lambda _: is_archive(source), _pulse(observer)):
+def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Observer) -> Path:
+    if not in_background(lambda _: must_be_unpacked(source), _pulse(observer)):
         return source
     observer.on_phase("unpacking", total_steps=0)
     pulse = _pulse(observer)
@@ -167,6 +170,7 @@ def _unpacked(
 
         encoding = spec.archive_encoding
         return unpack(source, working, limits=limits, encoding=encoding, before_chunk=before_chunk)
+        unpack_source(source, working, limits=limits, before_chunk=before_chunk)
 
     for note in in_background(work, pulse):
         report.note(note)

@@ -15,6 +15,7 @@ SourceFormat = Literal[
     "asl_signs",
     "wide_frames",
     "pose_pickle",
+    "webdataset",
     "benchmark_lists",
     "wlasl",
     "msasl",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.corpora.folder_files import describe_left_out, files_below
+from core.corpora.readers import webdataset
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.benchmarks import (
     asl_citizen,
@@ -112,6 +113,11 @@ def _benchmark_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | Non
             f"{folder} has the annotations of both WLASL and MS-ASL. Import each benchmark separately."
         )
     return next((reader.open_folder for reader in _BENCHMARKS if reader.is_layout(files)), None)
+
+
+def _samples_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | None:
+    """Return the function that opens a folder of WebDataset's samples; None for other folders."""
+    return webdataset.open_folder if webdataset.is_layout(files) else None
 
 
 def _wide_tables_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | None:
@@ -289,6 +295,7 @@ FILE_LAYOUTS: tuple[tuple[Callable[[Path], bool], Opener], ...] = (
 """Formats with many clips in one file: how a file is detected, and the function that opens it."""
 FOLDER_LAYOUTS: tuple[Callable[[Path, Sequence[Path]], FolderOpener | None], ...] = (
     _benchmark_reader,
+    _samples_reader,
     _wide_tables_reader,
 )
 """Formats of whole folders: each returns the function that opens the folder, or None if it does not match.

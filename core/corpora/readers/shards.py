@@ -1,0 +1,64 @@
+"""Unpack a source: an archive, or a folder of tar files as WebDataset writes them (shards)."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from core.corpora.folder_files import files_below
+from core.corpora.readers.clip_formats import CSV, SUFFIXES
+from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.tar_members import is_tar
+from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
+from core.source_files import is_source_file
+
+_SHARD = ".tar"
+_BESIDE = (".json", CSV)
+"""Endings of files that may lie beside shards, although other sources have poses in them."""
+
+
+def must_be_unpacked(source: Path) -> bool:
+    """Whether a source is an archive or a folder of shards."""
+    return is_archive(source) or bool(_shards_in(source))
+
+
+def unpack_source(
+    source: Path, folder: Path, *, limits: UnpackLimits, before_chunk: Callable[[], None] = lambda: None
+) -> None:
+    """Unpack an archive, and the shards of a folder or an archive, each into a folder of its name.
+
+    The limits apply to all of it together. `before_chunk` is called before each chunk and may raise to stop.
+
+    Raises:
+        CorpusError: as `unpack`.
+    """
+    is_one = is_archive(source)
+    if is_one:
+        unpack(source, folder, limits=limits, before_chunk=before_chunk)
+    root = folder if is_one else source
+    for shard in _shards_in(root):
+        inside = folder / shard.relative_to(root).with_suffix("")
+        unpack(shard, inside, limits=_what_is_left(limits, folder), before_chunk=before_chunk)
+        if is_one:
+            shard.unlink()
+
+
+def _shards_in(folder: Path) -> list[Path]:
+    """List the tar files below a folder; none if it has poses itself."""
+    if is_source_file(folder) or not folder.is_dir():
+        return []
+    with as_corpus_error(folder):
+        files = files_below(folder).files
+        if any(path.suffix in SUFFIXES and path.suffix not in _BESIDE for path in files):
+            return []
+        return [path for path in files if path.suffix == _SHARD and is_tar(path)]
+
+
+def _what_is_left(limits: UnpackLimits, folder: Path) -> UnpackLimits:
+    num_bytes = num_files = 0
+    for parent, folders, names in os.walk(folder):
+        num_files += len(folders) + len(names)
+        num_bytes += sum(os.lstat(os.path.join(parent, name)).st_size for name in names)
+    return replace(
+        limits, max_bytes=limits.max_bytes - num_bytes, max_files=max(0, limits.max_files - num_files)
+    )
