@@ -5,8 +5,8 @@ then computed on the training device, and reads and maps each frame once. It dep
 generator.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,20 +24,28 @@ from core.specs.pretraining import ViewConfig
 
 @dataclass(frozen=True)
 class View:
-    """A batch of views: points (B, T, 49, 2), and visibility of right and left hand by frame (B, T, 2)."""
+    """A batch of views: points (B, T, 49, 2), and visibility of right and left hand by frame (B, T, 2).
+
+    `has_trunk`: whether each clip has a trunk (B,); None if all have one.
+    """
 
     points: Float[Tensor, "B T 49 2"]
     hand_visible: Bool[Tensor, "B T 2"]
+    has_trunk: Bool[Tensor, " B"] | None = None
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Concatenated clips of different lengths on one device; clip b begins at row offsets[b]."""
+    """Concatenated clips of different lengths on one device; clip b begins at row offsets[b].
+
+    `has_trunk`: whether each clip has a trunk; None if all have one.
+    """
 
     points: Float[Tensor, "F 49 2"]
     hand_visible: Bool[Tensor, "F 2"]
     offsets: Int64[Tensor, " B"]
     lengths: Int64[Tensor, " B"]
+    has_trunk: Bool[Tensor, " B"] | None = None
 
     @classmethod
     def of(cls, batch: RaggedBatch, device: torch.device) -> "ClipBatch":
@@ -50,18 +58,26 @@ class ClipBatch:
             hand_visible=torch.from_numpy(any_visible[:, :2]).contiguous(),
             offsets=lengths.cumsum(0) - lengths,
             lengths=lengths,
+            has_trunk=_find_trunks(batch),
         )
         return on_cpu.to(device)
 
     def to(self, device: torch.device) -> "ClipBatch":
         """Copy to a device, asynchronously from pinned memory."""
-        fields = (self.points, self.hand_visible, self.offsets, self.lengths)
-        return ClipBatch(*(each.to(device, non_blocking=True) for each in fields))
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> "ClipBatch":
         """Copy to pinned memory, for asynchronous copies to a CUDA device."""
-        fields = (self.points, self.hand_visible, self.offsets, self.lengths)
-        return ClipBatch(*(each.pin_memory() for each in fields))
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "ClipBatch":
+        return ClipBatch(
+            points=change(self.points),
+            hand_visible=change(self.hand_visible),
+            offsets=change(self.offsets),
+            lengths=change(self.lengths),
+            has_trunk=None if self.has_trunk is None else change(self.has_trunk),
+        )
 
 
 def make_views(
@@ -94,6 +110,7 @@ def cut_view(batch: ClipBatch, crop: TemporalCrop, *, num_frames: int) -> View:
     return View(
         points=resize_points(batch.points, batch.offsets, crop, num_frames=num_frames),
         hand_visible=pick_frames(batch.hand_visible, batch.offsets, crop, num_frames=num_frames),
+        has_trunk=batch.has_trunk,
     )
 
 
@@ -105,15 +122,16 @@ def _both_ways(batch: ClipBatch, *, mirror_trunk: bool) -> ClipBatch:
         hand_visible=torch.cat([batch.hand_visible, batch.hand_visible.flip(1)]),
         offsets=batch.offsets,
         lengths=batch.lengths,
+        has_trunk=batch.has_trunk,
     )
 
 
 def _make(both_ways: ClipBatch, draws: ViewDraws, *, num_frames: int) -> View:
     half = len(both_ways.points) // 2
     offsets = both_ways.offsets + half * draws.swapped
-    shown = ClipBatch(both_ways.points, both_ways.hand_visible, offsets, both_ways.lengths)
+    shown = replace(both_ways, offsets=offsets)
     view = cut_view(shown, draws.crop, num_frames=num_frames)
-    return View(draws.maps.apply_(view.points), view.hand_visible)
+    return replace(view, points=draws.maps.apply_(view.points))
 
 
 def _make_natively(
@@ -129,4 +147,12 @@ def _make_natively(
         draws.crop.lengths.contiguous(), draws.swapped.contiguous(), source, maps.straight, maps.crossed,
         maps.shift, points, hand_visible, num_clips, num_frames,
     )  # fmt: skip
-    return View(points, hand_visible)
+    return View(points, hand_visible, batch.has_trunk)
+
+
+def _find_trunks(batch: RaggedBatch) -> Bool[Tensor, " B"] | None:
+    """Return whether each clip has a trunk; None if all have one, so that nothing is masked."""
+    in_frame = (batch.points[:, TRUNK] != 0).any(axis=(1, 2))  # (F,)
+    starts = np.cumsum(batch.lengths) - batch.lengths
+    found = np.logical_or.reduceat(in_frame, starts) if len(starts) else np.ones(0, np.bool_)
+    return None if found.all() else torch.from_numpy(found)

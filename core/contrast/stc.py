@@ -6,6 +6,7 @@ embedding space (fused, hand, trunk).
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -16,12 +17,16 @@ from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import MomentumUpdate
 from core.encoders.pass_context import PassContext
 from core.encoders.projection import ProjectionHeads
-from core.encoders.sign_encoder import SignEncoder, initialise
+from core.encoders.sign_encoder import SignEncoder, initialise, only_where
 from core.losses.consistency import channel_consistency, hand_trunk_consistency
 from core.losses.info_nce import info_nce
 from core.losses.knowledge_transfer import knowledge_transfer
-from core.pose.streams import streams
+from core.pose.streams import lend_trunks, streams
 from core.specs.pretraining import PretrainConfig
+
+_PARTS = ("hand", "trunk")
+_NEVER = -1e4
+"""Similarity that no temperature makes count; finite, so that no probability becomes NaN."""
 
 Spaces = dict[str, Tensor]
 """space -> (B, D), or similarities (B, K)."""
@@ -41,8 +46,13 @@ class StreamNetwork(nn.Module):
         initialise(self)
 
     def forward(self, view: View, context: PassContext) -> dict[str, Float[Tensor, "B D"]]:
-        """Return unit embeddings by space."""
-        return self.projection(self.encoder(view.points, view.hand_visible, context))
+        """Return unit embeddings by space; the trunk's is 0 for a clip that has none."""
+        features = self.encoder(view.points, view.hand_visible, context, view.has_trunk)
+        embeddings: dict[str, Tensor] = self.projection(features)
+        return {
+            space: only_where(view.has_trunk if space == "trunk" else None, each)
+            for space, each in embeddings.items()
+        }
 
 
 class SpatialTemporalConsistency(nn.Module):
@@ -90,25 +100,28 @@ class SpatialTemporalConsistency(nn.Module):
         with torch.no_grad():
             keys = self._embed(self.key, key_view, context.for_network(1))
             past = self._past_keys()
-        losses = self._losses(queries, keys, past)
+        losses = self._losses(queries, keys, past, query_view.has_trunk)
         self._enqueue(keys)
         return losses
 
-    def _losses(self, queries: Embeddings, keys: Embeddings, past: Embeddings) -> dict[str, Tensor]:
-        """L_CL, L_con and L_KT of a batch, weighted."""
+    def _losses(
+        self, queries: Embeddings, keys: Embeddings, past: Embeddings, has_trunk: Tensor | None
+    ) -> dict[str, Tensor]:
+        """L_CL, L_con and L_KT of a batch, weighted. Clips without a trunk have no part in its terms."""
         if self.contrast.transfer_space == "hand_and_trunk":
             queries, keys, past = _with_sums(queries), _with_sums(keys), _with_sums(past)
         by_query, by_key = _similarities(queries, past), _similarities(keys, past)
-        losses = self._instance_losses(queries, keys, by_query)
+        losses = self._instance_losses(queries, keys, by_query, has_trunk)
         for stream in self.streams:
-            consistency = self._consistency(queries[stream], keys[stream], by_query[stream], by_key[stream])
+            by_past = _with_trunks(by_query[stream], past[stream]), _with_trunks(by_key[stream], past[stream])
+            consistency = self._consistency(queries[stream], keys[stream], *by_past, has_trunk)
             losses[f"consistency/{stream}"] = self.contrast.consistency_weight * consistency
         if len(self.streams) > 1:
             losses["transfer"] = self.contrast.transfer_weight * self._transfer(by_query, by_key)
         return losses
 
     def _instance_losses(
-        self, queries: Embeddings, keys: Embeddings, by_query: Embeddings
+        self, queries: Embeddings, keys: Embeddings, by_query: Embeddings, has_trunk: Tensor | None
     ) -> dict[str, Tensor]:
         """L_CL, instance discrimination of each stream's spaces (section III-B)."""
         return {
@@ -117,18 +130,19 @@ class SpatialTemporalConsistency(nn.Module):
                 (queries[stream][space] * keys[stream][space]).sum(dim=1),
                 by_query[stream][space],
                 temperature=self.contrast.temperature,
+                rows=has_trunk if space == "trunk" else None,
             )
             for stream in self.streams
             for space in self.contrast.instance_spaces
         }
 
     def _consistency(
-        self, queries: Spaces, keys: Spaces, by_query: Spaces, by_key: Spaces
+        self, queries: Spaces, keys: Spaces, by_query: Spaces, by_key: Spaces, has_trunk: Tensor | None
     ) -> Float[Tensor, ""]:
         """L_con, between hand and trunk of one stream (section III-C)."""
         if self.contrast.consistency_between == "channels":
-            return channel_consistency(queries, keys, self.contrast.consistency)
-        return hand_trunk_consistency(by_query, by_key, self.contrast.consistency)
+            return channel_consistency(queries, keys, self.contrast.consistency, has_trunk)
+        return hand_trunk_consistency(by_query, by_key, self.contrast.consistency, has_trunk)
 
     def _transfer(self, by_query: Embeddings, by_key: Embeddings) -> Float[Tensor, ""]:
         """L_KT, between the streams (section III-D)."""
@@ -141,9 +155,9 @@ class SpatialTemporalConsistency(nn.Module):
 
     def _embed(self, networks: nn.ModuleDict, view: View, context: PassContext) -> Embeddings:
         """Return unit embeddings of each stream; every network has its own dropout masks."""
-        seen = streams(view.points, view.hand_visible, self.config)
+        seen = streams(lend_trunks(view.points, view.has_trunk), view.hand_visible, self.config)
         return {
-            stream: networks[stream](View(points, view.hand_visible), context.for_network(2 * index))
+            stream: networks[stream](replace(view, points=points), context.for_network(2 * index))
             for index, (stream, points) in enumerate(seen.items())
         }
 
@@ -171,10 +185,21 @@ class SpatialTemporalConsistency(nn.Module):
 
 
 def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
-    """Return cosine similarities of the batch to each space's past keys."""
-    return {
+    """Return cosine similarities of the batch to each space's past keys; to trunks that are not, `_NEVER`."""
+    made = {
         stream: {space: each @ past[stream][space].T for space, each in spaces.items()}
         for stream, spaces in embeddings.items()
+    }
+    for stream, spaces in made.items():
+        spaces |= _with_trunks({"trunk": spaces["trunk"]}, past[stream]) if "trunk" in spaces else {}
+    return made
+
+
+def _with_trunks(similarities: Spaces, past: Spaces) -> Spaces:
+    """Set similarities to past samples that have no trunk, whose key there is 0, to `_NEVER`."""
+    without = ~past["trunk"].any(dim=1)  # (K,)
+    return {
+        space: each.masked_fill(without, _NEVER) for space, each in similarities.items() if space in _PARTS
     }
 
 

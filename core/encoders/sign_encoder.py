@@ -16,7 +16,10 @@ from core.specs.pretraining import EncoderConfig
 
 @dataclass(frozen=True)
 class Features:
-    """Features of a batch, (B, feature_width) each; `fused` is the sum of the others."""
+    """Features of a batch, (B, feature_width) each; `fused` is the sum of the others.
+
+    The trunk of a clip that has none is 0.
+    """
 
     fused: Float[Tensor, "B C"]
     hand: Float[Tensor, "B C"]
@@ -43,8 +46,11 @@ class SignEncoder(nn.Module):
         points: Float[Tensor, "B T 49 2"],
         hand_visible: Bool[Tensor, "B T 2"],
         context: PassContext = PassContext(),  # noqa: B008 - frozen
+        has_trunk: Bool[Tensor, " B"] | None = None,
     ) -> Features:
         """Encode joint or motion points (section III-A); `hand_visible`: frames with right and left hand.
+
+        `has_trunk`: clips that have a trunk; None: all.
 
         In training each hand has its own batch statistics, the right hand first. Points may have a higher
         precision than the weights, so that motion is computed before rounding. Features have the weights'
@@ -58,8 +64,13 @@ class SignEncoder(nn.Module):
         hand_tokens = torch.stack(related.chunk(2, dim=-1), dim=1)  # (B, 2, T, C), right then left
         trunk_tokens = self.trunk_transformer(trunk, context).unsqueeze(1)  # (B, 1, T, C)
         hand_feature = self.hand_pooling(hand_tokens, hand_visible.transpose(1, 2))  # (B, C)
-        trunk_feature = self.trunk_pooling(trunk_tokens)  # (B, C)
+        trunk_feature = only_where(has_trunk, self.trunk_pooling(trunk_tokens))  # (B, C)
         return Features(fused=hand_feature + trunk_feature, hand=hand_feature, trunk=trunk_feature)
+
+
+def only_where(shown: Bool[Tensor, " B"] | None, rows: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
+    """Return the rows with 0 for those that are not `shown`; None: all are."""
+    return rows if shown is None else torch.where(shown.unsqueeze(1), rows, torch.zeros_like(rows))
 
 
 def initialise(network: nn.Module) -> None:

@@ -15,6 +15,7 @@ from core.encoders.folding import folded
 from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import Features, SignEncoder, initialise
 from core.pose.clip import Clip
+from core.pose.skeleton import TRUNK
 from core.pose.streams import streams
 from core.specs.pretraining import PretrainConfig
 
@@ -37,9 +38,12 @@ class ClipEncoder(nn.Module):
         initialise(self)
 
     def forward(self, view: View) -> dict[str, Features]:
-        """Return each stream's features."""
+        """Return each stream's features. Without `view.has_trunk`, points other than (0, 0) are a trunk."""
+        has_trunk = view.has_trunk
+        if has_trunk is None:
+            has_trunk = (view.points[:, :, TRUNK] != 0).flatten(1).any(dim=1)
         return {
-            stream: self.streams[stream](points, view.hand_visible, self.context)
+            stream: self.streams[stream](points, view.hand_visible, self.context, has_trunk)
             for stream, points in streams(view.points, view.hand_visible, self.config.encoder).items()
         }
 

@@ -31,6 +31,8 @@ class Parts:
     hand_visible: Value
     num_frames: Value
     """T, as a list of one integer."""
+    has_trunk: Value
+    """Which clips have a trunk (B, 1)."""
 
 
 def sign_encoder(graph: GraphWriter, encoder: SignEncoder, parts: Parts) -> tuple[Value, Value, Value]:
@@ -45,6 +47,7 @@ def sign_encoder(graph: GraphWriter, encoder: SignEncoder, parts: Parts) -> tupl
     hand = pooling(graph, encoder.hand_pooling, tokens, parts.num_frames, visible)
     related = transformer(graph, encoder.trunk_transformer, _group(graph, trunk, 0))  # (B, T, C)
     trunk = pooling(graph, encoder.trunk_pooling, graph.unsqueeze(related, 1), parts.num_frames)
+    trunk = graph.apply("Where", parts.has_trunk, trunk, graph.number(0))
     return graph.apply("Add", hand, trunk), hand, trunk
 
 

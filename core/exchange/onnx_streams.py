@@ -19,10 +19,11 @@ def streams(
     right, left, trunk = (
         graph.slice(points, 2, part.start, part.stop) for part in (RIGHT_HAND, LEFT_HAND, TRUNK)
     )
+    has_trunk = _has_points(graph, trunk)
     if config.trunk_origin == "shoulders":
         trunk = _about_shoulders(graph, trunk)
     num_frames = graph.slice(graph.apply("Shape", points), 0, 1, 2)
-    joint = Parts(right, left, trunk, hand_visible, num_frames)
+    joint = Parts(right, left, trunk, hand_visible, num_frames, has_trunk)
     if masked:
         joint = _hands_shown(graph, joint, hand_visible, centre=CROP_CENTRE)
     made = {"joint": joint}
@@ -66,6 +67,12 @@ class _Difference:
         if self.backward:
             return self.graph.slice(self.graph.concat([beyond, frames], axis=1), 1, 0, -1)
         return self.graph.slice(self.graph.concat([frames, beyond], axis=1), 1, 1)
+
+
+def _has_points(graph: GraphWriter, trunk: Value) -> Value:
+    """Write which trunks (B, T, 7, 2) have a point other than (0, 0), (B, 1)."""
+    sizes = graph.reshape(graph.apply("Abs", trunk), 0, -1)
+    return graph.apply("Greater", graph.reduce("ReduceMax", sizes, 1, keep=True), graph.number(0))
 
 
 def _about_shoulders(graph: GraphWriter, trunk: Value) -> Value:

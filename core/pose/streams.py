@@ -61,6 +61,21 @@ def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]
     return (trunk - middle[:, None, None]) / width[:, None, None]
 
 
+def lend_trunks(
+    points: Float[Tensor, "B T 49 2"], has_trunk: Bool[Tensor, " B"] | None
+) -> Float[Tensor, "B T 49 2"]:
+    """Give clips without a trunk that of another clip of the batch, so that batch statistics see real ones.
+
+    None: all clips have one. If no clip has one, nothing is changed.
+    """
+    if has_trunk is None:
+        return points
+    owners = (~has_trunk).to(torch.int8).argsort(stable=True)  # clips with a trunk first
+    turn = torch.arange(len(points), device=points.device) % has_trunk.sum().clamp(min=1)
+    lender = torch.where(has_trunk, torch.arange(len(points), device=points.device), owners[turn])
+    return torch.cat([points[:, :, HANDS], points[lender][:, :, TRUNK]], dim=2)
+
+
 def _hands_shown(
     points: Float[Tensor, "B T 49 2"], shown: Bool[Tensor, "B T 2"], *, centre: float = 0.0
 ) -> Float[Tensor, "B T 49 2"]:

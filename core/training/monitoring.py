@@ -6,6 +6,7 @@ run is therefore bit-identical with and without it. Labels are used only to repo
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,9 @@ class QualityMonitor:
         model.query.eval()
         try:
             return {
-                stream: _in_blocks(_network(model, stream).encoder, points, view.hand_visible, self._context)
+                stream: _in_blocks(
+                    _network(model, stream).encoder, replace(view, points=points), self._context
+                )
                 for stream, points in streams(view.points, view.hand_visible, self._config.encoder).items()
             }
         finally:
@@ -202,12 +205,12 @@ def in_words(metrics: Mapping[str, float]) -> str:
     return "; ".join(parts)
 
 
-def _in_blocks(encoder: nn.Module, points: Tensor, hand_visible: Tensor, context: PassContext) -> Features:
+def _in_blocks(encoder: nn.Module, view: View, context: PassContext) -> Features:
+    blocks = zip(view.points.split(_CLIPS_AT_ONCE), view.hand_visible.split(_CLIPS_AT_ONCE), strict=True)
+    has_trunk = None if view.has_trunk is None else view.has_trunk.split(_CLIPS_AT_ONCE)
     pieces = [
-        encoder(some, visible, context)
-        for some, visible in zip(
-            points.split(_CLIPS_AT_ONCE), hand_visible.split(_CLIPS_AT_ONCE), strict=True
-        )
+        encoder(points, visible, context, None if has_trunk is None else has_trunk[number])
+        for number, (points, visible) in enumerate(blocks)
     ]
     return Features(**{space: torch.cat([getattr(piece, space) for piece in pieces]) for space in SPACES})
 

@@ -12,7 +12,7 @@ from core.augment.views import View
 from core.encoders.pass_context import PassContext
 from core.errors import EncoderError
 from core.exchange.clip_encoder import ClipEncoder
-from core.pose.streams import streams
+from core.pose.streams import lend_trunks, streams
 from core.training.randomness import generator_for
 
 Merge = Literal["mean_of_logits", "sum_of_predictions"]
@@ -55,10 +55,11 @@ class SignClassifier(nn.Module):
 
     def forward(self, view: View, context: PassContext) -> Logits:
         """Return each stream's logits."""
-        points = streams(view.points, view.hand_visible, self._encoder)
+        given = lend_trunks(view.points, view.has_trunk)
+        points = streams(given, view.hand_visible, self._encoder)
         return {
             name: self.classifiers[name](
-                network(points[name], view.hand_visible, context.for_network(2 * index)).fused
+                network(points[name], view.hand_visible, context.for_network(2 * index), view.has_trunk).fused
             )
             for index, (name, network) in enumerate(self.streams.items())
         }
