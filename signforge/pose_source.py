@@ -122,15 +122,10 @@ def _unpacked(
     from core.corpora.readers.shards import must_be_unpacked, unpack_source
     from core.corpora.readers.untrusted.unpack import UnpackLimits
 
-    if not is_archive(path):
+    if not must_be_unpacked(path):
         yield path, str, []
         return
     with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
-        notes = unpack(path, Path(folder), limits=UnpackLimits(), encoding=encoding)
-    if not must_be_unpacked(path):
-        yield path, str
-        return
-    with tempfile.TemporaryDirectory(prefix=".signforge-") as folder:  # hidden, so it names no benchmark
-        unpack_source(path, Path(folder), limits=UnpackLimits())
+        notes = unpack_source(path, Path(folder), limits=UnpackLimits(), encoding=encoding)
         with paths_as_sent(path, Path(folder)) as display:
             yield Path(folder), display, notes

@@ -15,8 +15,8 @@ from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.detect import open_source
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
-from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.shards import must_be_unpacked, unpack_source
+from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.corpora.reading import read_clips
@@ -156,8 +156,6 @@ def _unpacked(
     spec: ImportSpec, working: Path, limits: UnpackLimits, observer: Observer, report: ReadReport
 ) -> Path:
     source = Path(spec.source)
-    if not in_background(lambda _: is_archive(source), _pulse(observer)):
-def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Observer) -> Path:
     if not in_background(lambda _: must_be_unpacked(source), _pulse(observer)):
         return source
     observer.on_phase("unpacking", total_steps=0)
@@ -169,8 +167,7 @@ def _unpacked(source: Path, working: Path, limits: UnpackLimits, observer: Obser
             pulse.count()
 
         encoding = spec.archive_encoding
-        return unpack(source, working, limits=limits, encoding=encoding, before_chunk=before_chunk)
-        unpack_source(source, working, limits=limits, before_chunk=before_chunk)
+        return unpack_source(source, working, limits=limits, encoding=encoding, before_chunk=before_chunk)
 
     for note in in_background(work, pulse):
         report.note(note)

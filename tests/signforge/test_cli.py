@@ -317,7 +317,7 @@ def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp
         (("keys", "revoke", "key_0"), "`signforge keys list` lists all."),
         (("recipes", "nothing"), "There are: stc"),
         (("corpora", "add", "no-such-folder", "--name", "x"), "no-such-folder"),
-        (("embed", "no-such-encoder", "no-such-poses"), "no-such-poses"),
+        (("embed", "no-such-encoder", "no-such-poses"), "no-such-encoder"),
         (("export", "no-such-encoder"), "no-such-encoder"),
     ],
 )

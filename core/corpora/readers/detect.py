@@ -22,13 +22,10 @@ from core.corpora.readers.benchmarks import (
     wlasl,
 )
 from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
-from core.corpora.readers.clip_formats import SUFFIXES, clip_format_of
-from core.corpora.readers.exchanged import exchanged
-from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle
-from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
 from core.corpora.readers.clip_formats import CSV, SUFFIXES, clip_format_of
+from core.corpora.readers.exchanged import exchanged
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle, wide_frames
-from core.corpora.readers.labels_table import find_table
+from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
 from core.corpora.readers.unmirrored import unmirrored
@@ -134,7 +131,8 @@ def _open_wide_tables(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
     tables = [path for path in files if path.suffix in _TABLE_SUFFIXES and _is_wide_table(path)]
-    table = find_table([path for path in files if path not in set(tables)])
+    others = set(files).difference(tables)
+    table = find_table(folder, [path for path in files if path in others], options.table)
     _note_others(files, tables if table is None else [*tables, table.path], report)
     return wide_frames.open_files(tables, table, options, report)
 

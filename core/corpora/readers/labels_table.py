@@ -36,7 +36,6 @@ ROLES: dict[ColumnRole, str] = {
     "split": "split",
 }
 """What a column may be stated to hold, and the metadata that it becomes."""
-_POSE_SUFFIXES = {".npy", ".npz", ".parquet", ".pose", ".json", ".pkl", ".pickle"}
 _POSE_SUFFIXES = {".csv", ".npy", ".npz", ".parquet", ".pose", ".json", ".pkl", ".pickle"}
 _VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 _SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES

@@ -11,6 +11,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.tar_members import is_tar
 from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.source_files import is_source_file
+from core.specs.archive_encodings import ArchiveEncoding
 
 _SHARD = ".tar"
 _BESIDE = (".json", CSV)
@@ -23,24 +24,32 @@ def must_be_unpacked(source: Path) -> bool:
 
 
 def unpack_source(
-    source: Path, folder: Path, *, limits: UnpackLimits, before_chunk: Callable[[], None] = lambda: None
-) -> None:
+    source: Path,
+    folder: Path,
+    *,
+    limits: UnpackLimits,
+    encoding: ArchiveEncoding | None = None,
+    before_chunk: Callable[[], None] = lambda: None,
+) -> list[str]:
     """Unpack an archive, and the shards of a folder or an archive, each into a folder of its name.
 
-    The limits apply to all of it together. `before_chunk` is called before each chunk and may raise to stop.
+    Returns notes, as `unpack`. The limits apply to all of it together. `before_chunk` is called before each
+    chunk and may raise to stop.
 
     Raises:
         CorpusError: as `unpack`.
     """
-    is_one = is_archive(source)
+    is_one, notes = is_archive(source), []
     if is_one:
-        unpack(source, folder, limits=limits, before_chunk=before_chunk)
+        notes += unpack(source, folder, limits=limits, encoding=encoding, before_chunk=before_chunk)
     root = folder if is_one else source
     for shard in _shards_in(root):
         inside = folder / shard.relative_to(root).with_suffix("")
-        unpack(shard, inside, limits=_what_is_left(limits, folder), before_chunk=before_chunk)
+        left = _what_is_left(limits, folder)
+        notes += unpack(shard, inside, limits=left, encoding=encoding, before_chunk=before_chunk)
         if is_one:
             shard.unlink()
+    return notes
 
 
 def _shards_in(folder: Path) -> list[Path]:
