@@ -26,6 +26,7 @@ from core.corpora.readers.clip_formats import CSV, SUFFIXES, clip_format_of
 from core.corpora.readers.exchanged import exchanged
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle, wide_frames
 from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
+from core.corpora.readers.named_clips import with_facts_of_names
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
 from core.corpora.readers.unmirrored import unmirrored
@@ -187,6 +188,7 @@ def _open_clips(
     if table is not None:
         clips = table.applied(clips, report)
     else:
+        clips = with_facts_of_names(clips, report)
         note_glosses_like_splits(clips, report)
     return open_clips(clips, layout, options, report)
 
