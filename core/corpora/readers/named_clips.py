@@ -60,8 +60,8 @@ def with_facts_of_names(clips: Sequence[ClipFiles], report: ReadReport) -> list[
         if len(names) == len(clips) and len({part["signer"] for part in parts}) > 1:
             what = "signs and signers" if "sign" in parts[0] else "signers"
             report.note(
-                f"All names look like those of {scheme.corpus}, {scheme.example}, so {what} were read from the "
-                "names. If it is another corpus, add a table of labels (labels.csv)."
+                f"All names look like those of {scheme.corpus}, {scheme.example}, so {what} were read from "
+                "the names. If it is another corpus, add a table of labels (labels.csv)."
             )
             return [
                 replace(clip, label=part.get("sign", clip.label), signer=part["signer"])

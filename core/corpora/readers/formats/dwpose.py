@@ -52,7 +52,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             points = _of_one_person(file)
             first_hand = _first_hand(points)
         else:
-            points = _followed(_joined(file, *_PEOPLE), path, report)
+            points = _followed(*_arrays(file, *_PEOPLE), path, report)
             first_hand = _BODY_AND_FEET + _NUM_FACE
         keypoints = _as_coco(points, first_hand)
         size = _frame_size(file, keypoints, options, report)
@@ -65,7 +65,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 
 def _of_one_person(file: UntrustedNpz) -> Points:
     """Return the points (T, 128, 3); zeros in the frames in which nobody was detected."""
-    points = _joined(file, *_ONE_PERSON)
+    points = _joined(*_arrays(file, *_ONE_PERSON))
     if "detected" in file:
         detected = file.array("detected")
         if detected.shape != points.shape[:1] or detected.dtype.kind not in "fiub":
@@ -74,8 +74,8 @@ def _of_one_person(file: UntrustedNpz) -> Points:
     return points
 
 
-def _joined(file: UntrustedNpz, positions: str, scores: str) -> np.ndarray:
-    """Join positions (T, ..., V, 2) and scores (T, ..., V); without scores, known points have 1."""
+def _arrays(file: UntrustedNpz, positions: str, scores: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read positions (T, ..., V, 2) and, if the file has them, scores (T, ..., V)."""
     num_points = _NUM_POINTS[positions]
     xy = file.array(positions)
     shape = "(frames, 128, 2)" if positions == _ONE_PERSON[0] else "(frames, people, 134, 2)"
@@ -86,24 +86,35 @@ def _joined(file: UntrustedNpz, positions: str, scores: str) -> np.ndarray:
         )
     check_frames(len(xy), file.path)
     if scores not in file:
-        known = np.isfinite(as_float64(xy)).all(axis=-1, keepdims=True)
-        return np.concatenate([as_float64(xy), known], axis=-1)
+        return xy, None
     confidence = file.array(scores)
     if confidence.shape != xy.shape[:-1] or confidence.dtype.kind not in "fiu":
         raise CorpusError(
             f"{file.path}: {scores!r} must be numbers of shape {xy.shape[:-1]}; got {confidence.dtype} "
             f"{confidence.shape}."
         )
-    return np.concatenate([as_float64(xy), as_float64(confidence)[..., None]], axis=-1)
+    return xy, confidence
 
 
-def _followed(people: Float64[np.ndarray, "T P V 3"], path: Path, report: ReadReport) -> Points:
+def _joined(xy: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
+    """Join positions (..., V, 2) and scores (..., V) to (..., V, 3); without scores, known points have 1."""
+    positions = as_float64(xy)
+    if confidence is None:
+        confidence = np.isfinite(positions).all(axis=-1)
+    return np.concatenate([positions, as_float64(confidence)[..., None]], axis=-1)
+
+
+def _followed(xy: np.ndarray, confidence: np.ndarray | None, path: Path, report: ReadReport) -> Points:
     """Return one person's points; a person without any known point is nobody."""
-    check_people(people.shape[1], path)
+    check_people(xy.shape[1], path)
     one = OnePerson(report)
-    nobody = np.zeros(people.shape[2:])
-    chosen = [one.choose([person for person in frame if np.isfinite(person).any()]) for frame in people]
-    return np.array([nobody if person is None else person for person in chosen]).reshape(-1, *nobody.shape)
+    points = np.zeros((len(xy), xy.shape[2], 3))
+    for index, frame in enumerate(xy):
+        people = _joined(frame, None if confidence is None else confidence[index])
+        person = one.choose([person for person in people if np.isfinite(person[:, :2]).any()])
+        if person is not None:
+            points[index] = person
+    return points
 
 
 def _first_hand(points: Points) -> int:

@@ -77,6 +77,35 @@ def large_frame(folder: Path, megabytes: int) -> Path:
     return folder / "source"
 
 
+def people_of_dwpose(folder: Path, megabytes: int) -> Path:
+    """A crowd in half precision, which float64 makes four times as large."""
+    num_people = megabytes * 2**20 // (4 * 134 * 2 * 2)
+    return write_npz(folder / "clip.npz", frames=npy((1, num_people, 134, 2), "<f2", num_people * 536))
+
+
+def frames_of_dwpose(folder: Path, megabytes: int) -> Path:
+    num_frames = megabytes * 2**20 // (4 * 128 * 2 * 2)
+    return write_npz(
+        folder / "clip.npz",
+        all_xy=npy((num_frames, 128, 2), "<f2", num_frames * 512),
+        all_score=npy((num_frames, 128), "<f2", num_frames * 256),
+    )
+
+
+def frames_of_mediapipe(folder: Path, megabytes: int) -> Path:
+    num_frames = megabytes * 2**20 // (4 * 543 * 2 * 2)
+    content = npy((num_frames, 543, 2), "<f2", num_frames * 2172)
+    (folder / "clip.npy").write_bytes(content)
+    return folder / "clip.npy"
+
+
+def rows_of_a_wide_table(folder: Path, megabytes: int) -> Path:
+    names = [f"{axis}_{side}_hand_{n}" for axis in "xy" for side in ("left", "right") for n in range(21)]
+    row = "," * (len(names) - 1) + "\n"
+    (folder / "clip.csv").write_text(",".join(names) + "\n" + row * (megabytes * 2**20 // (84 * 80)))
+    return folder / "clip.csv"
+
+
 def write_json(folder: Path, text: str) -> Path:
     (folder / "clip.json").write_text(text)
     return folder / "clip.json"
@@ -178,6 +207,10 @@ BOMBS: tuple[Bomb, ...] = (
     long_names,
     header_of_megabytes,
     large_frame,
+    people_of_dwpose,
+    frames_of_dwpose,
+    frames_of_mediapipe,
+    rows_of_a_wide_table,
     empty_objects,
     long_text_among_numbers,
     deep_lists,

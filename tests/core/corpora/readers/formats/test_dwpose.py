@@ -109,6 +109,15 @@ def test_a_person_of_unknown_points_is_nobody(saved: Save, videos: list[np.ndarr
     assert check(saved("clip.npz", **arrays), video, SIZE).report.frames_of_several_people == 0
 
 
+def test_without_confidences_known_points_are_sure(saved: Save, videos: list[np.ndarray]) -> None:
+    frames = people(videos[0])["frames"]
+    frames[2] = np.nan
+    video = videos[0].copy()
+    video[:, :, 2] = 1
+    video[2] = 0
+    check(saved("clip.npz", frames=frames), video, SIZE)
+
+
 def test_134_points_need_a_frame_size(saved: Save, videos: list[np.ndarray]) -> None:
     with pytest.raises(CorpusError, match="does not state the frame width and height"):
         read(saved("clip.npz", **people(videos[0])))
