@@ -6,7 +6,7 @@ widths. In 6,501 pairs of a clip and a hand of three real signers, the median of
 own wrist (half of the pairs: 0.07) and more than 0.39 to the other one in 99 of 100.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +26,14 @@ EXCHANGED_HANDS = FindingKind(
 )
 HANDS_OFF_ARMS = FindingKind(
     "hands-off-arms",
-    "In {clips} no hand begins at the wrist of its arm (for example {example}). The parts are probably "
-    "stored in another order than the format has, or hands and body in different units. Put them into the "
+    "In {clips} a hand does not begin at the wrist of its arm (for example {example}). The parts are "
+    "probably stored in another order than the format has, or hands and body in different units. Put them into the "
     "order of the format, and import again.",
     refused_above=0.5,
 )
 _MIN_FRAMES = 5
 NEAR, FAR = 0.35, 0.4
+_VERY_FAR = 0.6
 """In shoulder widths."""
 
 Points = Float64[np.ndarray, "T 3"]
@@ -52,10 +53,14 @@ def note_hands_and_arms(name: str, video: Video, report: ReadReport) -> None:
         return
     own, other = (" and ".join(f"{number:.2f}" for number in numbers) for numbers in zip(*hands, strict=True))
     example = f"{name}: {own} shoulder widths from its own wrist, {other} from the other one"
-    apart = all(hand.to_own > FAR for hand in hands)
-    exchanged = apart and all(hand.to_other < NEAR for hand in hands)
+    exchanged = all(hand.to_own > FAR and hand.to_other < NEAR for hand in hands)
     report.find(EXCHANGED_HANDS, example, holds=exchanged)
-    report.find(HANDS_OFF_ARMS, example, holds=apart and not exchanged)
+    report.find(HANDS_OFF_ARMS, example, holds=are_off(hands) and not exchanged)
+
+
+def are_off(hands: Sequence[Hand]) -> bool:
+    """Whether all hands are far from their arms, or one is farther than any of the real ones."""
+    return all(hand.to_own > FAR for hand in hands) or any(hand.to_own > _VERY_FAR for hand in hands)
 
 
 def hands_of(video: Video) -> Iterator[Hand]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from core.corpora.findings import FindingKind
 from core.corpora.readers.checks.frame_gaps import count_gaps
-from core.corpora.readers.checks.hands_and_arms import FAR, NEAR, hands_of
+from core.corpora.readers.checks.hands_and_arms import NEAR, are_off, hands_of
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
@@ -34,6 +34,7 @@ from core.corpora.readers.untrusted.clip_size import check_frames
 from core.corpora.readers.untrusted.npz import npy_rows
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
+from core.pose.normalise import Video
 from core.specs.source_formats import SourceFormat, VectorPart
 
 FORMAT: SourceFormat = "mp_data"
@@ -43,10 +44,11 @@ HANDS_ALONE, POSE_AND_HANDS, WITH_FACE = 126, 258, 1662
 USUAL_ORDER: tuple[VectorPart, ...] = ("pose", "face", "left_hand", "right_hand")
 OTHER_ORDER = FindingKind(
     "other-part-order",
-    "In {clips} the hands are at their arms if the parts are read in another order (for example {example}). "
-    "Set part_order (--part-order) to that order, and import again.",
+    "In {clips} the parts of the frames are probably in another order than they were read in (for example "
+    "{example}). Set part_order (--part-order) to the order in which they were written, and import again.",
     refused_above=0.5,
 )
+_FEW, _ROUNDING = 0.05, 0.01
 _SIZES: dict[VectorPart, int] = {
     "pose": NUM_POSE_POINTS * 4,
     "face": 468 * 3,
@@ -85,8 +87,10 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     keypoints = _keypoints(values, size, options.part_order)
     check_fractions(keypoints, size, clip.files[0])
     raw = RawClip.of(keypoints, size, clip.name)
-    if _contradicts(raw) and (order := _agreeing_order(values, size)):
-        report.find(OTHER_ORDER, f"{clip.name}: --part-order {','.join(order)}")
+    if doubt := _doubt(values, raw.video, options.part_order or USUAL_ORDER):
+        order = _agreeing_order(values, size)
+        proposal = f"--part-order {','.join(order)} agrees" if order else "no order agrees"
+        report.find(OTHER_ORDER, f"{clip.name}: {doubt}; {proposal}")
     return raw
 
 
@@ -150,10 +154,26 @@ def _parts(values: np.ndarray, order: Sequence[VectorPart]) -> dict[VectorPart, 
     return dict(zip(sizes, np.split(values, ends, axis=1), strict=True))
 
 
-def _contradicts(raw: RawClip) -> bool:
-    """Whether hands are seen, and each is far from the wrist of its arm."""
-    hands = list(hands_of(raw.video))
-    return bool(hands) and all(hand.to_own > FAR for hand in hands)
+def _doubt(values: np.ndarray, video: Video, order: Sequence[VectorPart]) -> str:
+    """Return what contradicts an order of the parts; empty if nothing does.
+
+    MediaPipe's visibilities are from 0 to 1, and it finds either all points of a pose or none.
+    """
+    hands = list(hands_of(video))
+    if hands and are_off(hands):
+        return f"a hand is {max(hand.to_own for hand in hands):.2f} shoulder widths from its arm"
+    pose = _parts(values, order).get("pose")
+    if pose is None:
+        return ""
+    points = pose.reshape(-1, NUM_POSE_POINTS, 4)
+    points = points[points.any(axis=(1, 2))]
+    visibility = points[:, :, 3]
+    if len(points) and ((visibility < -_ROUNDING) | (visibility > 1 + _ROUNDING)).mean() > _FEW:
+        return f"visibilities are from {visibility.min():.2g} to {visibility.max():.2g}"
+    missing = ~points.any(axis=2)
+    if len(points) and missing.mean() > _FEW:
+        return f"{missing.mean():.0%} of the pose's points are zero beside others"
+    return ""
 
 
 def _agreeing_order(values: np.ndarray, size: tuple[int, int]) -> tuple[VectorPart, ...] | None:
@@ -162,7 +182,7 @@ def _agreeing_order(values: np.ndarray, size: tuple[int, int]) -> tuple[VectorPa
     for order in permutations(_PARTS_OF[values.shape[1]]):
         video = RawClip.of(_keypoints(values, size, order), size, "").video
         distance = max((hand.to_own for hand in hands_of(video)), default=NEAR)
-        if distance < nearest:
+        if distance < nearest and not _doubt(values, video, order):
             best, nearest = order, distance
     return best
 

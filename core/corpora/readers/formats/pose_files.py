@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 FORMAT: SourceFormat = "pose_format"
 MAX_FILE_BYTES = 2**28
 """Maximum file size."""
+MAX_POSE_FRAMES = 100_000
+"""Maximum frames: more than the 65,535 that version 0.1 can count."""
 MAX_POINTS = 10_000
 """Maximum points of a person."""
 MAX_COMPONENTS = 100
@@ -73,7 +75,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
         content = _content(path)
         header, start = _header(content)
         num_frames, rate = _num_frames_and_rate(header, content, start, report)
-        check_frames(num_frames, path)
+        check_frames(num_frames, path, most=MAX_POSE_FRAMES)
         indices = part_indices(header.components, path, report)
         keypoints = np.zeros((num_frames, NUM_RAW_JOINTS, 3))
         if num_frames and _version(content) == 0:

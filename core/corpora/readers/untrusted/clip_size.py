@@ -7,8 +7,8 @@ import numpy as np
 
 from core.errors import CorpusError
 
-MAX_FRAMES = 100_000
-"""Maximum frames of a clip: an hour at 25 frames a second."""
+MAX_FRAMES = 50_000
+"""Maximum frames of a clip: half an hour at 25 frames a second."""
 MAX_PEOPLE = 1000
 """Maximum people in a frame."""
 MAX_CLIPS = 1_000_000
@@ -17,16 +17,14 @@ MAX_NUMBERS = 2**26
 """Maximum numbers of an array that is read in one piece: 512 MiB as float64."""
 
 
-def check_frames(num_frames: int, path: Path) -> None:
-    """Reject a clip with more than `MAX_FRAMES` frames.
+def check_frames(num_frames: int, path: Path, *, most: int = MAX_FRAMES) -> None:
+    """Reject a clip with more than `most` frames.
 
     Raises:
         CorpusError: names the file and the limit.
     """
-    if num_frames > MAX_FRAMES:
-        raise CorpusError(
-            f"{path} has {num_frames} frames; the limit is {MAX_FRAMES}. Cut the video into signs."
-        )
+    if num_frames > most:
+        raise CorpusError(f"{path} has {num_frames} frames; the limit is {most}. Cut the video into signs.")
 
 
 def check_people(num_people: int, path: Path) -> None:

@@ -135,7 +135,7 @@ def in_pixels(frame: np.ndarray) -> dict[str, Any]:
             [{"landmarks": [written.landmarks(POINTS[0, :33])]}],
             "of PoseLandmarker. Rename it to 'poseLandmarks'",
         ),
-        ([{"leftHandLandmarks": HAND}, *[None] * 100_000], "has 100001 frames; the limit is 100000"),
+        ([{"leftHandLandmarks": HAND}, *[None] * 50_000], "has 50001 frames; the limit is 50000"),
         ([in_pixels(POINTS[0])], "not fractions of the frame"),
         ({"frames": [{"leftHandLandmarks": HAND}], "fps": "25"}, "'fps' must be a number"),
         ({"frames": [{"leftHandLandmarks": HAND}], "width": -1, "height": 2}, "must be integers from 2"),

@@ -199,7 +199,7 @@ def test_pixels_are_refused(tmp_path: Path, clips: np.ndarray, write: Write, suf
 
 
 def test_a_frame_too_many_is_refused(tmp_path: Path) -> None:
-    points = np.full((100_001, 75, 3), 0.5)
+    points = np.full((50_001, 75, 3), 0.5)
     table = {name: np.zeros(len(points)) for name in table_of(points[:1])}
     path = written.write_parquet(tmp_path / "long.parquet", table)
     with pytest.raises(CorpusError, match="has 50001 frames; the limit is 50000"):
