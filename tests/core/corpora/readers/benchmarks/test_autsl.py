@@ -57,6 +57,18 @@ def test_pose_files_may_lack_the_ending_of_the_colour_video(folder: Path) -> Non
     assert len(read(folder).clips) == 4
 
 
+def test_pose_files_may_be_those_of_openhands(folder: Path, write: Write) -> None:
+    points = conftest.holistic_keypoints(4, 8)
+    for name, of_clip in zip(CLIPS, points, strict=True):
+        write(
+            f"AUTSL/poses/{name}_color.pkl",
+            {"keypoints": of_clip.copy(), "confidences": of_clip[:, :, 2].copy()},
+        )
+    result = read(folder)
+    assert [clip.label for clip in result.clips] == ["sen", "abla", "sen", "siz"]
+    assert [len(clip.clip) for clip in result.clips] == [8] * 4
+
+
 def test_the_first_classes_can_be_chosen(folder: Path) -> None:
     assert [clip.name for clip in read(folder, classes=1).clips] == ["signer0_sample1"]
 
