@@ -27,8 +27,8 @@ EXCHANGED_HANDS = FindingKind(
 HANDS_OFF_ARMS = FindingKind(
     "hands-off-arms",
     "In {clips} a hand does not begin at the wrist of its arm (for example {example}). The parts are "
-    "probably stored in another order than the format has, or hands and body in different units. Put them into the "
-    "order of the format, and import again.",
+    "probably stored in another order than the format has, or hands and body in different units. Put them "
+    "into the order of the format, and import again.",
     refused_above=0.5,
 )
 _MIN_FRAMES = 5
