@@ -42,7 +42,7 @@ class Commands(LazyGroup):
         LazyCommand(
             "evaluate",
             "evaluate:evaluate",
-            "Score features on a labelled corpus: probes on frozen features, retrieval, or fine-tuning.",
+            "Score features on a labelled corpus: probes on frozen features, search, or fine-tuning.",
         ),
         LazyCommand("scores", "scores:scores", "Show the scores of an evaluation."),
         LazyCommand("jobs", "jobs:list_jobs", "List jobs, newest first."),

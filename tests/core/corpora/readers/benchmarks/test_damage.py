@@ -65,7 +65,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "dsta_slr": make_dsta_slr,
     "uni_sign": make_uni_sign,
 }
-OF_A_CLIP = ("listed clips has a pose file below ", "is listed as ")
+OF_A_CLIP = ("listed clips has a pose file below ", "is listed as ", "is listed with two labels")
 """Refusals that name a clip in place of a file: in lists damage may make another name, which is one."""
 layouts = pytest.mark.parametrize("layout", MAKERS)
 
