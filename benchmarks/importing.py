@@ -8,21 +8,27 @@ All sides start with raw COCO-WholeBody keypoints on disk and end with a packed 
   with signforge's writer, for a part of the videos.
 * signforge reads one .npz per video, or one .npz of all videos, and also computes the source's digest.
 
+`--before FOLDER` compares another checkout of this repository instead, such as `git worktree add FOLDER
+COMMIT` makes it: each side is a process of its own, and they take turns in one run.
+
 Process start-up is included, so several processes are only faster for large sources. A source in one file is
 always read by a thread of the importing process.
 """
 
+import argparse
 import pickle
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from measuring import Side, comparison, interleaved
+from sides import SideProcess, serve
 from synthetic_videos import RawVideo, synthetic_videos
 
 from core.corpora import importing
@@ -36,12 +42,56 @@ from core.program.observer import SilentObserver
 from core.specs.jobs import ImportSpec, SplitConfig
 
 ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 9000, 150
+ROUNDS_OF_TWO, COMPARED = 7, 2000
 PROFILE = PROFILES["wlasl"]
 LOOP = "loop over frames"
 
 
 def main() -> None:
     """Measure and print."""
+    options = _options()
+    if options.side:
+        name, what = options.side.split(" of ")
+        serve(lambda: import_of(1, options.sources / name, partial(imported, options.sources / what)))
+    elif options.before:
+        compare(options.before.resolve())
+    else:
+        compare_with_loop()
+
+
+def compare(before: Path) -> None:
+    """Measure another checkout and this one, and print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(synthetic_videos(COMPARED), folder)
+        for what, source in (("folder", "clips"), ("one file", "all.npz")):
+            checkouts = {"before": before, "now": Path(__file__).resolve().parents[1]}
+            with ExitStack() as stack:
+                sides: dict[str, Side] = {
+                    side: stack.enter_context(_process(folder, f"{side} of {source}", root))
+                    for side, root in checkouts.items()
+                }
+                seconds = interleaved(sides, rounds=ROUNDS_OF_TWO, warm_up=1)
+            print(f"\n{what}, {COMPARED} videos of 40 to 110 frames, one process, {ROUNDS_OF_TWO} rounds")
+            print(comparison(seconds, baseline="before", amount=COMPARED, unit="clips"), flush=True)
+
+
+def _process(folder: Path, name: str, root: Path) -> SideProcess:
+    (folder / name.split(" of ")[0]).mkdir(exist_ok=True)
+    arguments = ["--sources", str(folder)]
+    return SideProcess(__file__, name, arguments=arguments, environment={"PYTHONPATH": str(root)})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Benchmark imports.")
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--side")
+    parser.add_argument("--sources", type=Path)
+    return parser.parse_args()
+
+
+def compare_with_loop() -> None:
+    """Measure the import beside a loop over frames, and print."""
     importing.CLIPS_WORTH_A_PROCESS = 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -109,7 +159,7 @@ def frame_by_frame(files: Sequence[Path]) -> Iterator[SourceClip]:
         yield SourceClip(Clip.of(points, visible), name=file.stem)
 
 
-def imported(source: Path, out: Path, *, processes: int) -> dict[str, object]:
+def imported(source: Path, out: Path, *, processes: int = 1) -> dict[str, object]:
     spec = ImportSpec(name="benchmark", source=str(source))
     return importing.import_corpus(spec, out, SilentObserver(), processes=processes)
 

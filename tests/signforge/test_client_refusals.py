@@ -78,7 +78,7 @@ def test_no_words_of_the_checking_library_reach_the_user(kind: str) -> None:
         try:
             checked({"kind": kind, "name": "n", "corpus": "c", "source": "s", field: value})
         except SpecError as error:
-            sentence = str(error)
+            sentence = re.sub(r"'[^']*'", "", str(error))  # choices in quotes are words of ours
             assert [word for word in PYDANTIC_WORDS if re.search(rf"\b{word}\b", sentence)] == []
             assert sentence.endswith((".", "?"))
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from core.corpora.findings import FindingKind
 from core.corpora.readers.benchmark_options import BenchmarkOptions
-from core.corpora.readers.checks.doubtful_values import note_misfit, note_unbounded, note_values
-from core.corpora.readers.checks.exchanged_size import note_exchanged_size
+from core.corpora.readers.checks.doubtful_values import note_points
 from core.corpora.readers.checks.hands_and_arms import note_hands_and_arms
 from core.corpora.readers.checks.jumps import note_jumps
+from core.corpora.readers.checks.seen import arms_of
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.readers.checks.still_points import note_still_points
 from core.corpora.readers.table_options import TableOptions
@@ -39,18 +39,6 @@ ODD_RATE = FindingKind(
 
 _FRAMES_AT_ONCE = 2048
 """Frames normalised together: enough to amortise the overhead of calls and of waits for the GIL."""
-
-_CLIP_CHECKS = (
-    note_misfit,
-    note_unbounded,
-    note_values,
-    note_exchanged_size,
-    note_still_points,
-    note_sides,
-    note_hands_and_arms,
-    note_jumps,
-)
-"""Plausibility checks of every clip, for all formats."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +160,18 @@ def _normalised_together(
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
-            for check in _CLIP_CHECKS:
-                check(raw.name, raw.video, report)
+            _check(raw.name, raw.video, report)
             yield from _counted(raw, next(results), report)
+
+
+def _check(name: str, video: Video, report: ReadReport) -> None:
+    """Check whether a clip is plausible, in any format."""
+    note_points(name, video, report)
+    note_still_points(name, video, report)
+    left, right = arms_of(video)
+    note_sides(name, video.width, left, right, report)
+    note_hands_and_arms(name, video, left, right, report)
+    note_jumps(name, left, right, report)
 
 
 def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -> Iterator[SourceClip]:

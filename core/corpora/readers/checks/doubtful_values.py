@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
+from core.corpora.readers.checks.exchanged_size import SurePoints, note_exchanged_size
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport
@@ -54,20 +55,39 @@ NOT_NUMBERS = FindingKind(
 )
 
 
-def note_misfit(name: str, video: Video, report: ReadReport) -> None:
-    """Count a clip whose confident points lie mostly outside its frame, or all in a tiny part of it."""
-    x, y = sure_points(video)
+def note_points(name: str, video: Video, report: ReadReport) -> None:
+    """Check the points and confidences of a clip."""
+    x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
+    sure = confidence > _MIN_CONFIDENCE
+    near = sure & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
+    points = x[near], y[near]
+    _note_misfit(name, video, points, report)
+    note_exchanged_size(name, video, points, report)
+    _note_confidences(name, confidence, report)
+    num_sure = np.count_nonzero(sure)
+    for kind, at in ((AT_ZERO, (x == 0) & (y == 0)), (NOT_NUMBERS, ~np.isfinite(x + y))):
+        count = np.count_nonzero(at & sure)
+        if count > _FEW * num_sure:
+            report.find(kind, f"{name}: {count} of {num_sure}")
+
+
+def _note_misfit(name: str, video: Video, points: SurePoints, report: ReadReport) -> None:
+    """Count a clip whose sure points lie mostly outside its frame, or all in a tiny part of it."""
+    x, y = points
     if not len(x):
         return
     left, right, top, bottom = x.min(), x.max(), y.min(), y.max()
-    outside = ((x < 0) | (x > video.width) | (y < 0) | (y > video.height)).mean() > _MOST
+    num_outside = 0
+    if left < 0 or top < 0 or right > video.width or bottom > video.height:
+        num_outside = int(np.count_nonzero((x < 0) | (x > video.width) | (y < 0) | (y > video.height)))
+    is_outside = num_outside > _MOST * len(x)
     area = (right - left) / video.width * ((bottom - top) / video.height)
-    if outside or (area < _SMALLEST_AREA and _has_body(video)):
+    if is_outside or (area < _SMALLEST_AREA and _has_body(video)):
         example = (
             f"{name}: x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f} in "
             f"{video.width} x {video.height}"
         )
-        report.find(OUTSIDE_FRAME if outside else IN_A_CORNER, example)
+        report.find(OUTSIDE_FRAME if is_outside else IN_A_CORNER, example)
 
 
 def _has_body(video: Video) -> bool:
@@ -75,34 +95,14 @@ def _has_body(video: Video) -> bool:
     return bool((video.joints[:, TRUNK, 2] > _MIN_CONFIDENCE).any())
 
 
-def note_unbounded(name: str, video: Video, report: ReadReport) -> None:
-    """Count a clip if more than the fraction `_FEW` of its known confidences is above `LARGEST_SHARE`."""
-    confidences = video.joints[:, :, 2]
-    known = confidences[(confidences > 0) & np.isfinite(confidences)]
-    if len(known) and (known > LARGEST_SHARE).mean() > _FEW:
-        report.find(UNBOUNDED, f"{name}: up to {known.max():.1f}")
-
-
-def note_values(name: str, video: Video, report: ReadReport) -> None:
-    """Count a clip with negative confidences, or with seen points at (0, 0) or without numbers.
-
-    In each case if more than the fraction `_FEW` of its confidences or seen points has it.
-    """
-    x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
+def _note_confidences(name: str, confidence: Float64[np.ndarray, " n"], report: ReadReport) -> None:
+    """Count a clip if more than the fraction `_FEW` of its known confidences is below 0 or far above 1."""
+    lowest, highest = confidence.min(), confidence.max()
+    if lowest >= -_ROUNDING and highest <= LARGEST_SHARE:  # not of NaN
+        return
     known = confidence[(confidence != 0) & np.isfinite(confidence)]
-    if len(known) and (known < -_ROUNDING).mean() > _FEW:
+    most = _FEW * len(known)
+    if np.count_nonzero(known > LARGEST_SHARE) > most:
+        report.find(UNBOUNDED, f"{name}: up to {known.max():.1f}")
+    if np.count_nonzero(known < -_ROUNDING) > most:
         report.find(OUT_OF_RANGE, f"{name}: down to {known.min():.2g}")
-    sure = confidence > _MIN_CONFIDENCE
-    num_sure = np.count_nonzero(sure)
-    for kind, at in ((AT_ZERO, (x == 0) & (y == 0)), (NOT_NUMBERS, ~(np.isfinite(x) & np.isfinite(y)))):
-        count = np.count_nonzero(at & sure)
-        if count > _FEW * num_sure:
-            report.find(kind, f"{name}: {count} of {num_sure}")
-
-
-def sure_points(video: Video) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    """Return x and y of the confident points; reducing rows of two would take several times as long."""
-    x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
-    near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
-    sure = near & (confidence > _MIN_CONFIDENCE)
-    return x[sure], y[sure]

@@ -1,10 +1,11 @@
 """Check for a frame whose width and height are exchanged, as those of rotated phone videos are."""
 
 import numpy as np
+from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.doubtful_values import sure_points
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
+from core.corpora.readers.checks.seen import middle
 from core.corpora.source import ReadReport
 from core.pose.normalise import Video
 
@@ -17,8 +18,11 @@ EXCHANGED_SIZE = FindingKind(
 
 _LEFT_OF_MIDDLE = 0.45
 
+SurePoints = tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]
+"""x and y of points in pixels."""
 
-def note_exchanged_size(name: str, video: Video, report: ReadReport) -> None:
+
+def note_exchanged_size(name: str, video: Video, points: SurePoints, report: ReadReport) -> None:
     """Count a clip for exchanged width and height, or against.
 
     Estimators place hidden points outside of the frame too, so such a point alone says little. It is evidence
@@ -28,14 +32,14 @@ def note_exchanged_size(name: str, video: Video, report: ReadReport) -> None:
     width, height = video.width, video.height
     if width == height:
         return
-    x, y = sure_points(video)
+    x, y = points
     if not len(x):
         return
-    right, bottom, middle = x.max(), y.max(), float(np.median(x))
+    right, bottom = x.max(), y.max()
     is_inside = right <= width and bottom <= height
     would_fit = right <= height and bottom <= width
     if is_inside == would_fit:
         return
-    if is_inside or middle < _LEFT_OF_MIDDLE * width:
+    if is_inside or middle(x) < _LEFT_OF_MIDDLE * width:
         example = f"{name}: x up to {right:.0f}, y up to {bottom:.0f} in {width} x {height}"
         report.find(EXCHANGED_SIZE, example, holds=would_fit)

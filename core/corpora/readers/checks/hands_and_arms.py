@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.seen import MIN_CONFIDENCE, seen
+from core.corpora.readers.checks.seen import MIN_CONFIDENCE, Arm, arms_of, middle, seen
+from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport
 from core.pose.normalise import Video
-from core.pose.skeleton import LEFT_ARM, LEFT_HAND, RIGHT_ARM, RIGHT_HAND
+from core.pose.skeleton import LEFT_HAND, RIGHT_HAND
 
 EXCHANGED_HANDS = FindingKind(
     "exchanged-hands",
@@ -46,9 +47,9 @@ class Hand(NamedTuple):
     to_other: float
 
 
-def note_hands_and_arms(name: str, video: Video, report: ReadReport) -> None:
+def note_hands_and_arms(name: str, video: Video, left: Arm, right: Arm, report: ReadReport) -> None:
     """Count a clip for or against exchanged hands, and for or against hands that are at neither arm."""
-    hands = list(hands_of(video))
+    hands = list(_measured(video, left, right))
     if not hands:
         return
     own, other = (" and ".join(f"{number:.2f}" for number in numbers) for numbers in zip(*hands, strict=True))
@@ -65,27 +66,30 @@ def are_off(hands: Sequence[Hand]) -> bool:
 
 def hands_of(video: Video) -> Iterator[Hand]:
     """Measure each hand that is seen together with both arms in at least `_MIN_FRAMES` frames."""
-    joints = video.joints.astype(np.float64)
-    left, right = joints[:, LEFT_ARM], joints[:, RIGHT_ARM]
-    if not (seen(left[:, 0]) & seen(right[:, 0])).any():
+    return _measured(video, *arms_of(video))
+
+
+def _measured(video: Video, left: Arm, right: Arm) -> Iterator[Hand]:
+    both = left.seen[:, 0] & right.seen[:, 0]
+    if not both.any():
         left, right = _believed(left), _believed(right)
-    both = seen(left[:, 0]) & seen(right[:, 0])
-    width = float(np.median(_distance(left[both, 0], right[both, 0]))) if both.any() else 0.0
+        both = left.seen[:, 0] & right.seen[:, 0]
+    width = middle(_distance(left.points[both, 0], right.points[both, 0])) if both.any() else 0.0
     if width <= 0:
         return
     for hand, own, other in ((LEFT_HAND, left, right), (RIGHT_HAND, right, left)):
-        points = joints[:, hand]
-        frames = (points[:, :, 2].mean(axis=1) > MIN_CONFIDENCE) & seen(points[:, 0])
-        frames &= seen(own[:, 2]) & seen(other[:, 2])
+        points = as_float64(video.joints[:, hand])
+        frames = (points[:, :, 2].sum(axis=1) > MIN_CONFIDENCE * points.shape[1]) & seen(points[:, 0])
+        frames &= own.seen[:, 2] & other.seen[:, 2]
         if np.count_nonzero(frames) >= _MIN_FRAMES:
             wrist = points[frames, 0]
-            yield Hand(*(float(np.median(_distance(wrist, arm[frames, 2]))) / width for arm in (own, other)))
+            yield Hand(*(middle(_distance(wrist, arm.points[frames, 2])) / width for arm in (own, other)))
 
 
-def _believed(arm: Float64[np.ndarray, "T 3 3"]) -> Float64[np.ndarray, "T 3 3"]:
+def _believed(arm: Arm) -> Arm:
     """Take every point as seen: if shoulders are never seen beside hands, these are hardly confidences."""
-    known = np.isfinite(arm[:, :, :2]).all(axis=2) & (arm[:, :, :2] != 0).any(axis=2)
-    return np.concatenate([arm[:, :, :2], known[:, :, None]], axis=2)
+    places = arm.points[:, :, :2]
+    return Arm(arm.points, np.isfinite(places).all(axis=2) & (places != 0).any(axis=2))
 
 
 def _distance(points: Points, others: Points) -> Float64[np.ndarray, " T"]:

@@ -3,11 +3,8 @@
 import numpy as np
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.seen import seen
-from core.corpora.readers.untrusted.npz import as_float64
+from core.corpora.readers.checks.seen import Arm
 from core.corpora.source import ReadReport
-from core.pose.normalise import Video
-from core.pose.skeleton import LEFT_ARM, RIGHT_ARM
 
 JUMPS = FindingKind(
     "jumps",
@@ -17,18 +14,17 @@ JUMPS = FindingKind(
 )
 
 
-def note_jumps(name: str, video: Video, report: ReadReport) -> None:
+def note_jumps(name: str, left: Arm, right: Arm, report: ReadReport) -> None:
     """Count a clip whose middle of the shoulders moves farther than their distance, between two frames.
 
     The distance is the larger one of both frames: detectors place the shoulders too far apart at first.
     """
-    left, right = (as_float64(video.joints[:, arm.start]) for arm in (LEFT_ARM, RIGHT_ARM))
-    both = seen(left) & seen(right)
+    both = left.seen[:, 0] & right.seen[:, 0]
     if np.count_nonzero(both) < 2:
         return
-    left, right = left[both, :2], right[both, :2]
-    middles = (left + right) / 2
-    widths = np.hypot(*(left - right).T)
+    ours, others = left.points[both, 0, :2], right.points[both, 0, :2]
+    middles = (ours + others) / 2
+    widths = np.hypot(*(ours - others).T)
     follows = np.diff(np.flatnonzero(both)) == 1
     steps = np.hypot(*np.diff(middles, axis=0).T)
     num_jumps = np.count_nonzero(follows & (steps > np.maximum(widths[1:], widths[:-1])))

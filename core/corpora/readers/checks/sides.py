@@ -6,13 +6,10 @@ swapped names, put the left shoulder on the wrong side.
 """
 
 import numpy as np
-from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.seen import seen
+from core.corpora.readers.checks.seen import Arm, middle
 from core.corpora.source import ReadReport
-from core.pose.normalise import Video
-from core.pose.skeleton import LEFT_ARM, RIGHT_ARM
 
 _MIN_FRAMES = 10
 _MIN_SHOULDER_DISTANCE = 0.05
@@ -35,13 +32,10 @@ MIRRORED_FRAMES = FindingKind(
     min_count=50,  # with fewer clips, the leading hand depends on the signs
 )
 
-Arm = Float64[np.ndarray, "T 3 3"]
 
-
-def note_sides(name: str, video: Video, report: ReadReport) -> None:
+def note_sides(name: str, width: int, left: Arm, right: Arm, report: ReadReport) -> None:
     """Count a clip for or against swapped sides, and for or against mirrored frames, if it is conclusive."""
-    left, right = _arm(video, LEFT_ARM), _arm(video, RIGHT_ARM)
-    apart = _shoulders_apart(left, right) / video.width
+    apart = _shoulders_apart(left, right) / width
     if abs(apart) > _MIN_SHOULDER_DISTANCE:
         report.find(SWAPPED_SIDES, name, holds=apart < 0)
     lengths = _path_length(left), _path_length(right)
@@ -49,23 +43,17 @@ def note_sides(name: str, video: Video, report: ReadReport) -> None:
         report.find(MIRRORED_FRAMES, name, holds=lengths[0] > lengths[1])
 
 
-def _arm(video: Video, arm: slice) -> Arm:
-    return video.joints[:, arm].astype(np.float64)
-
-
 def _shoulders_apart(left: Arm, right: Arm) -> float:
     """Return the median of left minus right shoulder x in pixels; 0 if unknown."""
-    both = seen(left[:, 0]) & seen(right[:, 0])
+    both = left.seen[:, 0] & right.seen[:, 0]
     if np.count_nonzero(both) < _MIN_FRAMES:
         return 0.0
-    apart = np.sort(left[both, 0, 0] - right[both, 0, 0])
-    return float(apart[len(apart) // 2])
+    return middle(left.points[both, 0, 0] - right.points[both, 0, 0])
 
 
 def _path_length(arm: Arm) -> float:
     """Return the length of the wrist's path in pixels, summed over pairs of frames where it is visible."""
-    wrist = arm[:, 2]
-    is_seen = seen(wrist)
+    wrist, is_seen = arm.points[:, 2], arm.seen[:, 2]
     both = is_seen[1:] & is_seen[:-1]
     x, y = (wrist[1:, :2][both] - wrist[:-1, :2][both]).T
     return float(np.hypot(x, y).sum())

@@ -24,6 +24,7 @@ REPEATED_FRAMES = FindingKind(
 )
 _MIN_FRAMES = 10
 _MOST = 0.5
+_ONE_OF_EACH = [RIGHT_HAND.start, LEFT_HAND.start, TRUNK.start]
 _PARTS = (("right hand", RIGHT_HAND), ("left hand", LEFT_HAND), ("trunk", TRUNK))
 
 
@@ -32,6 +33,9 @@ def note_still_points(name: str, video: Video, report: ReadReport) -> None:
     if len(video) < _MIN_FRAMES:
         return
     points = video.joints[:, :, :2]
+    some = points[:, _ONE_OF_EACH]
+    if not (some[1:] == some[:-1]).any():  # as of nearly every clip
+        return
     known = np.asarray((video.joints[:, :, 2] > MIN_CONFIDENCE) & np.any(points, axis=2))  # (T, 49)
     same = np.asarray(np.all(points[1:] == points[:-1], axis=2))  # (T - 1, 49)
     if not (same & known[1:]).any():
