@@ -259,3 +259,8 @@ def test_names_match_in_any_unicode_form(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "cafe\u0301/1")  # as macOS writes it
     table(folder, "name,gloss", "caf\u00e9/1,\u200fthe\u0301\ufeff ")
     assert facts(read(folder)) == [("caf\u00e9/1", "th\u00e9", None, None, None)]
+
+
+def test_a_real_folder_whose_names_keep_their_endings(shared_data: Path) -> None:
+    result = read(shared_data / "cases" / "kept-suffix")
+    assert [clip.label is not None for clip in result.clips] == [True, True]
