@@ -54,8 +54,7 @@ _BENCHMARKS = (
 )
 _BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
 SUPPORTED = (
-    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, tables in .parquet"
-    " and .csv), "
+    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, .parquet, .csv), "
     ".pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a file or as a folder "
     "<sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these (docs/reference/formats.md)"
 )
@@ -120,11 +119,8 @@ def _samples_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | None:
 
 def _wide_tables_reader(folder: Path, files: Sequence[Path]) -> FolderOpener | None:
     """Return the function that opens a folder of tables with many clips each; None for other folders."""
-    first = [
-        path
-        for suffix in _TABLE_SUFFIXES
-        for path in [path for path in files if path.suffix == suffix][:_MAX_INSPECTED]
-    ]
+    of_suffix = ([path for path in files if path.suffix == suffix] for suffix in _TABLE_SUFFIXES)
+    first = (path for paths in of_suffix for path in paths[:_MAX_INSPECTED])
     return _open_wide_tables if any(map(_is_wide_table, first)) else None
 
 
