@@ -33,6 +33,13 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
     ]
 
 
+def test_equal_reasons_are_told_once() -> None:
+    examples = ["a: no hands", "b: no frames", "c: no hands", "d: no hands"]
+    assert dict(report_fields({"examples": examples}))["for example"] == (
+        "a and 2 more: no hands\nb: no frames"
+    )
+
+
 def test_a_summary_tells_what_was_understood() -> None:
     summary = {
         "label_names": ["a", "b", "c", "d", "e", "f"],

@@ -11,7 +11,7 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     fields = [
         ("clips read", _counted(report, "clips_read", {"skipped": report.get("clips_skipped", 0)})),
         ("skipped because", _by_count(report.get("skipped") or {})),
-        ("for example", _lines((report.get("examples") or [])[:_NUM_EXAMPLES])),
+        ("for example", _lines(_grouped(report.get("examples") or [])[:_NUM_EXAMPLES])),
         ("frames kept", _counted(report, "frames_kept", _frames_left_out(report))),
         ("hands only", _hands_only(report)),
         ("several people", _several_people(report)),
@@ -107,6 +107,18 @@ def _spread(spread: Mapping[str, float] | None) -> str:
         f"{spread['shortest']:g} to {spread['longest']:g}, median {spread['median']:g}, "
         f"{spread['total']:.10g} in all"
     )
+
+
+def _grouped(examples: Sequence[str]) -> list[str]:
+    """Say once what is wrong with several clips; an example is `NAME: what is wrong`."""
+    clips: dict[str, list[str]] = {}
+    for example in examples:
+        name, _, wrong = example.partition(": ")
+        clips.setdefault(wrong, []).append(name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {wrong}"
+        for wrong, names in clips.items()
+    ]
 
 
 def _finding(found: Mapping[str, Any]) -> str:
