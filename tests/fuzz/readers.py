@@ -21,6 +21,7 @@ import torch
 
 from core.corpora.header import read_header
 from core.corpora.readers.labels_table import find_table
+from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpack
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
@@ -285,7 +286,7 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(
         "labels",
-        lambda path: find_table([path]),
+        lambda path: find_table(path.parent, [path], TableOptions()),
         named("labels.csv"),
         lambda folder: [b'name,label,signer\na/0,tea,1\n"b,1","c\nd",\n'],
     ),

@@ -37,6 +37,7 @@ def one_clip(seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     points = random.random((9, 133, 2)) * 400 + 20
     points[:, [9, 10]] = points[:, [91, 112]]  # the hands are at their arms
+    points[:, [5, 6]] = (300, 200), (150, 200)  # the shoulders are at rest
     return np.concatenate([points, np.ones((9, 133, 1))], axis=2)
 
 

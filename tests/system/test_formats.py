@@ -34,7 +34,7 @@ def test_every_format_from_the_shell(
     with RunningService(tmp_path / "service"):
         monkeypatch.setenv("SIGNFORGE_DATA_FOLDER", str(tmp_path / "service"))
         for name, source, options, seconds in (
-            ("pose", formats / "pose_format", (), "18.042 in all"),
+            ("pose", formats / "pose_format", (), "14.167 in all"),
             ("openpose", formats / "openpose_json", square, None),
             ("mmpose", formats / "mmpose_json_133" / "results_clip.json", square, None),
             ("npz", formats / "mmpose_json_133" / "clip_133.npz", (), "3.875 in all"),
