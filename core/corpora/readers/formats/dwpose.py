@@ -16,6 +16,7 @@ from core.corpora.readers.checks.seen import MIN_CONFIDENCE
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.openpose_json import TRUNK_BODY_POINTS
 from core.corpora.readers.formats.pose_pickle import in_fractions
+from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import check_frames, check_people
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
@@ -55,7 +56,8 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             points = _followed(*_arrays(file, *_PEOPLE), path, report)
             first_hand = _BODY_AND_FEET + _NUM_FACE
         keypoints = _as_coco(points, first_hand)
-        size = _frame_size(file, keypoints, options, report)
+        stated = _frame_size(file, keypoints, options, report)
+        size = chosen_size(clip.name, stated, options, report) or stated_size(path, None)
         rate = _frame_rate(file)
     if in_fractions(keypoints):
         keypoints[:, :, :2] *= size
@@ -64,7 +66,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
 
 
 def _of_one_person(file: UntrustedNpz) -> Points:
-    """Return the points (T, 128, 3); zeros in the frames in which nobody was detected."""
+    """Return the points (T, 128, 3); zeros in the frames in which no person was detected."""
     points = _joined(*_arrays(file, *_ONE_PERSON))
     if "detected" in file:
         detected = file.array("detected")
@@ -105,7 +107,7 @@ def _joined(xy: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
 
 
 def _followed(xy: np.ndarray, confidence: np.ndarray | None, path: Path, report: ReadReport) -> Points:
-    """Return one person's points; a person without any known point is nobody."""
+    """Return one person's points; a person without any known point is left out."""
     check_people(xy.shape[1], path)
     one = OnePerson(report)
     points = np.zeros((len(xy), xy.shape[2], 3))
@@ -148,10 +150,10 @@ def _as_coco(points: Points, first_hand: int) -> Float64[np.ndarray, "T 133 3"]:
 
 def _frame_size(
     file: UntrustedNpz, keypoints: Points, options: ReadOptions, report: ReadReport
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """Return (width, height). The file does not say which of its two numbers is which: the points decide."""
     if "frame_size" not in file:
-        return stated_size(file.path, options.image_size)
+        return None
     values = file.array("frame_size")
     if values.shape != (2,) or values.dtype.kind not in "fiu":
         raise CorpusError(f"{file.path}: 'frame_size' must be two numbers of pixels.")
@@ -163,7 +165,7 @@ def _frame_size(
     size = round(first), round(second)
     if options.image_size == size[::-1] or _inside(keypoints, size[::-1]) > _inside(keypoints, size):
         report.note("'frame_size' was read as (height, width), because the points do not fit otherwise.")
-        return size[::-1]
+        size = size[::-1]
     return size
 
 

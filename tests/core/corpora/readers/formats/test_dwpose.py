@@ -100,7 +100,7 @@ def test_people_of_134_points(saved: Save, videos: list[np.ndarray]) -> None:
     check(saved("clip.npz", frames=frames, confidences=confidences), videos[0], SIZE)
 
 
-def test_a_person_of_unknown_points_is_nobody(saved: Save, videos: list[np.ndarray]) -> None:
+def test_a_person_of_unknown_points_is_left_out(saved: Save, videos: list[np.ndarray]) -> None:
     arrays = people(videos[0])
     arrays = {name: np.concatenate([array, array * np.nan], axis=1) for name, array in arrays.items()}
     arrays["frames"][2] = arrays["confidences"][2] = np.nan
@@ -149,3 +149,12 @@ def test_exchanged_hands_are_a_finding(saved: Save, videos: list[np.ndarray]) ->
     arrays |= {name: np.ascontiguousarray(arrays[name][:, order]) for name in ("all_xy", "all_score")}
     findings = read(saved("clip.npz", **arrays)).report.findings()
     assert [found.kind.code for found in findings] == ["exchanged-hands"]
+
+
+def test_the_size_of_the_options_comes_first(saved: Save, videos: list[np.ndarray]) -> None:
+    path = saved("clip.npz", **one_person(videos[0], frame_size=np.array((1280, 960))))
+    (clip,) = read(path, size=SIZE).clips
+    (expected,) = read(saved("right.npz", **one_person(videos[0], frame_size=np.array(SIZE)))).clips
+    np.testing.assert_array_equal(clip.clip.points, expected.clip.points)
+    (found,) = read(path, size=SIZE).report.findings()
+    assert (found.kind.code, found.examples) == ("other-frame-size", ["clip: 1280 x 960"])
