@@ -36,7 +36,7 @@ from core.corpora.packed import PackedCorpus
 from core.errors import SignforgeError
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec, SplitConfig
+from core.specs.import_jobs import ImportSpec, SplitConfig
 
 _FINE_TUNED_GROUPS = ("recipes",)
 _SYNTHETIC = SyntheticConfig(num_signs=20, num_signers=6, takes_per_sign=5)

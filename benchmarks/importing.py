@@ -39,7 +39,7 @@ from core.pose.clip import Clip
 from core.pose.normalise import PROFILES
 from core.program.control_group import available_cores
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec, SplitConfig
+from core.specs.import_jobs import ImportSpec, SplitConfig
 
 ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 9000, 150
 ROUNDS_OF_TWO, COMPARED = 7, 2000

@@ -36,7 +36,7 @@ from core.errors import KernelError
 from core.kernels.library import NativeLibrary, native_library
 from core.pose.normalise import PROFILES, normalise
 from core.program.allocator import tuned_environment
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 from core.specs.pretraining import ViewConfig
 
 BATCH, ROUNDS, VIDEOS = 64, 9, 256

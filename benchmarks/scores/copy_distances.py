@@ -23,7 +23,8 @@ from core.corpora.writing import write_corpus
 from core.evaluation.leak_audit.alignment import masked_points, mirrored
 from core.evaluation.leak_audit.copies import Copy, MiddleFrames, near_copies
 from core.pose.clip import Clip
-from core.specs.jobs import LeakAuditSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import LeakAuditSpec
 
 ANY_DISTANCE = 10.0
 MIN_FRAMES = 20

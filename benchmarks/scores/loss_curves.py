@@ -20,7 +20,8 @@ from core.corpora.importing import import_corpus
 from core.errors import Stopped
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec, PretrainSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 
 COLOURS = {

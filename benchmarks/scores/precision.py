@@ -23,7 +23,8 @@ from core.corpora.importing import import_corpus
 from core.evaluation.evaluate import evaluate
 from core.pose.synthetic.recording import SyntheticConfig, generate, names_of, save_npz
 from core.program.observer import SilentObserver
-from core.specs.jobs import ClipSelection, EvaluateSpec, ImportSpec, PretrainSpec, SplitConfig
+from core.specs.import_jobs import ImportSpec, SplitConfig
+from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 
 MODES = {
