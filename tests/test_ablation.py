@@ -8,7 +8,8 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec, PretrainSpec, SplitConfig
+from core.specs.import_jobs import ImportSpec, SplitConfig
+from core.specs.jobs import PretrainSpec
 from core.specs.recipes import resolve
 
 pytestmark = pytest.mark.slow

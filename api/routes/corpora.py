@@ -29,7 +29,7 @@ from core.jobs.database import reading, transaction
 from core.jobs.tables.artifacts import CorpusRow
 from core.jobs.tables.jobs import JobRow
 from core.specs.fields import Name
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 
 router = APIRouter(tags=["corpora"], route_class=Route)
 _BLOCK_BYTES = 1 << 20

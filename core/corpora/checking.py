@@ -10,7 +10,7 @@ from core.corpora.importing import import_corpus
 from core.program.control_group import available_cores
 from core.program.observer import Observer
 from core.specs.finding_codes import FindingCode
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 
 
 @dataclass(frozen=True)

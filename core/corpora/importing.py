@@ -32,7 +32,7 @@ from core.program.heartbeat import Heartbeat, Pulse, stop_if_requested
 from core.program.in_background import in_background
 from core.program.observer import Observer
 from core.source_files import check_source, confined
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from core.specs.saved_settings import with_defaults_for_new_settings
 
 CORPUS_FOLDER = "corpus"

@@ -8,7 +8,7 @@ from statistics import median
 from core.corpora.findings import Evidence, FindingKind
 from core.corpora.readers.untrusted.naming import escaped
 from core.pose.clip import Clip
-from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
+from core.pose.skeleton import LEFT_HAND, RIGHT_HAND
 
 NUM_EXAMPLES = 20
 """Skipped clips that a report names as examples; all are counted."""
@@ -39,8 +39,7 @@ class ReadReport:
     * `frames_of_several_people`: frames with several people, of which one was read.
     * `lengths`: for each clip read, its number of frames in the source.
     * `seconds`: durations of the clips whose frame rate the source states.
-    * `parts_seen`: clips in which the right hand, the left hand, both, or the body is seen in any frame.
-    * `clips_without_body`: clips read that have hands only.
+    * `parts_seen`: clips in which the right hand, the left hand or both are seen, and clips with a body.
     * `evidence`: what checks found in some of the clips, by code.
     * `display`: function applied to all texts, to replace file paths.
     """
@@ -51,7 +50,6 @@ class ReadReport:
     frames_without_hands: int = 0
     frames_of_several_people: int = 0
     frames_missing: int = 0
-    clips_without_body: int = 0
     lengths: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     frame_rates: Counter[float] = field(default_factory=Counter)
@@ -77,8 +75,8 @@ class ReadReport:
 
     def see(self, clip: Clip) -> None:
         """Count the parts that are seen in a clip."""
-        right, left, body = (bool(clip.visible[:, part].any()) for part in (RIGHT_HAND, LEFT_HAND, TRUNK))
-        seen = (right, left, right and left, body)
+        right, left = (bool(clip.visible[:, hand].any()) for hand in (RIGHT_HAND, LEFT_HAND))
+        seen = (right, left, right and left, clip.has_trunk)
         self.parts_seen.update(part for part, is_seen in zip(PARTS, seen, strict=True) if is_seen)
 
     def note(self, sentence: str) -> None:
@@ -111,7 +109,6 @@ class ReadReport:
         self.frames_without_hands += later.frames_without_hands
         self.frames_of_several_people += later.frames_of_several_people
         self.frames_missing += later.frames_missing
-        self.clips_without_body += later.clips_without_body
         self.lengths.extend(later.lengths)
         self.seconds.extend(later.seconds)
         self.frame_rates.update(later.frame_rates)
@@ -133,7 +130,7 @@ class ReadReport:
         return {
             "clips_read": self.clips_read,
             "clips_skipped": self.num_skipped,
-            "clips_without_body": self.clips_without_body,
+            "clips_without_body": self.clips_read - self.parts_seen["body"],
             "frames_kept": self.frames_kept,
             "frames_subsampled": self.frames_subsampled,
             "frames_without_hands": self.frames_without_hands,

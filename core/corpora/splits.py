@@ -8,7 +8,7 @@ from jaxtyping import Int, Int8, Int32
 
 from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 from core.specs.plain_names import plain_name
 
 MAX_SPLITS = 127

@@ -27,7 +27,7 @@ from core.corpora.splits import ClipFacts, Split, assign_splits
 from core.errors import CorpusError
 from core.program.heartbeat import Heartbeat
 from core.program.in_background import in_background
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 
 MAX_NAME_BYTES = 255
 PARTIAL_SUFFIX = ".partial"

@@ -25,7 +25,7 @@ from core.program.heartbeat import Pulse, stop_if_requested
 from core.program.in_background import in_background
 from core.program.observer import Observer, SilentObserver
 from core.source_files import LeadsOut, check_source, confined, pinned
-from core.specs.jobs import ImportEncoderSpec
+from core.specs.import_jobs import ImportEncoderSpec
 from core.specs.pretraining import PretrainConfig
 from core.specs.recipes import find_recipe
 

@@ -14,7 +14,8 @@ from pydantic import Field, TypeAdapter
 
 from core.errors import SpecError
 from core.jobs.job_kind import Artifact, Example, JobKind, RefersTo, Resolution
-from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, LeakAuditSpec, PretrainSpec
+from core.specs.import_jobs import ImportEncoderSpec, ImportSpec
+from core.specs.jobs import EvaluateSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.near_names import hint
 from core.specs.recipes import resolve, spell_out
 

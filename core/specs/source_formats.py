@@ -1,6 +1,7 @@
 """The names of source formats and of normalisation profiles, which imports choose and readers implement."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, cast, get_args
 
 SourceFormat = Literal[
     "coco_wholebody_133",
@@ -42,5 +43,21 @@ ColumnRole = Literal["clip", "gloss", "signer", "session", "split"]
 VectorPart = Literal["pose", "face", "left_hand", "right_hand"]
 """A part of a frame's vector in the format `mp_data`."""
 
+
 Sides = Literal["as_stored", "exchange_hands", "exchange_all"]
 """Which points are those of the left side: as the source says, or the other way round."""
+
+
+def checked_part_order(parts: Sequence[str]) -> tuple[VectorPart, ...]:
+    """Return an order of parts; empty means the usual one.
+
+    Raises:
+        ValueError: a part is unknown, missing or named twice. Only the face may be missing.
+    """
+    known = get_args(VectorPart)
+    if parts and (set(parts) | {"face"} != set(known) or len(set(parts)) < len(parts)):
+        raise ValueError(
+            f"part_order (--part-order) is {','.join(parts)}; name {', '.join(known)}, each once, without "
+            "face if there is none"
+        )
+    return cast(tuple[VectorPart, ...], tuple(parts))

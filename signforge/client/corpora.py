@@ -14,7 +14,7 @@ from signforge.client.transport.download import OnBytes
 from signforge.client.uploads import Uploads
 
 if TYPE_CHECKING:
-    from core.specs.jobs import SplitConfig
+    from core.specs.import_jobs import SplitConfig
 
 Split: TypeAlias = "SplitConfig | Mapping[str, Any]"
 
@@ -121,6 +121,6 @@ class Corpora:
 
 def _import_spec(source: str, name: str, split: "Split | None", options: Mapping[str, Any]) -> dict[str, Any]:
     from core.jobs.kinds import IMPORT  # slow to import, and most calls need no kind
-    from core.specs.jobs import SplitConfig
+    from core.specs.import_jobs import SplitConfig
 
     return {"kind": IMPORT.name, "source": source, "name": name, "split": split or SplitConfig(), **options}

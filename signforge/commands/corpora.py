@@ -1,7 +1,7 @@
 """`signforge corpora add | check | list | show | leak-audit | delete`: manage corpora."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
@@ -11,32 +11,11 @@ from signforge.client.models import Job
 from signforge.commands.check_corpus import check
 from signforge.commands.leak_audit import leak_audit
 from signforge.commands.options.import_options import (
-    Accepted,
-    AllowOverlap,
-    Columns,
-    DividedBy,
-    DropLastFrame,
-    EncodingOfArchive,
-    ExcludedClips,
-    ExcludedPositions,
-    Format,
-    ImageHeight,
-    ImageWidth,
-    Labels,
     NewName,
-    NumClasses,
     OnServer,
-    OverrideImageSize,
-    PartOrder,
     Source,
-    SplitSeed,
-    TestFraction,
-    TestGroups,
-    Thresholds,
-    UnmirrorFrames,
     WatchImport,
-    WhichSides,
-    import_fields,
+    takes_import_options,
 )
 from signforge.commands.printing.import_report import report_fields, summary_fields
 from signforge.commands.printing.plain_help import command_group
@@ -49,60 +28,18 @@ app.command()(check)
 
 
 @app.command()
+@takes_import_options
 def add(
     source: Source,
     name: NewName = "",
     on_server: OnServer = False,
-    split_by: DividedBy = "given",
-    test: TestGroups = None,
-    test_fraction: TestFraction = 0.2,
-    split_seed: SplitSeed = 0,
-    allow_overlap: AllowOverlap = False,
-    source_format: Format = "auto",
-    profile: Thresholds = None,
-    image_width: ImageWidth = None,
-    image_height: ImageHeight = None,
-    override_image_size: OverrideImageSize = False,
-    classes: NumClasses = None,
-    exclude: ExcludedClips = None,
-    exclude_at: ExcludedPositions = None,
-    drop_last_frame: DropLastFrame = False,
-    unmirror_frames: UnmirrorFrames = False,
-    sides: WhichSides = "as_stored",
-    part_order: PartOrder = None,
-    labels: Labels = None,
-    columns: Columns = None,
-    archive_encoding: EncodingOfArchive = None,
-    accept: Accepted = None,
+    *,
+    fields: dict[str, Any],
     watch: WatchImport = True,
     as_json: AsJson = False,
 ) -> None:
     """Import pose files: upload, normalise and pack them into a corpus."""
-    options = import_fields(
-        source,
-        name=name,
-        split_by=split_by,
-        test=test,
-        test_fraction=test_fraction,
-        split_seed=split_seed,
-        allow_overlap=allow_overlap,
-        source_format=source_format,
-        profile=profile,
-        image_width=image_width,
-        image_height=image_height,
-        override_image_size=override_image_size,
-        classes=classes,
-        exclude=exclude,
-        exclude_at=exclude_at,
-        drop_last_frame=drop_last_frame,
-        unmirror_frames=unmirror_frames,
-        sides=sides,
-        part_order=part_order,
-        labels=labels,
-        columns=columns,
-        archive_encoding=archive_encoding,
-        accept=accept,
-    )
+    options = {"name": name or PurePath(source).name.split(".")[0], **fields}
     with Client() as client:
         job = _sent(client, source, on_server=on_server, options=options)
         job = _follow(client, job, aside=as_json) if watch else job

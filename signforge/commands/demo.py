@@ -26,7 +26,8 @@ from core.pose.synthetic.recording import (
     names_of,
     save_npz,
 )
-from core.specs.jobs import EvaluateSpec, Features, PretrainSpec, Protocol, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import EvaluateSpec, Features, PretrainSpec, Protocol
 from core.specs.recipes import find_recipe
 from signforge.client import Client
 from signforge.client.errors import ServiceError

@@ -29,7 +29,8 @@ from core.jobs.ledger.reports import report_started
 from core.jobs.ledger.submissions import submit
 from core.jobs.migration import migrate
 from core.jobs.settings import Settings
-from core.specs.jobs import EvaluateSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import EvaluateSpec, JobSpec, PretrainSpec
 
 CORPUS_RESULT: dict[str, Any] = {
     "corpus": "corpus",

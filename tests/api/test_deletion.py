@@ -10,7 +10,8 @@ from core.jobs.ledger.outcomes import fail
 from core.jobs.ledger.reports import commit_checkpoint
 from core.jobs.states import Reason
 from core.jobs.tables.artifacts import CheckpointRow, CorpusRow
-from core.specs.jobs import EvaluateSpec, ImportSpec, PretrainSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from tests.api.conftest import Bench
 
 

@@ -14,7 +14,7 @@ from core.jobs.database import open_database, transaction
 from core.jobs.keys import create_api_key
 from core.jobs.ledger.submissions import submit
 from core.jobs.settings import Settings
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.servers.starting import start, wait_for
 from tests.servers.valkey import Valkey
 

@@ -19,7 +19,7 @@ from tests.api.conftest import SCORES, Bench
 
 @contextmanager
 def statements_of(bench: Bench) -> Iterator[list[str]]:
-    """The statements that the service sends to its database meanwhile."""
+    """The statements that the service sends to its database while the block runs."""
     asked: list[str] = []
 
     def note(*sent: Any) -> None:

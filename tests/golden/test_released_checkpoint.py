@@ -12,7 +12,7 @@ from core.augment.views import View
 from core.exchange.importing import import_encoder
 from core.exchange.released_file import export_released, read_released
 from core.exchange.weights import LoadedEncoder, load_encoder
-from core.specs.jobs import ImportEncoderSpec
+from core.specs.import_jobs import ImportEncoderSpec
 from core.specs.recipes import STC
 from signforge import load_encoder as load_to_embed
 from tests.golden.conftest import Golden

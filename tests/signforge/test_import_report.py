@@ -11,10 +11,11 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
     report = ReadReport(clips_read=2, frames_kept=70, frames_without_hands=10)
     report.frames_of_several_people = 4
     report.frames_missing = 3
-    report.clips_without_body = 1
     report.measure(50, 25.0)
     report.measure(30, 30.0)
-    report.see(Clip.of(np.zeros((2, 49, 2)), np.arange(49)[None].repeat(2, 0) == 30))
+    left_hand = np.arange(49)[None].repeat(2, 0) == 30
+    report.see(Clip.of(np.zeros((2, 49, 2)), left_hand))
+    report.see(Clip.of(np.ones((2, 49, 2)), ~left_hand & False))
     report.skip("tea/3", "unreadable", "tea/3.pose is damaged: its header states 8 bytes, but it has 4.")
     report.note("No frame size given.")
     assert report_fields(report.as_json()) == [
@@ -27,7 +28,7 @@ def test_a_report_tells_what_was_read_and_left_out() -> None:
         ("missing frames", "3 between others; the gaps were closed"),
         ("frames per clip", "30 to 50, median 40, 80 in all"),
         ("frames a second", "25: 1, 30: 1"),
-        ("clips that show", "right hand: 0, left hand: 1, both hands: 0, body: 0"),
+        ("clips that show", "right hand: 0, left hand: 1, both hands: 0, body: 1"),
         ("seconds", "1 to 2, median 1.5, 3 in all"),
         ("notes", "No frame size given."),
     ]

@@ -11,7 +11,7 @@ from core.jobs.keys import create_api_key
 from core.jobs.ledger.submissions import cancel, submit
 from core.jobs.settings import Settings
 from core.jobs.tables.jobs import JobRow
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from signforge.client import Client
 from signforge.client.errors import Unavailable
 from signforge.client.event_models import StateEvent

@@ -11,7 +11,8 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
 from core.program.observer import SilentObserver
-from core.specs.jobs import EvaluateSpec, ImportSpec, PretrainSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge import load_encoder, read_clips
 from signforge.cli import app

@@ -10,7 +10,8 @@ from core.exchange.released_file import export_released
 from core.exchange.weights import LoadedEncoder
 from core.exchange.weights import load_encoder as load
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge import load_encoder, read_clips
 from signforge.cli import app

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
-from core.specs.jobs import EvaluateSpec, PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from signforge import Client, load_encoder, read_clips
 from signforge.client.event_models import CheckpointEvent, MetricEvent, StateEvent
 from signforge.client.models import Job

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.program.memory_limit import SMALLEST_LIMIT
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import coco_keypoints
 from tests.servers.folders import short_folder

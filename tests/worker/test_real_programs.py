@@ -8,7 +8,8 @@ from core.corpora.writing import write_corpus
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import CheckpointRow, EncoderRow
 from core.specs.fine_tuning import FineTuneConfig
-from core.specs.jobs import EvaluateSpec, LeakAuditSpec, PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import EvaluateSpec, LeakAuditSpec, PretrainSpec
 from tests.core.corpora.conftest import three_signers
 from tests.core.small import OVERRIDES
 from tests.servers.service import Service

@@ -7,7 +7,8 @@ import pytest
 from core.corpora.writing import write_corpus
 from core.jobs.database import reading
 from core.jobs.tables.artifacts import EncoderRow
-from core.specs.jobs import PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import PretrainSpec
 from tests.core.corpora.conftest import three_signers
 from tests.core.small import OVERRIDES
 from tests.core.training.launching import PRETRAIN

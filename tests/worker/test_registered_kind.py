@@ -16,7 +16,7 @@ from core.jobs.database import transaction
 from core.jobs.keys import create_api_key
 from core.jobs.kinds import KINDS, register
 from core.jobs.tables.artifacts import CorpusRow
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 from signforge.cli import app
 from tests.core.corpora.conftest import three_signers
 from tests.servers.service import RECONCILER, Service

@@ -182,7 +182,6 @@ def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -
     report.clips_read += 1
     report.see(result.clip)
     report.measure(raw.num_frames, _checked_rate(raw, report))
-    report.clips_without_body += not result.clip.has_trunk
     report.frames_kept += num_kept
     report.frames_subsampled += raw.num_frames - num_read
     report.frames_without_hands += num_read - num_kept

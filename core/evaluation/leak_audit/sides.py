@@ -11,7 +11,8 @@ from core.corpora.split_names import TRAIN
 from core.corpora.splits import ClipFacts, assign_splits
 from core.errors import SplitError
 from core.evaluation.folds import Fold, folds_of
-from core.specs.jobs import EvaluateSpec, LeakAuditSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import EvaluateSpec, LeakAuditSpec
 
 
 def sides_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: LeakAuditSpec) -> list[Fold]:

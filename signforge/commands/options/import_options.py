@@ -1,15 +1,23 @@
-"""The options of `signforge corpora add`."""
+"""The options of `signforge corpora add` and `check`."""
 
-from collections.abc import Sequence
-from pathlib import PurePath
-from typing import Annotated, Any, cast, get_args
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
 
 import typer
 
 from core.errors import UserError
 from core.specs.archive_encodings import ArchiveEncoding
-from core.specs.jobs import SplitBy
-from core.specs.source_formats import ColumnRole, ProfileName, Sides, VectorPart, WantedFormat
+from core.specs.import_jobs import SplitBy
+from core.specs.source_formats import (
+    ColumnRole,
+    ProfileName,
+    Sides,
+    VectorPart,
+    WantedFormat,
+    checked_part_order,
+)
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus (default: the file's name).")]
@@ -89,43 +97,78 @@ WatchImport = Annotated[bool, typer.Option(help="Follow the import to its end.")
 
 
 def import_fields(
-    source: str,
-    *,
-    name: str,
-    split_by: SplitBy,
-    test: Sequence[str] | None,
-    test_fraction: float,
-    split_seed: int,
-    allow_overlap: bool,
-    exclude: Sequence[str] | None,
-    exclude_at: Sequence[int] | None,
-    source_format: WantedFormat,
-    classes: int | None,
-    part_order: str | None,
-    columns: str | None,
-    accept: Sequence[str] | None,
-    **same: Any,
+    split_by: DividedBy = "given",
+    test: TestGroups = None,
+    test_fraction: TestFraction = 0.2,
+    split_seed: SplitSeed = 0,
+    allow_overlap: AllowOverlap = False,
+    source_format: Format = "auto",
+    profile: Thresholds = None,
+    image_width: ImageWidth = None,
+    image_height: ImageHeight = None,
+    override_image_size: OverrideImageSize = False,
+    classes: NumClasses = None,
+    exclude: ExcludedClips = None,
+    exclude_at: ExcludedPositions = None,
+    drop_last_frame: DropLastFrame = False,
+    unmirror_frames: UnmirrorFrames = False,
+    sides: WhichSides = "as_stored",
+    part_order: PartOrder = None,
+    labels: Labels = None,
+    columns: Columns = None,
+    archive_encoding: EncodingOfArchive = None,
+    accept: Accepted = None,
 ) -> dict[str, Any]:
-    """Return the fields of an import's specification, but `kind` and `source`; `same` have the same names."""
-    split = {
-        "by": split_by,
-        "test": tuple(test or ()),
-        "test_fraction": test_fraction,
-        "seed": split_seed,
-        "allow_overlap": allow_overlap,
-    }
+    """Return the fields of an import's specification, without `kind`, `name` and `source`."""
     return {
-        "name": name or PurePath(source).name.split(".")[0],
-        "split": split,
+        "split": {
+            "by": split_by,
+            "test": tuple(test or ()),
+            "test_fraction": test_fraction,
+            "seed": split_seed,
+            "allow_overlap": allow_overlap,
+        },
         "format": source_format,
+        "profile": profile,
+        "image_width": image_width,
+        "image_height": image_height,
+        "override_image_size": override_image_size,
         "benchmark_classes": classes,
         "exclude_clips": tuple(exclude or ()),
         "exclude_train_positions": tuple(exclude_at or ()),
+        "drop_last_frame": drop_last_frame,
+        "unmirror_frames": unmirror_frames,
+        "sides": sides,
         "part_order": parts_in_order(part_order),
+        "labels": labels,
         "columns": column_names(columns),
+        "archive_encoding": archive_encoding,
         "accept": tuple(accept or ()),
-        **same,
     }
+
+
+def takes_import_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `import_fields`; its parameter `fields` gets their result.
+
+    Typer reads a command's options from its signature.
+    """
+    shared = inspect.signature(import_fields).parameters
+    own = inspect.signature(command)
+
+    def run(**values: Any) -> None:
+        options = {name: values.pop(name) for name in shared}
+        command(fields=import_fields(**options), **values)
+
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, one in own.parameters.items()
+        for parameter in (shared.values() if name == "fields" else (one,))
+    ]
+    with_all: Any = functools.update_wrapper(run, command)
+    del with_all.__wrapped__  # typer would look at its signature instead
+    with_all.__signature__ = own.replace(parameters=parameters)
+    with_all.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def parts_in_order(text: str | None) -> tuple[VectorPart, ...]:
@@ -135,12 +178,10 @@ def parts_in_order(text: str | None) -> tuple[VectorPart, ...]:
         UserError: a part is unknown, missing or named twice.
     """
     parts = tuple(part.strip() for part in (text or "").split(",") if part.strip())
-    known = get_args(VectorPart)
-    if parts and (set(parts) | {"face"} != set(known) or len(set(parts)) < len(parts)):
-        raise UserError(
-            f"--part-order is {text!r}. Name {', '.join(known)}, each once; without face if there is none."
-        )
-    return cast(tuple[VectorPart, ...], parts)
+    try:
+        return checked_part_order(parts)
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
 
 
 def column_names(text: str | None) -> dict[str, str]:

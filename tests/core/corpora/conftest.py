@@ -10,7 +10,7 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.pose.clip import Clip
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 
 CorpusMaker = Callable[[Sequence[SourceClip]], PackedCorpus]
 

@@ -18,7 +18,7 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.errors import CorpusError, SplitError, Stopped
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
 
 

@@ -18,7 +18,8 @@ from core.corpora.writing import write_corpus
 from core.errors import CorpusError, SpecError
 from core.pose.clip import Clip
 from core.pose.skeleton import TRUNK
-from core.specs.jobs import ClipSelection, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import ClipSelection
 from tests.core.corpora.conftest import CorpusMaker, three_signers
 
 ARRAYS = ["points", "visible", "offsets", "labels", "signers", "sessions", "splits", "names"]

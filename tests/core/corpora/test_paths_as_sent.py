@@ -11,7 +11,7 @@ from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.errors import CorpusError
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.conftest import coco_keypoints
 

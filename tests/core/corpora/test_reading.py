@@ -22,7 +22,7 @@ from core.corpora.reading import read_clips
 from core.corpora.source import ReadReport
 from core.errors import CorpusError, Stopped
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.endless_reading import endless
 from tests.core.corpora.readers.conftest import coco_keypoints
 from tests.core.corpora.test_importing import Recorder

@@ -12,7 +12,7 @@ def test_reports_of_several_pieces_are_one() -> None:
         report.measure(60, None)
         report.frames_of_several_people += 3
         report.frames_missing += 2
-        report.clips_without_body += 1
+        report.parts_seen["body"] += 1
     first.add(second)
     assert first == whole
     assert first.as_json()["frame_rates"] == {"25": 1, "29.97": 1, "unknown": 1}

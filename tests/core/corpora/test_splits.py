@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.corpora.splits import ClipFacts, assign_splits
 from core.errors import SplitError
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 
 
 def facts(

@@ -13,7 +13,7 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.corpora.writing import write_corpus
 from core.errors import CorpusError, SplitError
-from core.specs.jobs import SplitConfig
+from core.specs.import_jobs import SplitConfig
 from tests.core.corpora.conftest import CorpusMaker, random_clip, three_signers
 
 ANYTHING = SplitConfig(allow_overlap=True)

@@ -15,7 +15,8 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
 from core.pose.clip import Clip
 from core.program.observer import SilentObserver
-from core.specs.jobs import PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import PretrainSpec
 from core.specs.recipes import resolve
 from core.training.randomness import seed_global_draws
 from tests.core.small import OVERRIDES

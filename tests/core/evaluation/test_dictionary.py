@@ -16,7 +16,8 @@ from core.evaluation.dictionary import dictionary_scores
 from core.evaluation.evaluate import evaluate
 from core.evaluation.features import keypoint_features
 from core.program.observer import SilentObserver
-from core.specs.jobs import ClipSelection, EvaluateSpec, ImportSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec
 from tests.core.evaluation.making import packed, signed_clips
 
 

@@ -11,7 +11,8 @@ from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
 from core.evaluation.evaluate import evaluate
 from core.program.observer import SilentObserver
-from core.specs.jobs import EvaluateSpec, ImportSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import EvaluateSpec
 from tests.core.evaluation.making import packed, signed_clips
 
 

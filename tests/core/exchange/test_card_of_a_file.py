@@ -12,7 +12,7 @@ from core.errors import EncoderError
 from core.exchange.importing import import_encoder
 from core.exchange.released_file import export_released
 from core.exchange.weights import load_encoder
-from core.specs.jobs import ImportEncoderSpec
+from core.specs.import_jobs import ImportEncoderSpec
 from tests.core.evaluation.making import fresh_encoder
 
 

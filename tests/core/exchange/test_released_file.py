@@ -23,7 +23,8 @@ from core.exchange.released_encoder import encoder_to_released
 from core.exchange.released_file import export_released, read_released
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportEncoderSpec, PretrainSpec
+from core.specs.import_jobs import ImportEncoderSpec
+from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus

@@ -13,7 +13,7 @@ from core.jobs.database import now, reading, transaction
 from core.jobs.deletions import SHARE_LOCK, delete, missing
 from core.jobs.ledger.submissions import submit
 from core.jobs.tables.artifacts import UploadRow
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 
 SPEC = ImportSpec(name="signs", source="upl_1")
 

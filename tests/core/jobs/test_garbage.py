@@ -22,7 +22,8 @@ from core.jobs.states import State
 from core.jobs.storage.clearing import Entry
 from core.jobs.tables.access import ApiKeyRow
 from core.jobs.tables.artifacts import CheckpointRow, UploadRow
-from core.specs.jobs import ImportEncoderSpec, ImportSpec, JobSpec, PretrainSpec
+from core.specs.import_jobs import ImportEncoderSpec, ImportSpec
+from core.specs.jobs import JobSpec, PretrainSpec
 from tests.core.jobs.arranging import hold, job, queue, set_fields
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

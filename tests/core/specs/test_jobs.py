@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 
 IMPORT = {"name": "signs", "source": "upl_1"}
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
 from core.program.observer import SilentObserver
-from core.specs.jobs import ClipSelection, ImportSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import ClipSelection
 from core.specs.plain_names import alike, plain_name
 from tests.core.corpora.readers.conftest import holistic_keypoints
 

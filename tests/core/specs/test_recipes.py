@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import SpecError
-from core.specs.jobs import EvaluateSpec, ImportSpec, PretrainSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.specs.pretraining import EncoderConfig, PretrainConfig
 from core.specs.recipes import RECIPES, find_recipe, resolve
 

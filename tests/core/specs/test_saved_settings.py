@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from core.specs.saved_settings import with_defaults_for_new_settings
 
 

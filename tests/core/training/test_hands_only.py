@@ -18,7 +18,8 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.pose.clip import Clip
 from core.pose.skeleton import TRUNK
 from core.program.observer import SilentObserver
-from core.specs.jobs import PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import PretrainSpec
 from core.specs.pretraining import PretrainConfig
 from core.training.pretrain import pretrain
 from tests.core.contrast.test_contrast import AS_THE_TEXT_SAYS, views

@@ -11,7 +11,8 @@ from core.jobs.database import transaction
 from core.jobs.ledger import leases, outcomes, reports
 from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
-from core.specs.jobs import PretrainSpec, SplitConfig
+from core.specs.import_jobs import SplitConfig
+from core.specs.jobs import PretrainSpec
 from signforge import Client
 from signforge.client import ApiError, ConnectionFailed, WaitTimedOut
 from signforge.client.event_models import (

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from core.corpora.packed import PackedCorpus
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.frame import EXIT_REFUSED
-from core.specs.jobs import ImportSpec, PretrainSpec
+from core.specs.import_jobs import ImportSpec
+from core.specs.jobs import PretrainSpec
 from signforge.cli import app
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,8 @@ from core.jobs.ledger.leases import Claim
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.folder_store import FolderStore
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, UploadRow
-from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, JobSpec, LeakAuditSpec, PretrainSpec
+from core.specs.import_jobs import ImportEncoderSpec, ImportSpec
+from core.specs.jobs import EvaluateSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.recipes import resolve
 from tests.core.jobs.arranging import queue
 from worker.attempt.local_spec import DataMissing, local_spec

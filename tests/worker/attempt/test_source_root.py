@@ -16,7 +16,7 @@ from core.jobs.ledger.leases import Claim
 from core.jobs.settings import Settings
 from core.program.frame import EXIT_REFUSED, main
 from core.source_files import Confinement, confined, confinement
-from core.specs.jobs import ImportEncoderSpec, ImportSpec
+from core.specs.import_jobs import ImportEncoderSpec, ImportSpec
 from worker.attempt.local_spec import DataMissing, source_root
 
 ROOT = "corpora"

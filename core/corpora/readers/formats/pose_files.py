@@ -50,7 +50,7 @@ MAX_PEOPLE_OF_VERSION_0 = 2 * MAX_FRAMES
 DEFAULT_SIZE = FindingKind(
     "default-frame-size",
     "The files of {clips} state a frame of 1000 x 1000 pixels (for example {example}), which pose-format's "
-    f"converters write if nobody states a size. Set {SIZE_OPTIONS} to the video's size.",
+    f"converters write if they are told no size. Set {SIZE_OPTIONS} to the video's size.",
 )
 _DEFAULT_SIZE, _DEFAULT_RATE = (1000, 1000), 24
 _LATER = (float(np.float32(0.1)), float(np.float32(0.2)))

@@ -12,7 +12,7 @@ from core.corpora.readers.formats.wide_columns import WideColumns
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.csv_rows import csv_rows
 from core.corpora.readers.untrusted.naming import shortened
-from core.corpora.readers.untrusted.parquet_rows import column_kinds, is_parquet, read_batches
+from core.corpora.readers.untrusted.parquet_rows import ColumnKind, column_kinds, is_parquet, read_batches
 from core.errors import CorpusError
 
 _ROWS_AT_ONCE = 4096
@@ -87,8 +87,11 @@ def _batches(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> Iterat
 
 def _of_parquet(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> Iterator[WideBatch]:
     kinds = column_kinds(path)
-    wanted = {name: "text" if kinds.get(name) == "text" else "integers" for name in texts}
-    for batch in read_batches(path, {**wanted, **dict.fromkeys(numbers, "numbers")}):  # type: ignore[dict-item]
+    wanted: dict[str, ColumnKind] = {
+        name: "text" if kinds.get(name) == "text" else "integers" for name in texts
+    }
+    wanted |= dict.fromkeys(numbers, "numbers")
+    for batch in read_batches(path, wanted):
         size = len(next(iter(batch.values()), ()))
         stacked = np.stack([batch[name] for name in numbers], axis=1) if numbers else np.empty((size, 0))
         yield WideBatch({name: [str(value) for value in batch[name].tolist()] for name in texts}, stacked)

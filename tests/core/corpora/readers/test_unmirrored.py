@@ -16,7 +16,7 @@ from core.corpora.source import ReadReport
 from core.pose.normalise import PROFILES
 from core.pose.synthetic.recording import HEIGHT, WIDTH, SyntheticConfig, generate_clips
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.checks.test_sides import of_mirrored_frames
 from tests.core.corpora.readers.conftest import coco_keypoints

@@ -15,7 +15,7 @@ from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, normalise
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from signforge.encoder import read_named_clips
 from tests.core.corpora.readers import written
 from tests.core.corpora.readers.benchmarks.conftest import facts

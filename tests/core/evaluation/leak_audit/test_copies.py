@@ -16,7 +16,8 @@ from core.pose.clip import Clip
 from core.pose.normalise import PROFILES, normalise
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec, LeakAuditSpec, SplitConfig
+from core.specs.import_jobs import ImportSpec, SplitConfig
+from core.specs.jobs import LeakAuditSpec
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,8 @@ from core.evaluation.leak_audit.run import leak_audit
 from core.evaluation.leak_audit.sides import merged
 from core.pose.clip import Clip
 from core.program.observer import SilentObserver
-from core.specs.jobs import ClipSelection, ImportSpec, LeakAuditSpec, SplitConfig
+from core.specs.import_jobs import ImportSpec, SplitConfig
+from core.specs.jobs import ClipSelection, LeakAuditSpec
 from tests.core.training.stopping import StopsAt
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,8 @@ from core.jobs.ledger.reports import checkpoints_of, commit_checkpoint
 from core.jobs.states import Reason, State
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow, EvaluationRow
 from core.jobs.tables.jobs import JobAttemptRow, OutboxRow
-from core.specs.jobs import EvaluateSpec, ImportEncoderSpec, ImportSpec, PretrainSpec
+from core.specs.import_jobs import ImportEncoderSpec, ImportSpec
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from tests.core.jobs.arranging import POLICY, claim_next, events, hold, job
 
 IMPORT = ImportSpec(name="signers", source="upl_1")

@@ -11,7 +11,7 @@ from core.corpora.packed import PackedCorpus
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, normalise
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers import conftest
 from tests.core.corpora.readers.benchmarks.conftest import Write, facts, read
 

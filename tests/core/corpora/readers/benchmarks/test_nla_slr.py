@@ -15,7 +15,7 @@ from core.corpora.importing import import_corpus
 from core.errors import CorpusError, SplitError
 from core.pose.normalise import PROFILES, normalise
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, facts, profile_of, read
 
 PACK = "keypoints_hrnet_dark_coco_wholebody.pkl"

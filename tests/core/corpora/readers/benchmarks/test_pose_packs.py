@@ -11,7 +11,7 @@ from core.corpora.readers.formats.pose_pickle import read_pose
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers.benchmarks.conftest import Write, facts, read
 from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints
 from tests.core.corpora.readers.conftest import read as read_source

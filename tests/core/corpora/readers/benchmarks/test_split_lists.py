@@ -17,7 +17,7 @@ from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, normalise
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers.benchmarks.conftest import SIZE, Write, facts, profile_of, read
 
 CLASSES = "1 book\n2 drink\n3 thank you\n"

@@ -9,7 +9,7 @@ import pytest
 from core.corpora.importing import import_corpus
 from core.errors import CorpusError
 from core.program.observer import SilentObserver
-from core.specs.jobs import ImportSpec
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 
 LEFT_WRIST, RIGHT_WRIST = 9, 10
