@@ -31,16 +31,15 @@ from measuring import Side, comparison, interleaved
 from sides import SideProcess, serve
 from synthetic_videos import RawVideo, synthetic_videos
 
-from core.corpora import importing
+from core.corpora import importing, writing
 from core.corpora.packed import PackedCorpus
 from core.corpora.source import SourceClip
-from core.corpora.writing import write_corpus
 from core.pose.clip import Clip
 from core.pose.normalise import PROFILES
 from core.program.control_group import available_cores
 from core.program.observer import SilentObserver
-from core.specs.import_jobs import ImportSpec, SplitConfig
 
+# Older checkouts have the specification elsewhere, so it is taken from the module that uses it.
 ROUNDS, VIDEOS, VIDEOS_OF_LOOP = 3, 9000, 150
 ROUNDS_OF_TWO, COMPARED = 7, 2000
 PROFILE = PROFILES["wlasl"]
@@ -142,8 +141,8 @@ def written(videos: list[RawVideo], folder: Path) -> dict[str, Path]:
 
 def looped(pickles: Path, out: Path) -> PackedCorpus:
     files = sorted(pickles.iterdir())[:VIDEOS_OF_LOOP]
-    return write_corpus(
-        out / "corpus", frame_by_frame(files), name="loop", split=SplitConfig(), provenance={}
+    return writing.write_corpus(
+        out / "corpus", frame_by_frame(files), name="loop", split=writing.SplitConfig(), provenance={}
     )
 
 
@@ -160,7 +159,7 @@ def frame_by_frame(files: Sequence[Path]) -> Iterator[SourceClip]:
 
 
 def imported(source: Path, out: Path, *, processes: int = 1) -> dict[str, object]:
-    spec = ImportSpec(name="benchmark", source=str(source))
+    spec = importing.ImportSpec(name="benchmark", source=str(source))
     return importing.import_corpus(spec, out, SilentObserver(), processes=processes)
 
 
