@@ -7,8 +7,8 @@ from core.specs.preprocessing import Preprocessing
 
 UNLIKE_ENCODER = FindingKind(
     "read-unlike-encoder",
-    "{clips} are read otherwise than those that the encoder learned from ({example}). Its features of them "
-    "may be worse.",
+    "{clips} are read otherwise than those that the encoder learned from ({example}). It may recognise them "
+    "less well.",
 )
 
 

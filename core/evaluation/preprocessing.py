@@ -16,6 +16,6 @@ def preprocessing_differences(encoder: LoadedEncoder | None, task: Task) -> list
         if other is not None and (found := record.differences(other)):
             sentences.append(
                 f"Corpus {source.corpus.name!r} was read otherwise than the encoder's corpus (the encoder's "
-                f"and this one's: {'; '.join(found)}). Its features may be worse for that reason alone."
+                f"and this one's: {'; '.join(found)}). Scores may be lower for that reason alone."
             )
     return sentences

@@ -12,7 +12,7 @@ from core.pose.normalise import Video
 EXCHANGED_SIZE = FindingKind(
     "exchanged-frame-size",
     "Points of {clips} lie outside their frame, but none would if its width and height were exchanged (for "
-    f"example {{example}}). If the video is upright, set {SIZE_OPTIONS} accordingly.",
+    f"example {{example}}). If that is the shape of the video, set {SIZE_OPTIONS} so.",
     min_ratio=10,
 )
 
