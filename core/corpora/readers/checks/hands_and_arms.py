@@ -2,7 +2,7 @@
 
 Two detectors see a wrist, that of the body and that of the hand. Where they disagree, the points were read in
 another order than they were written, or the sides of the hands were exchanged. Distances are in shoulder
-widths. In 6,501 pairs of a clip and a hand of three real signers, in frames of 640 x 480, the median of a clip
+widths. In 6,501 pairs of a clip and a hand of three real signers, in frames of 640 x 480, a clip's median
 is at most 0.46 to the own wrist (half of the pairs: 0.07) and more than 0.40 to the other one in 99 of 100.
 """
 
