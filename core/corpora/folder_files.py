@@ -1,7 +1,7 @@
 """List the files of an untrusted folder, without opening pipes or following links to folders."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,18 +27,29 @@ def files_below(folder: Path) -> FolderFiles:
     Raises:
         LeadsOut: a folder leads out of the one to which this process is confined.
     """
-    found = FolderFiles([], [])
+    left_out: list[Path] = []
+    return FolderFiles(list(each_file_below(folder, left_out)), left_out)
+
+
+def each_file_below(folder: Path, left_out: list[Path]) -> Iterator[Path]:
+    """Yield what `files_below` lists, one folder at a time, and add the entries left out to a list.
+
+    Raises:
+        LeadsOut: as `files_below`.
+    """
 
     def leave_out(error: OSError) -> None:
-        found.left_out.append(Path(error.filename))
+        left_out.append(Path(error.filename))
 
     for parent, folders, names in os.walk(folder, onerror=leave_out):
         check_source(Path(parent))
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found.left_out.extend(path for name in folders if (path := Path(parent, name)).is_symlink())
+        left_out.extend(path for name in folders if (path := Path(parent, name)).is_symlink())
         for path in (Path(parent, name) for name in sorted(names) if not name.startswith(".")):
-            (found.files if is_source_file(path) else found.left_out).append(path)
-    return found
+            if is_source_file(path):
+                yield path
+            else:
+                left_out.append(path)
 
 
 def describe_left_out(left_out: Sequence[Path], folder: Path) -> str:

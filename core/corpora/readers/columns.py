@@ -51,6 +51,7 @@ class ClipColumns:
         keypoints: np.ndarray,
         image_size: tuple[int, int],
         frame_rate: float | None = None,
+        highest_confidence: float | None = None,
     ) -> RawClip:
         """Make clip `index` with these keypoints."""
         return RawClip.of(
@@ -62,6 +63,7 @@ class ClipColumns:
             self.sessions[index],
             self.splits[index],
             frame_rate=frame_rate,
+            highest_confidence=highest_confidence,
         )
 
 

@@ -64,7 +64,10 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class RawClip:
-    """A video's joints, its number of frames in the source, and its metadata."""
+    """A video's joints, its number of frames in the source, and its metadata.
+
+    `highest_confidence` is the limit of the format; None if it has none.
+    """
 
     video: Video
     num_frames: int
@@ -74,6 +77,7 @@ class RawClip:
     session: str | None = None
     split: str | None = None
     frame_rate: float | None = field(default=None, kw_only=True)
+    highest_confidence: float | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(
@@ -83,6 +87,7 @@ class RawClip:
         name: str,
         *facts: str | None,
         frame_rate: float | None = None,
+        highest_confidence: float | None = None,
     ) -> "RawClip":
         """Make a clip from COCO-WholeBody keypoints (n, 133, 3) in pixels.
 
@@ -90,7 +95,14 @@ class RawClip:
         """
         width, height = image_size
         video = Video.of(keypoints, width=width, height=height)
-        return cls(video, len(keypoints), name, *facts, frame_rate=frame_rate)
+        return cls(
+            video,
+            len(keypoints),
+            name,
+            *facts,
+            frame_rate=frame_rate,
+            highest_confidence=highest_confidence,
+        )
 
 
 @dataclass(frozen=True)
@@ -160,13 +172,13 @@ def _normalised_together(
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
-            _check(raw.name, raw.video, report)
+            _check(raw.name, raw.video, raw.highest_confidence, report)
             yield from _counted(raw, next(results), report)
 
 
-def _check(name: str, video: Video, report: ReadReport) -> None:
+def _check(name: str, video: Video, highest_confidence: float | None, report: ReadReport) -> None:
     """Check whether a clip is plausible, in any format."""
-    note_points(name, video, report)
+    note_points(name, video, highest_confidence, report)
     note_still_points(name, video, report)
     left, right = arms_of(video)
     note_sides(name, video.width, left, right, report)

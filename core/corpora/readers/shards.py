@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from core.corpora.folder_files import files_below
+from core.corpora.folder_files import each_file_below
 from core.corpora.readers.clip_formats import CSV, SUFFIXES
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.tar_members import is_tar
@@ -57,10 +57,13 @@ def _shards_in(folder: Path) -> list[Path]:
     if is_source_file(folder) or not folder.is_dir():
         return []
     with as_corpus_error(folder):
-        files = files_below(folder).files
-        if any(path.suffix in SUFFIXES and path.suffix not in _BESIDE for path in files):
-            return []
-        return [path for path in files if path.suffix == _SHARD and is_tar(path)]
+        shards = []
+        for path in each_file_below(folder, left_out=[]):
+            if path.suffix in SUFFIXES and path.suffix not in _BESIDE:
+                return []
+            if path.suffix == _SHARD and is_tar(path):
+                shards.append(path)
+        return shards
 
 
 def _what_is_left(limits: UnpackLimits, folder: Path) -> UnpackLimits:

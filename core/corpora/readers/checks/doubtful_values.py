@@ -39,8 +39,8 @@ UNBOUNDED = FindingKind(
 )
 OUT_OF_RANGE = FindingKind(
     "confidences-out-of-range",
-    "Confidences of {clips} are below 0 (for example {example}), so they are not confidences. Check the "
-    "order of the values in the files: x, y and confidence.",
+    "Confidences of {clips} are below 0, or above the limit of their format (for example {example}), so "
+    "they are not confidences. Check the order and units of the values in the files: x, y and confidence.",
     refused_above=0.5,
 )
 AT_ZERO = FindingKind(
@@ -55,20 +55,21 @@ NOT_NUMBERS = FindingKind(
 )
 
 
-def note_points(name: str, video: Video, report: ReadReport) -> None:
-    """Check the points and confidences of a clip."""
-    x, y, confidence = as_float64(video.joints).reshape(-1, 3).T
+def note_points(name: str, video: Video, highest_confidence: float | None, report: ReadReport) -> None:
+    """Check the points and confidences of a clip. `highest_confidence` is the limit of its format, if any."""
+    x, y, confidence = np.ascontiguousarray(as_float64(video.joints).reshape(-1, 3).T)
+    _note_confidences(name, confidence, highest_confidence, report)
     sure = confidence > _MIN_CONFIDENCE
-    near = sure & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
+    x, y = x[sure], y[sure]
+    numbers = np.isfinite(x) & np.isfinite(y)
+    for kind, at in ((AT_ZERO, (x == 0) & (y == 0)), (NOT_NUMBERS, ~numbers)):
+        count = np.count_nonzero(at)
+        if count > _FEW * len(x):
+            report.find(kind, f"{name}: {count} of {len(x)}")
+    near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
     points = x[near], y[near]
     _note_misfit(name, video, points, report)
     note_exchanged_size(name, video, points, report)
-    _note_confidences(name, confidence, report)
-    num_sure = np.count_nonzero(sure)
-    for kind, at in ((AT_ZERO, (x == 0) & (y == 0)), (NOT_NUMBERS, ~np.isfinite(x + y))):
-        count = np.count_nonzero(at & sure)
-        if count > _FEW * num_sure:
-            report.find(kind, f"{name}: {count} of {num_sure}")
 
 
 def _note_misfit(name: str, video: Video, points: SurePoints, report: ReadReport) -> None:
@@ -95,14 +96,16 @@ def _has_body(video: Video) -> bool:
     return bool((video.joints[:, TRUNK, 2] > _MIN_CONFIDENCE).any())
 
 
-def _note_confidences(name: str, confidence: Float64[np.ndarray, " n"], report: ReadReport) -> None:
-    """Count a clip if more than the fraction `_FEW` of its known confidences is below 0 or far above 1."""
-    lowest, highest = confidence.min(), confidence.max()
-    if lowest >= -_ROUNDING and highest <= LARGEST_SHARE:  # not of NaN
+def _note_confidences(
+    name: str, confidence: Float64[np.ndarray, " n"], limit: float | None, report: ReadReport
+) -> None:
+    """Count a clip if more than `_FEW` of its known confidences are below 0 or above the limit."""
+    most = LARGEST_SHARE if limit is None else limit + _ROUNDING
+    if confidence.min() >= -_ROUNDING and confidence.max() <= most:  # not of NaN
         return
     known = confidence[(confidence != 0) & np.isfinite(confidence)]
-    most = _FEW * len(known)
-    if np.count_nonzero(known > LARGEST_SHARE) > most:
-        report.find(UNBOUNDED, f"{name}: up to {known.max():.1f}")
-    if np.count_nonzero(known < -_ROUNDING) > most:
+    few = _FEW * len(known)
+    if np.count_nonzero(known < -_ROUNDING) > few:
         report.find(OUT_OF_RANGE, f"{name}: down to {known.min():.2g}")
+    elif np.count_nonzero(known > most) > few:
+        report.find(UNBOUNDED if limit is None else OUT_OF_RANGE, f"{name}: up to {known.max():.1f}")

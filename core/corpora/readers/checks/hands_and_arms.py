@@ -78,12 +78,12 @@ def _measured(video: Video, left: Arm, right: Arm) -> Iterator[Hand]:
     if width <= 0:
         return
     for hand, own, other in ((LEFT_HAND, left, right), (RIGHT_HAND, right, left)):
-        points = as_float64(video.joints[:, hand])
-        frames = (points[:, :, 2].sum(axis=1) > MIN_CONFIDENCE * points.shape[1]) & seen(points[:, 0])
-        frames &= own.seen[:, 2] & other.seen[:, 2]
+        wrist = as_float64(video.joints[:, hand.start])
+        frames = seen(wrist) & own.seen[:, 2] & other.seen[:, 2]
+        frames &= as_float64(video.joints[:, hand, 2]).mean(axis=1) > MIN_CONFIDENCE
         if np.count_nonzero(frames) >= _MIN_FRAMES:
-            wrist = points[frames, 0]
-            yield Hand(*(middle(_distance(wrist, arm.points[frames, 2])) / width for arm in (own, other)))
+            distances = (_distance(wrist, arm.points[:, 2])[frames] for arm in (own, other))
+            yield Hand(*(middle(distance) / width for distance in distances))
 
 
 def _believed(arm: Arm) -> Arm:

@@ -12,6 +12,7 @@ import numpy as np
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.formats.mediapipe_points import (
+    HIGHEST_VISIBILITY,
     NUM_POSE_POINTS,
     as_coco,
     check_fractions,
@@ -62,7 +63,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     size = frame_size(options, report)
     keypoints = _as_coco(points, size)
     check_fractions(keypoints, size, path)
-    return RawClip.of(keypoints, size, clip.name)
+    return RawClip.of(keypoints, size, clip.name, highest_confidence=HIGHEST_VISIBILITY)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class PointsPiece:
             except CorpusError as error:
                 yield Unreadable(self.columns.names[index], str(error))
                 continue
-            yield self.columns.raw_clip(index, clip, self.image_size)
+            yield self.columns.raw_clip(index, clip, self.image_size, highest_confidence=HIGHEST_VISIBILITY)
 
 
 def _pieces_of_rows(

@@ -23,6 +23,9 @@ ASSUMED_SIDE = 1000
 FARTHEST_MEDIAN = 4
 """Maximum median coordinate, in frame widths or heights, of points in fractions of the frame."""
 
+HIGHEST_VISIBILITY = 1.0
+"""MediaPipe's visibilities are probabilities."""
+
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float64
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import (
+    HIGHEST_VISIBILITY,
     NUM_POSE_POINTS,
     as_coco,
     check_fractions,
@@ -82,7 +83,13 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     )
     keypoints = as_coco(pose, left, right, size)
     check_fractions(keypoints, size, path)
-    return RawClip.of(keypoints, size, clip.name, frame_rate=_frame_rate(document, path))
+    return RawClip.of(
+        keypoints,
+        size,
+        clip.name,
+        frame_rate=_frame_rate(document, path),
+        highest_confidence=HIGHEST_VISIBILITY,
+    )
 
 
 def _frames(document: object) -> object:

@@ -95,7 +95,13 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
         if options.image_size is None:
             report.find(DEFAULT_SIZE, clip.name)
     check_pixels(keypoints, path)
-    return RawClip.of(keypoints, size or stated_size(path, None), clip.name, frame_rate=rate)
+    return RawClip.of(
+        keypoints,
+        size or stated_size(path, None),
+        clip.name,
+        frame_rate=rate,
+        highest_confidence=indices.highest_confidence,
+    )
 
 
 def _header(content: bytes) -> "tuple[PoseHeader, int]":

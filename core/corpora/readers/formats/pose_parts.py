@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Int64
 
+from core.corpora.readers.formats.mediapipe_points import HIGHEST_VISIBILITY
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import COCO_WHOLEBODY_JOINTS, LEFT_HAND, NUM_HAND_JOINTS, RIGHT_HAND, TRUNK
@@ -16,7 +17,8 @@ _ARM = ("SHOULDER", "ELBOW", "WRIST")
 _MEDIAPIPE = ("NOSE", *(f"LEFT_{joint}" for joint in _ARM), *(f"RIGHT_{joint}" for joint in _ARM))
 _OPENPOSE = ("Nose", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist")
 _COCO_BODY = tuple(name.lower() for name in _MEDIAPIPE)
-_TRUNKS = {"POSE_LANDMARKS": _MEDIAPIPE, "pose_keypoints_2d": _OPENPOSE, "BODY": _COCO_BODY}
+_OF_MEDIAPIPE = "POSE_LANDMARKS"
+_TRUNKS = {_OF_MEDIAPIPE: _MEDIAPIPE, "pose_keypoints_2d": _OPENPOSE, "BODY": _COCO_BODY}
 """Components that hold the trunk, and the names of its points in this project's order."""
 _HANDS = {
     "LEFT_HAND_LANDMARKS": LEFT_HAND,
@@ -39,10 +41,14 @@ class Component(Protocol):
 
 @dataclass(frozen=True)
 class PartIndices:
-    """Indices of the file's points, and of the corresponding COCO-WholeBody keypoints."""
+    """Indices of the file's points, and of the corresponding COCO-WholeBody keypoints.
+
+    `highest_confidence` is the limit of the estimator's confidences; None if it is unknown.
+    """
 
     points: Int64[np.ndarray, " V"]
     coco: Int64[np.ndarray, " V"]
+    highest_confidence: float | None
 
 
 def part_indices(components: Sequence[Component], path: Path, report: ReadReport) -> PartIndices:
@@ -64,7 +70,7 @@ def part_indices(components: Sequence[Component], path: Path, report: ReadReport
     if not any(name in names for name in _TRUNKS):
         report.note("Some .pose files have only hands: the trunk is zero and not visible.")
     points, coco = np.array(pairs, dtype=np.int64).T
-    return PartIndices(points, coco)
+    return PartIndices(points, coco, HIGHEST_VISIBILITY if _OF_MEDIAPIPE in names else None)
 
 
 def _of_component(component: Component, path: Path) -> list[tuple[int, int]]:

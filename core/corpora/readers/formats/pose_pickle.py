@@ -16,7 +16,7 @@ from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats import openhands
-from core.corpora.readers.formats.mediapipe_points import frame_size
+from core.corpora.readers.formats.mediapipe_points import HIGHEST_VISIBILITY, frame_size
 from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import (
@@ -51,13 +51,15 @@ _LARGEST_FRACTION = 4.0
 class Pose:
     """A clip's keypoints (T, 133, 3): x, y (in pixels, or fractions of the frame), confidence.
 
-    `image_size` is (width, height) in pixels, None if the file does not state it.
+    `image_size` is (width, height) in pixels, None if the file does not state it. `highest_confidence` is the
+    limit of the format, None if it has none.
     """
 
     keypoints: Float64[np.ndarray, "T 133 3"]
     image_size: tuple[int, int] | None = None
     in_fractions: bool = False
     frame_rate: float | None = None
+    highest_confidence: float | None = None
 
     def as_clip(self, name: str, options: ReadOptions, report: ReadReport) -> RawClip:
         """Make the clip, and apply the options for benchmarks.
@@ -70,7 +72,13 @@ class Pose:
         keypoints = self.keypoints * (*size, 1) if self.in_fractions else self.keypoints
         if options.benchmark.drop_last_frame:
             keypoints = keypoints[:-1]
-        return RawClip.of(keypoints, size, name, frame_rate=self.frame_rate)
+        return RawClip.of(
+            keypoints,
+            size,
+            name,
+            frame_rate=self.frame_rate,
+            highest_confidence=self.highest_confidence,
+        )
 
     def _size(self, name: str, options: ReadOptions, report: ReadReport) -> tuple[int, int]:
         size = chosen_size(name, self.image_size, options, report)
@@ -119,7 +127,8 @@ def pose_of(value: object, path: Path, report: ReadReport) -> Pose:
     if not fractions:
         with np.errstate(invalid="ignore"):
             check_pixels(keypoints, path)
-    return Pose(keypoints[span], size, fractions)
+    limit = HIGHEST_VISIBILITY if openhands.fits(facts) else None
+    return Pose(keypoints[span], size, fractions, highest_confidence=limit)
 
 
 def _read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:

@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import (
+    HIGHEST_VISIBILITY,
     NUM_POSE_POINTS,
     as_coco,
     check_fractions,
@@ -73,7 +74,8 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
         raise CorpusError(f"{path} has a column {columns.clip!r}, so it is not a table of one clip.")
     (rows,) = rows_of_clips(path, columns, _numbers(columns))
     keypoints = _keypoints(rows, columns, path, frame_size(options, report), report)
-    return RawClip.of(keypoints, frame_size(options, report), clip.name)
+    size = frame_size(options, report)
+    return RawClip.of(keypoints, size, clip.name, highest_confidence=HIGHEST_VISIBILITY)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ class WidePiece:
             yield Unreadable(self.clip.name, str(error))
             return
         facts = self.clip.label, self.clip.signer, self.clip.session, self.clip.split
-        yield RawClip.of(keypoints, self.image_size, self.clip.name, *facts)
+        yield RawClip.of(
+            keypoints, self.image_size, self.clip.name, *facts, highest_confidence=HIGHEST_VISIBILITY
+        )
 
 
 def _prefixes(paths: Sequence[Path]) -> dict[Path, str]:
