@@ -17,6 +17,8 @@ from tests.fuzz.mutations import mutated
 from tests.fuzz.readers import READERS, Reader, import_source
 from tests.memory import MIB, memory_within
 
+pytestmark = pytest.mark.slow
+
 MEMORY = 700 * MIB
 CPU_SECONDS = 60.0
 """Of this process, for one file: far more than any of them needs, and far less than for ever."""

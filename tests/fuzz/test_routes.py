@@ -3,11 +3,14 @@
 import time
 
 import httpx
+import pytest
 from hypothesis import given, seed
 
 from tests.api.conftest import Bench
 from tests.fuzz.budget import fuzzing, rounds
 from tests.fuzz.hostile_requests import Hostile, requests
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES_A_ROUND = 100
 LOOP_SECONDS = 0.2

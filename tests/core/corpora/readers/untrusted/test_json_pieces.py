@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.corpora.readers.untrusted.json_pieces import parse_json
@@ -25,14 +25,12 @@ def loaded(parse: Any, content: bytes) -> object:
         return type(error)
 
 
-@settings(max_examples=200)
 @given(values, st.sampled_from([None, 2]), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
 def test_valid_json(value: object, indent: int | None, encoding: str) -> None:
     content = json.dumps(value, indent=indent).encode(encoding)
     assert parse_json(content) == json.loads(content) == value
 
 
-@settings(max_examples=200)
 @given(values, marks, st.floats(0, 1))
 def test_changed_json(value: object, insert: str, place: float) -> None:
     text = json.dumps(value)
