@@ -7,7 +7,7 @@ from onnx import TensorProto
 from core.exchange.graph_writer import GraphWriter, Value
 from core.exchange.onnx_network import Parts
 from core.pose.skeleton import LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, TRUNK
-from core.pose.streams import CROP_CENTRE, NARROWEST_SHOULDERS
+from core.pose.streams import CROP_CENTRE, HAND_SIZE, NARROWEST_SHOULDERS, SMALLEST_HAND
 from core.specs.pretraining import EncoderConfig
 
 
@@ -20,6 +20,8 @@ def streams(
         graph.slice(points, 2, part.start, part.stop) for part in (RIGHT_HAND, LEFT_HAND, TRUNK)
     )
     has_trunk = _has_points(graph, trunk)
+    if config.hand_origin == "points":
+        right, left = _about_own_points(graph, right), _about_own_points(graph, left)
     if config.trunk_origin == "shoulders":
         trunk = _about_shoulders(graph, trunk)
     num_frames = graph.slice(graph.apply("Shape", points), 0, 1, 2)
@@ -73,6 +75,22 @@ def _has_points(graph: GraphWriter, trunk: Value) -> Value:
     """Write which trunks (B, T, 7, 2) have a point other than (0, 0), (B, 1)."""
     sizes = graph.reshape(graph.apply("Abs", trunk), 0, -1)
     return graph.apply("Greater", graph.reduce("ReduceMax", sizes, 1, keep=True), graph.number(0))
+
+
+def _about_own_points(graph: GraphWriter, hand: Value) -> Value:
+    """Put a hand (B, T, 21, 2) at the centre of its crop, in one size, by its points other than (0, 0)."""
+    farthest = graph.reduce("ReduceMax", graph.apply("Abs", hand), 3, keep=True)  # (B, T, 21, 1)
+    there = graph.apply("Cast", graph.apply("Greater", farthest, graph.number(0)), to=TensorProto.FLOAT)
+    count = graph.reduce("ReduceSum", there, 2, keep=True)  # (B, T, 1, 1)
+    divisor = graph.apply("Max", count, graph.number(1))
+    mean = graph.apply("Div", graph.reduce("ReduceSum", hand, 2, keep=True), divisor)
+    apart = graph.apply("Mul", graph.apply("Sub", hand, mean), there)
+    of_axes = graph.reduce("ReduceMean", graph.apply("Mul", apart, apart), 3, keep=True)
+    square = graph.apply("Div", graph.reduce("ReduceSum", of_axes, 2, keep=True), divisor)
+    size = graph.apply("Max", graph.apply("Sqrt", square), graph.number(SMALLEST_HAND))
+    scaled = graph.apply("Mul", graph.apply("Div", apart, size), graph.number(HAND_SIZE))
+    placed = graph.apply("Add", scaled, graph.number(CROP_CENTRE))
+    return graph.apply("Mul", placed, graph.apply("Min", count, graph.number(1)))
 
 
 def _about_shoulders(graph: GraphWriter, trunk: Value) -> Value:

@@ -36,6 +36,7 @@ _RELEASED_ONLY = (
     "streams",
     "motion_difference",
     "trunk_origin",
+    "hand_origin",
     "missing_hands",
     "pooled_trunk_graph",
     "sub_part_readout",

@@ -10,6 +10,10 @@ from core.specs.pretraining import EncoderConfig
 STREAMS = ("joint", "motion")
 
 CROP_CENTRE = 0.5
+HAND_SIZE = 0.2
+"""Root mean square of a hand's coordinates about their mean, in fractions of its crop, as of real hands."""
+SMALLEST_HAND = 0.02
+"""Smallest such root mean square that is scaled up; below, points are hardly more than noise."""
 NARROWEST_SHOULDERS = 0.02
 """Minimum shoulder width as a fraction of the image; narrower shoulders were not detected or are occluded."""
 
@@ -22,6 +26,8 @@ def streams(
     `hand_visible`: frames in which the right and the left hand are visible.
     """
     masked = config.missing_hands == "masked"
+    if config.hand_origin == "points":
+        points = torch.cat([about_own_points(points[:, :, HANDS]), points[:, :, TRUNK]], dim=2)
     if config.trunk_origin == "shoulders":
         points = torch.cat([points[:, :, HANDS], about_shoulders(points[:, :, TRUNK])], dim=2)
     if masked:
@@ -46,6 +52,22 @@ def motion(points: Float[Tensor, "B T V C"], *, backward: bool = False) -> Float
         return points - torch.cat([points[:, :1], points], dim=1)[:, :-1]
     # With a slice of T - 1 frames, exported graphs could not take T = 2.
     return torch.cat([points, points[:, -1:]], dim=1)[:, 1:] - points
+
+
+def about_own_points(hands: Float[Tensor, "B T 42 2"]) -> Float[Tensor, "B T 42 2"]:
+    """Put each frame's hand at the centre of its crop, in the size `HAND_SIZE`, by the points that are there.
+
+    Points at (0, 0) are missing; they are put at the centre, but those of a hand without points stay. A hand
+    that fades in from (0, 0), as between two frames of which one has it, gets the shape that it has.
+    """
+    each = hands.unflatten(2, (2, NUM_HAND_JOINTS))  # (B, T, 2, 21, 2)
+    there = (each != 0).any(dim=-1, keepdim=True).to(each.dtype)
+    count = there.sum(dim=3, keepdim=True)  # (B, T, 2, 1, 1)
+    of_one = 1 / count.clamp(min=1)
+    apart = (each - each.sum(dim=3, keepdim=True) * of_one) * there
+    size = (apart.square().sum(dim=(3, 4), keepdim=True) * of_one / 2).sqrt()
+    placed = HAND_SIZE * apart / size.clamp(min=SMALLEST_HAND) + CROP_CENTRE
+    return (placed * (count > 0)).flatten(2, 3)
 
 
 def about_shoulders(trunk: Float[Tensor, "B T 7 2"]) -> Float[Tensor, "B T 7 2"]:

@@ -49,6 +49,7 @@ REPAIRED = SMALL.model_copy(
         "encoder": SMALL.encoder.model_copy(
             update={
                 "trunk_origin": "shoulders",
+                "hand_origin": "points",
                 "missing_hands": "masked",
                 "pooled_trunk_graph": "repaired",
                 "sub_part_readout": "joined",

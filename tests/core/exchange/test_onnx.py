@@ -59,6 +59,8 @@ def test_any_number_of_clips_and_frames_gives_the_encoders_embedding(
 OTHERS: list[dict[str, Any]] = [
     {"streams": ("joint",)},
     {"streams": ("motion",), "motion_difference": "backward"},
+    {"hand_origin": "points"},
+    {"hand_origin": "points", "missing_hands": "zero"},
     {"motion_difference": "backward", "missing_hands": "zero", "trunk_origin": "image"},
     {"num_time_segments": 1, "sub_part_readout": "max", "coordinate_shortcut": False},
     {"pooled_trunk_graph": "released", "num_temporal_blocks": 2, "num_transformer_blocks": 2},

@@ -360,7 +360,8 @@ def test_a_network_that_the_released_code_does_not_know_is_refused(
     config = encoder.card.config.model_copy(update={"encoder": REPAIRED.encoder})
     repaired = LoadedEncoder(ClipEncoder(config), encoder.card.model_copy(update={"config": config}))
     with pytest.raises(
-        EncoderError, match=r"trunk_origin, missing_hands, .*num_time_segments\. Export it as ONNX"
+        EncoderError,
+        match=r"trunk_origin, hand_origin, missing_hands, .*num_time_segments\. Export it as ONNX",
     ):
         export_released(repaired, tmp_path / "repaired.pth.tar")
     assert list(tmp_path.iterdir()) == []

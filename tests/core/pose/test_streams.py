@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.pose.streams import motion, streams
+from core.pose.streams import HAND_SIZE, motion, streams
 from core.specs.pretraining import EncoderConfig
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 7), st.integers(1, 3))
@@ -82,6 +82,60 @@ def test_about_the_shoulders_it_does_not_matter_where_and_how_large_a_signer_is(
     torch.testing.assert_close(shoulders.mean(dim=(1, 2)), torch.zeros(3, 2), rtol=0, atol=1e-5)
     widths = (shoulders[:, :, 0] - shoulders[:, :, 1]).norm(dim=-1).mean(dim=1)
     torch.testing.assert_close(widths, torch.ones(3))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    seed=st.integers(0, 999),
+    scale=st.floats(0.3, 3),
+    shift=st.tuples(st.floats(0.1, 2), st.floats(0.1, 2)),
+    missing=st.lists(st.integers(0, 41), max_size=20),
+)
+def test_about_its_points_it_does_not_matter_where_and_how_large_a_hand_is(
+    seed: int, scale: float, shift: tuple[float, float], missing: list[int]
+) -> None:
+    points, visible = clip_of(seed)
+    points[:, :, missing] = 0
+    elsewhere = points.clone()
+    hands = (
+        torch.arange(6).remainder(2).bool()
+    )  # in every second frame only: place and size may change in time
+    elsewhere[:, hands, :42] = points[:, hands, :42] * scale + torch.tensor(shift)
+    elsewhere[:, :, missing] = 0
+    config = EncoderConfig(hand_origin="points")
+    here, there = streams(points, visible, config), streams(elsewhere, visible, config)
+    for stream in ("joint", "motion"):
+        torch.testing.assert_close(here[stream], there[stream], rtol=1e-3, atol=1e-4)
+
+
+def test_a_hand_about_its_points_has_one_place_and_size() -> None:
+    points, visible = clip_of()
+    points[0, 0, 5:9] = 0  # some of a hand are missing
+    points[1, :, 21:42] = 0  # a hand is
+    hands = streams(points, visible, EncoderConfig(hand_origin="points"))["joint"][:, :, :42]
+    assert (hands[0, 0, 5:9] == 0.5).all()
+    assert (hands[1, :, 21:] == 0).all()
+    known = hands[0, 0, [*range(5), *range(9, 21)]]
+    torch.testing.assert_close(known.mean(dim=0), torch.tensor([0.5, 0.5]))
+    torch.testing.assert_close((known - 0.5).square().mean().sqrt(), torch.tensor(HAND_SIZE))
+    shape = points[0, 0, :5] - points[0, 0, 0]
+    torch.testing.assert_close((known[:5] - known[0]) * shape[1, 0] / (known[1] - known[0])[0], shape)
+
+
+def test_a_hand_that_fades_in_has_its_shape_at_once() -> None:
+    points, visible = clip_of()
+    fading = points.clone()
+    fading[:, :, :42] *= torch.linspace(0.4, 1, 6)[:, None, None]
+    config = EncoderConfig(hand_origin="points", streams=("joint",))
+    here, there = streams(points, visible, config), streams(fading, visible, config)
+    torch.testing.assert_close(here["joint"], there["joint"], rtol=1e-4, atol=1e-5)
+
+
+def test_points_that_are_all_at_one_place_are_not_blown_up() -> None:
+    points, visible = clip_of()
+    points[:, :, :21] = 0.3 + 1e-5 * points[:, :, :21]
+    hand = streams(points, visible, EncoderConfig(hand_origin="points"))["joint"][:, :, :21]
+    assert (hand - 0.5).abs().max() < 1e-3
 
 
 def test_a_trunk_of_zeros_stays_there() -> None:
