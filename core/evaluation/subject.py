@@ -14,7 +14,7 @@ from core.evaluation.task import CorpusClips, Task
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.program.observer import Observer
-from core.specs.jobs import EvaluateSpec
+from core.specs.jobs import OF_KEYPOINTS, EvaluateSpec
 from core.training.engine import Engine
 
 
@@ -24,7 +24,7 @@ class Subject:
     def __init__(self, spec: EvaluateSpec, task: Task) -> None:
         self._spec, self._task = spec, task
         self._loaded: LoadedEncoder | None = None
-        if spec.encoder is not None and spec.features != "keypoints":
+        if spec.encoder is not None and spec.features not in OF_KEYPOINTS:
             self._loaded = load_encoder(spec.encoder, device="cuda" if torch.cuda.is_available() else "cpu")
 
     def network(self, *, seed: int) -> ClipEncoder:
@@ -51,8 +51,11 @@ class Subject:
             EncoderError: the encoder's features are not finite.
             EncoderMoved: its weights or statistics changed.
         """
-        if self._spec.features == "keypoints":
-            pieces = [keypoint_features(source.corpus, source.clips) for source in self._task.sources]
+        if self._spec.features in OF_KEYPOINTS:
+            placed = self._spec.features == "placed_keypoints"
+            pieces = [
+                keypoint_features(source.corpus, source.clips, placed=placed) for source in self._task.sources
+            ]
         else:
             network = self.network(seed=seed)
             pieces = [self._embedded(network, source, observer) for source in self._task.sources]

@@ -28,9 +28,11 @@ from core.specs.fine_tuning import FineTuneConfig
 from core.specs.overrides_schema import OverridesSchema
 
 # Choices that are also command-line options; the fields of these types explain them.
-Features = Literal["encoder", "untrained", "keypoints"]
+Features = Literal["encoder", "untrained", "keypoints", "placed_keypoints"]
 Protocol = Literal["knn", "linear", "dictionary", "retrieval", "fine_tune"]
 Folds = Literal["split", "each_signer", "each_session"]
+OF_KEYPOINTS = ("keypoints", "placed_keypoints")
+"""Features that need no encoder."""
 AuditedFolds = Literal[Folds, "random"]
 
 
@@ -81,10 +83,12 @@ class EvaluateSpec(JobSpec):
     corpus: Reference
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     encoder: Reference | None = None
-    """An encoder's id (`enc_...`) or name; without the service, a path. Not needed for `keypoints`."""
+    """An encoder's id (`enc_...`) or name; without the service, a path. Not needed for keypoints."""
     features: Features = "encoder"
     """`encoder`: features of the encoder. `untrained`: features of the same network with random weights.
-    `keypoints`: the resampled pose itself. The latter two are baselines."""
+    `keypoints`: the resampled pose itself. `placed_keypoints`: the same, with each hand about its own points
+    and in one size; often the stronger one, above all for hands without a body. All but the first are
+    baselines."""
     protocol: Protocol = "knn"
     """`knn`: weighted k-nearest neighbours. `linear`: linear probe (logistic regression on frozen features).
     `dictionary`: each test clip ranks all glosses by their nearest train clip; test signers must not be in
@@ -135,7 +139,7 @@ class EvaluateSpec(JobSpec):
 
     @model_validator(mode="after")
     def _an_encoder_where_one_is_needed(self) -> Self:
-        if self.features != "keypoints" and self.encoder is None:
+        if self.features not in OF_KEYPOINTS and self.encoder is None:
             raise ValueError(
                 f"features {self.features!r} need `encoder`, which is missing; set it, or set features to "
                 "'keypoints'"
@@ -144,9 +148,9 @@ class EvaluateSpec(JobSpec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.protocol == "fine_tune" and self.features == "keypoints":
+        if self.protocol == "fine_tune" and self.features in OF_KEYPOINTS:
             raise ValueError(
-                "protocol 'fine_tune' trains a network, but features is 'keypoints'; set features to "
+                f"protocol 'fine_tune' trains a network, but features is {self.features!r}; set features to "
                 "'encoder', or to 'untrained' to train from scratch"
             )
         if self.label_fraction < 1 and self.labels_per_gloss is not None:

@@ -5,10 +5,11 @@
 runs it without the service. docs/explanation/leak-audit.md gives the reason for each rule.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 
 from core.corpora.packed import PackedCorpus
@@ -98,9 +99,11 @@ def _probed(
         return None
     observer.on_phase("probing", total_steps=_PROBES_READ)
     results = {}
-    for done, (name, features) in enumerate(
-        (("posture", posture_features), ("keypoints", keypoint_features))
-    ):
+    pieces: tuple[tuple[str, Callable[[PackedCorpus, Int64[np.ndarray, " n"]], torch.Tensor]], ...] = (
+        ("posture", posture_features),
+        ("keypoints", keypoint_features),
+    )
+    for done, (name, features) in enumerate(pieces):
         reading = read(
             features(corpus, clips),
             labels,
