@@ -9,7 +9,7 @@ from core.corpora.packed import PackedCorpus
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.observer import SilentObserver
 from core.specs.import_jobs import ImportSpec, SplitConfig
-from core.specs.jobs import PretrainSpec
+from core.specs.jobs import ClipSelection, PretrainSpec
 from core.specs.recipes import resolve
 
 pytestmark = pytest.mark.slow
@@ -64,30 +64,32 @@ def test_a_line_that_was_cut_is_taken_away_and_the_rest_goes_on(tmp_path: Path) 
     from ablation.results import Results
 
     path = tmp_path / "results.jsonl"
-    Results(path, "one").add({"key": "first", "knn": 0.123456})
+    Results(path, {"signs": "one"}).add({"key": "first", "knn": 0.123456, "corpus": "signs", "digest": "one"})
     path.write_text(path.read_text() + '{"key": "second", "kn')
-    results = Results(path, "one")
-    results.add({"key": "third", "knn": 1.0})
-    assert Results(path, "one").all == results.all
+    results = Results(path, {"signs": "one"})
+    results.add({"key": "third", "knn": 1.0, "corpus": "signs", "digest": "one"})
+    assert Results(path).all == results.all
     assert [(each["key"], each["knn"]) for each in results.all] == [("first", 0.1235), ("third", 1.0)]
     assert "first" in results
     assert "second" not in results
 
 
 @pytest.mark.usefixtures("ablation")
-def test_results_of_two_corpora_are_not_mixed(tmp_path: Path) -> None:
+def test_results_of_a_corpus_that_has_changed_are_not_mixed(tmp_path: Path) -> None:
     from ablation.results import Results, ResultsError
 
     path = tmp_path / "results.jsonl"
-    Results(path, "one").add({"key": "first"})
-    with pytest.raises(ResultsError, match="holds results of corpus one, but this run is on corpus two"):
-        Results(path, "two")
+    Results(path, {"signs": "one"}).add({"key": "first", "corpus": "signs", "digest": "one"})
+    with pytest.raises(ResultsError, match=r"another corpus 'signs' \(one\), but this run is on two"):
+        Results(path, {"signs": "two"})
+    assert len(Results(path, {"words": "two"}).all) == 1, "of another corpus beside it"
     assert len(Results(path).all) == 1, "to be shown, whatever they are of"
 
 
 @pytest.mark.usefixtures("ablation")
 def test_mirrored_copies_tell_raw_keypoints_what_somebody_left_handed_signs(tmp_path: Path) -> None:
-    from ablation.keypoints import BASELINES, baselines
+    from ablation.keypoints import baselines
+    from ablation.suite import Fold
 
     recordings = SyntheticConfig(num_signs=6, num_signers=4, takes_per_sign=2)
     save_npz(generate(recordings), tmp_path / "signers.npz")
@@ -100,21 +102,74 @@ def test_mirrored_copies_tell_raw_keypoints_what_somebody_left_handed_signs(tmp_
     )
     corpus = tmp_path / "corpus"
     left_handed = PackedCorpus.open(corpus).signer_names[3]
-    scores = dict(baselines(str(corpus), left_handed, (), seed=0))
-    raw, standardised, mirrored, both = (scores[name] for name in BASELINES)
+    others, alone = ClipSelection(exclude_signers=(left_handed,)), ClipSelection(signers=(left_handed,))
+    scores = dict(baselines(Fold("signers", str(corpus), left_handed, others, alone), seed=0))
+    raw, mirrored = scores["raw keypoints"], scores["raw keypoints, mirrored copies too"]
     assert raw["knn"] + 0.2 < mirrored["knn"]
-    assert set(standardised) == set(both) == {"knn", "knn_1", "knn_5"}, "regression standardises by itself"
+    alike = {each for name, each in scores.items() if name.endswith("standardised") for each in each}
+    assert alike == {"knn", "knn_1", "knn_5"}, "regression standardises by itself"
     for few in ("linear_5", "paired_5", "knn_5"):
         assert raw[few] < mirrored[few]
+    assert "raw keypoints, placed hands, mirrored copies too" in scores
 
 
 @pytest.mark.usefixtures("ablation")
-def test_a_seed_counts_once_every_signer_has_been_left_out() -> None:
+def test_the_suite_leaves_out_signers_or_days_and_asks_only_for_glosses_that_are_known(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    from ablation.suite import folds
+
+    found = folds(shared_data, tmp_path, ("letters", "words"))
+    assert [(fold.corpus, fold.name) for fold in found] == [
+        ("letters", "s1"), ("letters", "s2"), ("letters", "s3"), ("words", "later days"),
+    ]  # fmt: skip
+    for fold in found:
+        corpus = PackedCorpus.open(fold.path)
+        known, asked = corpus.select(fold.known), corpus.select(fold.asked)
+        taught = {corpus.label_names[label] for label in corpus.labels[known]}
+        assert taught >= {corpus.label_names[label] for label in corpus.labels[asked]}
+        assert "-" not in taught
+        groups = corpus.sessions if fold.corpus == "words" else corpus.signers
+        assert not set(groups[known].tolist()) & set(groups[asked].tolist())
+    days = [corpus.session_names[session][:10] for session in set(corpus.sessions[asked].tolist())]
+    assert min(days) == "2022-03-07"
+
+
+@pytest.mark.usefixtures("ablation")
+def test_a_seed_counts_once_every_fold_has_been_left_out() -> None:
     from ablation.tables import tables
 
     taken = [("s1", 0, 0.5), ("s2", 0, 0.9), ("s1", 1, 0.3), ("s2", 1, 0.7), ("s2", 2, 0.9)]
     results = [
-        {"row": "one", "group": "rows", "signer": signer, "seed": seed, "knn": knn}
-        for signer, seed, knn in taken
+        {"row": "one", "group": "rows", "corpus": "signs", "fold": fold, "seed": seed, "knn": knn}
+        for fold, seed, knn in taken
     ]
     assert tables(results, ["one"]).splitlines()[-1] == "| one | 2 | 0.400 | 0.800 | 0.600 ± 0.141 |"
+
+
+@pytest.mark.usefixtures("ablation")
+def test_the_number_of_a_row_is_above_the_strongest_baseline_of_each_corpus() -> None:
+    from ablation.summary import FROZEN, summary
+
+    def line(row: str, group: str, corpus: str, fold: str, **scores: float) -> dict[str, object]:
+        values = dict.fromkeys(FROZEN, 0.5) | scores
+        return {"row": row, "group": group, "corpus": corpus, "fold": fold, "seed": 0, **values}
+
+    results = [
+        line("plain", "baselines", "signs", "s1", knn=0.9),
+        line("plain", "baselines", "signs", "s2", knn=0.1),
+        line("placed", "baselines", "signs", "s1", knn=0.6),
+        line("placed", "baselines", "signs", "s2", knn=0.8),
+        line("plain", "baselines", "letters", "s1", knn=0.72),
+        line("ours", "recipes", "signs", "s1", knn=1.0),
+        line("ours", "recipes", "signs", "s2", knn=1.0),
+        line("ours", "recipes", "letters", "s1", linear_1=0.1),
+        line("partial", "recipes", "signs", "s1"),
+    ]
+    row = summary(results, ["plain", "placed", "ours", "partial"]).splitlines()[-1].split(" | ")
+    signs = (0.4 + 0.2) / 2 / 4  # above `placed`, which is the stronger one in the mean
+    letters = (-0.22 - 0.4) / 4
+    assert row[0] == "| ours"
+    assert row[1] == "", "without fine-tuning there are no six scores"
+    assert row[2].startswith(f"{(signs + letters) / 2:+.3f} (")
+    assert row[3:] == [f"{signs:+.3f}", f"{letters:+.3f} |"]

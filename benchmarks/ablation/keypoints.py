@@ -3,15 +3,17 @@
 The baselines are made as strong as possible. The hand swap of views teaches an encoder that left-handed
 signing is the same sign. A mirrored copy of each labelled clip gives raw keypoints the same information. kNN
 improves with standardised coordinates (by the gallery's mean and deviation); logistic regression always
-standardises.
+standardises. Placed hands are about their own points and of one size, as the encoder may see them.
 """
 
 import statistics
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from ablation.suite import Fold
 from ablation.trials import LABEL_COUNTS, LABEL_DRAWS, NUM_NEIGHBOURS, Scores
 from jaxtyping import Int64
 
@@ -21,22 +23,48 @@ from core.evaluation.features import keypoint_features
 from core.evaluation.label_draw import labelled
 from core.evaluation.probes import probe
 from core.pose.skeleton import TRUNK
-from core.specs.jobs import ClipSelection, EvaluateSpec
+from core.specs.jobs import EvaluateSpec
 
-_NAMES = {False: "raw keypoints", True: "raw keypoints, mirrored copies too"}
+_NAMES = {
+    f"raw keypoints{hands}{copies}": {"placed": placed, "mirrored": mirrored}
+    for placed, hands in ((False, ""), (True, ", placed hands"))
+    for mirrored, copies in ((False, ""), (True, ", mirrored copies too"))
+}
 _STANDARDISED = ", standardised"
-BASELINES = tuple(f"{name}{scale}" for name in _NAMES.values() for scale in ("", _STANDARDISED))
+BASELINES = tuple(f"{name}{scale}" for name in _NAMES for scale in ("", _STANDARDISED))
 
 
-def baselines(
-    corpus: str, signer: str, excluded: tuple[str, ...], *, seed: int
-) -> Iterator[tuple[str, Scores]]:
-    """Yield each baseline's scores on the held-out signer; labels are drawn as for a row's seed."""
-    opened = PackedCorpus.open(corpus)
-    for mirrored, name in _NAMES.items():
-        keypoints = Keypoints(opened, signer, excluded, mirrored=mirrored)
+def baselines(fold: Fold, *, seed: int) -> Iterator[tuple[str, Scores]]:
+    """Yield each baseline's scores on the clips asked; labels are drawn as for a row's seed."""
+    for name, made in _NAMES.items():
+        keypoints = Keypoints(fold, **made)
         yield name, keypoints.neighbours(seed, standardised=False) | keypoints.regression(seed)
         yield f"{name}{_STANDARDISED}", keypoints.neighbours(seed, standardised=True)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """All baselines on one fold and seed."""
+
+    fold: Fold
+    seed: int
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of their results."""
+        return [self._key(name) for name in BASELINES]
+
+    def run(self) -> list[dict[str, Any]]:
+        """Score them on one thread, so that several can run in parallel."""
+        torch.set_num_threads(1)
+        place = {**self.fold.facts, "seed": self.seed}
+        return [
+            {"key": self._key(name), "row": name, "group": "baselines", **place, **scores}
+            for name, scores in baselines(self.fold, seed=self.seed)
+        ]
+
+    def _key(self, name: str) -> str:
+        return f"{name} {self.fold.corpus} {self.fold.name} {self.seed}"
 
 
 class Mirrored(PackedCorpus):
@@ -51,16 +79,14 @@ class Mirrored(PackedCorpus):
 
 
 class Keypoints:
-    """Keypoints of the train signers' clips, optionally with mirrored copies, and of the held-out signer."""
+    """Keypoints of the clips known, optionally with mirrored copies, and of the clips asked."""
 
-    def __init__(
-        self, corpus: PackedCorpus, signer: str, excluded: tuple[str, ...], *, mirrored: bool
-    ) -> None:
-        known = corpus.select(ClipSelection(exclude_signers=(signer,), exclude_labels=excluded))
-        asked = corpus.select(ClipSelection(signers=(signer,), exclude_labels=excluded))
+    def __init__(self, fold: Fold, *, mirrored: bool, placed: bool) -> None:
+        corpus = PackedCorpus.open(fold.path)
+        known, asked = corpus.select(fold.known), corpus.select(fold.asked)
         galleries = [corpus, Mirrored.open(corpus.path)] if mirrored else [corpus]
         pieces = [(each, known) for each in galleries] + [(corpus, asked)]
-        self._features = torch.cat([keypoint_features(*piece) for piece in pieces])
+        self._features = torch.cat([keypoint_features(*piece, placed=placed) for piece in pieces])
         self._labels = corpus.labels[np.concatenate([clips for _, clips in pieces])].astype(np.int64)
         self._known = np.arange(len(known))
         self._starts = [place * len(known) for place in range(len(galleries))]

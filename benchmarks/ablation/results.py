@@ -11,33 +11,34 @@ Result = Mapping[str, Any]
 
 
 class ResultsError(UserError):
-    """The file holds results of another corpus, which must not be averaged with these."""
+    """The file holds results of a corpus that has changed, which must not be averaged with these."""
 
 
 class Results:
-    """The results of one corpus in a file of JSON lines."""
+    """The results of several corpora in a file of JSON lines."""
 
-    def __init__(self, path: Path, corpus: str | None = None) -> None:
-        """Read the file, if it exists; an incomplete last line is removed.
+    def __init__(self, path: Path, digests: Mapping[str, str] | None = None) -> None:
+        """Read the file, if it exists; an incomplete last line is removed. `digests`: of corpora by name.
 
         Raises:
-            ResultsError: the file holds results of another corpus than the one with digest `corpus`.
+            ResultsError: the file holds results of a corpus of the same name with another digest.
         """
-        self._path, self._corpus = path, corpus
+        self._path = path
         self.all: list[Result] = _whole_lines(path) if path.exists() else []
-        others = {result["corpus"] for result in self.all} - {corpus}
-        if corpus is not None and others:
-            raise ResultsError(
-                f"{path} holds results of corpus {', '.join(sorted(others))}, but this run is on corpus "
-                f"{corpus}. Use another results file."
-            )
+        for result in self.all:
+            name, digest = result["corpus"], result["digest"]
+            if digest != (digests or {}).get(name, digest):
+                raise ResultsError(
+                    f"{path} holds results of another corpus {name!r} ({digest}), but this run is on "
+                    f"{(digests or {})[name]}. Use another results file."
+                )
 
     def __contains__(self, key: str) -> bool:
         return any(result["key"] == key for result in self.all)
 
     def add(self, result: Result) -> None:
         """Append a result, with numbers rounded to four decimals."""
-        rounded = {name: _rounded(value) for name, value in {**result, "corpus": self._corpus}.items()}
+        rounded = {name: _rounded(value) for name, value in result.items()}
         with self._path.open("a") as file:
             file.write(json.dumps(rounded) + "\n")
         self.all.append(rounded)

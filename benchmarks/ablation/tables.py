@@ -1,6 +1,6 @@
-"""Format results as Markdown: means over signers and seeds, with the standard deviation over seeds.
+"""Format results as Markdown: means over folds and seeds, with the standard deviation over seeds.
 
-A seed is included only if all its held-out signers have results.
+A seed is included only if all folds of its corpus have results.
 """
 
 import statistics
@@ -9,7 +9,7 @@ from typing import Any
 
 from ablation.results import Result
 
-_COLUMNS = {
+COLUMNS = {
     "knn": "kNN, all labels",
     "knn_1": "kNN, 1 label",
     "knn_5": "5",
@@ -25,39 +25,43 @@ _COLUMNS = {
 
 
 def tables(results: Sequence[Result], order: Sequence[str]) -> str:
-    """Return one table for each group of rows, in order."""
-    groups: dict[str, list[str]] = {}
-    for name in sorted({result["row"] for result in results}, key=order.index):
-        group = next(result["group"] for result in results if result["row"] == name)
-        groups.setdefault(group, []).append(name)
-    return "\n\n".join(_table(group, names, results) for group, names in groups.items())
+    """Return one table for each corpus and group of rows, rows in order."""
+    made = []
+    for corpus in dict.fromkeys(result["corpus"] for result in results):
+        own = [result for result in results if result["corpus"] == corpus]
+        groups: dict[str, list[str]] = {}
+        for name in sorted({result["row"] for result in own}, key=order.index):
+            group = next(result["group"] for result in own if result["row"] == name)
+            groups.setdefault(group, []).append(name)
+        made += [_table(f"{corpus}: {group}", names, own) for group, names in groups.items()]
+    return "\n\n".join(made)
 
 
-def _table(group: str, names: Sequence[str], results: Sequence[Result]) -> str:
-    signers = sorted({result["signer"] for result in results})
+def _table(title: str, names: Sequence[str], results: Sequence[Result]) -> str:
+    folds = sorted({result["fold"] for result in results})
     columns = [
-        each for each in _COLUMNS if any(each in result for result in results if result["group"] == group)
+        each for each in COLUMNS if any(each in result for result in results if result["row"] in names)
     ]
-    head = [group, "seeds", *(f"kNN, {signer}" for signer in signers), *(_COLUMNS[each] for each in columns)]
+    head = [title, "seeds", *(f"kNN, {fold}" for fold in folds), *(COLUMNS[each] for each in columns)]
     lines = [head, ["---"] * len(head)]
     for name in names:
-        own, seeds = _whole_seeds([result for result in results if result["row"] == name], signers)
+        own, seeds = _whole_seeds([result for result in results if result["row"] == name], folds)
         if not seeds:
             continue
-        by_signer = [_mean(own, "knn", signer=signer) for signer in signers]
+        by_fold = [_mean(own, "knn", fold=fold) for fold in folds]
         lines.append(
-            [name, str(len(seeds)), *by_signer, *(_with_deviation(own, each, seeds) for each in columns)]
+            [name, str(len(seeds)), *by_fold, *(_with_deviation(own, each, seeds) for each in columns)]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _whole_seeds(results: Sequence[Result], signers: Sequence[str]) -> tuple[list[Result], list[int]]:
-    """Return the results of seeds with all signers, because signers differ more than seeds."""
-    taken = {(result["seed"], result["signer"]) for result in results}
+def _whole_seeds(results: Sequence[Result], folds: Sequence[str]) -> tuple[list[Result], list[int]]:
+    """Return the results of seeds with all folds, because signers differ more than seeds."""
+    taken = {(result["seed"], result["fold"]) for result in results}
     seeds = sorted(
         seed
         for seed in {result["seed"] for result in results}
-        if all((seed, signer) in taken for signer in signers)
+        if all((seed, fold) in taken for fold in folds)
     )
     return [result for result in results if result["seed"] in seeds], seeds
 
@@ -68,7 +72,7 @@ def _mean(results: Iterable[Result], score: str, **where: Any) -> str:
 
 
 def _with_deviation(results: Sequence[Result], score: str, seeds: Sequence[int]) -> str:
-    """Return the mean over signers and seeds ± the deviation over seeds of the mean over signers."""
+    """Return the mean over folds and seeds ± the deviation over seeds of the mean over folds."""
     of_seeds = [
         statistics.fmean(values)
         for seed in seeds

@@ -1,4 +1,4 @@
-"""A trial of the ablation: pretrain without labels and without one signer, then score on that signer."""
+"""A trial: pretrain on a fold's clips without their labels, then score on the clips that were left out."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from ablation.rows import Row
+from ablation.suite import Fold
 
-from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
-from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.specs.recipes import resolve
 from core.training.pretrain import pretrain
 
@@ -27,13 +27,11 @@ _FINE_TUNING: Mapping[str, Any] = {"min_crop_frames": 8, "checkpoint_every_epoch
 
 @dataclass(frozen=True)
 class Trial:
-    """A row for one held-out signer and one seed, on a corpus."""
+    """A row for one fold and one seed."""
 
     row: Row
-    corpus: str
-    signer: str
+    fold: Fold
     seed: int
-    exclude_labels: tuple[str, ...]
     fine_tuned: bool
 
     @property
@@ -43,17 +41,16 @@ class Trial:
         A result is reused only for the same key.
         """
         facts = {
-            "corpus": PackedCorpus.open(self.corpus).digest,
+            "corpus": self.fold.digest,
             "config": resolve(self._pretraining()).model_dump(mode="json", exclude={"recipe"}),
             "pretrained": self.row.pretrained,
-            "signer": self.signer,
-            "excluded": self.exclude_labels,
+            "clips": [clips.model_dump(mode="json") for clips in (self.fold.known, self.fold.asked)],
             "probes": [dict(LABEL_COUNTS), NUM_NEIGHBOURS, LABEL_DRAWS],
             "fine_tuned": self.fine_tuned and dict(_FINE_TUNING),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> list[dict[str, Any]]:
         """Run the trial on one thread, so that several can run in parallel."""
         torch.set_num_threads(1)
         began = time.perf_counter()
@@ -61,62 +58,64 @@ class Trial:
             made = pretrain(self._pretraining(), Path(folder))
             trained = time.perf_counter()
             scores = self._scores(Path(folder) / "encoder")
-        return {
+        about = {
             "key": self.key,
             "row": self.row.name,
             "group": self.row.group,
-            "signer": self.signer,
+            **self.fold.facts,
             "seed": self.seed,
             "steps": made["steps"],
             "pretraining_seconds": round(trained - began, 1),
             "seconds": round(time.perf_counter() - began, 1),
-            **scores,
         }
+        return [{**about, **scores}]
 
     def _pretraining(self) -> PretrainSpec:
-        run = {**self.row.overrides["run"], "seed": self.seed}
+        run = {**self.row.overrides.get("run", {}), "seed": self.seed}
         if not self.row.pretrained:
             run["num_epochs"] = 1  # only to write the file; its weights are not used
         return PretrainSpec(
-            corpus=self.corpus,
+            corpus=self.fold.path,
             recipe=self.row.recipe,
             overrides={**self.row.overrides, "run": run},
-            clips=ClipSelection(exclude_signers=(self.signer,), exclude_labels=self.exclude_labels),
+            clips=self.fold.known,
         )
 
     def _scores(self, encoder: Path) -> Scores:
         features = "encoder" if self.row.pretrained else "untrained"
         common = {"encoder": str(encoder), "features": features}
-        scores = frozen_scores(self.corpus, self.signer, self.exclude_labels, seed=self.seed, **common)
+        scores = frozen_scores(self.fold, seed=self.seed, **common)
         if self.fine_tuned:
             for name, count in LABEL_COUNTS.items():
                 scores[f"fine_tune_{name}"] = top1(
-                    self.corpus, self.signer, self.exclude_labels, protocol="fine_tune", seed=self.seed,
-                    labels_per_gloss=count, fine_tune=_FINE_TUNING, **common,
-                )  # fmt: skip
+                    self.fold,
+                    protocol="fine_tune",
+                    seed=self.seed,
+                    labels_per_gloss=count,
+                    fine_tune=_FINE_TUNING,
+                    **common,
+                )
         return scores
 
 
-def frozen_scores(
-    corpus: str, signer: str, excluded: tuple[str, ...], *, seed: int, **subject: Any
-) -> Scores:
+def frozen_scores(fold: Fold, *, seed: int, **subject: Any) -> Scores:
     """Score kNN with all labels, and logistic regression with all and few labels (mean of several draws)."""
-    scores = {"knn": top1(corpus, signer, excluded, num_neighbours=NUM_NEIGHBOURS, seed=seed, **subject)}
+    scores = {"knn": top1(fold, num_neighbours=NUM_NEIGHBOURS, seed=seed, **subject)}
     for name, count in LABEL_COUNTS.items():
         scores[f"linear_{name}"] = top1(
-            corpus, signer, excluded, protocol="linear", labels_per_gloss=count,
-            seed=seed * LABEL_DRAWS, num_seeds=1 if count is None else LABEL_DRAWS, **subject,
-        )  # fmt: skip
+            fold,
+            protocol="linear",
+            labels_per_gloss=count,
+            seed=seed * LABEL_DRAWS,
+            num_seeds=1 if count is None else LABEL_DRAWS,
+            **subject,
+        )
     return scores
 
 
-def top1(corpus: str, signer: str, excluded: tuple[str, ...], **fields: Any) -> float:
-    """Return the top-1 accuracy on all clips of a signer, fitted on the other signers' labels."""
+def top1(fold: Fold, **fields: Any) -> float:
+    """Return the top-1 accuracy on the clips asked, fitted on the labels of those known."""
     spec = EvaluateSpec(
-        corpus=corpus,
-        clips=ClipSelection(exclude_signers=(signer,), exclude_labels=excluded),
-        test_corpus=corpus,
-        test_clips=ClipSelection(signers=(signer,), exclude_labels=excluded),
-        **fields,
+        corpus=fold.path, clips=fold.known, test_corpus=fold.path, test_clips=fold.asked, **fields
     )
     return float(evaluate(spec)["top1"])
