@@ -13,7 +13,7 @@ EXCHANGED_SIZE = FindingKind(
     "exchanged-frame-size",
     "Points of {clips} lie outside their frame, but none would if its width and height were exchanged (for "
     f"example {{example}}). If that is the shape of the video, set {SIZE_OPTIONS} so.",
-    min_ratio=10,
+    min_share=10 / 11,
 )
 
 _LEFT_OF_MIDDLE = 0.45

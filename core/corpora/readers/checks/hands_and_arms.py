@@ -4,6 +4,7 @@ Two detectors see a wrist, that of the body and that of the hand. Where they dis
 another order than they were written, or the sides of the hands were exchanged. Distances are in shoulder
 widths. In 6,501 pairs of a clip and a hand of three real signers, in frames of 640 x 480, a clip's median
 is at most 0.46 to the own wrist (half of the pairs: 0.07) and more than 0.40 to the other one in 99 of 100.
+None of these 4,100 clips has hands at the wrong arm, so a small share of such clips is reported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.findings import FindingKind
+from core.corpora.findings import SHARE_OF_FEW, FindingKind
 from core.corpora.readers.checks.seen import MIN_CONFIDENCE, Arm, arms_of, middle, seen
 from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport
@@ -24,6 +25,10 @@ EXCHANGED_HANDS = FindingKind(
     "In {clips} each hand begins at the wrist of the other arm (for example {example}). The hands are stored "
     "in the other order, or were named as in a mirror. Exchange them: set sides (--sides exchange_hands).",
     refused_above=0.5,
+    min_share=SHARE_OF_FEW,
+    if_mixed="In {clips} each hand begins at the wrist of the other arm (for example {example}); {right} are "
+    "right. An option would exchange the hands of all clips. Import the right clips apart from the wrong "
+    "ones, and these with --sides exchange_hands.",
 )
 HANDS_OFF_ARMS = FindingKind(
     "hands-off-arms",
@@ -31,6 +36,10 @@ HANDS_OFF_ARMS = FindingKind(
     "probably stored in another order than the format has, or hands and body in different units. Put them "
     "into the order of the format, and import again.",
     refused_above=0.5,
+    min_share=SHARE_OF_FEW,
+    if_mixed="In {clips} a hand does not begin at the wrist of its arm (for example {example}); {right} are "
+    "right. In the wrong ones the parts are probably stored in another order than the format has, or hands "
+    "and body in different units. Put them into the order of the format, and import again.",
 )
 _MIN_FRAMES = 5
 NEAR, FAR = 0.35, 0.4
@@ -48,15 +57,18 @@ class Hand(NamedTuple):
 
 
 def note_hands_and_arms(name: str, video: Video, left: Arm, right: Arm, report: ReadReport) -> None:
-    """Count a clip for or against exchanged hands, and for or against hands that are at neither arm."""
+    """Count a clip as one of exchanged hands, of hands at neither arm, or as right: against both."""
     hands = list(_measured(video, left, right))
     if not hands:
         return
     own, other = (" and ".join(f"{number:.2f}" for number in numbers) for numbers in zip(*hands, strict=True))
     example = f"{name}: {own} shoulder widths from its own wrist, {other} from the other one"
     exchanged = all(hand.to_own > FAR and hand.to_other < NEAR for hand in hands)
-    report.find(EXCHANGED_HANDS, example, holds=exchanged)
-    report.find(HANDS_OFF_ARMS, example, holds=are_off(hands) and not exchanged)
+    off = are_off(hands) and not exchanged
+    if not off:
+        report.find(EXCHANGED_HANDS, example, holds=exchanged)
+    if not exchanged:
+        report.find(HANDS_OFF_ARMS, example, holds=off)
 
 
 def are_off(hands: Sequence[Hand]) -> bool:

@@ -56,8 +56,49 @@ def test_hands_at_neither_arm_are_found(saved: Any) -> None:
     assert codes(saved, shifted(person())) == {"hands-off-arms": 1}
 
 
-def test_one_odd_clip_among_right_ones_is_not_reported(saved: Any) -> None:
-    assert codes(saved, exchanged(person()), person()) == {}
+def folder_of(saved: Any, *clips: np.ndarray) -> Path:
+    for number, keypoints in enumerate(clips):
+        path: Path = saved(f"clips/{number:03}.npz", keypoints=keypoints, width=640, height=480)
+    return path.parent
+
+
+@pytest.mark.parametrize(("num_wrong", "num_right"), [(1, 1), (1, 9), (1, 99), (3, 17)])
+def test_a_few_wrong_clips_are_told_and_do_not_refuse(
+    saved: Any, tmp_path: Path, num_wrong: int, num_right: int
+) -> None:
+    folder = folder_of(saved, *[exchanged(person())] * num_wrong, *[person()] * num_right)
+    (tmp_path / "out").mkdir()
+    (found,) = imported(folder, tmp_path / "out")["report"]["findings"]
+    assert (found["code"], found["clips"], found["refused"]) == ("exchanged-hands", num_wrong, False)
+    assert f"In {num_wrong} of {num_wrong + num_right} clips" in found["message"]
+    assert f"; {num_right} are right" in found["message"]
+
+
+def test_a_share_below_a_hundredth_is_not_told(saved: Any) -> None:
+    assert read(folder_of(saved, exchanged(person(5)), *[person(5)] * 100)).report.findings() == []
+
+
+@pytest.mark.parametrize("wrong", [exchanged, shifted])
+def test_a_mixed_corpus_is_refused_above_half(saved: Any, tmp_path: Path, wrong: Any) -> None:
+    folder = folder_of(saved, *[wrong(person())] * 12, *[person()] * 8)
+    with pytest.raises(CorpusError, match=r"In 12 of 20 clips .*; also 001, 002, .* 011\); 8 are right"):
+        imported(folder, tmp_path)
+    (found,) = read(folder).report.findings()
+    assert len(found.as_json(20)["examples"]) == 12  # type: ignore[arg-type]
+
+
+def test_of_many_wrong_clips_twenty_are_named(saved: Any) -> None:
+    (found,) = read(folder_of(saved, *[exchanged(person(5))] * 25, person(5))).report.findings()
+    assert "018, 019 and 5 more)" in found.message
+    assert len(found.examples) == 20
+
+
+def test_clips_that_are_wrong_in_two_ways_do_not_call_each_other_right(saved: Any) -> None:
+    clips = [exchanged(person())] * 3 + [shifted(person())] * 2 + [person()]
+    messages = {found.kind.code: found.message for found in read(folder_of(saved, *clips)).report.findings()}
+    assert "In 3 of 4 clips" in messages["exchanged-hands"]
+    assert "In 2 of 3 clips" in messages["hands-off-arms"]
+    assert all("; 1 are right" in message for message in messages.values())
 
 
 def test_a_hand_seen_in_few_frames_says_nothing(saved: Any) -> None:
