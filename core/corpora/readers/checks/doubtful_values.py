@@ -20,11 +20,13 @@ _CHECK = f"Check the frame size in the source, or {SIZE_OPTIONS}."
 OUTSIDE_FRAME = FindingKind(
     "points-outside-frame",
     f"Most points of {{clips}} lie outside their frame (for example {{example}}). {_CHECK}",
+    refused_above=0.5,
 )
 IN_A_CORNER = FindingKind(
     "points-in-a-corner",
     f"All points of {{clips}} lie within {100 * _SMALLEST_AREA:g} % of their frame (for example "
     f"{{example}}). {_CHECK}",
+    refused_above=0.5,
 )
 LARGEST_SHARE = 1.5
 """Confidences above this are not in 0 to 1. Heatmap peaks overshoot 1 up to about 1.25. SimCC scores

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from core.corpora.findings import Evidence
+from core.corpora.importing import import_corpus
 from core.corpora.readers.checks.doubtful_values import NOT_NUMBERS
+from core.errors import CorpusError
+from core.program.observer import SilentObserver
+from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 
 Save = Callable[..., Path]
@@ -51,6 +55,25 @@ def test_clips_of_two_pieces_are_counted_together(saved: Save, tmp_path: Path) -
         saved(f"clips/{number:02}.npz", keypoints=coco_keypoints(2), width=width, height=480)
     (note,) = read(tmp_path / "clips").report.all_notes()
     assert note.startswith("Most points of 10 clips lie outside their frame (for example 00: x from 2")
+
+
+@pytest.mark.parametrize(
+    ("size", "code"), [((40, 30), "points-outside-frame"), ((9000, 9000), "points-in-a-corner")]
+)
+@pytest.mark.parametrize(("num_wrong", "is_refused"), [(6, True), (5, False)])
+def test_more_than_half_of_the_clips_refuse_an_import(
+    saved: Save, tmp_path: Path, size: tuple[int, int], code: str, num_wrong: int, is_refused: bool
+) -> None:
+    for number in range(10):
+        width, height = size if number < num_wrong else (640, 480)
+        saved(f"clips/{number}.npz", keypoints=coco_keypoints(5), width=width, height=height)
+    spec = ImportSpec(name="sizes", source=str(tmp_path / "clips"))
+    (out := tmp_path / "out").mkdir()
+    if is_refused:
+        with pytest.raises(CorpusError, match=f"6 of 10, so nothing was imported.*--accept {code}"):
+            import_corpus(spec, out, SilentObserver())
+        spec = spec.model_copy(update={"accept": (code,)})
+    assert import_corpus(spec, out, SilentObserver())["num_clips"] == 10
 
 
 @pytest.mark.parametrize(
