@@ -66,7 +66,8 @@ class ReadOptions:
 class RawClip:
     """A video's joints, its number of frames in the source, and its metadata.
 
-    `highest_confidence` is the limit of the format; None if it has none.
+    `highest_confidence` is the limit of the format; None if it has none. `is_in_doubt`: a finding says that
+    the points are probably others than those they were read as, so checks of their places say nothing.
     """
 
     video: Video
@@ -78,6 +79,7 @@ class RawClip:
     split: str | None = None
     frame_rate: float | None = field(default=None, kw_only=True)
     highest_confidence: float | None = field(default=None, kw_only=True)
+    is_in_doubt: bool = field(default=False, kw_only=True)
 
     @classmethod
     def of(
@@ -172,14 +174,17 @@ def _normalised_together(
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
-            _check(raw.name, raw.video, raw.highest_confidence, report)
+            _check(raw, report)
             yield from _counted(raw, next(results), report)
 
 
-def _check(name: str, video: Video, highest_confidence: float | None, report: ReadReport) -> None:
+def _check(raw: RawClip, report: ReadReport) -> None:
     """Check whether a clip is plausible, in any format."""
-    note_points(name, video, highest_confidence, report)
+    name, video = raw.name, raw.video
     note_still_points(name, video, report)
+    if raw.is_in_doubt:
+        return
+    note_points(name, video, raw.highest_confidence, report)
     left, right = arms_of(video)
     note_sides(name, video.width, left, right, report)
     note_hands_and_arms(name, video, left, right, report)

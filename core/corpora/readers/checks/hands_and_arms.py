@@ -23,7 +23,8 @@ from core.pose.skeleton import LEFT_HAND, RIGHT_HAND
 EXCHANGED_HANDS = FindingKind(
     "exchanged-hands",
     "In {clips} each hand begins at the wrist of the other arm (for example {example}). The hands are stored "
-    "in the other order, or were named as in a mirror. Exchange them: set sides (--sides exchange_hands).",
+    "in the other order, or were named as in a mirror. Exchange them: set sides (--sides exchange_hands), or "
+    "remove it if it is set.",
     refused_above=0.5,
     min_share=SHARE_OF_FEW,
     if_mixed="In {clips} each hand begins at the wrist of the other arm (for example {example}); {right} are "

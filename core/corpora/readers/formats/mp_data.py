@@ -13,6 +13,7 @@ begin at the wrist of its arm. An order in which they do is proposed.
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby, permutations
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
         order = _agreeing_order(values, size)
         proposal = f"--part-order {','.join(order)} agrees" if order else "no order agrees"
         report.find(OTHER_ORDER, f"{clip.name}: {doubt}; {proposal}")
-    return raw
+    return replace(raw, is_in_doubt=bool(doubt))
 
 
 def _take_values(frames: Sequence[Path]) -> np.ndarray:
