@@ -6,10 +6,11 @@ from pathlib import Path
 from core.source_files import open_source
 
 SAFETENSORS = "a safetensors file"
+A_ZIP = "a zip archive"
 _START_BYTES = 512
 _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer instead of the file itself (run `git lfs pull`)"),
-    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x03\x04", A_ZIP),
     (b"\x1f\x8b", "a gzip file"),
     (b"\xfd7zXZ\x00", "an xz file"),
     (b"BZh", "a bzip2 file"),

@@ -21,7 +21,7 @@ from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.corpora.reading import read_clips
 from core.corpora.similar_names import SeenNames
-from core.corpora.source import ReadReport, SourceClip
+from core.corpora.source import ReadReport, SourceClip, grouped
 from core.corpora.source_digest import SourceDigest
 from core.corpora.writing import PARTIAL_SUFFIX, write_corpus
 from core.errors import CorpusError
@@ -41,6 +41,8 @@ CLIPS_WORTH_A_PROCESS = 1000
 """A process takes about as long to start as this many clips take to read."""
 
 _UNPACKED_PREFIX = ".unpacked-"
+_NUM_REASONS = 3
+"""Reasons that are given if no clip can be used."""
 _LEFT_OUT = {"kind": ImportSpec.model_fields["kind"].default, "source": "any"}
 """Fields of a specification that a corpus does not keep, with placeholders."""
 
@@ -207,7 +209,7 @@ def _with_progress(
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items()) or "it is empty"
         raise CorpusError(
             f"No clip of the {opened.format} source can be used. Clips skipped, by reason: {reasons}. "
-            + (f"Example: {report.examples[0]}" if report.examples else "")
+            + (f"Example: {' '.join(grouped(report.examples)[:_NUM_REASONS])}" if report.examples else "")
         )
     names.report(report)
     _refuse_unaccepted(report, accept)

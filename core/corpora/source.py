@@ -17,6 +17,18 @@ NUM_RATES = 12
 """Most common frame rates that a report lists; the others are summed up as `others`."""
 
 
+def grouped(examples: Sequence[str]) -> list[str]:
+    """Say each reason once. An example is `CLIP: what is wrong`, which may name the clip's file again."""
+    groups: dict[str, list[str]] = {}
+    for example in examples:
+        name, _, wrong = example.partition(": ")
+        groups.setdefault(wrong.replace(f"{name}.", ".", 1), []).append(example)
+    return [
+        first.replace(": ", f" and {len(more)} more: ", 1) if more else first
+        for first, *more in groups.values()
+    ]
+
+
 @dataclass(frozen=True)
 class SourceClip:
     """A normalised clip and its metadata; None where the source does not state a value."""

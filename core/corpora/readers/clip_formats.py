@@ -21,7 +21,7 @@ from core.corpora.readers.formats import (
 )
 from core.corpora.readers.untrusted.json_file import is_json, preview, read_json
 from core.corpora.readers.untrusted.naming import listed
-from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npy, is_npz
+from core.corpora.readers.untrusted.npz import UntrustedNpz, is_npy, is_npz, npy_rows
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
 from core.corpora.readers.untrusted.safe_pickle import is_pickle
 from core.errors import CorpusError
@@ -59,6 +59,19 @@ def _in_npz(path: Path) -> ClipFormat:
     return mediapipe_holistic.LAYOUT if of_mediapipe else coco_wholebody.LAYOUT
 
 
+def _in_npy(path: Path) -> ClipFormat:
+    if mediapipe_npy.fits(path):
+        return mediapipe_npy.LAYOUT
+    with npy_rows(path) as rows:
+        shape = rows.shape
+    if len(shape) > 1 and not mp_data.is_frame(shape):
+        raise CorpusError(
+            f"{path} has the shape {shape}, and a .npy file does not say what that is. Save points as .npz "
+            "with keypoints, width and height (docs/reference/formats.md)."
+        )
+    return mp_data.LAYOUT
+
+
 def _in_json(path: Path) -> ClipFormat:
     document = read_json(path)
     layout = next((layout for fits, layout in _OF_JSON if fits(document)), None)
@@ -87,7 +100,7 @@ def _in_parquet(path: Path) -> ClipFormat:
 
 _KINDS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ClipFormat]], ...] = (
     (is_npz, _in_npz),
-    (is_npy, lambda path: mediapipe_npy.LAYOUT if mediapipe_npy.fits(path) else mp_data.LAYOUT),
+    (is_npy, _in_npy),
     (is_parquet, _in_parquet),
     (is_json, _in_json),
     (is_pickle, lambda _: pose_pickle.LAYOUT),

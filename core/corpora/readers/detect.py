@@ -30,8 +30,9 @@ from core.corpora.readers.named_clips import with_facts_of_names
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
 from core.corpora.readers.unmirrored import unmirrored
-from core.corpora.readers.untrusted.npz import UntrustedNpz, as_corpus_error, is_npz
+from core.corpora.readers.untrusted.npz import NPZ, UntrustedNpz, as_corpus_error, is_npz, not_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
+from core.corpora.readers.untrusted.zip_files import is_zip
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.file_kinds import seems_to_be
@@ -236,6 +237,8 @@ def _no_pose_files(folder: Path, files: Sequence[Path]) -> CorpusError:
 
 
 def _unsupported(path: Path) -> CorpusError:
+    if path.suffix == NPZ and not is_zip(path):
+        return not_npz(path)
     return CorpusError(
         f"{path} has no supported format, or is damaged: it seems to be {seems_to_be(path)}. Supported "
         f"formats: {SUPPORTED}."

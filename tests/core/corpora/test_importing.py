@@ -208,6 +208,23 @@ def test_a_source_without_hands_says_how_many_and_why(tmp_path: Path, out: Path)
     assert list(out.iterdir()) == []
 
 
+def test_a_reason_is_given_once(tmp_path: Path, out: Path) -> None:
+    for name in ("tea/a", "tea/b", "tea/c", "milk/d"):
+        (path := tmp_path / "in" / f"{name}.npz").parent.mkdir(parents=True, exist_ok=True)
+        keypoints = np.zeros((5, 100, 3)) if "tea" in name else coco_keypoints(5) / 1000
+        np.savez(path, keypoints=keypoints, width=640, height=480)
+    with pytest.raises(CorpusError) as refused:
+        import_corpus(spec(tmp_path / "in"), out, SilentObserver())
+    message = str(refused.value)
+    assert message.count("must be numbers of shape") == message.count("not in pixels") == 1
+    assert (
+        "tea/a and 2 more: in/tea/a.npz: 'keypoints' must be numbers of shape (frames, 133, 3); got"
+        in message
+    )
+    assert "(5, 100, 3)" in message
+    assert ".." not in message
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path, out: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="no pose files"):

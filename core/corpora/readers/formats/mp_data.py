@@ -63,6 +63,11 @@ _PARTS_OF: dict[int, tuple[VectorPart, ...]] = {
 }
 
 
+def is_frame(shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape has as many values as a frame."""
+    return math.prod(shape) in _PARTS_OF
+
+
 def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
     """Group the `.npy` files `<sign>/<take>/<frame>.npy` of a folder by take.
 
@@ -102,11 +107,6 @@ def _take_values(frames: Sequence[Path]) -> np.ndarray:
     vectors: list[np.ndarray] = []
     for path in ordered:
         vector = _vector(path)
-        if vector.dtype.kind not in "fiu" or vector.size not in (HANDS_ALONE, POSE_AND_HANDS, WITH_FACE):
-            raise CorpusError(
-                f"{path} holds {vector.size} values of type {vector.dtype}; a frame must have {HANDS_ALONE}, "
-                f"{POSE_AND_HANDS} or {WITH_FACE} numbers."
-            )
         if vectors and vector.size != vectors[0].size:
             raise CorpusError(
                 f"{path} has {vector.size} values, but the first frame of its take has {vectors[0].size}."
@@ -116,9 +116,18 @@ def _take_values(frames: Sequence[Path]) -> np.ndarray:
 
 
 def _vector(path: Path) -> np.ndarray:
-    """Read a frame; an empty array if it has more values than a frame can have."""
+    """Read a frame.
+
+    Raises:
+        CorpusError: it has another number of values than a frame, or they are not numbers.
+    """
     with npy_rows(path) as rows:
-        return rows.read_all() if math.prod(rows.shape) <= WITH_FACE else np.empty(0)
+        if rows.dtype.kind in "fiu" and is_frame(rows.shape):
+            return rows.read_all()
+        raise CorpusError(
+            f"{path} holds {rows.dtype} of shape {rows.shape}; a frame must have {HANDS_ALONE}, "
+            f"{POSE_AND_HANDS} or {WITH_FACE} numbers."
+        )
 
 
 def _frame_number(path: Path) -> tuple[int, str]:

@@ -25,6 +25,7 @@ from core.corpora.readers.untrusted.member_paths import with_slashes
 from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.zip_files import UntrustedZip, is_zip
 from core.errors import CorpusError, is_disk_full
+from core.file_kinds import A_ZIP, seems_to_be
 from core.source_files import open_source
 
 MAX_ARRAY_BYTES = 512 * 2**20
@@ -33,6 +34,8 @@ MAX_ARRAYS = 10_000
 """Maximum arrays of a file."""
 MAX_HEADER_BYTES = 2**16
 """Maximum .npy header size read; NumPy itself rejects headers above 10000 characters."""
+
+NPZ = ".npz"
 
 _CHUNK_BYTES = 2**20
 _LENGTH_AT = 8
@@ -94,6 +97,8 @@ class UntrustedNpz:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not is_zip(path):
+            raise not_npz(path)
         with as_corpus_error(path):
             self._archive = UntrustedZip(path, max_members=MAX_ARRAYS)
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist())
@@ -132,12 +137,24 @@ class UntrustedNpz:
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a file is a zip with only `.npy` arrays at its top level."""
+    """Whether a file is a zip with only `.npy` arrays, not in folders unless it is called `.npz`."""
     if not is_zip(path):
         return False
     with as_corpus_error(path), UntrustedZip(path) as archive:
         names = archive.namelist()
-    return bool(names) and all(name.endswith(".npy") and "/" not in with_slashes(name) for name in names)
+    if not names or not all(name.endswith(".npy") for name in names):
+        return False
+    return path.suffix == NPZ or not any("/" in with_slashes(name) for name in names)
+
+
+def not_npz(path: Path) -> CorpusError:
+    """Return the error for a file that is called `.npz`, but cannot be read as one."""
+    seems = seems_to_be(path)
+    if seems == A_ZIP:
+        return CorpusError(f"{path} is damaged: its end is missing. Copy or write it again.")
+    return CorpusError(
+        f"{path} is not an .npz file: it seems to be {seems}. Write it again with numpy.savez."
+    )
 
 
 def is_npy(path: Path) -> bool:

@@ -92,6 +92,24 @@ def test_frames_that_are_not_in_a_take_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["plain.npy", "folder/plain.npy", "tea/1/0.npy"])
+def test_points_of_a_clip_are_not_a_frame(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "source" / name
+    path.parent.mkdir(parents=True)
+    np.save(path, np.zeros((61, 133, 3)))
+    source = path if name == "plain.npy" else tmp_path / "source"
+    expected = rf"{name} has the shape \(61, 133, 3\), .*\.npz with keypoints, width and height"
+    with pytest.raises(CorpusError, match=expected):
+        read(source)
+
+
+def test_a_wrong_frame_among_right_ones_is_named_with_its_shape(tmp_path: Path) -> None:
+    write_take(tmp_path / "tea" / "good", {"0": frame(1)})
+    write_take(tmp_path / "tea" / "wrong", {"0": np.zeros((61, 133, 3))})
+    (example,) = read(tmp_path, size=(640, 480)).report.examples
+    assert "tea/wrong/0.npy holds float64 of shape (61, 133, 3); a frame must have 126" in example
+
+
 @pytest.mark.parametrize("num_values", [126, 258])
 def test_a_take_in_pixels_is_skipped(tmp_path: Path, num_values: int) -> None:
     write_take(tmp_path / "tea" / "good", {"0": frame(1, num_values)})
