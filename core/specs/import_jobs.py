@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import FailFast, Field, model_validator
 
 from core.specs.archive_encodings import ArchiveEncoding
+from core.specs.column_roles import Columns
 from core.specs.fields import (
     Closed,
     FileName,
@@ -20,7 +21,6 @@ from core.specs.fields import (
 from core.specs.finding_codes import FindingCode
 from core.specs.jobs import JobSpec
 from core.specs.source_formats import (
-    ColumnRole,
     ProfileName,
     Sides,
     VectorPart,
@@ -99,8 +99,9 @@ class ImportSpec(JobSpec):
     hand. A face that the vectors lack may be named or not."""
     labels: Name | None = None
     """Table of labels in the source: its path in the source, or its name. The default is `labels.csv`."""
-    columns: dict[ColumnRole, Name] = Field(default_factory=dict)
-    """Names of the table's columns, if they are not the usual ones: `{"clip": "id", "gloss": "text"}`."""
+    columns: Columns = Field(default_factory=dict)
+    """Names of the table's columns, if they are not the usual ones: `{"clip": "id", "gloss": "text"}`.
+    `name` stands for `clip`, and `label` for `gloss`."""
     archive_encoding: ArchiveEncoding | None = None
     """Encoding of file names in an archive that does not state it. By default it is guessed, and the import
     is refused if several are possible."""

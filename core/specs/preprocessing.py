@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from core.specs.column_roles import Columns
 from core.specs.fields import Closed, Name, Positive, Switch
-from core.specs.source_formats import ColumnRole, ProfileName, Sides, VectorPart
+from core.specs.source_formats import ProfileName, Sides, VectorPart
 
 
 class Preprocessing(Closed):
@@ -28,7 +29,7 @@ class Preprocessing(Closed):
     """Order of the parts in the vectors of `mp_data`, if it was stated."""
     labels: Name | None = None
     """Table of labels, if it was named."""
-    columns: dict[ColumnRole, Name] = Field(default_factory=dict)
+    columns: Columns = Field(default_factory=dict)
     """Columns of the table, if they were named."""
 
     @property

@@ -148,10 +148,11 @@ def _rows(
 ) -> Iterator[ClipFiles]:
     rows = csv_rows(path, form)
     _, first = next(rows, (0, []))
-    header = [plain_name(name).lower() for name in first]
+    header = [plain_name(name) for name in first]
+    folded = list(map(str.lower, header))
     names = _stated_columns(path, header, columns) if columns else _column_names(path, header)
-    places = {fact: header.index(name) for fact, name in names.items()}
-    unused = [name for name in header if name not in names.values()]
+    places = {fact: folded.index(name) for fact, name in names.items()}
+    unused = [name for name, place in zip(header, folded, strict=True) if place not in names.values()]
     if unused and path.name != KAGGLES_TABLE:
         notes.append(f"Columns of {path.name} that were not used: {listed(unused)}.")
     for line_number, row in rows:
@@ -176,15 +177,17 @@ def _check_cells(path: Path, line_number: int, row: list[str], header: list[str]
 
 def _stated_columns(path: Path, header: list[str], columns: Mapping[ColumnRole, str]) -> dict[str, str]:
     found = {ROLES[role]: plain_name(column).lower() for role, column in columns.items()}
-    missing = [column for column in found.values() if column not in header]
+    folded = list(map(str.lower, header))
+    missing = [column for column in columns.values() if plain_name(column).lower() not in folded]
     if missing:
         raise CorpusError(
             f"{path} has no column {missing[0]!r}, which columns (--columns) states; its columns are "
             f"{listed(map(repr, header))}."
         )
-    doubled = next((column for column in found.values() if header.count(column) > 1), None)
+    doubled = next((column for column in found.values() if folded.count(column) > 1), None)
     if doubled:
-        raise CorpusError(f"{path} has {header.count(doubled)} columns {doubled!r}. Keep one.")
+        same = [name for name in header if name.lower() == doubled]
+        raise CorpusError(f"{path} has the columns {' and '.join(map(repr, same))}. Keep one.")
     return found
 
 
@@ -198,8 +201,8 @@ def _is_kaggles(path: Path) -> bool:
 
 
 def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
-    """Return the table's column for each kind of metadata."""
-    found = {fact: [name for name in header if name in names] for fact, names in _COLUMNS.items()}
+    """Return the table's column for each kind of metadata, in small letters."""
+    found = {fact: [name for name in header if name.lower() in names] for fact, names in _COLUMNS.items()}
     if not found["name"]:
         raise CorpusError(
             f"{path} must have a column 'name'; its columns are {listed(map(repr, header))}. Or state its "
@@ -210,7 +213,7 @@ def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:
         raise CorpusError(
             f"{path} has the columns {' and '.join(map(repr, doubled))}, which mean the same. Keep one."
         )
-    return {fact: names[0] for fact, names in found.items() if names}
+    return {fact: names[0].lower() for fact, names in found.items() if names}
 
 
 def _clip_name(text: str) -> str:

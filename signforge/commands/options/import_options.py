@@ -9,6 +9,7 @@ import typer
 
 from core.errors import UserError
 from core.specs.archive_encodings import ArchiveEncoding
+from core.specs.column_roles import column_role
 from core.specs.import_jobs import SplitBy
 from core.specs.source_formats import (
     ColumnRole,
@@ -193,10 +194,13 @@ def column_names(text: str | None) -> dict[str, str]:
     columns: dict[str, str] = {}
     for part in (text or "").split(",") if text else ():
         role, equals, name = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or role not in get_args(ColumnRole):
+        if not equals or not name:
             raise UserError(
                 f"--columns {text!r}: {part!r} is not ROLE=NAME. Write for example clip=id,gloss=text; the "
                 f"roles are {', '.join(get_args(ColumnRole))}."
             )
-        columns[role] = name
+        try:
+            columns[column_role(role)] = name
+        except ValueError as error:
+            raise UserError(f"--columns {text!r}: {error}") from None
     return columns

@@ -246,6 +246,14 @@ def test_a_wrong_option_names_what_is_there(tmp_path: Path, options: TableOption
         read(folder, table=options)
 
 
+def test_names_of_columns_keep_their_case_in_messages(tmp_path: Path) -> None:
+    folder = table(folder_of(tmp_path, "a"), "ID,Gebärde", "a,tea")
+    with pytest.raises(CorpusError, match=r"no column 'Datei', .*; its columns are 'ID', 'Gebärde'"):
+        read(folder, table=TableOptions(columns={"clip": "Datei"}))
+    result = read(folder, table=TableOptions(columns={"clip": "id"}))
+    assert "Columns of labels.csv that were not used: Gebärde." in result.report.notes
+
+
 def test_endings_of_videos_may_be_kept(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "v0.mp4", "x/v1.MOV")
     table(folder, "name,gloss", "v0.mp4,tea", "v1,coffee")
