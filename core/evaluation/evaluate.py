@@ -18,6 +18,7 @@ from core.evaluation.leaks import (
     remarks_on_signers,
     shared_signers,
     task_contents,
+    without_signer,
 )
 from core.evaluation.lineage import Lineage
 from core.evaluation.outcome import Outcome, scores_of, with_common_scores
@@ -87,7 +88,7 @@ def evaluate(
     observer.on_phase("summarising", total_steps=1)
     result = report(task, scored, seeds, heartbeat=lambda: observer.on_step(0, {}))
     result["preprocessing_differences"] = differences
-    _warn(task, scored, observer)
+    _warn(scored, observer)
     if result["per_clip"] is None:
         observer.on_log(_NO_RANKS)
     for remark in remarks_on_labels(task, spec, result["num_train"]):
@@ -130,13 +131,14 @@ def _caveats(
     val_chooses = spec.protocol == "fine_tune" and spec.fine_tune.choose_epoch
     return {
         **shared_signers(task, fold, val_chooses=val_chooses),
+        "without_signer": without_signer(task, fold),
         "num_test_pretrained_on": lineage.num_pretrained_on(fold.test),
         "pretrained_signers": lineage.pretrained_signers(fold.test),
         "num_test_identical": num_identical(fold, contents),
     }
 
 
-def _warn(task: Task, scored: Sequence[Scored], observer: Observer) -> None:
+def _warn(scored: Sequence[Scored], observer: Observer) -> None:
     """Log which folds test clips or signers of the pretraining or training set."""
     seen = [each.fold.name for each in scored if each.caveats["num_test_pretrained_on"]]
     if seen:
@@ -151,7 +153,7 @@ def _warn(task: Task, scored: Sequence[Scored], observer: Observer) -> None:
                 f"The encoder was pretrained, without labels, on other clips of {', '.join(signers)}; fold "
                 f"{each.fold.name} tests them, so its scores do not measure unseen signers."
             )
-        for remark in remarks_on_signers(task, each.fold, each.caveats):
+        for remark in remarks_on_signers(each.fold, each.caveats):
             observer.on_log(remark)
 
 

@@ -87,19 +87,26 @@ def shared_signers(task: Task, fold: Fold, *, val_chooses: bool) -> dict[str, li
     return {name: _shared(task, sides[one], sides[other]) for name, (one, other) in _COMPARED.items()}
 
 
-def remarks_on_signers(task: Task, fold: Fold, shared: Mapping[str, Any]) -> list[str]:
-    """Return remarks on a fold's signers; `shared` is the result of `shared_signers`."""
+def remarks_on_signers(fold: Fold, shared: Mapping[str, Any]) -> list[str]:
+    """Return remarks on a fold's signers, from `shared_signers`, and `without_signer` under its name."""
     remarks = [
         remark.format(fold.name, ", ".join(shared[name])) for name, remark in _REMARKS.items() if shared[name]
     ]
-    train, test = (task.located(side) for side in (fold.train, fold.test))
-    unnamed = [int((source.corpus.signers[source.clips] < 0).sum()) for source in (train, test)]
-    if train.corpus.digest == test.corpus.digest and all(unnamed):
+    if unnamed := shared["without_signer"]:
         remarks.append(
-            f"{unnamed[0]} train and {unnamed[1]} test clips of fold {fold.name} have no signer name, so "
-            "signers in both train and test cannot be detected."
+            f"{unnamed['train']} train and {unnamed['test']} test clips of fold {fold.name} have no signer "
+            "name, so signers in both train and test cannot be detected."
         )
     return remarks
+
+
+def without_signer(task: Task, fold: Fold) -> dict[str, int] | None:
+    """Count train and test clips that do not name their signer; None if one side or the corpora tell all."""
+    train, test = (task.located(side) for side in (fold.train, fold.test))
+    unnamed = [int((source.corpus.signers[source.clips] < 0).sum()) for source in (train, test)]
+    if train.corpus.digest != test.corpus.digest or not all(unnamed):
+        return None
+    return dict(zip(("train", "test"), unnamed, strict=True))
 
 
 def _shared(task: Task, one: Int64[np.ndarray, " N"], other: Int64[np.ndarray, " M"]) -> list[str]:

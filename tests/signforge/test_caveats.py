@@ -1,5 +1,6 @@
 """Caveats of scores, from real evaluations."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge.commands.printing.caveats import caveats
 from tests.core.corpus_maker import random_corpus
+from tests.core.evaluation.making import packed, signed_clips
 from tests.core.small import OVERRIDES
 
 pytestmark = pytest.mark.slow
@@ -53,6 +55,19 @@ def test_people_and_clips_on_two_sides_are_told(corpus: PackedCorpus) -> None:
     assert lines == [
         "Training and test share signers in fold random.",
         "36 test clips are identical to training clips.",
+    ]
+
+
+def without_signers(folder: Path) -> PackedCorpus:
+    clips = signed_clips(["a", "b"], ["train", "test"], takes=3)
+    return packed(folder / "corpus", [replace(clip, signer=None) for clip in clips])
+
+
+@pytest.mark.parametrize("protocol", ["knn", "dictionary", "retrieval"])
+def test_clips_without_signers_are_told(tmp_path: Path, protocol: str) -> None:
+    assert told(without_signers(tmp_path), protocol=protocol) == [
+        "6 training and 6 test clips of fold test have no signer name, so it is unknown whether training and "
+        "test share signers."
     ]
 
 

@@ -38,6 +38,12 @@ def _about_pretraining(folds: Sequence[Fold]) -> Iterator[str]:
 def _about_sides(folds: Sequence[Fold]) -> Iterator[str]:
     if where := _folds(folds, lambda fold: fold.get("shared_signers")):
         yield f"Training and test share signers in {where}."
+    for fold in folds:
+        if unnamed := fold.get("without_signer"):
+            yield (
+                f"{unnamed['train']} training and {unnamed['test']} test clips of fold {fold['name']} have "
+                "no signer name, so it is unknown whether training and test share signers."
+            )
     if where := _folds(
         folds, lambda fold: fold.get("shared_signers_val_test") or fold.get("shared_signers_train_val")
     ):
