@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.evaluation.fine_tune.folds import FineTuneFolds
 from core.evaluation.folds import Fold
 from core.evaluation.label_draw import fitted_on, remarks_on_labels, train_facts
@@ -119,7 +121,7 @@ def _probed(
                 num_classes=len(task.glosses),
                 heartbeat=heartbeat(observer, doing="probing", num_done=done),
             )
-            outcomes[-1].append(result.with_facts(train_facts(train, task.labels, spec)))
+            outcomes[-1].append(result.with_facts(train_facts(train, fold.test, task.labels, spec)))
             observer.on_step(done + 1, scores_of(result.per_clip, task.labels[fold.test]))
     return outcomes
 
@@ -127,15 +129,22 @@ def _probed(
 def _caveats(
     spec: EvaluateSpec, task: Task, fold: Fold, lineage: Lineage, contents: list[bytes]
 ) -> dict[str, Any]:
-    """Return overlaps that inflate a fold's scores; None if unknown."""
+    """Return overlaps that inflate a fold's scores, None if unknown, and glosses that cannot be right."""
     val_chooses = spec.protocol == "fine_tune" and spec.fine_tune.choose_epoch
     return {
         **shared_signers(task, fold, val_chooses=val_chooses),
         "without_signer": without_signer(task, fold),
+        "tested_without_train": _tested_without_train(task, fold),
         "num_test_pretrained_on": lineage.num_pretrained_on(fold.test),
         "pretrained_signers": lineage.pretrained_signers(fold.test),
         "num_test_identical": num_identical(fold, contents),
     }
+
+
+def _tested_without_train(task: Task, fold: Fold) -> list[str]:
+    """Return the glosses of the fold's test clips that none of its train clips has."""
+    missing = np.setdiff1d(task.labels[fold.test], task.labels[fold.train])
+    return [task.glosses[label] for label in missing.tolist()]
 
 
 def _warn(scored: Sequence[Scored], observer: Observer) -> None:

@@ -50,11 +50,18 @@ def labelled(
 
 
 def train_facts(
-    train: Int64[np.ndarray, " N"], labels: Int64[np.ndarray, " n"], spec: EvaluateSpec
+    train: Int64[np.ndarray, " N"],
+    test: Int64[np.ndarray, " M"],
+    labels: Int64[np.ndarray, " n"],
+    spec: EvaluateSpec,
 ) -> dict[str, int]:
-    """Count the training clips, the glosses without any, and the glosses with fewer than requested."""
+    """Count training clips, glosses without any, their test clips, and glosses with fewer than requested."""
     counts = np.bincount(labels[train], minlength=int(labels.max()) + 1)
-    facts = {"num_train": len(train), "num_classes_without_train": int((counts == 0).sum())}
+    facts = {
+        "num_train": len(train),
+        "num_classes_without_train": int((counts == 0).sum()),
+        "num_test_without_train": int((counts[labels[test]] == 0).sum()),
+    }
     if spec.labels_per_gloss is not None:
         facts["num_classes_with_fewer"] = int((counts < spec.labels_per_gloss).sum())
     return facts

@@ -75,7 +75,25 @@ def test_labels_that_are_not_there_are_told(corpus: PackedCorpus) -> None:
     (line,) = told(corpus, labels_per_gloss=7)
     assert line == "Up to 4 glosses of a fold have fewer labels than requested."
     (line,) = told(corpus, label_fraction=0.1, every_gloss=False, seed=0)
-    assert line.endswith(" glosses of a fold have no training label. Their test clips count as wrong.")
+    assert line.startswith("In fold test, ")
+    assert "--exclude-label" not in line, "they have training clips, which were not drawn"
+
+
+def test_test_clips_that_cannot_be_right_are_told_by_fold(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b", "tea time", "d"], ["train", "test"], takes=3)
+    clips = [clip for clip in clips if clip.label not in ("tea time", "d") or clip.split == "test"]
+    corpus = packed(tmp_path / "corpus", clips)
+    (line, *_) = told(corpus)
+    assert line == (
+        "In fold test, 6 of 12 test clips have a gloss without training clips. They count as wrong, so at "
+        "most 0.500 of that fold can be right. Leave them out with --exclude-label d --exclude-label "
+        "'tea time'."
+    )
+    spec = EvaluateSpec(corpus=str(corpus.path), features="keypoints", num_neighbours=1)
+    assert evaluate(spec)["top1"] <= 0.5
+    assert told(corpus, clips={"exclude_labels": ["d", "tea time"]}) == []
+    lines = told(corpus, folds="each_signer")
+    assert any("test clips have a gloss without training clips." in line for line in lines)
 
 
 def test_glosses_that_two_corpora_do_not_share_are_told(corpus: PackedCorpus, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class FineTuneFolds:
         epoch = run.choose()
         scores = run.scores(self._task.located(fold.test), lambda: self._heartbeat(run))
         outcome = classification_outcome(scores.numpy(), self._task.labels[fold.test])
-        facts = train_facts(self._train_clips(fold, seed), self._task.labels, self._spec)
+        facts = train_facts(self._train_clips(fold, seed), fold.test, self._task.labels, self._spec)
         more = {
             "num_val": len(self._val_clips(fold, seed)),
             "epoch": epoch,

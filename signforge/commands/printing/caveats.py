@@ -1,9 +1,11 @@
 """Caveats of an evaluation's scores: pretraining on test clips, shared signers, missing glosses."""
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Fold = Mapping[str, Any]
+_MOST_NAMED = 20
 
 
 def caveats(found: Mapping[str, Any]) -> Iterator[str]:
@@ -53,12 +55,31 @@ def _about_sides(folds: Sequence[Fold]) -> Iterator[str]:
 
 
 def _about_glosses(folds: Sequence[Fold]) -> Iterator[str]:
-    if number := max((fold.get("num_classes_without_train", 0) for fold in folds), default=0):
-        yield f"Up to {number} glosses of a fold have no training label. Their test clips count as wrong."
+    yield from _about_impossible_clips(folds)
     if number := max((fold.get("num_classes_with_fewer", 0) for fold in folds), default=0):
         yield f"Up to {number} glosses of a fold have fewer labels than requested."
     if number := max((fold.get("num_classes_without_test", 0) for fold in folds), default=0):
         yield f"Up to {number} glosses of a fold have no test clip. Per-class means leave them out."
+
+
+def _about_impossible_clips(folds: Sequence[Fold]) -> Iterator[str]:
+    """Yield the fold with the largest share of test clips that cannot be right, and how to leave them out."""
+    having = [fold for fold in folds if fold.get("num_test_without_train")]
+    if not having:
+        return
+    worst = max(having, key=lambda fold: float(fold["num_test_without_train"] / fold["num_test"]))
+    number, of = worst["num_test_without_train"], worst["num_test"]
+    others = len(having) - 1
+    rest = f", and fewer in {others} other fold{'s' * (others > 1)}" if others else ""
+    line = (
+        f"In fold {worst['name']}, {number} of {of} test clips have a gloss without training clips{rest}. "
+        f"They count as wrong, so at most {1 - number / of:.3f} of that fold can be right."
+    )
+    if glosses := list(dict.fromkeys(name for fold in having for name in fold["tested_without_train"])):
+        options = " ".join(f"--exclude-label {shlex.quote(name)}" for name in glosses[:_MOST_NAMED])
+        more = f" and {len(glosses) - _MOST_NAMED} more" if len(glosses) > _MOST_NAMED else ""
+        line += f" Leave them out with {options}{more}."
+    yield line
 
 
 def _folds(folds: Sequence[Fold], holds: Callable[[Fold], object]) -> str:

@@ -43,7 +43,7 @@ def test_k_labels_of_each_gloss_or_all(counts: list[int], k: int, seed: int) -> 
     wish = spec(labels_per_gloss=k)
     chosen = labelled(np.arange(len(labels)), labels, wish, seed=seed)
     assert np.bincount(labels[chosen], minlength=len(counts)).tolist() == [min(k, n) for n in counts]
-    facts = train_facts(chosen, labels, wish)
+    facts = train_facts(chosen, chosen[:0], labels, wish)
     assert facts["num_train"] == len(chosen)
     assert facts["num_classes_with_fewer"] == sum(n < k for n in counts)
 
@@ -72,8 +72,9 @@ def test_a_fraction_has_the_right_expectation_and_depends_on_the_seed() -> None:
 def test_a_gloss_may_be_left_without_labels_but_not_all() -> None:
     labels = np.repeat(np.arange(40), 2)
     rare = labelled(np.arange(80), labels, spec(label_fraction=0.1, every_gloss=False), seed=0)
-    facts = train_facts(rare, labels, spec())
+    facts = train_facts(rare, np.arange(80), labels, spec())
     assert 0 < facts["num_classes_without_train"] == 40 - len(set(labels[rare]))
+    assert facts["num_test_without_train"] == 2 * facts["num_classes_without_train"]
     fold = Fold("test", np.arange(2), np.arange(2, 80))
     wish = spec(label_fraction=0.001, every_gloss=False)
     with pytest.raises(SplitError, match=r"label_fraction 0.001 selects no label of the 2"):
