@@ -14,6 +14,7 @@ def caveats(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _about_pretraining(folds)
     yield from _about_sides(folds)
     yield from _about_glosses(folds)
+    yield from _about_extremes(found)
     yield from found.get("preprocessing_differences") or ()
     if transfer := found.get("transfer"):
         ours, theirs = len(transfer["only_in_corpus"]), len(transfer["only_in_test_corpus"])
@@ -60,6 +61,17 @@ def _about_glosses(folds: Sequence[Fold]) -> Iterator[str]:
         yield f"Up to {number} glosses of a fold have fewer labels than requested."
     if number := max((fold.get("num_classes_without_test", 0) for fold in folds), default=0):
         yield f"Up to {number} glosses of a fold have no test clip. Per-class means leave them out."
+
+
+def _about_extremes(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an interval without width means (rule of three)."""
+    for name in ("top1", "recall_at_1"):
+        if found.get(name) in (0, 1) and (number := found.get("num_test")):
+            all_are, other = ("right", "error") if found[name] == 1 else ("wrong", "score")
+            yield (
+                f"All {number} test clips are {all_are} ({name}), so the interval has no width. The true "
+                f"{other} may be up to {min(1, 3 / number):.2g} (rule of three, if clips were independent)."
+            )
 
 
 def _about_impossible_clips(folds: Sequence[Fold]) -> Iterator[str]:
