@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from api.problems import unfit
+from core.corpora import fold_advice
 from core.jobs.tables.artifacts import CorpusRow
 from core.specs.jobs import ClipSelection, EvaluateSpec, JobSpec, PretrainSpec
 from core.specs.plain_names import plain_name
@@ -72,9 +73,9 @@ def _check_groups(spec: EvaluateSpec, noun: str, corpus: CorpusRow) -> None:
     names = corpus.summary[f"{noun}_names"]
     without = (corpus.summary.get("num_without") or {}).get(noun, 0)
     if len(names) < 2:
-        detail = f"folds {spec.folds!r} need two or more {noun}s; corpus {corpus.name!r} has {len(names)}."
+        detail = fold_advice.too_few_groups(spec.folds, noun, len(names), f"corpus {corpus.name!r} has")
     elif without and spec.clips == ClipSelection():
-        detail = f"folds {spec.folds!r}: {without} clips of {corpus.name!r} have no {noun}; exclude them."
+        detail = fold_advice.nameless(spec.folds, noun, without, names, corpus.name)
     else:
         return
     raise unfit("/folds", detail, code="no_folds")
@@ -87,7 +88,7 @@ def _check_sides(spec: EvaluateSpec, corpus: CorpusRow) -> None:
         raise unfit(
             "/folds",
             f"Corpus {corpus.name!r} has {train} clips to fit on and {counts.get('test', 0)} to test on; "
-            "both are needed. Import it with another split (--split-by signer), set folds to 'each_signer' "
-            "(--folds each_signer), or score on another corpus (--test-corpus).",
+            f"both are needed. Import it with {fold_advice.other_split(corpus.summary['signer_names'])}, or "
+            "score on another corpus (--test-corpus).",
             code="no_folds",
         )

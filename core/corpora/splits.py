@@ -145,8 +145,8 @@ def _held_out(facts: ClipFacts, config: SplitConfig) -> np.ndarray:
     if unknown and not config.allow_overlap:
         raise SplitError(
             f"{unknown} of {len(values)} clips have no {config.by}, so they cannot be split by {config.by}. "
-            f"Add the {config.by} in the source, or set split.allow_overlap (--allow-overlap) to put these "
-            "clips in train."
+            f"Add a column {config.by} to the source's labels.csv, or set split.allow_overlap "
+            "(--allow-overlap) to put these clips in train."
         )
     wanted = [plain_name(name) for name in config.test]
     missing = [name for name in wanted if name not in names]

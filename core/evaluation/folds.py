@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int64
 
+from core.corpora import fold_advice
 from core.corpora.packed import PackedCorpus
 from core.corpora.split_names import TEST, TRAIN, VAL
 from core.errors import SplitError
@@ -36,22 +37,19 @@ def folds_of(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"], spec: Evalua
         sides = {name: np.flatnonzero(splits == place) for place, name in enumerate(corpus.split_names)}
         train, val = divided(sides.get(TRAIN, _no_clips()), sides.get(VAL, _no_clips()), spec)
         return [_fold(TEST, train, sides.get(TEST, _no_clips()), corpus, val)]
-    signers = spec.folds == "each_signer"
+    noun = spec.folds.removeprefix("each_")
+    signers = noun == "signer"
     groups, names = (
         (corpus.signers, corpus.signer_names) if signers else (corpus.sessions, corpus.session_names)
     )
     present = np.unique(groups[chosen])
     if present[0] < 0:
         nameless = int((groups[chosen] < 0).sum())
-        raise SplitError(
-            f"folds {spec.folds!r}: {nameless} of these clips have no {spec.folds.removeprefix('each_')}; "
-            "exclude them with `clips`."
-        )
+        named = [names[group] for group in present if group >= 0]
+        raise SplitError(fold_advice.nameless(spec.folds, noun, nameless, named, corpus.name))
     if len(present) < 2:
-        raise SplitError(
-            f"folds {spec.folds!r} need two or more {spec.folds.removeprefix('each_')}s; the selected clips "
-            f"of corpus {corpus.name!r} have {len(present)}. Select more with `clips`, or use other folds."
-        )
+        where = f"the selected clips of corpus {corpus.name!r} have"
+        raise SplitError(fold_advice.too_few_groups(spec.folds, noun, len(present), where))
     return [
         _fold(
             names[group],
@@ -77,8 +75,8 @@ def _fold(
         raise SplitError(
             f"Fold {name!r} of corpus {corpus.name!r} has {len(train)} train and "
             f"{len(test)} test clips; both are needed. The corpus' splits are {corpus.splits_summary}. "
-            "Import it with another split (--split-by signer), set folds to 'each_signer' "
-            "(--folds each_signer), or fit on another corpus and score on this one as test_corpus "
+            f"Import it with {fold_advice.other_split(corpus.signer_names)}, or fit on another "
+            "corpus and score on this one as test_corpus "
             "(--test-corpus)."
         )
     return Fold(name, train, test, _no_clips() if val is None else val)

@@ -107,9 +107,10 @@ def why_unclaimable(job: JobRow, up: Sequence[Capacity]) -> str | None:
         )
     needs = f"{job.num_devices} {job.device or 'device(s)'}"
     there = ", ".join(sorted({f"{capacity.num_devices} {capacity.device}" for capacity in knowing}))
+    has_device = any(job.device in (None, capacity.device) for capacity in knowing)
     return (
         f"The job waits for a worker with {needs}; the running workers have {there}. Start such a worker, or "
-        "cancel the job and submit it with a lower run.num_devices."
+        f"cancel the job and submit it with {'a lower run.num_devices' if has_device else 'run.device=auto'}."
     )
 
 

@@ -265,7 +265,7 @@ def _note_others(files: Sequence[Path], read: Sequence[Path], report: ReadReport
         report.note(f"{len(others)} other files were not read ({', '.join(_suffixes(others))}).")
         tables = sorted(path.name for path in others if path.suffix.lower() in TABLE_SUFFIXES)
         if tables:
-            report.note(f"If {tables[0]} is a table of labels, import again with --labels {tables[0]}.")
+            report.note(f"If {tables[0]} is a table of labels, an import reads it with --labels {tables[0]}.")
 
 
 def _suffixes(files: Iterable[Path]) -> list[str]:

@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int64
 
+from core.corpora import fold_advice
 from core.corpora.contents import clip_digests
 from core.corpora.packed import PackedCorpus
 from core.corpora.split_names import TRAIN
@@ -55,8 +56,8 @@ def _each_two_splits(corpus: PackedCorpus, chosen: Int64[np.ndarray, " n"]) -> l
     if len(filled) < 2:
         raise SplitError(
             f"The selected clips of corpus {corpus.name!r} are all in split "
-            f"{', '.join(repr(name) for name, _ in filled)}, but a leak audit compares two. Set folds "
-            "(--folds) to 'each_signer' or 'random', or import the corpus with a split (--split-by signer)."
+            f"{', '.join(repr(name) for name, _ in filled)}, but a leak audit compares two. Set folds to "
+            f"'random' (--folds random), or import it with {fold_advice.other_split(corpus.signer_names)}."
         )
     return [
         Fold(f"{one} / {other}", train=ours, test=theirs)

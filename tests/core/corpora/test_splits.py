@@ -190,7 +190,9 @@ def test_random_of_a_single_clip_leaves_test_empty() -> None:
 
 def test_clips_of_unknown_signers_cannot_be_split_by_signer() -> None:
     known = facts(3, signers=[0, 1, -1])
-    with pytest.raises(SplitError, match="1 of 3 clips have no signer"):
+    with pytest.raises(
+        SplitError, match=r"1 of 3 clips have no signer.* Add a column signer to the source's labels\.csv"
+    ):
         assign_splits(known, config(by="signer", test=["signer 1"]))
     allowed = config(by="signer", test=["signer 1"], allow_overlap=True)
     assert assign_splits(known, allowed).splits.tolist() == [0, 1, 0]

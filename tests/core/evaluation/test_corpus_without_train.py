@@ -34,8 +34,8 @@ def test_training_on_it_is_rejected(tested: PackedCorpus, tmp_path: Path) -> Non
     there_are = r"splits are 'train' \(0 clips\), 'test' \(8 clips\)"
     with pytest.raises(SpecError, match=f"`clips` selects no clip of corpus 'tested'. Its {there_are}"):
         pretrain(PretrainSpec(corpus=str(tested.path), recipe="smoke"), tmp_path)
-    advice = r"\(--split-by signer\), set folds to 'each_signer' \(--folds each_signer\).*\(--test-corpus\)"
+    advice = r"a random split \(--split-by random\), or fit on another corpus .*\(--test-corpus\)"
     with pytest.raises(SplitError, match=f"0 train and 8 test clips; .*{there_are}.*{advice}"):
         evaluate(EvaluateSpec(corpus=str(tested.path), features="keypoints"))
-    with pytest.raises(SplitError, match=r"all in split 'test', but a leak audit.* Set folds \(--folds\) to"):
+    with pytest.raises(SplitError, match=r"all in split 'test', but a leak audit.* Set folds to 'random'"):
         leak_audit(LeakAuditSpec(corpus=str(tested.path)))

@@ -43,6 +43,17 @@ def test_identical_clips_in_two_corpora_are_rejected(tmp_path: Path) -> None:
         evaluate(keypoints(first.path, test_corpus=str(second.path)))
 
 
+def test_clips_without_a_signer_are_left_out_as_the_message_says(tmp_path: Path) -> None:
+    clips = signed_clips(["a", "b"], ["train", "test"])
+    nameless = [replace(clip, signer=None) for clip in signed_clips(["a"], ["train"], seed=1, takes=2)]
+    nameless = [replace(clip, name=f"nameless {clip.name}") for clip in nameless]
+    corpus = packed(tmp_path / "signs", clips + nameless)
+    with pytest.raises(SplitError, match=r"2 clips of 'signs' have no signer; .* --signer 'signer of test'"):
+        evaluate(keypoints(corpus.path, folds="each_signer"))
+    chosen = ClipSelection(signers=("signer of train", "signer of test"))
+    assert len(evaluate(keypoints(corpus.path, folds="each_signer", clips=chosen))["folds"]) == 2
+
+
 def test_shared_signers_are_logged(tmp_path: Path) -> None:
     clips = signed_clips(["a", "b"], ["train", "test"], signer_of=lambda _: "anna")
     clips += signed_clips(["a", "b"], ["train"], seed=1, signer_of=lambda _: "ben")

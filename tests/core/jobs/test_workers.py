@@ -54,6 +54,10 @@ def test_a_job_that_no_worker_can_do_says_what_it_waits_for(engine: Engine) -> N
         said = str(workers.why_unclaimable(rows[wide], workers.running_workers(session)))
         assert "4 cuda" in said
         assert "8 cpu" in said
+        assert said.endswith("submit it with run.device=auto.")
+        workers.heartbeat(session, "small", host="here", process_id=9, capacity=Capacity("cuda", 2))
+        said = str(workers.why_unclaimable(rows[wide], workers.running_workers(session)))
+        assert said.endswith("submit it with a lower run.num_devices.")
         workers.heartbeat(session, "gpu", host="here", process_id=8, capacity=Capacity("cuda", 4))
         assert workers.why_unclaimable(rows[wide], workers.running_workers(session)) is None
 

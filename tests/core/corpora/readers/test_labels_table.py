@@ -113,7 +113,7 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
     assert facts(result) == [("tea/a", "tea", None, None, None)]
     assert result.report.notes == [
         "1 other files were not read (.csv).",
-        "If train.csv is a table of labels, import again with --labels train.csv.",
+        "If train.csv is a table of labels, an import reads it with --labels train.csv.",
     ]
 
 
