@@ -33,6 +33,14 @@ def facts(folder: Path, *clips: str) -> tuple[Facts, list[str]]:
             {"x/train/tea/a": ("tea", "train"), "x/val/tea/b": ("tea", "val")},
         ),
         (["test/tea/a"], {"test/tea/a": ("tea", "test")}),
+        (
+            ["Training set/tea/a", "Validation_Set/tea/b", "testset/tea/c"],
+            {
+                "Training set/tea/a": ("tea", "train"),
+                "Validation_Set/tea/b": ("tea", "val"),
+                "testset/tea/c": ("tea", "test"),
+            },
+        ),
     ],
 )
 def test_a_level_of_split_folders_is_the_split(tmp_path: Path, clips: list[str], expected: Facts) -> None:
