@@ -30,8 +30,21 @@ def owned(
     """
     row = session.get(row_type, identifier)
     if row is None or row.owner != caller.owner or (_is_deleted(row) and not also_deleted):
-        raise not_found(noun, identifier)
+        raise not_found(noun, identifier, named=_ids_of_name(session, row_type, identifier, caller))
     return row
+
+
+def _ids_of_name(session: Session, row_type: type[OwnedT], name: str, caller: Caller) -> tuple[str, ...]:
+    """Return the id of the caller's newest corpus or encoder of this name, if there is one."""
+    if row_type is CorpusRow:
+        found = select(CorpusRow.id).where(CorpusRow.owner == caller.owner, CorpusRow.name == name)
+        found = found.where(CorpusRow.deleted_at.is_(None)).order_by(CorpusRow.created_at.desc())
+    elif row_type is EncoderRow:
+        found = select(EncoderRow.id).where(EncoderRow.owner == caller.owner, EncoderRow.name == name)
+        found = found.where(EncoderRow.deleted_at.is_(None)).order_by(EncoderRow.created_at.desc())
+    else:
+        return ()
+    return tuple(session.scalars(found.limit(1)))
 
 
 def owned_checkpoint(

@@ -60,8 +60,15 @@ class Problem(HTTPException):
         self.members = members
 
 
-def not_found(noun: str, identifier: str) -> Problem:
-    """The 404 problem of an unknown id. An id of another owner gets the same."""
+def not_found(noun: str, identifier: str, *, named: Sequence[str] = ()) -> Problem:
+    """The 404 problem of an unknown id. An id of another owner gets the same.
+
+    `named`: ids of what has the unknown id as its name.
+    """
+    if named:
+        return Problem(
+            404, "not-found", f"{identifier!r} is the name of your {noun}. Use its id, {named[0]}."
+        )
     return Problem(404, "not-found", f"You have no {noun} {identifier!r}.")
 
 

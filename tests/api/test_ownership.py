@@ -48,3 +48,22 @@ def test_two_owners_may_use_one_name(bench: Bench) -> None:
     body = {"kind": "pretrain", "corpus": "signs", "recipe": "smoke"}
     job = bench.client_of("ben", "submit").post("/v1/jobs", json=body).json()
     assert job["spec"]["corpus"] == his
+
+
+def test_a_name_in_place_of_an_id_is_answered_with_the_id(bench: Bench) -> None:
+    corpus_id = bench.make_corpus(name="signs")
+    encoder_id = bench.make_encoder(corpus_id)
+    name = bench.client.get(f"/v1/encoders/{encoder_id}").json()["name"]
+    stranger = bench.client_of("ben", "submit")
+    for path, noun, by_name, by_id in (
+        ("corpora", "corpus", "signs", corpus_id),
+        ("encoders", "encoder", name, encoder_id),
+    ):
+        answer = bench.client.get(f"/v1/{path}/{by_name}")
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == f"'{by_name}' is the name of your {noun}. Use its id, {by_id}."
+        assert bench.client.delete(f"/v1/{path}/{by_name}").json()["detail"].endswith(f"{by_id}.")
+        detail = stranger.get(f"/v1/{path}/{by_name}").json()["detail"]
+        assert detail == f"You have no {noun} '{by_name}'."
+        assert bench.client.delete(f"/v1/{path}/{by_id}").status_code == 204
+        assert bench.client.get(f"/v1/{path}/{by_name}").json()["detail"] == detail
