@@ -32,14 +32,20 @@ class PoseSource:
 
     def nothing_usable(self) -> CorpusError:
         """The exception for a source without usable clips."""
-        reasons = "; ".join(self.report.examples)
-        return CorpusError(f"{self.path} has no usable clip: {reasons or 'it is empty'}.")
+        return CorpusError(f"{self.path} has no usable clip: {self._reasons() or 'it is empty'}.")
 
     def warn_of_skipped(self) -> None:
         """Log a warning about skipped clips, after all clips have been read."""
         if self.report.num_skipped:
-            reasons = "; ".join(self.report.examples)
-            _log.warning("%d clips of %s were skipped: %s", self.report.num_skipped, self.path, reasons)
+            _log.warning(
+                "%d clips of %s were skipped: %s", self.report.num_skipped, self.path, self._reasons()
+            )
+
+    def _reasons(self) -> str:
+        """Why clips were skipped, each reason once, without a stop at the end."""
+        from core.corpora.source import grouped
+
+        return "; ".join(reason.rstrip(".") for reason in grouped(self.report.examples))
 
 
 class HowToRead(TypedDict, total=False):

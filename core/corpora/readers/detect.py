@@ -64,6 +64,7 @@ _TABLE_SUFFIXES = (".parquet", CSV)
 _MAX_INSPECTED = 20
 """Files of each ending that are opened to detect a folder's format."""
 _MAX_SUFFIXES_NAMED = 5
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".xz", ".bz2")
 
 
 def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -231,6 +232,10 @@ def _find_clips_in_pickles(
 
 def _no_pose_files(folder: Path, files: Sequence[Path]) -> CorpusError:
     there = ", ".join(_suffixes(files)) or "none"
+    if inner := sorted(path for path in files if path.suffix.lower() in _ARCHIVE_SUFFIXES):
+        return CorpusError(
+            f"{folder} has no pose files, but the archive {inner[0].name}. Unpack it, and import its files."
+        )
     return CorpusError(
         f"{folder} has no pose files ({len(files)} other files: {there}). Supported formats: {SUPPORTED}."
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,13 @@ def test_a_reason_is_given_once(tmp_path: Path, out: Path) -> None:
     )
     assert "(5, 100, 3)" in message
     assert ".." not in message
+
+
+def test_an_archive_in_an_archive_is_named(tmp_path: Path, out: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.writestr("inner.zip", b"PK\x05\x06" + bytes(18))
+    with pytest.raises(CorpusError, match=r"has no pose files, but the archive inner\.zip\. Unpack it"):
+        import_corpus(spec(tmp_path / "outer.zip"), out, SilentObserver())
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path, out: Path) -> None:
