@@ -9,7 +9,7 @@ from typing import Any
 from api.problems import unfit
 from core.corpora import fold_advice
 from core.jobs.tables.artifacts import CorpusRow
-from core.specs.jobs import ClipSelection, EvaluateSpec, JobSpec, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.plain_names import plain_name
 
 _GROUPS = {"each_signer": "signer", "each_session": "session"}
@@ -29,6 +29,13 @@ def check_amounts(spec: JobSpec, resolved: Mapping[str, Any] | None, corpus: Cor
             _check_groups(spec, _GROUPS[spec.folds], corpus)
         elif spec.test_corpus is None:
             _check_sides(spec, corpus)
+        if spec.protocol == "dictionary" and spec.test_corpus is None:
+            _check_new_signers(spec, corpus)
+    elif isinstance(spec, LeakAuditSpec):
+        if spec.folds in _GROUPS:
+            _check_groups(spec, _GROUPS[spec.folds], corpus)
+        elif spec.folds == "split":
+            _check_splits(corpus)
 
 
 def most_clips(clips: ClipSelection, summary: Mapping[str, Any]) -> int:
@@ -69,7 +76,7 @@ def _check_glosses(corpus: CorpusRow) -> None:
         raise unfit("/corpus", detail, code="too_few_glosses")
 
 
-def _check_groups(spec: EvaluateSpec, noun: str, corpus: CorpusRow) -> None:
+def _check_groups(spec: EvaluateSpec | LeakAuditSpec, noun: str, corpus: CorpusRow) -> None:
     names = corpus.summary[f"{noun}_names"]
     without = (corpus.summary.get("num_without") or {}).get(noun, 0)
     if len(names) < 2:
@@ -79,6 +86,42 @@ def _check_groups(spec: EvaluateSpec, noun: str, corpus: CorpusRow) -> None:
     else:
         return
     raise unfit("/folds", detail, code="no_folds")
+
+
+def _check_splits(corpus: CorpusRow) -> None:
+    filled = [name for name, count in corpus.summary["split_counts"].items() if count]
+    if len(filled) < 2:
+        raise unfit(
+            "/folds",
+            f"All clips of corpus {corpus.name!r} are in split {', '.join(filled)}, but a leak audit "
+            "compares two. Set folds to 'random' (--folds random), or import it with "
+            f"{fold_advice.other_split(corpus.summary['signer_names'])}.",
+            code="no_folds",
+        )
+
+
+def _check_new_signers(spec: EvaluateSpec, corpus: CorpusRow) -> None:
+    """Refuse a dictionary if some signer is surely on both sides of a fold.
+
+    That is so with one signer, and with more sessions than signers: two sessions then share a signer.
+    """
+    summary = corpus.summary
+    without = summary.get("num_without") or {}
+    if spec.folds == "each_signer" or spec.clips != ClipSelection() or "signer" not in without:
+        return
+    if without["signer"] or without["label"]:
+        return
+    signers, sessions = len(summary["signer_names"]), len(summary["session_names"])
+    by_signer = "Set folds to 'each_signer' (--folds each_signer), or use protocol 'knn'."
+    other = by_signer if signers > 1 else "Use protocol 'knn', or import clips of several signers."
+    if signers == 1 or (spec.folds == "each_session" and sessions > signers):
+        raise unfit(
+            "/folds",
+            f"Protocol 'dictionary' tests signers that are not in the dictionary, but corpus {corpus.name!r} "
+            f"has {signers} signer(s) in {sessions} session(s), so folds {spec.folds!r} have a signer on "
+            f"both sides. {other}",
+            code="no_folds",
+        )
 
 
 def _check_sides(spec: EvaluateSpec, corpus: CorpusRow) -> None:

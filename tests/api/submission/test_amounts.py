@@ -20,10 +20,15 @@ SUMMARY = {
     "session_counts": {"1": 40},
     "num_without": {"label": 0, "signer": 5, "session": 0},
 }
+AUDIT = {"kind": "leak_audit", "corpus": "signs"}
+DICTIONARY = EVALUATE | {"protocol": "dictionary"}
+NAMED = {"num_without": {"label": 0, "signer": 0, "session": 0}, "session_names": ["1", "2", "3"]}
 FITTING: list[dict[str, Any]] = [
     PRETRAIN,
     EVALUATE,
     PRETRAIN | {"clips": {"exclude_signers": ["ben"]}},
+    AUDIT,
+    DICTIONARY,
     EVALUATE | {"folds": "each_signer", "clips": {"signers": ["ann", "ben"]}},
 ]
 UNFIT: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
@@ -46,6 +51,16 @@ UNFIT: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ),
     (EVALUATE | {"folds": "each_session"}, {}, "/folds", "need two or more sessions; corpus 'signs' has 1"),
     (EVALUATE, {"split_counts": {"train": 40}}, "/folds", "has 40 clips to fit on and 0 to test on"),
+    (
+        AUDIT | {"folds": "each_signer"},
+        {"signer_names": []},
+        "/folds",
+        "two or more signers; corpus 'signs' has 0",
+    ),
+    (AUDIT | {"folds": "each_signer"}, {}, "/folds", "5 clips of 'signs' have no signer"),
+    (AUDIT, {"split_counts": {"train": 40, "test": 0}}, "/folds", "are in split train, but a leak audit"),
+    (DICTIONARY, NAMED | {"signer_names": ["ann"]}, "/folds", "folds 'split' have a signer on both sides"),
+    (DICTIONARY | {"folds": "each_session"}, NAMED, "/folds", "2 signer(s) in 3 session(s)"),
     (EVALUATE, {"label_names": ["tea"]}, "/corpus", "needs two or more glosses; corpus 'signs' has 1"),
 ]
 
