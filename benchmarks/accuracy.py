@@ -72,7 +72,7 @@ def _missing(suite: list[Fold], options: argparse.Namespace, results: Results) -
                 continue
             for fold in suite:
                 fine_tuned = row.group in _FINE_TUNED_GROUPS and not options.without_fine_tuning
-                trial = Trial(row, fold, seed, fine_tuned)
+                trial = Trial(row, fold, seed, fine_tuned, options.steps)
                 if trial.key not in results:
                     yield trial
 
@@ -102,6 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rows", nargs="+", choices=[row.name for row in rows()], metavar="ROW", help="run only these rows"
     )
+    parser.add_argument("--steps", type=int, help="train about so many steps, not the row's epochs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--table", action="store_true", help="only print existing results")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 Overrides = dict[str, Any]
@@ -115,6 +116,15 @@ CHOICES: Mapping[str, Overrides] = {
 """Hyperparameters that are not repairs: size, steps, learning rate, temperature, queue."""
 
 
+_FACTORS: Mapping[str, Overrides] = {
+    "placed hands": {"encoder": {"hand_origin": "points"}},
+    "joint only": PARTS["joint only"],
+    "learning rate 0.01": CHOICES["learning rate 0.01"],
+    "without consistency": PARTS["without consistency"],
+}
+"""Changes of `signforge` that are tried in every combination; some alone are rows of other groups."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: a recipe with changes; `pretrained` is False for a randomly initialised network."""
@@ -171,5 +181,16 @@ def rows() -> list[Row]:
         *(
             Row(f"signforge, {name}", "other choices", "signforge", merged(SIZE, choice))
             for name, choice in CHOICES.items()
+        ),
+        *(
+            Row(
+                f"signforge, {', '.join(names)}",
+                "combinations",
+                "signforge",
+                merged(SIZE, *(_FACTORS[name] for name in names)),
+            )
+            for count in range(1, len(_FACTORS) + 1)
+            for names in combinations(_FACTORS, count)
+            if count > 1 or names[0] not in {*PARTS, *CHOICES}
         ),
     ]

@@ -13,6 +13,7 @@ import torch
 from ablation.rows import Row
 from ablation.suite import Fold
 
+from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
 from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.specs.recipes import resolve
@@ -33,6 +34,8 @@ class Trial:
     fold: Fold
     seed: int
     fine_tuned: bool
+    num_steps: int | None = None
+    """Steps to train, about, instead of the row's epochs."""
 
     @property
     def key(self) -> str:
@@ -74,12 +77,19 @@ class Trial:
         run = {**self.row.overrides.get("run", {}), "seed": self.seed}
         if not self.row.pretrained:
             run["num_epochs"] = 1  # only to write the file; its weights are not used
+        elif self.num_steps is not None:
+            run["num_epochs"] = max(1, round(self.num_steps / self._steps_an_epoch))
         return PretrainSpec(
             corpus=self.fold.path,
             recipe=self.row.recipe,
             overrides={**self.row.overrides, "run": run},
             clips=self.fold.known,
         )
+
+    @property
+    def _steps_an_epoch(self) -> int:
+        num_clips = len(PackedCorpus.open(self.fold.path).select(self.fold.known))
+        return int(num_clips // self.row.overrides["run"]["batch_size"])
 
     def _scores(self, encoder: Path) -> Scores:
         features = "encoder" if self.row.pretrained else "untrained"
