@@ -1,13 +1,17 @@
 """Checking a job's specification before it is sent."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from core.errors import SpecError
 from core.specs.near_names import hint
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from core.specs.jobs import JobSpec
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
 
 Spec: TypeAlias = "JobSpec | Mapping[str, Any]"
 """A job's specification: a model of `core.specs.jobs`, or the JSON document that `POST /v1/jobs` takes."""
@@ -27,6 +31,24 @@ def checked(spec: Spec) -> dict[str, Any]:
         return spec_adapter().validate_python(spec).model_dump(mode="json")
     except ValidationError as error:
         raise _spec_error(error.errors()[0]) from None
+
+
+def checked_model(model: type[ModelT], fields: Mapping[str, Any]) -> ModelT:
+    """A model of `fields`, for commands that need no service.
+
+    Raises:
+        SpecError: a field is unknown, missing or out of its limits; `pointer` says which.
+    """
+    from pydantic import ValidationError
+
+    from core.specs.faults import fault_sentence, json_pointer
+
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = json_pointer(first["loc"])
+        raise SpecError(fault_sentence(first, at=place, model=model), pointer=place) from None
 
 
 def _spec_error(first: Mapping[str, Any]) -> SpecError:

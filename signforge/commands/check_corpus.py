@@ -8,26 +8,24 @@ import typer
 from rich.console import Console
 
 from core.specs.import_jobs import ImportSpec
+from signforge.client.specifications import checked_model
 from signforge.commands.options.import_options import Source, takes_import_options
 from signforge.commands.printing.import_report import report_fields, summary_fields
-from signforge.commands.printing.terminal import AsJson, print_fields
+from signforge.commands.printing.terminal import EXIT_FAILED, AsJson, print_fields
 from signforge.installation import require
-
-_REFUSED = 2
-"""Exit code, that of a program whose job cannot be done."""
 
 
 @takes_import_options
 def check(source: Source, *, fields: dict[str, Any], as_json: AsJson = False) -> None:
     """Read pose files as an import would, here, and print what was understood and found. Nothing is kept.
 
-    Exit code 2 means that the import would be refused.
+    Exit code 0 means that an import would be accepted, 1 that it would be refused or fail.
     """
     require("worker", "numpy", "jaxtyping", what="`signforge corpora check`")
     from core.corpora.checking import check_source_of  # the other commands start sooner without numpy
     from core.program.observer import SilentObserver
 
-    spec = ImportSpec.model_validate({"name": "checked", "source": str(Path(source).absolute()), **fields})
+    spec = checked_model(ImportSpec, {"name": "checked", "source": str(Path(source).absolute()), **fields})
     with Console(stderr=True).status(f"reading {source}"):
         checked = check_source_of(spec, SilentObserver())
     if as_json:
@@ -36,5 +34,5 @@ def check(source: Source, *, fields: dict[str, Any], as_json: AsJson = False) ->
         print_fields([*summary_fields(checked.summary), *report_fields(checked.summary["report"])])
     if checked.refused_for:
         typer.echo(f"An import would be refused for: {', '.join(checked.refused_for)}.", err=True)
-        raise typer.Exit(_REFUSED)
+        raise typer.Exit(EXIT_FAILED)
     typer.echo("An import would be accepted.", err=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import StorageError, UserError
+from signforge.client.specifications import checked_model
 from signforge.installation import require
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def synthetic(
     require("worker", "jaxtyping", "numpy", what="`signforge synthetic`")
     from core.pose.synthetic.recording import SyntheticConfig, generate_clips, names_of
 
-    config = SyntheticConfig(num_signs=signs, num_signers=signers, takes_per_sign=takes, seed=seed)
+    sizes = {"num_signs": signs, "num_signers": signers, "takes_per_sign": takes, "seed": seed}
+    config = checked_model(SyntheticConfig, sizes)
     names = names_of(config)
     try:
         folder.mkdir(parents=True)

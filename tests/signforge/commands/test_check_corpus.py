@@ -31,11 +31,11 @@ def test_it_prints_what_an_import_would_understand(source: Path, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["signs.npz"]
 
 
-def test_it_exits_with_2_if_an_import_would_be_refused(shared_data: Path) -> None:
+def test_it_exits_with_1_if_an_import_would_be_refused(shared_data: Path) -> None:
     case = shared_data / "cases" / "handedness-swapped" / "swapped.json"
     size = ["--image-width", "640", "--image-height", "480"]
     done = RUN.invoke(app, ["corpora", "check", str(case), *size, "--json"])
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert "An import would be refused for: exchanged-hands." in done.stderr
     (found,) = json.loads(done.stdout)["report"]["findings"]
     assert found["code"] == "exchanged-hands"
@@ -50,3 +50,27 @@ def test_a_damaged_source_is_named(tmp_path: Path) -> None:
     done = RUN.invoke(app, ["corpora", "check", str(tmp_path / "clip.npz")])
     assert done.exit_code == 1
     assert "clip.npz" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--image-width 640", "image_height (--image-height) is missing; give both width and height"),
+        ("--test signer-03", "split.test (--test) is 'signer-03', but split.by (--split-by) is 'given'"),
+        ("--test-fraction 0", "/split/test_fraction: Input should be greater than 0 (got 0.0)."),
+        ("--accept exchanged-hand", "/accept/0: "),
+        ("--columns gloss=text", "columns (--columns) states gloss, but not which column names the clip"),
+    ],
+)
+def test_options_that_contradict_each_other_are_told_in_a_sentence(
+    source: Path, options: str, said: str
+) -> None:
+    done = RUN.invoke(app, ["corpora", "check", str(source), *options.split()])
+    assert done.exit_code == 1, done.output
+    assert done.stderr.startswith("Error: ")
+    assert said in done.stderr
+
+
+def test_wrong_usage_has_the_exit_code_of_wrong_usage(source: Path) -> None:
+    assert RUN.invoke(app, ["corpora", "check", str(source), "--image-width", "wide"]).exit_code == 2
+    assert RUN.invoke(app, ["corpora", "check", str(source), "--no-such-option"]).exit_code == 2

@@ -42,3 +42,10 @@ def test_it_says_where_it_cannot_write(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["synthetic", str(tmp_path / "file" / "below")])
     assert done.exit_code == 1
     assert "Cannot write to" in done.stderr
+
+
+def test_a_seed_that_is_too_large_is_told_in_a_sentence(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["synthetic", str(tmp_path / "new"), "--seed", str(2**32)])
+    assert done.exit_code == 1
+    assert done.stderr == "Error: /seed: Input should be less than 4294967296 (got 4294967296).\n"
+    assert not (tmp_path / "new").exists()
