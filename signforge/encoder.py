@@ -13,7 +13,7 @@ from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 from core.specs.fields import Precision
 from core.specs.preprocessing import Preprocessing
-from signforge.pose_source import HowToRead, open_poses
+from signforge.pose_source import HowToRead, check_options, open_poses
 
 if TYPE_CHECKING:
     from core.corpora.source import SourceClip
@@ -69,7 +69,11 @@ class Encoder:
         exceptions are those of `read_named_clips`. Unusable clips are skipped, with a warning in the log at
         the end.
         """
+        check_options(how)  # now, not when the first batch is asked for
         how.setdefault("record", self.preprocessing)
+        return self._embed_source(path, batch_size, how)
+
+    def _embed_source(self, path: str | Path, batch_size: int, how: HowToRead) -> Iterator[EmbeddedClips]:
         with open_poses(path, **how) as source:
             yield from self.embed_stream(source.clips, batch_size=batch_size)
             if not source.report.clips_read:
@@ -102,12 +106,23 @@ def read_clips(path: str | Path, **how: Unpack[HowToRead]) -> list[Clip]:
 def read_named_clips(path: str | Path, **how: Unpack[HowToRead]) -> "list[SourceClip]":
     """Read and normalise clips, with the name, gloss, signer and session that their source states.
 
-    Options are those of `HowToRead`. For an encoder, set `record` to its `preprocessing`. Unusable clips are
-    skipped, with a warning in the log.
+    Unusable clips are skipped, with a warning in the log.
+
+    Args:
+        path: a pose file, an archive or a folder.
+        how: any of these options:
+            `record`: how the clips of an encoder were read, its `preprocessing`; it sets what is not stated.
+            `source_format`: name of the format; detected by default.
+            `profile`: benchmark of the confidence thresholds.
+            `image_size`: (width, height) in pixels, whatever files state.
+            `sides`: `exchange_hands` or `exchange_all` exchanges left and right.
+            `unmirror_frames`: undo the mirroring of frames.
+            `part_order`: order of the parts in vectors of `mp_data`.
+            `archive_encoding`: encoding of file names in an archive.
 
     Raises:
         CorpusError: the source is damaged, its format is unknown, or it has no usable clip.
-        UserError: the profile does not exist.
+        UserError: an option or one of its choices does not exist.
     """
     with open_poses(path, **how) as source:
         clips = list(source.clips)

@@ -2,11 +2,11 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
 from core.errors import CorpusError, UserError
 from core.specs.archive_encodings import ArchiveEncoding
@@ -48,6 +48,13 @@ class PoseSource:
         return "; ".join(reason.rstrip(".") for reason in grouped(self.report.examples))
 
 
+_OTHER_NAMES = {
+    "format": "source_format",
+    **dict.fromkeys(("width", "height", "image_width", "image_height"), "image_size"),
+}
+"""Names that options have elsewhere: on the command line, in specifications, in files."""
+
+
 class HowToRead(TypedDict, total=False):
     """How pose files are read, as at import. What is not stated is read by the record, else as usual."""
 
@@ -69,6 +76,26 @@ class HowToRead(TypedDict, total=False):
     """Encoding of file names in an archive that does not state it. Default: guessed."""
 
 
+def check_options(how: Mapping[str, Any]) -> None:
+    """Refuse options that do not exist, and choices that an option does not have.
+
+    Raises:
+        UserError: there is such an option; the message names the near ones.
+    """
+    known = HowToRead.__annotations__
+    for name in how:
+        if other := _OTHER_NAMES.get(name):
+            pair = ", a pair (width, height)" if other == "image_size" else ""
+            raise UserError(f"There is no option {name!r}. Did you mean {other!r}{pair}?")
+        if name not in known:
+            raise UserError(f"There is no option {name!r}.{hint(name, known)}")
+    choices = {"source_format": WantedFormat, "sides": Sides, "archive_encoding": ArchiveEncoding}
+    for name, kind in choices.items():
+        value = how.get(name)
+        if value is not None and value not in get_args(kind):
+            raise UserError(f"{name} cannot be {value!r}.{hint(str(value), get_args(kind))}")
+
+
 @contextmanager
 def open_poses(path: str | Path, **how: Unpack[HowToRead]) -> Iterator[PoseSource]:
     """Open a pose file, archive or folder. Its clips are read and normalised lazily.
@@ -77,8 +104,9 @@ def open_poses(path: str | Path, **how: Unpack[HowToRead]) -> Iterator[PoseSourc
 
     Raises:
         CorpusError: the source is damaged or its format is unknown. Also raised while its clips are read.
-        UserError: the profile does not exist.
+        UserError: an option or a profile does not exist.
     """
+    check_options(how)
     from core.corpora.readers.detect import open_source
     from core.corpora.reading import read_clips
     from core.corpora.source import ReadReport

@@ -2,6 +2,7 @@
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from core.corpora.source import SourceClip
-from core.errors import CorpusError
+from core.errors import CorpusError, UserError
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 from core.specs.jobs import PretrainSpec
@@ -111,6 +112,12 @@ def test_both_kinds_of_file_say_the_same(encoder: Path, clips_with_facts: Path, 
     assert table["signer"].to_pylist() == ["ann", "ann", "bob", None, "bob"]
     card = EncoderCard.model_validate_json(table.schema.metadata[b"signforge_card"])
     assert card == load_encoder(encoder).card
+
+
+def test_an_unknown_option_is_refused_before_the_first_batch(encoder: Path, folder: Path) -> None:
+    options: dict[str, Any] = {"foo": 1}
+    with pytest.raises(UserError, match="There is no option 'foo'"):
+        load_encoder(encoder).embed_source(folder, **options)
 
 
 def many_clips(path: Path, num_clips: int) -> Path:

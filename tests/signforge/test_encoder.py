@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,26 @@ def test_a_folder_that_can_be_read_can_be_sent(poses: Path) -> None:
     with as_one_file(poses.parent) as packed:
         assert {(named.name, named.label) for named in read_named_clips(packed)} == here
     assert len(here) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"unmirror": True}, r"There is no option 'unmirror'\. Did you mean 'unmirror_frames'\?"),
+        ({"foo": 1}, r"There is no option 'foo'\. There are: record, source_format, profile, image_size"),
+        ({"image_width": 640}, r"Did you mean 'image_size', a pair \(width, height\)\?"),
+        ({"width": 640}, r"Did you mean 'image_size'"),
+        ({"format": "openpose"}, r"Did you mean 'source_format'\?"),
+        ({"sides": "exchange_hand"}, r"sides cannot be 'exchange_hand'\. Did you mean 'exchange_hands'"),
+        (
+            {"source_format": "open_pose"},
+            r"source_format cannot be 'open_pose'\. Did you mean 'openpose_json'",
+        ),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused(poses: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read_clips(poses, **options)
 
 
 @pytest.mark.parametrize("name", ["C:/1.npz", "a\\..\\1.npz", "\\1.npz", "/".join(["a"] * 101)])
