@@ -9,12 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from core.specs.near_names import hint
+from core.specs.near_names import close_names, hint
 
 _VALUE = reprlib.Repr()
 _VALUE.maxstring = _VALUE.maxother = 80
 _WITHOUT_VALUE = ("missing", "json_invalid", "extra_forbidden", "union_tag_invalid", "union_tag_not_found")
 """Error types whose value is the whole document or is in the sentence already."""
+_MAX_LISTED = 12
+"""Choices that pydantic may list in full."""
 _PREFIX = "Value error, "
 """Pydantic puts this before the message of a ValueError that a validator raised."""
 _OBJECT = "Input should be an object of fields"
@@ -48,7 +50,10 @@ def fault_sentence(found: Mapping[str, Any], *, at: str | None = None, model: ob
     place = json_pointer(found["loc"]) if at is None else at
     if found["type"] == "missing":
         return f"{place or 'The document'} is missing."
-    sentence = f"{_message(found, model)}{_shown_value(found)}"
+    message = _message(found, model)
+    value = found.get("input")
+    is_quoted = isinstance(value, str) and _VALUE.repr(value) in message
+    sentence = message if is_quoted else f"{message}{_shown_value(found)}"
     ending = "" if sentence.endswith(("?", ".")) else "."
     return f"{place}: {sentence}{ending}" if place else f"{sentence}{ending}"
 
@@ -69,7 +74,21 @@ def _message(found: Mapping[str, Any], model: object) -> str:
         return f"There is no {_discriminator(context)} {tag}.{hint(context['tag'], known, list_all=True)}"
     if code == "union_tag_not_found":
         return f"The field {_discriminator(context)!r} is missing"
+    if code == "literal_error" and isinstance(found.get("input"), str):
+        known = re.findall(r"'([^']*)'", context["expected"])
+        if (sentence := _near_choice(found["input"], known)) is not None:
+            return sentence
     return _PLAIN.get(code, str(found["msg"]).removeprefix(_PREFIX).rstrip("."))
+
+
+def _near_choice(word: str, known: Sequence[str]) -> str | None:
+    """Say which choice was meant; None if `word` is near none, and they are few enough to be listed."""
+    parts = [part.strip() for part in word.split(",")]
+    if len(parts) > 1 and set(parts) <= set(known):
+        return f"{_VALUE.repr(word)} is {len(parts)} values; give each of them as an item of its own"
+    if len(known) > _MAX_LISTED or close_names(word, known):
+        return f"There is no choice {_VALUE.repr(word)}.{hint(word, known)}"
+    return None
 
 
 def _discriminator(context: Mapping[str, Any]) -> str:

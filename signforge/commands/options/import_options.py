@@ -10,6 +10,7 @@ import typer
 from core.errors import UserError
 from core.specs.archive_encodings import ArchiveEncoding
 from core.specs.column_roles import column_role
+from core.specs.finding_codes import unknown_code
 from core.specs.import_jobs import SplitBy
 from core.specs.source_formats import (
     ColumnRole,
@@ -19,6 +20,14 @@ from core.specs.source_formats import (
     WantedFormat,
     checked_part_order,
 )
+
+
+def _checked_codes(codes: list[str] | None) -> list[str] | None:
+    for code in codes or ():
+        if problem := unknown_code(code, option="--accept"):
+            raise typer.BadParameter(problem)
+    return codes
+
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus (default: the file's name).")]
@@ -91,7 +100,8 @@ Accepted = Annotated[
     typer.Option(
         "--accept",
         metavar="CODE",
-        help="Import although a finding with this code would refuse it. Repeat it for others.",
+        callback=_checked_codes,
+        help="Go on although a finding with this code would refuse the files. Repeat it for others.",
     ),
 ]
 WatchImport = Annotated[bool, typer.Option(help="Follow the import to its end.")]

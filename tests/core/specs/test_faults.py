@@ -1,6 +1,6 @@
 """Pydantic validation errors as sentences: the field, what is wrong, the value."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -12,6 +12,7 @@ class Part(BaseModel):
     size: Annotated[int, Field(ge=1)] = 1
     names: tuple[str, ...] = ()
     other: str | None = None
+    colours: tuple[Literal["yellow", "green"], ...] = ()
 
     @field_validator("other")
     @classmethod
@@ -42,6 +43,18 @@ class Whole(BaseModel):
         ({"part": {"size": 3}}, "/part: more than 2 need `names`."),
         ({"part": {"names": [1]}}, "/part/names/0: Input should be text (got 1)."),
         ({"part": {"size": None}}, "/part/size: Input should be a whole number (got None)."),
+        (
+            {"part": {"colours": ["yelow"]}},
+            "/part/colours/0: There is no choice 'yelow'. Did you mean 'yellow'?",
+        ),
+        (
+            {"part": {"colours": ["mauve"]}},
+            "/part/colours/0: Input should be 'yellow' or 'green' (got 'mauve').",
+        ),
+        (
+            {"part": {"colours": ["green,yellow"]}},
+            "/part/colours/0: 'green,yellow' is 2 values; give each of them as an item of its own.",
+        ),
         ({}, "/part is missing."),
         ({"part": []}, "/part: Input should be an object of fields (got [])."),
         ({"part": {"names": "ada"}}, "/part/names: Input should be a list (got 'ada')."),

@@ -58,7 +58,6 @@ def test_a_damaged_source_is_named(tmp_path: Path) -> None:
         ("--image-width 640", "image_height (--image-height) is missing; give both width and height"),
         ("--test signer-03", "split.test (--test) is 'signer-03', but split.by (--split-by) is 'given'"),
         ("--test-fraction 0", "/split/test_fraction: Input should be greater than 0 (got 0.0)."),
-        ("--accept exchanged-hand", "/accept/0: "),
         ("--columns gloss=text", "columns (--columns) states gloss, but not which column names the clip"),
     ],
 )
@@ -69,6 +68,21 @@ def test_options_that_contradict_each_other_are_told_in_a_sentence(
     assert done.exit_code == 1, done.output
     assert done.stderr.startswith("Error: ")
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("exchanged-hand", "There is no finding 'exchanged-hand'. Did you mean 'exchanged-hands' or"),
+        ("jumps,still-points", "repeat the option: --accept jumps --accept still-points"),
+    ],
+)
+@pytest.mark.parametrize("command", ["corpora check", "corpora add"])
+def test_an_unknown_code_is_told_with_the_near_one(source: Path, command: str, code: str, said: str) -> None:
+    done = RUN.invoke(app, [*command.split(), str(source), "--accept", code])
+    assert done.exit_code == 2, done.output
+    assert said in " ".join(done.stderr.split())
+    assert "points-at-zero" not in done.stderr
 
 
 def test_wrong_usage_has_the_exit_code_of_wrong_usage(source: Path) -> None:
