@@ -9,12 +9,32 @@ from typing import TYPE_CHECKING
 from signforge.installation import refuse_hidden_folders, require
 
 if TYPE_CHECKING:
+    from core.errors import SignforgeError, SpecError, UserError
     from signforge.client import ApiError, Client, ConnectionFailed, WaitTimedOut
     from signforge.encoder import Encoder, load_encoder, read_clips
+    from signforge.pose_source import FindingWarning
 
-__all__ = ["ApiError", "Client", "ConnectionFailed", "Encoder", "WaitTimedOut", "load_encoder", "read_clips"]
+__all__ = [
+    "ApiError",
+    "Client",
+    "ConnectionFailed",
+    "Encoder",
+    "FindingWarning",
+    "SignforgeError",
+    "SpecError",
+    "UserError",
+    "WaitTimedOut",
+    "load_encoder",
+    "read_clips",
+]
 
 _IN_ENCODER = frozenset({"Encoder", "load_encoder", "read_clips"})
+_HOMES = {
+    **dict.fromkeys(_IN_ENCODER, "signforge.encoder"),
+    **dict.fromkeys(("SignforgeError", "SpecError", "UserError"), "core.errors"),
+    "FindingWarning": "signforge.pose_source",
+}
+"""Modules of the public names; of all others it is `signforge.client`."""
 
 
 def __getattr__(name: str) -> object:
@@ -24,8 +44,8 @@ def __getattr__(name: str) -> object:
     refuse_hidden_folders()
     if name in _IN_ENCODER:
         require("worker", "numpy", "safetensors", "torch", what=f"`signforge.{name}`")
-    home = "signforge.encoder" if name in _IN_ENCODER else "signforge.client"
-    value: object = getattr(importlib.import_module(home), name)
+    module = importlib.import_module(_HOMES.get(name, "signforge.client"))
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UserError
 from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 from core.specs.fields import Precision
@@ -44,7 +45,16 @@ class Encoder:
         """What the encoder is and how it was trained."""
 
     def embed(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
-        """Return the features (N, D) of N clips, in order: one row of unit-length pieces per clip."""
+        """Return the features (N, D) of N clips, in order: one row of unit-length pieces per clip.
+
+        Raises:
+            UserError: `clips` is no list of clips.
+        """
+        if not isinstance(clips, Sequence) or not all(isinstance(clip, Clip) for clip in clips):
+            raise UserError(
+                f"embed takes a list of clips from read_clips, not {type(clips).__name__}; for a path use "
+                "embed_source."
+            )
         return self._model.embed(clips)
 
     def embed_stream(
@@ -66,8 +76,8 @@ class Encoder:
         """Yield the features of the clips of a pose file, archive or folder of any size, in its order.
 
         Clips are read as those that the encoder learned from, unless options say otherwise. Options and
-        exceptions are those of `read_named_clips`. Unusable clips are skipped, with a warning in the log at
-        the end.
+        exceptions are those of `read_named_clips`. At the end the log tells of skipped clips, and a
+        `FindingWarning` of clips that probably do not mean what they were read as.
         """
         check_options(how)  # now, not when the first batch is asked for
         how.setdefault("record", self.preprocessing)
@@ -79,6 +89,7 @@ class Encoder:
             if not source.report.clips_read:
                 raise source.nothing_usable()
             source.warn_of_skipped()
+            source.warn_of_findings(stacklevel=2)
 
 
 def load_encoder(path: str | Path, *, device: str = "cpu", precision: Precision = "fp32") -> Encoder:
@@ -100,13 +111,14 @@ def read_clips(path: str | Path, **how: Unpack[HowToRead]) -> list[Clip]:
 
     The same as `read_named_clips`, without names and labels.
     """
-    return [named.clip for named in read_named_clips(path, **how)]
+    return [named.clip for named in _read(path, how)]
 
 
 def read_named_clips(path: str | Path, **how: Unpack[HowToRead]) -> "list[SourceClip]":
     """Read and normalise clips, with the name, gloss, signer and session that their source states.
 
-    Unusable clips are skipped, with a warning in the log.
+    Unusable clips are skipped, with a warning in the log. A `FindingWarning` tells of clips that probably do
+    not mean what they were read as, such as exchanged hands.
 
     Args:
         path: a pose file, an archive or a folder.
@@ -124,9 +136,14 @@ def read_named_clips(path: str | Path, **how: Unpack[HowToRead]) -> "list[Source
         CorpusError: the source is damaged, its format is unknown, or it has no usable clip.
         UserError: an option or one of its choices does not exist.
     """
+    return _read(path, how)
+
+
+def _read(path: str | Path, how: HowToRead) -> "list[SourceClip]":
     with open_poses(path, **how) as source:
         clips = list(source.clips)
         if not clips:
             raise source.nothing_usable()
         source.warn_of_skipped()
+        source.warn_of_findings(stacklevel=3)
     return clips

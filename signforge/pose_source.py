@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from core.corpora.readers.raw_clip import ReadOptions
     from core.corpora.source import ReadReport, SourceClip
 
+
+class FindingWarning(UserWarning):
+    """Clips that were read probably do not mean what they were read as (docs/reference/findings.md)."""
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +39,16 @@ class PoseSource:
     def nothing_usable(self) -> CorpusError:
         """The exception for a source without usable clips."""
         return CorpusError(f"{self.path} has no usable clip: {self._reasons() or 'it is empty'}.")
+
+    def warn_of_findings(self, *, stacklevel: int) -> None:
+        """Warn of clips that probably do not mean what they were read as, after all clips have been read.
+
+        `stacklevel` is that of `warnings.warn`, counted from the caller.
+        """
+        for found in self.report.findings():
+            warnings.warn(
+                f"{self.path}: {found.message} [{found.kind.code}]", FindingWarning, stacklevel=stacklevel + 1
+            )
 
     def warn_of_skipped(self) -> None:
         """Log a warning about skipped clips, after all clips have been read."""

@@ -20,6 +20,7 @@ from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.unpack import UnpackLimits
 from core.corpora.reading import read_clips
+from core.corpora.refusing import refuse_unaccepted
 from core.corpora.similar_names import SeenNames
 from core.corpora.source import ReadReport, SourceClip, grouped
 from core.corpora.source_digest import SourceDigest
@@ -212,23 +213,8 @@ def _with_progress(
             + (f"Example: {' '.join(grouped(report.examples)[:_NUM_REASONS])}" if report.examples else "")
         )
     names.report(report)
-    _refuse_unaccepted(report, accept)
+    refuse_unaccepted(report, accept, undone="nothing was imported")
     observer.on_step(report.clips_read + report.num_skipped, {})
-
-
-def _refuse_unaccepted(report: ReadReport, accept: Collection[str]) -> None:
-    refused = [
-        found
-        for found in report.findings()
-        if found.is_refused(report.clips_read) and found.kind.code not in accept
-    ]
-    if refused:
-        most = max(found.count for found in refused)
-        codes = " ".join(f"--accept {found.kind.code}" for found in refused)
-        raise CorpusError(
-            f"{' '.join(found.message for found in refused)} That is {most} of {report.clips_read}, so "
-            f"nothing was imported. If the clips are right nevertheless, accept what was found: {codes}."
-        )
 
 
 def _same_import(path: Path, origin: Mapping[str, object]) -> PackedCorpus:

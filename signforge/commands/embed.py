@@ -12,7 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core.errors import UserError
 from core.specs.fields import Precision
 from core.specs.source_formats import Sides, WantedFormat
-from signforge.commands.options.import_options import EncodingOfArchive, PartOrder, parts_in_order
+from signforge.commands.options.import_options import (
+    Accepted,
+    EncodingOfArchive,
+    PartOrder,
+    parts_in_order,
+)
 from signforge.installation import require
 
 if TYPE_CHECKING:
@@ -45,14 +50,17 @@ def embed(
     ] = None,
     part_order: PartOrder = None,
     archive_encoding: EncodingOfArchive = None,
+    accept: Accepted = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[Precision, typer.Option(help="bf16 is faster on devices that support it.")] = "fp32",
 ) -> None:
     """Embed pose files with a downloaded encoder, batch by batch, so that any number fits in memory.
 
-    They are read as the files that the encoder learned from, unless options say otherwise.
+    They are read as the files that the encoder learned from, unless options say otherwise. What would refuse
+    an import refuses them too, unless it is accepted.
     """
     require("worker", "numpy", "safetensors", "torch", what="`signforge embed`")
+    from core.corpora.refusing import refuse_unaccepted
     from signforge.encoder import load_encoder  # the other commands start sooner without torch
     from signforge.feature_files import feature_file
     from signforge.pose_source import open_poses
@@ -81,6 +89,7 @@ def embed(
             show(file.num_clips + source.report.num_skipped)
         if not file.num_clips:
             raise source.nothing_usable()
+        refuse_unaccepted(source.report, accept or (), undone=f"{out} was not written")
     shape = (file.num_clips, ready.card.embedding_width)
     typer.echo(f"{out}: features {shape} float32, of {file.num_clips} clips.")
     _report(source.report)

@@ -15,7 +15,7 @@ from core.exchange.card import EncoderCard
 from core.pose.clip import Clip
 from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
-from signforge import load_encoder, read_clips
+from signforge import FindingWarning, load_encoder, read_clips
 from signforge.cli import app
 from signforge.encoder import CLIPS_AT_ONCE, EmbeddedClips
 from signforge.feature_files import feature_file
@@ -127,6 +127,44 @@ def many_clips(path: Path, num_clips: int) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    ["folder", np.zeros((3, 49, 2)), Clip.of(np.zeros((3, 49, 2)), np.ones((3, 49), dtype=bool)), ["a"]],
+)
+def test_what_is_no_list_of_clips_is_refused(encoder: Path, wrong: Any) -> None:
+    with pytest.raises(UserError, match=r"embed takes a list of clips from read_clips, .* use embed_source"):
+        load_encoder(encoder).embed(wrong)
+
+
+def test_exchanged_hands_are_refused_unless_accepted(
+    encoder: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    swapped = shared_data / "cases" / "handedness-swapped" / "swapped.json"
+    size = ("--image-width", "640", "--image-height", "480")
+    refused = embed(encoder, swapped, tmp_path / "features.npz", *size)
+    assert refused.exit_code == 1, refused.output
+    assert "features.npz was not written" in refused.stderr
+    assert "--accept exchanged-hands" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    accepted = embed(encoder, swapped, tmp_path / "features.npz", *size, "--accept", "exchanged-hands")
+    assert accepted.exit_code == 0, accepted.output
+    assert "each hand begins at the wrist of the other arm" in accepted.stderr
+
+
+def test_exchanged_hands_are_told_in_python(encoder: Path, shared_data: Path) -> None:
+    """The warning points at the caller's line."""
+    swapped = shared_data / "cases" / "handedness-swapped" / "swapped.json"
+    with pytest.warns(FindingWarning, match=r"each hand .*\[exchanged-hands\]") as read:
+        read_clips(swapped, image_size=(640, 480))
+    with pytest.warns(FindingWarning, match=r"\[exchanged-hands\]") as embedded:
+        for _ in load_encoder(encoder).embed_source(swapped, image_size=(640, 480)):
+            pass
+    found = [warned for warned in (*read, *embedded) if warned.category is FindingWarning]
+    assert len(found) == 2
+    assert {warned.filename for warned in found} == {__file__}
+
+
+@pytest.mark.filterwarnings("ignore::signforge.pose_source.FindingWarning")
 def test_a_large_source_is_not_held_in_memory(encoder: Path, tmp_path: Path) -> None:
     """Two batches, what the reader has under way, and no more, however many clips there are."""
     source, most, rows = many_clips(tmp_path / "many.npz", 1000), 0, []
