@@ -3,12 +3,14 @@
 Only the module of the command that runs is imported, so that a command starts fast.
 """
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from core.jobs.setting_names import misspelt_settings
+from core.program.idle_threads import sleeping_threads
 from signforge.commands.lazy_group import LazyCommand, LazyGroup
 from signforge.commands.printing.plain_help import command_group
 
@@ -152,6 +154,7 @@ def main() -> None:
     """Run the command line (the entry point `signforge`)."""
     for warning in misspelt_settings():
         typer.echo(f"Warning: {warning}", err=True)
+    os.environ.update(sleeping_threads())  # for every command that computes, and what it starts
     _import_httpx_alone()
     app()
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core.corpora.source import ReadReport
 
 _MAX_EXAMPLES = 3
+_MANY_CLIPS = 1000
+"""Clips that take long enough to say how many are done."""
 
 
 def embed(
@@ -107,9 +109,27 @@ def _report(report: "ReadReport") -> None:
 
 @contextmanager
 def _clip_bar(num_clips: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar. Yields a function to call with the number of finished clips."""
+    """Show a progress bar; where there is no terminal, a line at each tenth of many clips.
+
+    Yields a function to call with the number of finished clips.
+    """
     columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    if not console.is_terminal:
+        yield _progress_lines(num_clips)
+        return
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("embedding", total=num_clips)
         yield lambda done: bar.update(task, completed=done)
+
+
+def _progress_lines(num_clips: int) -> Callable[[int], None]:
+    tenths = 0
+
+    def show(done: int) -> None:
+        nonlocal tenths
+        if num_clips >= _MANY_CLIPS and (reached := 10 * done // num_clips) > tenths:
+            tenths = reached
+            typer.echo(f"{done} of {num_clips} clips", err=True)
+
+    return show

@@ -13,6 +13,7 @@ import httpx
 from core.errors import StorageError
 from core.jobs.private_files import keep_files_private
 from core.jobs.settings import Settings
+from core.program.idle_threads import sleeping_threads
 from signforge.client.errors import ServiceError
 from signforge.client.transport.address import address_file, url_of
 from signforge.embedded import broker
@@ -175,8 +176,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         or str(settings.data_folder.absolute() / "cache"),
         "PYTHONSAFEPATH": "1",  # a folder called `api` or `core` where the user stands is not ours
         "PYTHONUNBUFFERED": "1",
-        # Threads that spin while they wait made training three times slower on a busy machine.
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        **sleeping_threads(),
     }
 
 

@@ -164,6 +164,15 @@ def test_exchanged_hands_are_told_in_python(encoder: Path, shared_data: Path) ->
     assert {warned.filename for warned in found} == {__file__}
 
 
+def test_a_long_embedding_says_how_far_it_is(encoder: Path, tmp_path: Path) -> None:
+    source = many_clips(tmp_path / "many.npz", 1000)
+    done = embed(encoder, source, tmp_path / "features.npz", "--accept", "exchanged-hands")
+    lines = [line for line in done.stderr.splitlines() if line.endswith(" of 1000 clips")]
+    assert len(lines) == 10, done.output
+    assert lines[0] == "128 of 1000 clips"
+    assert lines[-1] == "1000 of 1000 clips"
+
+
 @pytest.mark.filterwarnings("ignore::signforge.pose_source.FindingWarning")
 def test_a_large_source_is_not_held_in_memory(encoder: Path, tmp_path: Path) -> None:
     """Two batches, what the reader has under way, and no more, however many clips there are."""
