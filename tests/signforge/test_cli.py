@@ -355,7 +355,7 @@ def test_lists_and_shows_for_people(invoke: Invoke, make_encoder: Callable[[byte
     shown = invoke("corpora", "show", "signs").stdout
     assert "hello" in shown
     assert "8 (1 skipped)" in shown
-    assert "25: 8" in shown
+    assert "25 (8 clips)" in shown
     assert "succeeded" in invoke("jobs").stdout
     assert "smoke" in invoke("recipes").stdout
     assert '"num_epochs"' in invoke("recipes", "smoke").stdout

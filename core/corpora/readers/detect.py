@@ -36,6 +36,7 @@ from core.corpora.readers.untrusted.zip_files import is_zip
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.file_kinds import seems_to_be
+from core.specs.counts import counted
 
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
@@ -237,7 +238,8 @@ def _no_pose_files(folder: Path, files: Sequence[Path]) -> CorpusError:
             f"{folder} has no pose files, but the archive {inner[0].name}. Unpack it, and import its files."
         )
     return CorpusError(
-        f"{folder} has no pose files ({len(files)} other files: {there}). Supported formats: {SUPPORTED}."
+        f"{folder} has no pose files ({counted(len(files), 'other file')}: {there}). "
+        f"Supported formats: {SUPPORTED}."
     )
 
 
@@ -267,7 +269,8 @@ def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat |
 def _note_others(files: Sequence[Path], read: Sequence[Path], report: ReadReport) -> None:
     others = set(files).difference(read)
     if others:
-        report.note(f"{len(others)} other files were not read ({', '.join(_suffixes(others))}).")
+        were = "file was" if len(others) == 1 else "files were"
+        report.note(f"{len(others)} other {were} not read ({', '.join(_suffixes(others))}).")
         tables = sorted(path.name for path in others if path.suffix.lower() in TABLE_SUFFIXES)
         if tables:
             report.note(f"If {tables[0]} is a table of labels, an import reads it with --labels {tables[0]}.")

@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from core.specs.counts import counted
+
 Fold = Mapping[str, Any]
 _MOST_NAMED = 20
 
@@ -52,15 +54,20 @@ def _about_sides(folds: Sequence[Fold]) -> Iterator[str]:
     ):
         yield f"Validation, by which the epoch was chosen, shares signers with training or test in {where}."
     if number := sum(fold.get("num_test_identical", 0) for fold in folds):
-        yield f"{number} test clips are identical to training clips."
+        are = "is identical to a training clip" if number == 1 else "are identical to training clips"
+        yield f"{counted(number, 'test clip')} {are}."
 
 
 def _about_glosses(folds: Sequence[Fold]) -> Iterator[str]:
     yield from _about_impossible_clips(folds)
     if number := max((fold.get("num_classes_with_fewer", 0) for fold in folds), default=0):
-        yield f"Up to {number} glosses of a fold have fewer labels than requested."
+        yield f"{_of_a_fold(number)} fewer labels than requested."
     if number := max((fold.get("num_classes_without_test", 0) for fold in folds), default=0):
-        yield f"Up to {number} glosses of a fold have no test clip. Per-class means leave them out."
+        yield f"{_of_a_fold(number)} no test clip. Per-class means leave them out."
+
+
+def _of_a_fold(number: int) -> str:
+    return "1 gloss of a fold has" if number == 1 else f"Up to {number} glosses of a fold have"
 
 
 def _about_extremes(found: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.specs.counts import counted
+
 _NUM_EXAMPLES = 5
 
 
@@ -12,12 +14,12 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("clips read", _counted(report, "clips_read", {"skipped": report.get("clips_skipped", 0)})),
         ("skipped because", _by_count(report.get("skipped") or {})),
         ("for example", _lines(_grouped(report.get("examples") or [])[:_NUM_EXAMPLES])),
-        ("frames kept", _counted(report, "frames_kept", _frames_left_out(report))),
+        ("frames kept", _frames(report)),
         ("hands only", _hands_only(report)),
         ("several people", _several_people(report)),
         ("missing frames", _missing(report)),
         ("frames per clip", _spread(report.get("frames_per_clip"))),
-        ("frames a second", _by_count(report.get("frame_rates") or {})),
+        ("frames a second", _rates(report.get("frame_rates") or {})),
         ("clips that show", _by_count(report.get("parts_seen") or {})),
         ("seconds", _spread(report.get("seconds"))),
         ("notes", _lines(report.get("notes") or [])),
@@ -48,9 +50,11 @@ def _glosses(summary: Mapping[str, Any]) -> str:
     lines = [f"{len(names)}: {_first(names)}"]
     if per_gloss := summary.get("clips_per_gloss"):
         smallest = _by_count(per_gloss["smallest"])
-        lines.append(f"{per_gloss['fewest']} to {per_gloss['most']} clips each; fewest: {smallest}")
+        fewest, most = per_gloss["fewest"], per_gloss["most"]
+        each = counted(most, "clip") if fewest == most else f"{fewest} to {most} clips"
+        lines.append(f"{each} each" + (f"; fewest: {smallest}" if fewest != most else ""))
     if without := (summary.get("num_without") or {}).get("label"):
-        lines.append(f"{without} clips have no gloss")
+        lines.append(f"{counted(without, 'clip')} without a gloss")
     return _lines(lines)
 
 
@@ -59,7 +63,11 @@ def _groups(summary: Mapping[str, Any], noun: str) -> str:
     if not names:
         return "unknown"
     without = (summary.get("num_without") or {}).get(noun)
-    return f"{len(names)}: {_first(names)}" + (f"; {without} clips have none" if without else "")
+    counts: Mapping[str, int] = (summary.get("signer_counts") or {}) if noun == "signer" else {}
+    shown = [f"{name} ({counted(counts[name], 'clip')})" if name in counts else name for name in names]
+    return f"{len(names)}: {_first(shown)}" + (
+        f"; {counted(without, 'clip')} without a {noun}" if without else ""
+    )
 
 
 def _first(names: Sequence[str]) -> str:
@@ -74,21 +82,34 @@ def _counted(report: Mapping[str, Any], field: str, others: Mapping[str, int]) -
     return f"{report[field]}" + (f" ({left_out})" if left_out else "")
 
 
-def _frames_left_out(report: Mapping[str, Any]) -> dict[str, int]:
-    return {
-        "without hands": report.get("frames_without_hands", 0),
-        "left out by subsampling": report.get("frames_subsampled", 0),
+def _frames(report: Mapping[str, Any]) -> str:
+    """The frames kept, of how many, and why the others were dropped."""
+    dropped = {
+        "no hand": report.get("frames_without_hands", 0),
+        "subsampled": report.get("frames_subsampled", 0),
     }
+    kept, lost = report.get("frames_kept"), sum(dropped.values())
+    if kept is None or not lost:
+        return "" if kept is None else str(kept)
+    reasons = ", ".join(f"{count} dropped: {reason}" for reason, count in dropped.items() if count)
+    return f"{kept} of {kept + lost} ({reasons})"
+
+
+def _rates(rates: Mapping[str, int]) -> str:
+    return ", ".join(f"{rate} ({counted(clips, 'clip')})" for rate, clips in rates.items())
 
 
 def _hands_only(report: Mapping[str, Any]) -> str:
     num_clips = report.get("clips_without_body", 0)
-    return f"{num_clips} of {report.get('clips_read', 0)} clips have no body" if num_clips else ""
+    have = "has" if num_clips == 1 else "have"
+    return (
+        f"{num_clips} of {counted(report.get('clips_read', 0), 'clip')} {have} no body" if num_clips else ""
+    )
 
 
 def _several_people(report: Mapping[str, Any]) -> str:
     num_frames = report.get("frames_of_several_people", 0)
-    return f"in {num_frames} frames; one was read" if num_frames else ""
+    return f"in {counted(num_frames, 'frame')}; one was read" if num_frames else ""
 
 
 def _missing(report: Mapping[str, Any]) -> str:
@@ -103,6 +124,10 @@ def _by_count(counts: Mapping[str, int]) -> str:
 def _spread(spread: Mapping[str, float] | None) -> str:
     if not spread:
         return ""
+    if spread["shortest"] == spread["longest"]:
+        one = f"{spread['longest']:g}"
+        is_single = spread["total"] == spread["longest"]
+        return one if is_single else f"{one} each, {spread['total']:.10g} in all"
     return (
         f"{spread['shortest']:g} to {spread['longest']:g}, median {spread['median']:g}, "
         f"{spread['total']:.10g} in all"

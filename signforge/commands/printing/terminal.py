@@ -15,6 +15,7 @@ from signforge.installation import InstallationError
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
+    from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -73,7 +74,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for row in rows:
         table.add_row(*(text(cell) for cell in row))
     if table.row_count:
-        output().print(table)
+        _show(table)
     else:
         typer.echo(empty)
 
@@ -88,7 +89,19 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     for name, value in fields:
         if value is not None and value not in ("", {}, ()):
             table.add_row(name, text(value))
-    output().print(table)
+    _show(table)
+
+
+def _show(table: "Table") -> None:
+    """Print a table, without spaces at the ends of lines where that is not a terminal."""
+    console = output()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as shown:
+        console.print(table)
+    for line in shown.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def plain_fields(document: Mapping[str, Any]) -> list[tuple[str, object]]:

@@ -112,7 +112,7 @@ def test_a_train_csv_of_something_else_is_no_table(tmp_path: Path) -> None:
     result = read(folder)
     assert facts(result) == [("tea/a", "tea", None, None, None)]
     assert result.report.notes == [
-        "1 other files were not read (.csv).",
+        "1 other file was not read (.csv).",
         "If train.csv is a table of labels, an import reads it with --labels train.csv.",
     ]
 

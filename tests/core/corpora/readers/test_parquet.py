@@ -86,7 +86,7 @@ def test_kaggles_folder(tmp_path: Path) -> None:
         ("train_landmark_files/1/12", "coffee", "1"),
         ("train_landmark_files/2/21", "tea", "2"),
     ]
-    assert result.report.notes == ["1 other files were not read (.json)."]
+    assert result.report.notes == ["1 other file was not read (.json)."]
 
 
 def test_kaggles_folder_without_its_table_is_refused(tmp_path: Path) -> None:

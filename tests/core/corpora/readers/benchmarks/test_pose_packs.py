@@ -58,7 +58,7 @@ def test_a_folder_of_signs(tmp_path: Path, write: Write, videos: list[np.ndarray
         ("book/2", "book", None, None),
         ("drink/1", "drink", None, None),
     ]
-    assert result.report.notes == ["1 other files were not read (.md)."]
+    assert result.report.notes == ["1 other file was not read (.md)."]
 
 
 def test_a_lone_pickle_in_a_folder_is_a_clip_or_a_pack(
@@ -104,7 +104,9 @@ def test_pickles_about_something_else_are_left_aside(
     np.savez(tmp_path / "data/a.npz", keypoints=coco_keypoints(3))
     result = read_source(tmp_path / "data", size=(640, 480))
     assert [clip.name for clip in result.clips] == ["a"]
-    assert result.report.notes == [f"{len(names)} other files were not read (.pkl)."]
+    assert result.report.notes == [
+        f"{len(names)} other {'file was' if len(names) == 1 else 'files were'} not read (.pkl)."
+    ]
 
 
 def test_a_pickle_of_a_clip_beside_another_format_is_ambiguous(tmp_path: Path, write: Write) -> None:

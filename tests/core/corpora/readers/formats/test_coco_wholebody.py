@@ -142,7 +142,7 @@ def test_a_folder_of_clips(saved: Save, tmp_path: Path) -> None:
     ]
     assert dict(result.report.skipped) == {"unreadable": 2}
     assert any("no array 'keypoints'; it has 'poses'" in example for example in result.report.examples)
-    assert result.report.notes == ["1 other files were not read (.txt)."]
+    assert result.report.notes == ["1 other file was not read (.txt)."]
 
 
 def test_a_folder_of_a_single_clip_keeps_its_sign(saved: Save, tmp_path: Path) -> None:
