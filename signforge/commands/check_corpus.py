@@ -10,6 +10,7 @@ from rich.console import Console
 from core.specs.import_jobs import ImportSpec
 from signforge.client.specifications import checked_model
 from signforge.commands.options.import_options import Source, takes_import_options
+from signforge.commands.options.local_source import labels_inside, refuse_videos
 from signforge.commands.printing.import_report import report_fields, summary_fields
 from signforge.commands.printing.terminal import EXIT_FAILED, AsJson, print_fields
 from signforge.installation import require
@@ -25,7 +26,10 @@ def check(source: Source, *, fields: dict[str, Any], as_json: AsJson = False) ->
     from core.corpora.checking import check_source_of  # the other commands start sooner without numpy
     from core.program.observer import SilentObserver
 
-    spec = checked_model(ImportSpec, {"name": "checked", "source": str(Path(source).absolute()), **fields})
+    refuse_videos(Path(source))
+    labels = labels_inside(Path(source), fields["labels"])
+    everything = {**fields, "name": "checked", "source": str(Path(source).absolute()), "labels": labels}
+    spec = checked_model(ImportSpec, everything)
     with Console(stderr=True).status(f"reading {source}"):
         checked = check_source_of(spec, SilentObserver())
     if as_json:

@@ -17,6 +17,7 @@ from signforge.commands.options.import_options import (
     WatchImport,
     takes_import_options,
 )
+from signforge.commands.options.local_source import labels_inside, refuse_videos
 from signforge.commands.printing.import_report import report_fields, summary_fields
 from signforge.commands.printing.plain_help import command_group
 from signforge.commands.printing.terminal import AsJson, print_fields, print_json, print_table
@@ -56,6 +57,8 @@ def _sent(client: Client, source: str, *, on_server: bool, options: Mapping[str,
     """Submit the import and return its job. Uploads the source if it is not on the server."""
     if on_server:
         return client.corpora.import_path(source, **options)
+    refuse_videos(Path(source))
+    options = {**options, "labels": labels_inside(Path(source), options["labels"])}
     with transfer_bar("uploading") as on_bytes:
         return client.corpora.add(Path(source), on_bytes=on_bytes, **options)
 

@@ -85,7 +85,7 @@ PartOrder = Annotated[
 ]
 Labels = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Table of labels: its path or name in PATH (default: labels.csv)."),
+    typer.Option(metavar="FILE", help="A table inside PATH, by its path from there (default: labels.csv)."),
 ]
 Columns = Annotated[
     str | None,
