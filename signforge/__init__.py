@@ -10,7 +10,7 @@ from signforge.installation import refuse_hidden_folders, require
 
 if TYPE_CHECKING:
     from core.errors import SignforgeError, SpecError, UserError
-    from signforge.client import ApiError, Client, ConnectionFailed, WaitTimedOut
+    from signforge.client import ApiError, Client, ConnectionFailed, JobFailed, WaitTimedOut
     from signforge.encoder import Encoder, load_encoder, read_clips
     from signforge.pose_source import FindingWarning
 
@@ -20,6 +20,7 @@ __all__ = [
     "ConnectionFailed",
     "Encoder",
     "FindingWarning",
+    "JobFailed",
     "SignforgeError",
     "SpecError",
     "UserError",

@@ -37,7 +37,7 @@ class Client:
     Example:
         >>> with Client() as client:  # doctest: +SKIP
         ...     job = client.corpora.add("recordings.npz", name="signs")
-        ...     client.jobs.wait(job.id)
+        ...     client.jobs.wait(job.id).raise_for_state()
     """
 
     jobs: Jobs

@@ -60,6 +60,10 @@ class WaitTimedOut(SignforgeError):  # noqa: N818 - reads as the sentence it pri
     """A job did not end within the time given; it goes on running."""
 
 
+class JobFailed(SignforgeError):  # noqa: N818 - reads as the sentence it prints
+    """A job has not succeeded: it failed or was cancelled, or goes on."""
+
+
 class ServiceError(SignforgeError):
     """The embedded service cannot start or keep running."""
 

@@ -152,7 +152,7 @@ class Jobs:
             timeout: seconds to wait at most; without end by default.
 
         Returns:
-            The job in its final state; see `Job.has_succeeded`.
+            The job in its final state, also if it failed; `Job.raise_for_state` raises its message then.
 
         Raises:
             WaitTimedOut: it has not ended within `timeout` seconds; it goes on running.

@@ -1,9 +1,11 @@
 """What the service answers, as the client hands it out: frozen; fields it does not know are ignored."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from signforge.client.errors import JobFailed
 
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -61,6 +63,17 @@ class Job(Reply):
     def has_succeeded(self) -> bool:
         """Whether the job has ended well."""
         return self.state == "succeeded"
+
+    def raise_for_state(self) -> Self:
+        """Return the job if it has succeeded.
+
+        Raises:
+            JobFailed: it has not; the message is the job's.
+        """
+        if self.has_succeeded:
+            return self
+        why = self.status_message or self.status_reason
+        raise JobFailed(f"{self.id} ({self.kind}) is {self.state}{f': {why}' if why else '.'}")
 
 
 class Attempt(Reply):

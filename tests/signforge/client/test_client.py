@@ -13,7 +13,7 @@ from core.jobs.ledger.submissions import submit
 from core.jobs.states import Reason
 from core.specs.import_jobs import SplitConfig
 from core.specs.jobs import PretrainSpec
-from signforge import Client
+from signforge import Client, JobFailed
 from signforge.client import ApiError, ConnectionFailed, WaitTimedOut
 from signforge.client.event_models import (
     CheckpointEvent,
@@ -23,6 +23,7 @@ from signforge.client.event_models import (
     ProgressEvent,
     StateEvent,
 )
+from signforge.client.models import Job
 from signforge.client.transport.address import Address
 from signforge.client.transport.connection import Connection
 from signforge.client.transport.event_stream import follow_events
@@ -384,3 +385,14 @@ def _live_a_life(api: RunningApi, *, num_steps: int) -> None:
         )
         leases.renew(session, lease, LEASE_SECONDS)
         outcomes.fail(session, lease, reason=Reason.DIVERGED, message="the loss is not a number")
+
+
+def test_a_job_that_failed_is_raised_with_its_message() -> None:
+    now = "2026-01-01T00:00:00Z"
+    good = Job.model_validate({"id": "job_1", "kind": "import", "state": "succeeded", "created_at": now})
+    assert good.raise_for_state() is good
+    fields = {"state": "failed", "status_message": "The file is damaged."}
+    with pytest.raises(JobFailed, match=r"^job_1 \(import\) is failed: The file is damaged\.$"):
+        good.model_copy(update=fields).raise_for_state()
+    with pytest.raises(JobFailed, match=r"^job_1 \(import\) is cancelled\.$"):
+        good.model_copy(update={"state": "cancelled"}).raise_for_state()
