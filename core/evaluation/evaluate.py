@@ -147,12 +147,20 @@ def _tested_without_train(task: Task, fold: Fold) -> list[str]:
     return [task.glosses[label] for label in missing.tolist()]
 
 
+def _folds(names: Sequence[str]) -> str:
+    return f"folds {', '.join(names)} test" if len(names) > 1 else f"fold {names[0]} tests"
+
+
 def _warn(scored: Sequence[Scored], observer: Observer) -> None:
     """Log which folds test clips or signers of the pretraining or training set."""
     seen = [each.fold.name for each in scored if each.caveats["num_test_pretrained_on"]]
     if seen:
         clean = [each.fold.name for each in scored if not each.caveats["num_test_pretrained_on"]]
-        rest = f"only {', '.join(clean)} tests other clips only" if clean else "this holds for every fold"
+        rest = (
+            f"only {_folds(clean)} clips that the encoder has not seen"
+            if clean
+            else "this holds for every fold"
+        )
         observer.on_log(
             f"The encoder was pretrained, without labels, on test clips of fold {', '.join(seen)}; {rest}."
         )

@@ -12,6 +12,8 @@ from signforge.commands.printing.caveats import caveats
 from signforge.commands.printing.terminal import AsJson, print_json, print_table
 
 _MAX_CONFUSIONS = 20
+_WITHOUT_TRAINING = frozenset({"knn", "dictionary", "retrieval"})
+"""Protocols that compare test clips with labelled ones."""
 
 
 def scores(
@@ -68,7 +70,10 @@ def print_evaluation(
         each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
         print_table(["fold", *names, "test clips"], each, empty="")
     sizes = f"{found.get('num_test')} test clips, {found.get('num_classes')} glosses"
-    typer.echo(f"{evaluation.id}: {sizes}; trained on at most {found.get('num_train')} clips.")
+    most = f"at most {found.get('num_train')}"
+    is_trained = evaluation.protocol not in _WITHOUT_TRAINING
+    use = f"trained on {most} clips" if is_trained else f"{most} labelled clips to compare with"
+    typer.echo(f"{evaluation.id}: {sizes}; {use}.")
     for line in caveats(found):
         typer.echo(f"- {line}")
     if per_class and (table := found.get("per_class")):

@@ -17,9 +17,10 @@ from core.jobs.ledger import outcomes, reports
 from core.jobs.states import Reason
 from core.specs.jobs import LeakAuditSpec
 from signforge.cli import app
-from signforge.client.models import Progress
+from signforge.client.models import Evaluation, Progress
 from signforge.commands.printing.terminal import EXIT_INTERRUPTED
 from signforge.commands.printing.watching import LineView, numbers, watch_job, what_it_waits_for
+from signforge.commands.scores import print_evaluation
 from signforge.commands.submit import overrides
 from signforge.embedded.children import wait_until
 from tests.core.corpus_maker import random_corpus
@@ -523,3 +524,21 @@ def test_webhooks_are_made_tested_rotated_and_deleted(invoke: Invoke, api: Runni
 def test_torch_stays_out(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ("knn", "at most 60 labelled clips to compare with."),
+        ("dictionary", "at most 60 labelled clips to compare with."),
+        ("linear", "trained on at most 60 clips."),
+    ],
+)
+def test_what_the_labelled_clips_were_for(
+    protocol: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {"id": "evl_1", "job_id": "job_1", "corpus_id": "cor_1", "created_at": "2026-01-01T00:00:00Z"}
+    facts |= {"features": "encoder", "folds": "split"}
+    scores = {**SCORES, "num_train": 60}
+    print_evaluation(Evaluation.model_validate({**facts, "protocol": protocol, "scores": scores}))
+    assert f"evl_1: 4 test clips, 2 glosses; {said}" in capsys.readouterr().out

@@ -213,7 +213,7 @@ def test_pretrained_test_clips_are_counted_and_logged(
         )
         assert [fold["pretrained_signers"] for fold in folds] == [["signer-0"], ["signer-1"], []]
         (said,) = listener.said
-        assert "only signer-2 tests other clips only" in said
+        assert "only fold signer-2 tests clips that the encoder has not seen" in said
     listener = Listener()
     wish = EvaluateSpec(corpus=str(again.path), encoder=str(encoder), num_neighbours=3)
     (fold,) = evaluate(wish, observer=listener)["folds"]
