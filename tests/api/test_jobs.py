@@ -296,7 +296,7 @@ class TestRefusal:
             (transfer(test_clips={"splits": ["dev"]}), "/test_clips/splits/0", "train, test"),
             (transfer(fine_tune={"num_epoch": 3}), "/fine_tune/num_epoch", "Did you mean 'num_epochs'?"),
             (transfer(label_fraction=1.5), "/label_fraction", "got 1.5"),
-            ({"kind": "leak_audit", "corpus": "signs", "folds": "rand"}, "/folds", "got 'rand'"),
+            ({"kind": "leak_audit", "corpus": "signs", "folds": "rand"}, "/folds", "Did you mean 'random'?"),
             (
                 {"kind": "leak_audit", "corpus": "signs", "clips": {"signers": ["adda"]}},
                 "/clips/signers/0",
