@@ -20,6 +20,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     check_fractions,
     frame_size,
 )
+from core.corpora.readers.frame_order import objects_in_order
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import check_frames
 from core.corpora.readers.untrusted.json_file import (
@@ -60,8 +61,10 @@ class Frame:
 
 def fits(document: object) -> bool:
     """Whether a JSON document is a list of landmarker results."""
-    first = first_of(_frames(document))
-    return is_object(first) and not _KNOWN.isdisjoint(first)
+    frames = _frames(document)
+    return isinstance(frames, list) and any(
+        is_object(frame) and not _KNOWN.isdisjoint(frame) for frame in frames
+    )
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
@@ -76,7 +79,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     frames = _frames(document)
     assert isinstance(frames, list)
     check_frames(len(frames), path)
-    found = [_frame(frame, path) for frame in frames]
+    found = [_frame(frame, path) for frame in objects_in_order(frames, path, report)]
     size = _stated_size(document, path) or frame_size(options, report)
     pose, left, right = (
         np.stack([getattr(frame, part) for frame in found]) for part in ("pose", "left", "right")

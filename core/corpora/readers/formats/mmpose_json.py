@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.frame_order import objects_in_order
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import check_frames, check_people
 from core.corpora.readers.untrusted.json_file import (
@@ -54,7 +54,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     assert isinstance(frames, list)
     check_frames(len(frames), path)
     size = stated_size(path, options.image_size)
-    people = [_people(frame, path) for frame in _in_order(frames, path, report)]
+    people = [_people(frame, path) for frame in objects_in_order(frames, path, report)]
     keypoints = np.zeros((len(people), NUM_RAW_JOINTS, 3))
     one = OnePerson(report)
     for index, found in enumerate(people):
@@ -69,18 +69,6 @@ def _frames(document: object) -> object:
     if not is_object(document):
         return document
     return document.get("instance_info", document.get("predictions"))
-
-
-def _in_order(frames: list[object], path: Path, report: ReadReport) -> list[object]:
-    """Sort frames by `frame_id`, if all have one; gaps are closed and counted."""
-    numbered = [(frame.get("frame_id"), index) for index, frame in enumerate(frames) if is_object(frame)]
-    known = [(number, index) for number, index in numbered if isinstance(number, int)]
-    if len(known) < len(frames):
-        return frames
-    if len({number for number, _ in known}) < len(known):
-        raise CorpusError(f"{path} has two frames with the same 'frame_id'. Write a file per video.")
-    count_gaps((number for number, _ in known), report)
-    return [frames[index] for _, index in sorted(known)]
 
 
 def _people(frame: object, path: Path) -> list[tuple[Float64[np.ndarray, "133 3"], Hashable]]:

@@ -11,7 +11,6 @@ begin at the wrist of its arm. An order in which they do is proposed.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby, permutations
@@ -20,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.readers.checks.hands_and_arms import NEAR, are_off, hands_of
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import (
@@ -30,6 +28,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     frame_size,
     with_confidence,
 )
+from core.corpora.readers.frame_order import files_in_order
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import check_frames
 from core.corpora.readers.untrusted.npz import npy_rows
@@ -86,8 +85,8 @@ def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a take's frames."""
     size = frame_size(options, report)
-    values = _take_values(clip.files)
-    count_gaps((_frame_number(path)[0] for path in clip.files), report)
+    check_frames(len(clip.files), clip.files[0].parent)
+    values = _take_values(files_in_order(clip.files, report))
     if values.shape[1] == HANDS_ALONE:
         report.note("Frames of 126 values have only the hands: the trunk is zero and not visible.")
     keypoints = _keypoints(values, size, options.part_order)
@@ -100,10 +99,8 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     return replace(raw, is_in_doubt=bool(doubt))
 
 
-def _take_values(frames: Sequence[Path]) -> np.ndarray:
-    """Read a take's vectors in the order of their frame numbers, (T, values)."""
-    ordered = sorted(frames, key=_frame_number)
-    check_frames(len(ordered), ordered[0].parent)
+def _take_values(ordered: Sequence[Path]) -> np.ndarray:
+    """Read a take's vectors, (T, values)."""
     vectors: list[np.ndarray] = []
     for path in ordered:
         vector = _vector(path)
@@ -128,14 +125,6 @@ def _vector(path: Path) -> np.ndarray:
             f"{path} holds {rows.dtype} of shape {rows.shape}; a frame must have {HANDS_ALONE}, "
             f"{POSE_AND_HANDS} or {WITH_FACE} numbers."
         )
-
-
-def _frame_number(path: Path) -> tuple[int, str]:
-    """Return the last number in the file's name, so that frame_10 is sorted after frame_9."""
-    numbers = re.findall(r"\d+", path.stem)
-    if not numbers:
-        raise CorpusError(f"{path} has no frame number in its name.")
-    return int(numbers[-1]), path.name
 
 
 def _keypoints(values: np.ndarray, size: tuple[int, int], order: Sequence[VectorPart]) -> np.ndarray:

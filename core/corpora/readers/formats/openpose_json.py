@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.frame_order import files_in_order
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import check_frames, check_people
 from core.corpora.readers.untrusted.json_file import (
@@ -39,6 +39,8 @@ _HANDS = (
 )
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
 _FRAME_NAME = re.compile(r"(?P<clip>.*?)_?(?P<number>\d+)(_keypoints)?", re.DOTALL)
+_SECONDS = re.compile(r"(?P<clip>)(?P<number>\d+\.\d+)(_keypoints)?")
+_NUMBER = re.compile(r"\d+")
 
 
 def fits(document: object) -> bool:
@@ -54,7 +56,7 @@ def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
     are added to the first clip, and reading it notes them in the report.
 
     Raises:
-        CorpusError: no file has a frame number.
+        CorpusError: no file has a frame number, or the numbers that vary are not at the end of the names.
     """
     named = sorted(_frames_among(files), key=lambda path: (path.parent, _clip_name(path)))
     together = [
@@ -62,18 +64,20 @@ def group_frames(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
         for (parent, clip), frames in groupby(named, key=lambda path: (path.parent, _clip_name(path)))
     ]
     by_name = len({parent for parent, _, _ in together}) < len(together)
+    if by_name:
+        _check_names(together)
     first, *others = [(_of_name if by_name else _of_folder)(folder, *clip) for clip in together]
     return [replace(first, files=(*first.files, *sorted(set(files).difference(named)))), *others]
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a clip's frames in the order of their numbers; gaps are closed and counted."""
-    ordered = sorted(_frames_among(clip.files), key=_frame_number)
-    if len(ordered) < len(clip.files):
+    frames = _frames_among(clip.files)
+    if len(frames) < len(clip.files):
         report.note("JSON files without a frame number at the end of the name were not read.")
-    check_frames(len(ordered), ordered[0].parent)
-    size = stated_size(ordered[0], options.image_size)
-    count_gaps((_frame_number(path)[0] for path in ordered), report)
+    check_frames(len(frames), frames[0].parent)
+    size = stated_size(frames[0], options.image_size)
+    ordered = files_in_order(frames, report)
     one = OnePerson(report)
     keypoints = np.stack([_frame(path, one) for path in ordered])
     check_pixels(keypoints, ordered[0])
@@ -128,6 +132,26 @@ def _points(
     return values.reshape(-1, 3)
 
 
+def _check_names(together: Sequence[tuple[Path, str, tuple[Path, ...]]]) -> None:
+    """Reject names of which an earlier number counts the frames, so that each frame would be a clip.
+
+    That is `frame_3_of_30`: single frames whose clips are called alike, and whose last number is the same. Or
+    it is `rec_0.96`: names that differ in the whole part of a decimal number.
+    """
+    alike: dict[tuple[Path, str], list[tuple[str, tuple[Path, ...]]]] = {}
+    for parent, clip, frames in together:
+        alike.setdefault((parent, _NUMBER.sub("#", clip)), []).append((clip, frames))
+    for (_, pattern), clips in alike.items():
+        last = {_named(path)["number"] for _, frames in clips for path in frames}
+        single = all(len(frames) == 1 for _, frames in clips)
+        if len(clips) > 1 and ((single and len(last) == 1 and pattern) or pattern.endswith("#.")):
+            first, second = clips[0][1][0], clips[1][1][0]
+            raise CorpusError(
+                f"{first} and {second.name} would be frames of two clips, because their names differ before "
+                "the last number. Name frames <clip>_<number>, and count with whole numbers."
+            )
+
+
 def _of_name(folder: Path, parent: Path, clip: str, frames: tuple[Path, ...]) -> ClipFiles:
     inside = parent.relative_to(folder)
     return ClipFiles(str(inside / clip), frames, inside.parts[-1] if inside.parts else None)
@@ -152,12 +176,8 @@ def _clip_name(path: Path) -> str:
     return _named(path)["clip"]
 
 
-def _frame_number(path: Path) -> tuple[int, str]:
-    return int(_named(path)["number"]), path.name
-
-
 def _named(path: Path) -> re.Match[str]:
-    match = _FRAME_NAME.fullmatch(path.stem)
+    match = _SECONDS.fullmatch(path.stem) or _FRAME_NAME.fullmatch(path.stem)
     assert match is not None
     return match
 
