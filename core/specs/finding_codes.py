@@ -25,6 +25,7 @@ FindingCode = Literal[
     "repeated-frames",
     "odd-frame-rate",
     "jumps",
+    "keypoints-from-one",
     "read-unlike-encoder",
 ]
 """Codes of findings (docs/reference/findings.md)."""

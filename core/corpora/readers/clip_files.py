@@ -26,7 +26,10 @@ class ClipFiles:
 
 
 ReadClip = Callable[[ClipFiles, ReadOptions, ReadReport], RawClip]
-"""Reads one clip's keypoints, or raises a CorpusError that names the invalid file."""
+"""Reads one clip's keypoints, or raises a CorpusError that names the invalid file.
+
+What the file itself says of the clip counts where folders and tables say nothing.
+"""
 GroupFiles = Callable[[Path, Sequence[Path]], list[ClipFiles]]
 """Groups a folder's files into clips."""
 
@@ -103,4 +106,10 @@ class ClipsPiece:
                 yield Unreadable(clip.name, str(error))
                 continue
             report.add(seen)
-            yield replace(raw, label=clip.label, signer=clip.signer, session=clip.session, split=clip.split)
+            yield replace(
+                raw,
+                label=clip.label or raw.label,
+                signer=clip.signer or raw.signer,
+                session=clip.session or raw.session,
+                split=clip.split or raw.split,
+            )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat, one_clip_per_file
+from core.corpora.readers.facts_of_rows import FactsOfFile, with_facts
 from core.corpora.readers.formats.mediapipe_points import (
     NUM_POSE_POINTS,
     as_coco,
@@ -67,17 +68,19 @@ def group_sequences(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a sequence's landmarks; NaN values were not detected."""
     (path,) = clip.files
-    landmarks = place_rows(_rows(path), _NUM_KEPT, path, report)  # (T, 75, 2)
+    facts = FactsOfFile(path)
+    landmarks = place_rows(_rows(path, facts), _NUM_KEPT, path, report)  # (T, 75, 2)
     size = frame_size(options, report)
     found = with_confidence(landmarks)
     left, right = _FIRST["left_hand"], _FIRST["right_hand"]
     keypoints = as_coco(found[:, :left], found[:, left:right], found[:, right:], size)
     check_fractions(keypoints, size, path)
-    return RawClip.of(keypoints, size, clip.name)
+    return with_facts(RawClip.of(keypoints, size, clip.name), facts.facts())
 
 
-def _rows(path: Path) -> Iterator[PlacedRows]:
-    for batch in read_batches(path, _KINDS):
+def _rows(path: Path, facts: FactsOfFile) -> Iterator[PlacedRows]:
+    for batch in read_batches(path, _KINDS | facts.kinds):
+        facts.add(batch)
         places = np.full(len(batch["frame"]), -1)
         for kind in sorted(set(batch["type"].tolist())):
             rows_of_kind = batch["type"] == kind

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.findings import FindingKind
 from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.facts_of_rows import FactsOfFile, with_facts
 from core.corpora.readers.formats.coco_wholebody import FORMAT
 from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.long_rows import PlacedRows, place_rows
@@ -27,22 +29,32 @@ _OF_CLIP: dict[str, ColumnKind] = {"width": "numbers", "height": "numbers", "fps
 """Columns that repeat one value for the whole clip."""
 COLUMNS = frozenset(_KINDS)
 _LARGEST_SIDE = 10**6
+FROM_ONE = FindingKind(
+    "keypoints-from-one",
+    "In {clips} there are keypoints 1 to 132 but never 0 (for example {example}). They are probably numbered "
+    "from 1. Number them from 0.",
+    refused_above=0.5,
+)
 
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a clip; a keypoint without a row is unknown."""
     (path,) = clip.files
     clip_values: dict[str, float] = {}
-    keypoints = place_rows(_rows(path, clip_values), NUM_RAW_JOINTS, path, report)
+    facts = FactsOfFile(path)
+    keypoints = place_rows(_rows(path, clip_values, facts), NUM_RAW_JOINTS, path, report)
     check_pixels(keypoints, path)
+    report.find(FROM_ONE, clip.name, holds=_is_from_one(keypoints))
     size = chosen_size(clip.name, _size(clip_values, path), options, report)
     rate = clip_values.get("fps")
-    return RawClip.of(keypoints, size or stated_size(path, None), clip.name, frame_rate=rate)
+    raw = RawClip.of(keypoints, size or stated_size(path, None), clip.name, frame_rate=rate)
+    return with_facts(raw, facts.facts())
 
 
-def _rows(path: Path, clip_values: dict[str, float]) -> Iterator[PlacedRows]:
+def _rows(path: Path, clip_values: dict[str, float], facts: FactsOfFile) -> Iterator[PlacedRows]:
     """Read the rows, and add the values of the columns that apply to the whole clip to `clip_values`."""
-    for batch in read_batches(path, _KINDS, _OF_CLIP):
+    for batch in read_batches(path, _KINDS | facts.kinds, _OF_CLIP):
+        facts.add(batch)
         indices = batch["keypoint"].astype("i8")
         if len(indices) and (indices.min() < 0 or indices.max() >= NUM_RAW_JOINTS):
             raise CorpusError(
@@ -53,6 +65,12 @@ def _rows(path: Path, clip_values: dict[str, float]) -> Iterator[PlacedRows]:
         yield PlacedRows(batch["frame"], indices, values)
         for name in _OF_CLIP.keys() & batch.keys():
             _only_value(batch[name], name, clip_values, path)
+
+
+def _is_from_one(keypoints: np.ndarray) -> bool:
+    """Whether the nose (0) has no row in any frame, although its neighbours and the last keypoint have."""
+    nose, eye, last = (np.isfinite(keypoints[:, index]).any() for index in (0, 1, NUM_RAW_JOINTS - 1))
+    return bool(eye and last and not nose)
 
 
 def _only_value(values: np.ndarray, name: str, clip_values: dict[str, float], path: Path) -> None:

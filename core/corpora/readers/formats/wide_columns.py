@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.corpora.readers.formats.mediapipe_points import TRUNK_POSE_POINTS
+from core.corpora.readers.frame_order import stated_field
+from core.corpora.readers.named_fields import CLIP_NAMES, FACT_NAMES, field_named
 from core.corpora.readers.untrusted.csv_rows import MAX_ROW_CHARACTERS
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
@@ -23,16 +25,10 @@ POINTS: tuple[Point, ...] = (
     *(("right_hand", index) for index in range(NUM_HAND_JOINTS)),
 )
 """The points that are read."""
-FRAME = "frame"
-CLIP = ("sequence_id", "sequence", "clip_id", "clip", "video_id", "video", "name")
-"""Columns that tell a row's clip, in the order in which they are looked for."""
-FACTS = {
-    "label": ("label", "sign", "gloss", "phrase"),
-    "signer": ("signer", "signer_id", "participant_id"),
-    "session": ("session",),
-    "split": ("split",),
-}
+MAX_OTHERS = 30
+"""Most unread columns that are looked at, to name those that may tell clips apart."""
 
+_COORDINATE = re.compile(r"(x|y|z|visibility|presence)_.*|.*_(x|y|z|visibility|presence)", re.DOTALL)
 _AXIS_FIRST = re.compile(r"(x|y|visibility)_(pose|left_hand|right_hand)_(\d{1,3})")
 _AXIS_LAST = re.compile(r"(pose|left_hand|right_hand)_(\d{1,3})_(x|y|visibility)")
 
@@ -44,6 +40,7 @@ class WideColumns:
     * `values`: for each of `POINTS` its x, y and visibility; None where the table has no such column.
     * `clip`, `frame`: which clip and which of its frames a row is; None if the table is one clip in order.
     * `facts`: the column of each kind of metadata.
+    * `others`: columns that are not read and have no coordinates.
     * `doubled`: a column that the table has twice; such a table is not read.
     """
 
@@ -51,6 +48,7 @@ class WideColumns:
     clip: str | None
     frame: str | None
     facts: dict[str, str]
+    others: tuple[str, ...]
     doubled: str | None
 
     @classmethod
@@ -64,13 +62,16 @@ class WideColumns:
             (places.get((*point, "x")), places.get((*point, "y")), places.get((*point, "visibility")))
             for point in POINTS
         )
-        clip = next((name for name in CLIP if name in names), None)
-        facts = {fact: next((name for name in known if name in names), "") for fact, known in FACTS.items()}
+        clip, frame = field_named(names, CLIP_NAMES), stated_field(names)
+        facts = {fact: name for fact, known in FACT_NAMES.items() if (name := field_named(names, known))}
+        read = {clip, frame, *facts.values()}
+        others = [name for name in names if name and name not in read and not _COORDINATE.fullmatch(name)]
         return cls(
             values,
             clip,
-            FRAME if FRAME in names else None,
-            {fact: name for fact, name in facts.items() if name},
+            frame,
+            facts,
+            tuple(others[:MAX_OTHERS]),
             next((name for name, count in Counter(names).items() if count > 1), None),
         )
 

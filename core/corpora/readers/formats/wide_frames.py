@@ -4,15 +4,15 @@ See docs/reference/formats.md.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from core.corpora.readers.checks.frame_gaps import count_gaps
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
+from core.corpora.readers.facts_of_rows import different, only_text, with_facts
 from core.corpora.readers.formats.mediapipe_points import (
     HIGHEST_VISIBILITY,
     NUM_POSE_POINTS,
@@ -23,8 +23,11 @@ from core.corpora.readers.formats.mediapipe_points import (
 )
 from core.corpora.readers.formats.wide_columns import POINTS, WideColumns, wide_columns
 from core.corpora.readers.formats.wide_rows import RowsOfClip, rows_of_clips
+from core.corpora.readers.frame_order import order_of
 from core.corpora.readers.labels_table import LabelsTable
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.readers.untrusted.naming import listed, shortened
+from core.corpora.readers.untrusted.parquet_rows import column_kinds, is_parquet
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS
@@ -59,7 +62,7 @@ def open_files(
     """
     size = frame_size(options, report)
     prefixes = _prefixes(paths)
-    clips = [clip for path in paths for clip in _clips(path, prefixes[path])]
+    clips = [clip for path in paths for clip in _clips(path, prefixes[path], report)]
     labelled = clips if table is None else table.applied(clips, report)
     facts = {clip.name: clip for clip in labelled}
     pieces = (piece for path in paths for piece in _pieces(path, prefixes[path], facts, size))
@@ -72,10 +75,16 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     columns = _columns(path)
     if columns.clip is not None:
         raise CorpusError(f"{path} has a column {columns.clip!r}, so it is not a table of one clip.")
-    (rows,) = rows_of_clips(path, columns, _numbers(columns))
+    texts = _texts(path, columns)
+    (rows,) = rows_of_clips(path, columns, _numbers(columns), texts)
+    unread: dict[str, tuple[str, ...]] = {}
+    _add_unread(rows, columns, unread)
+    _note_unread(path, unread, report)
+    facts = _facts(rows, columns, path)
     keypoints = _keypoints(rows, columns, path, frame_size(options, report), report)
     size = frame_size(options, report)
-    return RawClip.of(keypoints, size, clip.name, highest_confidence=HIGHEST_VISIBILITY)
+    raw = RawClip.of(keypoints, size, clip.name, highest_confidence=HIGHEST_VISIBILITY)
+    return with_facts(raw, facts)
 
 
 @dataclass(frozen=True)
@@ -109,12 +118,62 @@ def _prefixes(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: f"{path.relative_to(common).with_suffix('')}/" for path in paths}
 
 
-def _clips(path: Path, prefix: str) -> Iterator[ClipFiles]:
-    """Read only names and metadata; a clip's are those of its first row."""
+def _clips(path: Path, prefix: str, report: ReadReport) -> Iterator[ClipFiles]:
+    """Read only names and metadata."""
     columns = _columns(path)
-    for rows in rows_of_clips(path, columns, ()):
-        facts = {fact: rows.texts[name].strip() or None for fact, name in columns.facts.items()}
-        yield ClipFiles(prefix + rows.name, (path,), **facts)
+    unread: dict[str, tuple[str, ...]] = {}
+    for rows in rows_of_clips(path, columns, (), _texts(path, columns)):
+        _add_unread(rows, columns, unread)
+        yield ClipFiles(prefix + rows.name, (path,), **_facts(rows, columns, path))
+    _note_unread(path, unread, report)
+
+
+def _facts(rows: RowsOfClip, columns: WideColumns, path: Path) -> dict[str, str]:
+    """Return what the table says of a clip. A row may leave it empty.
+
+    Raises:
+        CorpusError: it changes within the clip.
+    """
+    clip = f" of clip {shortened(rows.name)!r}" if columns.clip else ""
+    advice = "If these are several clips, tell them apart by a column 'clip'."
+    found = {
+        fact: only_text(rows.texts[name], name, path, advice=advice, what=clip)
+        for fact, name in columns.facts.items()
+    }
+    return {fact: text for fact, text in found.items() if text}
+
+
+def _texts(path: Path, columns: WideColumns) -> list[str]:
+    """Return the columns of metadata, and those unread ones that may hold text."""
+    others = columns.others
+    if is_parquet(path):
+        kinds = column_kinds(path)
+        others = tuple(name for name in others if kinds.get(name) == "text")
+    return [*columns.facts.values(), *others]
+
+
+def _add_unread(rows: RowsOfClip, columns: WideColumns, unread: dict[str, tuple[str, ...]]) -> None:
+    """Add the first two texts of each unread column."""
+    for name in columns.others:
+        unread[name] = different((*unread.get(name, ()), *rows.texts.get(name, ())))
+
+
+def _note_unread(path: Path, unread: Mapping[str, tuple[str, ...]], report: ReadReport) -> None:
+    """Name the columns of text that change and are not read, as one of them may tell clips apart."""
+    changing = [name for name, texts in unread.items() if len(texts) > 1 and not all(map(_is_number, texts))]
+    if changing:
+        report.note(
+            f"Columns of text in {path.name} that change and were not read: {listed(changing)}. If one tells "
+            "clips apart, call it 'clip'."
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _pieces(
@@ -144,7 +203,8 @@ def _keypoints(
     rows: RowsOfClip, columns: WideColumns, path: Path, size: tuple[int, int], report: ReadReport
 ) -> Float64[np.ndarray, "T 133 3"]:
     names = _numbers(columns)
-    numbers = rows.numbers if columns.frame is None else _in_order(rows, path, report)
+    frame = columns.frame
+    numbers = rows.numbers if frame is None else _in_order(rows, frame, path, report)
     of_name = dict(zip(names, numbers.T, strict=True))
     points = np.zeros((len(numbers), len(POINTS), 3))
     for place, (x, y, visibility) in enumerate(columns.values):
@@ -160,19 +220,11 @@ def _keypoints(
     return keypoints
 
 
-def _in_order(rows: RowsOfClip, path: Path, report: ReadReport) -> Float64[np.ndarray, "T C"]:
+def _in_order(rows: RowsOfClip, name: str, path: Path, report: ReadReport) -> Float64[np.ndarray, "T C"]:
     """Sort rows by their frame; gaps are closed and counted."""
-    frames = rows.numbers[:, 0]
-    if not (np.isfinite(frames) & (frames == np.round(frames)) & (np.abs(frames) < 2**53)).all():
-        raise CorpusError(f"{path}: column 'frame' of clip {rows.name!r} must hold whole numbers.")
-    order = np.argsort(frames, kind="stable")
-    if (np.diff(frames[order]) == 0).any():
-        raise CorpusError(
-            f"{path} has two rows for one frame of clip {rows.name!r}. If they are several clips, add a "
-            "column 'clip'."
-        )
-    count_gaps(frames[order].astype("i8").tolist(), report)
-    return rows.numbers[order]
+    frames = [None if number != number else number for number in rows.numbers[:, 0].tolist()]
+    what = f" of clip {shortened(rows.name)!r}" if rows.name else ""
+    return rows.numbers[order_of(frames, name, path, report, what)]
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.readers.facts_of_rows import different
 from core.corpora.readers.formats.wide_columns import WideColumns
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.csv_rows import csv_rows
 from core.corpora.readers.untrusted.naming import shortened
-from core.corpora.readers.untrusted.parquet_rows import ColumnKind, column_kinds, is_parquet, read_batches
+from core.corpora.readers.untrusted.parquet_rows import ColumnKind, is_parquet, read_batches
 from core.errors import CorpusError
 
 _ROWS_AT_ONCE = 4096
@@ -28,22 +29,24 @@ class WideBatch:
 
 @dataclass(frozen=True)
 class RowsOfClip:
-    """The rows of a clip: the first text of each column of text, and the numbers (T, C)."""
+    """The rows of a clip: the first two different texts of each column of text, and the numbers (T, C)."""
 
     name: str
-    texts: dict[str, str]
+    texts: dict[str, tuple[str, ...]]
     numbers: Float64[np.ndarray, "T C"]
 
 
-def rows_of_clips(path: Path, columns: WideColumns, numbers: Sequence[str]) -> Iterator[RowsOfClip]:
-    """Yield the clips of a table with these columns of numbers; the rows of a clip must be together.
+def rows_of_clips(
+    path: Path, columns: WideColumns, numbers: Sequence[str], texts: Sequence[str] = ()
+) -> Iterator[RowsOfClip]:
+    """Yield the clips of a table with these columns of numbers and texts; a clip's rows must be together.
 
     Raises:
         CorpusError: damaged, above the limits, or the rows of a clip are not together.
     """
-    texts = [name for name in (columns.clip, *columns.facts.values()) if name is not None]
+    wanted = [name for name in (columns.clip, *texts) if name is not None]
     seen: set[str] = set()
-    parts = (part for batch in _batches(path, texts, numbers) for part in _parts(batch, columns.clip))
+    parts = (part for batch in _batches(path, wanted, numbers) for part in _parts(batch, columns.clip))
     for name, of_clip in groupby(parts, key=lambda part: part.name):
         if columns.clip is not None and not name:
             raise CorpusError(f"{path}: column {columns.clip!r} is empty in a row.")
@@ -61,13 +64,14 @@ def rows_of_clips(path: Path, columns: WideColumns, numbers: Sequence[str]) -> I
 
 def _joined(path: Path, parts: Iterator[RowsOfClip]) -> RowsOfClip:
     first = next(parts)
-    numbers, num_frames = [first.numbers], len(first.numbers)
+    numbers, num_frames, texts = [first.numbers], len(first.numbers), first.texts
     check_frames(num_frames, path)
     for part in parts:
         num_frames += len(part.numbers)
         check_frames(num_frames, path)
         numbers.append(part.numbers)
-    return RowsOfClip(first.name, first.texts, np.concatenate(numbers))
+        texts = {column: different((*values, *part.texts[column])) for column, values in texts.items()}
+    return RowsOfClip(first.name, texts, np.concatenate(numbers))
 
 
 def _parts(batch: WideBatch, clip: str | None) -> Iterator[RowsOfClip]:
@@ -76,7 +80,7 @@ def _parts(batch: WideBatch, clip: str | None) -> Iterator[RowsOfClip]:
     first = 0
     for last in range(1, len(names) + 1):
         if last == len(names) or names[last] != names[first]:
-            texts = {column: values[first] for column, values in batch.texts.items()}
+            texts = {column: different(values[first:last]) for column, values in batch.texts.items()}
             yield RowsOfClip(names[first], texts, batch.numbers[first:last])
             first = last
 
@@ -86,15 +90,12 @@ def _batches(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> Iterat
 
 
 def _of_parquet(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> Iterator[WideBatch]:
-    kinds = column_kinds(path)
-    wanted: dict[str, ColumnKind] = {
-        name: "text" if kinds.get(name) == "text" else "integers" for name in texts
-    }
+    wanted: dict[str, ColumnKind] = dict.fromkeys(texts, "names")
     wanted |= dict.fromkeys(numbers, "numbers")
     for batch in read_batches(path, wanted):
         size = len(next(iter(batch.values()), ()))
         stacked = np.stack([batch[name] for name in numbers], axis=1) if numbers else np.empty((size, 0))
-        yield WideBatch({name: [str(value) for value in batch[name].tolist()] for name in texts}, stacked)
+        yield WideBatch({name: [text.strip() for text in batch[name].tolist()] for name in texts}, stacked)
 
 
 def _of_csv(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> Iterator[WideBatch]:

@@ -28,8 +28,14 @@ MAX_CHUNKS = 100_000
 MAX_FOOTER_BYTES = 16 * 2**20
 """Maximum size of the description at the end of a file: of columns, row groups and statistics."""
 
-ColumnKind = Literal["integers", "numbers", "text"]
+ColumnKind = Literal["integers", "numbers", "text", "names"]
+"""What a column must hold. `names` are text or whole numbers, given as text; null is empty."""
 
+_ALSO: dict[ColumnKind, tuple[ColumnKind, ...]] = {
+    "numbers": ("integers",),
+    "names": ("text", "integers", "numbers"),
+}
+_WANTED: dict[ColumnKind, str] = {"names": "text or whole numbers"}
 _MAGIC = b"PAR1"
 _ROWS_AT_ONCE = 65_536
 _END_BYTES = 8
@@ -68,11 +74,14 @@ def read_batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield a file's columns as arrays, in batches of rows; text as objects, missing numbers as NaN.
 
+    A missing name is empty. A whole number in a column of floats is a name without a fraction, because
+    pandas writes integers with gaps so.
+
     Raises:
         CorpusError: a column is missing, has the wrong type, or has a null integer or text, or the file is
             damaged.
     """
-    texts = [name for name, kind in {**kinds, **(optional or {})}.items() if kind == "text"]
+    texts = [name for name, kind in {**kinds, **(optional or {})}.items() if kind in ("text", "names")]
     with _opened(path, texts) as file:
         schema = file.schema_arrow
         wanted = {**kinds, **{name: kind for name, kind in (optional or {}).items() if name in schema.names}}
@@ -114,8 +123,11 @@ def _check_column(path: Path, schema: "pa.Schema", name: str, kind: ColumnKind) 
         raise CorpusError(f"{path} must have exactly one column {name!r}; it has {listed(schema.names)}.")
     type_found: Any = schema.field(name).type
     found = _kind(type_found)
-    if found != kind and not (kind == "numbers" and found == "integers"):
-        raise CorpusError(f"{path}: column {name!r} must hold {kind}; it holds {shortened(str(type_found))}.")
+    if found != kind and found not in _ALSO.get(kind, ()):
+        wanted = _WANTED.get(kind, kind)
+        raise CorpusError(
+            f"{path}: column {name!r} must hold {wanted}; it holds {shortened(str(type_found))}."
+        )
 
 
 def _kind(found: Any) -> ColumnKind | None:
@@ -168,6 +180,8 @@ def _check_footer(path: Path) -> None:
 
 def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) -> np.ndarray:
     column: Any = batch.column(name)
+    if kind == "names":
+        return _names(path, column, name)
     if kind != "numbers" and column.null_count:
         raise CorpusError(f"{path}: column {name!r} is empty (null) in {column.null_count} rows.")
     if kind == "numbers":
@@ -177,6 +191,22 @@ def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) ->
         words = np.array(coded.dictionary.to_pylist(), dtype=object)
         return words[coded.indices.to_numpy(zero_copy_only=False)]
     return np.asarray(column.to_numpy(zero_copy_only=False))
+
+
+def _names(path: Path, column: Any, name: str) -> np.ndarray:
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if types.is_floating(column.type):
+        numbers = as_float64(column.to_numpy(zero_copy_only=False))
+        known = numbers[~np.isnan(numbers)]
+        if not ((known == np.round(known)) & (np.abs(known) < 2**53)).all():
+            raise CorpusError(f"{path}: column {name!r} must hold text or whole numbers; it holds fractions.")
+        return np.array(["" if number != number else str(int(number)) for number in numbers], dtype=object)
+    texts: np.ndarray = column.cast(pa.string()).fill_null("").to_numpy(zero_copy_only=False)
+    return texts
 
 
 def _first_line(error: Exception) -> str:

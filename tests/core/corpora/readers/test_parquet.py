@@ -277,3 +277,40 @@ def test_many_row_groups_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(parquet_rows, "MAX_FOOTER_BYTES", 1000)
     with pytest.raises(CorpusError, match=r"describes its content in \d+ bytes; the limit is 1000 bytes"):
         parquet_rows.column_names(path)
+
+
+def test_facts_that_change_within_a_file_are_refused(tmp_path: Path) -> None:
+    keypoints = coco_keypoints(3)
+    each = np.repeat([1, 1, 2], 133)
+    for columns, reason in (
+        ({"clip": each}, "column 'clip' changes within the rows from '1' to '2'. Write a file per clip"),
+        ({"Label": np.where(each > 1, "a", "b")}, "column 'Label' changes within the rows from 'b' to 'a'"),
+    ):
+        path = written.write_coco_parquet(tmp_path / "1.parquet", keypoints, **columns)
+        with pytest.raises(CorpusError, match=reason):
+            raw(path, coco_parquet)
+    path = written.write_asl_signs(tmp_path / "2.parquet", POINTS, Signer=np.repeat([1.0, 1.0, 2.0], 543))
+    with pytest.raises(CorpusError, match="column 'Signer' changes within the rows from '1' to '2'"):
+        raw(path)
+
+
+def test_facts_of_a_file(tmp_path: Path) -> None:
+    clip = raw(written.write_asl_signs(tmp_path / "2.parquet", POINTS, gloss=["tea"] * NUM_ROWS))
+    assert (clip.name, clip.label, clip.signer) == ("clip", "tea", None)
+
+
+def test_keypoints_numbered_from_one_are_found(tmp_path: Path) -> None:
+    rows = pq.read_table(written.write_coco_parquet(tmp_path / "0.parquet", coco_keypoints(3))).to_pydict()
+    shifted = {
+        name: [
+            value + (name == "keypoint")
+            for value, at in zip(values, rows["keypoint"], strict=True)
+            if at < 132
+        ]
+        for name, values in rows.items()
+    }
+    (tmp_path / "0.parquet").unlink()
+    path = written.write_parquet(tmp_path / "1.parquet", shifted)
+    (found,) = read(path, size=SIZE).report.findings()
+    assert found.kind.code == "keypoints-from-one"
+    assert found.is_refused(1)

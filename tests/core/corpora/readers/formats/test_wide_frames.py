@@ -171,8 +171,14 @@ def test_invalid_rows_are_refused(tmp_path: Path, clips: np.ndarray, write: Writ
         path = write(tmp_path / f"tea{suffix}", table_of(clips[1], **more))
         assert re.search(message, why_refused(path))
 
-    refused("two rows for one frame", frame=[1, 2, 3, 3, 4, 5])
-    refused("must hold whole numbers", frame=[1, 2, 3.5, 4, 5, 6])
+    refused("two frames with the same 'frame'", frame=[1, 2, 3, 3, 4, 5])
+    refused("'Frame' must be a number in each frame; got inf", Frame=[1, 2, float("inf"), 4, 5, 6])
+    refused("must be a number in each frame; got nothing", frame=[1, 2, float("nan"), 4, 3, 6])
+    refused("two frames with the same 'timestamp'", timestamp=[0, 1, 2, 0, 1, 2])
+    refused("'label' changes within the rows from 'a' to 'b'", label=list("aaabbb"))
+    refused(
+        "'signer' changes within the rows of clip 'c' from '1' to '2'", clip=["c"] * 6, signer=list("111222")
+    )
     refused("clip 'a' are not together. Sort the table by 'clip'", clip=list("aabbaa"))
     refused("'clip' is empty in a row", clip=["a", "a", "a", "", "a", "a"])
 
@@ -203,4 +209,69 @@ def test_a_frame_too_many_is_refused(tmp_path: Path) -> None:
     table = {name: np.zeros(len(points)) for name in table_of(points[:1])}
     path = written.write_parquet(tmp_path / "long.parquet", table)
     with pytest.raises(CorpusError, match="has 50001 frames; the limit is 50000"):
+        read(path, size=SIZE)
+
+
+@both
+@pytest.mark.parametrize("name", ["sequence_id", "Sequence_ID", "clip_name", "ClipName", "filename", "seq"])
+def test_columns_that_tell_the_clip(
+    tmp_path: Path, clips: np.ndarray, write: Write, suffix: str, name: str
+) -> None:
+    facts = {name: ["a"] * 6 + ["b"] * 6 + ["c"] * 6, "Gloss": ["tea"] * 5 + [""] + ["cup"] * 12}
+    result = read(write(tmp_path / f"all{suffix}", table_of(clips.reshape(18, 75, 3), **facts)), size=SIZE)
+    assert [(clip.name, clip.label) for clip in result.clips] == [("a", "tea"), ("b", "cup"), ("c", "cup")]
+    check(result.clips[2], clips[2])
+
+
+@both
+@pytest.mark.parametrize("name", ["Frame", "frame_number", "FrameId", "timestamp", "Time"])
+def test_columns_that_order_rows(
+    tmp_path: Path, clips: np.ndarray, write: Write, suffix: str, name: str
+) -> None:
+    order = [4, 2, 0, 3, 5, 1]
+    (clip,) = read(
+        write(tmp_path / f"tea{suffix}", table_of(clips[1][order], **{name: order})), size=SIZE
+    ).clips
+    check(clip, clips[1])
+
+
+@both
+def test_facts_of_a_table_of_one_clip(tmp_path: Path, clips: np.ndarray, write: Write, suffix: str) -> None:
+    facts = {"label": [""] + ["tea"] * 5, "signer": [7] * 6}
+    path = write(tmp_path / f"a/book/1{suffix}", table_of(clips[1], **facts))
+    alone, below = read(path, size=SIZE), read(tmp_path / "a", size=SIZE)
+    assert [(clip.label, clip.signer) for clip in (*alone.clips, *below.clips)] == [
+        ("tea", "7"),
+        ("book", "7"),
+    ]
+
+
+@both
+def test_unread_columns_that_change_are_named(
+    tmp_path: Path, clips: np.ndarray, write: Write, suffix: str
+) -> None:
+    more = {
+        "take": list("aaabbb"),
+        "tool": ["mp"] * 6,
+        "score": [str(n / 9) for n in range(6)],
+        "fine": [1.5] * 6,
+    }
+    (note,) = read(write(tmp_path / f"tea{suffix}", table_of(clips[1], **more)), size=SIZE).report.notes
+    assert note.startswith(
+        f"Columns of text in tea{suffix} that change and were not read: take. If one tells"
+    )
+
+
+def test_labels_of_pandas_in_parquet(tmp_path: Path, clips: np.ndarray) -> None:
+    ids = [0] * 6 + [1] * 6 + [2] * 6
+    points = clips.reshape(18, 75, 3)
+    for labels, wanted in (
+        ([1.0] * 12 + [None] * 6, ["1", "1", None]),
+        (["a"] * 12 + [None] * 6, ["a", "a", None]),
+        ([3] * 12 + [None] * 6, ["3", "3", None]),
+    ):
+        path = write_parquet(tmp_path / "all.parquet", table_of(points, clip=ids, label=labels))
+        assert [clip.label for clip in read(path, size=SIZE).clips] == wanted
+    path = write_parquet(tmp_path / "all.parquet", table_of(points, clip=ids, label=[1.5] * 18))
+    with pytest.raises(CorpusError, match="'label' must hold text or whole numbers; it holds fractions"):
         read(path, size=SIZE)
