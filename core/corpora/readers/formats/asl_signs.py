@@ -18,7 +18,8 @@ from core.corpora.readers.labels_table import KAGGLES_TABLE
 from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.naming import shortened
-from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
+from core.corpora.readers.untrusted.parquet_rows import ColumnKind, column_names, read_batches
+from core.corpora.readers.video_of_rows import VideoOfRows, video_columns
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS
@@ -68,19 +69,20 @@ def group_sequences(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a sequence's landmarks; NaN values were not detected."""
     (path,) = clip.files
-    facts = FactsOfFile(path)
-    landmarks = place_rows(_rows(path, facts), _NUM_KEPT, path, report)  # (T, 75, 2)
-    size = frame_size(options, report)
+    facts, video = FactsOfFile(path), VideoOfRows(path, video_columns(column_names(path)))
+    landmarks = place_rows(_rows(path, facts, video), _NUM_KEPT, path, report)  # (T, 75, 2)
+    size = frame_size(clip.name, video.size, options, report)
     found = with_confidence(landmarks)
     left, right = _FIRST["left_hand"], _FIRST["right_hand"]
     keypoints = as_coco(found[:, :left], found[:, left:right], found[:, right:], size)
     check_fractions(keypoints, size, path)
-    return with_facts(RawClip.of(keypoints, size, clip.name), facts.facts())
+    return with_facts(RawClip.of(keypoints, size, clip.name, frame_rate=video.frame_rate), facts.facts())
 
 
-def _rows(path: Path, facts: FactsOfFile) -> Iterator[PlacedRows]:
-    for batch in read_batches(path, _KINDS | facts.kinds):
+def _rows(path: Path, facts: FactsOfFile, video: VideoOfRows) -> Iterator[PlacedRows]:
+    for batch in read_batches(path, _KINDS | facts.kinds | video.kinds):
         facts.add(batch)
+        video.add(batch)
         places = np.full(len(batch["frame"]), -1)
         for kind in sorted(set(batch["type"].tolist())):
             rows_of_kind = batch["type"] == kind

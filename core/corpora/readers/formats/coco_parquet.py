@@ -13,7 +13,8 @@ from core.corpora.readers.formats.coco_wholebody import FORMAT
 from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.long_rows import PlacedRows, place_rows
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
-from core.corpora.readers.untrusted.parquet_rows import ColumnKind, read_batches
+from core.corpora.readers.untrusted.parquet_rows import ColumnKind, column_names, read_batches
+from core.corpora.readers.video_of_rows import VideoOfRows, video_columns
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
@@ -25,10 +26,7 @@ _KINDS: dict[str, ColumnKind] = {
     "y": "numbers",
     "confidence": "numbers",
 }
-_OF_CLIP: dict[str, ColumnKind] = {"width": "numbers", "height": "numbers", "fps": "numbers"}
-"""Columns that repeat one value for the whole clip."""
 COLUMNS = frozenset(_KINDS)
-_LARGEST_SIDE = 10**6
 FROM_ONE = FindingKind(
     "keypoints-from-one",
     "In {clips} there are keypoints 1 to 132 but never 0 (for example {example}). They are probably numbered "
@@ -40,21 +38,20 @@ FROM_ONE = FindingKind(
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a clip; a keypoint without a row is unknown."""
     (path,) = clip.files
-    clip_values: dict[str, float] = {}
-    facts = FactsOfFile(path)
-    keypoints = place_rows(_rows(path, clip_values, facts), NUM_RAW_JOINTS, path, report)
+    facts, video = FactsOfFile(path), VideoOfRows(path, video_columns(column_names(path)))
+    keypoints = place_rows(_rows(path, facts, video), NUM_RAW_JOINTS, path, report)
     check_pixels(keypoints, path)
     report.find(FROM_ONE, clip.name, holds=_is_from_one(keypoints))
-    size = chosen_size(clip.name, _size(clip_values, path), options, report)
-    rate = clip_values.get("fps")
-    raw = RawClip.of(keypoints, size or stated_size(path, None), clip.name, frame_rate=rate)
+    size = chosen_size(clip.name, video.size, options, report) or stated_size(path, None)
+    raw = RawClip.of(keypoints, size, clip.name, frame_rate=video.frame_rate)
     return with_facts(raw, facts.facts())
 
 
-def _rows(path: Path, clip_values: dict[str, float], facts: FactsOfFile) -> Iterator[PlacedRows]:
-    """Read the rows, and add the values of the columns that apply to the whole clip to `clip_values`."""
-    for batch in read_batches(path, _KINDS | facts.kinds, _OF_CLIP):
+def _rows(path: Path, facts: FactsOfFile, video: VideoOfRows) -> Iterator[PlacedRows]:
+    """Read the rows, and add the columns that apply to the whole clip to `facts` and `video`."""
+    for batch in read_batches(path, _KINDS | facts.kinds | video.kinds):
         facts.add(batch)
+        video.add(batch)
         indices = batch["keypoint"].astype("i8")
         if len(indices) and (indices.min() < 0 or indices.max() >= NUM_RAW_JOINTS):
             raise CorpusError(
@@ -63,34 +60,12 @@ def _rows(path: Path, clip_values: dict[str, float], facts: FactsOfFile) -> Iter
             )
         values = np.stack([batch[name] for name in ("x", "y", "confidence")], axis=1)
         yield PlacedRows(batch["frame"], indices, values)
-        for name in _OF_CLIP.keys() & batch.keys():
-            _only_value(batch[name], name, clip_values, path)
 
 
 def _is_from_one(keypoints: np.ndarray) -> bool:
     """Whether the nose (0) has no row in any frame, although its neighbours and the last keypoint have."""
     nose, eye, last = (np.isfinite(keypoints[:, index]).any() for index in (0, 1, NUM_RAW_JOINTS - 1))
     return bool(eye and last and not nose)
-
-
-def _only_value(values: np.ndarray, name: str, clip_values: dict[str, float], path: Path) -> None:
-    for value in np.unique(values[~np.isnan(values)]).tolist():
-        if (first := clip_values.setdefault(name, value)) != value:
-            raise CorpusError(
-                f"{path}: column {name!r} must be the same in all rows of a clip; got {first:g}, {value:g}."
-            )
-
-
-def _size(clip_values: dict[str, float], path: Path) -> tuple[int, int] | None:
-    if "width" not in clip_values or "height" not in clip_values:
-        return None
-    width, height = clip_values["width"], clip_values["height"]
-    if not 2 <= min(width, height) <= max(width, height) <= _LARGEST_SIDE:
-        raise CorpusError(
-            f"{path}: 'width' and 'height' must be between 2 and {_LARGEST_SIDE} pixels; got {width:g} and "
-            f"{height:g}."
-        )
-    return round(width), round(height)
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip)

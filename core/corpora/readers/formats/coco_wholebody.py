@@ -16,6 +16,7 @@ from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
+from core.corpora.readers.video_of_npz import frame_rates, stated_sizes
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import NUM_RAW_JOINTS
@@ -46,7 +47,7 @@ def read_keypoints(
             keypoints = _scored(file, keypoints, report)
         check_frames(_checked(file, keypoints.shape, keypoints.dtype), path)
         check_pixels(keypoints, path)
-        return keypoints, _image_sizes(file, [path.stem], options, report)[0], _frame_rates(file, 1)[0]
+        return keypoints, _image_sizes(file, [path.stem], options, report)[0], frame_rates(file, 1)[0]
 
 
 def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -58,7 +59,7 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
         num_clips = len(offsets) - 1
         columns = ClipColumns.of(file, num_clips)
         sizes = _image_sizes(file, columns.names, options, report)
-        rates = _frame_rates(file, num_clips)
+        rates = frame_rates(file, num_clips)
     pieces = _pieces_of_rows(path, offsets, columns, sizes, rates)
     return OpenedSource(FORMAT, num_clips, pieces, options.profile, report)
 
@@ -153,36 +154,14 @@ def _image_sizes(
     file: UntrustedNpz, names: Sequence[str], options: ReadOptions, report: ReadReport
 ) -> list[tuple[int, int]]:
     """Return each clip's (width, height): from the options or from the file, one for all or one each."""
-    num_clips = len(names)
-    if "width" not in file or "height" not in file:
-        if options.image_size is None:
+    sizes = []
+    for name, stated in zip(names, stated_sizes(file, len(names)), strict=True):
+        if (size := chosen_size(name, stated, options, report)) is None:
             raise CorpusError(
                 f"{file.path} has no arrays 'width' and 'height' (frame size in pixels). Set {SIZE_OPTIONS}."
             )
-        return [options.image_size] * num_clips
-    width, height = (_sides(file, name, num_clips) for name in ("width", "height"))
-    stated = zip(width, height, strict=True)
-    sizes = (chosen_size(name, size, options, report) for name, size in zip(names, stated, strict=True))
-    return [size for size in sizes if size is not None]
-
-
-def _sides(file: UntrustedNpz, name: str, num_clips: int) -> list[int]:
-    values = file.array(name)
-    if values.shape not in ((), (1,), (num_clips,)) or values.dtype.kind not in "fiu":
-        raise CorpusError(f"{file.path}: {name!r} must be one number of pixels, or one per clip.")
-    if not (np.isfinite(values) & (values >= 2) & (values <= 1e6)).all():
-        raise CorpusError(f"{file.path}: {name!r} must be between 2 and 1000000 pixels.")
-    return [round(value) for value in np.broadcast_to(values, num_clips).tolist()]
-
-
-def _frame_rates(file: UntrustedNpz, num_clips: int) -> list[float | None]:
-    """Return each clip's frame rate in frames a second, None if unknown; one for all clips or one each."""
-    if "fps" not in file:
-        return [None] * num_clips
-    values = file.array("fps")
-    if values.shape not in ((), (1,), (num_clips,)) or values.dtype.kind not in "fiu":
-        raise CorpusError(f"{file.path}: 'fps' must be one number of frames a second, or one per clip.")
-    return [float(value) for value in np.broadcast_to(values, num_clips).tolist()]
+        sizes.append(size)
+    return sizes
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip)

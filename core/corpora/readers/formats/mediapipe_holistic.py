@@ -3,7 +3,7 @@
 See docs/reference/formats.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from core.corpora.readers.formats.mediapipe_points import (
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
+from core.corpora.readers.video_of_npz import frame_rates, stated_sizes
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.specs.source_formats import SourceFormat
@@ -28,6 +29,9 @@ from core.specs.source_formats import SourceFormat
 FORMAT: SourceFormat = "mediapipe_holistic"
 NUM_POINTS = 75
 """33 pose points, 21 of the left hand, 21 of the right."""
+
+Facts = tuple[tuple[int, int], float | None]
+"""A clip's frame size (width, height) and its frames a second."""
 
 _CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 32, 8192
 
@@ -45,7 +49,8 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
         check_clips(shape[0], path)
         check_frames(shape[1], path)
         columns = ClipColumns.of(file, shape[0])
-    pieces = _pieces_of_rows(path, shape[0], columns, frame_size(options, report))
+        videos = _videos(file, columns.names, options, report)
+    pieces = _pieces_of_rows(path, columns, videos)
     return OpenedSource(FORMAT, shape[0], pieces, options.profile, report)
 
 
@@ -54,16 +59,25 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     (path,) = clip.files
     with UntrustedNpz(path) as file:
         points = file.array("keypoints")
+        ((size, rate),) = _videos(file, [clip.name], options, report)
     if points.ndim != 3 or points.shape[1:] != (NUM_POINTS, 3) or points.dtype.kind not in "fiu":
         raise CorpusError(
             f"{path}: 'keypoints' must be numbers of shape (frames, {NUM_POINTS}, 3); got {points.dtype} "
             f"{points.shape}."
         )
     check_frames(len(points), path)
-    size = frame_size(options, report)
     keypoints = _as_coco(points, size)
     check_fractions(keypoints, size, path)
-    return RawClip.of(keypoints, size, clip.name, highest_confidence=HIGHEST_VISIBILITY)
+    return RawClip.of(keypoints, size, clip.name, frame_rate=rate, highest_confidence=HIGHEST_VISIBILITY)
+
+
+def _videos(
+    file: UntrustedNpz, names: Sequence[str], options: ReadOptions, report: ReadReport
+) -> list[Facts]:
+    """Return each clip's frame size and frame rate."""
+    stated = stated_sizes(file, len(names))
+    sizes = [frame_size(name, size, options, report) for name, size in zip(names, stated, strict=True)]
+    return list(zip(sizes, frame_rates(file, len(names)), strict=True))
 
 
 @dataclass(frozen=True)
@@ -73,28 +87,28 @@ class PointsPiece:
     path: Path
     points: np.ndarray
     columns: ClipColumns
-    image_size: tuple[int, int]
+    videos: list[Facts]
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """Yield the clips as COCO-WholeBody keypoints; `Unreadable` for a clip in pixels."""
-        keypoints = _as_coco(self.points.reshape(-1, NUM_POINTS, 3), self.image_size)
-        for index, clip in enumerate(keypoints.reshape(*self.points.shape[:2], *keypoints.shape[1:])):
+        for index, (points, (size, rate)) in enumerate(zip(self.points, self.videos, strict=True)):
+            clip = _as_coco(points, size)
             try:
-                check_fractions(clip, self.image_size, self.path)
+                check_fractions(clip, size, self.path)
             except CorpusError as error:
                 yield Unreadable(self.columns.names[index], str(error))
                 continue
-            yield self.columns.raw_clip(index, clip, self.image_size, highest_confidence=HIGHEST_VISIBILITY)
+            yield self.columns.raw_clip(index, clip, size, rate, HIGHEST_VISIBILITY)
 
 
-def _pieces_of_rows(
-    path: Path, num_clips: int, columns: ClipColumns, size: tuple[int, int]
-) -> Iterator[PointsPiece]:
+def _pieces_of_rows(path: Path, columns: ClipColumns, videos: list[Facts]) -> Iterator[PointsPiece]:
+    num_clips = len(videos)
     with UntrustedNpz(path) as file, file.rows("keypoints") as rows:
         at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // max(1, rows.shape[1])))
         for first in range(0, num_clips, at_once):
             last = min(first + at_once, num_clips)
-            yield PointsPiece(path, rows.read(last - first), columns.select_clips(slice(first, last)), size)
+            some = slice(first, last)
+            yield PointsPiece(path, rows.read(last - first), columns.select_clips(some), videos[some])
 
 
 def _as_coco(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -47,7 +47,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     """Read a clip's points."""
     (path,) = clip.files
     points = _points(path)
-    size = frame_size(options, report)
+    size = frame_size(clip.name, None, options, report)
     report.note(
         "Arrays (frames, 543, 2) were read in the order of ASL Citizen: pose, right hand, left hand, face."
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
+from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import ReadOptions
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -29,10 +30,12 @@ HIGHEST_VISIBILITY = 1.0
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
 
 
-def frame_size(options: ReadOptions, report: ReadReport) -> tuple[int, int]:
-    """Return the frame size of the options, or a square one with a note in the report."""
-    if options.image_size is not None:
-        return options.image_size
+def frame_size(
+    name: str, stated: tuple[int, int] | None, options: ReadOptions, report: ReadReport
+) -> tuple[int, int]:
+    """Return the size of the options or the `stated` one of clip `name`, else a square one with a note."""
+    if (size := chosen_size(name, stated, options, report)) is not None:
+        return size
     report.note(
         f"The frame size is unknown, so square frames of {ASSUMED_SIDE} x {ASSUMED_SIDE} were assumed. If "
         f"the video is not square, set {SIZE_OPTIONS}."

@@ -21,6 +21,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     frame_size,
 )
 from core.corpora.readers.frame_order import objects_in_order
+from core.corpora.readers.frame_size import checked_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
 from core.corpora.readers.untrusted.clip_size import check_frames
 from core.corpora.readers.untrusted.json_file import (
@@ -46,7 +47,6 @@ _BOTH_HANDS = ("handLandmarks", "hand_landmarks", "landmarks")
 _HANDEDNESS = ("handednesses", "handedness")
 _SIDE = ("categoryName", "category_name")
 _KNOWN = {*_POSE, *_HANDS["left"], *_HANDS["right"], *_BOTH_HANDS}
-_LARGEST_SIDE = 10**6
 _NO_POSE, _NO_HAND = np.zeros((NUM_POSE_POINTS, 3)), np.zeros((NUM_HAND_JOINTS, 3))
 
 
@@ -80,7 +80,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     assert isinstance(frames, list)
     check_frames(len(frames), path)
     found = [_frame(frame, path) for frame in objects_in_order(frames, path, report)]
-    size = _stated_size(document, path) or frame_size(options, report)
+    size = frame_size(clip.name, _stated_size(document, path), options, report)
     pose, left, right = (
         np.stack([getattr(frame, part) for frame in found]) for part in ("pose", "left", "right")
     )
@@ -196,12 +196,7 @@ def _confidence(point: dict[str, object], num_points: int) -> object:
 def _stated_size(document: object, path: Path) -> tuple[int, int] | None:
     if not is_object(document) or "width" not in document or "height" not in document:
         return None
-    sides = document["width"], document["height"]
-    if not all(isinstance(side, int) and 2 <= side <= _LARGEST_SIDE for side in sides):
-        raise CorpusError(
-            f"{path}: 'width' and 'height' must be integers from 2 to {_LARGEST_SIDE} (pixels); got {sides}."
-        )
-    return sides  # type: ignore[return-value]
+    return checked_size(document["width"], document["height"], path)
 
 
 def _frame_rate(document: object, path: Path) -> float | None:

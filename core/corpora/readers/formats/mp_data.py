@@ -84,7 +84,7 @@ def group_takes(folder: Path, files: Sequence[Path]) -> list[ClipFiles]:
 
 def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawClip:
     """Read a take's frames."""
-    size = frame_size(options, report)
+    size = frame_size(clip.name, None, options, report)
     check_frames(len(clip.files), clip.files[0].parent)
     values = _take_values(files_in_order(clip.files, report))
     if values.shape[1] == HANDS_ALONE:

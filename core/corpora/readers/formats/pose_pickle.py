@@ -83,7 +83,7 @@ class Pose:
     def _size(self, name: str, options: ReadOptions, report: ReadReport) -> tuple[int, int]:
         size = chosen_size(name, self.image_size, options, report)
         if size is None and self.in_fractions:
-            return frame_size(options, report)
+            return frame_size(name, None, options, report)
         if size is None:
             raise CorpusError(
                 f"The frame size of clip {name!r} in pixels is neither in its pose file nor in the lists. "

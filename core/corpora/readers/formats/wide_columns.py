@@ -13,6 +13,7 @@ from core.corpora.readers.named_fields import CLIP_NAMES, FACT_NAMES, field_name
 from core.corpora.readers.untrusted.csv_rows import MAX_ROW_CHARACTERS
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
+from core.corpora.readers.video_of_rows import video_columns
 from core.pose.skeleton import NUM_HAND_JOINTS
 from core.source_files import open_source
 
@@ -40,6 +41,7 @@ class WideColumns:
     * `values`: for each of `POINTS` its x, y and visibility; None where the table has no such column.
     * `clip`, `frame`: which clip and which of its frames a row is; None if the table is one clip in order.
     * `facts`: the column of each kind of metadata.
+    * `video`: the columns of `width`, `height` and `fps`, where there are any.
     * `others`: columns that are not read and have no coordinates.
     * `doubled`: a column that the table has twice; such a table is not read.
     """
@@ -48,6 +50,7 @@ class WideColumns:
     clip: str | None
     frame: str | None
     facts: dict[str, str]
+    video: dict[str, str]
     others: tuple[str, ...]
     doubled: str | None
 
@@ -64,13 +67,15 @@ class WideColumns:
         )
         clip, frame = field_named(names, CLIP_NAMES), stated_field(names)
         facts = {fact: name for fact, known in FACT_NAMES.items() if (name := field_named(names, known))}
-        read = {clip, frame, *facts.values()}
+        video = video_columns(names)
+        read = {clip, frame, *facts.values(), *video.values()}
         others = [name for name in names if name and name not in read and not _COORDINATE.fullmatch(name)]
         return cls(
             values,
             clip,
             frame,
             facts,
+            video,
             tuple(others[:MAX_OTHERS]),
             next((name for name, count in Counter(names).items() if count > 1), None),
         )

@@ -5,7 +5,7 @@ See docs/reference/formats.md.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from core.corpora.readers.labels_table import LabelsTable
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
 from core.corpora.readers.untrusted.naming import listed, shortened
 from core.corpora.readers.untrusted.parquet_rows import column_kinds, is_parquet
+from core.corpora.readers.video_of_rows import VideoOfRows
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.skeleton import NUM_HAND_JOINTS
@@ -60,12 +61,11 @@ def open_files(
     Raises:
         CorpusError: a table is damaged, or the table of labels has none of the clips.
     """
-    size = frame_size(options, report)
     prefixes = _prefixes(paths)
     clips = [clip for path in paths for clip in _clips(path, prefixes[path], report)]
     labelled = clips if table is None else table.applied(clips, report)
     facts = {clip.name: clip for clip in labelled}
-    pieces = (piece for path in paths for piece in _pieces(path, prefixes[path], facts, size))
+    pieces = (piece for path in paths for piece in _pieces(path, prefixes[path], facts, options))
     return OpenedSource(FORMAT, len(clips), pieces, options.profile, report)
 
 
@@ -81,10 +81,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     _add_unread(rows, columns, unread)
     _note_unread(path, unread, report)
     facts = _facts(rows, columns, path)
-    keypoints = _keypoints(rows, columns, path, frame_size(options, report), report)
-    size = frame_size(options, report)
-    raw = RawClip.of(keypoints, size, clip.name, highest_confidence=HIGHEST_VISIBILITY)
-    return with_facts(raw, facts)
+    return with_facts(_raw_clip(clip.name, rows, columns, path, options, report), facts)
 
 
 @dataclass(frozen=True)
@@ -95,19 +92,17 @@ class WidePiece:
     columns: WideColumns
     rows: RowsOfClip
     clip: ClipFiles
-    image_size: tuple[int, int]
+    options: ReadOptions
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """Yield the clip; `Unreadable` if its numbers are invalid."""
         try:
-            keypoints = _keypoints(self.rows, self.columns, self.path, self.image_size, report)
+            raw = _raw_clip(self.clip.name, self.rows, self.columns, self.path, self.options, report)
         except CorpusError as error:
             yield Unreadable(self.clip.name, str(error))
             return
-        facts = self.clip.label, self.clip.signer, self.clip.session, self.clip.split
-        yield RawClip.of(
-            keypoints, self.image_size, self.clip.name, *facts, highest_confidence=HIGHEST_VISIBILITY
-        )
+        clip = self.clip
+        yield replace(raw, label=clip.label, signer=clip.signer, session=clip.session, split=clip.split)
 
 
 def _prefixes(paths: Sequence[Path]) -> dict[Path, str]:
@@ -177,11 +172,11 @@ def _is_number(text: str) -> bool:
 
 
 def _pieces(
-    path: Path, prefix: str, facts: dict[str, ClipFiles], size: tuple[int, int]
+    path: Path, prefix: str, facts: dict[str, ClipFiles], options: ReadOptions
 ) -> Iterator[WidePiece]:
     columns = _columns(path)
     for rows in rows_of_clips(path, columns, _numbers(columns)):
-        yield WidePiece(path, columns, rows, facts[prefix + rows.name], size)
+        yield WidePiece(path, columns, rows, facts[prefix + rows.name], options)
 
 
 def _columns(path: Path) -> WideColumns:
@@ -196,28 +191,43 @@ def _columns(path: Path) -> WideColumns:
 def _numbers(columns: WideColumns) -> list[str]:
     """Return the columns of numbers; the frame, if there is one, is the first."""
     values = [name for names in columns.values for name in names if name is not None]
-    return values if columns.frame is None else [columns.frame, *values]
+    return [*([] if columns.frame is None else [columns.frame]), *values, *columns.video.values()]
+
+
+def _raw_clip(
+    name: str,
+    rows: RowsOfClip,
+    columns: WideColumns,
+    path: Path,
+    options: ReadOptions,
+    report: ReadReport,
+) -> RawClip:
+    frame = columns.frame
+    numbers = rows.numbers if frame is None else _in_order(rows, frame, path, report)
+    of_name = dict(zip(_numbers(columns), numbers.T, strict=True))
+    video = VideoOfRows(path, columns.video)
+    video.add(of_name)
+    size = frame_size(name, video.size, options, report)
+    keypoints = _keypoints(of_name, len(numbers), columns, size)
+    check_fractions(keypoints, size, path)
+    return RawClip.of(
+        keypoints, size, name, frame_rate=video.frame_rate, highest_confidence=HIGHEST_VISIBILITY
+    )
 
 
 def _keypoints(
-    rows: RowsOfClip, columns: WideColumns, path: Path, size: tuple[int, int], report: ReadReport
+    of_name: Mapping[str, np.ndarray], num_frames: int, columns: WideColumns, size: tuple[int, int]
 ) -> Float64[np.ndarray, "T 133 3"]:
-    names = _numbers(columns)
-    frame = columns.frame
-    numbers = rows.numbers if frame is None else _in_order(rows, frame, path, report)
-    of_name = dict(zip(names, numbers.T, strict=True))
-    points = np.zeros((len(numbers), len(POINTS), 3))
+    points = np.zeros((num_frames, len(POINTS), 3))
     for place, (x, y, visibility) in enumerate(columns.values):
         if x is not None and y is not None:
             points[:, place, 0], points[:, place, 1] = of_name[x], of_name[y]
             points[:, place, 2] = 1 if visibility is None else of_name[visibility]
-    pose = np.zeros((len(numbers), NUM_POSE_POINTS, 3))
+    pose = np.zeros((num_frames, NUM_POSE_POINTS, 3))
     num_pose = len(POINTS) - 2 * NUM_HAND_JOINTS
     pose[:, [index for _, index in POINTS[:num_pose]]] = points[:, :num_pose]
     left, right = np.split(points[:, num_pose:], 2, axis=1)
-    keypoints = as_coco(known_or_zero(pose), left, right, size)
-    check_fractions(keypoints, size, path)
-    return keypoints
+    return as_coco(known_or_zero(pose), left, right, size)
 
 
 def _in_order(rows: RowsOfClip, name: str, path: Path, report: ReadReport) -> Float64[np.ndarray, "T C"]:

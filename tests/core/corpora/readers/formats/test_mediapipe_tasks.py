@@ -138,7 +138,10 @@ def in_pixels(frame: np.ndarray) -> dict[str, Any]:
         ([{"leftHandLandmarks": HAND}, *[None] * 50_000], "has 50001 frames; the limit is 50000"),
         ([in_pixels(POINTS[0])], "not fractions of the frame"),
         ({"frames": [{"leftHandLandmarks": HAND}], "fps": "25"}, "'fps' must be a number"),
-        ({"frames": [{"leftHandLandmarks": HAND}], "width": -1, "height": 2}, "must be integers from 2"),
+        (
+            {"frames": [{"leftHandLandmarks": HAND}], "width": -1, "height": 2},
+            "between 2 and 1000000 pixels; got -1",
+        ),
     ],
 )
 def test_impossible_results_are_refused(tmp_path: Path, document: object, message: str) -> None:
