@@ -26,6 +26,7 @@ from core.corpora.readers.clip_formats import CSV, SUFFIXES, clip_format_of
 from core.corpora.readers.exchanged import exchanged
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle, wide_frames
 from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
+from core.corpora.readers.many_files import check_all_many, open_all
 from core.corpora.readers.named_clips import with_facts_of_names
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
@@ -175,12 +176,14 @@ def _open_folder(folder: Path, options: ReadOptions, report: ReadReport) -> Open
 def _open_clips(
     folder: Path, files: Sequence[Path], options: ReadOptions, report: ReadReport
 ) -> OpenedSource:
-    """Open a folder with separate files for each clip, or with one file of many clips."""
+    """Open a folder with separate files for each clip, or with files of many clips."""
     table = find_table(folder, files, options.table)
     base = folder if table is None else table.path.parent
     layout, read = _find_clips(base, [path for path in files if path.is_relative_to(base)])
     if layout is None:
         _note_others(files, read, report)
+        if len(read) > 1:
+            return open_all(folder, read, lambda path: _open_many(path, options, report), report)
         return _open_file(read[0], options, report)
     _note_others(files, read if table is None else [*read, table.path], report)
     clips = in_split_folders(layout.group(base, read), report)
@@ -193,7 +196,7 @@ def _open_clips(
 
 
 def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None, list[Path]]:
-    """Return the format of a folder's clips and their files; no format if one file holds all clips."""
+    """Return the format of a folder's clips and their files; no format if each file holds many clips."""
     found: dict[str, tuple[ClipFormat | None, list[Path]]] = {}
     faults: list[CorpusError] = []
     for suffix in SUFFIXES:
@@ -203,7 +206,8 @@ def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None,
         if suffix in PICKLE_SUFFIXES and (found or len(of_suffix) == 1):
             if (held := _find_clips_in_pickles(of_suffix, faults)) is not None:
                 found[suffix] = held
-        elif len(of_suffix) == 1 and holds_many(of_suffix[0]):
+        elif any(map(_seems_many, of_suffix[:_MAX_INSPECTED])):
+            check_all_many(of_suffix, holds_many)
             found[suffix] = None, of_suffix
         elif of_suffix and (layout := _layout_of(of_suffix, faults)) is not None:
             found[suffix] = layout, of_suffix
@@ -215,6 +219,13 @@ def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None,
     if not found:
         raise faults[0] if faults else _no_pose_files(folder, files)
     return next(iter(found.values()))
+
+
+def _seems_many(path: Path) -> bool:
+    try:
+        return holds_many(path)
+    except CorpusError:  # in a folder a damaged file is skipped later
+        return False
 
 
 def _find_clips_in_pickles(

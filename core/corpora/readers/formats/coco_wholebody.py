@@ -39,9 +39,11 @@ def read_keypoints(
     """Read a file with one clip: keypoints (T, 133, 3), the frame's (width, height), and the frame rate.
 
     Raises:
-        CorpusError: damaged, of another shape, or without a frame size in the file or the options.
+        CorpusError: damaged, of another shape, of many clips, or without a frame size.
     """
     with UntrustedNpz(path) as file:
+        if "offsets" in file:
+            raise CorpusError(f"{path} has 'offsets', so it holds many clips. Import such files alone.")
         keypoints = file.array("keypoints")
         if "scores" in file:
             keypoints = _scored(file, keypoints, report)

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.corpora.readers.formats import coco_wholebody
+from core.corpora.readers.raw_clip import ReadOptions
+from core.corpora.source import ReadReport
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, normalise
-from tests.core.corpora.readers.conftest import coco_keypoints, read
+from tests.core.corpora.readers.conftest import coco_keypoints, holistic_keypoints, read
 
 Save = Callable[..., Path]
 
@@ -158,3 +161,43 @@ def test_of_many_clips_those_in_fractions_are_skipped(saved: Save) -> None:
     assert dict(result.report.skipped) == {"unreadable": 1, "no frames": 1}
     assert "first: " in result.report.examples[0]
     assert "so they are not in pixels" in result.report.examples[0]
+
+
+def test_a_folder_of_files_of_many_clips(saved: Callable[..., Path]) -> None:
+    for number, (name, split) in enumerate((("train", ["", "dev"]), ("test", ["", ""]))):
+        keypoints = coco_keypoints(9, number)
+        path = saved(
+            f"all/{name}.npz",
+            keypoints=keypoints,
+            offsets=[0, 4, 9],
+            width=640,
+            height=480,
+            labels=["tea", "cup"],
+            split=split,
+        )
+    result = read(path.parent)
+    assert [(clip.name, clip.label, clip.split) for clip in result.clips] == [
+        ("test/000000", "tea", "test"),
+        ("test/000001", "cup", "test"),
+        ("train/000000", "tea", "train"),
+        ("train/000001", "cup", "val"),
+    ]
+    alone = read(saved("one.npz", keypoints=coco_keypoints(9, 1)[4:], width=640, height=480))
+    np.testing.assert_allclose(result.clips[1].clip.points, alone.clips[0].clip.points, atol=1e-6)
+
+
+def test_a_file_of_many_clips_is_not_one_clip(saved: Callable[..., Path]) -> None:
+    clips = {"keypoints": coco_keypoints(9), "width": 640, "height": 480}
+    many = saved("all/many.npz", offsets=[0, 4, 9], **clips)
+    with pytest.raises(CorpusError, match="has 'offsets', so it holds many clips"):
+        coco_wholebody.read_keypoints(many, ReadOptions(PROFILES["wlasl"]), ReadReport())
+    saved("all/a.npz", **clips)
+    with pytest.raises(CorpusError, match=r"many\.npz holds many clips, but a\.npz beside it does not"):
+        read(many.parent)
+
+
+def test_files_of_many_clips_of_two_formats_are_refused(saved: Callable[..., Path]) -> None:
+    saved("all/a.npz", keypoints=coco_keypoints(9), offsets=[0, 9], width=640, height=480)
+    path = saved("all/b.npz", keypoints=holistic_keypoints(2, 3))
+    with pytest.raises(CorpusError, match=r"format coco_wholebody_133, but b\.npz beside it mediapipe"):
+        read(path.parent)
