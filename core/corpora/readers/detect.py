@@ -29,6 +29,7 @@ from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
 from core.corpora.readers.many_files import check_all_many, open_all
 from core.corpora.readers.named_clips import with_facts_of_names
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
+from core.corpora.readers.scores import scores_in
 from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
 from core.corpora.readers.unmirrored import unmirrored
 from core.corpora.readers.untrusted.npz import NPZ, UntrustedNpz, as_corpus_error, is_npz, not_npz
@@ -296,7 +297,8 @@ def _is_many(file: UntrustedNpz) -> bool:
     if "keypoints" not in file or "offsets" in file:
         return "offsets" in file
     with file.rows("keypoints") as rows:
-        return len(rows.shape) == 4 and "scores" not in file
+        of_mediapipe = rows.shape[2:] == (mediapipe_holistic.NUM_POINTS, 3)
+        return len(rows.shape) == 4 and (of_mediapipe or scores_in(file, rows.shape) is None)
 
 
 def _open_many(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSource:

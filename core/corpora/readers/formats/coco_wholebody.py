@@ -14,8 +14,9 @@ from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
+from core.corpora.readers.scores import refuse_scores, scores_in, with_scores
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
-from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
+from core.corpora.readers.untrusted.npz import UntrustedNpz
 from core.corpora.readers.video_of_npz import frame_rates, stated_sizes
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -45,8 +46,8 @@ def read_keypoints(
         if "offsets" in file:
             raise CorpusError(f"{path} has 'offsets', so it holds many clips. Import such files alone.")
         keypoints = file.array("keypoints")
-        if "scores" in file:
-            keypoints = _scored(file, keypoints, report)
+        if (name := scores_in(file, keypoints.shape)) is not None:
+            keypoints = _scored(file, keypoints, name, report)
         check_frames(_checked(file, keypoints.shape, keypoints.dtype), path)
         check_pixels(keypoints, path)
         return keypoints, _image_sizes(file, [path.stem], options, report)[0], frame_rates(file, 1)[0]
@@ -57,6 +58,7 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
     with UntrustedNpz(path) as file:
         with file.rows("keypoints") as rows:
             num_frames = _checked(file, rows.shape, rows.dtype)
+        refuse_scores(file, (num_frames, NUM_RAW_JOINTS, 3))
         offsets = _offsets(file, num_frames)
         num_clips = len(offsets) - 1
         columns = ClipColumns.of(file, num_clips)
@@ -104,20 +106,25 @@ def _in_pixels(raw: RawClip, path: Path) -> RawClip | Unreadable:
     return raw
 
 
-def _scored(file: UntrustedNpz, keypoints: np.ndarray, report: ReadReport) -> np.ndarray:
-    """Join positions (T, 133, 2) and scores (T, 133), of one person or several (T, P, ...), to one array."""
-    scores = file.array("scores")
+def _scored(file: UntrustedNpz, keypoints: np.ndarray, name: str, report: ReadReport) -> np.ndarray:
+    """Join positions (T, 133, 2 or 3) and scores (T, 133), of one person or several (T, P, ...)."""
+    scores = file.array(name)
     shape = keypoints.shape
     people = len(shape) == 4
-    if shape[-2:] != (NUM_RAW_JOINTS, 2) or len(shape) not in (3, 4) or scores.shape != shape[:-1]:
+    if (
+        shape[-2:-1] != (NUM_RAW_JOINTS,)
+        or shape[-1] not in (2, 3)
+        or len(shape) not in (3, 4)
+        or scores.shape != shape[:-1]
+    ):
         raise CorpusError(
-            f"{file.path}: 'keypoints' and 'scores' must have the shapes (frames, {NUM_RAW_JOINTS}, 2) and "
+            f"{file.path}: 'keypoints' and {name!r} must have the shapes (frames, {NUM_RAW_JOINTS}, 2) and "
             f"(frames, {NUM_RAW_JOINTS}), or an axis of people after the frames; got {shape} and "
             f"{scores.shape}."
         )
     if keypoints.dtype.kind not in "fiu" or scores.dtype.kind not in "fiu" or (people and not shape[1]):
-        raise CorpusError(f"{file.path}: 'keypoints' and 'scores' must be numbers of at least one person.")
-    joined = np.concatenate([as_float64(keypoints), as_float64(scores)[..., None]], axis=-1)
+        raise CorpusError(f"{file.path}: 'keypoints' and {name!r} must be numbers of at least one person.")
+    joined = with_scores(keypoints, scores)
     if not people:
         return joined
     one = OnePerson(report)

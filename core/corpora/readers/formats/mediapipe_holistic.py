@@ -19,6 +19,7 @@ from core.corpora.readers.formats.mediapipe_points import (
     frame_size,
 )
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.readers.scores import refuse_scores, scores_in, with_scores
 from core.corpora.readers.untrusted.clip_size import check_clips, check_frames
 from core.corpora.readers.untrusted.npz import UntrustedNpz, as_float64
 from core.corpora.readers.video_of_npz import frame_rates, stated_sizes
@@ -46,6 +47,7 @@ def open_clips(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
                 f"{path}: 'keypoints' must be numbers of shape (clips, frames, {NUM_POINTS}, 3); "
                 f"got {dtype} {shape}."
             )
+        refuse_scores(file, shape)
         check_clips(shape[0], path)
         check_frames(shape[1], path)
         columns = ClipColumns.of(file, shape[0])
@@ -59,6 +61,8 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     (path,) = clip.files
     with UntrustedNpz(path) as file:
         points = file.array("keypoints")
+        name = scores_in(file, points.shape)
+        scores = None if name is None else file.array(name)
         ((size, rate),) = _videos(file, [clip.name], options, report)
     if points.ndim != 3 or points.shape[1:] != (NUM_POINTS, 3) or points.dtype.kind not in "fiu":
         raise CorpusError(
@@ -66,6 +70,13 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             f"{points.shape}."
         )
     check_frames(len(points), path)
+    if scores is not None:
+        if scores.shape != points.shape[:2] or scores.dtype.kind not in "fiu":
+            raise CorpusError(
+                f"{path}: {name!r} must be numbers of shape {points.shape[:2]}; got {scores.dtype} "
+                f"{scores.shape}."
+            )
+        points = with_scores(points, scores)
     keypoints = _as_coco(points, size)
     check_fractions(keypoints, size, path)
     return RawClip.of(keypoints, size, clip.name, frame_rate=rate, highest_confidence=HIGHEST_VISIBILITY)

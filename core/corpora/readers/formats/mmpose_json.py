@@ -11,6 +11,7 @@ from core.corpora.readers.checks.pixels import check_pixels, stated_size
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.frame_order import objects_in_order
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.scores import SCORES, with_scores
 from core.corpora.readers.untrusted.clip_size import check_frames, check_people
 from core.corpora.readers.untrusted.json_file import (
     first_of,
@@ -89,16 +90,21 @@ def _person(person: object, path: Path) -> Float64[np.ndarray, "133 3"]:
     if not is_object(person):
         raise CorpusError(f"{path}: a person must be an object; got {preview(person)}.")
     points = numbers(person.get("keypoints"), path=path, name="keypoints")
-    if points.shape == (NUM_RAW_JOINTS, 3):
+    name = next((name for name in SCORES if isinstance(person.get(name), list)), "keypoint_scores")
+    if points.shape == (NUM_RAW_JOINTS, 3) and name not in person:
         return points
-    scores = numbers(person.get("keypoint_scores"), path=path, name="keypoint_scores")
-    if points.shape != (NUM_RAW_JOINTS, 2) or scores.shape != (NUM_RAW_JOINTS,):
+    scores = numbers(person.get(name), path=path, name=name)
+    if (
+        points.shape[:1] != (NUM_RAW_JOINTS,)
+        or points.shape[1:] not in ((2,), (3,))
+        or scores.shape != (NUM_RAW_JOINTS,)
+    ):
         raise CorpusError(
             f"{path}: a person's 'keypoints' and 'keypoint_scores' must be COCO-WholeBody, with the shapes "
             f"({NUM_RAW_JOINTS}, 2) and ({NUM_RAW_JOINTS},), or 'keypoints' with ({NUM_RAW_JOINTS}, 3); got "
             f"{points.shape} and {scores.shape}."
         )
-    return np.concatenate([points, scores[:, None]], axis=1)
+    return with_scores(points, scores)
 
 
 LAYOUT = ClipFormat(FORMAT, read_clip, states_size=False)

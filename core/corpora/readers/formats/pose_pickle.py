@@ -19,6 +19,7 @@ from core.corpora.readers.formats import openhands
 from core.corpora.readers.formats.mediapipe_points import HIGHEST_VISIBILITY, frame_size
 from core.corpora.readers.frame_size import chosen_size
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
+from core.corpora.readers.scores import SCORES, are_of_points, with_scores
 from core.corpora.readers.untrusted.clip_size import (
     MAX_FRAMES,
     MAX_PEOPLE,
@@ -41,7 +42,6 @@ _OF_EACH_FRAME = "w_h"
 """Uni-Sign's (width, height) of the clip or of each frame."""
 _SHAPES = ("img_shape", "original_shape")
 """MMPose's (height, width)."""
-_SCORES = ("scores", "keypoint_scores", "keypoints_scores")
 _MIN_CONFIDENCE = 0.3
 _LARGEST_FRACTION = 4.0
 """If all confident points have coordinates below this, they are fractions of the frame, not pixels."""
@@ -147,7 +147,8 @@ def _keypoints(facts: Mapping[Any, Any], report: ReadReport) -> np.ndarray:
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"it has {len(frames)} frames; the limit is {MAX_FRAMES}")
     if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] != 2:
-        return frames
+        of_points = isinstance(scores, np.ndarray) and are_of_points(frames.shape, scores.shape)
+        return _joined(frames, scores) if of_points else frames
     if scores is not None and len(scores) != len(frames):
         raise ValueError(f"it has keypoints of {len(frames)} frames, but scores of {len(scores)} frames")
     each = [None] * len(frames) if scores is None else scores
@@ -170,15 +171,25 @@ def _people(frame: Any, scores: Any) -> np.ndarray:
     people = people[None] if people.ndim == 2 else people
     if len(people) and (people.ndim != 3 or people.shape[1] != NUM_RAW_JOINTS):
         raise ValueError(f"a frame has keypoints of shape {people.shape}; a person has {NUM_RAW_JOINTS}")
-    if scores is None or people.ndim != 3 or people.shape[2] != 2:
+    if scores is None or people.ndim != 3:
         return people
     confidence = _as_array(scores)
+    if people.shape[2] != 2 and confidence.size <= len(people):
+        return people  # a score for each person
     if confidence.size != people.shape[0] * people.shape[1]:
         raise ValueError(
             f"a frame has keypoints of shape {people.shape}, but scores of shape {confidence.shape}"
         )
-    confidence = confidence.reshape(people.shape[:2])
-    return np.concatenate([people, confidence[..., None]], axis=2)
+    return _joined(people, confidence.reshape(people.shape[:2]))
+
+
+def _joined(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    if scores.shape != points.shape[:-1] or points.dtype.kind not in "fiu" or scores.dtype.kind not in "fiu":
+        raise ValueError(
+            f"its keypoints and scores must be numbers of shapes that fit; got {points.dtype} "
+            f"{points.shape} and {scores.dtype} {scores.shape}"
+        )
+    return with_scores(points, scores)
 
 
 def _as_array(values: Any) -> np.ndarray:
@@ -190,7 +201,8 @@ def _as_array(values: Any) -> np.ndarray:
 
 
 def _scores_of(facts: Mapping[Any, Any]) -> Any:
-    return next((facts[name] for name in _SCORES if name in facts), None)
+    there = (facts[name] for name in SCORES if name in facts)
+    return next((scores for scores in there if isinstance(scores, np.ndarray | Sequence)), None)
 
 
 def _stated_span(facts: Mapping[Any, Any], num_frames: int) -> slice:
