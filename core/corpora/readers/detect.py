@@ -30,7 +30,11 @@ from core.corpora.readers.many_files import check_all_many, open_all
 from core.corpora.readers.named_clips import with_facts_of_names
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.scores import scores_in
-from core.corpora.readers.split_folders import in_split_folders, note_glosses_like_splits
+from core.corpora.readers.split_folders import (
+    in_split_folders,
+    note_folders_like_splits,
+    with_glosses_of_folders,
+)
 from core.corpora.readers.unmirrored import unmirrored
 from core.corpora.readers.untrusted.npz import NPZ, UntrustedNpz, as_corpus_error, is_npz, not_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
@@ -191,8 +195,9 @@ def _open_clips(
     if table is not None:
         clips = table.applied(clips, report)
     else:
-        clips = with_facts_of_names(clips, report)
-        note_glosses_like_splits(clips, report)
+        clips = with_facts_of_names(with_glosses_of_folders(clips, report), report)
+    if table is None or not any(clip.split for clip in clips):
+        note_folders_like_splits(clips, report)
     return open_clips(clips, layout, options, report)
 
 

@@ -79,3 +79,63 @@ def test_a_real_folder_without_glosses(shared_data: Path) -> None:
         (None, "test"),
     }
     assert len({clip.split for clip in result.clips}) == 3
+
+
+@pytest.mark.parametrize(
+    ("clips", "labels"),
+    [
+        (["poses/a", "poses/b"], [None, None]),
+        (["tea/npz/a", "cup/npz/b"], ["tea", "cup"]),
+        (["poses/tea/a", "poses/cup/b"], ["tea", "cup"]),
+        (["train/poses/a", "test/poses/b"], [None, None]),
+        (["train/tea/Key_Points/a", "test/cup/Key_Points/b"], ["tea", "cup"]),
+        (["video/a", "poses/b"], ["video", "poses"]),
+        (["tea/a", "tea/b"], ["tea", "tea"]),
+    ],
+)
+def test_folders_around_all_clips_are_no_glosses(
+    tmp_path: Path, clips: list[str], labels: list[str | None]
+) -> None:
+    found, codes = facts(tmp_path, *clips)
+    assert ([found[clip][0] for clip in clips], codes) == (labels, [])
+
+
+@pytest.mark.parametrize(
+    ("clips", "note"),
+    [
+        (
+            ["poses/a", "poses/b"],
+            "The folder 'poses' is around all clips, so its name was not read as a gloss.",
+        ),
+        (["tea/a", "tea/b"], "All clips have the gloss 'tea', because they are in folders of one name."),
+        (["p1/tea/a", "p2/cup/b"], "the innermost one is its gloss, 'tea' of 'p1/tea'; the others were not"),
+    ],
+)
+def test_what_was_read_as_a_gloss_is_noted(tmp_path: Path, clips: list[str], note: str) -> None:
+    for number, clip in enumerate(clips):
+        written.write_pose(tmp_path / f"{clip}.pose", coco_keypoints(3, seed=number))
+    assert any(note in sentence for sentence in read(tmp_path).report.notes)
+
+
+@pytest.mark.parametrize(
+    "clips",
+    [
+        ["train/tea/a", "holdout_x/tea/b"],
+        ["train/a", "somewhere/b"],
+        ["tea/train/a", "tea/rest/b"],
+        ["the train x/tea/a", "the test x/cup/b"],
+    ],
+)
+def test_levels_that_mix_splits_and_others_are_found(tmp_path: Path, clips: list[str]) -> None:
+    assert facts(tmp_path, *clips)[1] == ["gloss-named-like-split"]
+
+
+def test_levels_that_mix_are_found_beside_a_table_without_splits(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("name,gloss\na,tea\nb,cup\n")
+    assert facts(tmp_path, "train/a", "somewhere/b")[1] == ["gloss-named-like-split"]
+    (tmp_path / "labels.csv").write_text("name,gloss,split\na,tea,train\nb,cup,test\n")
+    assert facts(tmp_path, "train/a", "somewhere/b")[1] == []
+
+
+def test_glosses_with_a_word_for_a_split_are_glosses(tmp_path: Path) -> None:
+    assert facts(tmp_path, "train station/a", "tea/b", "train x/c")[1] == []
