@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.corpora.findings import FindingKind
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.clip_formats import clip_format_of
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, ReadOptions, Unreadable
+from core.corpora.readers.split_folders import split_word
 from core.corpora.readers.untrusted.json_file import is_object, preview, read_json
+from core.corpora.readers.untrusted.naming import listed
 from core.corpora.source import ReadReport
-from core.corpora.split_names import SPLIT_NAMES
+from core.corpora.split_names import canonical_split_name, is_split_name
 from core.errors import CorpusError, PoseError
 from core.specs.source_formats import SourceFormat
 
@@ -29,26 +32,35 @@ _FACTS = {
     "split": ("split",),
 }
 _TEXT_OF_OBJECT = ("text", "name", "id")
-_SPLIT_OF_SHARD = re.compile(rf"(?:.*[-_.])?({'|'.join(SPLIT_NAMES)})(?:[-_.]?\d+)?", re.IGNORECASE)
+_NUMBER_OF_SHARD = re.compile(r"[-_.]?\d+$")
+_SEPARATOR = re.compile(r"[-_. ]")
+_NUM_NAMED = 5
+UNKNOWN_SHARD = FindingKind(
+    "gloss-named-like-split",
+    "{clips} are in a shard that is named like a split, but is no usual name of one (for example {example}), "
+    "so they are in train. End the name of each shard with train, val or test, or state 'split' in the JSON.",
+    refused_above=0,
+)
 _SAMPLES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample's key below the source's folder, its pose and its JSON."""
+    """A sample's key below the source's folder, its pose and its JSON; None if it has none."""
 
     key: str
     pose: Path
-    facts: Path
+    facts: Path | None
 
 
 def is_layout(files: Sequence[Path]) -> bool:
-    """Whether each pose is in a sample with a JSON, and the first JSON is an object of metadata."""
+    """Whether at least half of the poses have a JSON, and the first JSON is an object of metadata."""
     samples = _samples(files)
-    if not samples or any(_JSON not in sample or not _poses(sample) for sample in samples.values()):
+    with_json = [parts[_JSON] for parts in samples.values() if _JSON in parts]
+    if not with_json or 2 * len(with_json) < len(samples):
         return False
     try:
-        document = read_json(next(iter(samples.values()))[_JSON])
+        document = read_json(with_json[0])
     except CorpusError:
         return False
     return is_object(document) and any(name in document for names in _FACTS.values() for name in names)
@@ -59,12 +71,17 @@ def open_folder(
 ) -> OpenedSource:
     """Open the samples; damaged ones are skipped and counted."""
     samples = [
-        Sample(str(key.relative_to(folder)), _poses(parts)[0], parts[_JSON])
+        Sample(str(key.relative_to(folder)), _poses(parts)[0], parts.get(_JSON))
         for key, parts in _samples(files).items()
     ]
     report.note(
         "Glosses, signers and splits were read from the JSON beside each pose, as in WebDataset's samples."
     )
+    if without := [sample.key for sample in samples if sample.facts is None]:
+        report.note(
+            f"{len(without)} of {len(samples)} poses have no JSON beside them, so nothing is known of them: "
+            f"{listed(without[:_NUM_NAMED])}{' ...' * (len(without) > _NUM_NAMED)}."
+        )
     pieces = [
         SamplesPiece(tuple(samples[first : first + _SAMPLES_AT_ONCE]), options)
         for first in range(0, len(samples), _SAMPLES_AT_ONCE)
@@ -93,15 +110,15 @@ class SamplesPiece:
 
 
 def _read(sample: Sample, options: ReadOptions, report: ReadReport) -> RawClip:
-    document = read_json(sample.facts)
+    document = {} if sample.facts is None else read_json(sample.facts)
     if not is_object(document):
         raise CorpusError(f"{sample.facts} must be a JSON object of metadata; got {preview(document)}.")
     layout = clip_format_of(sample.pose)
     if layout is None or layout.frames_apart:
         raise CorpusError(f"{sample.pose} is not a pose file of one clip, or is damaged.")
     raw = layout.read(ClipFiles(sample.key, (sample.pose,)), options, report)
-    label, signer, session, split = (_first_text(document, names) for names in _FACTS.values())
-    split = split or _split_of_shard(sample)
+    label, signer, session, split = (_first_text(document, names, sample.facts) for names in _FACTS.values())
+    split = split or _split_of_shard(sample, report)
     return replace(raw, label=label, signer=signer, session=session, split=split)
 
 
@@ -118,26 +135,65 @@ def _poses(parts: Mapping[str, Path]) -> list[Path]:
     return [path for suffix in _POSES for ending, path in sorted(parts.items()) if path.suffix == suffix]
 
 
-def _first_text(document: Mapping[str, object], names: Sequence[str]) -> str | None:
-    return next((text for name in names if (text := _text(document.get(name)))), None)
+def _first_text(document: Mapping[str, object], names: Sequence[str], path: Path | None) -> str | None:
+    """Return the text of the first field that has one.
 
-
-def _text(value: object) -> str | None:
-    """Return text, a whole number, the words of a list, or the text of an object; None for anything else."""
-    if isinstance(value, str):
-        return value.strip() or None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, list) and all(isinstance(word, str) for word in value):
-        return " ".join(value).strip() or None
-    if isinstance(value, list):
-        value = value[0]
-    if is_object(value):
-        return next((text for name in _TEXT_OF_OBJECT if isinstance(text := value.get(name), str)), None)
+    Raises:
+        CorpusError: none has, and one has a value of an unknown kind.
+    """
+    unknown = None
+    for name in names:
+        try:
+            if text := _text(document.get(name)):
+                return text
+        except ValueError:
+            unknown = unknown or name
+    if unknown is not None:
+        raise CorpusError(
+            f"{path}: {unknown!r} must be text, a whole number, a list of these, or an object with "
+            f"{', '.join(map(repr, _TEXT_OF_OBJECT))}; got {preview(document[unknown])}."
+        )
     return None
 
 
-def _split_of_shard(sample: Sample) -> str | None:
+def _text(value: object) -> str | None:
+    """Return text, a whole number, the words of a list, or the text of an object; None if there is none.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if value is None or isinstance(value, str):
+        return (value or "").strip() or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list):
+        return " ".join(filter(None, map(_text_of_item, value))) or None
+    return _text_of_object(value)
+
+
+def _text_of_item(item: object) -> str | None:
+    if isinstance(item, list):
+        raise ValueError("a list within a list")
+    return _text(item)
+
+
+def _text_of_object(value: object) -> str | None:
+    if not is_object(value) or (value and not any(name in value for name in _TEXT_OF_OBJECT)):
+        raise ValueError("not a text")
+    values = [value.get(name) for name in _TEXT_OF_OBJECT]
+    if any(isinstance(inner, dict | list) for inner in values):
+        raise ValueError("an object within an object")
+    return next(filter(None, map(_text, values)), None)
+
+
+def _split_of_shard(sample: Sample, report: ReadReport) -> str | None:
     """Return the split at the end of the name of the sample's shard, such as `shard_00001-train`."""
-    found = _SPLIT_OF_SHARD.fullmatch(sample.pose.parent.name)
-    return None if found is None else SPLIT_NAMES[found[1].lower()]
+    shard = sample.pose.parent.name
+    words = _NUMBER_OF_SHARD.sub("", shard)
+    starts = [0, *(found.end() for found in _SEPARATOR.finditer(words))]
+    ending = next((words[start:] for start in starts if is_split_name(words[start:])), None)
+    if ending is None and split_word(shard) is not None:
+        report.find(UNKNOWN_SHARD, f"{sample.key}: {shard}")
+    return None if ending is None else canonical_split_name(ending)

@@ -136,6 +136,61 @@ def test_json_without_metadata_is_another_folder(folder: Path, document: object)
     assert read(folder).format == "pose_format"
 
 
-def test_a_pose_without_json_is_another_folder(folder: Path) -> None:
+def test_a_pose_without_json_is_noted(folder: Path) -> None:
+    (folder / "v1.json").unlink()
+    result = read(folder)
+    assert [clip.label for clip in result.clips] == [None, "TO DRINK", "tea"]
+    (note,) = [note for note in result.report.notes if "no JSON" in note]
+    assert note == "1 of 3 poses have no JSON beside them, so nothing is known of them: v1."
+
+
+def test_few_json_are_another_folder(folder: Path) -> None:
+    (folder / "v1.json").unlink()
     (folder / "v2.json").unlink()
     assert read(folder).format == "pose_format"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([{"text": "A"}, {"text": "B"}], "A B"),
+        ([1, 2], "1 2"),
+        (3.0, "3"),
+        ({"id": 7}, "7"),
+        ({"text": " ", "name": "A"}, "A"),
+        ([], None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_values_of_a_gloss(folder: Path, value: object, text: str | None) -> None:
+    written.write_json(folder / "v1.json", {"gloss": value, "signer": "x"})
+    assert read(folder).clips[0].label == text
+
+
+@pytest.mark.parametrize(
+    "value", [True, 1.5, [["A"], ["B"]], [{"gloss": "A"}], {"other": 1}, {"text": {"text": "A"}}]
+)
+@pytest.mark.parametrize("name", ["gloss", "signer"])
+def test_unknown_values_are_refused(folder: Path, name: str, value: object) -> None:
+    written.write_json(folder / "v1.json", {name: value})
+    assert read(folder).report.skipped == {"unreadable": 1}
+    written.write_json(folder / "v1.json", {name: value, "signer_id": 1, "text": "A"})
+    assert (read(folder).clips[0].label, read(folder).clips[0].signer) == ("A", "1")
+
+
+@pytest.mark.parametrize(
+    ("shard", "split"),
+    [
+        ("a_train_part-0001", None),
+        ("x-val", "val"),
+        ("Test_003", "test"),
+        ("train.1", "train"),
+        ("trainer", None),
+    ],
+)
+def test_splits_of_shards(folder: Path, shard: str, split: str | None) -> None:
+    folder.rename(folder.parent / shard)
+    result = read(folder.parent)
+    assert result.clips[2].split == split
+    assert len(result.report.findings()) == (shard == "a_train_part-0001")
