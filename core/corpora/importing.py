@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core.corpora.amounts import amounts
+from core.corpora.doubtful_facts import DoubtfulFacts
 from core.corpora.packed import PackedCorpus
 from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
@@ -194,13 +195,14 @@ def _with_progress(
     Raises:
         CorpusError: there are none, or a finding that is not among those to `accept` is true of too many.
     """
-    report, names = opened.report, SeenNames()
+    report, checks = opened.report, (SeenNames(), DoubtfulFacts())
     observer.on_phase("reading", total_steps=opened.num_clips)
     interval = max(1, opened.num_clips // 100)
     reported = 0
     for clip in clips:
         stop_if_requested(observer, doing="importing")
-        names.add(clip)
+        for check in checks:
+            check.add(clip)
         yield clip
         pulse.num_done = done = report.clips_read + report.num_skipped
         if done - reported >= interval:
@@ -212,7 +214,8 @@ def _with_progress(
             f"No clip of the {opened.format} source can be used. Clips skipped, by reason: {reasons}. "
             + (f"Example: {' '.join(grouped(report.examples)[:_NUM_REASONS])}" if report.examples else "")
         )
-    names.report(report)
+    for check in checks:
+        check.report(report)
     refuse_unaccepted(report, accept, undone="nothing was imported")
     observer.on_step(report.clips_read + report.num_skipped, {})
 

@@ -10,6 +10,7 @@ FindingCode = Literal[
     "unbounded-confidences",
     "swapped-sides",
     "mirrored-frames",
+    "missing-value-names",
     "exchanged-hands",
     "hands-off-arms",
     "other-part-order",

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.table_options import TableOptions
-from core.corpora.readers.untrusted.csv_rows import csv_rows
+from core.corpora.readers.untrusted.csv_rows import check_one_line, csv_rows
 from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.text_form import SEPARATORS, TextForm, text_form
@@ -152,7 +152,11 @@ def _rows(
     folded = list(map(str.lower, header))
     names = _stated_columns(path, header, columns) if columns else _column_names(path, header)
     places = {fact: folded.index(name) for fact, name in names.items()}
-    unused = [name for name, place in zip(header, folded, strict=True) if place not in names.values()]
+    unused = [
+        name
+        for name, place in zip(header, folded, strict=True)
+        if name and place not in names.values()
+    ]
     if unused and path.name != KAGGLES_TABLE:
         notes.append(f"Columns of {path.name} that were not used: {listed(unused)}.")
     for line_number, row in rows:
@@ -163,6 +167,7 @@ def _rows(
         name = facts.pop("name")
         if name is None:
             raise CorpusError(f"{path}, line {line_number}: the name is empty.")
+        check_one_line(path, line_number, (name, *facts.values()))
         yield ClipFiles(_clip_name(name), (), **facts)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from core.corpora.readers.labels_table import MAX_TABLE_BYTES
-from core.corpora.readers.untrusted.csv_rows import csv_rows
+from core.corpora.readers.untrusted.csv_rows import check_one_line, csv_rows
 from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.errors import CorpusError
@@ -69,6 +69,7 @@ def filled(path: Path, line: int, row: Row, column: str) -> str:
     """
     if not row[column]:
         raise CorpusError(f"{path}, line {line}: the column {column!r} is empty.")
+    check_one_line(path, line, (row[column],))
     return row[column]
 
 

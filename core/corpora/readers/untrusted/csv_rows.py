@@ -1,10 +1,11 @@
 """Read the rows of an untrusted table of text, with limits on rows, columns and the length of a row."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from core.corpora.readers.untrusted.naming import shortened
 from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.text_form import TextForm, text_form
 from core.errors import CorpusError
@@ -44,6 +45,20 @@ def csv_rows(path: Path, form: TextForm | None = None) -> Iterator[tuple[int, li
             ) from None
         except csv.Error as error:
             raise CorpusError(f"{path} is damaged after line {last_line}: {error}.") from None
+
+
+def check_one_line(path: Path, line: int, cells: Iterable[str | None]) -> None:
+    """Reject names with a line break: a quote that is never closed takes the following rows into a cell.
+
+    Raises:
+        CorpusError: names the line and the cell.
+    """
+    broken = next((cell for cell in cells if cell and ("\n" in cell or "\r" in cell)), None)
+    if broken is not None:
+        raise CorpusError(
+            f"{path}, line {line}: a name has a line break, {shortened(broken)!r}. Close its quote, or "
+            "remove the line break."
+        )
 
 
 class _Lines:
