@@ -186,7 +186,7 @@ def _open_clips(
     base = folder if table is None else table.path.parent
     layout, read = _find_clips(base, [path for path in files if path.is_relative_to(base)])
     if layout is None:
-        _note_others(files, read, report)
+        _note_others(files, read, report, may_be_labels=False)
         if len(read) > 1:
             return open_all(folder, read, lambda path: _open_many(path, options, report), report)
         return _open_file(read[0], options, report)
@@ -283,13 +283,20 @@ def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat |
     return None
 
 
-def _note_others(files: Sequence[Path], read: Sequence[Path], report: ReadReport) -> None:
+def _note_others(
+    files: Sequence[Path], read: Sequence[Path], report: ReadReport, *, may_be_labels: bool = True
+) -> None:
     others = set(files).difference(read)
     if others:
         were = "file was" if len(others) == 1 else "files were"
         report.note(f"{len(others)} other {were} not read ({', '.join(_suffixes(others))}).")
         tables = sorted(path.name for path in others if path.suffix.lower() in TABLE_SUFFIXES)
-        if tables:
+        if tables and not may_be_labels:
+            report.note(
+                f"{tables[0]} was not used, because a file of many clips has its own columns. Put the "
+                "labels into the file."
+            )
+        elif tables:
             report.note(f"If {tables[0]} is a table of labels, an import reads it with --labels {tables[0]}.")
 
 

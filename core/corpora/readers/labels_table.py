@@ -8,11 +8,9 @@ from core.corpora.readers.clip_files import ClipFiles
 from core.corpora.readers.table_options import TableOptions
 from core.corpora.readers.untrusted.csv_rows import check_one_line, csv_rows
 from core.corpora.readers.untrusted.naming import listed
-from core.corpora.readers.untrusted.npz import as_corpus_error
-from core.corpora.readers.untrusted.text_form import SEPARATORS, TextForm, text_form
+from core.corpora.readers.untrusted.text_form import SEPARATORS, TextForm, header_cells, text_form
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.source_files import open_source
 from core.specs.plain_names import plain_name
 from core.specs.source_formats import ColumnRole
 
@@ -41,7 +39,6 @@ _VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 _SUFFIXES = _POSE_SUFFIXES | _VIDEO_SUFFIXES
 """Endings that a clip's name may have in the table: those of pose files and of videos."""
 _NUM_NAMED = 5
-_LONGEST_HEADER = 2**12
 
 
 @dataclass(frozen=True)
@@ -200,9 +197,7 @@ def _is_kaggles(path: Path) -> bool:
     """Whether a file is the list of sequences of asl-signs; other data sets also have a `train.csv`."""
     if path.name != KAGGLES_TABLE:
         return False
-    with as_corpus_error(path), open_source(path) as stream:
-        header = stream.readline(_LONGEST_HEADER).decode(errors="replace").strip().split(",")
-    return {"path", "sign"} <= set(header)
+    return {"path", "sign"} <= set(header_cells(path))
 
 
 def _column_names(path: Path, header: Sequence[str]) -> dict[str, str]:

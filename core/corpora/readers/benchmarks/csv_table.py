@@ -1,6 +1,5 @@
 """Read a benchmark's table in CSV by the names of its columns."""
 
-import csv
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -8,10 +7,8 @@ from core.corpora.readers.labels_table import MAX_TABLE_BYTES
 from core.corpora.readers.untrusted.csv_rows import check_one_line, csv_rows
 from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.text_form import header_cells
 from core.errors import CorpusError
-from core.source_files import open_source
-
-_LONGEST_HEADER = 2**12
 
 Row = dict[str, str]
 """The cells of a row by the name of their column, in lower case; spaces around both are stripped."""
@@ -19,13 +16,7 @@ Row = dict[str, str]
 
 def has_columns(path: Path, columns: Collection[str]) -> bool:
     """Whether a file begins with a header that has these columns, given in lower case."""
-    with as_corpus_error(path), open_source(path) as stream:
-        first = stream.readline(_LONGEST_HEADER).decode("utf-8-sig", errors="replace")
-    try:
-        cells = next(csv.reader([first]), [])
-    except csv.Error:
-        return False
-    return set(columns) <= {_column(cell) for cell in cells}
+    return set(columns) <= {_column(cell) for cell in header_cells(path)}
 
 
 def read_table(path: Path, columns: Collection[str]) -> Iterator[tuple[int, Row]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.corpora.readers.benchmarks.clips import open_listed
 from core.corpora.readers.benchmarks.csv_table import filled, has_columns, read_table
-from core.corpora.readers.benchmarks.listed_clips import ListedClip, check_one_folder
+from core.corpora.readers.benchmarks.listed_clips import ListedClip, check_one_folder, check_splits
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.source import ReadReport
 from core.specs.source_formats import SourceFormat
@@ -33,7 +33,9 @@ def open_folder(
     check_one_folder(tables)
     (table,) = tables
     poses = [path for path in files if path.is_relative_to(table.parent / _POSES)]
-    return open_listed(FORMAT, list(_clips(table)), folder, poses, options, report)
+    clips = list(_clips(table))
+    check_splits(clips, options.benchmark)
+    return open_listed(FORMAT, clips, folder, poses, options, report)
 
 
 def _is_table(path: Path, files: Sequence[Path]) -> bool:

@@ -65,19 +65,34 @@ def select_clips(
 
 
 def check_labels(clips: Sequence[ListedClip], options: BenchmarkOptions) -> None:
-    """Reject lists that give one clip two labels, unless the clip is excluded by name.
+    """Reject lists that give one clip two labels or signers, unless the clip is excluded by name.
 
     Raises:
-        CorpusError: names the clip and its two labels.
+        CorpusError: names the clip and its two labels or signers.
     """
+    for what in ("label", "signer"):
+        _check_one(clips, what, options)
+
+
+def check_splits(clips: Sequence[ListedClip], options: BenchmarkOptions) -> None:
+    """Reject a table that gives one clip two splits; separate lists are checked when the corpus is written.
+
+    Raises:
+        CorpusError: names the clip and its two splits.
+    """
+    _check_one(clips, "split", options)
+
+
+def _check_one(clips: Sequence[ListedClip], what: str, options: BenchmarkOptions) -> None:
     first: dict[str, str] = {}
     for clip in clips:
-        if clip.label is None or clip.name in options.exclude_clips:
+        value = getattr(clip, what)
+        if value is None or clip.name in options.exclude_clips:
             continue
-        if (label := first.setdefault(clip.name, clip.label)) != clip.label:
+        if (known := first.setdefault(clip.name, value)) != value:
             raise CorpusError(
-                f"Clip {clip.name!r} is listed with two labels, {label!r} and {clip.label!r}. Correct the "
-                "lists, or exclude the clip with exclude_clips (--exclude)."
+                f"Clip {clip.name!r} is listed with two {what}s, {known!r} and {value!r}. Correct the lists, "
+                "or exclude the clip with exclude_clips (--exclude)."
             )
 
 

@@ -1,6 +1,5 @@
 """Columns of tables with one row a frame: `x_left_hand_0`, or `left_hand_0_x`, and columns about the clip."""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,12 +9,10 @@ from pathlib import Path
 from core.corpora.readers.formats.mediapipe_points import TRUNK_POSE_POINTS
 from core.corpora.readers.frame_order import stated_field
 from core.corpora.readers.named_fields import CLIP_NAMES, FACT_NAMES, field_named
-from core.corpora.readers.untrusted.csv_rows import MAX_ROW_CHARACTERS
-from core.corpora.readers.untrusted.npz import as_corpus_error
 from core.corpora.readers.untrusted.parquet_rows import column_names, is_parquet
+from core.corpora.readers.untrusted.text_form import header_cells
 from core.corpora.readers.video_of_rows import video_columns
 from core.pose.skeleton import NUM_HAND_JOINTS
-from core.source_files import open_source
 
 Point = tuple[str, int]
 """A part (`pose`, `left_hand`, `right_hand`) and the index of its point."""
@@ -90,19 +87,10 @@ def wide_columns(path: Path) -> WideColumns | None:
     if is_parquet(path):
         names = column_names(path)
     elif path.suffix == ".csv":
-        names = _csv_header(path)
+        names = header_cells(path)
     else:
         return None
     return WideColumns.of(names)
-
-
-def _csv_header(path: Path) -> list[str]:
-    with as_corpus_error(path), open_source(path) as stream:
-        first = stream.readline(MAX_ROW_CHARACTERS).decode("utf-8-sig", errors="replace")
-    try:
-        return [cell.strip() for cell in next(csv.reader([first]), [])]
-    except csv.Error:
-        return []
 
 
 def _place(name: str) -> tuple[str, int, str] | None:

@@ -5,6 +5,7 @@ tabs.
 """
 
 import codecs
+import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _CHUNK_BYTES = 2**20
 _HEADER_CHARACTERS = 2**16
+_HEADER_BYTES = 2**18
+"""Enough for the longest row of UTF-16."""
 _MAX_IN_PAIRS = 0.5
 _WESTERN = "cp1252"
 _NUM_CHARACTERS = 40
@@ -47,6 +50,21 @@ def text_form(path: Path) -> TextForm:
         encoding, note = _WESTERN, _checked_as_western(path, start)
     header = start.decode(encoding, errors="ignore")[:_HEADER_CHARACTERS].lstrip("\r\n").splitlines()
     return TextForm(encoding, _separator(header[0] if header else ""), note)
+
+
+def header_cells(path: Path) -> list[str]:
+    """Return the first row of a table in any of the forms, without spaces around the cells.
+
+    Only its beginning is read, to find out what a table holds. Empty if it is no row.
+    """
+    with as_corpus_error(path), open_source(path) as stream:
+        start = stream.read(_HEADER_BYTES)
+    text = start.decode(_by_first_bytes(start) or "utf-8", errors="replace").removeprefix("\ufeff")
+    header = next(iter(text.lstrip("\r\n").splitlines()), "")
+    try:
+        return [cell.strip() for cell in next(csv.reader([header], delimiter=_separator(header)), [])]
+    except csv.Error:
+        return []
 
 
 def _by_first_bytes(start: bytes) -> str | None:

@@ -137,3 +137,13 @@ def test_tables_of_two_folders_are_refused(folder: Path, write: Write) -> None:
     write("other/splits/train.csv", HEADER + TABLES["train"])
     with pytest.raises(CorpusError, match="belong to different benchmarks"):
         read(folder, size=SIZE)
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), (",", "utf-16")])
+def test_tables_of_spreadsheets(folder: Path, separator: str, encoding: str) -> None:
+    wanted = facts(read(folder, size=SIZE).clips)
+    for split, rows in TABLES.items():
+        table = (HEADER + rows).replace(",", separator).encode(encoding)
+        (folder / f"ASL_Citizen/splits/{split}.csv").write_bytes(table)
+    result = read(folder, size=SIZE)
+    assert (result.format, facts(result.clips)) == ("asl_citizen", wanted)

@@ -69,3 +69,23 @@ def test_another_table_of_that_name_is_left_alone(folder: Path, write: Write) ->
     result = conftest.read(folder)
     assert result.format == "pose_format"
     assert len(result.clips) == 3
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), ("\t", "utf-16"), (",", "utf-8-sig")])
+def test_tables_of_spreadsheets(folder: Path, write: Write, separator: str, encoding: str) -> None:
+    wanted = facts(read(folder).clips)
+    table = OLD.replace(",", separator).encode(encoding)
+    (folder / "glosl/annotations.csv").write_bytes(table)
+    result = read(folder)
+    assert (result.format, facts(result.clips)) == ("glosl", wanted)
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [("a-1,train,,BOOK,S2", "signer"), ("a-1,dev,,BOOK,S1", "split"), ("a-1,train,,CUP,S1", "label")],
+)
+def test_rows_that_contradict_are_refused(folder: Path, write: Write, row: str, what: str) -> None:
+    write("glosl/annotations.csv", f"{OLD}{row}\n")
+    with pytest.raises(CorpusError, match=f"Clip 'a-1' is listed with two {what}s"):
+        read(folder)
+    assert facts(read(folder, exclude_clips=("a-1",)).clips)[0][0] == "b-2"

@@ -275,3 +275,10 @@ def test_labels_of_pandas_in_parquet(tmp_path: Path, clips: np.ndarray) -> None:
     path = write_parquet(tmp_path / "all.parquet", table_of(points, clip=ids, label=[1.5] * 18))
     with pytest.raises(CorpusError, match="'label' must hold text or whole numbers; it holds fractions"):
         read(path, size=SIZE)
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), ("\t", "utf-16"), (",", "utf-8-sig")])
+def test_tables_of_spreadsheets(tmp_path: Path, clips: np.ndarray, separator: str, encoding: str) -> None:
+    path = write_csv(tmp_path / "tea.csv", table_of(clips[1]))
+    path.write_bytes(path.read_text().replace(",", separator).encode(encoding))
+    check(read(path, size=SIZE).clips[0], clips[1])
