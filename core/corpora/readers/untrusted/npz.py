@@ -58,20 +58,36 @@ _DAMAGE = (
 
 
 class ArrayRows:
-    """An array that is read sequentially, row by row."""
+    """An array read sequentially, row by row. In Fortran order it is read whole at the first read."""
 
-    def __init__(self, stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran_order: bool = False
+    ) -> None:
         self.dtype = dtype
         self.shape = shape
         self._stream = stream
+        self._fortran_order = fortran_order
+        self._whole: np.ndarray | None = None
+        self._num_read = 0
 
     def read(self, num_rows: int) -> np.ndarray:
         """Read the next rows, (num_rows, ...)."""
+        if self._fortran_order:
+            return self._next_of_whole(num_rows)
         return self._next((num_rows, *self.shape[1:]))
 
     def read_all(self) -> np.ndarray:
         """Read the whole array; only valid before any other read."""
+        if self._fortran_order:
+            return self._next_of_whole(self.shape[0])
         return self._next(self.shape)
+
+    def _next_of_whole(self, num_rows: int) -> np.ndarray:
+        """Return the next rows of an array whose rows are not together in the file."""
+        if self._whole is None:
+            self._whole = self._next(self.shape[::-1]).T
+        first, self._num_read = self._num_read, self._num_read + num_rows
+        return self._whole[first : self._num_read]
 
     def _next(self, shape: tuple[int, ...]) -> np.ndarray:
         num_bytes = math.prod(shape) * self.dtype.itemsize
@@ -215,14 +231,12 @@ def _open_rows(stream: IO[bytes], num_bytes: int) -> ArrayRows:
     shape, fortran_order, dtype = _parsed_header(version == (1, 0), size + header)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded. Save plain numbers or strings")
-    if fortran_order and len(shape) > 1:
-        raise ValueError("it is stored in Fortran order. Save numpy.ascontiguousarray(array) instead")
     promised, present = math.prod(shape) * dtype.itemsize, num_bytes - stream.tell()
     if min((*shape, 0)) < 0 or promised != present:
         raise ValueError(f"its header states {promised} bytes of data, but it has {present}")
     if not promised:
         check_shape(shape)
-    return ArrayRows(stream, dtype, shape)
+    return ArrayRows(stream, dtype, shape, fortran_order=fortran_order and len(shape) > 1)
 
 
 @lru_cache(maxsize=256)

@@ -64,7 +64,6 @@ def test_frames_beside_clips_are_ambiguous(saved: Save, tmp_path: Path) -> None:
             "states 3191999996808",
         ),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 133, 3), }", "states -3192"),
-        ("{'descr': '<f8', 'fortran_order': True, 'shape': (1, 133, 3), }", "Fortran order"),
         ("{'descr': '|O', 'fortran_order': False, 'shape': (1, 133, 3), }", "pickled objects"),
         ("{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1, 133, 3), }", "pickled objects"),
         ("{'descr': 'nonsense', 'fortran_order': False, 'shape': (1, 133, 3), }", "descr"),
@@ -155,3 +154,23 @@ def test_a_table_beside_a_file_of_many_clips_is_not_advised(saved: Callable[...,
         "labels.csv was not used, because a file of many clips has its own columns" in n for n in notes
     )
     assert not any("--labels" in note for note in notes)
+
+
+def test_arrays_in_fortran_order_are_read(saved: Callable[..., Path], tmp_path: Path) -> None:
+    size = {"width": 640, "height": 480}
+    one, many, of_mediapipe = coco_keypoints(40), coco_keypoints(40, 1), holistic_keypoints(40, 3)
+    for arrays in (
+        {"keypoints": one, **size},
+        {"keypoints": many, "offsets": list(range(41)), **size},  # more clips than are read at once
+        {"keypoints": of_mediapipe, **size},
+    ):
+        wanted = read(saved("c.npz", **arrays)).clips
+        found = read(saved("f.npz", **arrays | {"keypoints": np.asfortranarray(arrays["keypoints"])})).clips
+        assert len(found) == len(wanted)
+        for clip, other in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(clip.clip.points, other.clip.points)
+    points = np.random.default_rng(0).uniform(0.3, 0.7, (5, 543, 2))
+    np.save(tmp_path / "c.npy", points)
+    np.save(tmp_path / "f.npy", np.asfortranarray(points))
+    (wanted_clip,), (found_clip,) = (read(tmp_path / f"{n}.npy", size=(640, 480)).clips for n in "cf")
+    np.testing.assert_array_equal(found_clip.clip.points, wanted_clip.clip.points)
