@@ -19,6 +19,7 @@ FindingCode = Literal[
     "default-frame-size",
     "other-frame-size",
     "exchanged-frame-size",
+    "exchanged-axes",
     "confidences-out-of-range",
     "points-at-zero",
     "points-not-numbers",

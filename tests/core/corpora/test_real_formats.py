@@ -100,6 +100,8 @@ def test_a_table_decides_labels_signers_and_splits(tmp_path: Path) -> None:
     assert report["notes"] == [
         "1 clips are not in labels.csv: 3.",
         "1 names in labels.csv have no clip: 9.",
+        "1 of 4 clips have no gloss.",
+        "1 of 4 clips have no split, so they are in train, unless split.by says otherwise.",
     ]
 
 

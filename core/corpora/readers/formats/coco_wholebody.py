@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.checks.exchanged_axes import are_at_one_place
 from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
@@ -127,6 +128,11 @@ def _scored(file: UntrustedNpz, keypoints: np.ndarray, name: str, report: ReadRe
     joined = with_scores(keypoints, scores)
     if not people:
         return joined
+    if len(joined) == 1 and are_at_one_place(joined[0]):
+        raise CorpusError(
+            f"{file.path}: 'keypoints' {shape} has one frame of {shape[1]} people at one place. They are "
+            "probably frames: save it with the frames first."
+        )
     one = OnePerson(report)
     chosen = [person for frame in joined if (person := one.choose(list(frame))) is not None]
     return np.stack(chosen) if chosen else joined[:, 0]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.corpora.readers.checks.exchanged_axes import note_exchanged_axes
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.columns import ClipColumns
 from core.corpora.readers.formats.mediapipe_points import (
@@ -102,6 +103,8 @@ class PointsPiece:
 
     def read(self, report: ReadReport) -> Iterator[RawClip | Unreadable]:
         """Yield the clips as COCO-WholeBody keypoints; `Unreadable` for a clip in pixels."""
+        if not any(self.columns.labels):
+            note_exchanged_axes(self.columns.names[0], self.points, report)
         for index, (points, (size, rate)) in enumerate(zip(self.points, self.videos, strict=True)):
             clip = _as_coco(points, size)
             try:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from core.corpora.readers.checks.exchanged_axes import are_at_one_place
 from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
@@ -26,7 +27,7 @@ from core.corpora.readers.untrusted.clip_size import (
     check_shape,
     holds_only_numbers,
 )
-from core.corpora.readers.untrusted.npz import as_corpus_error
+from core.corpora.readers.untrusted.npz import as_corpus_error, as_float64
 from core.corpora.readers.untrusted.safe_pickle import load_pickle
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
@@ -151,12 +152,24 @@ def _keypoints(facts: Mapping[Any, Any], report: ReadReport) -> np.ndarray:
         return _joined(frames, scores) if of_points else frames
     if scores is not None and len(scores) != len(frames):
         raise ValueError(f"it has keypoints of {len(frames)} frames, but scores of {len(scores)} frames")
+    if isinstance(frames, np.ndarray) and frames.ndim == 4 and len(frames) == 1 and _are_frames(frames[0]):
+        raise ValueError(
+            f"its array {frames.shape} has one frame of {frames.shape[1]} people at one place, who are "
+            f"probably frames. Save an array {frames.shape[1:]}, which has the frames first"
+        )
     each = [None] * len(frames) if scores is None else scores
     people = (_people(frame, score) for frame, score in zip(frames, each, strict=True))
     empty = np.zeros((NUM_RAW_JOINTS, 3))
     one = OnePerson(report)
     chosen = [empty if (person := one.choose(list(found))) is None else person for found in people]
     return np.stack(chosen) if chosen else np.zeros((0, NUM_RAW_JOINTS, 3))
+
+
+def _are_frames(people: np.ndarray) -> bool:
+    if people.dtype.kind not in "fiu" or people.shape[-1] not in (2, 3):
+        return False
+    sure = np.ones(people.shape[:2])
+    return are_at_one_place(with_scores(people, sure) if people.shape[-1] == 2 else as_float64(people))
 
 
 def _people(frame: Any, scores: Any) -> np.ndarray:

@@ -166,3 +166,13 @@ def test_a_file_that_is_refused_leaves_its_folder_readable(tmp_path: Path) -> No
     result = read(tmp_path, size=SIZE)
     assert [clip.name for clip in result.clips] == ["a"]
     assert dict(result.report.skipped) == {"unreadable": 1}
+
+
+def test_first_frames_may_hold_a_time_alone(tmp_path: Path) -> None:
+    frames = [
+        {"timestamp": 40 * n, **(written.python_frame(points) if n else {})}
+        for n, points in enumerate(POINTS)
+    ]
+    result = read(written.write_json(tmp_path / "a.json", frames), size=SIZE)
+    assert result.format == "mediapipe_tasks"
+    assert (result.report.frames_kept, result.report.frames_without_hands) == (len(POINTS) - 1, 1)
