@@ -2,12 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from core.corpora.findings import FindingKind
 from core.corpora.readers.raw_clip import OpenedSource, Piece, RawClip, Unreadable
+from core.corpora.readers.split_folders import split_word
 from core.corpora.source import ReadReport
 from core.corpora.split_names import is_split_name
 from core.errors import CorpusError
+
+UNKNOWN_FILE = FindingKind(
+    "gloss-named-like-split",
+    "{clips} are in a file that is named like a split (for example {example}), but not all files are named "
+    "train, val or test, so they are in train. Name all of them so, or put the array 'split' into them.",
+    refused_above=0,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class PieceOfFile:
             if isinstance(raw, Unreadable):
                 yield replace(raw, name=name)
             else:
+                if raw.split is None and self.split is None and split_word(PurePath(self.file).name):
+                    report.find(UNKNOWN_FILE, name)
                 yield replace(raw, name=name, split=raw.split or self.split)
 
 

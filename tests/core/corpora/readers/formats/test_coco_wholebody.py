@@ -201,3 +201,13 @@ def test_files_of_many_clips_of_two_formats_are_refused(saved: Callable[..., Pat
     path = saved("all/b.npz", keypoints=holistic_keypoints(2, 3))
     with pytest.raises(CorpusError, match=r"format coco_wholebody_133, but b\.npz beside it mediapipe"):
         read(path.parent)
+
+
+def test_one_file_named_like_a_split_is_found(saved: Callable[..., Path]) -> None:
+    clips = {"keypoints": coco_keypoints(9), "offsets": [0, 4, 9], "width": 640, "height": 480}
+    path = saved("all/train.npz", **clips)
+    saved("all/rest.npz", **clips)
+    (found,) = read(path.parent).report.findings()
+    assert (found.kind.code, found.count, found.is_refused(4)) == ("gloss-named-like-split", 2, True)
+    saved("all/train.npz", split=["train", "test"], **clips)
+    assert read(path.parent).report.findings() == []
