@@ -187,10 +187,23 @@ def _values(path: Path, batch: "pa.RecordBatch", name: str, kind: ColumnKind) ->
     if kind == "numbers":
         return as_float64(column.to_numpy(zero_copy_only=False))
     if kind == "text":
-        coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
-        words = np.array(coded.dictionary.to_pylist(), dtype=object)
-        return words[coded.indices.to_numpy(zero_copy_only=False)]
+        return _words(path, column if hasattr(column, "dictionary") else column.dictionary_encode(), name)
     return np.asarray(column.to_numpy(zero_copy_only=False))
+
+
+def _words(path: Path, coded: Any, name: str) -> np.ndarray:
+    """Return the values of a column with a dictionary as text; null is empty.
+
+    pyarrow does not check the indices of a damaged file.
+    """
+    values = ["" if value is None else str(value) for value in coded.dictionary.to_pylist()]
+    wide = coded.indices.cast("int64")
+    known = wide.drop_null().to_numpy(zero_copy_only=False)
+    if len(known) and not (known.min() >= 0 and known.max() < len(values)):
+        raise CorpusError(f"{path} is damaged: column {name!r} names a value that its dictionary lacks.")
+    indices = wide.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    found: np.ndarray = np.array([*values, ""], dtype=object)[indices]
+    return found
 
 
 def _names(path: Path, column: Any, name: str) -> np.ndarray:
@@ -198,7 +211,7 @@ def _names(path: Path, column: Any, name: str) -> np.ndarray:
     import pyarrow.types as types
 
     if types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        return _words(path, column, name)
     if types.is_floating(column.type):
         numbers = as_float64(column.to_numpy(zero_copy_only=False))
         known = numbers[~np.isnan(numbers)]

@@ -314,3 +314,20 @@ def test_keypoints_numbered_from_one_are_found(tmp_path: Path) -> None:
     (found,) = read(path, size=SIZE).report.findings()
     assert found.kind.code == "keypoints-from-one"
     assert found.is_refused(1)
+
+
+@pytest.mark.parametrize("index", [2, -1])
+def test_an_index_beyond_the_dictionary_is_refused(index: int) -> None:
+    indices = pa.array([0, index], pa.int32())
+    coded = pa.DictionaryArray.from_arrays(indices, pa.array(["a", "b"]), safe=False)
+    with pytest.raises(CorpusError, match=r"1\.parquet is damaged: column 'type' names a value"):
+        parquet_rows._words(Path("1.parquet"), coded, "type")
+
+
+def test_categories_with_gaps_are_names(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(127)]
+    indices = pa.array([5, None, 126], pa.int8())
+    coded = pa.DictionaryArray.from_arrays(indices, pa.array(words))
+    path = written.write_parquet(tmp_path / "1.parquet", {"label": coded})
+    (batch,) = read_batches(path, {"label": "names"})
+    assert batch["label"].tolist() == ["w5", "", "w126"]
