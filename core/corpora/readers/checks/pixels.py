@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
+from core.corpora.readers.untrusted.npz import as_float64
 from core.errors import CorpusError
 
 SIZE_OPTIONS = "image_width and image_height (--image-width, --image-height)"
@@ -13,8 +13,8 @@ FARTHEST_FRACTION = 8
 """If no coordinate is larger than this, the unit is not pixels."""
 
 
-def check_pixels(keypoints: Float64[np.ndarray, "T V 3"], path: Path) -> None:
-    """Reject keypoints whose coordinates are too small for pixels.
+def check_pixels(keypoints: np.ndarray, path: Path) -> None:
+    """Reject keypoints (T, V, 3) of any numbers whose coordinates are too small for pixels.
 
     They are fractions of the frame, or in a unit such as the shoulder width.
 
@@ -31,9 +31,9 @@ def check_pixels(keypoints: Float64[np.ndarray, "T V 3"], path: Path) -> None:
         )
 
 
-def _farthest(keypoints: Float64[np.ndarray, "T V 3"]) -> float:
+def _farthest(keypoints: np.ndarray) -> float:
     """Return the largest absolute coordinate of the points with a confidence; -1 without any."""
-    x, y, confidence = keypoints.reshape(-1, 3).T
+    x, y, confidence = as_float64(keypoints).reshape(-1, 3).T
     sure = (confidence > 0) & np.isfinite(x) & np.isfinite(y)
     return float(max(np.abs(x[sure]).max(initial=-1), np.abs(y[sure]).max(initial=-1)))
 
