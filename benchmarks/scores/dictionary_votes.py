@@ -78,7 +78,8 @@ def _of_signers(task: Task, vote: Vote) -> Iterator[dict[str, float]]:
     labels = torch.from_numpy(task.labels)
     for fold in task.folds:
         ranked = vote(features[fold.train], labels[fold.train], features[fold.test], len(task.glosses))
-        outcome = classification_outcome(ranked.numpy(), task.labels[fold.test])
+        train, test = task.labels[fold.train], task.labels[fold.test]
+        outcome = classification_outcome(ranked.numpy(), test, trained=train)
         yield {score: float(outcome.per_clip[score].mean()) for score in SHOWN}
 
 

@@ -52,13 +52,19 @@ def probe(
         scores = linear_scores(
             known, known_labels, features[test], num_classes=num_classes, l2_penalty=spec.l2_penalty
         )
-    return classification_outcome(scores.numpy(), labels[test])
+    return classification_outcome(scores.numpy(), labels[test], trained=labels[train])
 
 
-def classification_outcome(scores: Float[np.ndarray, "M C"], labels: Int64[np.ndarray, " M"]) -> Outcome:
-    """Return ranks, the scores from them, and predictions of clips from their class scores."""
+def classification_outcome(
+    scores: Float[np.ndarray, "M C"], labels: Int64[np.ndarray, " M"], *, trained: Int64[np.ndarray, " N"]
+) -> Outcome:
+    """Return ranks, the scores from them, and predictions of clips from their class scores.
+
+    `trained` are the labels of the training clips. Only their classes can be answered, so that top-k of as
+    many or more is left out.
+    """
     ranks, predicted = rank_classes(scores, labels)
-    per_clip = hits(ranks, num_ranked=scores.shape[1], name="top")
+    per_clip = hits(ranks, num_ranked=len(np.unique(trained)), name="top")
     per_clip |= {"mean_reciprocal_rank": reciprocal(ranks), "dcg": dcg(ranks)}
     return Outcome(per_clip, predicted, ranks)
 

@@ -128,8 +128,9 @@ class FineTuneFolds:
         self._train(run)
         epoch = run.choose()
         scores = run.scores(self._task.located(fold.test), lambda: self._heartbeat(run))
-        outcome = classification_outcome(scores.numpy(), self._task.labels[fold.test])
-        facts = train_facts(self._train_clips(fold, seed), fold.test, self._task.labels, self._spec)
+        train, labels = self._train_clips(fold, seed), self._task.labels
+        outcome = classification_outcome(scores.numpy(), labels[fold.test], trained=labels[train])
+        facts = train_facts(train, fold.test, labels, self._spec)
         more = {
             "num_val": len(self._val_clips(fold, seed)),
             "epoch": epoch,

@@ -4,14 +4,17 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.evaluation.accuracy import rank_classes
+from core.evaluation.dictionary import dictionary_scores
 from core.evaluation.outcome import SCORES
 from core.evaluation.probes import classification_outcome
 from core.evaluation.rank_scores import CUTOFFS, dcg, hits, reciprocal
+from core.search.knn import knn_scores
 
 
 def literal_rank(scores: list[float], label: int) -> int:
@@ -37,7 +40,7 @@ def test_a_rank_counts_ties_against_the_clip(scores: np.ndarray, data: st.DataOb
     num_classes = scores.shape[1]
     labels = np.array([data.draw(st.integers(0, num_classes - 1)) for _ in scores])
     by_hand = [literal_rank(row, label) for row, label in zip(scores.tolist(), labels, strict=True)]
-    found = classification_outcome(scores, labels)
+    found = classification_outcome(scores, labels, trained=np.arange(num_classes))
     assert found.ranks is not None
     assert found.ranks.tolist() == by_hand
     for k in CUTOFFS:
@@ -80,3 +83,21 @@ def test_an_answer_that_is_not_there_scores_nothing() -> None:
 @pytest.mark.parametrize(("num_ranked", "left"), [(1, ()), (2, (1,)), (5, (1,)), (6, (1, 5)), (21, CUTOFFS)])
 def test_a_k_that_all_ranks_reach_is_left_out(num_ranked: int, left: tuple[int, ...]) -> None:
     assert list(hits(np.ones(3), num_ranked=num_ranked, name="top")) == [f"top{k}" for k in left]
+
+
+@pytest.mark.parametrize("protocol", ["dictionary", "knn"])
+@pytest.mark.parametrize(("num_trained", "kept"), [(1, []), (5, ["top1"]), (6, ["top1", "top5"])])
+def test_only_glosses_with_training_clips_can_be_answered(
+    protocol: str, num_trained: int, kept: list[str]
+) -> None:
+    """Features that say nothing would have the full score where k reaches the trained glosses of 12."""
+    trained = torch.arange(24) % num_trained
+    train, test = torch.ones(24, 4), torch.ones(num_trained, 4)
+    asked = np.arange(num_trained)
+    if protocol == "dictionary":
+        scores = dictionary_scores(train, trained, test, num_classes=12)
+    else:
+        scores = knn_scores(train, trained, test, num_classes=12, num_neighbours=24, temperature=0.1)
+    found = classification_outcome(scores.numpy(), asked, trained=trained.numpy()).per_clip
+    assert [name for name in found if name.startswith("top")] == kept
+    assert all(found[name].sum() == 0 for name in kept), "all trained glosses tie"
