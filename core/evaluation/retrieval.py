@@ -2,7 +2,7 @@
 
 The queries are the test clips; the gallery is the fold's training clips, centred on their mean. Relevant
 clips have the query's gloss. Ties count against the query: irrelevant clips rank first, so that a constant
-feature gets the lowest score.
+feature gets the lowest score. Similarities that differ by rounding alone are ties.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from core.errors import SplitError
+from core.evaluation.accuracy import ROUNDING_UNITS
 from core.program.heartbeat import Heartbeat
 from core.search.neighbours import unit
 
@@ -67,13 +68,15 @@ def rank_gallery(
 def _rank_query(similarities: Float[Tensor, " N"], relevant: Bool[Tensor, " N"]) -> Float[Tensor, "2"]:
     """Return a query's average precision and the rank of its first relevant clip (infinity if none).
 
-    The rank of the j-th best relevant clip is j plus the number of irrelevant clips at least as similar.
+    The rank of the j-th best relevant clip is j plus the number of irrelevant clips at least as similar, to
+    within rounding.
     """
+    margin = ROUNDING_UNITS * torch.finfo(similarities.dtype).eps
     wanted = similarities[relevant].sort(descending=True).values  # (R,)
     if len(wanted) == 0:
         return torch.tensor([0.0, float("inf")], dtype=torch.float64)
     others = similarities[~relevant].sort().values
-    in_front = len(others) - torch.searchsorted(others, wanted)  # (R,)
+    in_front = len(others) - torch.searchsorted(others, wanted - margin)  # (R,)
     found = torch.arange(1, len(wanted) + 1)
     ranks = found + in_front
     return torch.stack([(found / ranks.double()).mean(), ranks[0].double()])

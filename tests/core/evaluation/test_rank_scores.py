@@ -68,6 +68,16 @@ def test_a_tie_never_helps(classes: int, clips: int, seed: int) -> None:
     assert set(constant.ranks) == {classes}, "a constant feature gets the lowest scores"
 
 
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("largest", [1e-3, 1.0, 40.0])
+def test_scores_that_differ_by_rounding_are_ties(kind: str, largest: float) -> None:
+    unit = np.finfo(kind).eps * largest
+    scores = np.array([[largest, largest - 3 * unit, 0, -np.inf], [largest, largest - 99 * unit, 0, np.inf]])
+    found = rank_classes(scores.astype(kind), np.array([0, 0]))
+    assert found.ranks.tolist() == [2, 2], "the true one is last among equals; the 99 units are a difference"
+    assert found.predicted.tolist() == [1, 3]
+
+
 def test_an_answer_that_is_not_there_scores_nothing() -> None:
     ranks = np.array([1.0, 3.0, np.inf])
     assert reciprocal(ranks).tolist() == pytest.approx([1, 1 / 3, 0])

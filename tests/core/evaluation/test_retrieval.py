@@ -1,5 +1,7 @@
 """Retrieval against a reference ranking; ties count against the query."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,32 @@ def test_scores_are_those_of_the_literal_ranking(
     found = rank_gallery(gallery, labels, asked, wanted, similarities_at_once=at_once)
     assert found.average_precision.tolist() == pytest.approx([precision for precision, _ in by_hand])
     assert found.first_rank.tolist() == [first for _, first in by_hand]
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_ties_of_geometry_are_ties_whatever_their_rounding(precision: torch.dtype) -> None:
+    """Few small whole numbers make many equal angles, whose computed cosines differ in the last digits."""
+    random, num_compared = np.random.default_rng(0), 0
+    for _ in range(60):
+        gallery, asked = random.integers(-2, 3, (30, 3)), random.integers(-2, 3, (10, 3))
+        labels, wanted = random.integers(0, 4, 30), random.integers(0, 4, 10)
+        known, query = 30 * gallery - gallery.sum(axis=0), 30 * asked - gallery.sum(axis=0)
+        dots, squares = query @ known.T, np.outer((query**2).sum(axis=1), (known**2).sum(axis=1))
+        exact = [
+            [
+                Fraction(int(dot) * abs(int(dot)), int(square)) if square else Fraction(0)
+                for dot, square in row
+            ]
+            for row in np.stack([dots, squares], axis=2)
+        ]
+        inputs = (torch.from_numpy(gallery).to(precision), torch.from_numpy(labels))
+        found = rank_gallery(*inputs, torch.from_numpy(asked).to(precision), torch.from_numpy(wanted))
+        for row, label, precise, rank in zip(exact, wanted, *found, strict=True):
+            place = {each: number for number, each in enumerate(sorted(set(row)))}
+            by_hand = literally(np.array([place[each] for each in row]), labels == label)
+            assert (float(precise), float(rank)) == pytest.approx(by_hand)
+            num_compared += 1
+    assert num_compared == 600
 
 
 def test_constant_features_get_the_lowest_score() -> None:
