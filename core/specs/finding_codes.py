@@ -8,6 +8,7 @@ FindingCode = Literal[
     "points-outside-frame",
     "points-in-a-corner",
     "unbounded-confidences",
+    "not-upright",
     "swapped-sides",
     "mirrored-frames",
     "missing-value-names",

@@ -14,6 +14,7 @@ from core.corpora.readers.checks.jumps import note_jumps
 from core.corpora.readers.checks.seen import arms_of
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.readers.checks.still_points import note_still_points
+from core.corpora.readers.checks.upright import note_upright
 from core.corpora.readers.table_options import TableOptions
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name
@@ -186,7 +187,8 @@ def _check(raw: RawClip, report: ReadReport) -> None:
         return
     note_points(name, video, raw.highest_confidence, report)
     left, right = arms_of(video)
-    note_sides(name, video.width, left, right, report)
+    if note_upright(name, video, left, right, report):
+        note_sides(name, video.width, left, right, report)
     note_hands_and_arms(name, video, left, right, report)
     note_jumps(name, left, right, report)
 

@@ -44,12 +44,12 @@ def read(
 
 
 def coco_keypoints(num_frames: int, seed: int = 0) -> np.ndarray:
-    """Hands in the middle of 640 x 480, at the wrists of their arms, shoulders at rest, every point sure."""
+    """Hands in the middle of 640 x 480, at the wrists of their arms, head and shoulders at rest."""
     generator = np.random.default_rng(seed)
     keypoints = np.full((num_frames, 133, 3), 0.9)
     keypoints[:, :, :2] = generator.uniform((270, 190), (370, 290), (num_frames, 133, 2))
     keypoints[:, [9, 10]] = keypoints[:, [91, 112]]
-    keypoints[:, [5, 6], :2] = (350, 240), (290, 240)
+    keypoints[:, [0, 5, 6], :2] = (320, 200), (350, 240), (290, 240)
     return keypoints
 
 
@@ -58,7 +58,7 @@ def holistic_keypoints(num_clips: int, num_frames: int, seed: int = 0) -> np.nda
     generator = np.random.default_rng(seed)
     keypoints = generator.uniform(0.3, 0.7, (num_clips, num_frames, 75, 3))
     keypoints[..., [15, 16], :] = keypoints[..., [33, 54], :]
-    keypoints[..., [11, 12], :2] = (0.6, 0.5), (0.4, 0.5)
+    keypoints[..., [0, 11, 12], :2] = (0.5, 0.36), (0.6, 0.5), (0.4, 0.5)
     keypoints[..., 2] = 1
     return keypoints
 
