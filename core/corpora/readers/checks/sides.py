@@ -11,9 +11,9 @@ from core.corpora.findings import FindingKind
 from core.corpora.readers.checks.seen import Arm, middle
 from core.corpora.source import ReadReport
 
-_MIN_FRAMES = 10
 _MIN_SHOULDER_DISTANCE = 0.05
-"""Minimum distance of the shoulders in frame widths; for real people facing the camera it is 0.11 to 0.39."""
+"""Minimum distance of the shoulders in frame widths; for real people facing the camera it is 0.11 to 0.39. Of
+24,039 single frames of them, one has the shoulders exchanged."""
 _MIN_RATIO = 1.5
 """A hand leads if its wrist's path is this many times as long as the other's. In clips of real right-handers
 the right one leads in 7 of 10, the left one in less than 1 of 10."""
@@ -46,7 +46,7 @@ def note_sides(name: str, width: int, left: Arm, right: Arm, report: ReadReport)
 def _shoulders_apart(left: Arm, right: Arm) -> float:
     """Return the median of left minus right shoulder x in pixels; 0 if unknown."""
     both = left.seen[:, 0] & right.seen[:, 0]
-    if np.count_nonzero(both) < _MIN_FRAMES:
+    if not both.any():
         return 0.0
     return middle(left.points[both, 0, 0] - right.points[both, 0, 0])
 

@@ -2,8 +2,8 @@
 
 If not, y counts upwards, x and y are exchanged, or the frames are turned. In 5,545 clips of real signers the
 nose is at least 0.45 shoulder widths above the middle of the shoulders, and the line through the shoulders is
-at most 27 degrees from level. In 24,022 single frames the nose is never 0.3 widths below that middle, and never
-beside shoulders of which one is above the other.
+at most 27 degrees from level. In 24,022 single frames the nose is never 0.3 widths below that middle, and
+never beside shoulders of which one is above the other.
 """
 
 from typing import NamedTuple

@@ -109,10 +109,40 @@ def test_clips_that_are_wrong_in_two_ways_do_not_call_each_other_right(saved: An
     assert all("; 1 are right" in message for message in messages.values())
 
 
-def test_a_hand_seen_in_few_frames_says_nothing(saved: Any) -> None:
+@pytest.mark.parametrize("num_frames", [1, 4, 5])
+@pytest.mark.parametrize("hands", [2, 1])
+def test_few_frames_tell_if_hands_are_exchanged(saved: Any, num_frames: int, hands: int) -> None:
     keypoints = exchanged(person())
-    keypoints[4:, 91:, 2] = 0
-    assert codes(saved, keypoints) == {}
+    keypoints[num_frames:, 91:, 2] = 0
+    if hands == 1:
+        keypoints[:, LEFT_HAND, 2] = 0
+    assert codes(saved, keypoints, keypoints[:num_frames]) == {"exchanged-hands": 2}
+
+
+@pytest.mark.parametrize("num_frames", [1, 4, 5])
+def test_one_hand_of_few_frames_does_not_tell_if_it_is_off(saved: Any, num_frames: int) -> None:
+    keypoints = shifted(person(num_frames))
+    assert codes(saved, keypoints) == {"hands-off-arms": 1}
+    keypoints[:, LEFT_HAND, 2] = 0
+    assert codes(saved, keypoints) == ({} if num_frames < 5 else {"hands-off-arms": 1})
+
+
+@pytest.mark.parametrize("change", [exchanged, shifted])
+def test_points_that_a_source_does_not_have_do_not_count(saved: Any, change: Any) -> None:
+    """As in DSTA-SLR's packs: the wrist, four joints and the tips of a hand."""
+    keypoints = change(person())
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        keypoints[:, hand][:, [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 1]] = 0
+    name = {exchanged: "exchanged-hands", shifted: "hands-off-arms"}[change]
+    assert codes(saved, keypoints) == {name: 1}
+    keypoints[:, 91:, 2] *= 0.5
+    assert codes(saved, keypoints) == {}, "hands that are not seen"
+
+
+def test_a_wrist_alone_is_no_hand(saved: Any) -> None:
+    keypoints = exchanged(person())
+    keypoints[:, [*range(92, 112), *range(113, 133)]] = 0
+    assert "exchanged-hands" not in codes(saved, keypoints)
 
 
 def imported(source: Path, out: Path, **options: Any) -> Any:

@@ -28,7 +28,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "to the left": (
         lambda x, y: (y, SIDE - x),
-        "0.80 shoulder widths to the left of them; probably the frames are turned by 90 degrees counterclockwise",
+        "0.80 shoulder widths to the left of them; probably the frames are turned by 90 degrees counter",
     ),
     "to the right": (
         lambda x, y: (SIDE - y, x),
@@ -79,7 +79,7 @@ def test_what_was_done_to_the_points_is_named(saved: Any, name: str, num_frames:
     ids=["at", "below a bit", "beside a bit", "away"],
 )
 def test_a_nose_that_shoulders_contradict_says_nothing(saved: Any, nose: tuple[float, float]) -> None:
-    """Looking down moves the nose a little; a nose beside shoulders that are level is a mistake of detection."""
+    """Looking down moves the nose a little. A nose beside shoulders that are level is a wrong detection."""
     keypoints = person()
     keypoints[:, 0, :2] = nose
     assert found_in(saved, keypoints) == {}
