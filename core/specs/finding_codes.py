@@ -21,6 +21,7 @@ FindingCode = Literal[
     "other-frame-size",
     "exchanged-frame-size",
     "exchanged-axes",
+    "people-off-centre",
     "confidences-out-of-range",
     "points-at-zero",
     "points-not-numbers",

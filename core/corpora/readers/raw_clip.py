@@ -11,6 +11,7 @@ from core.corpora.readers.benchmark_options import BenchmarkOptions
 from core.corpora.readers.checks.doubtful_values import note_points
 from core.corpora.readers.checks.hands_and_arms import note_hands_and_arms
 from core.corpora.readers.checks.jumps import note_jumps
+from core.corpora.readers.checks.off_centre import note_off_centre
 from core.corpora.readers.checks.seen import arms_of
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.readers.checks.still_points import note_still_points
@@ -189,6 +190,7 @@ def _check(raw: RawClip, report: ReadReport) -> None:
     left, right = arms_of(video)
     if note_upright(name, video, left, right, report):
         note_sides(name, video.width, left, right, report)
+    note_off_centre(name, video.width, left, right, report)
     note_hands_and_arms(name, video, left, right, report)
     note_jumps(name, left, right, report)
 
