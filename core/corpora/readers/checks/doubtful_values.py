@@ -56,11 +56,13 @@ NOT_NUMBERS = FindingKind(
     "as missing. Store them with confidence 0.",
 )
 
+Numbers = Float64[np.ndarray, " n"]
+
 
 def note_points(name: str, video: Video, highest_confidence: float | None, report: ReadReport) -> None:
     """Check the points and confidences of a clip. `highest_confidence` is the limit of its format, if any."""
     x, y, confidence = np.ascontiguousarray(as_float64(video.joints).reshape(-1, 3).T)
-    _note_confidences(name, confidence, highest_confidence, report)
+    _note_confidences(name, (x, y, confidence), highest_confidence, report)
     sure = confidence > _MIN_CONFIDENCE
     x, y = x[sure], y[sure]
     numbers = np.isfinite(x) & np.isfinite(y)
@@ -99,13 +101,18 @@ def _has_body(video: Video) -> bool:
 
 
 def _note_confidences(
-    name: str, confidence: Float64[np.ndarray, " n"], limit: float | None, report: ReadReport
+    name: str, points: tuple[Numbers, Numbers, Numbers], limit: float | None, report: ReadReport
 ) -> None:
-    """Count a clip if more than `_FEW` of its known confidences are below 0 or above the limit."""
+    """Count a clip if more than `_FEW` of its known confidences are below 0 or above the limit.
+
+    A point whose x, y and confidence are all the same negative number is missing.
+    """
+    x, y, confidence = points
     most = LARGEST_SHARE if limit is None else limit + _ROUNDING
     if confidence.min() >= -_ROUNDING and confidence.max() <= most:  # not of NaN
         return
-    known = confidence[(confidence != 0) & np.isfinite(confidence)]
+    is_missing = (confidence == 0) | ((confidence < 0) & (x == confidence) & (y == confidence))
+    known = confidence[~is_missing & np.isfinite(confidence)]
     few = _FEW * len(known)
     if np.count_nonzero(known < -_ROUNDING) > few:
         report.find(OUT_OF_RANGE, f"{name}: down to {known.min():.2g}")

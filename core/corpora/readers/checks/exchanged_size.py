@@ -18,9 +18,8 @@ EXCHANGED_SIZE = FindingKind(
 )
 
 _FAR_LEFT = 0.3
-"""In frame widths. The shoulders of real signers are at 0.31 or more. Those of a person in the middle of
-1080 x 1920, read as 1920 x 1080, are at 0.28. Of 640 x 480 a single clip does not tell; many may (`off_centre`).
-"""
+"""In frame widths. The shoulders of real signers are at 0.31 or more; those of a person in the middle of
+1080 x 1920, read as 1920 x 1080, are at 0.28. Of 640 x 480 many clips may tell (`off_centre`)."""
 
 SurePoints = tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]
 """x and y of points in pixels."""

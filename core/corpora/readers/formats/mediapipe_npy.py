@@ -1,7 +1,8 @@
 """Reader of ASL Citizen's pose files: `.npy` of one clip, MediaPipe Holistic points (T, 543, 2).
 
 The order is that of the baseline's extraction: pose 33, right hand 21, left hand 21, face 468. x and y are
-fractions of the frame. A part that was not detected in a frame is zero. There are no confidences.
+fractions of the frame. A part that was not detected in a frame is zero, or has
+all points at another place. There are no confidences.
 """
 
 from pathlib import Path
@@ -14,7 +15,6 @@ from core.corpora.readers.formats.mediapipe_points import (
     as_coco,
     check_fractions,
     frame_size,
-    known_or_zero,
     with_confidence,
 )
 from core.corpora.readers.raw_clip import RawClip, ReadOptions
@@ -53,7 +53,7 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
     )
     pose = points[:, :NUM_POSE_POINTS]
     left_hand, right_hand = points[:, _LEFT:_FACE], points[:, NUM_POSE_POINTS:_LEFT]
-    keypoints = as_coco(known_or_zero(pose), left_hand, right_hand, size)
+    keypoints = as_coco(pose, left_hand, right_hand, size)
     check_fractions(keypoints, size, path)
     return RawClip.of(keypoints, size, clip.name)
 

@@ -1,7 +1,7 @@
 """Convert MediaPipe Holistic points to COCO-WholeBody keypoints in pixels.
 
 MediaPipe has 33 pose points and 21 of each hand, in fractions of the frame. The order within a hand is the
-same as COCO's. A hand that was not detected is all zeros, or NaN.
+same as COCO's. A part that was not detected has all points at one place, such as 0 or -1, or NaN.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ def as_coco(
     """
     keypoints = np.zeros((len(left_hand), NUM_RAW_JOINTS, 3))
     if pose is not None:
-        keypoints[:, _COCO[TRUNK]] = pose[:, TRUNK_POSE_POINTS]
+        keypoints[:, _COCO[TRUNK]] = known_or_zero(pose[:, TRUNK_POSE_POINTS])
     keypoints[:, _COCO[LEFT_HAND]] = known_or_zero(left_hand)
     keypoints[:, _COCO[RIGHT_HAND]] = known_or_zero(right_hand)
     keypoints[~np.isfinite(keypoints) | (np.abs(keypoints) > LARGEST_COORDINATE)] = np.nan
@@ -82,6 +82,7 @@ def with_confidence(hand: np.ndarray) -> np.ndarray:
 
 
 def known_or_zero(part: np.ndarray) -> np.ndarray:
-    """Set a part (n, V, 3) to zero in the frames where all its points are at (0, 0) or unknown."""
-    somewhere = (np.nan_to_num(part[:, :, :2]) != 0).any((1, 2))
-    return np.where(somewhere[:, None, None], part, 0.0)
+    """Set a part (n, V, 3) to zero in the frames where all its points are at the same place, or unknown."""
+    places = np.nan_to_num(part[:, :, :2])
+    is_known = (places[:, 1:] != places[:, :1]).any((1, 2))
+    return np.where(is_known[:, None, None], part, 0.0)

@@ -19,7 +19,6 @@ from core.corpora.readers.formats.mediapipe_points import (
     as_coco,
     check_fractions,
     frame_size,
-    known_or_zero,
 )
 from core.corpora.readers.formats.wide_columns import POINTS, WideColumns, wide_columns
 from core.corpora.readers.formats.wide_rows import RowsOfClip, rows_of_clips
@@ -227,7 +226,7 @@ def _keypoints(
     num_pose = len(POINTS) - 2 * NUM_HAND_JOINTS
     pose[:, [index for _, index in POINTS[:num_pose]]] = points[:, :num_pose]
     left, right = np.split(points[:, num_pose:], 2, axis=1)
-    return as_coco(known_or_zero(pose), left, right, size)
+    return as_coco(pose, left, right, size)
 
 
 def _in_order(rows: RowsOfClip, name: str, path: Path, report: ReadReport) -> Float64[np.ndarray, "T C"]:
