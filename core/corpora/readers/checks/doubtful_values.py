@@ -87,7 +87,8 @@ def _note_misfit(name: str, video: Video, points: SurePoints, report: ReadReport
         num_outside = int(np.count_nonzero((x < 0) | (x > video.width) | (y < 0) | (y > video.height)))
     is_outside = num_outside > _MOST * len(x)
     area = (right - left) / video.width * ((bottom - top) / video.height)
-    if is_outside or (area < _SMALLEST_AREA and _has_body(video)):
+    is_one_place = left == right and top == bottom and len(x) > 1
+    if is_outside or is_one_place or (area < _SMALLEST_AREA and _has_body(video)):
         example = (
             f"{name}: x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f} in "
             f"{video.width} x {video.height}"

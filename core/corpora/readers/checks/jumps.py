@@ -17,7 +17,8 @@ JUMPS = FindingKind(
 def note_jumps(name: str, left: Arm, right: Arm, report: ReadReport) -> None:
     """Count a clip whose middle of the shoulders moves farther than their distance, between two frames.
 
-    The distance is the larger one of both frames: detectors place the shoulders too far apart at first.
+    The distance is the larger one of both frames: detectors place the shoulders too far apart at first. If
+    the shoulders are not seen in between, they may move as much for each frame.
     """
     both = left.seen[:, 0] & right.seen[:, 0]
     if np.count_nonzero(both) < 2:
@@ -25,8 +26,8 @@ def note_jumps(name: str, left: Arm, right: Arm, report: ReadReport) -> None:
     ours, others = left.points[both, 0, :2], right.points[both, 0, :2]
     middles = (ours + others) / 2
     widths = np.hypot(*(ours - others).T)
-    follows = np.diff(np.flatnonzero(both)) == 1
+    num_frames = np.diff(np.flatnonzero(both))
     steps = np.hypot(*np.diff(middles, axis=0).T)
-    num_jumps = np.count_nonzero(follows & (steps > np.maximum(widths[1:], widths[:-1])))
+    num_jumps = np.count_nonzero(steps > num_frames * np.maximum(widths[1:], widths[:-1]))
     if num_jumps:
         report.find(JUMPS, f"{name}: {num_jumps} times")

@@ -1,9 +1,10 @@
-"""One person throughout a clip: by tracking id, else the nearest; the surest at the start and after a gap."""
+"""One person throughout a clip: by tracking id, else the nearest to where the followed one was last."""
 
 import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from core.corpora.readers.checks.people import OnePerson
 from core.corpora.readers.detect import open_source
@@ -34,8 +35,49 @@ def test_the_nearest_is_followed_though_another_is_surer() -> None:
     ]
 
 
-def test_the_surest_is_taken_at_the_start_and_after_a_gap() -> None:
-    assert places([at(10, 0.5), at(300)], [], [at(12), at(299, 0.5)]) == [300, None, 12]
+def person(x: float, confidence: float = 0.9) -> np.ndarray:
+    """A person 100 pixels wide, whose first point is at x."""
+    return np.stack([np.linspace(x, x + 100, 5), np.full(5, 100.0), np.full(5, confidence)], axis=1)
+
+
+def test_the_surest_is_taken_at_the_start_and_followed_over_a_gap() -> None:
+    assert places([at(10, 0.5), at(300)], [], [at(12), at(299, 0.5)]) == [300, None, 299]
+
+
+@pytest.mark.parametrize("empty", [0, 1, 24])
+def test_another_person_does_not_take_the_place(empty: int) -> None:
+    """Of two people one is missing in a frame, after some without anybody."""
+    both, other = [person(10), person(300, 0.8)], [person(300)]
+    found = places(both, *[[]] * empty, other, [person(11, 0.5), person(300)], other, [person(12)])
+    assert found == [10, *[None] * empty, None, 11, None, 12]
+
+
+def test_another_person_is_followed_after_a_second() -> None:
+    found = places([person(10), person(300, 0.8)], *[[person(300)]] * 30, [person(10), person(300, 0.5)])
+    assert found == [10, *[None] * 25, *[300] * 5, 300]
+
+
+@pytest.mark.parametrize(("step", "is_same"), [(49, True), (51, False)])
+def test_nobody_moves_by_half_a_size_at_once(step: int, is_same: bool) -> None:
+    found = places([person(10), person(300, 0.8)], [person(10 + step), person(300)])
+    assert found == [10, 10 + step if is_same else None]
+
+
+def test_one_person_alone_may_be_anywhere() -> None:
+    assert places([person(10)], [], [person(300)], [person(600)]) == [10, None, 300, 600]
+
+
+def test_an_id_that_comes_back_is_followed_again() -> None:
+    """The tracker loses the followed person, names that person 9, and finds the first id again."""
+    frames = [[person(10), person(40, 0.5)], [person(40)], [person(12), person(40)], [person(40), person(14)]]
+    assert places(*frames, tracks=[[7, 8], [8], [9, 8], [8, 7]]) == [10, 40, 40, 14]
+    far = [
+        [person(10), person(300, 0.5)],
+        [person(300)],
+        [person(12), person(300)],
+        [person(300), person(14)],
+    ]
+    assert places(*far, tracks=[[7, 8], [8], [9, 8], [8, 7]]) == [10, None, 12, 14]
 
 
 def test_an_id_counts_more_than_a_place() -> None:

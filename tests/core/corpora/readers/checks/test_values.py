@@ -42,6 +42,21 @@ def step_aside(keypoints: np.ndarray) -> None:
     keypoints[8:, :, 0] += 150
 
 
+def step_aside_unseen(keypoints: np.ndarray) -> None:
+    step_aside(keypoints)
+    keypoints[8, :, 2] = 0
+
+
+def step_aside_slowly(keypoints: np.ndarray) -> None:
+    step_aside(keypoints)
+    keypoints[8:10, :, 2] = 0
+
+
+def put_in_one_place(keypoints: np.ndarray) -> None:
+    keypoints[:, :, :2] = 240
+    keypoints[:, :91, 2] = 0
+
+
 CHANGES: dict[str, tuple[str, Change, str]] = {
     "negative": ("confidences-out-of-range", put((..., 0, 2), -0.4), ""),
     "all negative": ("confidences-out-of-range", put((..., 2), -0.4), "down to -0.4"),
@@ -55,6 +70,8 @@ CHANGES: dict[str, tuple[str, Change, str]] = {
     "still": ("still-points", freeze, "right hand and left hand and trunk"),
     "repeated": ("repeated-frames", repeat_frames, "15 of 20 frames"),
     "jump": ("jumps", step_aside, "1 times"),
+    "jump over a gap": ("jumps", step_aside_unseen, "1 times"),
+    "one place": ("points-in-a-corner", put_in_one_place, "x from 240 to 240, y from 240 to 240"),
 }
 
 
@@ -68,6 +85,12 @@ def test_a_value_that_cannot_be_is_found(saved: Save, case: str) -> None:
         return
     assert (code, 1) in found
     assert example in next(f for f in read(path).report.findings() if f.kind.code == code).examples[0]
+
+
+def test_a_step_in_the_time_of_a_longer_gap_is_no_jump(saved: Save) -> None:
+    """150 pixels in three frames, with shoulders 60 pixels apart."""
+    path = saved("clip.npz", keypoints=changed(step_aside_slowly), width=640, height=480)
+    assert read(path).report.findings() == []
 
 
 def test_usual_values_are_no_finding(saved: Save) -> None:
