@@ -12,6 +12,7 @@ from core.corpora.readers.checks.doubtful_values import NOT_NUMBERS
 from core.errors import CorpusError
 from core.program.observer import SilentObserver
 from core.specs.import_jobs import ImportSpec
+from tests.core.corpora.readers.checks.test_limits import WRITERS
 from tests.core.corpora.readers.conftest import coco_keypoints, read
 
 Save = Callable[..., Path]
@@ -23,7 +24,7 @@ BESIDE = "Check the frame size in the source, or image_width and image_height"
     [
         ((640, 480), None),
         ((369, 289), None),
-        ((100, 50), "Most points of 2 clips lie outside their frame (for example 000000: x from 27"),
+        ((100, 50), "Many points of 2 clips lie outside their frame (for example 000000: x from 27"),
         (
             (10_000, 10_000),
             "All points of 2 clips lie within 0.5 % of their frame (for example 000000: x from ",
@@ -49,12 +50,39 @@ def test_only_sure_points_count(saved: Save) -> None:
     ]
 
 
+@pytest.mark.parametrize(("share", "is_found"), [(0.15, False), (0.25, True)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_few_points_are_left_of_the_frame_or_above(
+    saved: Save, axis: int, share: float, is_found: bool
+) -> None:
+    keypoints = coco_keypoints(40)
+    seen = keypoints[:, 91:]
+    seen[: round(share * 40 * 49 / 42), :, axis] -= 400
+    report = read(saved("clip.npz", keypoints=keypoints, width=640, height=480)).report
+    assert ("points-outside-frame" in [each.kind.code for each in report.findings()]) == is_found
+
+
+@pytest.mark.parametrize("form", ["pose_pickle", "mediapipe_holistic", "mediapipe_tasks"])
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("clip", [30, 40])  # in the first one the hands are in the lower right
+def test_coordinates_about_the_middle_of_the_frame_are_found(
+    shared_data: Path, tmp_path: Path, form: str, scale: float, clip: int
+) -> None:
+    """Real people in coordinates from -1 to 1, or from -0.5 to 0.5."""
+    with np.load(shared_data / "signs" / "signs_small.npz") as file:
+        points = file["keypoints"][clip].astype("f8")
+    known = points[..., :2].any(axis=-1)
+    points[known, :2] = scale * (points[known, :2] - 0.5)
+    found = read(WRITERS[form](tmp_path / "clip", points), size=(640, 480)).report.findings()
+    assert "points-outside-frame" in [each.kind.code for each in found]
+
+
 def test_clips_of_two_pieces_are_counted_together(saved: Save, tmp_path: Path) -> None:
     for number in range(20):
         width = 640 if number % 2 else 50
         saved(f"clips/{number:02}.npz", keypoints=coco_keypoints(2), width=width, height=480)
     (note,) = read(tmp_path / "clips").report.all_notes()
-    assert note.startswith("Most points of 10 clips lie outside their frame (for example 00: x from 2")
+    assert note.startswith("Many points of 10 clips lie outside their frame (for example 00: x from 2")
 
 
 @pytest.mark.parametrize(
