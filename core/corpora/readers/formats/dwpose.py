@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from core.corpora.readers.checks.people import OnePerson
-from core.corpora.readers.checks.pixels import check_pixels, stated_size
+from core.corpora.readers.checks.pixels import SIZE_OPTIONS, check_pixels, stated_size
 from core.corpora.readers.checks.seen import MIN_CONFIDENCE
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.openpose_json import TRUNK_BODY_POINTS
@@ -56,10 +56,11 @@ def read_clip(clip: ClipFiles, options: ReadOptions, report: ReadReport) -> RawC
             points = _followed(*_arrays(file, *_PEOPLE), path, report)
             first_hand = _BODY_AND_FEET + _NUM_FACE
         keypoints = _as_coco(points, first_hand)
-        stated = _frame_size(file, keypoints, options, report)
+        fractions = in_fractions(keypoints)
+        stated = _frame_size(file, None if fractions else keypoints, options, report)
         size = chosen_size(clip.name, stated, options, report) or stated_size(path, None)
         rate = _frame_rate(file)
-    if in_fractions(keypoints):
+    if fractions:
         keypoints[:, :, :2] *= size
     check_pixels(keypoints, path)
     return RawClip.of(keypoints, size, clip.name, frame_rate=rate)
@@ -149,9 +150,12 @@ def _as_coco(points: Points, first_hand: int) -> Float64[np.ndarray, "T 133 3"]:
 
 
 def _frame_size(
-    file: UntrustedNpz, keypoints: Points, options: ReadOptions, report: ReadReport
+    file: UntrustedNpz, keypoints: Points | None, options: ReadOptions, report: ReadReport
 ) -> tuple[int, int] | None:
-    """Return (width, height). The file does not say which of its two numbers is which: the points decide."""
+    """Return (width, height). The file does not say which of its two numbers is which: the points decide.
+
+    `keypoints` are in pixels; None if they are fractions, which fit any frame.
+    """
     if "frame_size" not in file:
         return None
     values = file.array("frame_size")
@@ -163,7 +167,14 @@ def _frame_size(
             f"{file.path}: 'frame_size' must be between 2 and 1000000 pixels; got {first:g} x {second:g}."
         )
     size = round(first), round(second)
-    if options.image_size == size[::-1] or _inside(keypoints, size[::-1]) > _inside(keypoints, size):
+    if keypoints is None and options.image_size is None and first != second:
+        report.note(
+            f"'frame_size' was read as (width, height), for example {first:g} x {second:g}. x and y are "
+            f"fractions of the frame, so the points do not tell. If it is (height, width), set {SIZE_OPTIONS}."
+        )
+    if options.image_size == size[::-1] or (
+        keypoints is not None and _inside(keypoints, size[::-1]) > _inside(keypoints, size)
+    ):
         report.note("'frame_size' was read as (height, width), because the points do not fit otherwise.")
         size = size[::-1]
     return size

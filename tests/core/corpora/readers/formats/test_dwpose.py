@@ -158,3 +158,23 @@ def test_the_size_of_the_options_comes_first(saved: Save, videos: list[np.ndarra
     np.testing.assert_array_equal(clip.clip.points, expected.clip.points)
     (found,) = read(path, size=SIZE).report.findings()
     assert (found.kind.code, found.examples) == ("other-frame-size", ["clip: 1280 x 960"])
+
+
+@pytest.mark.parametrize("stated", [(640, 480), (480, 640)])
+def test_of_fractions_only_the_options_say_which_number_is_the_width(
+    saved: Save, videos: list[np.ndarray], stated: tuple[int, int]
+) -> None:
+    video = videos[0]
+    facts = one_person(video / (*SIZE, 1), frame_size=np.array(stated))
+    path = saved("clip.npz", **facts)
+    (note,) = read(path).report.notes
+    assert note.startswith(
+        f"'frame_size' was read as (width, height), for example {stated[0]} x {stated[1]}."
+    )
+    assert not any("so the points do not tell" in each for each in check(path, video, size=SIZE).report.notes)
+    square = one_person(video / (500, 500, 1), frame_size=np.array((500, 500)))
+    result = read(saved("square.npz", **square))
+    (clip,) = result.clips
+    assert result.report.notes == []
+    wanted = normalise(video, width=500, height=500, profile=PROFILES["wlasl"]).clip
+    np.testing.assert_allclose(clip.clip.points, wanted.points, atol=1e-6)
