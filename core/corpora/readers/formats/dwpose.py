@@ -170,7 +170,8 @@ def _frame_size(
     if keypoints is None and options.image_size is None and first != second:
         report.note(
             f"'frame_size' was read as (width, height), for example {first:g} x {second:g}. x and y are "
-            f"fractions of the frame, so the points do not tell. If it is (height, width), set {SIZE_OPTIONS}."
+            "fractions of the frame, so the points do not tell. If it is (height, width), set "
+            f"{SIZE_OPTIONS}."
         )
     if options.image_size == size[::-1] or (
         keypoints is not None and _inside(keypoints, size[::-1]) > _inside(keypoints, size)

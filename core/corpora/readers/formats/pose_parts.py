@@ -28,8 +28,27 @@ _HANDS = {
     "LEFT_HAND": LEFT_HAND,
     "RIGHT_HAND": RIGHT_HAND,
 }
-"""Components that hold a hand; their points are in this project's order."""
+"""Components that hold a hand."""
+_HAND_NAMES = (
+    (
+        "WRIST",
+        *(f"THUMB_{joint}" for joint in ("CMC", "MCP", "IP", "TIP")),
+        *(
+            f"{finger}_{joint}"
+            for finger in ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
+            for joint in ("MCP", "PIP", "DIP", "TIP")
+        ),
+    ),
+    (
+        "BASE",
+        *(f"T_{joint}" for joint in ("STT", "BCMC", "MCP", "IP")),
+        *(f"{finger}_{joint}" for finger in "IMRP" for joint in ("CMC", "MCP", "PIP", "DIP")),
+    ),
+    tuple(f"hand_{number}" for number in range(NUM_HAND_JOINTS)),
+)
+"""A hand's points in this project's order: names of MediaPipe, OpenPose and COCO-WholeBody in pose-format."""
 _COCO = np.array(COCO_WHOLEBODY_JOINTS)
+_NUM_CHARACTERS = 40
 
 
 class Component(Protocol):
@@ -65,7 +84,7 @@ def part_indices(components: Sequence[Component], path: Path, report: ReadReport
     pairs: list[tuple[int, int]] = []
     first = 0
     for component in components:
-        pairs += [(first + index, coco) for index, coco in _of_component(component, path)]
+        pairs += [(first + index, coco) for index, coco in _of_component(component, path, report)]
         first += len(component.points)
     if not any(name in names for name in _TRUNKS):
         report.note("Some .pose files have only hands: the trunk is zero and not visible.")
@@ -73,17 +92,31 @@ def part_indices(components: Sequence[Component], path: Path, report: ReadReport
     return PartIndices(points, coco, HIGHEST_VISIBILITY if _OF_MEDIAPIPE in names else None)
 
 
-def _of_component(component: Component, path: Path) -> list[tuple[int, int]]:
+def _of_component(component: Component, path: Path, report: ReadReport) -> list[tuple[int, int]]:
     if component.name in _HANDS:
         if len(component.points) != NUM_HAND_JOINTS:
             raise CorpusError(
                 f"{path}: {component.name} must have {NUM_HAND_JOINTS} points; it has "
                 f"{len(component.points)}."
             )
-        return list(enumerate(_COCO[_HANDS[component.name]].tolist()))
+        order = _order_of_hand(component, report)
+        return list(zip(order, _COCO[_HANDS[component.name]].tolist(), strict=True))
     trunk = _TRUNKS.get(component.name, ())
     return [
         (component.points.index(name), coco)
         for name, coco in zip(trunk, _COCO[TRUNK].tolist(), strict=False)
         if name in component.points
     ]
+
+
+def _order_of_hand(component: Component, report: ReadReport) -> list[int]:
+    """Return the index in the file of each of a hand's points; unknown names are read in their order."""
+    for names in _HAND_NAMES:
+        if set(names) == set(component.points):
+            return [component.points.index(name) for name in names]
+    report.note(
+        f"The points of {component.name} have other names than those of pose-format (for example "
+        f"{component.points[0][:_NUM_CHARACTERS]!r}). They were read in the order wrist, thumb, index finger, "
+        "middle finger, ring finger and little finger."
+    )
+    return list(range(len(component.points)))

@@ -219,3 +219,35 @@ def test_more_frames_than_version_01_can_count(tmp_path: Path) -> None:
     path.write_bytes(content[:-4])
     with pytest.raises(CorpusError, match="its header states"):
         raw(path)
+
+
+@pytest.mark.parametrize("name", ["mediapipe.pose", "openpose.pose", "coco"])
+def test_points_of_a_hand_are_read_by_name(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """The library writes the points of a hand in another order."""
+    path = shared_data / "formats" / "pose_format" / name
+    if name == "coco":
+        path = written.write_pose(tmp_path / "coco.pose", coco_keypoints(6))
+    pose = Pose.read(path.read_bytes())
+    order = np.random.default_rng(0).permutation(21).tolist()
+    hands = {
+        part.name: [part.points[index] for index in order]
+        for part in pose.header.components
+        if "hand" in part.name.lower()
+    }
+    assert len(hands) == 2
+    other = pose.get_components([part.name for part in pose.header.components], hands)
+    with (tmp_path / "other.pose").open("wb") as stream:
+        other.write(stream)
+    hand = other.header.components[-1]
+    assert hand.points != pose.header.components[-1].points
+    np.testing.assert_array_equal(raw(tmp_path / "other.pose").video.joints, raw(path).video.joints)
+
+
+def test_points_of_other_names_are_read_in_order_with_a_note(tmp_path: Path) -> None:
+    names = [f"p{index}" for index in range(21)]
+    parts = [PoseHeaderComponent(name, names, [], [], "XYC") for name in ("LEFT_HAND", "RIGHT_HAND")]
+    points = coco_keypoints(6)[:, None, 91:]
+    result = read(written.write_components(tmp_path / "clip.pose", parts, points))
+    assert any("The points of LEFT_HAND have other names" in note for note in result.report.notes)
+    joints = raw(tmp_path / "clip.pose").video.joints
+    np.testing.assert_allclose(joints[:, LEFT_HAND], points[:, 0, :21], rtol=1e-6)
