@@ -102,21 +102,27 @@ def read_clip(path: Path, clip: ListedClip, options: ReadOptions, report: ReadRe
         CorpusError: it cannot be read, or its format does not support the options.
         PoseError: its keypoints are invalid.
     """
-    options = replace(options, image_size=options.image_size or clip.image_size)
+    raw = _read_pose(path, clip, replace(options, image_size=options.image_size or clip.image_size), report)
+    if options.image_size is None and (raw.video.width, raw.video.height) == clip.image_size:
+        report.note("For pose files without a frame size, the video size in the annotations was used.")
+    return apply_listing(raw, clip)
+
+
+def _read_pose(path: Path, clip: ListedClip, options: ReadOptions, report: ReadReport) -> RawClip:
     files = frame_files(path) if path.is_dir() else (path,)
     layout = clip_format_of(files[0])
     if layout is None or (not path.is_dir() if layout.frames_apart else len(files) > 1):
         raise CorpusError(f"{path} is not a pose file of one clip, or is damaged.")
     if layout == coco_wholebody.LAYOUT:
         keypoints, size, rate = coco_wholebody.read_keypoints(path, options, report)
-        return apply_listing(Pose(keypoints, size, frame_rate=rate).as_clip(clip.name, options, report), clip)
+        return Pose(keypoints, size, frame_rate=rate).as_clip(clip.name, options, report)
     benchmark = options.benchmark
     if layout != pose_pickle.LAYOUT and (benchmark.drop_last_frame or benchmark.override_image_size):
         raise CorpusError(
             f"{path} is not a pickle or .npz file. drop_last_frame (--drop-last-frame) and "
             "override_image_size (--override-image-size) work only with these."
         )
-    return apply_listing(layout.read(ClipFiles(clip.name, files), options, report), clip)
+    return layout.read(ClipFiles(clip.name, files), options, report)
 
 
 def apply_listing(raw: RawClip, clip: ListedClip) -> RawClip:

@@ -22,6 +22,8 @@ from core.pose.normalise import PROFILES
 FORMAT: Final = "msasl"
 CLASSES = "MSASL_classes.json"
 
+_NUM_CHARACTERS = 40
+
 _LIST = re.compile(r"MSASL_(train|val|test)(?![a-z]).*\.json")
 _VIDEO_ID = re.compile(r"(?:v=|youtu\.be/|embed/)([\w-]{11})")
 
@@ -40,13 +42,18 @@ def open_folder(
         CorpusError: invalid annotations, several annotation files for a split, or no pose file at all.
     """
     names = next((read_annotations(path, NAMES) for path in files if path.name == CLASSES), [])
-    clips = []
+    clips, others = [], []
     for split, path in _lists(files).items():
         entries = read_annotations(path, MSASL)
         clips += [_listed(split, number, entry, names) for number, entry in enumerate(entries)]
+        others += [entry for entry in entries if _gloss(entry, names) != entry.text]
     options = options if options.profile_is_stated else replace(options, profile=PROFILES[FORMAT])
-    if options.image_size is None and any(clip.image_size for clip in clips):
-        report.note("For pose files without a frame size, the video size in the annotations was used.")
+    if others:
+        report.note(
+            f"{len(others)} clips have another gloss in {CLASSES} than their own text (for example "
+            f"{_gloss(others[0], names)[:_NUM_CHARACTERS]!r} and {others[0].text[:_NUM_CHARACTERS]!r}): that "
+            f"of {CLASSES} was used. If it belongs to another list, remove it."
+        )
     return open_listed(FORMAT, clips, folder, files, options, report)
 
 
@@ -74,10 +81,14 @@ def _listed(split: str, number: int, entry: MsaslEntry, names: Sequence[str]) ->
         ),
         split=SPLIT_NAMES[split],
         class_index=entry.label,
-        label=names[entry.label] if entry.label < len(names) else entry.text,
+        label=_gloss(entry, names),
         signer=None if entry.signer_id is None or entry.signer_id < 0 else str(entry.signer_id),
         image_size=_size(entry),
     )
+
+
+def _gloss(entry: MsaslEntry, names: Sequence[str]) -> str:
+    return names[entry.label] if entry.label < len(names) else entry.text
 
 
 def _stretch(entry: MsaslEntry) -> str | None:

@@ -4,6 +4,7 @@ A pose file has the name of its video: `69241.npz` for the video 69241.
 """
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,8 +49,9 @@ def open_folder(
         clips = _all_clips(glosses)
     else:
         subset = read_annotations(subset_file, NSLT)
-        clips = _clips_of_subset(subset, glosses)
-        _note_mismatch(subset, glosses, subset_file.name, report)
+        names = _class_names(subset, glosses)
+        clips = _clips_of_subset(subset, glosses, names)
+        _note_mismatch(subset, glosses, names, subset_file.name, report)
     options = options if options.profile_is_stated else replace(options, profile=PROFILES[FORMAT])
     return open_listed(
         FORMAT, clips, folder, [path for path in files if path.suffix != ".txt"], options, report
@@ -71,12 +73,29 @@ def _all_clips(glosses: Sequence[WlaslGloss]) -> list[ListedClip]:
     ]
 
 
-def _clips_of_subset(subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss]) -> list[ListedClip]:
+def _class_names(subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss]) -> dict[int, str]:
+    """Return the gloss of each class: that of most of its videos, whatever the order of the list is.
+
+    A class none of whose videos is listed has the gloss at its place, if the places of the others agree.
+    """
+    listed = {video.video_id: gloss.gloss for gloss in glosses for video in gloss.instances}
+    votes: dict[int, Counter[str]] = defaultdict(Counter)
+    for video_id, entry in subset.items():
+        votes[entry.action[0]].update([listed[video_id]] if video_id in listed else [])
+    names = {number: each.most_common(1)[0][0] for number, each in votes.items() if each}
+    agree = all(number < len(glosses) and glosses[number].gloss == name for number, name in names.items())
+    places = {number: glosses[number].gloss for number in votes if agree and number < len(glosses)}
+    return places | names
+
+
+def _clips_of_subset(
+    subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss], names: Mapping[int, str]
+) -> list[ListedClip]:
     signers = {video.video_id: video.signer_id for gloss in glosses for video in gloss.instances}
     clips = []
     for video_id, entry in subset.items():
         number = entry.action[0]
-        label = glosses[number].gloss if number < len(glosses) else numbered_label(number)
+        label = names.get(number) or numbered_label(number)
         clips.append(_listed(video_id, entry.subset, number, label, signers.get(video_id)))
     return clips
 
@@ -93,19 +112,31 @@ def _listed(video_id: str, split: str, number: int, label: str, signer: int | No
 
 
 def _note_mismatch(
-    subset: Mapping[str, NsltEntry], glosses: Sequence[WlaslGloss], name: str, report: ReadReport
+    subset: Mapping[str, NsltEntry],
+    glosses: Sequence[WlaslGloss],
+    names: Mapping[int, str],
+    name: str,
+    report: ReadReport,
 ) -> None:
     """Report the videos on which the subset `name` and the list of glosses disagree."""
     if not glosses:
         report.note(f"{name} has no glosses and signers. To import them, add WLASL_v0.3.json beside it.")
         return
     known = {
-        video.video_id: (number, canonical_split_name(video.split))
-        for number, gloss in enumerate(glosses)
+        video.video_id: (gloss.gloss, canonical_split_name(video.split))
+        for gloss in glosses
         for video in gloss.instances
     }
-    said = {video: (entry.action[0], canonical_split_name(entry.subset)) for video, entry in subset.items()}
-    classes = {number for number, _ in said.values()}
+    said = {
+        video: (names.get(entry.action[0]), canonical_split_name(entry.subset))
+        for video, entry in subset.items()
+    }
+    classes = {gloss for gloss, _ in said.values()}
+    if any(number >= len(glosses) or glosses[number].gloss != gloss for number, gloss in names.items()):
+        report.note(
+            f"The classes of {name} are not numbered in the order of {_LIST}. Each has the gloss of most of "
+            "its videos."
+        )
     both = said.keys() & known.keys()
     without_gloss = said.keys() - both
     left_out = {video for video in known.keys() - both if known[video][0] in classes}

@@ -116,7 +116,7 @@ def _order_of_hand(component: Component, report: ReadReport) -> list[int]:
             return [component.points.index(name) for name in names]
     report.note(
         f"The points of {component.name} have other names than those of pose-format (for example "
-        f"{component.points[0][:_NUM_CHARACTERS]!r}). They were read in the order wrist, thumb, index finger, "
-        "middle finger, ring finger and little finger."
+        f"{component.points[0][:_NUM_CHARACTERS]!r}). They were read in the order wrist, thumb, index "
+        "finger, middle finger, ring finger and little finger."
     )
     return list(range(len(component.points)))

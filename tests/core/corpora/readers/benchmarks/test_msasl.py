@@ -117,3 +117,34 @@ def test_invalid_annotations_are_refused(annotations: Path, name: str, content: 
     (annotations / name).write_text(content)
     with pytest.raises(CorpusError, match=message):
         read(annotations)
+
+
+def test_classes_of_another_list_are_named(
+    annotations: Path, entries: list[dict[str, Any]], write: Write, videos: list[np.ndarray]
+) -> None:
+    of_label = {entry["label"]: entry["text"] for entry in entries}
+    names = [of_label[label] for label in range(100)]
+    write("test_00000.pkl", videos[0])
+
+    def notes_with(classes: list[str]) -> list[str]:
+        (annotations / "MSASL_classes.json").write_text(json.dumps(classes))
+        return [note for note in read(annotations).report.notes if "have another gloss" in note]
+
+    assert notes_with(names) == []
+    (note,) = notes_with(names[::-1])
+    assert note.startswith(
+        f"{len(entries)} clips have another gloss in MSASL_classes.json than their own text"
+    )
+    label, text = entries[0]["label"], entries[0]["text"]
+    assert f"for example {names[::-1][label]!r} and {text!r}" in note
+
+
+def test_a_size_that_is_not_used_is_not_noted(
+    annotations: Path, entries: list[dict[str, Any]], write: Write, videos: list[np.ndarray]
+) -> None:
+    keypoints = videos[0].astype("f4")
+    np.savez(annotations / "test_00000.npz", keypoints=keypoints, width=640, height=360)
+    assert (entries[0]["width"], entries[0]["height"]) != (640, 360)
+    assert not any(
+        "video size in the annotations" in note for note in read(annotations, size=None).report.notes
+    )

@@ -294,3 +294,22 @@ def test_poses_under_other_names_are_named(annotations: Path, videos: list[np.nd
         CorpusError, match=r"None of the 2038 listed clips .* Searched for \d+, .* poses/book_1\.npz"
     ):
         read(annotations)
+
+
+def test_the_order_of_the_list_of_glosses_does_not_matter(official: Path) -> None:
+    expected = facts_of(official)
+    path = official / "WLASL_v0.3_first_100_glosses.json"
+    glosses = json.loads(path.read_text())
+    assert not any("numbered in the order" in note for note in read(official, size=None).report.notes)
+    path.write_text(json.dumps(sorted(glosses, key=lambda each: str(each["gloss"]))))
+    result = read(official, size=None)
+    assert {clip.name: clip.label for clip in result.clips} == {
+        clip.name: expected[clip.name][0] for clip in result.clips
+    }
+    assert any(
+        note
+        == "The classes of nslt_100.json are not numbered in the order of WLASL's list of glosses. Each has "
+        "the gloss of most of its videos."
+        for note in result.report.notes
+    )
+    assert not any("have another class" in note for note in result.report.notes)
