@@ -6,11 +6,13 @@
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core.corpora.amounts import amounts
 from core.corpora.doubtful_facts import DoubtfulFacts
+from core.corpora.identical_clips import note_identical_clips
 from core.corpora.packed import PackedCorpus
 from core.corpora.paths_as_sent import paths_as_sent
 from core.corpora.readers.benchmark_options import BenchmarkOptions
@@ -95,6 +97,7 @@ def import_corpus(
                 name=spec.name,
                 split=spec.split,
                 published_split=opened.published_split,
+                inspect=partial(note_identical_clips, report=report),
                 heartbeat=pulse,
                 provenance=lambda: {
                     "format": opened.format,

@@ -35,6 +35,8 @@ PARTIAL_SUFFIX = ".partial"
 Provenance = Mapping[str, object] | Callable[[], Mapping[str, object]]
 """The origin of the corpus, written to its header; a function is called after all clips are written."""
 
+Inspection = Callable[[ClipFacts], None]
+
 _NPY_HEADER_BYTES = 128
 
 
@@ -46,14 +48,16 @@ def write_corpus(
     split: SplitConfig,
     provenance: Provenance,
     published_split: bool = False,
+    inspect: Inspection = lambda _: None,
     heartbeat: Heartbeat = lambda: None,
 ) -> PackedCorpus:
     """Write clips as a packed corpus at `path` and open it.
 
     All files are written to a hidden folder beside `path`, synced to disk, and the folder is then renamed.
     So `path` never holds an incomplete corpus. Labels, signers and sessions are numbered in the order of
-    their names. A `published_split` is a benchmark's own (see `core.corpora.splits`). `heartbeat` is called
-    while files are synced and hashed, and may raise to stop.
+    their names. A `published_split` is a benchmark's own (see `core.corpora.splits`). `inspect` is called
+    with the facts of all clips, before `provenance`. `heartbeat` is called while files are synced and hashed,
+    and may raise to stop.
 
     Raises:
         CorpusError: there are no clips, or `path` exists already.
@@ -64,7 +68,7 @@ def write_corpus(
     partial = path.with_name(f".{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
     partial.mkdir(parents=True)
     try:
-        _write(partial, clips, name, split, provenance, published_split, heartbeat)
+        _write(partial, clips, name, split, provenance, published_split, inspect, heartbeat)
         os.rename(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -102,12 +106,14 @@ def _write(
     split: SplitConfig,
     provenance: Provenance,
     published_split: bool,
+    inspect: Inspection,
     heartbeat: Heartbeat,
 ) -> None:
     gathered = _stream_frames(folder, clips)
     if not gathered.lengths:
         raise CorpusError(f"Corpus {name!r} would have no clips. Check that the source has usable clips.")
     facts = _facts(gathered)
+    inspect(facts)
     divided = in_background(lambda _: assign_splits(facts, split, published=published_split), heartbeat)
     name_width = _write_clip_arrays(folder, gathered, facts, divided)
     entries = in_background(lambda _: _synced_entries(folder), heartbeat)

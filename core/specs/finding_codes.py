@@ -16,6 +16,7 @@ FindingCode = Literal[
     "hands-off-arms",
     "other-part-order",
     "similar-names",
+    "identical-clips",
     "gloss-named-like-split",
     "default-frame-size",
     "other-frame-size",

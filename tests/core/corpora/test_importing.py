@@ -85,6 +85,21 @@ def test_real_signers_split_by_signer(shared_data: Path, out: Path) -> None:
     json.dumps(result)
 
 
+def test_the_same_points_under_two_glosses_are_named(tmp_path: Path, out: Path) -> None:
+    keypoints = holistic_keypoints(6, 4)
+    keypoints[[2, 3, 4, 5]] = keypoints[[1, 1, 0, 0]]
+    labels = ["tea", "tea", "tea", "milk", "tea", ""]  # 1, 2 and 3 are the same, as are 0, 4 and 5
+    path = tmp_path / "signs.npz"
+    np.savez_compressed(path, keypoints=keypoints, labels=labels, names=list("abcdef"))
+    result = import_corpus(spec(path), out, SilentObserver())
+    report = result["report"]
+    assert isinstance(report, dict)
+    (found,) = report["findings"]
+    assert (found["code"], found["clips"], found["refused"]) == ("identical-clips", 3, False)
+    assert found["examples"] == ["'b' of 'tea' and 'd' of 'milk'"]
+    assert PackedCorpus.open(out / "corpus").header.provenance["report"] == report
+
+
 def test_signers_that_differ_in_capitals_alone_are_named(tmp_path: Path, out: Path) -> None:
     path = tmp_path / "signs.npz"
     signers = ["Ann", "ann ", "ben", "Ann "]
