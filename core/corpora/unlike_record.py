@@ -21,6 +21,9 @@ def note_unlike(
         profile=source.profile.name,
         sides=options.sides,
         unmirror_frames=options.unmirror_frames,
+        image_width=None if options.image_size is None else options.image_size[0],
+        image_height=None if options.image_size is None else options.image_size[1],
+        part_order=options.part_order,
     )
     if differences := record.differences(now):
         named = "; ".join(differences)

@@ -9,6 +9,11 @@ from core.specs.column_roles import Columns
 from core.specs.fields import Closed, Name, Positive, Switch
 from core.specs.source_formats import ProfileName, Sides, VectorPart
 
+_WITHOUT_SIZE = ("mediapipe_holistic", "mediapipe_npy", "mp_data", "wide_frames", "asl_signs")
+"""Formats whose files usually state no frame size."""
+_SQUARE = "square"
+_ASSUMED = "not stated (square frames unless the files state it)"
+
 
 class Preprocessing(Closed):
     """The preprocessing record of a corpus. It is kept with the corpus and on the card of its encoders."""
@@ -55,4 +60,23 @@ class Preprocessing(Closed):
             f"{field}: {getattr(self, field)!r} and {getattr(other, field)!r}"
             for field in ("format", "profile", "sides", "unmirror_frames")
             if getattr(self, field) != getattr(other, field)
-        ]
+        ] + (self._differences_of_options(other) if self.format == other.format else [])
+
+    def _differences_of_options(self, other: "Preprocessing") -> list[str]:
+        """Name the differences in options of one format: part orders, a frame size that one side assumed."""
+        found = []
+        if self.part_order != other.part_order:
+            orders = (", ".join(each.part_order) or "as the format has it" for each in (self, other))
+            found.append(f"part_order: {' and '.join(orders)}")
+        shapes = [each._shape for each in (self, other)]
+        if _ASSUMED in shapes and len({_SQUARE if shape == _ASSUMED else shape for shape in shapes}) > 1:
+            found.append(f"frame size: {' and '.join(shapes)}")
+        return found
+
+    @property
+    def _shape(self) -> str:
+        """The frame size of the options, or what is used without it."""
+        if self.image_size is None:
+            return _ASSUMED if self.format in _WITHOUT_SIZE else "that of the files"
+        width, height = self.image_size
+        return _SQUARE if width == height else f"{width} x {height}"
