@@ -150,9 +150,7 @@ def _rows(
     names = _stated_columns(path, header, columns) if columns else _column_names(path, header)
     places = {fact: folded.index(name) for fact, name in names.items()}
     unused = [
-        name
-        for name, place in zip(header, folded, strict=True)
-        if name and place not in names.values()
+        name for name, place in zip(header, folded, strict=True) if name and place not in names.values()
     ]
     if unused and path.name != KAGGLES_TABLE:
         notes.append(f"Columns of {path.name} that were not used: {listed(unused)}.")

@@ -92,8 +92,9 @@ def _note_misfit(name: str, video: Video, points: SurePoints, report: ReadReport
         negative = (x < 0) | (y < 0)
         num_outside = np.count_nonzero(negative | (x > video.width) | (y > video.height))
         num_negative = np.count_nonzero(negative)
-        is_outside = num_outside > _MOST * len(x) or num_negative > _MOST_NEGATIVE * len(x)
-        is_outside |= (left < 0 or top < 0) and _is_trunk_negative(video)
+        is_outside = bool(
+            num_outside > _MOST * len(x) or num_negative > _MOST_NEGATIVE * len(x)
+        ) or _is_trunk_negative(video)
     area = (right - left) / video.width * ((bottom - top) / video.height)
     is_one_place = left == right and top == bottom and len(x) > 1
     if is_outside or is_one_place or (area < _SMALLEST_AREA and _has_body(video)):
@@ -107,7 +108,7 @@ def _note_misfit(name: str, video: Video, points: SurePoints, report: ReadReport
 def _is_trunk_negative(video: Video) -> bool:
     trunk = as_float64(video.joints[:, TRUNK])
     points = trunk[seen(trunk), :2]
-    return np.count_nonzero((points < 0).any(axis=1)) > _MOST_NEGATIVE * len(points)
+    return bool(np.count_nonzero((points < 0).any(axis=1)) > _MOST_NEGATIVE * len(points))
 
 
 def _has_body(video: Video) -> bool:

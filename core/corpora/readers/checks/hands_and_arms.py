@@ -112,9 +112,9 @@ def _measured(video: Video, left: Arm, right: Arm) -> Iterator[Hand]:
         if not frames.any():
             continue
         frames &= _mean_confidence(as_float64(video.joints[:, hand, 2])) > MIN_CONFIDENCE
-        if num_frames := np.count_nonzero(frames):
-            distances = (_distance(wrist, arm.points[:, 2])[frames] for arm in (own, other))
-            yield Hand(*(middle(distance) / width for distance in distances), num_frames)
+        if num_frames := int(np.count_nonzero(frames)):
+            to_own, to_other = (_distance(wrist, arm.points[:, 2])[frames] for arm in (own, other))
+            yield Hand(middle(to_own) / width, middle(to_other) / width, num_frames)
 
 
 def _mean_confidence(hand: Float64[np.ndarray, "T 21"]) -> Float64[np.ndarray, " T"]:

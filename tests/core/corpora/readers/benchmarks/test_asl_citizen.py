@@ -108,7 +108,7 @@ def test_a_pose_file_alone_is_a_clip(folder: Path) -> None:
     [
         (np.zeros((3, 543, 3)), r"shape \(frames, 543, 2\).* it holds float64 \(3, 543, 3\)"),
         (np.full((3, 543, 2), "x"), "must hold numbers"),
-        (np.full((3, 543, 2), 300.0), "not fractions of the frame"),
+        (np.linspace(290, 310, 3 * 543 * 2).reshape(3, 543, 2), "not fractions of the frame"),
         (np.full((3, 543, 2), None), "pickled objects"),
     ],
 )

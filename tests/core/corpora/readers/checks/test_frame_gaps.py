@@ -46,10 +46,12 @@ def asl_signs(folder: Path) -> Read:
 
 
 def mp_data(folder: Path) -> Read:
-    for number in KEPT:
+    (points,) = holistic_keypoints(1, 5)
+    for number, frame in zip(KEPT, points, strict=True):
         path = folder / "tea" / "1" / f"{number}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, np.full(258, 0.5))
+        pose = np.insert(frame[:33], 2, 0, axis=1)
+        np.save(path, np.concatenate([pose.ravel(), frame[33:].ravel()]))
     return read(folder, size=SIZE)
 
 
