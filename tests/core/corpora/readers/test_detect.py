@@ -149,7 +149,7 @@ def test_a_table_beside_a_file_of_many_clips_is_not_advised(saved: Callable[...,
     path = saved("all/a.npz", keypoints=holistic_keypoints(2, 3))
     (path.parent / "labels.csv").write_text("name,label\n000000,tea\n")
     notes = read(path.parent, size=(640, 480)).report.notes
-    assert "1 other files were not read (.csv)." in notes
+    assert "1 other file was not read (.csv)." in notes
     assert any(
         "labels.csv was not used, because a file of many clips has its own columns" in n for n in notes
     )
