@@ -1,6 +1,6 @@
 """Accuracy of recipes, repairs and loss parts on people and days that were left out, over several corpora.
 
-    python benchmarks/accuracy.py results.jsonl --data ../shared/data  # signs, words, letters, made-up
+    python benchmarks/accuracy.py results.jsonl --data RECORDINGS      # signs, words, letters, made-up
     python benchmarks/accuracy.py results.jsonl --corpora made-up      # without any recordings
     python benchmarks/accuracy.py results.jsonl --table                # print existing results as Markdown
 
