@@ -58,6 +58,8 @@ def _public_section(name: str) -> str:
     title = heading(2, code(f"signforge.{name}"), anchor=f"python-{slug(name)}")
     if inspect.isfunction(value):
         return joined([title, _autodoc("autofunction", f"signforge.{name}")])
+    if value.__module__ == errors.__name__:
+        return joined([title, f"The same as `core.errors.{name}`: see [Errors](errors.md)."])
     inherited = () if issubclass(value, Exception) else (":inherited-members:",)
     return joined([title, _autodoc("autoclass", f"signforge.{name}", ":members:", *inherited)])
 
