@@ -288,7 +288,7 @@ READERS: tuple[Reader, ...] = (
         "labels",
         lambda path: find_table(path.parent, [path], TableOptions()),
         named("labels.csv"),
-        lambda folder: [b'name,label,signer\na/0,tea,1\n"b,1","c\nd",\n'],
+        lambda folder: [b'name,label,signer\na/0,tea,1\n"b,1","c;d",\n'],
     ),
     Reader(
         "lists of clips",

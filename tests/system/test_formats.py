@@ -37,14 +37,14 @@ def test_every_format_from_the_shell(
             ("pose", formats / "pose_format", (), "14.167 in all"),
             ("openpose", formats / "openpose_json", square, None),
             ("mmpose", formats / "mmpose_json_133" / "results_clip.json", square, None),
-            ("npz", formats / "mmpose_json_133" / "clip_133.npz", (), "3.875 in all"),
+            ("npz", formats / "mmpose_json_133" / "clip_133.npz", (), " 3.875\n"),
             ("rows", rows, (), None),
-            ("wlasl", wlasl, ("--classes", "100"), "3.875 in all"),
+            ("wlasl", wlasl, ("--classes", "100"), " 3.875\n"),
         ):
             result = add(source, name, *options)
             assert result.exit_code == 0, result.output
             assert re.search(r"clips read +\d", result.stdout)
-            assert ("unknown: 1" if seconds is None else seconds) in result.stdout
+            assert ("unknown (1 clip)" if seconds is None else seconds) in result.stdout
             assert "frames per clip" in CliRunner().invoke(app, ["corpora", "show", name]).stdout
         for source, options, message in (
             (cut, (), "is damaged: its header states"),

@@ -22,11 +22,11 @@ from core.specs.source_formats import (
 )
 
 
-def _checked_codes(codes: list[str] | None) -> list[str] | None:
+def _checked_codes(codes: list[str] | None) -> list[str]:
     for code in codes or ():
         if problem := unknown_code(code, option="--accept"):
             raise typer.BadParameter(problem)
-    return codes
+    return codes or []  # not None: the oldest typer that is allowed would measure its length
 
 
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
