@@ -7,7 +7,7 @@ swapped names, put the left shoulder on the wrong side.
 
 import numpy as np
 
-from core.corpora.findings import FindingKind
+from core.corpora.findings import SHARE_OF_FEW, FindingKind
 from core.corpora.readers.checks.seen import Arm, middle
 from core.corpora.source import ReadReport
 
@@ -23,6 +23,12 @@ SWAPPED_SIDES = FindingKind(
     "one (for example {example}). For a person facing the camera it is to the right. The points were "
     "mirrored after pose estimation, or left and right were swapped. If they were swapped, set sides "
     "(--sides exchange_all). If they were mirrored, mirror x in the files and import again.",
+    min_share=SHARE_OF_FEW,
+    if_mixed="In {clips} with visible shoulders, the left shoulder is to the left of the right one (for example "
+    "{example}); in {right} it is to the right, as for a person who faces the camera. The points of those "
+    "clips were mirrored after pose estimation, or their left and right were swapped, or their signers turn "
+    "away. Import them on their own: with sides (--sides exchange_all) if they were swapped, with x mirrored "
+    "in the files if they were mirrored.",
 )
 MIRRORED_FRAMES = FindingKind(
     "mirrored-frames",

@@ -79,9 +79,12 @@ _CANDIDATES = (
         "shift_jis", _mostly_common("shift_jis", (0x829F, 0x82F1), (0x8340, 0x8396), (0x889F, 0x9872))
     ),
     _Candidate("cp949", _mostly_common("cp949", (0xB0A1, 0xC8FE))),
-    _Candidate("cp437", _words_of("LATIN", max_run=_MAX_ACCENTED_RUN)),
-    _Candidate("cp850", _words_of("LATIN", max_run=_MAX_ACCENTED_RUN)),
-    _Candidate("cp1252", _words_of("LATIN", max_run=_MAX_ACCENTED_RUN)),
+    *(
+        _Candidate(encoding, _words_of("LATIN", max_run=_MAX_ACCENTED_RUN))
+        for encoding in ("cp437", "cp850", "cp852", "cp857", "cp1252", "cp1254")
+    ),
     _Candidate("cp866", _words_of("CYRILLIC")),
+    _Candidate("cp862", _words_of("HEBREW")),
 )
-"""Encodings of Windows in China, Taiwan, Japan, Korea, America, Western Europe (two) and Russia."""
+"""Encodings of Windows in China, Taiwan, Japan and Korea; in archives of America, Western Europe, Central Europe
+and Turkey; in text of Western Europe and Turkey; in archives of Russia and Israel."""

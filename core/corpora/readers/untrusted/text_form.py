@@ -24,6 +24,9 @@ _HEADER_BYTES = 2**18
 """Enough for the longest row of UTF-16."""
 _MAX_IN_PAIRS = 0.5
 _WESTERN = "cp1252"
+_AFTER_SMALL_LETTER = re.compile(r"[a-z]([^\x00-\x7f])")
+_MARKS = "\u2019\u201c\u201d\u00bb\u2013\u2014\u2026\u00b0"
+"""What may follow a small letter in Western text, beside small letters: quotes, dashes, dots, degrees."""
 _NUM_CHARACTERS = 40
 
 
@@ -94,18 +97,25 @@ def _checked_as_western(path: Path, start: bytes) -> str:
     beyond = len(re.findall(rb"[\x80-\xff]", start))
     in_pairs = sum(len(run) for run in re.findall(rb"[\x80-\xff]{2,}", start))
     try:
-        word = next(iter(re.findall(r"\w*[^\x00-\x7f]\w*", start.decode(_WESTERN))), "")
+        text = start.decode(_WESTERN)
     except UnicodeDecodeError:
-        in_pairs, word = beyond, ""
-    if in_pairs > _MAX_IN_PAIRS * beyond or b"\0" in start:
+        in_pairs, text = beyond, ""
+    if in_pairs > _MAX_IN_PAIRS * beyond or b"\0" in start or not _has_words(text):
         raise CorpusError(
             f"{path} is not UTF-8 text: it seems to be {seems_to_be(path)}, or text in another encoding. "
             "Save it as CSV in UTF-8."
         )
+    word = next(iter(re.findall(r"\w*[^\x00-\x7f]\w*", text)), "")
     return (
         f"{path.name} is not UTF-8, so it was read as Western European text (cp1252), for example "
         f"{word[:_NUM_CHARACTERS]!r}. If that is wrong, save it as UTF-8."
     )
+
+
+def _has_words(text: str) -> bool:
+    """Whether small letters are mostly followed by small ones: cafŽ was café in an encoding of old Macs."""
+    following = _AFTER_SMALL_LETTER.findall(text)
+    return 2 * sum(letter.islower() or letter in _MARKS for letter in following) >= len(following)
 
 
 def _separator(header: str) -> str:

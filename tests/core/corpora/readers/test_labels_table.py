@@ -210,7 +210,15 @@ def test_encoding_and_separator_are_found(tmp_path: Path, separator: str, encodi
 
 
 @pytest.mark.parametrize(
-    ("encoding", "gloss"), [("gbk", "书本"), ("shift_jis", "本を読む"), ("cp1251", "книга")]
+    ("encoding", "gloss"),
+    [
+        ("gbk", "书本"),
+        ("shift_jis", "本を読む"),
+        ("cp1251", "книга"),
+        ("mac_roman", "café"),
+        ("mac_roman", "naïve"),
+        ("cp850", "café"),
+    ],
 )
 def test_other_encodings_are_refused(tmp_path: Path, encoding: str, gloss: str) -> None:
     folder = folder_of(tmp_path, "a")

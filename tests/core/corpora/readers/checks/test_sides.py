@@ -72,8 +72,16 @@ def test_a_few_clips_give_no_note_on_hands(saved: Save, recordings: list[np.ndar
     assert notes_of(saved, list(map(of_mirrored_frames, recordings[:20]))) == []
 
 
-def test_a_minority_gives_no_note(saved: Save, recordings: list[np.ndarray]) -> None:
-    assert notes_of(saved, [*map(mirrored, recordings[:20]), *recordings[20:50]]) == []
+def test_a_minority_is_named(saved: Save, recordings: list[np.ndarray]) -> None:
+    (note,) = notes_of(saved, [*map(mirrored, recordings[:2]), *recordings[2:50]])
+    assert note.startswith(
+        f"In 2 of 50 clips with visible shoulders, {SHOULDERS} the right one (for example 0"
+    )
+    assert "; also 000001); in 48 it is to the right" in note
+
+
+def test_a_minority_of_leading_left_hands_gives_no_note(saved: Save, recordings: list[np.ndarray]) -> None:
+    assert notes_of(saved, [*map(of_mirrored_frames, recordings[:20]), *recordings[20:80]]) == []
 
 
 def test_points_that_were_not_found_say_nothing(saved: Save) -> None:

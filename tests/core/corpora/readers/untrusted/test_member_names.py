@@ -70,6 +70,24 @@ def test_words_of_two_encodings_are_refused_until_it_is_stated(tmp_path: Path) -
     assert unpacked(archive, "cp949") == ({"감사/1.npz"}, [])
 
 
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [
+        (["güneş", "ağaç"], "cp1254"),
+        (["güneş"], "cp857"),
+        (["złoty"], "cp852"),
+        (["שלום", "תודה"], "cp862"),
+    ],
+)
+def test_words_that_would_be_others_in_western_europe_or_russia_are_not_guessed(
+    tmp_path: Path, words: list[str], encoding: str
+) -> None:
+    archive = unflagged_zip(tmp_path / "a.zip", *(f"{word}/1.npz".encode(encoding) for word in words))
+    with pytest.raises(CorpusError, match=rf"could be .*{encoding} .*--archive-encoding"):
+        unpacked(archive)
+    assert unpacked(archive, encoding)[0] == {f"{word}/1.npz" for word in words}
+
+
 def test_words_of_no_known_encoding_are_refused(tmp_path: Path) -> None:
     archive = unflagged_zip(tmp_path / "a.zip", "καλη/1.npz".encode("cp737"))
     with pytest.raises(CorpusError, match=r"none of the usual ones\. Set archive_encoding"):
