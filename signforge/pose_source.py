@@ -134,8 +134,18 @@ def open_poses(path: str | Path, **how: Unpack[HowToRead]) -> Iterator[PoseSourc
         source = open_source(folder, how.get("source_format", "auto"), options, report)
         if record is not None:
             note_unlike(record, source, options, report)
+            _note_size(record, how, report)
         with closing(read_clips(source, processes=1)) as clips:
             yield PoseSource(Path(path), source.num_clips, clips, report)
+
+
+def _note_size(record: Preprocessing, how: HowToRead, report: "ReadReport") -> None:
+    """Say which frame size is taken from the record: a wrong one stretches all points."""
+    if how.get("image_size") is None and (size := record.image_size):
+        report.note(
+            f"Where the files state no frame size, it is {size[0]} x {size[1]}, as in the encoder's corpus. "
+            "If it is another one, give it (--image-width, --image-height; in Python image_size)."
+        )
 
 
 def _options(how: HowToRead) -> "ReadOptions":

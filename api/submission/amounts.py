@@ -9,6 +9,7 @@ from typing import Any
 from api.problems import unfit
 from core.corpora import fold_advice
 from core.jobs.tables.artifacts import CorpusRow
+from core.specs.counts import counted
 from core.specs.jobs import ClipSelection, EvaluateSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.plain_names import plain_name
 
@@ -60,8 +61,8 @@ def _check_batch(clips: ClipSelection, batch_size: int, corpus: CorpusRow) -> No
     if batch_size > most:
         raise unfit(
             "/overrides/run/batch_size",
-            f"run.batch_size is {batch_size}, but only {most} clips of corpus {corpus.name!r} are selected; "
-            "lower run.batch_size, or widen `clips`.",
+            f"run.batch_size is {batch_size}, but only {counted(most, 'clip')} of corpus {corpus.name!r} can "
+            "be selected; lower run.batch_size, or widen `clips`.",
             code="too_few_clips",
         )
 
@@ -118,8 +119,8 @@ def _check_new_signers(spec: EvaluateSpec, corpus: CorpusRow) -> None:
         raise unfit(
             "/folds",
             f"Protocol 'dictionary' tests signers that are not in the dictionary, but corpus {corpus.name!r} "
-            f"has {signers} signer(s) in {sessions} session(s), so folds {spec.folds!r} have a signer on "
-            f"both sides. {other}",
+            f"has {counted(signers, 'signer')} in {counted(sessions, 'session')}, so folds {spec.folds!r} "
+            f"have a signer on both sides. {other}",
             code="no_folds",
         )
 
@@ -130,8 +131,9 @@ def _check_sides(spec: EvaluateSpec, corpus: CorpusRow) -> None:
     if not train or not counts.get("test", 0):
         raise unfit(
             "/folds",
-            f"Corpus {corpus.name!r} has {train} clips to fit on and {counts.get('test', 0)} to test on; "
-            f"both are needed. Import it with {fold_advice.other_split(corpus.summary['signer_names'])}, or "
-            "score on another corpus (--test-corpus).",
+            f"Corpus {corpus.name!r} has {counted(train, 'clip')} to fit on and {counts.get('test', 0)} to "
+            "test on; both are needed. Import it with "
+            f"{fold_advice.other_split(corpus.summary['signer_names'])}, or score on another corpus "
+            "(--test-corpus).",
             code="no_folds",
         )

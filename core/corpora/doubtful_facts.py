@@ -44,7 +44,7 @@ class DoubtfulFacts:
         """Add what was found to the report."""
         for fact, so in (("gloss", ""), ("split", ", so they are in train, unless split.by says otherwise")):
             if 0 < (number := self.unknown[fact]) < self.num_clips:
-                report.note(f"{number} of {self.num_clips} clips have no {fact}{so}.")
+                report.note(f"{number} of {self.num_clips} clips without a {fact}{so}.")
         if self.repeated:
             name = next(iter(self.repeated))
             number = self.repeated.total() + len(self.repeated)

@@ -36,6 +36,7 @@ from core.program.heartbeat import Heartbeat, Pulse, stop_if_requested
 from core.program.in_background import in_background
 from core.program.observer import Observer
 from core.source_files import check_source, confined
+from core.specs.counts import counted
 from core.specs.import_jobs import ImportSpec
 from core.specs.saved_settings import with_defaults_for_new_settings
 
@@ -106,7 +107,10 @@ def import_corpus(
                     "report": report.as_json(),
                 },
             )
-    observer.on_log(f"{len(corpus)} clips, {corpus.num_frames} frames; {report.num_skipped} clips skipped.")
+    observer.on_log(
+        f"{counted(len(corpus), 'clip')}, {counted(corpus.num_frames, 'frame')}; "
+        f"{counted(report.num_skipped, 'clip')} skipped."
+    )
     return _describe(corpus)
 
 

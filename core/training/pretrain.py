@@ -117,7 +117,9 @@ class Pretraining:
         self.observer.on_phase("training", total_steps=self.total_steps)
         self.observer.on_log(f"Computing with {self.engine}; memory is {allocation()}.")
         if num_without := self._count_without_body():
-            self.observer.on_log(f"Hands only: {num_without} of {len(self.order.clips)} clips have no body.")
+            self.observer.on_log(
+                f"Hands only: {num_without} of {len(self.order.clips)} clips without a body."
+            )
         began, first = time.perf_counter(), self.state.step
         with CheckpointKeeper(folder, self.observer, run=None if keep_all else run) as keeper:
             while self.state.step < self.total_steps:

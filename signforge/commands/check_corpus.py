@@ -35,7 +35,8 @@ def check(source: Source, *, fields: dict[str, Any], as_json: AsJson = False) ->
     if as_json:
         typer.echo(json.dumps(checked.summary, indent=2))
     else:
-        print_fields([*summary_fields(checked.summary), *report_fields(checked.summary["report"])])
+        report = report_fields(checked.summary["report"], checked.refused_for)
+        print_fields([*summary_fields(checked.summary), *report])
     if checked.refused_for:
         typer.echo(f"An import would be refused for: {', '.join(checked.refused_for)}.", err=True)
         raise typer.Exit(EXIT_FAILED)

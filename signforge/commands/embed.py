@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.errors import UserError
+from core.specs.counts import counted
 from core.specs.fields import Precision
 from core.specs.source_formats import Sides, WantedFormat
 from signforge.commands.options.import_options import (
@@ -93,16 +94,20 @@ def embed(
             raise source.nothing_usable()
         refuse_unaccepted(source.report, accept or (), undone=f"{out} was not written")
     shape = (file.num_clips, ready.card.embedding_width)
-    typer.echo(f"{out}: features {shape} float32, of {file.num_clips} clips.")
+    typer.echo(f"{out}: features {shape} float32, of {counted(file.num_clips, 'clip')}.")
     _report(source.report)
 
 
 def _report(report: "ReadReport") -> None:
     """Print the skipped clips and the assumptions."""
+    from core.corpora.source import grouped
+
     if report.num_skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.skipped.most_common())
-        examples = "; ".join(report.examples[:_MAX_EXAMPLES])
-        typer.echo(f"{report.num_skipped} clips were skipped: {reasons}. For example {examples}", err=True)
+        examples = "\n".join(grouped(report.examples)[:_MAX_EXAMPLES])
+        typer.echo(
+            f"{counted(report.num_skipped, 'clip')} skipped: {reasons}. For example:\n{examples}", err=True
+        )
     for note in report.all_notes():
         typer.echo(note, err=True)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import UserError
+from core.specs.counts import counted
 from signforge.client import Client
 from signforge.client.models import Evaluation
 from signforge.commands.printing.caveats import caveats
@@ -69,7 +70,7 @@ def print_evaluation(
         names = _per_instance(folds[0])
         each = [(fold["name"], *(fold[name] for name in names), fold["num_test"]) for fold in folds]
         print_table(["fold", *names, "test clips"], each, empty="")
-    sizes = f"{found.get('num_test')} test clips, {found.get('num_classes')} glosses"
+    sizes = f"{counted(found['num_test'], 'test clip')}, {counted(found['num_classes'], 'gloss', 'glosses')}"
     most = f"at most {found.get('num_train')}"
     is_trained = evaluation.protocol not in _WITHOUT_TRAINING
     use = f"trained on {most} clips" if is_trained else f"{most} labelled clips to compare with"

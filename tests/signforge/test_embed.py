@@ -84,7 +84,7 @@ def test_a_folder_in_its_order_and_what_was_left_out(encoder: Path, folder: Path
     done = embed(encoder, folder, tmp_path / "features.npz")
     assert done.exit_code == 0, done.output
     assert "features (6, 96) float32, of 6 clips" in done.stdout
-    assert "2 clips were skipped: 1 unreadable, 1 no hands. For example book/broken" in done.stderr
+    assert "2 clips skipped: 1 unreadable, 1 no hands. For example:\nbook/broken" in done.stderr
     with np.load(tmp_path / "features.npz") as written:
         expected = load_encoder(encoder).embed(read_clips(folder))
         np.testing.assert_array_equal(written["features"], expected)

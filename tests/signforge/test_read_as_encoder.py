@@ -16,6 +16,7 @@ from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge import FindingWarning, load_encoder, read_clips
 from signforge.cli import app
+from signforge.pose_source import open_poses
 from tests.core.corpora.readers.conftest import holistic_keypoints
 from tests.core.small import OVERRIDES
 
@@ -70,6 +71,9 @@ def test_embed_reads_by_the_record(folder: Path, source: Path) -> None:
     expected = encoder.embed([learned.clip(index) for index in range(len(learned))])
     features = np.concatenate([batch.features for batch in encoder.embed_source(source)])
     np.testing.assert_array_equal(features, expected)
+    with open_poses(source, record=encoder.preprocessing) as opened:
+        (note,) = [each for each in opened.report.notes if "frame size" in each]
+    assert "it is 640 x 480, as in the encoder's corpus" in note
     with pytest.warns(FindingWarning, match="read otherwise"):
         other = read_clips(source, record=encoder.preprocessing, unmirror_frames=False)
     assert not np.array_equal(other[0].points, learned.clip(0).points)

@@ -11,6 +11,7 @@ from core.corpora.readers.untrusted.naming import listed
 from core.corpora.readers.untrusted.text_form import SEPARATORS, TextForm, header_cells, text_form
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
+from core.specs.counts import counted
 from core.specs.plain_names import plain_name
 from core.specs.source_formats import ColumnRole
 
@@ -69,12 +70,17 @@ class LabelsTable:
         without = [clip.name for clip in clips if clip.name not in known]
         missing = [name for name in self.rows if name not in used]
         if without:
-            report.note(f"{len(without)} clips are not in {self.path.name}: {_some(without)}.")
+            report.note(f"{counted(len(without), 'clip')} not in {self.path.name}: {_some(without)}.")
         if missing:
-            report.note(f"{len(missing)} names in {self.path.name} have no clip: {_some(missing)}.")
+            report.note(
+                f"{counted(len(missing), 'name')} in {self.path.name} without a clip: {_some(missing)}."
+            )
         unlabelled = [key for key in used if self.rows[key].label is None]
         if unlabelled:
-            report.note(f"{len(unlabelled)} clips have no gloss in {self.path.name}: {_some(unlabelled)}.")
+            report.note(
+                f"{counted(len(unlabelled), 'clip')} without a gloss in {self.path.name}: "
+                f"{_some(unlabelled)}."
+            )
         return labelled
 
     def _labelled(self, clip: ClipFiles, used: dict[str, str]) -> ClipFiles:

@@ -7,10 +7,12 @@ i depends only on the seed and i, so any number of clips can be generated in bou
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int64
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from core.errors import UserError
 from core.pose.synthetic.body import NUM_POINTS, body_joints
@@ -26,6 +28,8 @@ WIDTH = 640
 HEIGHT = 480
 _BATCH = 64
 """Clips per batch: enough to amortise NumPy's calls, few enough to fit the processor's cache."""
+_MAX_CLIPS = 100_000
+"""About 5 GB of files. More is a mistake in a number, and would fill the disk."""
 
 
 class SyntheticConfig(Closed):
@@ -46,6 +50,15 @@ class SyntheticConfig(Closed):
     def num_clips(self) -> int:
         """Total number of clips: signs x signers x takes."""
         return self.num_signs * self.num_signers * self.takes_per_sign
+
+    @model_validator(mode="after")
+    def _is_no_accident(self) -> Self:
+        if self.num_clips > _MAX_CLIPS:
+            raise ValueError(
+                f"{self.num_signs} signs x {self.num_signers} signers x {self.takes_per_sign} takes are "
+                f"{self.num_clips} clips; the limit is {_MAX_CLIPS}. Ask for fewer."
+            )
+        return self
 
 
 @dataclass(frozen=True)

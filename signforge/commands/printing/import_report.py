@@ -1,6 +1,6 @@
 """An import's report (clips read and skipped, frames, notes, findings) as names and values for display."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from core.specs.counts import counted
@@ -8,8 +8,11 @@ from core.specs.counts import counted
 _NUM_EXAMPLES = 5
 
 
-def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """An import's report as names and values, without empty ones (docs/reference/formats.md)."""
+def report_fields(report: Mapping[str, Any], refused_for: Collection[str] = ()) -> list[tuple[str, str]]:
+    """An import's report as names and values, without empty ones (docs/reference/formats.md).
+
+    `refused_for`: codes of findings for which an import would be refused; others that refuse were accepted.
+    """
     fields = [
         ("clips read", _counted(report, "clips_read", {"skipped": report.get("clips_skipped", 0)})),
         ("skipped because", _by_count(report.get("skipped") or {})),
@@ -23,7 +26,7 @@ def report_fields(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("clips that show", _by_count(report.get("parts_seen") or {})),
         ("seconds", _spread(report.get("seconds"))),
         ("notes", _lines(report.get("notes") or [])),
-        ("findings", _lines([_finding(found) for found in report.get("findings") or []])),
+        ("findings", _lines([_finding(found, refused_for) for found in report.get("findings") or []])),
     ]
     return [(name, value) for name, value in fields if value]
 
@@ -146,8 +149,10 @@ def _grouped(examples: Sequence[str]) -> list[str]:
     ]
 
 
-def _finding(found: Mapping[str, Any]) -> str:
-    return f"{found['message']} [{found['code']}]"
+def _finding(found: Mapping[str, Any], refused_for: Collection[str]) -> str:
+    code = found["code"]
+    mark = "" if not found.get("refused") else ": refused" if code in refused_for else ": accepted"
+    return f"{found['message']} [{code}{mark}]"
 
 
 def _lines(sentences: Sequence[str]) -> str:

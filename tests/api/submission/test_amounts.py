@@ -38,7 +38,7 @@ UNFIT: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         PRETRAIN | {"clips": {"exclude_signers": ["ann"]}},
         {},
         "/overrides/run/batch_size",
-        "32, but only 9 clips of corpus 'signs' are selected; lower run.batch_size",
+        "32, but only 9 clips of corpus 'signs' can be selected; lower run.batch_size",
     ),
     (EVALUATE | {"folds": "each_signer"}, {}, "/folds", "choose the others with --signer ann --signer ben"),
     (EVALUATE | {"folds": "each_signer"}, {}, "/folds", "5 clips of 'signs' have no signer"),
@@ -60,7 +60,7 @@ UNFIT: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     (AUDIT | {"folds": "each_signer"}, {}, "/folds", "5 clips of 'signs' have no signer"),
     (AUDIT, {"split_counts": {"train": 40, "test": 0}}, "/folds", "are in split train, but a leak audit"),
     (DICTIONARY, NAMED | {"signer_names": ["ann"]}, "/folds", "folds 'split' have a signer on both sides"),
-    (DICTIONARY | {"folds": "each_session"}, NAMED, "/folds", "2 signer(s) in 3 session(s)"),
+    (DICTIONARY | {"folds": "each_session"}, NAMED, "/folds", "2 signers in 3 sessions"),
     (EVALUATE, {"label_names": ["tea"]}, "/corpus", "needs two or more glosses; corpus 'signs' has 1"),
 ]
 

@@ -34,8 +34,8 @@ def report_of(source: Path, out: Path) -> Report:
 def test_clips_without_a_gloss_or_split_are_counted(tmp_path: Path) -> None:
     some = imported(tmp_path, tmp_path / "1", [2, 3, 4], labels=["a", "", "b"], split=["test", "", ""])
     assert some["notes"] == [
-        "1 of 3 clips have no gloss.",
-        "2 of 3 clips have no split, so they are in train, unless split.by says otherwise.",
+        "1 of 3 clips without a gloss.",
+        "2 of 3 clips without a split, so they are in train, unless split.by says otherwise.",
     ]
     assert imported(tmp_path, tmp_path / "2", [2, 3, 4])["notes"] == []
 

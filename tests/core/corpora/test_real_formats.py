@@ -98,10 +98,10 @@ def test_a_table_decides_labels_signers_and_splits(tmp_path: Path) -> None:
     assert corpus.signer_names == ("ann", "ben")
     assert corpus.splits.tolist() == [0, 1, 0, 0]
     assert report["notes"] == [
-        "1 clips are not in labels.csv: 3.",
-        "1 names in labels.csv have no clip: 9.",
-        "1 of 4 clips have no gloss.",
-        "1 of 4 clips have no split, so they are in train, unless split.by says otherwise.",
+        "1 clip not in labels.csv: 3.",
+        "1 name in labels.csv without a clip: 9.",
+        "1 of 4 clips without a gloss.",
+        "1 of 4 clips without a split, so they are in train, unless split.by says otherwise.",
     ]
 
 

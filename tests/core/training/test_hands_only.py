@@ -65,7 +65,7 @@ def test_the_log_and_the_card_count_clips_without_a_body(tmp_path: Path) -> None
         corpus, log = without_body(tmp_path / f"{count}", share=share), Log()
         pretrain(spec_for(corpus), tmp_path / f"run-{count}", observer=log)
         said = [line for line in log.lines if line.startswith("Hands only")]
-        assert said == ([f"Hands only: {count} of 24 clips have no body."] if count else [])
+        assert said == ([f"Hands only: {count} of 24 clips without a body."] if count else [])
         card = json.loads((tmp_path / f"run-{count}" / "encoder" / "card.json").read_text())
         assert card["corpus"].get("clips_without_body", 0) == count
         assert ("clips_without_body" in card["corpus"]) == (count > 0)

@@ -10,6 +10,7 @@ from core.corpora.source import ReadReport
 from core.corpora.split_names import TRAIN
 from core.errors import CorpusError
 from core.pose.normalise import PROFILES, NormalisationProfile
+from core.specs.counts import counted
 from core.specs.source_formats import ProfileName
 
 NO_POSE = "no pose"
@@ -59,7 +60,8 @@ def select_clips(
         )
     if len(wanted) < len(kept):
         report.note(
-            f"{len(kept) - len(wanted)} clips were excluded by exclude_clips and exclude_train_positions."
+            f"{counted(len(kept) - len(wanted), 'clip')} excluded by exclude_clips and "
+            "exclude_train_positions."
         )
     return wanted
 

@@ -24,11 +24,11 @@ SWAPPED_SIDES = FindingKind(
     "mirrored after pose estimation, or left and right were swapped. If they were swapped, set sides "
     "(--sides exchange_all). If they were mirrored, mirror x in the files and import again.",
     min_share=SHARE_OF_FEW,
-    if_mixed="In {clips} with visible shoulders, the left shoulder is to the left of the right one (for example "
-    "{example}); in {right} it is to the right, as for a person who faces the camera. The points of those "
-    "clips were mirrored after pose estimation, or their left and right were swapped, or their signers turn "
-    "away. Import them on their own: with sides (--sides exchange_all) if they were swapped, with x mirrored "
-    "in the files if they were mirrored.",
+    if_mixed="In {clips} with visible shoulders, the left shoulder is to the left of the right one (for "
+    "example {example}); in {right} it is to the right, as for a person who faces the camera. The points of "
+    "those clips were mirrored after pose estimation, or their left and right were swapped, or their signers "
+    "turn away. Import them on their own: with sides (--sides exchange_all) if they were swapped, with x "
+    "mirrored in the files if they were mirrored.",
 )
 MIRRORED_FRAMES = FindingKind(
     "mirrored-frames",

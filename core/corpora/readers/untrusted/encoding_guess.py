@@ -86,5 +86,5 @@ _CANDIDATES = (
     _Candidate("cp866", _words_of("CYRILLIC")),
     _Candidate("cp862", _words_of("HEBREW")),
 )
-"""Encodings of Windows in China, Taiwan, Japan and Korea; in archives of America, Western Europe, Central Europe
-and Turkey; in text of Western Europe and Turkey; in archives of Russia and Israel."""
+"""Encodings of Windows in China, Taiwan, Japan and Korea; in archives of America, Western Europe, Central
+Europe and Turkey; in text of Western Europe and Turkey; in archives of Russia and Israel."""

@@ -53,7 +53,7 @@ def test_it_says_who_signs_what(tmp_path: Path) -> None:
     ]
     assert result.report.notes == [
         "Columns of labels.csv that were not used: remark.",
-        "1 clips have no gloss in labels.csv: d.",
+        "1 clip without a gloss in labels.csv: d.",
     ]
 
 
@@ -63,8 +63,8 @@ def test_clips_without_a_row_and_rows_without_a_clip_are_reported(tmp_path: Path
     result = read(folder)
     assert [clip.label for clip in result.clips] == ["tea"] + [None] * 6
     assert result.report.notes == [
-        "6 clips are not in labels.csv: clip1, clip2, clip3, clip4, clip5 and 1 more.",
-        "2 names in labels.csv have no clip: gone0, gone1.",
+        "6 clips not in labels.csv: clip1, clip2, clip3, clip4, clip5 and 1 more.",
+        "2 names in labels.csv without a clip: gone0, gone1.",
     ]
 
 

@@ -105,7 +105,7 @@ def test_a_sequence_that_is_missing_is_reported(tmp_path: Path) -> None:
     result = read(kaggles_folder(tmp_path / "asl-signs", sequences=("11",)), size=SIZE)
     assert len(result.clips) == 1
     assert (
-        "2 names in train.csv have no clip: train_landmark_files/1/12, train_landmark_files/2/21."
+        "2 names in train.csv without a clip: train_landmark_files/1/12, train_landmark_files/2/21."
         in result.report.notes
     )
 

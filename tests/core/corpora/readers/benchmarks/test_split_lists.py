@@ -160,7 +160,7 @@ def test_of_several_subsets_one_is_chosen(released: Path, write: Write) -> None:
 def test_clips_can_be_left_out_by_name_and_position(released: Path) -> None:
     result = read(released, exclude_clips=("book/70212",), exclude_train_positions=(0, 2))
     assert [clip.name for clip in result.clips] == ["drink/65225"]
-    assert "3 clips were excluded by exclude_clips and exclude_train_positions." in result.report.notes
+    assert "3 clips excluded by exclude_clips and exclude_train_positions." in result.report.notes
     with pytest.raises(CorpusError, match=r"'nobody', which no list has. Clip names look like 'book/"):
         read(released, exclude_clips=("nobody",))
     with pytest.raises(CorpusError, match="has the value 3, but the training list has 3 clips"):
