@@ -1,6 +1,6 @@
 """Detect the format of a source and open it with the matching reader."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from core.corpora.readers.clip_files import ClipFormat, open_clip, open_clips
 from core.corpora.readers.clip_formats import CSV, SUFFIXES, clip_format_of
 from core.corpora.readers.exchanged import exchanged
 from core.corpora.readers.formats import coco_wholebody, mediapipe_holistic, pose_pickle, wide_frames
-from core.corpora.readers.labels_table import TABLE_SUFFIXES, find_table
+from core.corpora.readers.labels_table import find_table
 from core.corpora.readers.many_files import check_all_many, open_all
 from core.corpora.readers.named_clips import with_facts_of_names
+from core.corpora.readers.not_read import no_pose_files, note_others, unsupported
 from core.corpora.readers.raw_clip import OpenedSource, ReadOptions
 from core.corpora.readers.scores import scores_in
 from core.corpora.readers.split_folders import (
@@ -36,13 +37,10 @@ from core.corpora.readers.split_folders import (
     with_glosses_of_folders,
 )
 from core.corpora.readers.unmirrored import unmirrored
-from core.corpora.readers.untrusted.npz import NPZ, UntrustedNpz, as_corpus_error, is_npz, not_npz
+from core.corpora.readers.untrusted.npz import UntrustedNpz, as_corpus_error, is_npz
 from core.corpora.readers.untrusted.safe_pickle import PICKLE_SUFFIXES, is_pickle
-from core.corpora.readers.untrusted.zip_files import is_zip
 from core.corpora.source import ReadReport
 from core.errors import CorpusError
-from core.file_kinds import seems_to_be
-from core.specs.counts import counted
 
 AUTO = "auto"
 Opener = Callable[[Path, ReadOptions, ReadReport], OpenedSource]
@@ -61,17 +59,9 @@ _BENCHMARKS = (
     semlex,
 )
 _BENCHMARK_FORMATS = frozenset(reader.FORMAT for reader in _BENCHMARKS)
-SUPPORTED = (
-    "COCO-WholeBody keypoints (.npz, .parquet), MediaPipe keypoints (.npz, .npy, .json, .parquet, .csv), "
-    ".pose files, .json of OpenPose and MMPose, pickles of plain arrays, each as a file or as a folder "
-    "<sign>/<clip>, a benchmark's folder, or a .zip, .tar or .tar.gz of these (docs/reference/formats.md)"
-)
-
 _TABLE_SUFFIXES = (".parquet", CSV)
 _MAX_INSPECTED = 20
 """Files of each ending that are opened to detect a folder's format."""
-_MAX_SUFFIXES_NAMED = 5
-_ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".xz", ".bz2")
 
 
 def open_source(path: Path, wanted: str, options: ReadOptions, report: ReadReport) -> OpenedSource:
@@ -139,7 +129,7 @@ def _open_wide_tables(
     tables = [path for path in files if path.suffix in _TABLE_SUFFIXES and _is_wide_table(path)]
     others = set(files).difference(tables)
     table = find_table(folder, [path for path in files if path in others], options.table)
-    _note_others(files, tables if table is None else [*tables, table.path], report)
+    note_others(files, tables if table is None else [*tables, table.path], report)
     return wide_frames.open_files(tables, table, options, report)
 
 
@@ -160,7 +150,7 @@ def _open_file(path: Path, options: ReadOptions, report: ReadReport) -> OpenedSo
         return opener(path, options, report)
     layout = clip_format_of(path)
     if layout is None:
-        raise _unsupported(path)
+        raise unsupported(path)
     return open_clip(path, layout, options, report)
 
 
@@ -186,11 +176,11 @@ def _open_clips(
     base = folder if table is None else table.path.parent
     layout, read = _find_clips(base, [path for path in files if path.is_relative_to(base)])
     if layout is None:
-        _note_others(files, read, report, may_be_labels=False)
+        note_others(files, read, report, may_be_labels=False)
         if len(read) > 1:
             return open_all(folder, read, lambda path: _open_many(path, options, report), report)
         return _open_file(read[0], options, report)
-    _note_others(files, read if table is None else [*read, table.path], report)
+    note_others(files, read if table is None else [*read, table.path], report)
     clips = in_split_folders(layout.group(base, read), report)
     if table is not None:
         clips = table.applied(clips, report)
@@ -223,7 +213,7 @@ def _find_clips(folder: Path, files: Sequence[Path]) -> tuple[ClipFormat | None,
             f"{folder} holds clips of two formats, {first} and {second}. Import each format separately."
         )
     if not found:
-        raise faults[0] if faults else _no_pose_files(folder, files)
+        raise faults[0] if faults else no_pose_files(folder, files)
     return next(iter(found.values()))
 
 
@@ -248,27 +238,6 @@ def _find_clips_in_pickles(
     return None
 
 
-def _no_pose_files(folder: Path, files: Sequence[Path]) -> CorpusError:
-    there = ", ".join(_suffixes(files)) or "none"
-    if inner := sorted(path for path in files if path.suffix.lower() in _ARCHIVE_SUFFIXES):
-        return CorpusError(
-            f"{folder} has no pose files, but the archive {inner[0].name}. Unpack it, and import its files."
-        )
-    return CorpusError(
-        f"{folder} has no pose files ({counted(len(files), 'other file')}: {there}). "
-        f"Supported formats: {SUPPORTED}."
-    )
-
-
-def _unsupported(path: Path) -> CorpusError:
-    if path.suffix == NPZ and not is_zip(path):
-        return not_npz(path)
-    return CorpusError(
-        f"{path} has no supported format, or is damaged: it seems to be {seems_to_be(path)}. Supported "
-        f"formats: {SUPPORTED}."
-    )
-
-
 def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat | None:
     """Return the format of the first file that has one; errors of the others are added to `faults`."""
     for path in files[:_MAX_INSPECTED]:
@@ -279,30 +248,8 @@ def _layout_of(files: Sequence[Path], faults: list[CorpusError]) -> ClipFormat |
             continue
         if layout is not None:
             return layout
-        faults.append(_unsupported(path))
+        faults.append(unsupported(path))
     return None
-
-
-def _note_others(
-    files: Sequence[Path], read: Sequence[Path], report: ReadReport, *, may_be_labels: bool = True
-) -> None:
-    others = set(files).difference(read)
-    if others:
-        were = "file was" if len(others) == 1 else "files were"
-        report.note(f"{len(others)} other {were} not read ({', '.join(_suffixes(others))}).")
-        tables = sorted(path.name for path in others if path.suffix.lower() in TABLE_SUFFIXES)
-        if tables and not may_be_labels:
-            report.note(
-                f"{tables[0]} was not used, because a file of many clips has its own columns. Put the "
-                "labels into the file."
-            )
-        elif tables:
-            report.note(f"If {tables[0]} is a table of labels, an import reads it with --labels {tables[0]}.")
-
-
-def _suffixes(files: Iterable[Path]) -> list[str]:
-    """Return the first few endings, or the names of files without one."""
-    return sorted({path.suffix or path.name for path in files})[:_MAX_SUFFIXES_NAMED]
 
 
 def _is_many(file: UntrustedNpz) -> bool:
