@@ -1,7 +1,7 @@
 """Shared step of all readers: normalise raw keypoints to clips, or skip a clip and report the reason."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from core.corpora.readers.checks.sides import note_sides
 from core.corpora.readers.checks.still_points import note_still_points
 from core.corpora.readers.checks.upright import note_upright
 from core.corpora.readers.table_options import TableOptions
+from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name
 from core.errors import PoseError
@@ -182,7 +183,7 @@ def _normalised_together(
 
 def _check(raw: RawClip, report: ReadReport) -> None:
     """Check whether a clip is plausible, in any format."""
-    name, video = raw.name, raw.video
+    name, video = raw.name, replace(raw.video, joints=as_float64(raw.video.joints))
     note_still_points(name, video, report)
     if raw.is_in_doubt:
         return

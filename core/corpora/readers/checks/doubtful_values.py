@@ -70,15 +70,30 @@ def note_points(name: str, video: Video, highest_confidence: float | None, repor
     _note_confidences(name, (x, y, confidence), highest_confidence, report)
     sure = confidence > _MIN_CONFIDENCE
     x, y = x[sure], y[sure]
+    points = x, y
+    if not (x.all() and y.all() and _are_near(x) and _are_near(y)):
+        _note_no_places(name, points, report)
+        near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
+        points = x[near], y[near]
+    _note_misfit(name, video, points, report)
+    note_exchanged_size(name, video, points, report)
+
+
+def _are_near(values: Numbers) -> bool:
+    """Whether all are within `LARGEST_COORDINATE`; not if one is NaN."""
+    return len(values) == 0 or bool(
+        values.min() >= -LARGEST_COORDINATE and values.max() <= LARGEST_COORDINATE
+    )
+
+
+def _note_no_places(name: str, points: SurePoints, report: ReadReport) -> None:
+    """Count a clip many of whose sure points are at (0, 0) or not numbers."""
+    x, y = points
     numbers = np.isfinite(x) & np.isfinite(y)
     for kind, at in ((AT_ZERO, (x == 0) & (y == 0)), (NOT_NUMBERS, ~numbers)):
         count = np.count_nonzero(at)
         if count > _FEW * len(x):
             report.find(kind, f"{name}: {count} of {len(x)}")
-    near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
-    points = x[near], y[near]
-    _note_misfit(name, video, points, report)
-    note_exchanged_size(name, video, points, report)
 
 
 def _note_misfit(name: str, video: Video, points: SurePoints, report: ReadReport) -> None:

@@ -26,6 +26,8 @@ def note_jumps(name: str, left: Arm, right: Arm, report: ReadReport) -> None:
     ours, others = left.points[both, 0, :2], right.points[both, 0, :2]
     middles = (ours + others) / 2
     widths = np.hypot(*(ours - others).T)
+    if np.ptp(middles[:, 0]) + np.ptp(middles[:, 1]) <= widths.min():  # as of nearly every clip
+        return
     num_frames = np.diff(np.flatnonzero(both))
     steps = np.hypot(*np.diff(middles, axis=0).T)
     num_jumps = np.count_nonzero(steps > num_frames * np.maximum(widths[1:], widths[:-1]))

@@ -21,7 +21,7 @@ def check_pixels(keypoints: np.ndarray, path: Path) -> None:
     Raises:
         CorpusError: names the file.
     """
-    if _farthest(keypoints[:1]) > FARTHEST_FRACTION:  # of most files the first frame tells
+    if len(keypoints) and _is_far(keypoints[0]):  # of most files the first frame tells
         return
     farthest = _farthest(keypoints)
     if 0 <= farthest <= FARTHEST_FRACTION:
@@ -29,6 +29,12 @@ def check_pixels(keypoints: np.ndarray, path: Path) -> None:
             f"{path}: x and y are at most {farthest:.3g}, so they are not in pixels. Convert them to pixels "
             "of the video's frames."
         )
+
+
+def _is_far(points: np.ndarray) -> bool:
+    """Whether some x of points (V, 3) that have a confidence is surely not a fraction of the frame."""
+    x, confidence = points[:, 0], points[:, 2]
+    return bool(((x > FARTHEST_FRACTION) & (confidence > 0) & np.isfinite(x)).any())
 
 
 def _farthest(keypoints: np.ndarray) -> float:

@@ -66,7 +66,9 @@ def _posture(
     nose: Float64[np.ndarray, "t 2"], left: Float64[np.ndarray, "t 2"], right: Float64[np.ndarray, "t 2"]
 ) -> _Posture:
     across, up = left - right, nose - (left + right) / 2
-    return _Posture(np.median(across, axis=0), np.median(up, axis=0))
+    half = len(nose) // 2
+    both = np.partition(np.concatenate([across, up], axis=1), half, axis=0)[half]
+    return _Posture(both[:2], both[2:])
 
 
 def _example(posture: _Posture) -> str | None:

@@ -55,6 +55,7 @@ _DAMAGE = (
     ValueError,
 )
 """Exceptions of zipfile, its decompressors and NumPy for a damaged or malicious file."""
+_FLOAT64 = np.dtype("f8")
 
 
 class ArrayRows:
@@ -113,10 +114,13 @@ class UntrustedNpz:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not is_zip(path):
-            raise not_npz(path)
-        with as_corpus_error(path):
-            self._archive = UntrustedZip(path, max_members=MAX_ARRAYS)
+        try:
+            with as_corpus_error(path):
+                self._archive = UntrustedZip(path, max_members=MAX_ARRAYS)
+        except CorpusError:
+            if is_zip(path):
+                raise
+            raise not_npz(path) from None
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist())
 
     def __enter__(self) -> "UntrustedNpz":
@@ -191,6 +195,8 @@ def read_npy(path: Path) -> np.ndarray:
 
 def as_float64(values: Any) -> np.ndarray:
     """Convert numbers to float64, without NumPy's warning for signalling NaNs."""
+    if isinstance(values, np.ndarray) and values.dtype is _FLOAT64:
+        return values
     with np.errstate(invalid="ignore"):
         return np.asarray(values, dtype="f8")
 

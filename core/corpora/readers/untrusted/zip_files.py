@@ -44,6 +44,7 @@ class UntrustedZip(zipfile.ZipFile):
         self._directory = _Directory(path, max_members)
         try:
             super().__init__(self._directory)
+            self._check_beginning()
             self._check_methods(path)
         except BaseException:
             self._directory.close()
@@ -54,6 +55,11 @@ class UntrustedZip(zipfile.ZipFile):
         """Close the file."""
         super().close()
         self._directory.close()
+
+    def _check_beginning(self) -> None:
+        self._directory.seek(0)
+        if self._directory.read(len(_BEGINNINGS[0])) not in _BEGINNINGS:
+            raise zipfile.BadZipFile("it ends like a zip file, but does not begin like one")
 
     def _check_methods(self, path: Path) -> None:
         for member in self.infolist():
