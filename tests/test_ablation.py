@@ -29,21 +29,24 @@ def settings(recipe: str, overrides: dict) -> dict:
 
 @pytest.mark.usefixtures("ablation")
 def test_the_repairs_together_are_the_recipe() -> None:
-    from ablation.rows import REPAIRS, SIZE, merged
+    from ablation.rows import PLACED, REPAIRS, SIZE, merged, rows
 
-    assert settings("stc", merged(SIZE, *REPAIRS.values())) == settings("signforge", SIZE)
+    (ours,) = (row for row in rows() if row.name == "signforge")
+    repaired = merged(SIZE, *REPAIRS.values(), *PLACED.values())
+    assert settings("stc", repaired) == settings("signforge", ours.overrides)
 
 
 @pytest.mark.usefixtures("ablation")
 def test_at_its_own_size_the_recipe_is_what_the_tables_show() -> None:
-    from ablation.rows import CHOICES, SIZE
+    from ablation.rows import rows
 
-    measured, shipped = settings("signforge", SIZE), settings("signforge", {})
-    assert shipped["run"]["num_epochs"] == CHOICES["40 epochs"]["run"]["num_epochs"], "which has a row"
+    (ours,) = (row for row in rows() if row.name == "signforge")
+    measured, shipped = settings("signforge", ours.overrides), settings("signforge", {})
+    assert shipped["run"]["num_steps"] == 320, "the budget of all rows"
     for part in ("views", "encoder", "contrast", "optimiser"):
         assert measured[part] == shipped[part], part
     assert {name for name in shipped["run"] if shipped["run"][name] != measured["run"][name]} <= {
-        "num_epochs",
+        "num_steps",
         "device",
         "precision",
         "checkpoint_every_steps",

@@ -23,7 +23,7 @@ def estimate(session: Session, job: JobRow) -> EstimateResponse:
     found = footprint(config)
     num_clips = _num_clips(session, PretrainSpec.model_validate(job.spec))
     run = config.run
-    num_steps = None if num_clips is None else num_clips // run.batch_size * run.num_epochs
+    num_steps = None if num_clips is None else run.total_steps(num_clips)
     speed = _clips_per_second(session, job)
     seconds = None if speed is None or num_steps is None else num_steps * run.batch_size / speed
     return EstimateResponse(

@@ -8,25 +8,42 @@ import sys
 from pathlib import Path
 
 from signforge import Client
+from signforge.client.models import Evaluation
 
-FEATURES = {"keypoints": "raw keypoints", "untrained": "untrained encoder", "encoder": "trained encoder"}
-PROTOCOLS = {"knn": "kNN", "linear": "linear probe"}
-COLOURS = {"keypoints": "#9aa5b1", "untrained": "#cbd2d9", "encoder": "#2f6f8f"}
-WIDTH, ROW, LEFT, BAR = 640, 26, 210, 360
+FEATURES = {
+    "keypoints": "raw keypoints",
+    "placed_keypoints": "the same, placed hands",
+    "untrained": "untrained encoder",
+    "encoder": "trained encoder",
+}
+PROBES = {("knn", None): "kNN", ("linear", 1): "1 label", ("linear", 5): "5 labels", ("linear", None): "all"}
+COLOURS = {
+    "keypoints": "#9aa5b1",
+    "placed_keypoints": "#7b8794",
+    "untrained": "#cbd2d9",
+    "encoder": "#2f6f8f",
+}
+WIDTH, ROW, LEFT, BAR = 640, 24, 240, 340
+Probe = tuple[str, int | None]
 
 
 def main() -> None:
     """Read the newest scores of each kind and write the SVG."""
     with Client() as client:
         scores = {
-            (found.features, found.protocol): found.scores["top1"]
+            (found.features, probe_of(client, found)): found.scores["top1"]
             for found in reversed(client.evaluations.list())
         }
     Path(sys.argv[1]).write_text(drawing(scores))
 
 
-def drawing(scores: dict[tuple[str, str], float]) -> str:
-    rows = [(features, protocol) for protocol in PROTOCOLS for features in FEATURES]
+def probe_of(client: Client, found: Evaluation) -> Probe:
+    spec = client.jobs.get(found.job_id or "").spec
+    return spec["protocol"], spec.get("labels_per_gloss")
+
+
+def drawing(scores: dict[tuple[str, Probe], float]) -> str:
+    rows = [(features, probe) for probe in PROBES for features in FEATURES]
     height = ROW * (len(rows) + 2)
     bars = "".join(bar(scores[row], *row, y=ROW * (i + i // len(FEATURES)) + 8) for i, row in enumerate(rows))
     return (
@@ -36,8 +53,8 @@ def drawing(scores: dict[tuple[str, str], float]) -> str:
     )
 
 
-def bar(score: float, features: str, protocol: str, *, y: int) -> str:
-    label = f"{FEATURES[features]}, {PROTOCOLS[protocol]}"
+def bar(score: float, features: str, probe: Probe, *, y: int) -> str:
+    label = f"{FEATURES[features]}, {PROBES[probe]}"
     return (
         f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end" fill="#323f4b">{label}</text>'
         f'<rect x="{LEFT}" y="{y}" width="{score * BAR:.0f}" height="20" fill="{COLOURS[features]}"/>'

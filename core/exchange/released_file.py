@@ -127,7 +127,7 @@ def export_released(encoder: LoadedEncoder, path: Path) -> int:
     ours = {name: tensor.cpu() for name, tensor in encoder.model.state_dict().items()}
     state = encoder_to_released(ours)
     card = encoder.card
-    epoch = card.config.run.num_epochs if card.released is None else card.released.epoch
+    epoch = _num_epochs(card) if card.released is None else card.released.epoch
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -169,6 +169,14 @@ def model_of(file: ReleasedFile, model: ClipEncoder) -> ClipEncoder:
     """
     model.load_state_dict(encoder_from_released(file.state, model.state_dict()))
     return model.eval()
+
+
+def _num_epochs(card: EncoderCard) -> int:
+    """Passes over the corpus, at least one; of a run with a number of steps, about so many."""
+    run = card.config.run
+    if run.num_steps is None or card.corpus is None:
+        return run.num_epochs
+    return max(1, round(run.num_steps * run.batch_size / card.corpus.num_clips))
 
 
 def _check_expressible(card: EncoderCard) -> None:

@@ -18,7 +18,10 @@ class RunConfig(Closed):
     batch_size: Annotated[Whole, Field(ge=2)] = 64
     """Clips per step, over all devices together; each device takes an equal share."""
     num_epochs: Positive = 150
-    """Number of passes over the corpus."""
+    """Number of passes over the corpus, unless `num_steps` is set."""
+    num_steps: Positive | None = None
+    """Number of steps, however many clips the corpus has. Null: `num_epochs` passes. A change of
+    `num_epochs` takes the place of a recipe's `num_steps`."""
     checkpoint_every_steps: Positive = 500
     """Steps between checkpoints; the last step always has one."""
     keep_checkpoints: Positive = 2
@@ -54,6 +57,10 @@ class RunConfig(Closed):
     overhead, which matters for small batches, and takes more memory."""
     deterministic: Switch = True
     """Use only deterministic algorithms, which give bit-identical results. Exact resume needs this."""
+
+    def total_steps(self, num_clips: int) -> int:
+        """Number of steps on so many clips; incomplete batches are dropped."""
+        return num_clips // self.batch_size * self.num_epochs if self.num_steps is None else self.num_steps
 
     @field_validator("keep_best")
     @classmethod

@@ -97,7 +97,7 @@ class Pretraining:
         run = self.config.run
         check_num_ranks(run, self.ranks.num_ranks)
         self.order = DataOrder(self.corpus.select(spec.clips), run.batch_size, run.seed)
-        self.total_steps = self.order.steps_per_epoch * run.num_epochs
+        self.total_steps = run.total_steps(len(self.order.clips))
         self.device = device or choose_device(self.config)
         be_deterministic(run.deterministic)
         self.engine = Engine.of(self.config, self.device, total_steps=self.total_steps)

@@ -27,7 +27,7 @@ from core.pose.synthetic.recording import (
     save_npz,
 )
 from core.specs.import_jobs import SplitConfig
-from core.specs.jobs import EvaluateSpec, Features, PretrainSpec, Protocol
+from core.specs.jobs import EvaluateSpec, Features, PretrainSpec
 from core.specs.recipes import find_recipe
 from signforge.client import Client
 from signforge.client.errors import ServiceError
@@ -42,16 +42,23 @@ CORPUS = "made-up-signers"
 NUM_NEW_SIGNERS = 2
 """Number of signers that are in the test split only."""
 
-_RECIPE = "smoke"
+_RECIPE = "signforge"
 _MARKER = ".made-by-signforge-demo"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 90.0
 _FEATURES: dict[Features, str] = {
     "keypoints": "raw keypoints",
+    "placed_keypoints": "raw keypoints, placed hands",
     "untrained": "untrained encoder",
     "encoder": "trained encoder",
 }
-_PROTOCOLS: dict[Protocol, str] = {"knn": "kNN", "linear": "linear probe"}
+_PROBES: dict[str, dict[str, Any]] = {
+    "kNN": {"protocol": "knn"},
+    "linear, 1 label a sign": {"protocol": "linear", "labels_per_gloss": 1, "num_seeds": 5},
+    "5 labels": {"protocol": "linear", "labels_per_gloss": 5, "num_seeds": 5},
+    "all": {"protocol": "linear"},
+}
+"""How features are scored; with few labels the mean of five draws of them."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +101,9 @@ def run_demo(folder: Path, size: DemoSize) -> None:
         stage.make_corpus(recordings, names_of(config).signers[-NUM_NEW_SIGNERS:])
         encoder_id = stage.pretrain(size)
         scores = {
-            (features, protocol): stage.evaluate(encoder_id, features, protocol)
+            (features, probe): stage.evaluate(encoder_id, features, probe)
             for features in _FEATURES
-            for protocol in _PROTOCOLS
+            for probe in _PROBES
         }
         encoder = client.encoders.download(encoder_id, folder)
     features = _embed_one_clip(encoder, config, folder / "one_clip.npz")
@@ -130,11 +137,9 @@ class _Stage:
         """Pretrain on the training split, without labels. Returns the encoder's id."""
         _head(self.console, f"Pretrain without labels, recipe {_RECIPE}")
         recipe = find_recipe(_RECIPE).config.run
-        run = {
-            "seed": size.seed,
-            "num_epochs": size.epochs or recipe.num_epochs,
-            "batch_size": min(recipe.batch_size, size.num_training_clips),
-        }
+        run = {"seed": size.seed, "batch_size": min(recipe.batch_size, size.num_training_clips)}
+        if size.epochs is not None:
+            run["num_epochs"] = size.epochs
         spec = PretrainSpec(name="demo-encoder", corpus=CORPUS, recipe=_RECIPE, overrides={"run": run})
         job = self.client.jobs.submit(spec)
         encoder_id = str(self._finish(job)["encoder_id"])
@@ -142,10 +147,10 @@ class _Stage:
             self.console.print(sentence)
         return encoder_id
 
-    def evaluate(self, encoder_id: str, features: Features, protocol: Protocol) -> float:
+    def evaluate(self, encoder_id: str, features: Features, probe: str) -> float:
         """Score features on the new signers. Returns top-1 accuracy."""
-        _head(self.console, f"Evaluate on new signers: {_FEATURES[features]}, {_PROTOCOLS[protocol]}")
-        spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=features, protocol=protocol)
+        _head(self.console, f"Evaluate on new signers: {_FEATURES[features]}, {probe}")
+        spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=features, **_PROBES[probe])
         return float(self._finish(self.client.jobs.submit(spec))["scores"]["top1"])
 
     def _finish(self, job: Job) -> dict[str, Any]:
@@ -215,11 +220,11 @@ def _embed_one_clip(encoder: Path, config: SyntheticConfig, path: Path) -> NDArr
     return load_encoder(encoder).embed(read_clips(path))
 
 
-def _table(scores: dict[tuple[Features, Protocol], float]) -> Table:
+def _table(scores: dict[tuple[Features, str], float]) -> Table:
     table = Table()
     table.add_column("features")
-    for name in _PROTOCOLS.values():
+    for name in _PROBES:
         table.add_column(name, justify="right")
     for features, name in _FEATURES.items():
-        table.add_row(name, *(f"{scores[features, protocol]:.3f}" for protocol in _PROTOCOLS))
+        table.add_row(name, *(f"{scores[features, probe]:.3f}" for probe in _PROBES))
     return table

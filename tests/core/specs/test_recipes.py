@@ -33,6 +33,19 @@ def test_every_recipe_states_its_cost_and_survives_json(name: str) -> None:
     assert PretrainConfig.model_validate_json(recipe.config.model_dump_json()) == recipe.config
 
 
+def test_epochs_that_are_asked_for_take_the_place_of_a_recipes_steps() -> None:
+    def length(**run: int | None) -> tuple[int, int | None, int]:
+        spec = PretrainSpec(corpus="x", recipe="signforge", overrides={"run": run})
+        found = resolve(spec).run
+        return found.num_epochs, found.num_steps, found.total_steps(num_clips=100)
+
+    assert length()[1:] == (320, 320), "of any number of clips"
+    assert length(num_epochs=2, batch_size=30) == (2, None, 6), "the last batch is incomplete"
+    assert length(num_steps=7)[1:] == (7, 7)
+    assert length(num_epochs=2, num_steps=7)[1:] == (7, 7), "as settings that are spelled out"
+    assert length(num_steps=None, num_epochs=3, batch_size=50) == (3, None, 6)
+
+
 def test_overrides_change_only_the_named_fields() -> None:
     plain = resolve(PretrainSpec(corpus="x", recipe="smoke"))
     changed = resolve(PretrainSpec(corpus="x", recipe="smoke", overrides={"run": {"seed": 3}}))

@@ -113,6 +113,11 @@ def test_training_changes_the_encoder_and_the_seed_matters(corpus: PackedCorpus,
     assert all("adjacency" in name for name in require_unchanged)
 
 
+def test_a_run_of_so_many_steps_takes_them(corpus: PackedCorpus, tmp_path: Path) -> None:
+    run = {**OVERRIDES["run"], "num_steps": 2}
+    assert pretrain(spec_for(corpus, run=run), tmp_path)["steps"] == 2
+
+
 def test_a_checkpoint_of_another_run_is_refused(
     corpus: PackedCorpus, tmp_path: Path, whole: tuple[Path, dict[str, object]]
 ) -> None:
