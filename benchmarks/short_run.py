@@ -14,9 +14,14 @@ from core.specs.jobs import PretrainSpec
 from core.training.pretrain import pretrain
 
 
-def step_seconds(corpus: Path, *, recipe: str, batch_size: int, steps: int, skip: int) -> float:
-    """Return the median step of a run of `steps` steps without the first `skip`; its output is removed."""
-    run = {"batch_size": batch_size, "log_every_steps": 1}
+def step_seconds(
+    corpus: Path, *, recipe: str, batch_size: int, steps: int, skip: int, **settings: object
+) -> float:
+    """Return the median step of a run of `steps` steps without the first `skip`; its output is removed.
+
+    `settings` are further fields of the run: device, precision, engine.
+    """
+    run = {"batch_size": batch_size, "log_every_steps": 1, "monitor_every_steps": None, **settings}
     spec = PretrainSpec(corpus=str(corpus), recipe=recipe, overrides={"run": run})
     clock = Clock(steps)
     with tempfile.TemporaryDirectory(prefix="signforge-run-") as out, suppress(Stopped):
