@@ -14,6 +14,8 @@ from core.program.observer import SilentObserver
 from core.specs.import_jobs import ImportSpec
 from tests.core.corpora.variants import KINDS, Variant
 
+pytestmark = pytest.mark.slow
+
 NUM_VARIANTS = 20
 TOLD = ("cp1252", "was read as")
 """Words of notes that tell of a guess."""

@@ -103,6 +103,7 @@ def metrics_of_asl_citizen(features: np.ndarray, glosses: np.ndarray, tested: np
     return means
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "every"), [("letters", 8), ("words", 12)])
 def test_metrics_on_real_signers_are_those_of_asl_citizen(
     shared_data: Path, tmp_path: Path, name: str, every: int

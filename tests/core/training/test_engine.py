@@ -135,6 +135,7 @@ def test_auto_without_a_compiler_logs_why_it_is_eager(
 
 
 @pytest.mark.slowest
+@pytest.mark.slow
 def test_a_compiler_may_be_named_with_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "env g++")
     monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
@@ -201,6 +202,7 @@ def test_a_cuda_graph_is_for_compiled_networks_on_cuda() -> None:
 
 
 @pytest.mark.slowest
+@pytest.mark.slow
 def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SIGNFORGE_CACHE_FOLDER", str(tmp_path))
     library.native_library.cache_clear()

@@ -44,6 +44,7 @@ def test_each_step_is_pytorchs_own(algorithm: str) -> None:
     assert torch.equal(trained(ours, options), trained(theirs, options))
 
 
+@pytest.mark.slow
 def test_a_step_does_not_load_the_compiler() -> None:
     finished = subprocess.run([sys.executable, "-c", ONE_STEP], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr

@@ -9,6 +9,8 @@ from tests.core.corpora.readers.bombs import BOMBS, Bomb
 from tests.core.corpora.readers.conftest import read
 from tests.memory import MIB, memory_within
 
+pytestmark = pytest.mark.slow
+
 ASKED, GIVEN = 500, 300
 """Megabytes."""
 

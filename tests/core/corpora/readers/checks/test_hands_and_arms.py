@@ -178,7 +178,7 @@ def test_the_right_reading_has_no_finding(shared_data: Path, tmp_path: Path, cas
     ("source", "size"),
     [
         ("signs/signs_small.npz", (640, 480)),
-        ("letters/letters.npz", (640, 480)),
+        pytest.param("letters/letters.npz", (640, 480), marks=pytest.mark.slow),
         ("formats/pose_format/mediapipe.pose", None),
         ("formats/pose_format/mediapipe_hand_normalized.pose", None),
         ("formats/mmpose_json_133/results_clip.json", (1000, 1000)),

@@ -15,6 +15,8 @@ from core.corpora.readers.untrusted.unpack import UnpackLimits, is_archive, unpa
 from core.errors import CorpusError
 from tests.memory import MIB, memory_within
 
+pytestmark = pytest.mark.slow
+
 LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 
 
