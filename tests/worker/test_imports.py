@@ -6,6 +6,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["worker.supervisor", "worker.main", "worker.reconciler"])
 def test_a_fresh_process_loads_nothing_that_only_migrations_or_postgresql_need(module: str) -> None:
     program = f"""

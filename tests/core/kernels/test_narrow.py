@@ -200,6 +200,7 @@ def test_wide_layers_and_other_precisions_are_left_to_separate_kernels(native: N
     assert not is_narrow(rows, 64, None)
 
 
+@pytest.mark.slow
 def test_a_small_encoder_trains_alike_with_kernels_and_without(native: NativeLibrary) -> None:
     torch.manual_seed(0)
     encoder = SignEncoder(find_recipe("signforge").config.encoder)

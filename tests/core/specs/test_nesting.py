@@ -34,6 +34,7 @@ def test_brackets_in_texts_do_not_count() -> None:
     assert parse_json(text) == json.loads(text)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 )

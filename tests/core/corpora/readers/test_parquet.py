@@ -171,6 +171,7 @@ def test_a_few_bytes_that_claim_many_rows_are_refused(tmp_path: Path) -> None:
         read(path, size=SIZE)
 
 
+@pytest.mark.slow
 def test_a_long_text_in_many_rows_is_in_memory_once(tmp_path: Path) -> None:
     num_rows = 65_536
     same = np.zeros(num_rows, dtype="i1")

@@ -205,6 +205,7 @@ def test_a_file_normalised_by_the_library_is_refused(shared_data: Path, tmp_path
         read(tmp_path / "normalised.pose")
 
 
+@pytest.mark.slow
 def test_more_frames_than_version_01_can_count(tmp_path: Path) -> None:
     """It states the number of frames in 16 bits; the length of the file says how many there are."""
     hand = PoseHeaderComponent("LEFT_HAND_LANDMARKS", [f"h{point}" for point in range(21)], [], [], "XYC")

@@ -25,12 +25,14 @@ def loaded(parse: Any, content: bytes) -> object:
         return type(error)
 
 
+@pytest.mark.slow
 @given(values, st.sampled_from([None, 2]), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
 def test_valid_json(value: object, indent: int | None, encoding: str) -> None:
     content = json.dumps(value, indent=indent).encode(encoding)
     assert parse_json(content) == json.loads(content) == value
 
 
+@pytest.mark.slow
 @given(values, marks, st.floats(0, 1))
 def test_changed_json(value: object, insert: str, place: float) -> None:
     text = json.dumps(value)

@@ -177,6 +177,7 @@ _SETS = b"\x80\x02](](" + b"".join(b"M" + struct.pack("<H", key) for key in rang
 _SET_OF_LIST = b"cbuiltins\nset\nh\x00\x85R"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "copy"), [(_TEXT, _BYTES_OF_TEXT), (_TEXT, _ARRAY_OF_TEXT), (_SETS, _SET_OF_LIST)]
 )
@@ -308,6 +309,7 @@ _BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", _BOMBS)
 def test_the_memory_of_values_is_bounded(tmp_path: Path, bomb: str) -> None:
     data = gzip.compress(_BOMBS[bomb], 1)
@@ -319,6 +321,7 @@ def test_the_memory_of_values_is_bounded(tmp_path: Path, bomb: str) -> None:
     assert len(loaded(tmp_path, _FILLED, max_object_bytes=MIB)) == 3000  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_check_of_many_values_takes_little_memory(tmp_path: Path) -> None:
     data = b"\x80\x04](" + b"N" * 1_000_000 + b"e."
     with memory_within(56 * MIB):
