@@ -132,7 +132,7 @@ def resumed(options: argparse.Namespace) -> Found:
         with suppress(Stopped):
             _pretrain(corpus, folder / "first", options, num_steps=6, observer=Clock(3))
         (saved, *_) = sorted((folder / "first" / "checkpoints").glob("step_*"))
-        again = _pretrain(corpus, folder / "again", options, num_steps=6, resume_from=saved)
+        again = _pretrain(corpus, folder / "again", options, num_steps=6, resume=saved)
     return {"from": saved.name, "same_bytes": whole["sha256"] == again["sha256"]}
 
 
