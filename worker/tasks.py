@@ -21,6 +21,7 @@ from core.jobs.workers import Capacity
 from core.program.lifeline import die_with_parent
 from core.program.memory_limit import memory_here
 from worker.app import DOORBELL, speaks_amqp, worker_name
+from worker.deferred_signals import deferred_signals
 from worker.drain import DrainSwitch
 from worker.lease import SUPERVISOR, Holder
 from worker.listening import ListenWhileIdle
@@ -140,7 +141,8 @@ def _beat(settings: Settings, capacity: Capacity) -> None:
                 capacity=capacity,
             )
 
-    _write_once(settings, write)
+    with deferred_signals():  # the handler of SIGTERM waits for others, who wait for this write
+        _write_once(settings, write)
 
 
 def _write_once(settings: Settings, write: Callable[[Engine], None]) -> None:
