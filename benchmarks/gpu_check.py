@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ TOTAL_SECONDS = 470
 STEPS, SKIP = 12, 4
 COMPILED_STEPS = 600
 """Steps that a run announces, so that compiling is worth its time; it is stopped after `STEPS`."""
-GFLOP_PER_CLIP = 103.8
-"""Operations of a step of `stc` per clip, as stated by the method."""
 SETTINGS: dict[str, dict[str, object]] = {
     "fp32": {"engine": "eager", "precision": "fp32"},
     "bf16": {"engine": "eager", "precision": "bf16"},
@@ -69,12 +68,14 @@ def _run(part: str, seconds: float, options: argparse.Namespace) -> Found:
 def machine(options: argparse.Namespace) -> Found:
     """What the machine is, and its matrix product limits in TFLOP/s."""
     import torch
+    from measuring import timed
 
     size = 8192 if options.device == "cuda" else 1024
     limits = {}
     for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         left = torch.randn(size, size, dtype=kind, device=options.device)
-        seconds = min(_timed(lambda left=left: (left @ left).sum().item()) for _ in range(8))
+        product = timed(lambda left=left: (left @ left).sum().item())
+        seconds = min(product() for _ in range(8))
         limits[f"{name}_tflops"] = round(2e-12 * size**3 / seconds, 2)
     name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     return {"name": name, "torch": torch.__version__, "cuda": torch.version.cuda, **limits}
@@ -89,11 +90,6 @@ def tests(options: argparse.Namespace) -> Found:
     return {"said": done.stdout.strip().splitlines()[-1]}
 
 
-def steps(options: argparse.Namespace) -> Found:
-    """Clips a second of a run with each setting on one rank; a setting that fails says why."""
-    return {name: _rate(options, **settings) for name, settings in SETTINGS.items() if _fits(name, options)}
-
-
 def ranks(options: argparse.Namespace) -> Found:
     """Clips a second on two ranks, where there are two devices."""
     import torch
@@ -106,6 +102,8 @@ def ranks(options: argparse.Namespace) -> Found:
 
 def embedding(options: argparse.Namespace) -> Found:
     """Clips a second of an encoder that embeds packed clips."""
+    from measuring import timed
+
     from core.corpora.packed import PackedCorpus
     from core.exchange.weights import load_encoder
 
@@ -115,7 +113,8 @@ def embedding(options: argparse.Namespace) -> Found:
         clips = [PackedCorpus.open(corpus).clip(index) for index in range(1024)]
         encoder = load_encoder(out / "encoder", device=options.device).model
         encoder.embed(clips[:64])
-        seconds = min(_timed(lambda: encoder.embed(clips)) for _ in range(3))
+        embed = timed(lambda: encoder.embed(clips))
+        seconds = min(embed() for _ in range(3))
     return {"clips_per_second": round(len(clips) / seconds, 1)}
 
 
@@ -136,28 +135,22 @@ def resumed(options: argparse.Namespace) -> Found:
     return {"from": saved.name, "same_bytes": whole["sha256"] == again["sha256"]}
 
 
-def _fits(name: str, options: argparse.Namespace) -> bool:
-    return options.device == "cuda" or "graph" not in name
-
-
 def _rate(options: argparse.Namespace, **settings: object) -> Found:
+    """Clips a second of a run with these settings, and of `stc` the operations a second."""
     from short_run import step_seconds
+    from step import GFLOP_PER_CLIP
 
     with tempfile.TemporaryDirectory(prefix="signforge-gpu-") as folder:
-        corpus = _corpus(Path(folder), 20 * options.batch)
-        try:
-            seconds = step_seconds(
-                corpus,
-                recipe=options.recipe,
-                batch_size=options.batch,
-                steps=STEPS,
-                skip=SKIP,
-                device=options.device,
-                num_steps=COMPILED_STEPS,
-                **settings,
-            )
-        except Exception as error:  # one setting that fails is a result, too
-            return {"failed": f"{type(error).__name__}: {error}"[-500:]}
+        seconds = step_seconds(
+            _corpus(Path(folder), 20 * options.batch),
+            recipe=options.recipe,
+            batch_size=options.batch,
+            steps=STEPS,
+            skip=SKIP,
+            device=options.device,
+            num_steps=COMPILED_STEPS,
+            **settings,
+        )
     rate = {"clips_per_second": round(options.batch / seconds, 1)}
     if options.recipe == "stc":
         rate["tflops"] = round(options.batch * GFLOP_PER_CLIP / seconds / 1e3, 2)
@@ -190,19 +183,13 @@ def _corpus(folder: Path, clips: int) -> Path:
     return folder / "corpus"
 
 
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Found], float]] = {
     "machine": (machine, 40),
     "resumed": (resumed, 60),
     "embedding": (embedding, 60),
     "ranks": (ranks, 60),
+    **{f"steps, {name}": (partial(_rate, **settings), 100) for name, settings in SETTINGS.items()},
     "tests": (tests, 200),
-    "steps": (steps, 240),
 }
 """Each part and its time limit in seconds: what is quick first."""
 

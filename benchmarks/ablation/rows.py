@@ -148,7 +148,7 @@ def merged(*layers: Mapping[str, Any]) -> Overrides:
 def rows() -> list[Row]:
     """Return all rows, in the order of the tables."""
     nine = merged(SIZE, *REPAIRS.values())
-    ours = merged(SIZE, {"optimiser": CHOICES["learning rate 0.01"]["optimiser"]})
+    ours = merged(SIZE, PLACED["learning rate 0.01"])  # of which `SIZE` has another one
     return [
         Row("from scratch", "recipes", "signforge", ours, pretrained=False),
         Row("stc", "recipes", "stc", SIZE),

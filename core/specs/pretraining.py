@@ -103,9 +103,8 @@ class EncoderConfig(Closed):
     """Coordinates of the trunk. `image`: fractions of the frame. `shoulders`: relative to the midpoint of the
     shoulders, in shoulder widths (means over the view), which removes the signer's position and size."""
     hand_origin: Literal["crop", "points"] = "crop"
-    """Coordinates of the hands. `crop`: fractions of their crop, as in the released code; the crop moves with
-    every finger and is cut at the border of the image. `points`: relative to the mean of the hand's points in
-    each frame, in a size of its own, so that place and size in the crop are not learned."""
+    """Coordinates of the hands. `crop`: fractions of their crop, as in the released code. `points`: relative
+    to the mean of the hand's points in each frame, in one size, so place and size are not learned."""
     missing_hands: Literal["zero", "masked"] = "zero"
     """Coordinates of a hand that was not detected. `zero`: its points are at (0, 0), so the motion jumps when
     a hand appears or disappears. `masked`: hands are relative to the centre of their crop; the points of a

@@ -12,7 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core.errors import UserError
 from core.specs.counts import counted
 from core.specs.fields import Precision
-from core.specs.source_formats import Sides, WantedFormat
+from signforge.commands.options.embed_options import (
+    AsFormat,
+    AsHeight,
+    AsProfile,
+    AsSides,
+    AsUnmirrored,
+    AsWidth,
+)
 from signforge.commands.options.import_options import (
     Accepted,
     EncodingOfArchive,
@@ -37,20 +44,12 @@ def embed(
     out: Annotated[
         Path, typer.Option(help="File to write: .npz for NumPy, .parquet for data frames.")
     ] = Path("features.npz"),
-    source_format: Annotated[
-        WantedFormat, typer.Option("--format", help="Format of the pose files.")
-    ] = "auto",
-    profile: Annotated[str | None, typer.Option(help="Confidence thresholds, as at import.")] = None,
-    image_width: Annotated[
-        int | None, typer.Option(min=1, help="Image width in pixels, as at import.")
-    ] = None,
-    image_height: Annotated[
-        int | None, typer.Option(min=1, help="Image height in pixels, as at import.")
-    ] = None,
-    sides: Annotated[Sides | None, typer.Option(help="Exchange left and right, as at import.")] = None,
-    unmirror_frames: Annotated[
-        bool | None, typer.Option("--unmirror-frames/--keep-mirrored", help="Undo mirroring, as at import.")
-    ] = None,
+    source_format: AsFormat = "auto",
+    profile: AsProfile = None,
+    image_width: AsWidth = None,
+    image_height: AsHeight = None,
+    sides: AsSides = None,
+    unmirror_frames: AsUnmirrored = None,
     part_order: PartOrder = None,
     archive_encoding: EncodingOfArchive = None,
     accept: Accepted = None,

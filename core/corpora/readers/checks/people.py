@@ -9,7 +9,7 @@ from core.corpora.source import ReadReport
 
 _MIN_CONFIDENCE = 0.3
 _FAR = 0.5
-"""In sizes of the person: nobody moves so far from one frame to the next."""
+"""In sizes of the person: no person moves so far from one frame to the next."""
 _LONGEST_ABSENCE = 25
 """After as many frames without the person another one is followed."""
 
@@ -21,9 +21,9 @@ class OnePerson:
     """Chooses the same person in each frame of one clip, in order.
 
     It follows the tracking ids of the source, the first one before those that took its place, else the person
-    nearest to where the followed one was last. A frame has nobody if all people in it are far from there,
-    unless the clip never had several people, or the person is away for long. At the start the one of the
-    highest total confidence is taken.
+    nearest to where the followed one was last. If all people of a frame are far from there, none of them is
+    read, unless the clip never had several people, or the person is away for long. At the start the one of
+    the highest total confidence is taken.
     """
 
     def __init__(self, report: ReadReport) -> None:

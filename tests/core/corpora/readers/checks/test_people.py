@@ -58,7 +58,7 @@ def test_another_person_is_followed_after_a_second() -> None:
 
 
 @pytest.mark.parametrize(("step", "is_same"), [(49, True), (51, False)])
-def test_nobody_moves_by_half_a_size_at_once(step: int, is_same: bool) -> None:
+def test_a_person_does_not_move_by_half_a_size_at_once(step: int, is_same: bool) -> None:
     found = places([person(10), person(300, 0.8)], [person(10 + step), person(300)])
     assert found == [10, 10 + step if is_same else None]
 
