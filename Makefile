@@ -34,10 +34,10 @@ check: $(STAMP)  ## lint, types, import contracts, unit tests (about two minutes
 	$(BIN)/lint-imports
 	$(PYTEST) $(ONE_A_CORE) -m "not system and not slow"
 
-test: $(STAMP)  ## the tests: unit, property, golden, and whole-system with real processes (up to eighteen minutes on two cores)
+test: $(STAMP)  ## the tests: unit, property, golden, and whole-system with real processes (about fifteen minutes on two cores)
 	$(PYTEST) $(MORE_THAN_CORES) --durations=25 -m "not slowest"
 
-test-slowest: $(STAMP)  ## the tests that `make test` leaves out: compilers, exports, fuzzing, the site (about six minutes on two cores)
+test-slowest: $(STAMP)  ## the tests that `make test` leaves out: compilers, exports, fuzzing, the site, the demo (about eight minutes on two cores)
 	$(PYTEST) $(ONE_A_CORE) --durations=25 -m slowest
 
 docs: $(STAMP)  ## build the documentation into build/docs; every warning is an error

@@ -7,12 +7,12 @@
 # The machine's own torch and NumPy are used; the wheels are unpacked to a folder, and nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PACKAGES=(pydantic pydantic-settings safetensors jaxtyping pytest pytest-timeout pytest-xdist hypothesis numpy)
+PACKAGES=(pydantic pydantic-settings platformdirs psutil safetensors jaxtyping beartype pytest pytest-timeout pytest-xdist hypothesis numpy)
 
 case "${1:-}" in
   wheels)
     python=${3:-3.12}
-    mapfile -t pins < <(for name in "${PACKAGES[@]}"; do grep -i "^$name==" requirements-lock.txt requirements.txt | head -1 | cut -d: -f2-; done)
+    mapfile -t pins < <(for name in "${PACKAGES[@]}"; do grep -i "^$name==" requirements-lock.txt requirements-dev.txt | head -1 | cut -d: -f2-; done)
     python3 -m pip download --quiet --only-binary=:all: --python-version "$python" \
       --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
       --dest "$2" "${pins[@]}"

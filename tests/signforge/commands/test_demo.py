@@ -23,6 +23,7 @@ def test_it_says_where_it_cannot_write(tmp_path: Path) -> None:
 
 @pytest.mark.system
 @pytest.mark.slow
+@pytest.mark.slowest  # sixteen evaluations
 def test_it_ends_with_a_table_and_an_encoder_and_may_be_repeated(tmp_path: Path) -> None:
     folder = tmp_path / "demo-output"
     folder.mkdir()
