@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import UserError
@@ -27,7 +26,7 @@ class LocalSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
-    data_folder: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("signforge")))
+    data_folder: Path = Field(default_factory=lambda: _user_data_folder())
     """Everything the embedded service keeps: database, broker, artifacts, logs, first API key."""
     host: str = "127.0.0.1"
     """Address the API listens on."""
@@ -59,6 +58,12 @@ class LocalSettings(BaseModel):
     def api_key_file(self) -> Path:
         """Where the embedded service leaves its first API key for the command line to find."""
         return self.data_folder.absolute() / "api_key"
+
+
+def _user_data_folder() -> Path:
+    import platformdirs  # slow to import, and needless where the folder is given
+
+    return Path(platformdirs.user_data_dir("signforge"))
 
 
 def read_local_settings() -> LocalSettings:

@@ -9,7 +9,6 @@ from core.errors import StorageError
 from signforge.client.models import Upload
 from signforge.client.transport.connection import Connection, path_of
 from signforge.client.transport.download import OnBytes, file_sha256
-from signforge.client.transport.packing import as_one_file
 
 _CHUNK_BYTES = 2**20
 _TIMEOUT_SECONDS = 600.0
@@ -38,6 +37,8 @@ class Uploads:
             CorpusError: there is nothing to send at `path`.
             StorageError: `path` cannot be read, or packed.
         """
+        from signforge.client.transport.packing import as_one_file  # slow to import
+
         with as_one_file(Path(path)) as file:
             digest = base64.b64encode(bytes.fromhex(file_sha256(file))).decode()
             response = self._connection.request(
