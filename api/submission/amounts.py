@@ -104,7 +104,8 @@ def _check_splits(corpus: CorpusRow) -> None:
 def _check_new_signers(spec: EvaluateSpec, corpus: CorpusRow) -> None:
     """Refuse a dictionary if some signer is surely on both sides of a fold.
 
-    That is so with one signer, and with more sessions than signers: two sessions then share a signer.
+    That is so with one signer, where the split says so, and with more sessions than signers: two sessions
+    then share a signer.
     """
     summary = corpus.summary
     without = summary.get("num_without") or {}
@@ -115,11 +116,13 @@ def _check_new_signers(spec: EvaluateSpec, corpus: CorpusRow) -> None:
     signers, sessions = len(summary["signer_names"]), len(summary["session_names"])
     by_signer = "Set folds to 'each_signer' (--folds each_signer), or use protocol 'knn'."
     other = by_signer if signers > 1 else "Use protocol 'knn', or import clips of several signers."
-    if signers == 1 or (spec.folds == "each_session" and sessions > signers):
+    shared = summary.get("num_signers_in_train_and_test", 0) if spec.folds == "split" else 0
+    if signers == 1 or shared or (spec.folds == "each_session" and sessions > signers):
         raise unfit(
             "/folds",
             f"Protocol 'dictionary' tests signers that are not in the dictionary, but corpus {corpus.name!r} "
-            f"has {counted(signers, 'signer')} in {counted(sessions, 'session')}, so folds {spec.folds!r} "
+            f"has {counted(signers, 'signer')} in {counted(sessions, 'session')}"
+            f"{f', {shared} of them both in train and in test' if shared else ''}, so folds {spec.folds!r} "
             f"have a signer on both sides. {other}",
             code="no_folds",
         )

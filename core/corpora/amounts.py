@@ -11,7 +11,10 @@ _NUM_SMALLEST = 5
 
 
 def amounts(corpus: PackedCorpus) -> dict[str, object]:
-    """Return counts of clips: by signer and session, without a label, signer or session, and per gloss."""
+    """Return counts of clips: by signer and session, without a label, signer or session, and per gloss.
+
+    Also how many signers are in both training and test.
+    """
     return {
         "signer_counts": _by_name(corpus.signers, corpus.signer_names),
         "session_counts": _by_name(corpus.sessions, corpus.session_names),
@@ -20,6 +23,7 @@ def amounts(corpus: PackedCorpus) -> dict[str, object]:
             "signer": int((corpus.signers < 0).sum()),
             "session": int((corpus.sessions < 0).sum()),
         },
+        "num_signers_in_train_and_test": len(_signers_of(corpus, "train") & _signers_of(corpus, "test")),
         "clips_per_gloss": _per_gloss(corpus.labels, corpus.label_names),
     }
 
@@ -27,6 +31,13 @@ def amounts(corpus: PackedCorpus) -> dict[str, object]:
 def _by_name(values: Int32[np.ndarray, " N"], names: Sequence[str]) -> dict[str, int]:
     counts = np.bincount(values[values >= 0], minlength=len(names))
     return dict(zip(names, counts.tolist(), strict=True))
+
+
+def _signers_of(corpus: PackedCorpus, split: str) -> set[int]:
+    """Return the named signers of a split."""
+    if split not in corpus.split_names:
+        return set()
+    return set(corpus.signers[corpus.splits == corpus.split_names.index(split)].tolist()) - {-1}
 
 
 def _per_gloss(labels: Int32[np.ndarray, " N"], names: Sequence[str]) -> dict[str, object] | None:

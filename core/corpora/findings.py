@@ -51,10 +51,14 @@ class Evidence:
         least = self.kind.min_share * (self.count + self.against)
         return self.count >= max(self.kind.min_count, least)
 
-    def is_refused(self, num_clips: int) -> bool:
-        """Whether so many of `num_clips` clips have it that an import is refused unless it was accepted."""
+    def is_refused(self, num_read: int) -> bool:
+        """Whether it is true of so many clips that an import is refused unless it was accepted."""
         limit = self.kind.refused_above
-        return self.is_reported and limit is not None and self.count > limit * num_clips
+        return self.is_reported and limit is not None and self.count > limit * self.num_clips(num_read)
+
+    def num_clips(self, num_read: int) -> int:
+        """How many clips were looked at: those read, or more if some were skipped later, as without hands."""
+        return max(num_read, self.count + self.against)
 
     @property
     def message(self) -> str:
@@ -89,12 +93,12 @@ class Evidence:
         most = NUM_NAMED if self.kind.if_mixed else NUM_EXAMPLES
         self.examples += other.examples[: most - len(self.examples)]
 
-    def as_json(self, num_clips: int) -> dict[str, object]:
+    def as_json(self, num_read: int) -> dict[str, object]:
         """The finding as a JSON object. `refused`: it refuses an import of so many clips, if not accepted."""
         return {
             "code": self.kind.code,
             "clips": self.count,
             "examples": self.examples[: NUM_NAMED if self._is_mixed else NUM_EXAMPLES],
             "message": self.message,
-            "refused": self.is_refused(num_clips),
+            "refused": self.is_refused(num_read),
         }

@@ -20,9 +20,10 @@ def refuse_unaccepted(report: ReadReport, accept: Collection[str], *, undone: st
         if found.is_refused(report.clips_read) and found.kind.code not in accept
     ]
     if refused:
-        most = max(found.count for found in refused)
+        most = max(refused, key=lambda found: found.count)
         codes = " ".join(f"--accept {found.kind.code}" for found in refused)
         raise CorpusError(
-            f"{' '.join(found.message for found in refused)} That is {most} of {report.clips_read}, so "
-            f"{undone}. If the clips are right nevertheless, accept what was found: {codes}."
+            f"{' '.join(found.message for found in refused)} That is {most.count} of "
+            f"{most.num_clips(report.clips_read)}, so {undone}. If the clips are right "
+            f"nevertheless, accept what was found: {codes}."
         )

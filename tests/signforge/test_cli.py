@@ -284,6 +284,15 @@ def test_an_audit_that_cannot_be_made_is_a_line(invoke: Invoke) -> None:
     assert refused.stderr == "Error: /test_fraction: Input should be less than 1 (got 1.0).\n"
 
 
+@pytest.mark.parametrize("option", ["--per-signer", "--per-class"])
+def test_a_table_that_would_not_be_printed_is_refused(invoke: Invoke, api: RunningApi, option: str) -> None:
+    refused = invoke("evaluate", "--corpus", "signs", "--features", "keypoints", option)
+    assert refused.exit_code == 2
+    assert "--watch" in refused.stderr
+    with api.client() as client:
+        assert client.jobs.list() == []
+
+
 def test_submit_takes_a_file_and_standard_input(invoke: Invoke, corpus: str, tmp_path: Path) -> None:
     text = json.dumps({"kind": "pretrain", "corpus": "signs", "recipe": "smoke"})
     (tmp_path / "job.json").write_text(text)

@@ -60,6 +60,12 @@ UNFIT: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     (AUDIT | {"folds": "each_signer"}, {}, "/folds", "5 clips of 'signs' have no signer"),
     (AUDIT, {"split_counts": {"train": 40, "test": 0}}, "/folds", "are in split train, but a leak audit"),
     (DICTIONARY, NAMED | {"signer_names": ["ann"]}, "/folds", "folds 'split' have a signer on both sides"),
+    (
+        DICTIONARY,
+        NAMED | {"num_signers_in_train_and_test": 2},
+        "/folds",
+        "Set folds to 'each_signer' (--folds each_signer), or use protocol 'knn'",
+    ),
     (DICTIONARY | {"folds": "each_session"}, NAMED, "/folds", "2 signers in 3 sessions"),
     (EVALUATE, {"label_names": ["tea"]}, "/corpus", "needs two or more glosses; corpus 'signs' has 1"),
 ]

@@ -266,6 +266,14 @@ def test_a_random_split_of_named_signers_is_refused(signs: Path, out: Path) -> N
     assert list(out.iterdir()) == []
 
 
+def test_signers_on_both_sides_are_counted(signs: Path, out: Path) -> None:
+    split = {"by": "random", "test_fraction": 0.4, "seed": 5, "allow_overlap": True}
+    summary = import_corpus(spec(signs, split=split), out, SilentObserver())
+    corpus = PackedCorpus.open(out / "corpus")
+    sides = [{corpus.signers[i] for i in np.flatnonzero(corpus.splits == side)} for side in (0, 1)]
+    assert summary["num_signers_in_train_and_test"] == len(sides[0] & sides[1]) > 0
+
+
 @pytest.mark.system
 def test_the_program(signs: Path, out: Path, tmp_path: Path) -> None:
     (tmp_path / "spec.json").write_text(spec(signs).model_dump_json())

@@ -28,6 +28,14 @@ IMPORT = {"name": "signs", "source": "upl_1"}
             {"name": "a/b"},
             "must not contain slashes or control characters, but this one contains '/'; remove them",
         ),
+        (
+            {"split": {"by": "session", "test": ["monday"], "test_fraction": 0.5}},
+            r"split.test_fraction \(--test-fraction\) is 0.5, but nothing is drawn, because split.test",
+        ),
+        (
+            {"split": {"seed": 3}},
+            r"split.seed \(--split-seed\) is 3, but nothing is drawn, because split.by",
+        ),
         ({"name": "a/b\n/"}, r"contains '\\n', '/'; remove"),
         ({"name": ""}, "at least 1 character"),
     ],
@@ -39,7 +47,7 @@ def test_an_invalid_import_is_rejected(fields: dict[str, Any], message: str) -> 
 
 def test_a_complete_import_is_accepted() -> None:
     size = {"image_width": 640, "image_height": 480, "override_image_size": True}
-    split = {"by": "session", "test": ["monday"], "test_fraction": 0.5}
+    split = {"by": "session", "test": ["monday"]}
     assert (
         ImportSpec.model_validate({**IMPORT, **size, "name": "Ünit 1.2", "split": split}).image_width == 640
     )
