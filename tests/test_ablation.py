@@ -29,10 +29,10 @@ def settings(recipe: str, overrides: dict) -> dict:
 
 @pytest.mark.usefixtures("ablation")
 def test_the_repairs_together_are_the_recipe() -> None:
-    from ablation.rows import PLACED, REPAIRS, SIZE, merged, rows
+    from ablation.rows import HALVES, PLACED, REPAIRS, SIZE, merged, rows
 
     (ours,) = (row for row in rows() if row.name == "signforge")
-    repaired = merged(SIZE, *REPAIRS.values(), *PLACED.values())
+    repaired = merged(SIZE, *REPAIRS.values(), *PLACED.values(), HALVES)
     assert settings("stc", repaired) == settings("signforge", ours.overrides)
 
 

@@ -121,7 +121,12 @@ PLACED: Mapping[str, Overrides] = {
     "joint only": PARTS["joint only"],
     "learning rate 0.01": CHOICES["learning rate 0.01"],
 }
-"""With all of these the nine repairs are the recipe `signforge`; they are tried in every combination."""
+"""With all of these and `HALVES` the nine repairs are the recipe `signforge`; these three are tried in every
+combination."""
+
+HALVES: Overrides = {"encoder": {"embedding_pieces": "pooled_and_halves"}}
+POOLED: Overrides = {"encoder": {"embedding_pieces": "pooled"}}
+"""What an embedding is made of; training is the same."""
 
 
 @dataclass(frozen=True)
@@ -188,10 +193,11 @@ def rows() -> list[Row]:
             )
             for names in (("placed hands",), *combinations(PLACED, 2))
         ),
+        Row("signforge, pooled pieces only", "combinations", "signforge", merged(ours, POOLED)),
         Row(
-            "signforge, without consistency",
+            "signforge, pooled pieces only, without consistency",
             "combinations",
             "signforge",
-            merged(ours, PARTS["without consistency"]),
+            merged(ours, POOLED, PARTS["without consistency"]),
         ),
     ]

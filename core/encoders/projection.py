@@ -1,7 +1,6 @@
 """Projection heads, used only in pretraining (paper, section III-B)."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,7 +9,7 @@ from torch.nn import functional
 from core.encoders.sign_encoder import Features
 from core.specs.pretraining import EncoderConfig
 
-SPACES = tuple(field.name for field in fields(Features))
+SPACES = ("fused", "hand", "trunk")
 """The embedding spaces of a stream: fused, hand, trunk."""
 
 

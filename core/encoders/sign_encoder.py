@@ -18,12 +18,14 @@ from core.specs.pretraining import EncoderConfig
 class Features:
     """Features of a batch, (B, feature_width) each; `fused` is the sum of the others.
 
-    The trunk of a clip that has none is 0.
+    The trunk of a clip that has none is 0. `hand_frames` is the hand network's feature of each frame, right
+    hand first.
     """
 
     fused: Float[Tensor, "B C"]
     hand: Float[Tensor, "B C"]
     trunk: Float[Tensor, "B C"]
+    hand_frames: Float[Tensor, "B 2 T C"]
 
 
 class SignEncoder(nn.Module):
@@ -65,7 +67,8 @@ class SignEncoder(nn.Module):
         trunk_tokens = self.trunk_transformer(trunk, context).unsqueeze(1)  # (B, 1, T, C)
         hand_feature = self.hand_pooling(hand_tokens, hand_visible.transpose(1, 2))  # (B, C)
         trunk_feature = only_where(has_trunk, self.trunk_pooling(trunk_tokens))  # (B, C)
-        return Features(fused=hand_feature + trunk_feature, hand=hand_feature, trunk=trunk_feature)
+        fused = hand_feature + trunk_feature
+        return Features(fused, hand_feature, trunk_feature, hand_frames=hands.transpose(0, 1))
 
 
 def only_where(shown: Bool[Tensor, " B"] | None, rows: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:

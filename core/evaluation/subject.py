@@ -12,6 +12,7 @@ from core.errors import EncoderError, EncoderMoved
 from core.evaluation.features import CLIPS_AT_ONCE, encoder_features, keypoint_features
 from core.evaluation.task import CorpusClips, Task
 from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.fitting import fit_halves
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.program.observer import Observer
 from core.specs.jobs import OF_KEYPOINTS, EvaluateSpec
@@ -58,6 +59,8 @@ class Subject:
             ]
         else:
             network = self.network(seed=seed)
+            if self._spec.features == "untrained":
+                fit_halves(network, self._task.sources[0].corpus, self._task.sources[0].clips)
             pieces = [self._embedded(network, source, observer) for source in self._task.sources]
         return torch.cat(pieces)
 

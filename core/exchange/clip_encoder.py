@@ -1,6 +1,6 @@
 """The downloadable encoder: networks of both streams, which map each clip to one embedding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,15 +12,20 @@ from core.augment.temporal import centre_crop
 from core.augment.views import ClipBatch, View, cut_view
 from core.corpora.packed import RaggedBatch
 from core.encoders.folding import folded
+from core.encoders.halves import POINTS_WIDTH, Standardised, by_halves, placed_hands, shown_hands
 from core.encoders.pass_context import PassContext
 from core.encoders.sign_encoder import Features, SignEncoder, initialise
 from core.pose.clip import Clip
 from core.pose.skeleton import TRUNK
 from core.pose.streams import streams
-from core.specs.pretraining import PretrainConfig
+from core.specs.pretraining import EncoderConfig, PretrainConfig
 
 CENTRE_FRACTION = 0.95
 """Fraction of a clip's frames in the centre crop, used for embedding (the released code's test crop)."""
+
+
+HAND_POINTS = "points"
+"""Name of the piece that has the hands' points."""
 
 
 class ClipEncoder(nn.Module):
@@ -34,8 +39,11 @@ class ClipEncoder(nn.Module):
         self.streams = nn.ModuleDict(
             {stream: SignEncoder(config.encoder) for stream in config.encoder.streams}
         )
-        self.embedding_width = len(config.encoder.streams) * 3 * config.encoder.feature_width
         initialise(self)
+        widths = _widths_of_halves(config.encoder)
+        self.halves = nn.ModuleDict({name: Standardised(width) for name, width in widths.items()})
+        self.embedding_width = len(config.encoder.streams) * 3 * config.encoder.feature_width
+        self.embedding_width += sum(widths.values())
 
     def forward(self, view: View) -> dict[str, Features]:
         """Return each stream's features. Without `view.has_trunk`, points other than (0, 0) are a trunk."""
@@ -52,7 +60,7 @@ class ClipEncoder(nn.Module):
         ready = ClipEncoder.__new__(ClipEncoder)
         nn.Module.__init__(ready)
         ready.config, ready.views, ready.embedding_width = self.config, self.views, self.embedding_width
-        ready.context = context
+        ready.context, ready.halves = context, self.halves
         ready.streams = nn.ModuleDict(
             {stream: folded(network, dtype=context.dtype) for stream, network in self.streams.items()}  # type: ignore[arg-type]
         )
@@ -69,10 +77,24 @@ class ClipEncoder(nn.Module):
         return cut_view(batch, crop, num_frames=self.views.num_frames)
 
     def embed_view(self, view: View) -> Float[Tensor, "B D"]:
-        """Concatenate fused, hand and trunk features of all streams, each of unit length."""
+        """Concatenate fused, hand and trunk features of all streams, each of unit length.
+
+        With `encoder.embedding_pieces` `pooled_and_halves`, the hands' halves follow, each of unit length.
+        """
         assert not self.training, "embeddings come from evaluation mode"
-        pieces = [piece for each in self(view).values() for piece in (each.fused, each.hand, each.trunk)]
-        return torch.cat([functional.normalize(piece, dim=1) for piece in pieces], dim=1)
+        found: dict[str, Features] = self(view)
+        pooled = [piece for each in found.values() for piece in (each.fused, each.hand, each.trunk)]
+        pieces = [functional.normalize(piece, dim=1) for piece in pooled]
+        pieces += [self.halves[name](rows) for name, rows in self.rows_of_halves(view, found).items()]
+        return torch.cat(pieces, dim=1)
+
+    def rows_of_halves(self, view: View, found: Mapping[str, Features]) -> dict[str, Float[Tensor, "B D"]]:
+        """Return what both hands do in each half, not yet standardised: of each stream, and of points."""
+        if not self.halves:
+            return {}
+        hands = {stream: each.hand_frames.float() for stream, each in found.items()}
+        hands[HAND_POINTS] = placed_hands(view.points)
+        return {name: by_halves(shown_hands(rows, view.hand_visible)) for name, rows in hands.items()}
 
     def embed(self, clips: Sequence[Clip], *, batch_size: int = 64) -> Float32[np.ndarray, "N D"]:
         """Embed a sequence of clips; returns one row per clip, in order."""
@@ -87,6 +109,12 @@ class ClipEncoder(nn.Module):
     def device(self) -> torch.device:
         """Device of the weights."""
         return next(self.parameters()).device
+
+
+def _widths_of_halves(config: EncoderConfig) -> dict[str, int]:
+    if config.embedding_pieces == "pooled":
+        return {}
+    return {**dict.fromkeys(config.streams, 4 * config.feature_width), HAND_POINTS: POINTS_WIDTH}
 
 
 def _batches(clips: Sequence[Clip], batch_size: int) -> Iterator[RaggedBatch]:

@@ -35,11 +35,21 @@ class Parts:
     """Which clips have a trunk (B, 1)."""
 
 
-def sign_encoder(graph: GraphWriter, encoder: SignEncoder, parts: Parts) -> tuple[Value, Value, Value]:
-    """Write the encoder; returns fused, hand and trunk features (B, C)."""
+@dataclass(frozen=True)
+class Found:
+    """An encoder's features in the graph: pooled (B, C), and frames of right and left hand (B, T, C)."""
+
+    fused: Value
+    hand: Value
+    trunk: Value
+    hand_frames: tuple[Value, Value]
+
+
+def sign_encoder(graph: GraphWriter, encoder: SignEncoder, parts: Parts) -> Found:
+    """Write the encoder; returns its features."""
     hands = part_network(graph, encoder.hand_network, [parts.right_hand, parts.left_hand], parts.num_frames)
     trunk = part_network(graph, encoder.trunk_network, [parts.trunk], parts.num_frames)
-    both = [_group(graph, hands, number) for number in range(2)]
+    both = _group(graph, hands, 0), _group(graph, hands, 1)
     related = transformer(graph, encoder.hand_transformer, graph.concat(both, axis=2))  # (B, T, 2C)
     halves = graph.apply_many("Split", related, outputs=2, axis=2, num_outputs=2)
     tokens = graph.concat([graph.unsqueeze(half, 1) for half in halves], axis=1)  # (B, 2, T, C)
@@ -48,7 +58,7 @@ def sign_encoder(graph: GraphWriter, encoder: SignEncoder, parts: Parts) -> tupl
     related = transformer(graph, encoder.trunk_transformer, _group(graph, trunk, 0))  # (B, T, C)
     trunk = pooling(graph, encoder.trunk_pooling, graph.unsqueeze(related, 1), parts.num_frames)
     trunk = graph.apply("Where", parts.has_trunk, trunk, graph.number(0))
-    return graph.apply("Add", hand, trunk), hand, trunk
+    return Found(graph.apply("Add", hand, trunk), hand, trunk, both)
 
 
 def part_network(graph: GraphWriter, network: PartNetwork, groups: list[Value], num_frames: Value) -> Value:

@@ -21,7 +21,7 @@ def streams(
     )
     has_trunk = _has_points(graph, trunk)
     if config.hand_origin == "points":
-        right, left = _about_own_points(graph, right), _about_own_points(graph, left)
+        right, left = about_own_points(graph, right), about_own_points(graph, left)
     if config.trunk_origin == "shoulders":
         trunk = _about_shoulders(graph, trunk)
     num_frames = graph.slice(graph.apply("Shape", points), 0, 1, 2)
@@ -77,7 +77,7 @@ def _has_points(graph: GraphWriter, trunk: Value) -> Value:
     return graph.apply("Greater", graph.reduce("ReduceMax", sizes, 1, keep=True), graph.number(0))
 
 
-def _about_own_points(graph: GraphWriter, hand: Value) -> Value:
+def about_own_points(graph: GraphWriter, hand: Value) -> Value:
     """Put a hand (B, T, 21, 2) at the centre of its crop, in one size, by its points other than (0, 0)."""
     farthest = graph.reduce("ReduceMax", graph.apply("Abs", hand), 3, keep=True)  # (B, T, 21, 1)
     there = graph.apply("Cast", graph.apply("Greater", farthest, graph.number(0)), to=TensorProto.FLOAT)

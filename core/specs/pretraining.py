@@ -120,6 +120,10 @@ class EncoderConfig(Closed):
     num_time_segments: Positive = 1
     """Number of equal time segments of a view. Attention pooling is applied to each segment, and the results
     are joined. With 1 it pools over the whole view, which loses the order of frames."""
+    embedding_pieces: Literal["pooled", "pooled_and_halves"] = "pooled"
+    """Pieces of an embedding. `pooled`: fused, hand and trunk features. `pooled_and_halves`: also what the
+    hand network and the hands' points say of each half of a clip, standardised by the pretraining clips,
+    which keeps what pooling forgets."""
     input_norm_eps: Annotated[Real, Field(gt=0)] = 0.1
     """Epsilon of the input batch norm. The released code uses 0.1 here and 1e-5 in every other batch norm."""
     graph_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128, 128, 256)

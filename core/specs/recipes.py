@@ -151,6 +151,7 @@ SIGNFORGE = Recipe(
                 "num_time_segments": 4,
                 "hand_origin": "points",
                 "streams": ("joint",),
+                "embedding_pieces": "pooled_and_halves",
             }
         ),
         contrast=SMOKE.config.contrast.model_copy(update={"temperature": 0.2}),

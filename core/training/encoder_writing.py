@@ -1,6 +1,6 @@
 """Writes the encoder at the end of a run, with its card (provenance)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +21,7 @@ def write_encoder(
     folder: Path,
     networks: nn.ModuleDict,
     *,
+    fit: Callable[[ClipEncoder], None],
     spec: PretrainSpec,
     config: PretrainConfig,
     corpus: CorpusCard,
@@ -29,7 +30,8 @@ def write_encoder(
 ) -> str:
     """Write the query encoders of both streams with their card, and return the file's SHA-256.
 
-    `pretrained_clips` are shortened digests of the clips, by which evaluations recognise them.
+    `fit` takes the embedding's statistics from the pretraining clips. `pretrained_clips` are shortened
+    digests of the clips, by which evaluations recognise them.
 
     Raises:
         DivergedError: a weight is not finite.
@@ -38,6 +40,7 @@ def write_encoder(
     encoder = ClipEncoder(config)
     for stream, network in networks.items():
         encoder.streams[stream].load_state_dict(network.encoder.state_dict())  # type: ignore[union-attr]
+    fit(encoder.eval())
     if not all(torch.isfinite(tensor).all() for tensor in encoder.state_dict().values()):
         raise diverged("After the last updates some weights are not finite", config)
     card = EncoderCard(
@@ -50,7 +53,7 @@ def write_encoder(
         signforge_version=version("signforge"),
         torch_version=torch.__version__,
     )
-    return save_encoder(folder, encoder.eval(), card, pretrained_clips=pretrained_clips)
+    return save_encoder(folder, encoder, card, pretrained_clips=pretrained_clips)
 
 
 def diverged(what: str, config: PretrainConfig) -> DivergedError:

@@ -6,7 +6,7 @@ run is therefore bit-identical with and without it. Labels are used only to repo
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,7 @@ class QualityMonitor:
         }
 
     def _scored(self, model: SpatialTemporalConsistency, view: View) -> Float[Tensor, "N D"]:
-        """Return the features that an evaluation scores: unit features of both streams, concatenated."""
+        """Return the pooled pieces of the embedding: unit features of all streams, concatenated."""
         pieces = [
             functional.normalize(getattr(features, space), dim=1)
             for features in self._features(model, view).values()
@@ -212,7 +212,8 @@ def _in_blocks(encoder: nn.Module, view: View, context: PassContext) -> Features
         encoder(points, visible, context, None if has_trunk is None else has_trunk[number])
         for number, (points, visible) in enumerate(blocks)
     ]
-    return Features(**{space: torch.cat([getattr(piece, space) for piece in pieces]) for space in SPACES})
+    names = [field.name for field in fields(Features)]
+    return Features(**{name: torch.cat([getattr(piece, name) for piece in pieces]) for name in names})
 
 
 def _network(model: SpatialTemporalConsistency, stream: str) -> StreamNetwork:

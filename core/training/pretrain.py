@@ -20,6 +20,7 @@ from core.corpora.contents import clip_digests, short_digests
 from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
 from core.exchange.card import CorpusCard
+from core.exchange.fitting import fit_halves
 from core.program.allocator import allocation
 from core.program.frame import Launch, finish, main
 from core.program.observer import Observer, SilentObserver
@@ -160,6 +161,7 @@ class Pretraining:
         digest = write_encoder(
             self.out / "encoder",
             self.state.model.query,
+            fit=lambda encoder: fit_halves(encoder, self.corpus, self.order.clips),
             spec=self.spec,
             config=self.config,
             corpus=corpus,

@@ -55,6 +55,7 @@ REPAIRED = SMALL.model_copy(
                 "sub_part_readout": "joined",
                 "coordinate_shortcut": True,
                 "num_time_segments": 3,
+                "embedding_pieces": "pooled_and_halves",
             }
         ),
     }

@@ -114,14 +114,15 @@ def test_from_a_corpus_to_the_same_embeddings(encoder: Path, exported: Path, tmp
     model, corpus = load_encoder(encoder).model, random_corpus(tmp_path / "corpus")
     batch = ClipBatch.of(corpus.gather(range(5)), torch.device("cpu"))
     ours = OnnxEncoder(exported).embed_view(model.centre_view(batch))
-    np.testing.assert_allclose(ours, model.embed_batch(batch).numpy(), atol=1e-5)
+    np.testing.assert_allclose(ours, model.embed_batch(batch).numpy(), atol=5e-5)
 
 
 def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Path) -> None:
     file = onnx.load(exported)
     onnx.checker.check_model(file)
     (card,) = (entry.value for entry in file.metadata_props if entry.key == "signforge_card")
-    assert EncoderCard.model_validate_json(card) == load_encoder(encoder).card
+    model, own_card = load_encoder(encoder).model, load_encoder(encoder).card
+    assert EncoderCard.model_validate_json(card) == own_card
     axes = {
         value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in (*file.graph.input, *file.graph.output)
@@ -129,7 +130,7 @@ def test_the_file_holds_the_card_and_names_its_axes(encoder: Path, exported: Pat
     assert axes == {
         "points": ["batch", "frames", 49, 2],
         "hand_visible": ["batch", "frames", 2],
-        "embedding": ["batch", 96],
+        "embedding": ["batch", model.embedding_width],
     }
 
 
@@ -138,7 +139,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
 ) -> None:
     """The exporter is made to write another encoder's file."""
     monkeypatch.setattr(exporting, "write_graph", lambda _, path, *, metadata: shutil.copy(exported, path))
-    kept, other = tmp_path / "mine.onnx", ClipEncoder(SMALL).eval()
+    kept, other = tmp_path / "mine.onnx", ClipEncoder(load_encoder(encoder).card.config).eval()
     kept.write_bytes(b"of an earlier export")
     with pytest.raises(EncoderError, match=rf"largest difference is .*, the limit {LARGEST_DIFFERENCE:g}"):
         export_onnx(LoadedEncoder(other, load_encoder(encoder).card), kept)
