@@ -1,5 +1,6 @@
 """Validation of a submitted specification: replace names by ids and refuse what cannot work."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from core.jobs.states import FINAL
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
 from core.jobs.tables.jobs import JobRow
 from core.specs.jobs import JobSpec
+from core.specs.pretraining import EncoderConfig
+from core.specs.starting import check_start
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,17 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
             check_glosses(other, corpus, field=field)
     if (used := corpora.get("corpus")) is not None:
         check_amounts(spec, resolved, used)
+    if isinstance(start := found.get("start"), EncoderRow) and resolved is not None:
+        _check_start(start, resolved)
     if kind.makes == Artifact.CORPUS:
         _check_name_is_free(session, owner, str(fields["name"]))
     ids = {field: thing if isinstance(thing, str) else thing.id for field, thing in found.items()}
     return Prepared(spec.model_copy(update=ids), resolved)
+
+
+def _check_start(start: EncoderRow, resolved: Mapping[str, Any]) -> None:
+    there, here = start.card["config"]["encoder"], resolved["encoder"]
+    check_start(start.name, EncoderConfig.model_validate(there), EncoderConfig.model_validate(here))
 
 
 def _find_reference(

@@ -68,7 +68,7 @@ class Lineage:
             clips = short_digests(clip_digests(corpus, np.arange(len(corpus)), self._heartbeat))
             return np.isin(clips, self._encoder.pretrained_clips)
         card = self._encoder.card
-        if card.corpus is None or card.spec is None or card.corpus.digest != corpus.digest:
+        if card.corpus is None or card.spec is None or card.start or card.corpus.digest != corpus.digest:
             return None
         return np.isin(np.arange(len(corpus)), corpus.select(card.spec.clips))
 
@@ -76,6 +76,8 @@ class Lineage:
 def _why_unknown(card: EncoderCard) -> str:
     if card.corpus is None:
         return "was trained by other code"
+    if card.start is not None:
+        return f"was started from encoder {card.start.name!r}, whose file has no digests of its clips"
     return (
         f"was pretrained on another corpus, {card.corpus.name!r}, and its file has no digests of the clips "
         "(it was written by an earlier version, or exported and imported)"

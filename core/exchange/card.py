@@ -39,6 +39,15 @@ class ReleasedCard(Closed):
     (created by the released code but never used) and `unknown`."""
 
 
+class StartCard(Closed):
+    """The encoder that a pretraining started from."""
+
+    name: str
+    """Its name."""
+    sha256: str
+    """Digest of its file, in hexadecimal."""
+
+
 class EncoderCard(Closed):
     """Everything needed to load an encoder and to trace its origin.
 
@@ -58,6 +67,8 @@ class EncoderCard(Closed):
     """The pretraining corpus; null if unknown."""
     step: int | None = None
     """Number of optimiser steps; null if unknown."""
+    start: StartCard | None = Field(default=None, exclude_if=lambda start: start is None)
+    """The encoder it was started from; absent if it was started from random weights."""
     released: ReleasedCard | None = Field(default=None, exclude_if=lambda released: released is None)
     """The file that the encoder was imported from; absent if it was pretrained here. So cards of pretrained
     encoders are unchanged since before imports existed."""

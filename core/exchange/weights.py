@@ -71,7 +71,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
         UserError: this machine has no such device.
     """
     _check_device(device)
-    file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    file = encoder_file(Path(path))
     try:
         with safe_open(file, framework="pt") as content:
             card = _read_card(file, (content.metadata() or {}).get("signforge_card"))
@@ -87,6 +87,11 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
             f"{file}: its tensors do not match its card: {str(error).splitlines()[-1].strip()}"
         ) from None
     return LoadedEncoder(model.to(device).eval(), card, None if clips is None else clips.numpy())
+
+
+def encoder_file(path: Path) -> Path:
+    """Return the file of an encoder that is at `path`, or in the folder `path`."""
+    return path / WEIGHTS if path.is_dir() else path
 
 
 def _check_device(device: str | torch.device) -> None:

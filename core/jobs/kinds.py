@@ -51,7 +51,10 @@ PRETRAIN = JobKind(
     program="core.training.pretrain",
     noun="pretraining",
     makes=Artifact.ENCODER,
-    references={"corpus": RefersTo(Artifact.CORPUS, clips="clips")},
+    references={
+        "corpus": RefersTo(Artifact.CORPUS, clips="clips"),
+        "start": RefersTo(Artifact.ENCODER),
+    },
     resolution=Resolution(resolve, spell_out, estimate="api.submission.estimates:estimate"),
     examples={
         "pretrain": Example(

@@ -129,6 +129,17 @@ class Journaled(io.TextIOBase):
         super().close()
 
 
+class Follower(SilentObserver):
+    """Observer of ranks other than 0: reports nothing, but passes on stop requests."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def should_stop(self) -> bool:
+        """Whether this rank was asked to stop."""
+        return self._observer.should_stop()
+
+
 def parse_event(line: str) -> dict[str, Any] | None:
     """Parse a line of a `JsonLinesObserver` to its event; None for other output, such as of a library."""
     with contextlib.suppress(ValueError):

@@ -69,6 +69,9 @@ class PretrainSpec(JobSpec):
     """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
     recipe: Name = DEFAULT_RECIPE
     """A recipe's name (see `/v1/recipes`)."""
+    start: Reference | None = Field(default=None, exclude_if=lambda start: start is None)
+    """An encoder to start from instead of random weights: its id (`enc_...`) or name; without the service, a
+    path. Its network must be the recipe's; projection heads and queues start anew."""
     overrides: Annotated[JsonObject, OverridesSchema()] = Field(default_factory=dict)
     """Recipe fields to override, nested as in `PretrainConfig`: `{"run": {"seed": 1}}`."""
     clips: ClipSelection = ClipSelection(splits=("train",))

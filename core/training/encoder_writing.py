@@ -15,6 +15,7 @@ from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.weights import save_encoder
 from core.specs.jobs import PretrainSpec
 from core.specs.pretraining import PretrainConfig
+from core.training.start import Start
 
 
 def write_encoder(
@@ -26,12 +27,13 @@ def write_encoder(
     config: PretrainConfig,
     corpus: CorpusCard,
     step: int,
-    pretrained_clips: Int64[np.ndarray, " N"],
+    start: Start | None,
+    clips: Int64[np.ndarray, " N"],
 ) -> str:
     """Write the query encoders of both streams with their card, and return the file's SHA-256.
 
-    `fit` takes the embedding's statistics from the pretraining clips. `pretrained_clips` are shortened
-    digests of the clips, by which evaluations recognise them.
+    `fit` takes the embedding's statistics from the pretraining clips. `clips` are shortened digests of the
+    clips, by which evaluations recognise them; those of the encoder that was the start are added.
 
     Raises:
         DivergedError: a weight is not finite.
@@ -45,15 +47,17 @@ def write_encoder(
         raise diverged("After the last updates some weights are not finite", config)
     card = EncoderCard(
         name=spec.name,
-        spec=spec.model_copy(update={"corpus": corpus.name}),
+        spec=spec.model_copy(update={"corpus": corpus.name, "start": start and start.card.name}),
         config=config,
         corpus=corpus,
         step=step,
+        start=start and start.card,
         embedding_width=encoder.embedding_width,
         signforge_version=version("signforge"),
         torch_version=torch.__version__,
     )
-    return save_encoder(folder, encoder, card, pretrained_clips=pretrained_clips)
+    seen = clips if start is None else start.clips_with(clips)
+    return save_encoder(folder, encoder, card, pretrained_clips=seen)
 
 
 def diverged(what: str, config: PretrainConfig) -> DivergedError:

@@ -23,7 +23,7 @@ from core.exchange.card import CorpusCard
 from core.exchange.fitting import fit_halves
 from core.program.allocator import allocation
 from core.program.frame import Launch, finish, main
-from core.program.observer import Observer, SilentObserver
+from core.program.observer import Follower, Observer, SilentObserver
 from core.specs.jobs import PretrainSpec
 from core.specs.recipes import resolve
 from core.training.checkpoint import load_checkpoint
@@ -43,6 +43,7 @@ from core.training.process_group import RankPlace, SingleRank, joined
 from core.training.rank_launcher import launch_ranks
 from core.training.run_state import RunState
 from core.training.schedules import learning_rate
+from core.training.start import Start
 from core.training.step_views import StepViews
 
 
@@ -106,7 +107,11 @@ class Pretraining:
         self.views = StepViews(
             self.corpus, self.order, self.config.views, self.device, self.own, self.engine.native
         )
+        self.start = None if spec.start is None else Start.read(spec.start, self.config)
         self.state = RunState(self.config, self._facts(), self.engine, self.ranks)
+        if self.start is not None:
+            self.start.give_to(self.state.model.query, self.state.model.key)
+            self.observer.on_log(f"Starting from encoder {self.start.card.name!r}.")
         self.engine.prepare(self.state.model.query)
         self.engine.prepare(self.state.model.key)
         self.model = self.ranks.shared(self.state.model)
@@ -166,7 +171,8 @@ class Pretraining:
             config=self.config,
             corpus=corpus,
             step=self.state.step,
-            pretrained_clips=short_digests(clip_digests(self.corpus, self.order.clips)),
+            start=self.start,
+            clips=short_digests(clip_digests(self.corpus, self.order.clips)),
         )
         seen = self.monitor.result(**self._now()) if self.monitor is not None else {}
         return {"encoder": "encoder", "sha256": digest, **result, **seen}
@@ -246,19 +252,9 @@ class Pretraining:
         return {
             "config": self.config.model_dump(mode="json"),
             "corpus": self.corpus.digest,
+            "start": None if self.start is None else self.start.sha256,
             "clips": hashlib.sha256(self.order.clips.tobytes()).hexdigest(),
         }
-
-
-class Follower(SilentObserver):
-    """Observer of ranks other than 0: reports nothing, but passes on stop requests."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-
-    def should_stop(self) -> bool:
-        """Whether this rank was asked to stop."""
-        return self._observer.should_stop()
 
 
 def run(launch: Launch[PretrainSpec]) -> Mapping[str, object] | None:

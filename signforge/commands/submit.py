@@ -62,6 +62,9 @@ def pretrain(
         str, typer.Option(help="Where to start from: see `signforge recipes`.")
     ] = DEFAULT_RECIPE,
     name: Annotated[str, typer.Option(help="Name of the encoder; names get versions.")] = "encoder",
+    start: Annotated[
+        str | None, typer.Option(help="An encoder (id or name) to go on from, of the same network.")
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field, e.g. run.seed=1."),
@@ -83,6 +86,7 @@ def pretrain(
         "name": name,
         "corpus": corpus,
         "recipe": recipe,
+        "start": start,
         "overrides": overrides(changes or []),
         "clips": clips,
     }

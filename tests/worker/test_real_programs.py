@@ -49,6 +49,11 @@ def test_a_killed_pretraining_ends_with_the_bytes_of_one_that_was_not(service: S
     assert result is not None
     assert 0 <= result["scores"]["top1"] <= 1
     assert (result["scores"]["num_train"], result["scores"]["num_test"]) == (8, 4)
+    later = service.submit_spec(spec.model_copy(update={"start": first.id, "name": "later"}))
+    service.wait_for_state(later, "succeeded", within_seconds=90)
+    with reading(service.engine) as session:
+        (made,) = session.query(EncoderRow).filter_by(name="later")
+    assert made.card["start"] == {"name": "letters", "sha256": first.sha256}
     audit = service.submit_spec(LeakAuditSpec(corpus="cor_1", folds="each_signer"))
     result = service.wait_for_state(audit, "succeeded", within_seconds=90).result
     assert result is not None
