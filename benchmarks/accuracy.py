@@ -28,11 +28,11 @@ from pathlib import Path
 
 from ablation.keypoints import BASELINES, Baselines
 from ablation.results import Results
-from ablation.rows import rows
+from ablation.rows import Row, rows
 from ablation.suite import CORPORA, MADE_UP, Fold, folds
 from ablation.summary import summary
 from ablation.tables import tables
-from ablation.trials import Trial
+from ablation.trials import LABEL_COUNTS, Trial
 
 from core.errors import SignforgeError
 
@@ -71,10 +71,14 @@ def _missing(suite: list[Fold], options: argparse.Namespace, results: Results) -
             if row.group not in options.groups or (options.rows and row.name not in options.rows):
                 continue
             for fold in suite:
-                fine_tuned = row.group in _FINE_TUNED_GROUPS and not options.without_fine_tuning
-                trial = Trial(row, fold, seed, fine_tuned, options.steps)
+                trial = Trial(row, fold, seed, _fine_tuned(row, options), options.steps)
                 if trial.key not in results:
                     yield trial
+
+
+def _fine_tuned(row: Row, options: argparse.Namespace) -> tuple[str, ...]:
+    wanted = row.group in _FINE_TUNED_GROUPS and not options.without_fine_tuning
+    return tuple(options.fine_tune) if wanted else ()
 
 
 def _take(trials: Sequence[Baselines | Trial], options: argparse.Namespace, results: Results) -> None:
@@ -98,6 +102,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder of recordings: signs/signs.npz and so on")
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=CORPORA)
     parser.add_argument("--without-fine-tuning", action="store_true", help="score frozen features only")
+    parser.add_argument(
+        "--fine-tune", nargs="+", choices=LABEL_COUNTS, default=[*LABEL_COUNTS], help="with so many labels"
+    )
     parser.add_argument("--groups", nargs="+", choices=groups, default=groups)
     parser.add_argument(
         "--rows", nargs="+", choices=[row.name for row in rows()], metavar="ROW", help="run only these rows"

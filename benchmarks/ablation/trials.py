@@ -33,7 +33,8 @@ class Trial:
     row: Row
     fold: Fold
     seed: int
-    fine_tuned: bool
+    fine_tuned: tuple[str, ...]
+    """Numbers of labels to fine-tune with, as in `LABEL_COUNTS`."""
     num_steps: int | None = None
     """Steps to train, about, instead of the row's epochs."""
 
@@ -49,9 +50,14 @@ class Trial:
             "pretrained": self.row.pretrained,
             "clips": [clips.model_dump(mode="json") for clips in (self.fold.known, self.fold.asked)],
             "probes": [dict(LABEL_COUNTS), NUM_NEIGHBOURS, LABEL_DRAWS],
-            "fine_tuned": self.fine_tuned and dict(_FINE_TUNING),
+            "fine_tuned": self._fine_tuning(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _fine_tuning(self) -> dict[str, Any] | bool:
+        """What the key says of fine-tuning; with all numbers of labels they are not named."""
+        some = {} if len(self.fine_tuned) == len(LABEL_COUNTS) else {"labels": sorted(self.fine_tuned)}
+        return bool(self.fine_tuned) and {**_FINE_TUNING, **some}
 
     def run(self) -> list[dict[str, Any]]:
         """Run the trial on one thread, so that several can run in parallel."""
@@ -95,16 +101,15 @@ class Trial:
         features = "encoder" if self.row.pretrained else "untrained"
         common = {"encoder": str(encoder), "features": features}
         scores = frozen_scores(self.fold, seed=self.seed, **common)
-        if self.fine_tuned:
-            for name, count in LABEL_COUNTS.items():
-                scores[f"fine_tune_{name}"] = top1(
-                    self.fold,
-                    protocol="fine_tune",
-                    seed=self.seed,
-                    labels_per_gloss=count,
-                    fine_tune=_FINE_TUNING,
-                    **common,
-                )
+        for name in self.fine_tuned:
+            scores[f"fine_tune_{name}"] = top1(
+                self.fold,
+                protocol="fine_tune",
+                seed=self.seed,
+                labels_per_gloss=LABEL_COUNTS[name],
+                fine_tune=_FINE_TUNING,
+                **common,
+            )
         return scores
 
 
