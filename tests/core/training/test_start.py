@@ -18,6 +18,9 @@ from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
     return random_corpus(tmp_path_factory.mktemp("data") / "corpus")
