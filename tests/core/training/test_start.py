@@ -17,7 +17,6 @@ from core.training.pretrain import Pretraining, pretrain
 from tests.core.corpus_maker import random_corpus
 from tests.core.small import OVERRIDES
 
-
 pytestmark = pytest.mark.slow
 
 
