@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
+from core.corpora.source import SourceClip
+from core.corpora.writing import write_corpus
+from core.evaluation.label_draw import fitted_on, labelled
+from core.evaluation.task import task_of
+from core.pose.clip import Clip
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.observer import SilentObserver
 from core.specs.import_jobs import ImportSpec, SplitConfig
-from core.specs.jobs import ClipSelection, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, PretrainSpec
 from core.specs.recipes import resolve
 
 pytestmark = pytest.mark.slow
@@ -176,3 +182,29 @@ def test_the_number_of_a_row_is_above_the_strongest_baseline_of_each_corpus() ->
     assert row[1] == "", "without fine-tuning there are no six scores"
     assert row[2].startswith(f"{(signs + letters) / 2:+.3f} (")
     assert row[3:] == [f"{signs:+.3f}", f"{letters:+.3f} |"]
+
+
+@pytest.mark.usefixtures("ablation")
+def test_baselines_have_the_task_of_the_encoders(tmp_path: Path) -> None:
+    """Glosses that no clip asked has are left out, and few labels are drawn from the same clips."""
+    from ablation.keypoints import clips_of_shared_glosses
+    from ablation.suite import Fold
+
+    still = Clip.of(np.full((3, 49, 2), 0.5), np.ones((3, 49), dtype=bool))
+    of_one, of_two = [(gloss, "one") for gloss in "zaby"], [(gloss, "two") for gloss in "zby"]
+    clips = [
+        SourceClip(still, f"{number}", gloss, signer, None, None)
+        for number, (gloss, signer) in enumerate(4 * (of_one + of_two))
+    ]
+    corpus = write_corpus(tmp_path / "c", clips, name="c", split=SplitConfig(), provenance={"from": "test"})
+    selections = [ClipSelection(signers=(signer,)) for signer in ("one", "two")]
+    fold = Fold("c", str(corpus.path), "two", *selections)
+    known, asked = clips_of_shared_glosses(corpus, fold)
+    sides = {"clips": fold.known, "test_corpus": fold.path, "test_clips": fold.asked}
+    spec = EvaluateSpec(corpus=fold.path, features="keypoints", labels_per_gloss=2, **sides)
+    task = task_of(spec)
+    np.testing.assert_array_equal(task.sources[0].clips, known)
+    np.testing.assert_array_equal(task.sources[1].clips, asked)
+    assert {corpus.label_names[label] for label in corpus.labels[known]} == {"b", "y", "z"}
+    ours = labelled(np.arange(len(known)), corpus.labels[known].astype(np.int64), spec, seed=3)
+    np.testing.assert_array_equal(ours, fitted_on(task.folds[0], task.labels, spec, seed=3))

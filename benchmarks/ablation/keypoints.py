@@ -30,6 +30,7 @@ _NAMES = {
     for placed, hands in ((False, ""), (True, ", placed hands"))
     for mirrored, copies in ((False, ""), (True, ", mirrored copies too"))
 }
+Clips = Int64[np.ndarray, " n"]
 _STANDARDISED = ", standardised"
 BASELINES = tuple(f"{name}{scale}" for name in _NAMES for scale in ("", _STANDARDISED))
 
@@ -64,7 +65,7 @@ class Baselines:
         ]
 
     def _key(self, name: str) -> str:
-        return f"{name} {self.fold.corpus} {self.fold.name} {self.seed}"
+        return f"{name} {self.fold.corpus} {self.fold.name} {self.seed}, shared glosses"
 
 
 class Mirrored(PackedCorpus):
@@ -78,12 +79,23 @@ class Mirrored(PackedCorpus):
         return RaggedBatch(points.numpy(), batch.visible, batch.lengths)
 
 
+def clips_of_shared_glosses(corpus: PackedCorpus, fold: Fold) -> tuple[Clips, Clips]:
+    """Return the clips known and asked, without the glosses that are not on both sides.
+
+    An evaluation on other clips (`test_corpus`) leaves these out, so encoders choose among fewer glosses;
+    baselines must not have the harder task.
+    """
+    known, asked = corpus.select(fold.known), corpus.select(fold.asked)
+    shared = np.intersect1d(corpus.labels[known], corpus.labels[asked])
+    return known[np.isin(corpus.labels[known], shared)], asked[np.isin(corpus.labels[asked], shared)]
+
+
 class Keypoints:
     """Keypoints of the clips known, optionally with mirrored copies, and of the clips asked."""
 
     def __init__(self, fold: Fold, *, mirrored: bool, placed: bool) -> None:
         corpus = PackedCorpus.open(fold.path)
-        known, asked = corpus.select(fold.known), corpus.select(fold.asked)
+        known, asked = clips_of_shared_glosses(corpus, fold)
         galleries = [corpus, Mirrored.open(corpus.path)] if mirrored else [corpus]
         pieces = [(each, known) for each in galleries] + [(corpus, asked)]
         self._features = torch.cat([keypoint_features(*piece, placed=placed) for piece in pieces])
