@@ -48,7 +48,7 @@ def test_from_recordings_to_a_probe(reader: Reader, shell: Session) -> None:
     said = shell.run(
         "python examples/embed_folder.py example-v1.safetensors recordings --out own.npz --show 2"
     )
-    assert "own.npz: 40 clips, 192 numbers each" in said
+    assert "own.npz: 40 clips, 616 numbers each" in said
     assert said.count("is most like") == 2
 
     shell.run("signforge embed example-v1.safetensors recordings --out features.npz")
@@ -103,7 +103,7 @@ def executed(path: Path, reader: Reader) -> nbformat.NotebookNode:
 
 def assert_probes_end_with_a_mean(notebook: nbformat.NotebookNode) -> None:
     said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []))
-    assert "example: 40 clips, 192 numbers each" in said
+    assert "example: 40 clips, 616 numbers each" in said
     means = [float(line.split()[-3]) for line in said.splitlines() if line.startswith("mean")]
     assert len(means) == 2
     assert all(0 <= mean <= 1 for mean in means)
