@@ -44,7 +44,7 @@ def probe_of(client: Client, found: Evaluation) -> Probe:
 
 def drawing(scores: dict[tuple[str, Probe], float]) -> str:
     rows = [(features, probe) for probe in PROBES for features in FEATURES]
-    height = ROW * (len(rows) + 2)
+    height = ROW * (len(rows) + len(PROBES))
     bars = "".join(bar(scores[row], *row, y=ROW * (i + i // len(FEATURES)) + 8) for i, row in enumerate(rows))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '

@@ -88,6 +88,12 @@ def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
     if file.card is None:
         return find_recipe(RECIPE).config
     config = file.card.config
+    if config.encoder.embedding_pieces != "pooled":
+        pieces = config.encoder.embedding_pieces
+        raise EncoderError(
+            f"{source}: its card says encoder.embedding_pieces {pieces!r}, but such a file holds no "
+            "statistics of these pieces. Download the encoder itself instead."
+        )
     described = count_parameters(config.encoder, num_spaces=0)
     held = _bytes_held(file.state) // _FP32_BYTES
     if described > held:
@@ -148,9 +154,8 @@ def _released_card(
 def _card(
     spec: ImportEncoderSpec, file: ReleasedFile, model: ClipEncoder, released: ReleasedCard
 ) -> EncoderCard:
-    lineage = (
-        {} if file.card is None else {name: getattr(file.card, name) for name in ("spec", "corpus", "step")}
-    )
+    known = () if file.card is None else ("spec", "corpus", "step", "start")
+    lineage = {name: getattr(file.card, name) for name in known}
     return EncoderCard(
         name=spec.name,
         config=model.config,

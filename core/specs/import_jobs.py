@@ -57,21 +57,6 @@ class SplitConfig(Closed):
             )
         return self
 
-    @model_validator(mode="after")
-    def _what_is_drawn_is_wanted(self) -> Self:
-        """Refuse settings of a draw where nothing is drawn; those at their defaults may stand."""
-        if not self.test and self.by != "given":
-            return self
-        why = "split.test (--test) names the test split" if self.test else "split.by (--split-by) is 'given'"
-        for field, option in (("test_fraction", "--test-fraction"), ("seed", "--split-seed")):
-            value = getattr(self, field)
-            if value != type(self).model_fields[field].default:
-                raise ValueError(
-                    f"split.{field} ({option}) is {value}, but nothing is drawn, because {why}; omit one of "
-                    "them"
-                )
-        return self
-
 
 class ImportSpec(JobSpec):
     """Read pose files, normalise them and pack them into a corpus."""

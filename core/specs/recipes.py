@@ -23,6 +23,7 @@ from core.specs.pretraining import (
     ViewConfig,
 )
 from core.specs.run import RunConfig
+from core.specs.saved_settings import with_defaults_for_new_settings
 
 
 @dataclass(frozen=True)
@@ -214,9 +215,11 @@ def _with_one_length(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
 def spell_out(spec: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
     """Return `spec` with every field of `resolved` as an override.
 
-    Later changes of the recipe then do not affect it.
+    Later changes of the recipe then do not affect it; fields that did not exist then have their defaults,
+    which keep the earlier behaviour.
     """
-    return {**spec, "overrides": {field: value for field, value in resolved.items() if field != "recipe"}}
+    whole = with_defaults_for_new_settings(resolved, PretrainConfig)
+    return {**spec, "overrides": {field: value for field, value in whole.items() if field != "recipe"}}
 
 
 def _places_of(field: str, values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -250,7 +250,7 @@ class Pretraining:
     def _facts(self) -> dict[str, object]:
         """Return the facts that a checkpoint must share with this run to resume from it."""
         return {
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", exclude={"encoder": {"embedding_pieces"}}),
             "corpus": self.corpus.digest,
             "start": None if self.start is None else self.start.sha256,
             "clips": hashlib.sha256(self.order.clips.tobytes()).hexdigest(),

@@ -264,6 +264,11 @@ def test_an_import_asks_for_parts_of_a_benchmark(invoke: Invoke, tmp_path: Path)
             ["--split-by", "signer", "--test-fraction", "0"],
             "/split/test_fraction: Input should be greater than 0",
         ),
+        (
+            ["--split-by", "signer", "--test", "s1", "--test-fraction", "0.5"],
+            "--test-fraction is 0.5, but nothing is drawn, because --test names the test split",
+        ),
+        (["--split-seed", "3"], "--split-seed is 3, but nothing is drawn, because --split-by is 'given'"),
     ],
 )
 def test_what_cannot_be_imported_is_said_before_it_is_sent(

@@ -29,6 +29,7 @@ def _checked_codes(codes: list[str] | None) -> list[str]:
     return codes or []  # not None: the oldest typer that is allowed would measure its length
 
 
+_TEST_FRACTION = 0.2
 Source = Annotated[str, typer.Argument(metavar="PATH", help="A pose file, an archive or a folder.")]
 NewName = Annotated[str, typer.Option(help="Name of the new corpus (default: the file's name).")]
 OnServer = Annotated[
@@ -110,7 +111,7 @@ WatchImport = Annotated[bool, typer.Option(help="Follow the import to its end.")
 def import_fields(
     split_by: DividedBy = "given",
     test: TestGroups = None,
-    test_fraction: TestFraction = 0.2,
+    test_fraction: TestFraction = _TEST_FRACTION,
     split_seed: SplitSeed = 0,
     allow_overlap: AllowOverlap = False,
     source_format: Format = "auto",
@@ -130,7 +131,15 @@ def import_fields(
     archive_encoding: EncodingOfArchive = None,
     accept: Accepted = None,
 ) -> dict[str, Any]:
-    """Return the fields of an import's specification, without `kind`, `name` and `source`."""
+    """Return the fields of an import's specification, without `kind`, `name` and `source`.
+
+    Raises:
+        UserError: an option has no effect beside the others.
+    """
+    if (test or split_by == "given") and (test_fraction, split_seed) != (_TEST_FRACTION, 0):
+        why = "--test names the test split" if test else "--split-by is 'given'"
+        option = f"--split-seed is {split_seed}" if split_seed else f"--test-fraction is {test_fraction:g}"
+        raise UserError(f"{option}, but nothing is drawn, because {why}. Omit one of them.")
     return {
         "split": {
             "by": split_by,

@@ -361,7 +361,7 @@ def test_a_network_that_the_released_code_does_not_know_is_refused(
     repaired = LoadedEncoder(ClipEncoder(config), encoder.card.model_copy(update={"config": config}))
     with pytest.raises(
         EncoderError,
-        match=r"trunk_origin, hand_origin, missing_hands, .*num_time_segments\. Export it as ONNX",
+        match=r"trunk_origin, hand_origin, missing_hands, .*embedding_pieces\. Export it as ONNX",
     ):
         export_released(repaired, tmp_path / "repaired.pth.tar")
     assert list(tmp_path.iterdir()) == []

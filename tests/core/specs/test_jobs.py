@@ -28,14 +28,6 @@ IMPORT = {"name": "signs", "source": "upl_1"}
             {"name": "a/b"},
             "must not contain slashes or control characters, but this one contains '/'; remove them",
         ),
-        (
-            {"split": {"by": "session", "test": ["monday"], "test_fraction": 0.5}},
-            r"split.test_fraction \(--test-fraction\) is 0.5, but nothing is drawn, because split.test",
-        ),
-        (
-            {"split": {"seed": 3}},
-            r"split.seed \(--split-seed\) is 3, but nothing is drawn, because split.by",
-        ),
         ({"name": "a/b\n/"}, r"contains '\\n', '/'; remove"),
         ({"name": ""}, "at least 1 character"),
     ],

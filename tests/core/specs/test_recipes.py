@@ -7,7 +7,7 @@ from core.errors import SpecError
 from core.specs.import_jobs import ImportSpec
 from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.specs.pretraining import EncoderConfig, PretrainConfig
-from core.specs.recipes import RECIPES, find_recipe, resolve
+from core.specs.recipes import RECIPES, find_recipe, resolve, spell_out
 
 
 def test_stc_is_the_released_configuration() -> None:
@@ -99,3 +99,13 @@ def test_names_that_become_files_hold_no_slash_and_no_control_character(name: st
         PretrainSpec(corpus="c", name=name)
     with pytest.raises(ValidationError):
         ImportSpec(name=name, source="s")
+
+
+def test_a_field_newer_than_a_stored_job_keeps_its_default() -> None:
+    """The recipe `signforge` got another value for `embedding_pieces` than the field's default."""
+    stored = find_recipe("signforge").config.model_dump(mode="json")
+    del stored["encoder"]["embedding_pieces"]
+    spec = {"kind": "pretrain", "corpus": "cor_1", "recipe": "signforge"}
+    resolved = resolve(PretrainSpec.model_validate(spell_out(spec, stored)))
+    assert resolved.encoder.embedding_pieces == "pooled"
+    assert resolved.encoder.hand_origin == "points"

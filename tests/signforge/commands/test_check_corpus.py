@@ -57,7 +57,10 @@ def test_a_damaged_source_is_named(tmp_path: Path) -> None:
     [
         ("--image-width 640", "image_height (--image-height) is missing; give both width and height"),
         ("--test signer-03", "split.test (--test) is 'signer-03', but split.by (--split-by) is 'given'"),
-        ("--test-fraction 0", "/split/test_fraction: Input should be greater than 0 (got 0.0)."),
+        (
+            "--split-by signer --test-fraction 0",
+            "/split/test_fraction: Input should be greater than 0 (got 0.0).",
+        ),
         ("--columns gloss=text", "columns (--columns) states gloss, but not which column names the clip"),
     ],
 )
