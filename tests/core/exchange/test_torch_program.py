@@ -71,7 +71,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
 ) -> None:
     """The exporter is made to write another encoder's file."""
     monkeypatch.setattr(torch_program, "write_program", lambda _, path, *, card: shutil.copy(exported, path))
-    kept, other = tmp_path / "mine.pt2", ClipEncoder(SMALL).eval()
+    kept, other = tmp_path / "mine.pt2", ClipEncoder(load_encoder(encoder).card.config).eval()
     kept.write_bytes(b"of an earlier export")
     with pytest.raises(EncoderError, match=r"The torch.export file .* largest difference is .*, the limit 0"):
         export_program(LoadedEncoder(other, load_encoder(encoder).card), kept)
