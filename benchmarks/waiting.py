@@ -32,7 +32,7 @@ from measuring import Side, Spread, interleaved, table
 from api.bounds.connections import raise_file_limit
 
 POLLS, SUBMISSIONS, COMMITS, ATTACKED_POLLS = 800, 200, 400, 4000
-COMMANDS = ("--help", "--version")
+COMMANDS = ("--help", "--version", "jobs")
 _BARE = "bare endpoint"
 
 
@@ -69,12 +69,18 @@ def submissions(folder: Path, checkouts: Mapping[str, Path], rounds: int) -> str
 
 
 def commands(folder: Path, checkouts: Mapping[str, Path], rounds: int) -> str:
-    """Whole commands, from start to end, beside an empty program."""
-    sides = {"python -c pass": _run(["-c", "pass"], OURS)}
-    for name, checkout in checkouts.items():
-        for word in COMMANDS:
-            sides[f"signforge {word}, {name}"] = _run(["-m", "signforge", word], checkout)
-    found = interleaved(sides, rounds=rounds)
+    """Whole commands, from start to end, beside an empty program; `jobs` lists those of this API."""
+    with servers_of(folder, {"now": OURS}) as servers:
+        server = servers["now"]
+        service = {
+            "SIGNFORGE_URL": f"http://127.0.0.1:{server.port}",
+            "SIGNFORGE_API_KEY": server.headers["Authorization"].split()[1],
+        }
+        sides = {"python -c pass": _run(["-c", "pass"], OURS, service)}
+        for name, checkout in checkouts.items():
+            for word in COMMANDS:
+                sides[f"signforge {word}, {name}"] = _run(["-m", "signforge", word], checkout, service)
+        found = interleaved(sides, rounds=rounds)
     rows = [[name, f"{Spread.of(seconds):.2f} s"] for name, seconds in found.items()]
     return table(["", "seconds"], rows)
 
@@ -170,8 +176,8 @@ def _commit(file: Path) -> Load:
     return Load(COMMITS / taken, 1e3 * taken / COMMITS, 1e3 * used / COMMITS)
 
 
-def _run(words: list[str], checkout: Path) -> Side:
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+def _run(words: list[str], checkout: Path, service: Mapping[str, str]) -> Side:
+    environment = {**os.environ, **service, "PYTHONPATH": str(checkout)}
 
     def side() -> float:
         began = time.perf_counter()

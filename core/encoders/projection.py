@@ -10,7 +10,7 @@ from core.encoders.sign_encoder import Features
 from core.specs.pretraining import EncoderConfig
 
 SPACES = ("fused", "hand", "trunk")
-"""The embedding spaces of a stream: fused, hand, trunk."""
+"""The embedding spaces of a stream."""
 
 
 class ProjectionHeads(nn.Module):

@@ -6,6 +6,7 @@ from jaxtyping import Int64
 
 from core.augment.views import ClipBatch
 from core.corpora.packed import PackedCorpus
+from core.encoders.halves import Standardised
 from core.encoders.pass_context import PassContext
 from core.exchange.clip_encoder import ClipEncoder
 
@@ -30,4 +31,5 @@ def fit_halves(model: ClipEncoder, corpus: PackedCorpus, clips: Int64[np.ndarray
         for name, found in ready.rows_of_halves(view, ready(view)).items():
             rows[name].append(found)
     for name, piece in model.halves.items():
-        piece.fit(torch.cat(rows[name]))  # type: ignore[operator]
+        assert isinstance(piece, Standardised)
+        piece.fit(torch.cat(rows[name]))

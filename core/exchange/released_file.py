@@ -124,7 +124,7 @@ def export_released(encoder: LoadedEncoder, path: Path) -> int:
             released code does not support the network; nothing is written.
         OSError: `path` cannot be written.
     """
-    check_expressible(encoder.card)
+    _check_expressible(encoder.card)
     ours = {name: tensor.cpu() for name, tensor in encoder.model.state_dict().items()}
     state = encoder_to_released(ours)
     card = encoder.card
@@ -180,7 +180,7 @@ def _num_epochs(card: EncoderCard) -> int:
     return max(1, round(run.num_steps * run.batch_size / card.corpus.num_clips))
 
 
-def check_expressible(card: EncoderCard) -> None:
+def _check_expressible(card: EncoderCard) -> None:
     """Reject a network that the released code would compute differently, or has no names for."""
     settings, released = card.config.encoder, EncoderConfig()
     others = [name for name in _RELEASED_ONLY if getattr(settings, name) != getattr(released, name)]

@@ -90,8 +90,7 @@ class ViewConfig(Closed):
 class EncoderConfig(Closed):
     """Network architecture: inputs, widths and depths of each stream's network (paper, section III-A).
 
-    The fields from `streams` to `num_time_segments` are our repairs and ablations; their defaults match the
-    released code.
+    Fields from `streams` to `embedding_pieces` are our repairs and ablations; their defaults are as released.
     """
 
     streams: tuple[Literal["joint", "motion"], ...] = ("joint", "motion")
@@ -113,17 +112,14 @@ class EncoderConfig(Closed):
     """Graph over the trunk's sub-parts. `released`: arms and nose are not linked, because no node has a
     distance. `repaired`: they are linked."""
     sub_part_readout: Literal["max", "joined"] = "max"
-    """How the features of a frame's sub-parts become one feature: `max` takes their maximum, `joined`
-    concatenates them, which keeps the sub-parts separate."""
+    """How a frame's sub-parts become one feature: `max` takes the maximum, `joined` keeps them separate."""
     coordinate_shortcut: Switch = False
     """Concatenate the frame's coordinates with the features of the sub-parts."""
     num_time_segments: Positive = 1
-    """Number of equal time segments of a view. Attention pooling is applied to each segment, and the results
-    are joined. With 1 it pools over the whole view, which loses the order of frames."""
+    """Equal time segments of a view that are pooled apart and joined. 1 loses the order of frames."""
     embedding_pieces: Literal["pooled", "pooled_and_halves"] = "pooled"
-    """Pieces of an embedding. `pooled`: fused, hand and trunk features. `pooled_and_halves`: also what the
-    hand network and the hands' points say of each half of a clip, standardised by the pretraining clips,
-    which keeps what pooling forgets."""
+    """Pieces of an embedding. `pooled`: fused, hand and trunk features. `pooled_and_halves`: also the hand
+    network's frames and the hands' points in each half of a clip (docs/reference/encoder-files.md)."""
     input_norm_eps: Annotated[Real, Field(gt=0)] = 0.1
     """Epsilon of the input batch norm. The released code uses 0.1 here and 1e-5 in every other batch norm."""
     graph_block_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128, 128, 256)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 from torch import nn
 
+from core.contrast.stc import StreamNetwork
 from core.exchange.card import StartCard
 from core.exchange.weights import LoadedEncoder, encoder_file, load_encoder
 from core.specs.pretraining import PretrainConfig
@@ -37,8 +38,8 @@ class Start:
         """Give its weights and batch statistics to the encoders of all streams of query and key networks."""
         for streams in networks:
             for stream, network in streams.items():
-                theirs = self.encoder.model.streams[stream]
-                network.encoder.load_state_dict(theirs.state_dict())  # type: ignore[union-attr]
+                assert isinstance(network, StreamNetwork)
+                network.encoder.load_state_dict(self.encoder.model.streams[stream].state_dict())
 
     @property
     def card(self) -> StartCard:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import typer
-
 from core.jobs.kinds import EVALUATE
 from core.jobs.scheduling import SchedulingOptions
 from signforge.client import Client
@@ -27,6 +25,7 @@ from signforge.commands.options.evaluate_options import (
     TestCorpus,
     TestSplits,
     TrainOnVal,
+    check_tables,
 )
 from signforge.commands.printing.terminal import AsJson
 from signforge.commands.scores import print_evaluation
@@ -75,12 +74,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score features on a labelled corpus: probes on frozen features, search, or fine-tuning."""
-    for option, is_given in (("--per-class", per_class), ("--per-signer", per_signer)):
-        if is_given and (as_json or not watch):
-            raise typer.BadParameter(
-                f"{option} prints a table when the job has ended. Add --watch without --json, or omit it "
-                f"and run `signforge scores JOB {option}` then."
-            )
+    tables = {"--per-class": per_class, "--per-signer": per_signer}
+    check_tables(tables, will_be_printed=watch and not as_json)
     spec: dict[str, Any] = {
         "kind": EVALUATE.name,
         "corpus": corpus,

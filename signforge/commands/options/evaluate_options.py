@@ -1,5 +1,6 @@
 """The options of `signforge evaluate`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -43,3 +44,16 @@ PerSigner = Annotated[
 PerClass = Annotated[
     bool, typer.Option("--per-class", help="With --watch: also print the scores of each gloss.")
 ]
+
+
+def check_tables(wanted: Mapping[str, bool], *, will_be_printed: bool) -> None:
+    """Check that tables are wanted, by their options, only where they will be printed.
+
+    Raises:
+        BadParameter: one is not.
+    """
+    for option in (option for option, is_wanted in wanted.items() if is_wanted and not will_be_printed):
+        raise typer.BadParameter(
+            f"{option} prints a table when the job has ended. Add --watch without --json, or omit it and run "
+            f"`signforge scores JOB {option}` then."
+        )

@@ -7,6 +7,7 @@ import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import torch
 from typer.testing import CliRunner
 
 from core.errors import EncoderError, SpecError, Stopped
+from core.evaluation.lineage import Lineage
+from core.evaluation.task import task_of
 from core.exchange import checkpoint_pickle
-from core.exchange.card import EncoderCard
+from core.exchange.card import EncoderCard, StartCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.importing import import_encoder
 from core.exchange.released_encoder import encoder_to_released
@@ -24,7 +27,7 @@ from core.exchange.released_file import export_released, read_released
 from core.exchange.weights import LoadedEncoder, load_encoder
 from core.program.observer import SilentObserver
 from core.specs.import_jobs import ImportEncoderSpec
-from core.specs.jobs import PretrainSpec
+from core.specs.jobs import EvaluateSpec, PretrainSpec
 from core.training.pretrain import pretrain
 from signforge.cli import app
 from tests.core.corpus_maker import random_corpus
@@ -95,6 +98,28 @@ def test_an_encoder_comes_back_bit_for_bit_with_its_lineage(
     assert {k: v.tolist() for k, v in read_released(second).state.items()} == {
         k: v.tolist() for k, v in read_released(checkpoint).state.items()
     }
+
+
+def test_a_start_stays_known_so_that_no_clip_counts_as_unseen(encoder: LoadedEncoder, tmp_path: Path) -> None:
+    """The file has no digests of clips; the second corpus alone must not answer for both pretrainings."""
+    start = StartCard(name="earlier", sha256="0" * 64)
+    started = replace(encoder, card=encoder.card.model_copy(update={"start": start}))
+    export_released(started, tmp_path / "mine.pth.tar")
+    again = imported(tmp_path / "mine.pth.tar", tmp_path)
+    assert again.card.start == start
+    corpus = random_corpus(tmp_path / "corpus")
+    task = task_of(EvaluateSpec(corpus=str(corpus.path), features="keypoints"))
+    assert Lineage(again, task, lambda: None).num_pretrained_on(task.folds[0].test) is None
+
+
+def test_pieces_that_the_file_cannot_hold_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    def with_pieces(content: dict[str, Any]) -> None:
+        card = json.loads(content["signforge_card"])
+        card["config"]["encoder"]["embedding_pieces"] = "pooled_and_halves"
+        content["signforge_card"] = json.dumps(card)
+
+    with pytest.raises(EncoderError, match=r"embedding_pieces 'pooled_and_halves', but such a file holds no"):
+        imported(changed(checkpoint, with_pieces), tmp_path)
 
 
 def test_the_file_is_what_the_released_code_would_read(encoder: LoadedEncoder, checkpoint: Path) -> None:
