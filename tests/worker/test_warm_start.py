@@ -252,9 +252,9 @@ def test_a_template_without_a_request_ends_quietly_with_its_connection(
 
 def test_a_fork_draws_its_own_numbers_and_waits_for_its_threads(tmp_path: Path) -> None:
     (tmp_path / "drawing.py").write_text(
-        "import sys, threading, numpy\n"
-        "drawn = numpy.random.random()\n"
-        "say = lambda: print(sys.argv[1], drawn, flush=True)\n"
+        "import os, sys, threading, numpy\n"
+        "line = f'{sys.argv[1]} {numpy.random.random()}\\n'\n"
+        "say = lambda: os.write(1, line.encode())\n"  # at once: with PYTHONUNBUFFERED, print writes in pieces
         "threading.Timer(0.3, say).start()\n"
     )
     program = (
