@@ -53,12 +53,12 @@ def main() -> None:
         name, what = options.side.split(" of ")
         serve(lambda: import_of(1, options.sources / name, partial(imported, options.sources / what)))
     elif options.before:
-        compare(options.before.resolve())
+        compare(options.before.resolve(), rounds=options.rounds)
     else:
         compare_with_loop()
 
 
-def compare(before: Path) -> None:
+def compare(before: Path, *, rounds: int) -> None:
     """Measure another checkout and this one, and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -70,8 +70,8 @@ def compare(before: Path) -> None:
                     side: stack.enter_context(_process(folder, f"{side} of {source}", root))
                     for side, root in checkouts.items()
                 }
-                seconds = interleaved(sides, rounds=ROUNDS_OF_TWO, warm_up=1)
-            print(f"\n{what}, {COMPARED} videos of 40 to 110 frames, one process, {ROUNDS_OF_TWO} rounds")
+                seconds = interleaved(sides, rounds=rounds, warm_up=1)
+            print(f"\n{what}, {COMPARED} videos of 40 to 110 frames, one process, {rounds} rounds")
             print(comparison(seconds, baseline="before", amount=COMPARED, unit="clips"), flush=True)
 
 
@@ -84,6 +84,7 @@ def _process(folder: Path, name: str, root: Path) -> SideProcess:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark imports.")
     parser.add_argument("--before", type=Path)
+    parser.add_argument("--rounds", type=int, default=ROUNDS_OF_TWO)
     parser.add_argument("--side")
     parser.add_argument("--sources", type=Path)
     return parser.parse_args()

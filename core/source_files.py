@@ -12,12 +12,12 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 _OPENAT2 = 437
 """Number of the system call, the same on every architecture of Linux."""
@@ -29,6 +29,10 @@ _LEFT = (errno.EXDEV, errno.ELOOP, errno.ENOTDIR)
 _NOT_SUPPORTED = (errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.E2BIG)
 _TRIES = 8
 """The kernel asks to try again if folders were moved while it looked."""
+
+
+Stream = io.BufferedReader | io.BytesIO
+"""A source file opened for reading: from disk, or from memory."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,38 @@ def confinement() -> Confinement | None:
     return _confined_to[-1] if _confined_to else None
 
 
-def open_source(path: Path) -> BinaryIO:
-    """Open a regular file of a source for reading.
+def open_source(path: Path) -> Stream:
+    """Open a regular file of a source for reading; within `opened_by`, by the function given there.
 
     Raises:
         OSError: it cannot be read, is no regular file, or leads out of the folder to which this process is
             confined.
     """
+    return _opener.get()(path)
+
+
+def open_file(path: Path) -> io.BufferedReader:
+    """Open a file as `open_source`, always from disk."""
     return os.fdopen(_descriptor(path), "rb")
 
 
-def open_source_raw(path: Path) -> io.FileIO:
-    """Open a file of a source without a buffer. Raises as `open_source`."""
-    return io.FileIO(_descriptor(path))
+_opener: ContextVar[Callable[[Path], Stream]] = ContextVar("opener", default=open_file)
+
+
+@contextmanager
+def opened_by(opener: Callable[[Path], Stream]) -> Iterator[None]:
+    """Let `open_source` open files by `opener` in this thread, while the block runs."""
+    before = _opener.set(opener)
+    try:
+        yield
+    finally:
+        _opener.reset(before)
+
+
+def open_source_raw(path: Path) -> io.RawIOBase | io.BytesIO:
+    """Open a file as `open_source`, without a buffer of its own."""
+    stream = open_source(path)
+    return stream.detach() if isinstance(stream, io.BufferedReader) else stream
 
 
 def read_source(path: Path) -> bytes:

@@ -84,11 +84,13 @@ def import_corpus(
         paths_as_sent(source, Path(working)) as display,
     ):
         if path.exists():
-            return _describe(_same_import(path, _origin(spec, digest, observer)))
+            return _describe(_same_import(path, _origin(spec, digest, observer, {})))
         report = ReadReport(display=display)
         folder = _unpacked(spec, Path(working), limits or UnpackLimits(), observer, report)
         observer.on_phase("opening", total_steps=0)
         opened = in_background(lambda _: open_source(folder, spec.format, options, report), _pulse(observer))
+        if not opened.separate_files:
+            digest.start()
         pulse = _pulse(observer)
         processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
         with closing(read_clips(opened, processes=processes, heartbeat=pulse)) as clips:
@@ -103,7 +105,7 @@ def import_corpus(
                 provenance=lambda: {
                     "format": opened.format,
                     "profile": opened.profile.name,
-                    **_origin(spec, digest, observer),
+                    **_origin(spec, digest, observer, report.file_digests),
                     "report": report.as_json(),
                 },
             )
@@ -120,9 +122,11 @@ def run(launch: frame.Launch[ImportSpec]) -> Mapping[str, object]:
         return import_corpus(launch.spec, launch.out, launch.observer, processes=available_cores())
 
 
-def _origin(spec: ImportSpec, digest: SourceDigest, observer: Observer) -> dict[str, object]:
+def _origin(
+    spec: ImportSpec, digest: SourceDigest, observer: Observer, known: Mapping[Path, bytes]
+) -> dict[str, object]:
     """Return the source's name and digest and the import options. Waits for the digest."""
-    if not digest.is_known:
+    if not digest.start(known).done():
         observer.on_phase("hashing", total_steps=0)
     return {
         "file": Path(spec.source).name,

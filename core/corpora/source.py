@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 
 from core.corpora.findings import Evidence, FindingKind
@@ -53,6 +54,7 @@ class ReadReport:
     * `seconds`: durations of the clips whose frame rate the source states.
     * `parts_seen`: clips in which the right hand, the left hand or both are seen, and clips with a body.
     * `evidence`: what checks found in some of the clips, by code.
+    * `file_digests`: SHA-256 of files that were read whole; not part of the JSON object.
     * `display`: function applied to all texts, to replace file paths.
     """
 
@@ -70,6 +72,7 @@ class ReadReport:
     examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    file_digests: dict[Path, bytes] = field(default_factory=dict)
     display: Callable[[str], str] = str
 
     def skip(self, name: str, reason: str, detail: str = "") -> None:
@@ -127,6 +130,7 @@ class ReadReport:
         self.parts_seen.update(later.parts_seen)
         self.skipped.update(later.skipped)
         self.examples.extend(map(self._display_text, later.examples[: NUM_EXAMPLES - len(self.examples)]))
+        self.file_digests.update(later.file_digests)
         for sentence in later.notes:
             self.note(sentence)
         for found in later.evidence.values():

@@ -1,29 +1,36 @@
-"""Compute the SHA-256 of the import source in a thread, in parallel with reading it."""
+"""Compute the SHA-256 of the import source in a thread, from files' digests where these are known."""
 
 import hashlib
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from core.corpora.folder_files import files_below
 from core.program.heartbeat import Heartbeat
+from core.program.in_background import await_future
 from core.source_files import is_source_file, open_source
 
 _CHUNK_BYTES = 1 << 20
-_POLL_SECONDS = 0.1
 
 
 class SourceDigest:
-    """SHA-256 of a file, or of a folder's file names and contents. A context manager; exit cancels it."""
+    """SHA-256 of a file, or of a folder's file names and contents. A context manager; exit cancels it.
+
+    That of a file is begun at once, in parallel with reading the file; that of a folder by `start` or `wait`,
+    so that files which are read whole anyway need not be read twice.
+    """
 
     def __init__(self, source: Path) -> None:
         self._source, self._cancelled = source, threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="digest")
+        self._digest: Future[str] | None = None
 
     def __enter__(self) -> Self:
-        self._digest = self._pool.submit(self._of_source)
+        if is_source_file(self._source):
+            self.start()
         return self
 
     def __exit__(
@@ -32,22 +39,21 @@ class SourceDigest:
         self._cancelled.set()
         self._pool.shutdown()
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the digest is complete."""
-        return self._digest.done()
+    def start(self, known: Mapping[Path, bytes] | None = None) -> "Future[str]":
+        """Begin, unless it is begun. Files with a `known` SHA-256 are not read."""
+        if self._digest is None:
+            self._digest = self._pool.submit(self._of_source, known or {})
+        return self._digest
 
-    def wait(self, heartbeat: Heartbeat) -> str:
-        """Wait for the digest and return it; call `heartbeat` every `_POLL_SECONDS` until then.
+    def wait(self, heartbeat: Heartbeat, known: Mapping[Path, bytes] | None = None) -> str:
+        """Return the digest, begun with `known` unless it is; call `heartbeat` often while it is computed.
 
         Raises:
             OSError: the source cannot be read.
         """
-        while not wait([self._digest], timeout=_POLL_SECONDS).done:
-            heartbeat()
-        return self._digest.result()
+        return await_future(self.start(known), heartbeat)
 
-    def _of_source(self) -> str:
+    def _of_source(self, known: Mapping[Path, bytes]) -> str:
         if is_source_file(self._source):
             return self._of_file(self._source)
         digest = hashlib.sha256()
@@ -55,7 +61,8 @@ class SourceDigest:
             if self._cancelled.is_set():
                 break
             name = str(path.relative_to(self._source)).encode(errors="surrogateescape")
-            digest.update(name + b"\0" + self._of_file(path).encode() + b"\n")
+            of_file = known[path].hex() if path in known else self._of_file(path)
+            digest.update(name + b"\0" + of_file.encode() + b"\n")
         return digest.hexdigest()
 
     def _of_file(self, path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.corpora.read_once import read_once
 from core.corpora.readers.checks.pixels import stated_size
 from core.corpora.readers.raw_clip import OpenedSource, RawClip, RawClips, ReadOptions, Unreadable
 from core.corpora.source import ReadReport
@@ -101,7 +102,8 @@ class ClipsPiece:
         for clip in self.clips:
             seen = ReadReport()
             try:
-                raw = self.layout.read(clip, self.options, seen)
+                with read_once(report.file_digests):
+                    raw = self.layout.read(clip, self.options, seen)
             except (CorpusError, PoseError) as error:
                 yield Unreadable(clip.name, str(error))
                 continue

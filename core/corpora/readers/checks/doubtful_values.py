@@ -68,9 +68,8 @@ def note_points(name: str, video: Video, highest_confidence: float | None, repor
     """Check the points and confidences of a clip. `highest_confidence` is the limit of its format, if any."""
     x, y, confidence = np.ascontiguousarray(as_float64(video.joints).reshape(-1, 3).T)
     _note_confidences(name, (x, y, confidence), highest_confidence, report)
-    sure = confidence > _MIN_CONFIDENCE
-    x, y = x[sure], y[sure]
-    points = x, y
+    sure = np.flatnonzero(confidence > _MIN_CONFIDENCE)
+    points = x, y = x.take(sure), y.take(sure)
     if not (x.all() and y.all() and _are_near(x) and _are_near(y)):
         _note_no_places(name, points, report)
         near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)

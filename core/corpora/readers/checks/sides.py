@@ -59,7 +59,7 @@ def _shoulders_apart(left: Arm, right: Arm) -> float:
 
 def _path_length(arm: Arm) -> float:
     """Return the length of the wrist's path in pixels, summed over pairs of frames where it is visible."""
-    wrist, is_seen = arm.points[:, 2], arm.seen[:, 2]
-    both = is_seen[1:] & is_seen[:-1]
-    x, y = (wrist[1:, :2][both] - wrist[:-1, :2][both]).T
-    return float(np.hypot(x, y).sum())
+    is_seen = arm.seen[:, 2]
+    wrist = np.where(is_seen[:, None], arm.points[:, 2, :2], 0.0)
+    steps = np.hypot(*(wrist[1:] - wrist[:-1]).T)
+    return float(steps.sum(where=is_seen[1:] & is_seen[:-1]))
