@@ -91,29 +91,42 @@ def import_corpus(
         opened = in_background(lambda _: open_source(folder, spec.format, options, report), _pulse(observer))
         if not opened.separate_files:
             digest.start()
-        pulse = _pulse(observer)
-        processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
-        with closing(read_clips(opened, processes=processes, heartbeat=pulse)) as clips:
-            corpus = write_corpus(
-                path,
-                _with_progress(opened, clips, observer, pulse, accept=spec.accept),
-                name=spec.name,
-                split=spec.split,
-                published_split=opened.published_split,
-                inspect=partial(note_identical_clips, report=report),
-                heartbeat=pulse,
-                provenance=lambda: {
-                    "format": opened.format,
-                    "profile": opened.profile.name,
-                    **_origin(spec, digest, observer, report.file_digests),
-                    "report": report.as_json(),
-                },
-            )
+        corpus = _packed(opened, path, spec, observer, digest, processes=processes)
     observer.on_log(
         f"{counted(len(corpus), 'clip')}, {counted(corpus.num_frames, 'frame')}; "
         f"{counted(report.num_skipped, 'clip')} skipped."
     )
     return _describe(corpus)
+
+
+def _packed(
+    opened: OpenedSource,
+    path: Path,
+    spec: ImportSpec,
+    observer: Observer,
+    digest: SourceDigest,
+    *,
+    processes: int,
+) -> PackedCorpus:
+    """Read an opened source's clips and write them to `path`."""
+    report, pulse = opened.report, _pulse(observer)
+    processes = max(1, min(processes, opened.num_clips // CLIPS_WORTH_A_PROCESS))
+    with closing(read_clips(opened, processes=processes, heartbeat=pulse)) as clips:
+        return write_corpus(
+            path,
+            _with_progress(opened, clips, observer, pulse, accept=spec.accept),
+            name=spec.name,
+            split=spec.split,
+            published_split=opened.published_split,
+            inspect=partial(note_identical_clips, report=report),
+            heartbeat=pulse,
+            provenance=lambda: {
+                "format": opened.format,
+                "profile": opened.profile.name,
+                **_origin(spec, digest, observer, report.file_digests),
+                "report": report.as_json(),
+            },
+        )
 
 
 def run(launch: frame.Launch[ImportSpec]) -> Mapping[str, object]:

@@ -1,7 +1,7 @@
 """Read each file of a clip from disk once, though it is opened several times, and keep its SHA-256.
 
-A reader opens a file to find its kind, its directory and its arrays, and the import hashes it. Each of these
-would read it again, and each read hands the interpreter over to another thread.
+A reader may open a file several times, and the import needs its digest. A second thread that reads all files
+for their digests slows the reader down: Python runs one thread at a time, and each read is a change of turns.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from pathlib import Path
 from core.source_files import Stream, open_file, opened_by
 
 LARGEST_BYTES = 2**25
-"""Files above are read in pieces, as often as they are opened."""
+"""Larger files are opened as usual, and get no digest."""
 
 
 @contextmanager
 def read_once(digests: dict[Path, bytes]) -> Iterator[None]:
     """Read each source file that this thread opens in the block once, and add its SHA-256 to `digests`.
 
-    One file is held in memory at a time. Larger files get no entry.
+    One file is held in memory at a time, of at most `LARGEST_BYTES`.
     """
     held = _Held(digests)
     with opened_by(held.open):
@@ -40,9 +40,10 @@ class _Held:
         """Open a file; errors are those of `open_file`."""
         if path != self._path:
             stream = open_file(path)
-            if os.fstat(stream.fileno()).st_size > LARGEST_BYTES:
+            size = os.fstat(stream.fileno()).st_size
+            if size > LARGEST_BYTES:
                 return stream
             with stream:
-                self._path, self._content = path, stream.read()
+                self._path, self._content = path, stream.read(size)
             self._digests[path] = hashlib.sha256(self._content).digest()
         return BytesIO(self._content)

@@ -19,8 +19,8 @@ _CHUNK_BYTES = 1 << 20
 class SourceDigest:
     """SHA-256 of a file, or of a folder's file names and contents. A context manager; exit cancels it.
 
-    That of a file is begun at once, in parallel with reading the file; that of a folder by `start` or `wait`,
-    so that files which are read whole anyway need not be read twice.
+    That of a file is begun at once, while the file is read. That of a folder is begun by `start`, which can
+    take the digests of files that were read already.
     """
 
     def __init__(self, source: Path) -> None:
@@ -40,18 +40,18 @@ class SourceDigest:
         self._pool.shutdown()
 
     def start(self, known: Mapping[Path, bytes] | None = None) -> "Future[str]":
-        """Begin, unless it is begun. Files with a `known` SHA-256 are not read."""
+        """Begin, unless it is begun. Files whose SHA-256 is in `known` are not read again."""
         if self._digest is None:
             self._digest = self._pool.submit(self._of_source, known or {})
         return self._digest
 
-    def wait(self, heartbeat: Heartbeat, known: Mapping[Path, bytes] | None = None) -> str:
-        """Return the digest, begun with `known` unless it is; call `heartbeat` often while it is computed.
+    def wait(self, heartbeat: Heartbeat) -> str:
+        """Return the digest, and begin it if it is not begun; call `heartbeat` often until it is known.
 
         Raises:
             OSError: the source cannot be read.
         """
-        return await_future(self.start(known), heartbeat)
+        return await_future(self.start(), heartbeat)
 
     def _of_source(self, known: Mapping[Path, bytes]) -> str:
         if is_source_file(self._source):
