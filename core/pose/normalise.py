@@ -14,6 +14,7 @@ that every step is one pass over contiguous numbers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -97,6 +98,25 @@ class Video:
 
 
 @dataclass(frozen=True)
+class JoinedVideos:
+    """Joints of several videos in one array, frames last, and the span of each video's frames.
+
+    Keypoints that are not finite or too far out are zeros.
+    """
+
+    videos: Sequence[Video]
+    joints: Float64[np.ndarray, "49 3 n"]
+    spans: list[slice]
+
+    @classmethod
+    def of(cls, videos: Sequence[Video]) -> "JoinedVideos":
+        """Join the videos."""
+        ends = list(accumulate(map(len, videos)))
+        spans = [slice(last - len(video), last) for video, last in zip(videos, ends, strict=True)]
+        return cls(videos, _cleaned(videos, spans), spans)
+
+
+@dataclass(frozen=True)
 class Normalised:
     """A clip, and for each of its frames the index of the raw frame."""
 
@@ -112,22 +132,21 @@ def normalise(keypoints: np.ndarray, *, width: int, height: int, profile: Normal
     Raises:
         PoseError: wrong shape, an image below 2 x 2 pixels, or no frame with a hand.
     """
-    (result,) = normalise_videos([Video.of(keypoints, width=width, height=height)], profile)
+    video = Video.of(keypoints, width=width, height=height)
+    (result,) = normalise_videos(JoinedVideos.of([video]), profile)
     if isinstance(result, PoseError):
         raise result
     return result
 
 
-def normalise_videos(videos: Sequence[Video], profile: NormalisationProfile) -> list[Normalised | PoseError]:
+def normalise_videos(joined: JoinedVideos, profile: NormalisationProfile) -> list[Normalised | PoseError]:
     """Normalise many videos at once, independently; return a PoseError for a video without hands."""
-    lengths = np.array([len(video) for video in videos])
-    planes = _cleaned(videos, lengths)
+    videos = joined.videos
+    lengths = [len(video) for video in videos]
     image = np.repeat([(video.width, video.height) for video in videos], lengths, axis=0).T  # (2, n)
-    points, visible, found = _normalised_frames(planes, image.astype(np.float64), profile)
-    ends = np.cumsum(lengths)
+    points, visible, found = _normalised_frames(joined.joints, image.astype(np.float64), profile)
     results: list[Normalised | PoseError] = []
-    for video, last in zip(videos, ends.tolist(), strict=True):
-        frames = slice(last - len(video), last)
+    for video, frames in zip(videos, joined.spans, strict=True):
         kept = np.flatnonzero(found[frames])
         if len(kept) == 0:
             results.append(_without_hands(video, profile))
@@ -160,13 +179,11 @@ def _without_hands(video: Video, profile: NormalisationProfile) -> PoseError:
     )
 
 
-def _cleaned(videos: Sequence[Video], lengths: Int64[np.ndarray, " N"]) -> Float64[np.ndarray, "49 3 n"]:
+def _cleaned(videos: Sequence[Video], spans: list[slice]) -> Float64[np.ndarray, "49 3 n"]:
     """Return all videos' joints, frames last; zeros for keypoints that are not finite or too far out."""
-    planes = np.empty((NUM_JOINTS, 3, int(lengths.sum())))
-    last = 0
-    for video in videos:
-        first, last = last, last + len(video)
-        planes[:, :, first:last] = video.joints.transpose(1, 2, 0)
+    planes = np.empty((NUM_JOINTS, 3, spans[-1].stop))
+    for video, span in zip(videos, spans, strict=True):
+        planes[:, :, span] = video.joints.transpose(1, 2, 0)
     known = (np.abs(planes[:, :2]) <= LARGEST_COORDINATE).all(axis=1) & np.isfinite(planes[:, 2])  # (49, n)
     if not known.all():
         planes = np.where(known[:, None], planes, 0.0)

@@ -1,27 +1,26 @@
 """Shared step of all readers: normalise raw keypoints to clips, or skip a clip and report the reason."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from core.corpora.findings import FindingKind
 from core.corpora.readers.benchmark_options import BenchmarkOptions
+from core.corpora.readers.checks.body import Body, bodies_of
 from core.corpora.readers.checks.doubtful_values import note_points
 from core.corpora.readers.checks.hands_and_arms import note_hands_and_arms
 from core.corpora.readers.checks.jumps import note_jumps
 from core.corpora.readers.checks.off_centre import note_off_centre
-from core.corpora.readers.checks.seen import arms_of
 from core.corpora.readers.checks.sides import note_sides
 from core.corpora.readers.checks.still_points import note_still_points
 from core.corpora.readers.checks.upright import note_upright
 from core.corpora.readers.table_options import TableOptions
-from core.corpora.readers.untrusted.npz import as_float64
 from core.corpora.source import ReadReport, SourceClip
 from core.corpora.split_names import canonical_split_name
 from core.errors import PoseError
-from core.pose.normalise import NormalisationProfile, Normalised, Video, normalise_videos
+from core.pose.normalise import JoinedVideos, NormalisationProfile, Normalised, Video, normalise_videos
 from core.specs.plain_names import plain_name
 from core.specs.source_formats import Sides, VectorPart
 
@@ -169,31 +168,39 @@ def normalised(piece: Piece, profile: NormalisationProfile, report: ReadReport) 
 def _normalised_together(
     raws: list[RawClip | Unreadable], profile: NormalisationProfile, report: ReadReport
 ) -> Iterator[SourceClip]:
-    videos = [raw.video for raw in raws if isinstance(raw, RawClip) and raw.num_frames]
-    results = iter(normalise_videos(videos, profile) if videos else ())
+    measured = _measured([raw.video for raw in raws if isinstance(raw, RawClip) and raw.num_frames], profile)
     for raw in raws:
         if isinstance(raw, Unreadable):
             report.skip(raw.name, UNREADABLE, raw.detail)
         elif raw.num_frames == 0:
             report.skip(raw.name, NO_FRAMES)
         else:
-            _check(raw, report)
-            yield from _counted(raw, next(results), report)
+            result, body = next(measured)
+            _check(raw, body, report)
+            yield from _counted(raw, result, report)
 
 
-def _check(raw: RawClip, report: ReadReport) -> None:
+def _measured(
+    videos: Sequence[Video], profile: NormalisationProfile
+) -> Iterator[tuple[Normalised | PoseError, Body]]:
+    if not videos:
+        return iter(())
+    joined = JoinedVideos.of(videos)
+    return zip(normalise_videos(joined, profile), bodies_of(joined), strict=True)
+
+
+def _check(raw: RawClip, body: Body, report: ReadReport) -> None:
     """Check whether a clip is plausible, in any format."""
-    name, video = raw.name, replace(raw.video, joints=as_float64(raw.video.joints))
+    name, video = raw.name, raw.video
     note_still_points(name, video, report)
     if raw.is_in_doubt:
         return
     note_points(name, video, raw.highest_confidence, report)
-    left, right = arms_of(video)
-    if note_upright(name, video, left, right, report):
-        note_sides(name, video.width, left, right, report)
-    note_off_centre(name, video.width, left, right, report)
-    note_hands_and_arms(name, video, left, right, report)
-    note_jumps(name, left, right, report)
+    if note_upright(name, body, report):
+        note_sides(name, video.width, body, report)
+    note_off_centre(name, video.width, body, report)
+    note_hands_and_arms(name, body, report)
+    note_jumps(name, body, report)
 
 
 def _counted(raw: RawClip, result: Normalised | PoseError, report: ReadReport) -> Iterator[SourceClip]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from core.errors import PoseError
-from core.pose.normalise import PROFILES, Video, normalise, normalise_videos, subsample_stride
+from core.pose.normalise import PROFILES, JoinedVideos, Video, normalise, normalise_videos, subsample_stride
 from core.pose.skeleton import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 
 GOLDEN = {"wlasl_640x480": "wlasl", "wlasl_long": "wlasl", "msasl_square": "msasl", "slr500": "slr500"}
@@ -185,7 +185,8 @@ def test_many_videos_together_are_each_as_alone(videos: list[Any], lost: set[int
             if number * 5 + frame in lost:
                 raw[frame, :, 2] = 0
     sizes = [{"width": width, "height": height} for _, _, (width, height) in videos]
-    together = normalise_videos([Video.of(raw, **size) for raw, size in zip(raws, sizes, strict=True)], WLASL)
+    joined = JoinedVideos.of([Video.of(raw, **size) for raw, size in zip(raws, sizes, strict=True)])
+    together = normalise_videos(joined, WLASL)
     for raw, size, result in zip(raws, sizes, together, strict=True):
         if isinstance(result, PoseError):
             with pytest.raises(PoseError, match="no visible hands") as caught:

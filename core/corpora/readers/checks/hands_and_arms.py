@@ -11,14 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
 
 from core.corpora.findings import SHARE_OF_FEW, FindingKind
-from core.corpora.readers.checks.seen import MIN_CONFIDENCE, Arm, arms_of, middle, seen
-from core.corpora.readers.untrusted.npz import as_float64
+from core.corpora.readers.checks.body import Body
+from core.corpora.readers.checks.seen import MIN_CONFIDENCE, middle
 from core.corpora.source import ReadReport
-from core.pose.normalise import Video
-from core.pose.skeleton import LEFT_HAND, RIGHT_HAND
 
 EXCHANGED_HANDS = FindingKind(
     "exchanged-hands",
@@ -51,8 +48,6 @@ NEAR, FAR = 0.35, 0.4
 _VERY_FAR = 0.6
 """In shoulder widths."""
 
-Points = Float64[np.ndarray, "T 3"]
-
 
 class Hand(NamedTuple):
     """Median distances of a hand's wrist to both arms' wrists in shoulder widths, and of how many frames."""
@@ -62,9 +57,9 @@ class Hand(NamedTuple):
     num_frames: int
 
 
-def note_hands_and_arms(name: str, video: Video, left: Arm, right: Arm, report: ReadReport) -> None:
+def note_hands_and_arms(name: str, body: Body, report: ReadReport) -> None:
     """Count a clip as one of exchanged hands, of hands at neither arm, or as right: against both."""
-    hands = list(_measured(video, left, right))
+    hands = list(hands_of(body))
     if not hands:
         return
     own, other = (
@@ -93,41 +88,18 @@ def _are_enough(hands: Sequence[Hand]) -> bool:
     return len(hands) > 1 or any(hand.num_frames >= _MIN_FRAMES for hand in hands)
 
 
-def hands_of(video: Video) -> Iterator[Hand]:
+def hands_of(body: Body) -> Iterator[Hand]:
     """Measure each hand that is seen together with both arms in some frame."""
-    return _measured(video, *arms_of(video))
-
-
-def _measured(video: Video, left: Arm, right: Arm) -> Iterator[Hand]:
-    both = left.seen[:, 0] & right.seen[:, 0]
-    if not both.any():
-        left, right = _believed(left), _believed(right)
-        both = left.seen[:, 0] & right.seen[:, 0]
-    width = middle(_distance(left.points[both, 0], right.points[both, 0])) if both.any() else 0.0
+    if not body.shoulders.any():  # these are hardly confidences
+        body = body.believed()
+    widths = body.width[body.shoulders]
+    width = middle(widths) if len(widths) else 0.0
     if width <= 0:
         return
-    for hand, own, other in ((LEFT_HAND, left, right), (RIGHT_HAND, right, left)):
-        wrist = as_float64(video.joints[:, hand.start])
-        frames = seen(wrist) & own.seen[:, 2] & other.seen[:, 2]
-        if not frames.any():
-            continue
-        frames &= _mean_confidence(as_float64(video.joints[:, hand, 2])) > MIN_CONFIDENCE
-        if num_frames := int(np.count_nonzero(frames)):
-            to_own, to_other = (_distance(wrist, arm.points[:, 2])[frames] for arm in (own, other))
-            yield Hand(middle(to_own) / width, middle(to_other) / width, num_frames)
-
-
-def _mean_confidence(hand: Float64[np.ndarray, "T 21"]) -> Float64[np.ndarray, " T"]:
-    """Return the mean confidence of a hand's points in each frame, of those that the source has at all."""
-    num_points = np.count_nonzero(hand.any(axis=0))
-    return hand.sum(axis=1) / max(num_points, _MIN_POINTS)
-
-
-def _believed(arm: Arm) -> Arm:
-    """Take every point as seen: if shoulders are never seen beside hands, these are hardly confidences."""
-    places = arm.points[:, :, :2]
-    return Arm(arm.points, np.isfinite(places).all(axis=2) & (places != 0).any(axis=2))
-
-
-def _distance(points: Points, others: Points) -> Float64[np.ndarray, " T"]:
-    return np.hypot(points[:, 0] - others[:, 0], points[:, 1] - others[:, 1])
+    hands = body.hands
+    least = MIN_CONFIDENCE * np.maximum(hands.num_points, _MIN_POINTS)
+    frames = hands.seen & (hands.confidence > least[:, None])
+    for hand in frames.any(axis=1).nonzero()[0]:
+        which = frames[hand]
+        to_own, to_other = (middle(each[hand][which]) / width for each in (hands.to_own, hands.to_other))
+        yield Hand(to_own, to_other, int(np.count_nonzero(which)))

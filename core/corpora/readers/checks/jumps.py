@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.seen import Arm
+from core.corpora.readers.checks.body import Body
 from core.corpora.source import ReadReport
 
 JUMPS = FindingKind(
@@ -14,22 +14,19 @@ JUMPS = FindingKind(
 )
 
 
-def note_jumps(name: str, left: Arm, right: Arm, report: ReadReport) -> None:
+def note_jumps(name: str, body: Body, report: ReadReport) -> None:
     """Count a clip whose middle of the shoulders moves farther than their distance, between two frames.
 
     The distance is the larger one of both frames: detectors place the shoulders too far apart at first. If
     the shoulders are not seen in between, they may move as much for each frame.
     """
-    both = left.seen[:, 0] & right.seen[:, 0]
-    if np.count_nonzero(both) < 2:
+    if np.count_nonzero(body.shoulders) < 2:
         return
-    ours, others = left.points[both, 0, :2], right.points[both, 0, :2]
-    middles = (ours + others) / 2
-    widths = np.hypot(*(ours - others).T)
-    if np.ptp(middles[:, 0]) + np.ptp(middles[:, 1]) <= widths.min():  # as of nearly every clip
+    middles, widths = body.middle[:, body.shoulders], body.width[body.shoulders]
+    if np.ptp(middles, axis=1).sum() <= widths.min():  # as of nearly every clip
         return
-    num_frames = np.diff(np.flatnonzero(both))
-    steps = np.hypot(*np.diff(middles, axis=0).T)
+    num_frames = np.diff(np.flatnonzero(body.shoulders))
+    steps = np.hypot(*np.diff(middles))
     num_jumps = np.count_nonzero(steps > num_frames * np.maximum(widths[1:], widths[:-1]))
     if num_jumps:
         report.find(JUMPS, f"{name}: {num_jumps} times")

@@ -5,8 +5,9 @@ farther than 0.16 from the middle. So a single clip does not tell.
 """
 
 from core.corpora.findings import FindingKind
+from core.corpora.readers.checks.body import Body
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
-from core.corpora.readers.checks.seen import Arm, middle
+from core.corpora.readers.checks.seen import middle
 from core.corpora.source import ReadReport
 
 OFF_CENTRE = FindingKind(
@@ -20,17 +21,15 @@ _FARTHEST = 0.16
 """Largest distance from the middle, in frame widths."""
 
 
-def place_of(left: Arm, right: Arm) -> float | None:
+def place_of(body: Body) -> float | None:
     """Return the median x of the middle of the shoulders in pixels; None if they are never seen together."""
-    both = left.seen[:, 0] & right.seen[:, 0]
-    if not both.any():
-        return None
-    return middle(left.points[both, 0, 0] + right.points[both, 0, 0]) / 2
+    places = body.middle[0][body.shoulders]
+    return middle(places) if len(places) else None
 
 
-def note_off_centre(name: str, width: int, left: Arm, right: Arm, report: ReadReport) -> None:
+def note_off_centre(name: str, width: int, body: Body, report: ReadReport) -> None:
     """Count a clip for or against people far from the middle of the frame."""
-    place = place_of(left, right)
+    place = place_of(body)
     if place is not None:
         is_far = abs(place / width - 0.5) > _FARTHEST
         example = f"{name}: shoulders at {place:.0f} of {width} pixels" if is_far else name

@@ -1,13 +1,9 @@
 """Which points a detector saw, for the checks of arms and hands."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from core.corpora.readers.untrusted.npz import as_float64
-from core.pose.normalise import LARGEST_COORDINATE, Video
-from core.pose.skeleton import LEFT_ARM, RIGHT_ARM
+from core.pose.normalise import LARGEST_COORDINATE
 
 MIN_CONFIDENCE = 0.5
 
@@ -23,18 +19,3 @@ def seen(points: Float64[np.ndarray, "*n 3"]) -> Bool[np.ndarray, "*n"]:
     x, y, confidence = points[..., 0], points[..., 1], points[..., 2]
     sure: Bool[np.ndarray, "*n"] = confidence > MIN_CONFIDENCE
     return sure & (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Points of shoulder, elbow and wrist in each frame, and which are seen."""
-
-    points: Float64[np.ndarray, "T 3 3"]
-    seen: Bool[np.ndarray, "T 3"]
-
-
-def arms_of(video: Video) -> tuple[Arm, Arm]:
-    """Return the left and the right arm."""
-    points = as_float64(video.joints[:, LEFT_ARM.start : RIGHT_ARM.stop])
-    is_seen = seen(points)
-    return Arm(points[:, :3], is_seen[:, :3]), Arm(points[:, 3:], is_seen[:, 3:])

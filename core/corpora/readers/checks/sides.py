@@ -5,10 +5,9 @@ is on the expected side, but the hands have swapped roles. Only points mirrored 
 swapped names, put the left shoulder on the wrong side.
 """
 
-import numpy as np
-
 from core.corpora.findings import SHARE_OF_FEW, FindingKind
-from core.corpora.readers.checks.seen import Arm, middle
+from core.corpora.readers.checks.body import Body
+from core.corpora.readers.checks.seen import middle
 from core.corpora.source import ReadReport
 
 _MIN_SHOULDER_DISTANCE = 0.05
@@ -39,27 +38,17 @@ MIRRORED_FRAMES = FindingKind(
 )
 
 
-def note_sides(name: str, width: int, left: Arm, right: Arm, report: ReadReport) -> None:
+def note_sides(name: str, width: int, body: Body, report: ReadReport) -> None:
     """Count a clip for or against swapped sides, and for or against mirrored frames, if it is conclusive."""
-    apart = _shoulders_apart(left, right) / width
+    apart = _shoulders_apart(body) / width
     if abs(apart) > _MIN_SHOULDER_DISTANCE:
         report.find(SWAPPED_SIDES, name, holds=apart < 0)
-    lengths = _path_length(left), _path_length(right)
-    if max(lengths) > _MIN_RATIO * min(lengths):
-        report.find(MIRRORED_FRAMES, name, holds=lengths[0] > lengths[1])
+    left, right = body.wrist_steps[:, 1:].sum(axis=1).tolist()  # the lengths of the wrists' paths
+    if max(left, right) > _MIN_RATIO * min(left, right):
+        report.find(MIRRORED_FRAMES, name, holds=left > right)
 
 
-def _shoulders_apart(left: Arm, right: Arm) -> float:
+def _shoulders_apart(body: Body) -> float:
     """Return the median of left minus right shoulder x in pixels; 0 if unknown."""
-    both = left.seen[:, 0] & right.seen[:, 0]
-    if not both.any():
-        return 0.0
-    return middle(left.points[both, 0, 0] - right.points[both, 0, 0])
-
-
-def _path_length(arm: Arm) -> float:
-    """Return the length of the wrist's path in pixels, summed over pairs of frames where it is visible."""
-    is_seen = arm.seen[:, 2]
-    wrist = np.where(is_seen[:, None], arm.points[:, 2, :2], 0.0)
-    steps = np.hypot(*(wrist[1:] - wrist[:-1]).T)
-    return float(steps.sum(where=is_seen[1:] & is_seen[:-1]))
+    apart = body.across[0][body.shoulders]
+    return middle(apart) if len(apart) else 0.0

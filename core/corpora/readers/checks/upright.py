@@ -12,10 +12,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.seen import MIN_CONFIDENCE, Arm, seen
-from core.corpora.readers.untrusted.npz import as_float64
+from core.corpora.readers.checks.body import Body
 from core.corpora.source import ReadReport
-from core.pose.normalise import Video
 from core.pose.skeleton import NOSE
 
 NOT_UPRIGHT = FindingKind(
@@ -44,31 +42,26 @@ class _Posture(NamedTuple):
     up: Float64[np.ndarray, "2"]
 
 
-def note_upright(name: str, video: Video, left: Arm, right: Arm, report: ReadReport) -> bool:
+def note_upright(name: str, body: Body, report: ReadReport) -> bool:
     """Count a clip for or against persons who are not upright; return False if the clip is one of them."""
-    nose = as_float64(video.joints[:, NOSE.start])
-    frames = left.seen[:, 0] & right.seen[:, 0] & (nose[:, 2] > MIN_CONFIDENCE)
-    is_upright = frames & (nose[:, 1] < np.minimum(left.points[:, 0, 1], right.points[:, 0, 1]))
-    num_frames = np.count_nonzero(frames)
-    if 2 * np.count_nonzero(is_upright) > num_frames:  # as of nearly every clip
+    num_frames = np.count_nonzero(body.head)
+    if 2 * np.count_nonzero(body.upright) > num_frames:  # as of nearly every clip
         report.find(NOT_UPRIGHT, name, holds=False)
         return True
-    frames &= seen(nose)
-    if not frames.any():
+    if not num_frames:
         return True
-    found = _example(_posture(nose[frames, :2], left.points[frames, 0, :2], right.points[frames, 0, :2]))
+    found = _example(_posture(body))
     if found is not None:
         report.find(NOT_UPRIGHT, f"{name}: {found}")
     return found is None
 
 
-def _posture(
-    nose: Float64[np.ndarray, "t 2"], left: Float64[np.ndarray, "t 2"], right: Float64[np.ndarray, "t 2"]
-) -> _Posture:
-    across, up = left - right, nose - (left + right) / 2
-    half = len(nose) // 2
-    both = np.partition(np.concatenate([across, up], axis=1), half, axis=0)[half]
-    return _Posture(both[:2], both[2:])
+def _posture(body: Body) -> _Posture:
+    up = body.joints[NOSE.start, :2] - body.middle
+    both = np.concatenate([body.across, up])[:, body.head]
+    half = both.shape[1] // 2
+    medians = np.partition(both, half)[:, half]
+    return _Posture(medians[:2], medians[2:])
 
 
 def _example(posture: _Posture) -> str | None:

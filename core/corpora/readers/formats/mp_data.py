@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from core.corpora.findings import FindingKind
+from core.corpora.readers.checks.body import body_of
 from core.corpora.readers.checks.hands_and_arms import NEAR, are_off, hands_of
 from core.corpora.readers.clip_files import ClipFiles, ClipFormat
 from core.corpora.readers.formats.mediapipe_points import (
@@ -158,7 +159,7 @@ def _doubt(values: np.ndarray, video: Video, order: Sequence[VectorPart]) -> str
 
     MediaPipe's visibilities are from 0 to 1, and it finds either all points of a pose or none.
     """
-    hands = list(hands_of(video))
+    hands = list(hands_of(body_of(video)))
     if hands and are_off(hands):
         return f"a hand is {max(hand.to_own for hand in hands):.2f} shoulder widths from its arm"
     pose = _parts(values, order).get("pose")
@@ -180,7 +181,7 @@ def _agreeing_order(values: np.ndarray, size: tuple[int, int]) -> tuple[VectorPa
     best, nearest = None, NEAR
     for order in permutations(_PARTS_OF[values.shape[1]]):
         video = RawClip.of(_keypoints(values, size, order), size, "").video
-        distance = max((hand.to_own for hand in hands_of(video)), default=NEAR)
+        distance = max((hand.to_own for hand in hands_of(body_of(video))), default=NEAR)
         if distance < nearest and not _doubt(values, video, order):
             best, nearest = order, distance
     return best
