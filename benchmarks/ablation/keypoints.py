@@ -18,7 +18,8 @@ from ablation.trials import LABEL_COUNTS, LABEL_DRAWS, NUM_NEIGHBOURS, Scores
 from jaxtyping import Int64
 
 from core.augment.hand_swap import swap_joints
-from core.corpora.packed import PackedCorpus, RaggedBatch
+from core.corpora.packed import PackedCorpus
+from core.corpora.ragged import RaggedBatch
 from core.evaluation.features import keypoint_features
 from core.evaluation.label_draw import labelled
 from core.evaluation.probes import probe

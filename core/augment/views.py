@@ -16,7 +16,7 @@ from torch import Tensor
 from core.augment.draws import ViewDraws
 from core.augment.hand_swap import swap_joints
 from core.augment.temporal import TemporalCrop, pick_frames, resize_points
-from core.corpora.packed import RaggedBatch
+from core.corpora.ragged import RaggedBatch
 from core.kernels.library import NativeLibrary, runs_natively
 from core.pose.skeleton import LEFT_HAND, NUM_JOINTS, RIGHT_HAND, TRUNK
 from core.specs.pretraining import ViewConfig

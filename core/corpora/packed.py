@@ -5,7 +5,6 @@ page cache shares it between processes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,12 @@ from core.corpora.header import (
     file_digest,
     read_header,
 )
+from core.corpora.ragged import RaggedBatch, frames_of
 from core.errors import CorpusError, SpecError
 from core.pose.clip import Clip
 from core.pose.skeleton import TRUNK
 from core.specs.jobs import ClipSelection
 from core.specs.plain_names import plain_name
-
-
-@dataclass(frozen=True)
-class RaggedBatch:
-    """Clips of different lengths, concatenated: `lengths` (B,) sum to F, the number of all frames."""
-
-    points: Float32[np.ndarray, "F 49 2"]
-    visible: Bool[np.ndarray, "F 49"]
-    lengths: Int64[np.ndarray, " B"]
 
 
 class PackedCorpus:
@@ -161,9 +152,7 @@ class PackedCorpus:
         lengths = self.offsets[1:][chosen] - starts
         if max_frames is not None:
             lengths = np.minimum(lengths, max_frames)
-        ends = np.cumsum(lengths)
-        total = int(ends[-1]) if len(ends) else 0
-        frames = np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
+        frames = frames_of(starts, lengths)
         return RaggedBatch(self.points.take(frames, axis=0), self.visible.take(frames, axis=0), lengths)
 
     def select(self, selection: ClipSelection) -> Int64[np.ndarray, " n"]:

@@ -68,7 +68,9 @@ class Lineage:
             clips = short_digests(clip_digests(corpus, np.arange(len(corpus)), self._heartbeat))
             return np.isin(clips, self._encoder.pretrained_clips)
         card = self._encoder.card
-        if card.corpus is None or card.spec is None or card.start or card.corpus.digest != corpus.digest:
+        if card.corpus is None or card.spec is None or card.start or card.also:
+            return None
+        if card.corpus.digest != corpus.digest:
             return None
         return np.isin(np.arange(len(corpus)), corpus.select(card.spec.clips))
 

@@ -64,7 +64,9 @@ class EncoderCard(Closed):
     """The recipe with all overrides applied. If other code trained the encoder, only `views` and `encoder`
     are meaningful; they describe the network."""
     corpus: CorpusCard | None = None
-    """The pretraining corpus; null if unknown."""
+    """The pretraining corpus, or the first of several; null if unknown."""
+    also: tuple[CorpusCard, ...] = Field(default=(), exclude_if=lambda also: not also)
+    """The further pretraining corpora; absent if there is one."""
     step: int | None = None
     """Number of optimiser steps; null if unknown."""
     start: StartCard | None = Field(default=None, exclude_if=lambda start: start is None)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from core.augment.temporal import centre_crop
 from core.augment.views import ClipBatch, View, cut_view
-from core.corpora.packed import RaggedBatch
+from core.corpora.ragged import RaggedBatch
 from core.encoders.folding import folded
 from core.encoders.halves import POINTS_WIDTH, Standardised, by_halves, placed_hands, shown_hands
 from core.encoders.pass_context import PassContext

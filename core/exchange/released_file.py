@@ -177,7 +177,8 @@ def _num_epochs(card: EncoderCard) -> int:
     run = card.config.run
     if run.num_steps is None or card.corpus is None:
         return run.num_epochs
-    return max(1, round(run.num_steps * run.batch_size / card.corpus.num_clips))
+    num_clips = sum(corpus.num_clips for corpus in (card.corpus, *card.also))
+    return max(1, round(run.num_steps * run.batch_size / num_clips))
 
 
 def _check_expressible(card: EncoderCard) -> None:

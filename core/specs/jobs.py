@@ -59,8 +59,20 @@ class ClipSelection(Closed):
     """Exclude these glosses."""
 
 
+class MoreClips(Closed):
+    """A further corpus to pretrain on."""
+
+    corpus: Reference
+    """A corpus' id (`cor_...`) or name; without the service, the path of a packed corpus."""
+    clips: ClipSelection = ClipSelection(splits=("train",))
+    """Clips to train on."""
+    weight: Annotated[Real, Field(ge=0.001, le=1000)] = 1.0
+    """How often each clip is drawn while each of the first corpus is drawn once. With 2, each comes twice in
+    an epoch; with 0.5, every second one, drawn anew for each epoch."""
+
+
 class PretrainSpec(JobSpec):
-    """Pretrain an encoder on a corpus, without labels."""
+    """Pretrain an encoder on one corpus or several, without labels."""
 
     kind: Literal["pretrain"] = "pretrain"
     name: FileName = "encoder"
@@ -76,6 +88,10 @@ class PretrainSpec(JobSpec):
     """Recipe fields to override, nested as in `PretrainConfig`: `{"run": {"seed": 1}}`."""
     clips: ClipSelection = ClipSelection(splits=("train",))
     """Clips to train on."""
+    also: Annotated[tuple[MoreClips, ...], Field(max_length=100)] = Field(
+        default=(), exclude_if=lambda also: not also
+    )
+    """Further corpora to train on, in the same batches. The quality of a run is watched on the first."""
 
 
 class EvaluateSpec(JobSpec):

@@ -25,7 +25,7 @@ def write_encoder(
     fit: Callable[[ClipEncoder], None],
     spec: PretrainSpec,
     config: PretrainConfig,
-    corpus: CorpusCard,
+    corpora: Sequence[CorpusCard],
     step: int,
     start: Start | None,
     clips: Int64[np.ndarray, " N"],
@@ -47,9 +47,10 @@ def write_encoder(
         raise diverged("After the last updates some weights are not finite", config)
     card = EncoderCard(
         name=spec.name,
-        spec=spec.model_copy(update={"corpus": corpus.name, "start": start and start.card.name}),
+        spec=_with_names(spec, corpora, start),
         config=config,
-        corpus=corpus,
+        corpus=corpora[0],
+        also=tuple(corpora[1:]),
         step=step,
         start=start and start.card,
         embedding_width=encoder.embedding_width,
@@ -58,6 +59,17 @@ def write_encoder(
     )
     seen = clips if start is None else start.clips_with(clips)
     return save_encoder(folder, encoder, card, pretrained_clips=seen)
+
+
+def _with_names(spec: PretrainSpec, corpora: Sequence[CorpusCard], start: Start | None) -> PretrainSpec:
+    """Return the specification with names instead of local paths."""
+    more = zip(spec.also, corpora[1:], strict=True)
+    names = {
+        "corpus": corpora[0].name,
+        "also": tuple(each.model_copy(update={"corpus": card.name}) for each, card in more),
+        "start": start and start.card.name,
+    }
+    return spec.model_copy(update=names)
 
 
 def diverged(what: str, config: PretrainConfig) -> DivergedError:

@@ -5,7 +5,6 @@ devices. With `--resume DIR/checkpoints/step_...` it continues, with a bit-ident
 machines, start the same module with `torchrun` (docs/how-to/train-on-several-devices.md).
 """
 
-import hashlib
 import math
 import os
 import time
@@ -13,13 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from core.corpora.contents import clip_digests, short_digests
-from core.corpora.packed import PackedCorpus
 from core.errors import Stopped
-from core.exchange.card import CorpusCard
 from core.exchange.fitting import fit_halves
 from core.program.allocator import allocation
 from core.program.frame import Launch, finish, main
@@ -45,6 +42,7 @@ from core.training.run_state import RunState
 from core.training.schedules import learning_rate
 from core.training.start import Start
 from core.training.step_views import StepViews
+from core.training.training_clips import TrainingClips
 
 
 def pretrain(
@@ -95,17 +93,18 @@ class Pretraining:
         self.config = resolve(spec)
         self.ranks = ranks or SingleRank()
         self.observer = observer if self.ranks.rank == 0 else Follower(observer)
-        self.corpus = PackedCorpus.open(spec.corpus)
+        self.clips = TrainingClips.of(spec)
         run = self.config.run
         check_num_ranks(run, self.ranks.num_ranks)
-        self.order = DataOrder(self.corpus.select(spec.clips), run.batch_size, run.seed)
-        self.total_steps = run.total_steps(len(self.order.clips))
+        numbers, weights = np.arange(len(self.clips)), self.clips.weights
+        self.order = DataOrder(numbers, run.batch_size, run.seed, weights)
+        self.total_steps = run.total_steps(self.order.epoch_length)
         self.device = device or choose_device(self.config)
         be_deterministic(run.deterministic)
         self.engine = Engine.of(self.config, self.device, total_steps=self.total_steps)
         self.own = self.ranks.own_clips(run.batch_size)
         self.views = StepViews(
-            self.corpus, self.order, self.config.views, self.device, self.own, self.engine.native
+            self.clips, self.order, self.config.views, self.device, self.own, self.engine.native
         )
         self.start = None if spec.start is None else Start.read(spec.start, self.config)
         self.state = RunState(self.config, self._facts(), self.engine, self.ranks)
@@ -122,10 +121,8 @@ class Pretraining:
         run, folder = self.config.run, self.out / "checkpoints"
         self.observer.on_phase("training", total_steps=self.total_steps)
         self.observer.on_log(f"Computing with {self.engine}; memory is {allocation()}.")
-        if num_without := self._count_without_body():
-            self.observer.on_log(
-                f"Hands only: {num_without} of {len(self.order.clips)} clips without a body."
-            )
+        for remark in self.clips.remarks():
+            self.observer.on_log(remark)
         began, first = time.perf_counter(), self.state.step
         with CheckpointKeeper(folder, self.observer, run=None if keep_all else run) as keeper:
             while self.state.step < self.total_steps:
@@ -156,23 +153,16 @@ class Pretraining:
         result: dict[str, object] = {"steps": self.state.step, "final_loss": self.state.last_loss}
         if self.ranks.rank > 0:
             return result
-        corpus = CorpusCard(
-            name=self.corpus.name,
-            digest=self.corpus.digest,
-            num_clips=len(self.order.clips),
-            preprocessing=self.corpus.header.preprocessing,
-            clips_without_body=self._count_without_body(),
-        )
         digest = write_encoder(
             self.out / "encoder",
             self.state.model.query,
-            fit=lambda encoder: fit_halves(encoder, self.corpus, self.order.clips),
+            fit=lambda encoder: fit_halves(encoder, self.clips, self.order.clips),
             spec=self.spec,
             config=self.config,
-            corpus=corpus,
+            corpora=[share.card for share in self.clips.shares],
             step=self.state.step,
             start=self.start,
-            clips=short_digests(clip_digests(self.corpus, self.order.clips)),
+            clips=self.clips.digests(),
         )
         seen = self.monitor.result(**self._now()) if self.monitor is not None else {}
         return {"encoder": "encoder", "sha256": digest, **result, **seen}
@@ -228,7 +218,8 @@ class Pretraining:
         """Return the monitor, on rank 0 only; the other ranks wait at their next collective call."""
         if self.ranks.rank > 0 or self.config.run.monitor_every_steps is None:
             return None
-        return QualityMonitor(self.corpus, self.order.clips, self.config, self.engine)
+        watched = self.clips.first
+        return QualityMonitor(watched.corpus, watched.clips, self.config, self.engine)
 
     def _is_watched(self, step: int) -> bool:
         every = self.config.run.monitor_every_steps
@@ -244,16 +235,12 @@ class Pretraining:
             keeper.save_last(self.state.to_checkpoint())
         self.ranks.wait_for_all()
 
-    def _count_without_body(self) -> int:
-        return int((~self.corpus.has_trunk[self.order.clips]).sum())
-
     def _facts(self) -> dict[str, object]:
         """Return the facts that a checkpoint must share with this run to resume from it."""
         return {
             "config": self.config.model_dump(mode="json", exclude={"encoder": {"embedding_pieces"}}),
-            "corpus": self.corpus.digest,
             "start": None if self.start is None else self.start.sha256,
-            "clips": hashlib.sha256(self.order.clips.tobytes()).hexdigest(),
+            **self.clips.facts,
         }
 
 

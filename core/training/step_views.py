@@ -8,7 +8,7 @@ from jaxtyping import Int64
 
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
-from core.corpora.packed import PackedCorpus
+from core.corpora.ragged import Clips
 from core.kernels.library import NativeLibrary
 from core.specs.pretraining import ViewConfig
 from core.training.data_order import DataOrder
@@ -26,7 +26,7 @@ class StepViews:
     views therefore do not depend on the number of ranks.
     """
 
-    corpus: PackedCorpus
+    source: Clips
     order: DataOrder
     config: ViewConfig
     device: torch.device
@@ -46,10 +46,9 @@ class StepViews:
 
     def _lengths(self, clips: Int64[np.ndarray, " B"]) -> Int64[np.ndarray, " B"]:
         """Return the number of used frames of each clip, without reading them."""
-        frames = self.corpus.offsets[clips + 1] - self.corpus.offsets[clips]
-        return np.minimum(frames, self.config.max_source_frames)
+        return np.minimum(self.source.lengths[clips], self.config.max_source_frames)
 
     def _clips(self, clips: Int64[np.ndarray, " B"]) -> ClipBatch:
-        ragged = self.corpus.gather(clips, max_frames=self.config.max_source_frames)
+        ragged = self.source.gather(clips, max_frames=self.config.max_source_frames)
         batch = ClipBatch.of(ragged, torch.device("cpu"))
         return batch.pinned().to(self.device) if self.device.type == "cuda" else batch

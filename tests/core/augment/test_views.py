@@ -16,7 +16,7 @@ from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop, pick_frames, resize_points
 from core.augment.turning import draw_rotation_and_scale
 from core.augment.views import ClipBatch, View, cut_view, make_views
-from core.corpora.packed import RaggedBatch
+from core.corpora.ragged import RaggedBatch
 from core.kernels.library import NativeLibrary, native_library
 from core.specs.pretraining import ViewConfig
 from tests.references import views as reference
