@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 Overrides = dict[str, Any]
 
@@ -129,6 +129,11 @@ POOLED: Overrides = {"encoder": {"embedding_pieces": "pooled"}}
 """What an embedding is made of; training is the same."""
 
 
+LearnedFrom = Literal["own", "others", "all", "made-up"]
+"""Clips that a row pretrains on: those known of the fold's corpus; those of the other recorded corpora, without
+people who are scored; both; or those of made-up signers."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: a recipe with changes; `pretrained` is False for a randomly initialised network."""
@@ -138,6 +143,7 @@ class Row:
     recipe: str
     overrides: Overrides = field(default_factory=dict)
     pretrained: bool = True
+    learned_from: LearnedFrom = "own"
 
 
 def merged(*layers: Mapping[str, Any]) -> Overrides:
@@ -200,4 +206,7 @@ def rows() -> list[Row]:
             "signforge",
             merged(ours, POOLED, PARTS["without consistency"]),
         ),
+        Row("signforge, other corpora", "several corpora", "signforge", ours, learned_from="others"),
+        Row("signforge, all corpora", "several corpora", "signforge", ours, learned_from="all"),
+        Row("signforge, made-up signers", "several corpora", "signforge", ours, learned_from="made-up"),
     ]

@@ -3,8 +3,8 @@
 Choices are made on some of the corpora and confirmed on the others, so a recipe has to hold on all of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from core.corpora.packed import PackedCorpus
 from core.pose.synthetic.recording import SyntheticConfig, generate, save_npz
 from core.program.observer import SilentObserver
 from core.specs.import_jobs import ImportSpec, SplitConfig
-from core.specs.jobs import ClipSelection
+from core.specs.jobs import ClipSelection, MoreClips
 
 IDLE = "-"
 """Gloss of clips without a sign, in the recordings of real signers."""
@@ -33,6 +33,9 @@ class Fold:
     name: str
     known: ClipSelection
     asked: ClipSelection
+    others: tuple[MoreClips, ...] = ()
+    """Clips of the other recorded corpora, without the people who are scored."""
+    made_up: tuple[MoreClips, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -46,8 +49,24 @@ class Fold:
 
 
 def folds(data: Path | None, made: Path, wanted: tuple[str, ...]) -> list[Fold]:
-    """Import the wanted corpora from the folder `data` into `made`, and return their folds."""
-    return [fold for name in wanted for fold in _FOLDS[name](_corpus(name, data, made))]
+    """Import the corpora from the folder `data` into `made`, and return the folds of the wanted ones."""
+    named = {name: _corpus(name, data, made) for name in CORPORA if name == MADE_UP or data is not None}
+    everyone = (MoreClips(corpus=str(named[MADE_UP].path), clips=ClipSelection()),)
+    return [
+        replace(fold, others=tuple(_others(fold, named.values())), made_up=everyone)
+        for name in wanted
+        for fold in _FOLDS[name](named[name])
+    ]
+
+
+def _others(fold: Fold, corpora: Iterable[PackedCorpus]) -> Iterator[MoreClips]:
+    """Select the clips of the other recorded corpora; the same three people are in all of them."""
+    for corpus in corpora:
+        if corpus.name in (fold.corpus, MADE_UP):
+            continue
+        idle = (IDLE,) if IDLE in corpus.label_names else ()
+        clips = ClipSelection(exclude_signers=fold.known.exclude_signers, exclude_labels=idle)
+        yield MoreClips(corpus=str(corpus.path), clips=clips)
 
 
 def _corpus(name: str, data: Path | None, made: Path) -> PackedCorpus:

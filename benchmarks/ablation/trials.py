@@ -15,7 +15,7 @@ from ablation.suite import Fold
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
-from core.specs.jobs import EvaluateSpec, PretrainSpec
+from core.specs.jobs import EvaluateSpec, MoreClips, PretrainSpec
 from core.specs.recipes import resolve
 from core.training.pretrain import pretrain
 
@@ -23,6 +23,8 @@ Scores = dict[str, float]
 LABEL_COUNTS: Mapping[str, int | None] = {"1": 1, "5": 5, "all": None}
 NUM_NEIGHBOURS = 5
 LABEL_DRAWS = 5
+STEPS = 320
+"""Of rows that pretrain on other corpora; about as many as those of a fold's own clips take."""
 _FINE_TUNING: Mapping[str, Any] = {"min_crop_frames": 8, "checkpoint_every_epochs": 100_000}
 
 
@@ -51,8 +53,30 @@ class Trial:
             "clips": [clips.model_dump(mode="json") for clips in (self.fold.known, self.fold.asked)],
             "probes": [dict(LABEL_COUNTS), NUM_NEIGHBOURS, LABEL_DRAWS],
             "fine_tuned": self._fine_tuning(),
+            **self._learned_from(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _learned_from(self) -> dict[str, Any]:
+        """What the key says of other clips than those of the fold."""
+        if self.row.learned_from == "own":
+            return {}
+        corpora = [
+            [PackedCorpus.open(each.corpus).digest[:16], each.clips.model_dump(mode="json"), each.weight]
+            for each in self._sources()
+        ]
+        return {"learned_from": corpora}
+
+    def _sources(self) -> list[MoreClips]:
+        """Return the corpora and clips to pretrain on."""
+        own = MoreClips(corpus=self.fold.path, clips=self.fold.known)
+        sources = {
+            "own": [own],
+            "others": [*self.fold.others],
+            "all": [own, *self.fold.others],
+            "made-up": [*self.fold.made_up],
+        }
+        return sources[self.row.learned_from]
 
     def _fine_tuning(self) -> dict[str, Any] | bool:
         """What the key says of fine-tuning; with all numbers of labels they are not named."""
@@ -83,13 +107,18 @@ class Trial:
         run = {**self.row.overrides.get("run", {}), "seed": self.seed}
         if not self.row.pretrained:
             run["num_epochs"] = 1  # only to write the file; its weights are not used
+        elif self.row.learned_from != "own":
+            del run["num_epochs"]
+            run["num_steps"] = self.num_steps or STEPS
         elif self.num_steps is not None:
             run["num_epochs"] = max(1, round(self.num_steps / self._steps_an_epoch))
+        first, *more = self._sources()
         return PretrainSpec(
-            corpus=self.fold.path,
+            corpus=first.corpus,
             recipe=self.row.recipe,
             overrides={**self.row.overrides, "run": run},
-            clips=self.fold.known,
+            clips=first.clips,
+            also=tuple(more),
         )
 
     @property
