@@ -3,7 +3,7 @@
 The program checks the selected clips themselves. Here the corpus' summary tells what cannot work.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from api.problems import unfit
@@ -16,14 +16,18 @@ from core.specs.plain_names import plain_name
 _GROUPS = {"each_signer": "signer", "each_session": "session"}
 
 
-def check_amounts(spec: JobSpec, resolved: Mapping[str, Any] | None, corpus: CorpusRow) -> None:
-    """Check a job on `corpus`.
+def check_amounts(
+    spec: JobSpec, resolved: Mapping[str, Any] | None, corpus: CorpusRow, more: Sequence[CorpusRow] = ()
+) -> None:
+    """Check a job on `corpus`, and on `more` corpora that a pretraining also names.
 
     Raises:
-        Problem: a batch is larger than the selected clips, or folds or glosses are missing (422).
+        Problem: a batch is larger than the selected clips, folds or glosses are missing, or a corpus is named
+            twice (422).
     """
     if isinstance(spec, PretrainSpec) and resolved is not None:
-        _check_batch(spec.clips, resolved["run"]["batch_size"], corpus)
+        _check_each_is_another([corpus, *more])
+        _check_batch(spec, resolved["run"]["batch_size"], corpus, more)
     elif isinstance(spec, EvaluateSpec):
         _check_glosses(corpus)
         if spec.folds in _GROUPS:
@@ -56,13 +60,23 @@ def _count(counts: Mapping[str, int], names: Collection[str]) -> int:
     return sum(count for name, count in counts.items() if plain_name(name) in wanted)
 
 
-def _check_batch(clips: ClipSelection, batch_size: int, corpus: CorpusRow) -> None:
-    most = most_clips(clips, corpus.summary)
+def _check_each_is_another(corpora: Sequence[CorpusRow]) -> None:
+    for number, corpus in enumerate(corpora[1:]):
+        if corpus.id in {earlier.id for earlier in corpora[: number + 1]}:
+            detail = f"Corpus {corpus.name!r} is named twice. Name each once, and select its clips there."
+            raise unfit(f"/also/{number}/corpus", detail, code="named_twice")
+
+
+def _check_batch(spec: PretrainSpec, batch_size: int, corpus: CorpusRow, more: Sequence[CorpusRow]) -> None:
+    most = float(most_clips(spec.clips, corpus.summary))
+    for also, row in zip(spec.also, more, strict=True):
+        most += also.weight * most_clips(also.clips, row.summary)
     if batch_size > most:
+        of = f"of corpus {corpus.name!r}" if not more else f"of the {1 + len(more)} corpora"
         raise unfit(
             "/overrides/run/batch_size",
-            f"run.batch_size is {batch_size}, but only {counted(most, 'clip')} of corpus {corpus.name!r} can "
-            "be selected; lower run.batch_size, or widen `clips`.",
+            f"run.batch_size is {batch_size}, but only {counted(int(most), 'clip')} {of} can be selected; "
+            "lower run.batch_size, or widen `clips`.",
             code="too_few_clips",
         )
 

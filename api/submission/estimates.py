@@ -10,7 +10,7 @@ from core.encoders.footprint import footprint
 from core.jobs.states import State
 from core.jobs.tables.artifacts import CorpusRow
 from core.jobs.tables.jobs import JobRow
-from core.specs.jobs import PretrainSpec
+from core.specs.jobs import ClipSelection, MoreClips, PretrainSpec
 from core.specs.pretraining import PretrainConfig
 
 _MAX_COMPARED = 100
@@ -36,9 +36,17 @@ def estimate(session: Session, job: JobRow) -> EstimateResponse:
 
 
 def _num_clips(session: Session, spec: PretrainSpec) -> int | None:
-    """Number of training clips. None if the corpus summary does not determine it."""
-    corpus = session.get_one(CorpusRow, spec.corpus)
-    clips = spec.clips
+    """Number of clips of an epoch. None if the corpora's summaries do not determine it."""
+    total = 0.0
+    for each in (MoreClips(corpus=spec.corpus, clips=spec.clips), *spec.also):
+        counted = _num_selected(session.get_one(CorpusRow, each.corpus), each.clips)
+        if counted is None:
+            return None
+        total += each.weight * counted
+    return int(total)
+
+
+def _num_selected(corpus: CorpusRow, clips: ClipSelection) -> int | None:
     if clips.signers or clips.exclude_signers or clips.exclude_labels:
         return None
     counts: dict[str, int] = corpus.summary["split_counts"]

@@ -14,6 +14,7 @@ from api.submission.sources import resolve_source
 from api.validation import Fault
 from core.jobs.job_kind import Artifact
 from core.jobs.kinds import find, makers
+from core.jobs.references import Referred, references_of, with_names
 from core.jobs.settings import Settings
 from core.jobs.states import FINAL
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
@@ -38,28 +39,28 @@ def prepare(session: Session, settings: Settings, *, owner: str, spec: JobSpec) 
         Problem: it refers to something that does not exist (422), or its corpus name is taken (409).
         SpecError: an unknown recipe, an unknown field or a value out of bounds in `overrides`.
     """
-    kind, fields = find(spec.kind), dict(spec)
+    kind, fields = find(spec.kind), spec.model_dump(mode="json")
     resolved = kind.resolution.resolve(spec).model_dump(mode="json") if kind.resolution else None
-    found = {
-        field: _find_reference(session, settings, owner, reference.to, fields[field], field)
-        for field, reference in kind.references.items()
-        if fields[field] is not None
-    }
-    corpora = {field: thing for field, thing in found.items() if isinstance(thing, CorpusRow)}
-    for field, corpus in corpora.items():
-        reference = kind.references[field]
+    references = list(references_of(kind, fields))
+    found = {referred.place: _find_reference(session, settings, owner, referred) for referred in references}
+    corpora = {place: thing for place, thing in found.items() if isinstance(thing, CorpusRow)}
+    for referred in references:
+        if (corpus := corpora.get(referred.place)) is None:
+            continue
+        reference = referred.reference
         if reference.clips is not None:
-            check_selection(fields[reference.clips], corpus, field=reference.clips)
-        if (other := corpora.get(reference.shares_glosses_with or "")) is not None:
-            check_glosses(other, corpus, field=field)
-    if (used := corpora.get("corpus")) is not None:
-        check_amounts(spec, resolved, used)
-    if isinstance(start := found.get("start"), EncoderRow) and resolved is not None:
+            check_selection(referred.holder[reference.clips], corpus, field=referred.beside(reference.clips))
+        if (other := corpora.get((reference.shares_glosses_with or "",))) is not None:
+            check_glosses(other, corpus, field=referred.pointer)
+    if (used := corpora.get(("corpus",))) is not None:
+        more = [corpus for (field, *_), corpus in corpora.items() if field == "also"]
+        check_amounts(spec, resolved, used, more)
+    if isinstance(start := found.get(("start",)), EncoderRow) and resolved is not None:
         _check_start(start, resolved)
     if kind.makes == Artifact.CORPUS:
         _check_name_is_free(session, owner, str(fields["name"]))
-    ids = {field: thing if isinstance(thing, str) else thing.id for field, thing in found.items()}
-    return Prepared(spec.model_copy(update=ids), resolved)
+    ids = {place: thing if isinstance(thing, str) else thing.id for place, thing in found.items()}
+    return Prepared(type(spec).model_validate(with_names(fields, ids)), resolved)
 
 
 def _check_start(start: EncoderRow, resolved: Mapping[str, Any]) -> None:
@@ -68,12 +69,13 @@ def _check_start(start: EncoderRow, resolved: Mapping[str, Any]) -> None:
 
 
 def _find_reference(
-    session: Session, settings: Settings, owner: str, artifact: Artifact, wanted: str, field: str
+    session: Session, settings: Settings, owner: str, referred: Referred
 ) -> str | CorpusRow | EncoderRow:
-    """Find what `field` of a specification refers to: a row, or the id of an upload or a path."""
-    if artifact == Artifact.UPLOAD:
+    """Find what a specification refers to: a row, or the id of an upload or a path."""
+    wanted, field = referred.named, referred.pointer
+    if referred.reference.to == Artifact.UPLOAD:
         return resolve_source(session, settings, owner=owner, source=wanted, field=field)
-    if artifact == Artifact.CORPUS:
+    if referred.reference.to == Artifact.CORPUS:
         return find_corpus(session, owner, wanted, field=field)
     return find_encoder(session, owner, wanted, field=field)
 

@@ -10,7 +10,6 @@ from api.problems import Problem, unfit
 from core.jobs.deletions import SHARE_LOCK
 from core.jobs.job_kind import Artifact
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
-from core.specs.jobs import ClipSelection
 from core.specs.near_names import hint
 from core.specs.plain_names import plain_name
 
@@ -67,7 +66,7 @@ def find_encoder(session: Session, owner: str, wanted: str, *, field: str) -> En
     return row
 
 
-def check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str) -> None:
+def check_selection(clips: Mapping[str, Any], corpus: CorpusRow, *, field: str) -> None:
     """Check that a corpus has the splits, signers and glosses that `field` of a specification selects.
 
     Raises:
@@ -75,7 +74,7 @@ def check_selection(clips: ClipSelection, corpus: CorpusRow, *, field: str) -> N
     """
     summary: Mapping[str, Any] = corpus.summary
     for part, (noun, key) in _SUMMARY_OF.items():
-        for index, name in enumerate(getattr(clips, part)):
+        for index, name in enumerate(clips[part]):
             if plain_name(name) not in map(plain_name, summary[key]):
                 detail = f"Corpus {corpus.name!r} has no {noun} {name!r}.{hint(name, summary[key])}"
                 raise unfit(f"/{field}/{part}/{index}", detail, code="unknown")

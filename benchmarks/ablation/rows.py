@@ -130,8 +130,8 @@ POOLED: Overrides = {"encoder": {"embedding_pieces": "pooled"}}
 
 
 LearnedFrom = Literal["own", "others", "all", "made-up"]
-"""Clips that a row pretrains on: those known of the fold's corpus; those of the other recorded corpora, without
-people who are scored; both; or those of made-up signers."""
+"""Clips that a row pretrains on: those known of the fold's corpus; those of the other recorded corpora, but
+not of people who are scored; both; or those of made-up signers."""
 
 
 @dataclass(frozen=True)

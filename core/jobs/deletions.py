@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from core.errors import InUse
 from core.jobs.database import now
 from core.jobs.job_kind import Artifact
-from core.jobs.kinds import fields_referring_to
+from core.jobs.kinds import KINDS, fields_referring_to
+from core.jobs.references import references_of
 from core.jobs.states import FINAL
 from core.jobs.tables.artifacts import ROW_TYPES, CheckpointRow, CorpusRow, EncoderRow, UploadRow
 from core.jobs.tables.jobs import JobRow
@@ -46,11 +47,10 @@ def delete(session: Session, row: DeletableT) -> None:
 
 def missing(session: Session, spec: dict[str, Any]) -> str | None:
     """The id of a deleted row that `spec` refers to, or None. The other rows are locked until the commit."""
-    for artifact, row_type in ROW_TYPES.items():
-        for field in fields_referring_to(artifact):
-            row = session.get(row_type, str(spec.get(field)), with_for_update=SHARE_LOCK)
-            if isinstance(row, UploadRow | CorpusRow | EncoderRow) and row.deleted_at is not None:
-                return str(row.id)
+    for referred in references_of(KINDS[spec["kind"]], spec):
+        row = session.get(ROW_TYPES[referred.reference.to], referred.named, with_for_update=SHARE_LOCK)
+        if isinstance(row, UploadRow | CorpusRow | EncoderRow) and row.deleted_at is not None:
+            return str(row.id)
     return None
 
 
@@ -62,9 +62,15 @@ def _jobs_that_need(session: Session, row: UploadRow | CorpusRow | EncoderRow | 
     if isinstance(row, CheckpointRow):
         return _unfinished_descendants(session, row.job_id)
     fields = fields_referring_to(Artifact(row.__tablename__))
-    names_it = or_(*(JobRow.spec[field].as_string() == row.id for field in fields))
-    these = select(JobRow.id).where(JobRow.owner == row.owner, _unfinished(), names_it)
+    names_it = [_names(field, row.id, is_list=is_list) for field, is_list in fields.items()]
+    these = select(JobRow.id).where(JobRow.owner == row.owner, _unfinished(), or_(*names_it))
     return list(session.scalars(these.order_by(JobRow.id)))
+
+
+def _names(field: str, row_id: str, *, is_list: bool) -> ColumnElement[bool]:
+    """Whether a field of a specification names the row; of a list, whether its JSON has the id somewhere."""
+    value = JobRow.spec[field].as_string()
+    return value.contains(row_id, autoescape=True) if is_list else value == row_id
 
 
 def _unfinished_descendants(session: Session, job_id: str) -> list[str]:

@@ -56,6 +56,8 @@ class RefersTo:
     """The field that selects clips of the corpus."""
     shares_glosses_with: str | None = None
     """The field of another corpus; the two must have a gloss in common."""
+    of_each: str | None = None
+    """The field is a list, and this field of each entry refers; `clips` is a field of the entry too."""
 
     def __post_init__(self) -> None:
         if self.to not in _REFERRED_TO:
@@ -142,18 +144,36 @@ class JobKind:
             self._check_example(title, example)
 
     def _check_fields(self) -> None:
-        named = {field for reference in self.references.values() for field in _other_fields(reference)}
-        needed = {*self.references, *named, *_FIELDS_OF_MAKERS[self.makes]}
-        if lacking := sorted(needed - set(self.spec_type.model_fields)):
+        single = [reference for reference in self.references.values() if reference.of_each is None]
+        named = {field for reference in single for field in _other_fields(reference)}
+        self._check_has(self.spec_type, {*self.references, *named, *_FIELDS_OF_MAKERS[self.makes]})
+        for name, reference in self.references.items():
+            if reference.of_each is not None:
+                self._check_has(self._entry_of(name), {reference.of_each, *_other_fields(reference)})
+
+    def _check_has(self, model: type[BaseModel], needed: set[str]) -> None:
+        if lacking := sorted(needed - set(model.model_fields)):
             raise ValueError(
-                f"{self.spec_type.__name__} has no field {', '.join(lacking)}, which the declaration of "
+                f"{model.__name__} has no field {', '.join(lacking)}, which the declaration of "
                 f"kind {self.name!r} needs; add it, or change `references` or `makes`."
             )
 
+    def _entry_of(self, field: str) -> type[BaseModel]:
+        """The model of the entries of a list."""
+        declared = self.spec_type.model_fields[field].annotation
+        entries = [each for each in get_args(declared) if isinstance(each, type)]
+        if len(entries) != 1 or not issubclass(entries[0], BaseModel):
+            raise ValueError(
+                f"{self.spec_type.__name__}.{field} is {declared}, but `of_each` needs a tuple of models; "
+                "declare it as tuple[MODEL, ...], or omit `of_each`."
+            )
+        return entries[0]
+
     def _check_reference(self, field: str, reference: RefersTo) -> None:
-        owner, other = self.spec_type.__name__, reference.shares_glosses_with
+        model = self.spec_type if reference.of_each is None else self._entry_of(field)
+        owner, other = model.__name__, reference.shares_glosses_with
         if (clips := reference.clips) is not None:
-            declared = self.spec_type.model_fields[clips].annotation
+            declared = model.model_fields[clips].annotation
             if declared is not ClipSelection:
                 raise ValueError(
                     f"{owner}.{clips} selects clips of `{field}`, but its type is {declared}; declare it as "
@@ -202,7 +222,8 @@ class JobKind:
             return self.title(spec)
         if self.is_named:
             return str(spec["name"])
-        referred_to = next((spec[field] for field in self.references if spec.get(field)), None)
+        single = [field for field, reference in self.references.items() if reference.of_each is None]
+        referred_to = next((spec[field] for field in single if spec.get(field)), None)
         return self.noun if referred_to is None else f"{self.noun} of {referred_to}"
 
 

@@ -53,6 +53,7 @@ PRETRAIN = JobKind(
     makes=Artifact.ENCODER,
     references={
         "corpus": RefersTo(Artifact.CORPUS, clips="clips"),
+        "also": RefersTo(Artifact.CORPUS, clips="clips", of_each="corpus"),
         "start": RefersTo(Artifact.ENCODER),
     },
     resolution=Resolution(resolve, spell_out, estimate="api.submission.estimates:estimate"),
@@ -167,15 +168,14 @@ def makers(artifact: Artifact) -> list[str]:
     return [name for name, kind in KINDS.items() if kind.makes == artifact]
 
 
-def fields_referring_to(artifact: Artifact) -> list[str]:
-    """The fields of specifications, of whatever kind, that refer to such artifacts."""
-    found = (
-        field
+def fields_referring_to(artifact: Artifact) -> dict[str, bool]:
+    """The fields of specifications, of whatever kind, that refer to such artifacts, and which are lists."""
+    return {
+        field: reference.of_each is not None
         for kind in KINDS.values()
         for field, reference in kind.references.items()
         if reference.to == artifact
-    )
-    return list(dict.fromkeys(found))
+    }
 
 
 def title_of(kind: str, spec: Mapping[str, Any]) -> str:

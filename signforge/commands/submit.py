@@ -65,6 +65,13 @@ def pretrain(
     start: Annotated[
         str | None, typer.Option(help="An encoder (id or name) to go on from, of the same network.")
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CORPUS[=WEIGHT]",
+            help="A further corpus to train on, and how often to draw its clips: words=0.5 (repeatable).",
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field, e.g. run.seed=1."),
@@ -79,7 +86,10 @@ def pretrain(
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pretrain an encoder on a corpus; only its split `train` unless --split says otherwise."""
+    """Pretrain an encoder on a corpus; only its split `train` unless --split says otherwise.
+
+    Of further corpora the split `train` is used; a JSON file can select other clips of each.
+    """
     clips = selection(splits or ["train"], signers, exclude_signers, exclude_labels)
     spec = {
         "kind": PRETRAIN.name,
@@ -89,6 +99,7 @@ def pretrain(
         "start": start,
         "overrides": overrides(changes or []),
         "clips": clips,
+        **({"also": [further_corpus(each) for each in also]} if also else {}),
     }
     submit(
         spec,
@@ -203,6 +214,20 @@ def overrides(changes: list[str]) -> dict[str, Any]:
             raise SpecError(f"--set {change!r} contradicts an earlier --set below {name!r}.")
         place[path[-1]] = _value(value)
     return result
+
+
+def further_corpus(written: str) -> dict[str, Any]:
+    """Turn `words=0.5` into a corpus with a weight;.
+
+    Raises:
+        SpecError: there is no name, or no number after `=`.
+    """
+    name, equals, weight = written.rpartition("=")
+    if not equals:
+        return {"corpus": written}
+    if not name or not isinstance(number := _value(weight), int | float):
+        raise SpecError(f"--also {written!r} is not CORPUS or CORPUS=WEIGHT, e.g. --also words=0.5.")
+    return {"corpus": name, "weight": number}
 
 
 def selection(

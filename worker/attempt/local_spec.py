@@ -11,6 +11,7 @@ from core.jobs.database import reading
 from core.jobs.job_kind import Artifact, JobKind, RefersTo
 from core.jobs.kinds import KINDS
 from core.jobs.ledger.leases import Claim
+from core.jobs.references import references_of, with_names
 from core.jobs.storage.artifacts import ArtifactStore
 from core.jobs.storage.manifests import FileDigest
 from core.jobs.tables.artifacts import ROW_TYPES, CorpusRow, EncoderRow, UploadRow
@@ -33,14 +34,11 @@ def local_spec(engine: Engine, claim: Claim, store: ArtifactStore) -> dict[str, 
         SignforgeError: this worker does not know the kind of job.
     """
     kind = _kind_of(claim)
-    spec = {
-        **claim.spec,
-        **{
-            field: _local_path(engine, store, reference, str(value))
-            for field, reference in kind.references.items()
-            if (value := claim.spec.get(field)) is not None
-        },
+    paths = {
+        referred.place: _local_path(engine, store, referred.reference, referred.named)
+        for referred in references_of(kind, claim.spec)
     }
+    spec = with_names(claim.spec, paths)
     if kind.resolution is None or claim.resolved is None:
         return spec
     return kind.resolution.spell_out(spec, claim.resolved)
@@ -53,9 +51,9 @@ def source_root(claim: Claim, roots: Sequence[Path]) -> Path | None:
         DataMissing: the source is a path that is below none of this worker's roots.
     """
     sources = [
-        str(claim.spec[field])
-        for field, reference in _kind_of(claim).references.items()
-        if reference.to == Artifact.UPLOAD and _is_path(str(claim.spec[field]))
+        referred.named
+        for referred in references_of(_kind_of(claim), claim.spec)
+        if referred.reference.to == Artifact.UPLOAD and _is_path(referred.named)
     ]
     for source in sources:
         above = [real for root in roots if Path(source).is_relative_to(real := root.resolve())]
