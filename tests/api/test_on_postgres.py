@@ -58,6 +58,10 @@ def test_the_api_on_postgres(on_postgres: Bench) -> None:
     bench.client.post(f"/v1/jobs/{answers[0].json()['id']}/cancel")
     for job_id in waiting:
         bench.client.post(f"/v1/jobs/{job_id}/cancel")
+    other_id = bench.make_corpus("words")
+    both = bench.client.post("/v1/jobs", json=body | {"also": [{"corpus": "words"}]}).json()["id"]
+    assert both in bench.client.delete(f"/v1/corpora/{other_id}").json()["detail"]
+    bench.client.post(f"/v1/jobs/{both}/cancel")
     encoder_id = bench.make_encoder(corpus_id)
     bench.make_evaluation(corpus_id, encoder_id)
     assert len(bench.client.get(f"/v1/encoders/{encoder_id}").json()["evaluations"]) == 1

@@ -21,7 +21,7 @@ from signforge.client.models import Evaluation, Progress
 from signforge.commands.printing.terminal import EXIT_INTERRUPTED
 from signforge.commands.printing.watching import LineView, numbers, watch_job, what_it_waits_for
 from signforge.commands.scores import print_evaluation
-from signforge.commands.submit import overrides
+from signforge.commands.submit import further_corpus, overrides
 from signforge.embedded.children import wait_until
 from tests.core.corpus_maker import random_corpus
 from tests.signforge.conftest import RunningApi
@@ -42,6 +42,15 @@ def test_overrides_nest_and_keep_their_types() -> None:
         "run": {"seed": 1, "device": "cpu"},
         "optimiser": {"milestones": [3, 5], "learning_rate": 0.01},
     }
+
+
+def test_a_further_corpus_may_have_a_weight() -> None:
+    assert further_corpus("words") == {"corpus": "words"}
+    assert further_corpus("words=0.5") == {"corpus": "words", "weight": 0.5}
+    assert further_corpus("a=b=2") == {"corpus": "a=b", "weight": 2}
+    for written in ("=2", "words=", "words=much"):
+        with pytest.raises(SpecError, match=r"--also .* is not CORPUS or CORPUS=WEIGHT"):
+            further_corpus(written)
 
 
 @pytest.mark.parametrize(

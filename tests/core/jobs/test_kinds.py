@@ -120,6 +120,24 @@ def test_specifications_are_closed_and_told_apart_by_kind() -> None:
             {"references": {"corpus": RefersTo(Artifact.CORPUS, shares_glosses_with="kind")}},
             "`kind`, which is not another field that refers to a corpus",
         ),
+        (
+            {"references": {"corpus": RefersTo(Artifact.CORPUS, of_each="corpus")}},
+            r"SortSpec\.corpus is .*str.*, but `of_each` needs a tuple of models",
+        ),
+        (
+            {
+                "spec_type": PretrainSpec,
+                "references": {"also": RefersTo(Artifact.CORPUS, of_each="corpora", clips="clips")},
+            },
+            "MoreClips has no field corpora",
+        ),
+        (
+            {
+                "spec_type": PretrainSpec,
+                "references": {"also": RefersTo(Artifact.CORPUS, of_each="corpus", clips="weight")},
+            },
+            r"MoreClips\.weight selects clips of `also`, but its type is .*float",
+        ),
         ({"examples": {"odd": Example("Odd", {"corpuss": "c"})}}, "Example 'odd' of kind 'sort' .*: /corpus"),
     ],
 )

@@ -92,6 +92,17 @@ def test_corpus_and_encoder_become_folders(engine: Engine, store: ArtifactStore)
     assert audited["corpus"] == str(store.corpus_folder("cor_1"))
 
 
+def test_each_of_several_corpora_becomes_a_folder(engine: Engine, store: ArtifactStore) -> None:
+    also = ({"corpus": "cor_1", "weight": 2},)
+    spec = PretrainSpec.model_validate({"corpus": "cor_1", "recipe": "smoke", "also": also})
+    local = localise(engine, store, spec)
+    assert local["also"][0]["corpus"] == local["corpus"] == str(store.corpus_folder("cor_1"))
+    assert PretrainSpec.model_validate(local).also[0].weight == 2
+    missing = spec.model_copy(update={"also": (spec.also[0].model_copy(update={"corpus": "cor_none"}),)})
+    with pytest.raises(DataMissing, match="cor_none"):
+        localise(engine, store, missing)
+
+
 def test_what_was_promised_at_submission_is_what_runs(engine: Engine, store: ArtifactStore) -> None:
     spec = PretrainSpec(corpus="cor_1", recipe="smoke", overrides={"run": {"seed": 7}})
     promised = resolve(spec)
