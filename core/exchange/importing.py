@@ -1,4 +1,4 @@
-"""Import an encoder from a checkpoint of the paper's released code.
+"""Import an encoder: a file that signforge wrote, or a checkpoint of the paper's released code.
 
 `python -m core.exchange.importing --spec FILE --out DIR` writes the encoder to `DIR/encoder`.
 """
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from core.corpora.paths_as_sent import paths_as_sent
-from core.encoders.footprint import count_parameters
 from core.errors import EncoderError, SpecError
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.described import check_described
 from core.exchange.graph import random_view
 from core.exchange.released_encoder import first_names, unused_tensors
 from core.exchange.released_file import ReleasedFile, model_of, read_released
-from core.exchange.weights import save_encoder
+from core.exchange.weights import load_encoder, save_encoder
+from core.file_kinds import SAFETENSORS, seems_to_be
 from core.program.frame import Launch, finish, main
 from core.program.heartbeat import Pulse, stop_if_requested
 from core.program.in_background import in_background
@@ -34,18 +35,17 @@ RECIPE = "stc"
 """The recipe whose network the released checkpoints hold, with its full widths."""
 _PHASES = 3
 _TRIAL_CLIPS, _TRIAL_FRAMES = 2, 16
-_MAX_FRAMES = 4096
-"""Maximum frames of a view in a card: more than a minute of video; recipes have 64."""
 _FP32_BYTES = 4
 
 
 def import_encoder(
     spec: ImportEncoderSpec, out: Path, *, observer: Observer | None = None
 ) -> dict[str, object]:
-    """Import the released checkpoint `spec.source` to `out/encoder`, and return a summary.
+    """Import `spec.source` to `out/encoder`, and return a summary.
 
-    A file exported by signforge holds its configuration and lineage. Any other file is assumed to have the
-    network of the recipe `stc`.
+    A downloaded encoder keeps its card, weights and lineage, under the new name. A released checkpoint that
+    signforge exported holds its configuration and lineage; any other is assumed to have the network of the
+    recipe `stc`.
 
     Raises:
         EncoderError: the file is damaged, holds more than tensors, or holds another network.
@@ -62,6 +62,8 @@ def import_encoder(
     observer.on_phase("importing", total_steps=_PHASES)
     pulse = Pulse(observer, doing="importing")
     with pinned(source) as opened, paths_as_sent(opened, name=source.name):
+        if seems_to_be(opened) == SAFETENSORS:
+            return _own_encoder(spec, opened, out, observer, pulse)
         file = in_background(lambda _: read_released(opened), pulse)
         _step_done(observer, pulse)
         model = in_background(lambda _: _model(file, opened), pulse)
@@ -74,8 +76,25 @@ def import_encoder(
     return {"encoder": ENCODER_FOLDER, "sha256": digest, "epoch": file.epoch, "left_out": released.left_out}
 
 
+def _own_encoder(
+    spec: ImportEncoderSpec, source: Path, out: Path, observer: Observer, pulse: Pulse
+) -> dict[str, object]:
+    """Import an encoder that signforge wrote."""
+    encoder = in_background(lambda _: load_encoder(source), pulse)
+    _step_done(observer, pulse)
+    in_background(lambda _: _check_embedding(encoder.model, source), pulse)
+    _step_done(observer, pulse)
+    card = encoder.card.model_copy(update={"name": spec.name})
+    clips = encoder.pretrained_clips
+    digest = in_background(
+        lambda _: save_encoder(out / ENCODER_FOLDER, encoder.model, card, pretrained_clips=clips), pulse
+    )
+    observer.on_step(_PHASES, {})
+    return {"encoder": ENCODER_FOLDER, "sha256": digest}
+
+
 def run(launch: Launch[ImportEncoderSpec]) -> Mapping[str, object]:
-    """Import an encoder from a checkpoint of the paper's released code."""
+    """Import an encoder."""
     with confined(launch.confinement):
         return import_encoder(launch.spec, launch.out, observer=launch.observer)
 
@@ -94,18 +113,7 @@ def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
             f"{source}: its card says encoder.embedding_pieces {pieces!r}, but such a file holds no "
             "statistics of these pieces. Download the encoder itself instead."
         )
-    described = count_parameters(config.encoder, num_spaces=0)
-    held = _bytes_held(file.state) // _FP32_BYTES
-    if described > held:
-        raise EncoderError(
-            f"{source}: its card describes a network of {described} parameters per stream, but the file "
-            f"holds only {held} numbers in all. Export the encoder again."
-        )
-    if config.views.num_frames > _MAX_FRAMES:
-        raise EncoderError(
-            f"{source}: its card describes views of {config.views.num_frames} frames, to which every clip "
-            f"would be resized; the limit is {_MAX_FRAMES}."
-        )
+    check_described(config, _bytes_held(file.state) // _FP32_BYTES, source)
     return config
 
 

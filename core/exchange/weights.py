@@ -19,6 +19,7 @@ from core.corpora.readers.untrusted.zip_files import UntrustedZip
 from core.errors import CorpusError, EncoderError, UserError
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
+from core.exchange.described import check_described
 from core.file_kinds import SAFETENSORS, seems_to_be
 from core.specs.faults import fault_sentence
 
@@ -67,7 +68,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
     """Load an encoder from its file or its folder.
 
     Raises:
-        EncoderError: not a signforge encoder, damaged, or of a newer format.
+        EncoderError: not a signforge encoder, damaged, of a newer format, or its card is of another network.
         UserError: this machine has no such device.
     """
     _check_device(device)
@@ -79,6 +80,7 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
     except (OSError, SafetensorError) as error:
         raise EncoderError(_why_unreadable(file, error)) from None
     clips = tensors.pop(_PRETRAINED_CLIPS, None)
+    check_described(card.config, sum(tensor.numel() for tensor in tensors.values()), file)
     model = ClipEncoder(card.config)
     try:
         model.load_state_dict(tensors)

@@ -105,7 +105,7 @@ IMPORT_ENCODER = JobKind(
     references={"source": RefersTo(Artifact.UPLOAD)},
     examples={
         "import_encoder": Example(
-            "Make an encoder of an uploaded checkpoint of the paper's released code",
+            "Make an encoder of an uploaded file, such as a checkpoint of the paper's released code",
             {"name": "released", "source": _UPLOAD},
         )
     },

@@ -136,7 +136,7 @@ class ImportSpec(JobSpec):
 
 
 class ImportEncoderSpec(JobSpec):
-    """Convert a checkpoint of the paper's released code into an encoder."""
+    """Import an encoder: a downloaded one, or a checkpoint of the paper's released code."""
 
     kind: Literal["import_encoder"] = "import_encoder"
     name: FileName

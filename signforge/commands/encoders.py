@@ -79,7 +79,10 @@ def show(encoder: EncoderName, as_json: AsJson = False) -> None:
 @app.command(name="import")
 def import_encoder(
     source: Annotated[
-        str, typer.Argument(metavar="FILE", help="A .pth.tar checkpoint of the paper's released code.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="A downloaded encoder, or a .pth.tar of the paper's released code."
+        ),
     ],
     name: Annotated[str, typer.Option(help="Name of the encoder. An existing name gets a new version.")],
     on_server: Annotated[
@@ -88,7 +91,10 @@ def import_encoder(
     watch: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Import a released checkpoint as an encoder. Only its weights are read; no code in it is run."""
+    """Import an encoder from a file: a downloaded one, or a released checkpoint.
+
+    Only weights are read; no code in the file is run.
+    """
     with Client() as client:
         if on_server:
             from core.jobs.kinds import IMPORT_ENCODER  # slow to import
