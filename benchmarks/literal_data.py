@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from core.pose.normalise import NormalisationProfile
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 RIGHT_HAND, LEFT_HAND = list(range(112, 133)), list(range(91, 112))
 NOSE, LEFT_ARM, RIGHT_ARM = [0], [5, 7, 9], [6, 8, 10]

@@ -29,7 +29,7 @@ from core.augment.views import ClipBatch, View, make_views
 from core.corpora.packed import PackedCorpus
 from core.search.knn import knn_scores
 from core.specs.jobs import ClipSelection
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 BATCH, QUERIES, WIDTH, STEPS = 64, 1000, 384, 25
 """Clips of a batch; kNN queries, and width of features (that of `smoke`); steps of a run."""

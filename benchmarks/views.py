@@ -37,7 +37,7 @@ from core.kernels.library import NativeLibrary, native_library
 from core.pose.normalise import PROFILES, normalise
 from core.program.allocator import tuned_environment
 from core.specs.import_jobs import SplitConfig
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 BATCH, ROUNDS, VIDEOS = 64, 9, 256
 FROM_FILES, FROM_MEMORY = "literal, raw files", "literal, normalised clips"

@@ -124,6 +124,8 @@ PLACED: Mapping[str, Overrides] = {
 """With all of these and `HALVES` the nine repairs are the recipe `signforge`; these three are tried in every
 combination."""
 
+HIDDEN: Overrides = {"views": {"trunk_hidden_probability": 0.5}}
+"""Half of the clips are shown without their trunk, as if only hands had been recorded."""
 HALVES: Overrides = {"encoder": {"embedding_pieces": "pooled_and_halves"}}
 POOLED: Overrides = {"encoder": {"embedding_pieces": "pooled"}}
 """What an embedding is made of; training is the same."""
@@ -208,5 +210,13 @@ def rows() -> list[Row]:
         ),
         Row("signforge, other corpora", "several corpora", "signforge", ours, learned_from="others"),
         Row("signforge, all corpora", "several corpora", "signforge", ours, learned_from="all"),
+        Row(
+            "signforge, other corpora, trunks hidden",
+            "several corpora",
+            "signforge",
+            merged(ours, HIDDEN),
+            learned_from="others",
+        ),
+        Row("signforge, trunks hidden", "several corpora", "signforge", merged(ours, HIDDEN)),
         Row("signforge, made-up signers", "several corpora", "signforge", ours, learned_from="made-up"),
     ]

@@ -16,7 +16,7 @@ from core.augment.plane_maps import PlaneMaps
 from core.augment.spatial import draw_spatial
 from core.augment.temporal import TemporalCrop, draw_crop
 from core.augment.turning import draw_rotation_and_scale
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 
 @dataclass(frozen=True)

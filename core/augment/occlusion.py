@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from core.pose.skeleton import NUM_JOINTS
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 
 def draw_joints(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Bool[Tensor, "B 49"]:

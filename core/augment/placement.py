@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.augment.plane_maps import PlaneMaps
 from core.pose.skeleton import NUM_JOINTS, TRUNK
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 CENTRE = 0.5
 """Centre of the image, and of a hand's crop, along each axis."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from core.augment.occlusion import draw_joints, draw_matrices
 from core.augment.plane_maps import PlaneMaps
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 
 def draw_shear(num_clips: int, config: ViewConfig, generator: torch.Generator) -> Float32[Tensor, "B 2 2"]:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 
 @dataclass(frozen=True)

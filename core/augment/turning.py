@@ -5,7 +5,7 @@ from torch import Tensor
 
 from core.augment.plane_maps import PlaneMaps
 from core.pose.skeleton import LEFT_HAND, RIGHT_HAND, TRUNK
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 _PARTS = (RIGHT_HAND, LEFT_HAND, TRUNK)
 

@@ -19,7 +19,7 @@ from core.augment.temporal import TemporalCrop, pick_frames, resize_points
 from core.corpora.ragged import RaggedBatch
 from core.kernels.library import NativeLibrary, runs_natively
 from core.pose.skeleton import LEFT_HAND, NUM_JOINTS, RIGHT_HAND, TRUNK
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from core.pose.skeleton import NUM_JOINTS, TRUNK
+
+_IS_TRUNK = np.arange(NUM_JOINTS) >= TRUNK.start
+
 
 @dataclass(frozen=True)
 class RaggedBatch:
@@ -23,6 +27,13 @@ class RaggedBatch:
             np.concatenate([part.points for part in parts]),
             np.concatenate([part.visible for part in parts]),
             np.concatenate([part.lengths for part in parts]),
+        )
+
+    def without_trunk(self, clips: Bool[np.ndarray, " B"]) -> "RaggedBatch":
+        """Return the batch with some clips' trunks missing."""
+        hidden = np.repeat(clips, self.lengths)[:, None] & _IS_TRUNK
+        return RaggedBatch(
+            np.where(hidden[:, :, None], np.float32(0), self.points), self.visible & ~hidden, self.lengths
         )
 
     def take(self, order: Int64[np.ndarray, " C"]) -> "RaggedBatch":

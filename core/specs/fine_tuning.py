@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from core.specs.fields import Closed, Fraction, Positive, Real, Switch
-from core.specs.pretraining import OptimiserConfig, ViewConfig
+from core.specs.pretraining import OptimiserConfig
+from core.specs.views import ViewConfig
 
 
 class FineTuneConfig(Closed):

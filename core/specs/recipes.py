@@ -20,10 +20,10 @@ from core.specs.pretraining import (
     NeighbourConfig,
     OptimiserConfig,
     PretrainConfig,
-    ViewConfig,
 )
 from core.specs.run import RunConfig
 from core.specs.saved_settings import with_defaults_for_new_settings
+from core.specs.views import ViewConfig
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
 from core.corpora.ragged import Clips
 from core.kernels.library import NativeLibrary
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 from core.training.data_order import DataOrder
 from core.training.randomness import generator_for
 
@@ -42,13 +42,24 @@ class StepViews:
             draw_numbers(lengths, views, generator_for(self.order.seed, purpose, step)).select_clips(self.own)
             for purpose in self.purposes
         ]
-        return make_views(self._clips(clips[self.own]), draws, views, native=self.native)
+        batch = self._clips(clips[self.own], self._without_trunk(step, len(clips))[self.own])
+        return make_views(batch, draws, views, native=self.native)
+
+    def _without_trunk(self, step: int, num_clips: int) -> Bool[np.ndarray, " B"]:
+        """Draw the clips of the whole batch that are shown without their trunk."""
+        probability = self.config.trunk_hidden_probability
+        if probability == 0:
+            return np.zeros(num_clips, dtype=np.bool_)
+        generator = generator_for(self.order.seed, "hidden trunks", step)
+        return np.asarray(torch.rand(num_clips, generator=generator).numpy() < probability)
 
     def _lengths(self, clips: Int64[np.ndarray, " B"]) -> Int64[np.ndarray, " B"]:
         """Return the number of used frames of each clip, without reading them."""
         return np.minimum(self.source.lengths[clips], self.config.max_source_frames)
 
-    def _clips(self, clips: Int64[np.ndarray, " B"]) -> ClipBatch:
+    def _clips(self, clips: Int64[np.ndarray, " b"], without_trunk: Bool[np.ndarray, " b"]) -> ClipBatch:
         ragged = self.source.gather(clips, max_frames=self.config.max_source_frames)
+        if without_trunk.any():
+            ragged = ragged.without_trunk(without_trunk)
         batch = ClipBatch.of(ragged, torch.device("cpu"))
         return batch.pinned().to(self.device) if self.device.type == "cuda" else batch

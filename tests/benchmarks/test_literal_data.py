@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.literal_data import LiteralLoader, Video, normalised_frame_by_frame, resized
 from core.pose.normalise import PROFILES, normalise
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 from tests.core.pose.test_normalise import GOLDEN
 
 

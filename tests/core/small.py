@@ -6,9 +6,9 @@ from core.specs.pretraining import (
     NeighbourConfig,
     OptimiserConfig,
     PretrainConfig,
-    ViewConfig,
 )
 from core.specs.run import RunConfig
+from core.specs.views import ViewConfig
 
 SMALL = PretrainConfig(
     recipe="small",

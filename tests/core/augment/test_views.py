@@ -18,7 +18,7 @@ from core.augment.turning import draw_rotation_and_scale
 from core.augment.views import ClipBatch, View, cut_view, make_views
 from core.corpora.ragged import RaggedBatch
 from core.kernels.library import NativeLibrary, native_library
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 from tests.references import views as reference
 
 lengths_of_clips = st.lists(st.integers(1, 400), min_size=1, max_size=6)
@@ -105,6 +105,7 @@ STRONG = {
     "hand_swap_mirrors_trunk": st.booleans(),
     "trunk_scale_range": st.floats(0.1, 0.9),
     "trunk_shift_range": st.floats(0.1, 0.5),
+    "trunk_hidden_probability": st.floats(0.1, 1.0),
 }
 """Every field, each augmentation switched on."""
 

@@ -20,7 +20,7 @@ from core.exchange.weights import load_encoder
 from core.program.observer import SilentObserver
 from core.specs.fine_tuning import FineTuneConfig
 from core.specs.jobs import ClipSelection, EvaluateSpec
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 from core.training.checkpoint import checkpoints_in, step_of
 from tests.core.evaluation.making import fresh_encoder, packed, relabelled, signed_clips
 from tests.core.training.stopping import StopsIn

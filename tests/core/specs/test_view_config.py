@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from core.specs.fields import Augmentation, Fraction, NotAugmentation, Real
 from core.specs.fine_tuning import FineTuneConfig
-from core.specs.pretraining import ViewConfig
+from core.specs.views import ViewConfig
 
 
 def undeclared(config: type[BaseModel]) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from core.pose.skeleton import TRUNK
 from core.training.data_order import DataOrder
 from core.training.step_views import StepViews
 from tests.core.corpus_maker import random_corpus
@@ -23,3 +25,22 @@ def test_ranks_together_see_the_views_of_the_whole_batch(tmp_path: Path, num_ran
     parts = [views(slice(rank * share, (rank + 1) * share)) for rank in range(num_ranks)]
     for whole, *pieces in zip(views(slice(0, 6)), *parts, strict=True):
         assert torch.equal(whole, torch.cat(pieces))
+
+
+def test_a_trunk_is_hidden_in_both_views_of_some_clips_and_again_at_the_same_step(tmp_path: Path) -> None:
+    corpus = random_corpus(tmp_path / "corpus")
+    order = DataOrder(np.arange(len(corpus)), batch_size=16, seed=1)
+    config = SMALL.views.model_copy(update={"trunk_hidden_probability": 0.4})
+    views = StepViews(corpus, order, config, torch.device("cpu"), slice(0, 16))
+    shown = []
+    for step in range(20):
+        (query, key), again = views(step), views(step)[0]
+        assert query.has_trunk is not None
+        assert key.has_trunk is not None
+        assert torch.equal(query.has_trunk, key.has_trunk)
+        assert torch.equal(query.points, again.points)
+        assert not query.points[~query.has_trunk][:, :, TRUNK].any()
+        shown.append(query.has_trunk.float().mean())
+    assert torch.stack(shown).mean() == pytest.approx(0.6, abs=0.1)
+    own = StepViews(corpus, order, config, torch.device("cpu"), slice(4, 9))(3)[0]
+    assert torch.equal(own.has_trunk, views(3)[0].has_trunk[4:9])  # type: ignore[index, arg-type]
