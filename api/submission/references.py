@@ -7,6 +7,7 @@ from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from api.problems import Problem, unfit
+from core.exchange.base_encoder import BASE_NAME
 from core.jobs.deletions import SHARE_LOCK
 from core.jobs.job_kind import Artifact
 from core.jobs.tables.artifacts import CorpusRow, EncoderRow
@@ -59,6 +60,11 @@ def find_encoder(session: Session, owner: str, wanted: str, *, field: str) -> En
         Problem: there is none (422).
     """
     row = session.scalars(_NAMED_ENCODER, {"owner": owner, "wanted": wanted}).first()
+    if row is None and wanted == BASE_NAME:
+        detail = (
+            f"You have not added the encoder {wanted!r} yet. Do so with `signforge encoders import {wanted}`."
+        )
+        raise unfit(f"/{field}", detail, code="unknown")
     if row is None:
         newest = _ENCODERS.order_by(EncoderRow.created_at.desc()).limit(_MAX_NAMES_LISTED)
         names = (row.name for row in session.scalars(newest, {"owner": owner}))

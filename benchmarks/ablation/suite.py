@@ -59,14 +59,24 @@ def folds(data: Path | None, made: Path, wanted: tuple[str, ...]) -> list[Fold]:
     ]
 
 
+def every_clip(data: Path, made: Path, *, without: str) -> Iterator[MoreClips]:
+    """Import all corpora but one from the folder `data` into `made`; all their clips with a sign."""
+    for name in CORPORA:
+        if name != without:
+            yield _signs_of(_corpus(name, data, made))
+
+
+def _signs_of(corpus: PackedCorpus, exclude_signers: tuple[str, ...] = ()) -> MoreClips:
+    idle = (IDLE,) if IDLE in corpus.label_names else ()
+    clips = ClipSelection(exclude_signers=exclude_signers, exclude_labels=idle)
+    return MoreClips(corpus=str(corpus.path), clips=clips)
+
+
 def _others(fold: Fold, corpora: Iterable[PackedCorpus]) -> Iterator[MoreClips]:
     """Select the clips of the other recorded corpora; the same three people are in all of them."""
     for corpus in corpora:
-        if corpus.name in (fold.corpus, MADE_UP):
-            continue
-        idle = (IDLE,) if IDLE in corpus.label_names else ()
-        clips = ClipSelection(exclude_signers=fold.known.exclude_signers, exclude_labels=idle)
-        yield MoreClips(corpus=str(corpus.path), clips=clips)
+        if corpus.name not in (fold.corpus, MADE_UP):
+            yield _signs_of(corpus, fold.known.exclude_signers)
 
 
 def _corpus(name: str, data: Path | None, made: Path) -> PackedCorpus:

@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from core.corpora.readers.untrusted.zip_files import UntrustedZip
 from core.errors import CorpusError, EncoderError, UserError
+from core.exchange.base_encoder import or_base
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.described import check_described
@@ -65,7 +66,7 @@ def save_encoder(
 
 
 def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> LoadedEncoder:
-    """Load an encoder from its file or its folder.
+    """Load an encoder from its file or its folder, or the installed one by its name `signforge-base`.
 
     Raises:
         EncoderError: not a signforge encoder, damaged, of a newer format, or its card is of another network.
@@ -92,8 +93,8 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
 
 
 def encoder_file(path: Path) -> Path:
-    """Return the file of an encoder that is at `path`, or in the folder `path`."""
-    return path / WEIGHTS if path.is_dir() else path
+    """Return the file of an encoder that is at `path`, or in the folder `path`, or that is called so."""
+    return path / WEIGHTS if path.is_dir() else or_base(path)
 
 
 def _check_device(device: str | torch.device) -> None:

@@ -4,6 +4,7 @@ import builtins
 import re
 from pathlib import Path
 
+from core.exchange.base_encoder import or_base
 from signforge.client.jobs import Jobs
 from signforge.client.models import Job, RegisteredEncoder
 from signforge.client.named import NamedCollection
@@ -27,10 +28,10 @@ class Encoders:
         self._jobs = jobs
 
     def add(self, path: str | Path, *, name: str, on_bytes: OnBytes | None = None) -> Job:
-        """Upload a checkpoint of the paper's released code and import it as an encoder.
+        """Upload an encoder, or a checkpoint of the paper's released code, and import it as an encoder.
 
         Args:
-            path: the .pth.tar file on this machine.
+            path: the file on this machine; `signforge-base` is the encoder of this installation.
             name: the encoder's name; a name that exists gets a new version.
             on_bytes: called with the bytes sent and the bytes in all, as they are sent.
 
@@ -45,7 +46,7 @@ class Encoders:
 
         spec = {"kind": IMPORT_ENCODER.name, "source": "upl_", "name": name}
         checked(spec)  # before sending gigabytes
-        upload = self._uploads.create(path, on_bytes=on_bytes)
+        upload = self._uploads.create(or_base(Path(path)), on_bytes=on_bytes)
         return self._jobs.submit({**spec, "source": upload.id})
 
     def list(self) -> builtins.list[RegisteredEncoder]:

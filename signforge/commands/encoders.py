@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from core.errors import SpecError
+from core.exchange.base_encoder import BASE_NAME
 from signforge.client import Client
 from signforge.client.models import Evaluation
 from signforge.commands.printing.plain_help import command_group
@@ -81,10 +83,14 @@ def import_encoder(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A downloaded encoder, or a .pth.tar of the paper's released code."
+            metavar="FILE",
+            help="A downloaded encoder, a .pth.tar of the paper's released code, or signforge-base.",
         ),
     ],
-    name: Annotated[str, typer.Option(help="Name of the encoder. An existing name gets a new version.")],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the encoder (default: signforge-base, of that one). Names get versions."),
+    ] = None,
     on_server: Annotated[
         bool, typer.Option("--on-server", help="FILE is on the service's machine (below a corpus root).")
     ] = False,
@@ -93,8 +99,11 @@ def import_encoder(
 ) -> None:
     """Import an encoder from a file: a downloaded one, or a released checkpoint.
 
-    Only weights are read; no code in the file is run.
+    Only weights are read; no code in the file is run. `signforge-base` is the encoder of this installation.
     """
+    if name is None and source != BASE_NAME:
+        raise SpecError("An imported encoder needs a name: --name NAME.")
+    name = name or BASE_NAME
     with Client() as client:
         if on_server:
             from core.jobs.kinds import IMPORT_ENCODER  # slow to import

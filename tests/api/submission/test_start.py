@@ -42,6 +42,7 @@ def test_the_name_of_the_start_becomes_its_id(bench: Bench, start_id: str, query
     [
         ({"recipe": "signforge"}, "encoder.hand_origin is 'crop' there and 'points' here"),
         ({"overrides": {"encoder": {"feature_width": 32}}}, "encoder.feature_width is 64 there and 32 here"),
+        ({"start": "signforge-base"}, "Do so with `signforge encoders import signforge-base`."),
         ({"start": "earlyer"}, "You have no encoder 'earlyer'. Did you mean 'earlier'?"),
     ],
 )
