@@ -7,6 +7,7 @@ SIGNFORGE_DATA_FOLDER=demo-output/service python benchmarks/scores/figure.py doc
 import sys
 from pathlib import Path
 
+from core.exchange.base_encoder import BASE_NAME
 from signforge import Client
 from signforge.client.models import Evaluation
 
@@ -14,6 +15,7 @@ FEATURES = {
     "keypoints": "raw keypoints",
     "placed_keypoints": "the same, placed hands",
     "untrained": "untrained encoder",
+    "base": "signforge-base",
     "encoder": "trained encoder",
 }
 PROBES = {("knn", None): "kNN", ("linear", 1): "1 label", ("linear", 5): "5 labels", ("linear", None): "all"}
@@ -21,6 +23,7 @@ COLOURS = {
     "keypoints": "#9aa5b1",
     "placed_keypoints": "#7b8794",
     "untrained": "#cbd2d9",
+    "base": "#8bb8c9",
     "encoder": "#2f6f8f",
 }
 WIDTH, ROW, LEFT, BAR = 640, 24, 240, 340
@@ -30,11 +33,16 @@ Probe = tuple[str, int | None]
 def main() -> None:
     """Read the newest scores of each kind and write the SVG."""
     with Client() as client:
+        base = client.encoders.get(BASE_NAME).id
         scores = {
-            (found.features, probe_of(client, found)): found.scores["top1"]
+            (kind_of(found, base), probe_of(client, found)): found.scores["top1"]
             for found in reversed(client.evaluations.list())
         }
     Path(sys.argv[1]).write_text(drawing(scores))
+
+
+def kind_of(found: Evaluation, base: str) -> str:
+    return "base" if found.encoder_id == base else found.features
 
 
 def probe_of(client: Client, found: Evaluation) -> Probe:

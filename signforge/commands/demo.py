@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.errors import StorageError, UserError
+from core.exchange.base_encoder import BASE_NAME
 from core.pose.synthetic.recording import (
     HEIGHT,
     WIDTH,
@@ -46,12 +47,15 @@ _RECIPE = "signforge"
 _MARKER = ".made-by-signforge-demo"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 90.0
-_FEATURES: dict[Features, str] = {
-    "keypoints": "raw keypoints",
-    "placed_keypoints": "raw keypoints, placed hands",
-    "untrained": "untrained encoder",
-    "encoder": "trained encoder",
+_BASE_ROW = f"{BASE_NAME}, of real signers"
+_ROWS: dict[str, Features] = {
+    "raw keypoints": "keypoints",
+    "raw keypoints, placed hands": "placed_keypoints",
+    "untrained encoder": "untrained",
+    _BASE_ROW: "encoder",
+    "trained encoder": "encoder",
 }
+"""What is compared."""
 _PROBES: dict[str, dict[str, Any]] = {
     "kNN": {"protocol": "knn"},
     "linear, 1 label a sign": {"protocol": "linear", "labels_per_gloss": 1, "num_seeds": 5},
@@ -100,9 +104,10 @@ def run_demo(folder: Path, size: DemoSize) -> None:
         stage = _Stage(client, console)
         stage.make_corpus(recordings, names_of(config).signers[-NUM_NEW_SIGNERS:])
         encoder_id = stage.pretrain(size)
+        base_id = stage.add_base()
         scores = {
-            (features, probe): stage.evaluate(encoder_id, features, probe)
-            for features in _FEATURES
+            (row, probe): stage.evaluate(base_id if row == _BASE_ROW else encoder_id, row, probe)
+            for row in _ROWS
             for probe in _PROBES
         }
         encoder = client.encoders.download(encoder_id, folder)
@@ -147,10 +152,15 @@ class _Stage:
             self.console.print(sentence)
         return encoder_id
 
-    def evaluate(self, encoder_id: str, features: Features, probe: str) -> float:
+    def add_base(self) -> str:
+        """Add the encoder of this installation. Returns its id."""
+        _head(self.console, f"Add {BASE_NAME}, the encoder of this installation")
+        return str(self._finish(self.client.encoders.add(BASE_NAME, name=BASE_NAME))["encoder_id"])
+
+    def evaluate(self, encoder_id: str, row: str, probe: str) -> float:
         """Score features on the new signers. Returns top-1 accuracy."""
-        _head(self.console, f"Evaluate on new signers: {_FEATURES[features]}, {probe}")
-        spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=features, **_PROBES[probe])
+        _head(self.console, f"Evaluate on new signers: {row}, {probe}")
+        spec = EvaluateSpec(corpus=CORPUS, encoder=encoder_id, features=_ROWS[row], **_PROBES[probe])
         return float(self._finish(self.client.jobs.submit(spec))["scores"]["top1"])
 
     def _finish(self, job: Job) -> dict[str, Any]:
@@ -220,11 +230,11 @@ def _embed_one_clip(encoder: Path, config: SyntheticConfig, path: Path) -> NDArr
     return load_encoder(encoder).embed(read_clips(path))
 
 
-def _table(scores: dict[tuple[Features, str], float]) -> Table:
+def _table(scores: dict[tuple[str, str], float]) -> Table:
     table = Table()
     table.add_column("features")
     for name in _PROBES:
         table.add_column(name, justify="right")
-    for features, name in _FEATURES.items():
-        table.add_row(name, *(f"{scores[features, probe]:.3f}" for probe in _PROBES))
+    for row in _ROWS:
+        table.add_row(row, *(f"{scores[row, probe]:.3f}" for probe in _PROBES))
     return table

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from core.errors import StorageError
+from core.exchange.base_encoder import BASE_NAME
 from core.jobs.private_files import keep_files_private
 from core.jobs.settings import Settings
 from core.program.idle_threads import sleeping_threads
@@ -100,6 +101,7 @@ class LocalService:
             if self._hint:
                 self._print(self._hint)
             self._print(
+                f"A first encoder: signforge encoders import {BASE_NAME}\n"
                 f"signforge is ready at {self._url}  (data in {self._settings.data_folder}, stop with Ctrl-C)"
             )
 
