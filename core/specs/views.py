@@ -69,7 +69,7 @@ class ViewConfig(Closed):
     """The trunk is shifted along each axis by at most this fraction of the image. Not in the paper."""
     trunk_hidden_probability: Annotated[Fraction, Augmentation(off=0.0)] = 0.0
     """Probability that both views of a clip have no trunk, as if only hands had been recorded. Not in the
-    paper. An encoder that learned from bodies then also serves for hands alone."""
+    paper, and of no help in our trials (docs/explanation/results.md)."""
 
     @model_validator(mode="after")
     def _crop_range_is_ordered(self) -> Self:
