@@ -12,6 +12,7 @@ from core.jobs.tables.artifacts import CorpusRow
 from core.specs.counts import counted
 from core.specs.jobs import ClipSelection, EvaluateSpec, JobSpec, LeakAuditSpec, PretrainSpec
 from core.specs.plain_names import plain_name
+from core.specs.weights import MOST_CLIPS, epoch_length
 
 _GROUPS = {"each_signer": "signer", "each_session": "session"}
 
@@ -62,20 +63,25 @@ def _count(counts: Mapping[str, int], names: Collection[str]) -> int:
 
 def _check_each_is_another(corpora: Sequence[CorpusRow]) -> None:
     for number, corpus in enumerate(corpora[1:]):
-        if corpus.id in {earlier.id for earlier in corpora[: number + 1]}:
-            detail = f"Corpus {corpus.name!r} is named twice. Name each once, and select its clips there."
+        same = (earlier for earlier in corpora[: number + 1] if earlier.digest == corpus.digest)
+        if (earlier := next(same, None)) is not None:
+            twice = "is named twice" if earlier.id == corpus.id else f"has the same clips as {earlier.name!r}"
+            detail = f"Corpus {corpus.name!r} {twice}. Name each once, and select its clips there."
             raise unfit(f"/also/{number}/corpus", detail, code="named_twice")
 
 
 def _check_batch(spec: PretrainSpec, batch_size: int, corpus: CorpusRow, more: Sequence[CorpusRow]) -> None:
-    most = float(most_clips(spec.clips, corpus.summary))
-    for also, row in zip(spec.also, more, strict=True):
-        most += also.weight * most_clips(also.clips, row.summary)
+    others = zip(spec.also, more, strict=True)
+    weighted = [(most_clips(also.clips, row.summary), also.weight) for also, row in others]
+    most = epoch_length([(most_clips(spec.clips, corpus.summary), 1.0), *weighted])
+    if most > MOST_CLIPS:
+        detail = f"The weights may draw {most} clips in an epoch; the limit is {MOST_CLIPS}. Lower them."
+        raise unfit("/also", detail, code="too_many_clips")
     if batch_size > most:
         of = f"of corpus {corpus.name!r}" if not more else f"of the {1 + len(more)} corpora"
         raise unfit(
             "/overrides/run/batch_size",
-            f"run.batch_size is {batch_size}, but only {counted(int(most), 'clip')} {of} can be selected; "
+            f"run.batch_size is {batch_size}, but only {counted(most, 'clip')} {of} can be selected; "
             "lower run.batch_size, or widen `clips`.",
             code="too_few_clips",
         )

@@ -12,6 +12,7 @@ from core.jobs.tables.artifacts import CorpusRow
 from core.jobs.tables.jobs import JobRow
 from core.specs.jobs import ClipSelection, MoreClips, PretrainSpec
 from core.specs.pretraining import PretrainConfig
+from core.specs.weights import epoch_length
 
 _MAX_COMPARED = 100
 """Earlier runs to compare with."""
@@ -37,13 +38,13 @@ def estimate(session: Session, job: JobRow) -> EstimateResponse:
 
 def _num_clips(session: Session, spec: PretrainSpec) -> int | None:
     """Number of clips of an epoch. None if the corpora's summaries do not determine it."""
-    total = 0.0
+    weighted = []
     for each in (MoreClips(corpus=spec.corpus, clips=spec.clips), *spec.also):
-        counted = _num_selected(session.get_one(CorpusRow, each.corpus), each.clips)
-        if counted is None:
+        selected = _num_selected(session.get_one(CorpusRow, each.corpus), each.clips)
+        if selected is None:
             return None
-        total += each.weight * counted
-    return int(total)
+        weighted.append((selected, each.weight))
+    return epoch_length(weighted)
 
 
 def _num_selected(corpus: CorpusRow, clips: ClipSelection) -> int | None:

@@ -78,6 +78,8 @@ class Lineage:
 def _why_unknown(card: EncoderCard) -> str:
     if card.corpus is None:
         return "was trained by other code"
+    if card.also:
+        return "was pretrained on several corpora, and its file has no digests of the clips (it was exported)"
     if card.start is not None:
         return f"was started from encoder {card.start.name!r}, whose file has no digests of its clips"
     return (

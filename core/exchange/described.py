@@ -12,7 +12,7 @@ def check_described(config: PretrainConfig, num_held: int, file: object) -> None
     """Check a card's configuration against the numbers that its file holds.
 
     Raises:
-        EncoderError: the network has more parameters than the file has numbers, or views are too long.
+        EncoderError: the network has more parameters than the file has numbers.
     """
     described = count_parameters(config.encoder, num_spaces=0)
     if described > num_held:
@@ -20,6 +20,14 @@ def check_described(config: PretrainConfig, num_held: int, file: object) -> None
             f"{file}: its card describes a network of {described} parameters per stream, but the file "
             f"holds only {num_held} numbers in all. Export the encoder again."
         )
+
+
+def check_views(config: PretrainConfig, file: object) -> None:
+    """Check that the views of a card from elsewhere are of a length that memory can take.
+
+    Raises:
+        EncoderError: they have too many frames.
+    """
     if config.views.num_frames > _MAX_FRAMES:
         raise EncoderError(
             f"{file}: its card describes views of {config.views.num_frames} frames, to which every clip "

@@ -15,7 +15,7 @@ from core.corpora.paths_as_sent import paths_as_sent
 from core.errors import EncoderError, SpecError
 from core.exchange.card import EncoderCard, ReleasedCard
 from core.exchange.clip_encoder import ClipEncoder
-from core.exchange.described import check_described
+from core.exchange.described import check_described, check_views
 from core.exchange.graph import random_view
 from core.exchange.released_encoder import first_names, unused_tensors
 from core.exchange.released_file import ReleasedFile, model_of, read_released
@@ -81,6 +81,12 @@ def _own_encoder(
 ) -> dict[str, object]:
     """Import an encoder that signforge wrote."""
     encoder = in_background(lambda _: load_encoder(source), pulse)
+    check_views(encoder.card.config, source)
+    if (stated := encoder.card.embedding_width) != (width := encoder.model.embedding_width):
+        raise EncoderError(
+            f"{source}: its card says embedding_width {stated}, but its network gives {width}. "
+            "Import the file as it was downloaded."
+        )
     _step_done(observer, pulse)
     in_background(lambda _: _check_embedding(encoder.model, source), pulse)
     _step_done(observer, pulse)
@@ -114,6 +120,7 @@ def _config(file: ReleasedFile, source: Path) -> PretrainConfig:
             "statistics of these pieces. Download the encoder itself instead."
         )
     check_described(config, _bytes_held(file.state) // _FP32_BYTES, source)
+    check_views(config, source)
     return config
 
 
@@ -162,7 +169,7 @@ def _released_card(
 def _card(
     spec: ImportEncoderSpec, file: ReleasedFile, model: ClipEncoder, released: ReleasedCard
 ) -> EncoderCard:
-    known = () if file.card is None else ("spec", "corpus", "step", "start")
+    known = () if file.card is None else ("spec", "corpus", "also", "step", "start")
     lineage = {name: getattr(file.card, name) for name in known}
     return EncoderCard(
         name=spec.name,

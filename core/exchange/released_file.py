@@ -25,10 +25,11 @@ from core.exchange.card import EncoderCard
 from core.exchange.checkpoint_pickle import ForeignObject, check_pickle
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.released_encoder import encoder_from_released, encoder_to_released, first_names
-from core.exchange.weights import LoadedEncoder
+from core.exchange.weights import MAX_CARD_CHARACTERS, LoadedEncoder
 from core.file_kinds import kind_of
 from core.specs.faults import fault_sentence
 from core.specs.pretraining import EncoderConfig
+from core.specs.weights import epoch_length
 
 _CARD = "signforge_card"
 _RELEASED_ONLY = (
@@ -55,7 +56,6 @@ _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 _LARGEST_PICKLE = 64 * 2**20
 """Maximum bytes of a pickle without its tensors; a released one has a few hundred thousand."""
 _MAX_TENSORS = 100_000
-_MAX_CARD_CHARACTERS = 2**20
 _LARGEST_EPOCH = 2**31 - 1
 
 
@@ -177,8 +177,10 @@ def _num_epochs(card: EncoderCard) -> int:
     run = card.config.run
     if run.num_steps is None or card.corpus is None:
         return run.num_epochs
-    num_clips = sum(corpus.num_clips for corpus in (card.corpus, *card.also))
-    return max(1, round(run.num_steps * run.batch_size / num_clips))
+    weights = [1.0] + [each.weight for each in (card.spec.also if card.spec else ())]
+    corpora = zip((card.corpus, *card.also), weights, strict=False)
+    num_clips = epoch_length((corpus.num_clips, weight) for corpus, weight in corpora)
+    return max(1, round(run.num_steps * run.batch_size / max(1, num_clips)))
 
 
 def _check_expressible(card: EncoderCard) -> None:
@@ -290,9 +292,9 @@ def _is_plain_tensor(name: object, value: object) -> bool:
 def _card(path: Path, text: object) -> EncoderCard | None:
     if text is None:
         return None
-    if isinstance(text, str) and len(text) > _MAX_CARD_CHARACTERS:
+    if isinstance(text, str) and len(text) > MAX_CARD_CHARACTERS:
         raise EncoderError(
-            f"{path}: its signforge card has {len(text)} characters; the limit is {_MAX_CARD_CHARACTERS}."
+            f"{path}: its signforge card has {len(text)} characters; the limit is {MAX_CARD_CHARACTERS}."
         )
     try:
         return EncoderCard.model_validate_json(text if isinstance(text, str) else "")

@@ -26,6 +26,7 @@ from core.specs.faults import fault_sentence
 
 WEIGHTS = "encoder.safetensors"
 CARD = "card.json"
+MAX_CARD_CHARACTERS = 2**20
 _EXPECTED = f"Expected a downloaded .safetensors file, or a folder with the file {WEIGHTS}."
 _PRETRAINED_CLIPS = "pretrained_clips"
 """Name of the tensor for `LoadedEncoder.pretrained_clips`, which is not part of the network."""
@@ -81,6 +82,8 @@ def load_encoder(path: Path | str, *, device: str | torch.device = "cpu") -> Loa
     except (OSError, SafetensorError) as error:
         raise EncoderError(_why_unreadable(file, error)) from None
     clips = tensors.pop(_PRETRAINED_CLIPS, None)
+    if clips is not None and (clips.dtype != torch.int64 or clips.dim() != 1):
+        raise EncoderError(f"{file} is damaged: its {_PRETRAINED_CLIPS} are not digests.")
     check_described(card.config, sum(tensor.numel() for tensor in tensors.values()), file)
     model = ClipEncoder(card.config)
     try:
@@ -137,6 +140,10 @@ def _is_checkpoint(file: Path) -> bool:
 def _read_card(file: Path, text: str | None) -> EncoderCard:
     if text is None:
         raise EncoderError(f"{file} is not a signforge encoder: it has no signforge card in its metadata.")
+    if len(text) > MAX_CARD_CHARACTERS:
+        raise EncoderError(
+            f"{file}: its signforge card has {len(text)} characters; the limit is {MAX_CARD_CHARACTERS}."
+        )
     try:
         return EncoderCard.model_validate_json(text)
     except ValidationError as error:

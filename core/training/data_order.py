@@ -1,13 +1,13 @@
 """Data order: the clips of each batch, from a new permutation each epoch, a function of (seed, step)."""
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from core.errors import SpecError
+from core.specs.weights import MOST_CLIPS, UNITS
 from core.training.randomness import generator_for
 
 
@@ -22,8 +22,8 @@ class DataOrder:
     clips: Int64[np.ndarray, " N"]
     batch_size: int
     seed: int
-    weights: Float64[np.ndarray, " N"] | None = None
-    """How often each clip is drawn in an epoch; None for once."""
+    weights: Int64[np.ndarray, " N"] | None = None
+    """How often each clip is drawn in an epoch, in units; None for once."""
     _newest: dict[int, Int64[np.ndarray, " N"]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -37,10 +37,17 @@ class DataOrder:
                 pointer="/overrides/run/batch_size",
             )
 
+        if self.epoch_length > MOST_CLIPS:
+            raise SpecError(
+                f"The weights draw {self.epoch_length} clips in an epoch; the limit is {MOST_CLIPS}. Lower "
+                "them.",
+                pointer="/also",
+            )
+
     @property
     def epoch_length(self) -> int:
         """Number of clips drawn in one epoch."""
-        return len(self.clips) if self.weights is None else math.floor(_summed(self.weights)[-1])
+        return len(self.clips) if self.weights is None else int(self.weights.sum()) // UNITS
 
     @property
     def steps_per_epoch(self) -> int:
@@ -73,10 +80,5 @@ class DataOrder:
             return np.arange(len(self.clips))
         generator = generator_for(self.seed, "weighted clips", epoch)
         shuffled = torch.randperm(len(self.clips), generator=generator).numpy()
-        passed = np.floor(_summed(self.weights[shuffled])).astype(np.int64)
+        passed = np.cumsum(self.weights[shuffled]) // UNITS
         return np.repeat(shuffled, np.diff(passed, prepend=0))
-
-
-def _summed(weights: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
-    """Return the running sum, without the errors of rounding by which its end depends on the order."""
-    return np.round(np.cumsum(weights), 6)

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from core.corpora.contents import clip_digests, short_digests
 from core.corpora.packed import PackedCorpus
@@ -14,7 +14,8 @@ from core.corpora.ragged import RaggedBatch
 from core.errors import SpecError
 from core.exchange.card import CorpusCard
 from core.specs.counts import counted
-from core.specs.jobs import ClipSelection, PretrainSpec
+from core.specs.jobs import ClipSelection, MoreClips, PretrainSpec
+from core.specs.weights import in_units
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class TrainingClips:
             CorpusError: one is damaged.
             SpecError: a selection does not fit its corpus, or a corpus is named twice.
         """
-        more = [Share.open(each.corpus, each.clips, each.weight) for each in spec.also]
-        found = cls((Share.open(spec.corpus, spec.clips), *more))
+        first = Share.open(spec.corpus, spec.clips)
+        found = cls((first, *(_opened(number, each) for number, each in enumerate(spec.also))))
         found._check_each_is_another()
         return found
 
@@ -91,18 +92,19 @@ class TrainingClips:
         return np.concatenate([share.corpus.lengths[share.clips] for share in self.shares])
 
     @cached_property
-    def weights(self) -> Float64[np.ndarray, " N"] | None:
-        """How often each clip is drawn in an epoch; None if all are drawn once."""
+    def weights(self) -> Int64[np.ndarray, " N"] | None:
+        """How often each clip is drawn in an epoch, in units; None if all are drawn once."""
         if all(share.weight == 1 for share in self.shares):
             return None
-        return np.concatenate([np.full(len(share.clips), share.weight) for share in self.shares])
+        units = [np.full(len(share.clips), in_units(share.weight), np.int64) for share in self.shares]
+        return np.concatenate(units)
 
     @property
     def facts(self) -> dict[str, object]:
         """What a checkpoint must share with this to resume from it."""
         first, *more = self.shares
         also = [{**share.facts, "weight": share.weight} for share in more]
-        return {**first.facts, **({"also": also} if also else {})}
+        return {**first.facts, "also": also or None}  # older checkpoints have none
 
     def remarks(self) -> list[str]:
         """What a user should know of the clips before training."""
@@ -147,6 +149,13 @@ class TrainingClips:
                     "corpus once, and select its clips there.",
                     pointer="/also",
                 )
+
+
+def _opened(number: int, also: MoreClips) -> Share:
+    try:
+        return Share.open(also.corpus, also.clips, also.weight)
+    except SpecError as error:
+        raise SpecError(str(error), pointer=f"/also/{number}{error.pointer}") from None
 
 
 def _unlike(first: Share, other: Share) -> list[str]:

@@ -18,7 +18,8 @@ def ids(bench: Bench) -> dict[str, str]:
     ids = {name: bench.make_corpus(name=name) for name in ("signs", "words", "letters")}
     with transaction(bench.service.engine) as session:
         for corpus_id in ids.values():
-            session.get_one(CorpusRow, corpus_id).summary = SUMMARY
+            row = session.get_one(CorpusRow, corpus_id)
+            row.summary, row.digest = SUMMARY, f"digest of {corpus_id}"
     return ids
 
 
@@ -65,6 +66,13 @@ def test_a_mistake_is_named_where_it_is(
     (fault,) = answer.json()["errors"]
     assert fault["pointer"] == pointer
     assert detail in fault["detail"]
+
+
+def test_the_same_clips_under_two_names_are_refused(bench: Bench, ids: dict[str, str]) -> None:
+    with transaction(bench.service.engine) as session:
+        session.get_one(CorpusRow, ids["words"]).digest = f"digest of {ids['signs']}"
+    answer = bench.client.post("/v1/jobs?dry_run=true", json=PRETRAIN | {"also": [{"corpus": "words"}]})
+    assert "Corpus 'words' has the same clips as 'signs'" in answer.json()["detail"]
 
 
 @pytest.mark.usefixtures("ids")

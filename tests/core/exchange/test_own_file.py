@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from core.errors import EncoderError
 from core.exchange.importing import import_encoder
@@ -61,14 +63,44 @@ def longer(card: dict[str, Any]) -> None:
     card["config"]["views"]["num_frames"] = 100_000
 
 
-@pytest.mark.parametrize(("change", "words"), [(larger, "holds only"), (longer, "the limit is 4096")])
-def test_a_card_of_a_network_that_takes_all_memory_is_refused(
-    file: Path, tmp_path: Path, change: Any, words: str
+def wider(card: dict[str, Any]) -> None:
+    card["embedding_width"] = 10**30
+
+
+def wordy(card: dict[str, Any]) -> None:
+    card["corpus"]["name"] = "x" * 2**21
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "is_unreadable"),
+    [
+        (larger, "holds only", True),
+        (longer, "the limit is 4096", False),  # a run of ones own may have such views
+        (wider, "its network gives", False),
+        (wordy, "the limit is 1048576", True),
+    ],
+)
+def test_a_card_that_takes_all_memory_or_is_not_of_its_network_is_refused(
+    file: Path, tmp_path: Path, change: Any, words: str, is_unreadable: bool
 ) -> None:
     changed = with_card(file, tmp_path / "changed.safetensors", change)
     with pytest.raises(EncoderError, match=words):
         import_encoder(ImportEncoderSpec(name="mine", source=str(changed)), tmp_path)
-    with pytest.raises(EncoderError, match=words):
+    if is_unreadable:
+        with pytest.raises(EncoderError, match=words):
+            load_encoder(changed)
+    else:
+        assert load_encoder(changed).card.name == load_encoder(file).card.name
+
+
+@pytest.mark.parametrize("clips", [torch.zeros(3, dtype=torch.bfloat16), torch.zeros(2, 3)])
+def test_digests_that_are_none_are_refused(file: Path, tmp_path: Path, clips: torch.Tensor) -> None:
+    changed = tmp_path / "changed.safetensors"
+    with safe_open(file, framework="pt") as content:
+        tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+        metadata = content.metadata()
+    save_file({**tensors, "pretrained_clips": clips}, changed, metadata=metadata)
+    with pytest.raises(EncoderError, match="its pretrained_clips are not digests"):
         load_encoder(changed)
 
 

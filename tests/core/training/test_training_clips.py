@@ -12,6 +12,8 @@ from core.errors import CheckpointError, SpecError
 from core.exchange.weights import load_encoder
 from core.program.observer import SilentObserver
 from core.specs.jobs import ClipSelection, MoreClips, PretrainSpec
+from core.specs.weights import epoch_length, in_units
+from core.training.data_order import DataOrder
 from core.training.pretrain import Pretraining, pretrain
 from core.training.training_clips import TrainingClips
 from tests.core.corpus_maker import random_corpus
@@ -70,7 +72,7 @@ def test_one_corpus_alone_is_trained_on_as_before(corpora: list[PackedCorpus], t
     share = alone.clips.first
     batch, same = alone.order.batch(3), alone.clips.gather(alone.order.batch(3))
     np.testing.assert_array_equal(same.points, share.corpus.gather(share.clips[batch]).points)
-    assert set(alone.clips.facts) == {"corpus", "clips"}, "older checkpoints have these alone"
+    assert alone.clips.facts["also"] is None, "older checkpoints do not have it"
 
 
 def test_a_corpus_named_twice_is_refused(corpora: list[PackedCorpus]) -> None:
@@ -102,5 +104,27 @@ def test_a_resumed_run_ends_with_the_same_bytes(corpora: list[PackedCorpus], tmp
     checkpoint = min((tmp_path / "whole" / "checkpoints").iterdir())
     resumed = pretrain(spec(corpora, 2, 0.5), tmp_path / "resumed", resume=checkpoint)
     assert resumed["sha256"] == whole["sha256"]
-    with pytest.raises(CheckpointError, match="also"):
-        pretrain(spec(corpora, 2, 1), tmp_path / "other", resume=checkpoint)
+    for other in (spec(corpora, 2, 1), spec(corpora[:1])):
+        with pytest.raises(CheckpointError, match="also"):
+            pretrain(other, tmp_path / "other", resume=checkpoint)
+
+
+@pytest.mark.parametrize(("sizes", "weight"), [((1000, 100_000), 0.3), ((10_000, 100_000), 3.3)])
+def test_an_epoch_has_the_length_that_was_promised(sizes: tuple[int, int], weight: float) -> None:
+    units = np.repeat([in_units(1), in_units(weight)], sizes)
+    promised = epoch_length(zip(sizes, (1, weight), strict=True))
+    assert promised == round(sizes[0] + weight * sizes[1])
+    order = DataOrder(np.arange(sum(sizes)), promised, seed=0, weights=units)
+    assert len(order.batch(0)) == len(order.batch(1)) == promised
+
+
+def test_a_faulty_selection_is_named_where_it_is(corpora: list[PackedCorpus]) -> None:
+    also = [{"corpus": str(corpora[1].path), "clips": {"splits": ["nope"]}}]
+    with pytest.raises(SpecError) as caught:
+        TrainingClips.of(spec(corpora[:1], also=also))
+    assert caught.value.pointer == "/also/0/clips/splits"
+
+
+def test_weights_that_draw_too_many_clips_are_refused() -> None:
+    with pytest.raises(SpecError, match="the limit is 100000000"):
+        DataOrder(np.arange(200_000), 32, seed=0, weights=np.full(200_000, in_units(1000)))
