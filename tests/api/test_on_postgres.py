@@ -9,9 +9,10 @@ from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from core.jobs.database import open_database
+from core.jobs.database import open_database, transaction
 from core.jobs.migration import migrate
 from core.jobs.settings import Settings
+from core.jobs.tables.artifacts import CorpusRow
 from tests.api.conftest import Bench
 from tests.servers.postgres import postgres
 
@@ -59,6 +60,8 @@ def test_the_api_on_postgres(on_postgres: Bench) -> None:
     for job_id in waiting:
         bench.client.post(f"/v1/jobs/{job_id}/cancel")
     other_id = bench.make_corpus("words")
+    with transaction(bench.service.engine) as session:
+        session.get_one(CorpusRow, other_id).digest = "of other clips"
     both = bench.client.post("/v1/jobs", json=body | {"also": [{"corpus": "words"}]}).json()["id"]
     assert both in bench.client.delete(f"/v1/corpora/{other_id}").json()["detail"]
     bench.client.post(f"/v1/jobs/{both}/cancel")
