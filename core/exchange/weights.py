@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from core.corpora.readers.untrusted.zip_files import UntrustedZip
 from core.errors import CorpusError, EncoderError, UserError
-from core.exchange.base_encoder import or_base
+from core.exchange.base_encoder import BASE_NAME, or_base
 from core.exchange.card import EncoderCard
 from core.exchange.clip_encoder import ClipEncoder
 from core.exchange.described import check_described
@@ -118,7 +118,10 @@ def _why_unreadable(file: Path, error: Exception) -> str:
             f"import it with `signforge encoders import {file} --name NAME`, then download the encoder."
         )
     if not file.exists():
-        return f"There is no encoder {file}. {_EXPECTED} `signforge download NAME` gets one from a service."
+        return (
+            f"There is no encoder {file}. {_EXPECTED} `signforge download NAME` gets one from a service; "
+            f"{BASE_NAME!r} is the one of this installation."
+        )
     kind = seems_to_be(file)
     if kind != SAFETENSORS:
         return f"{file} is not a readable encoder: it seems to be {kind}. {_EXPECTED}"
