@@ -8,6 +8,7 @@ from core.specs.fields import Closed
 from core.specs.jobs import PretrainSpec
 from core.specs.preprocessing import Preprocessing
 from core.specs.pretraining import PretrainConfig
+from core.specs.weights import epoch_length
 
 
 class CorpusCard(Closed):
@@ -81,9 +82,20 @@ class EncoderCard(Closed):
     torch_version: str
     """Version of PyTorch that trained or imported the encoder."""
 
+    @property
+    def clips_an_epoch(self) -> int | None:
+        """Number of clips that an epoch of the pretraining drew; None if unknown."""
+        if self.corpus is None or self.spec is None:
+            return None
+        weighted = zip(self.also, self.spec.also, strict=True)
+        more = [(corpus.num_clips, named.weight) for corpus, named in weighted]
+        return epoch_length([(self.corpus.num_clips, 1), *more])
+
     @model_validator(mode="after")
     def _has_origin(self) -> "EncoderCard":
         known = [part is not None for part in (self.spec, self.corpus, self.step)]
         if not all(known) and (any(known) or self.released is None):
             raise ValueError("a card must have spec, corpus and step together, or the released file instead")
+        if len(self.also) != (0 if self.spec is None else len(self.spec.also)):
+            raise ValueError("a card must have as many further corpora (also) as its spec")
         return self

@@ -29,7 +29,6 @@ from core.exchange.weights import MAX_CARD_CHARACTERS, LoadedEncoder
 from core.file_kinds import kind_of
 from core.specs.faults import fault_sentence
 from core.specs.pretraining import EncoderConfig
-from core.specs.weights import epoch_length
 
 _CARD = "signforge_card"
 _RELEASED_ONLY = (
@@ -175,12 +174,9 @@ def model_of(file: ReleasedFile, model: ClipEncoder) -> ClipEncoder:
 def _num_epochs(card: EncoderCard) -> int:
     """Passes over the corpus, at least one; of a run with a number of steps, about so many."""
     run = card.config.run
-    if run.num_steps is None or card.corpus is None:
+    if run.num_steps is None or not card.clips_an_epoch:
         return run.num_epochs
-    weights = [1.0] + [each.weight for each in (card.spec.also if card.spec else ())]
-    corpora = zip((card.corpus, *card.also), weights, strict=False)
-    num_clips = epoch_length((corpus.num_clips, weight) for corpus, weight in corpora)
-    return max(1, round(run.num_steps * run.batch_size / max(1, num_clips)))
+    return max(1, round(run.num_steps * run.batch_size / card.clips_an_epoch))
 
 
 def _check_expressible(card: EncoderCard) -> None:

@@ -111,11 +111,9 @@ class TrainingClips:
         first, *more = self.shares
         remarks = [
             f"Corpus {share.corpus.name!r}: {counted(len(share.clips), 'clip')}, weight {share.weight:g}."
-            for share in self.shares
-            if more
+            for share in (self.shares if more else ())
         ]
-        for share in more:
-            remarks += _unlike(first, share)
+        remarks += [remark for share in more for remark in _unlike(first, share)]
         if num_without := sum(share.num_without_body for share in self.shares):
             remarks.append(f"Hands only: {num_without} of {len(self)} clips without a body.")
         return remarks

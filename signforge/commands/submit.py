@@ -217,7 +217,7 @@ def overrides(changes: list[str]) -> dict[str, Any]:
 
 
 def further_corpus(written: str) -> dict[str, Any]:
-    """Turn `words=0.5` into a corpus with a weight;.
+    """Turn `words=0.5` into a corpus with a weight.
 
     Raises:
         SpecError: there is no name, or no number after `=`.

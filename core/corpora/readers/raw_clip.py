@@ -195,7 +195,7 @@ def _check(raw: RawClip, body: Body, report: ReadReport) -> None:
     note_still_points(name, video, report)
     if raw.is_in_doubt:
         return
-    note_points(name, video, raw.highest_confidence, report)
+    note_points(name, video, body, raw.highest_confidence, report)
     if note_upright(name, body, report):
         note_sides(name, video.width, body, report)
     note_off_centre(name, video.width, body, report)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
+from core.corpora.readers.checks.body import Body
 from core.corpora.readers.checks.exchanged_size import SurePoints, note_exchanged_size
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.readers.checks.seen import seen
@@ -64,7 +65,9 @@ NOT_NUMBERS = FindingKind(
 Numbers = Float64[np.ndarray, " n"]
 
 
-def note_points(name: str, video: Video, highest_confidence: float | None, report: ReadReport) -> None:
+def note_points(
+    name: str, video: Video, body: Body, highest_confidence: float | None, report: ReadReport
+) -> None:
     """Check the points and confidences of a clip. `highest_confidence` is the limit of its format, if any."""
     x, y, confidence = np.ascontiguousarray(as_float64(video.joints).reshape(-1, 3).T)
     _note_confidences(name, (x, y, confidence), highest_confidence, report)
@@ -75,7 +78,7 @@ def note_points(name: str, video: Video, highest_confidence: float | None, repor
         near = (np.abs(x) <= LARGEST_COORDINATE) & (np.abs(y) <= LARGEST_COORDINATE)
         points = x[near], y[near]
     _note_misfit(name, video, points, report)
-    note_exchanged_size(name, video, points, report)
+    note_exchanged_size(name, video, body, points, report)
 
 
 def _are_near(values: Numbers) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from core.corpora.findings import FindingKind
-from core.corpora.readers.checks.body import body_of
+from core.corpora.readers.checks.body import Body
 from core.corpora.readers.checks.off_centre import place_of
 from core.corpora.readers.checks.pixels import SIZE_OPTIONS
 from core.corpora.source import ReadReport
@@ -25,7 +25,7 @@ SurePoints = tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]
 """x and y of points in pixels."""
 
 
-def note_exchanged_size(name: str, video: Video, points: SurePoints, report: ReadReport) -> None:
+def note_exchanged_size(name: str, video: Video, body: Body, points: SurePoints, report: ReadReport) -> None:
     """Count a clip for exchanged width and height, or against.
 
     Estimators place hidden points outside of the frame too, so such a point alone says little. It is evidence
@@ -43,6 +43,6 @@ def note_exchanged_size(name: str, video: Video, points: SurePoints, report: Rea
     would_fit = right <= height and bottom <= width
     if is_inside == would_fit:
         return
-    if is_inside or (place_of(body_of(video)) or width) < _FAR_LEFT * width:
+    if is_inside or (place_of(body) or width) < _FAR_LEFT * width:
         example = f"{name}: x up to {right:.0f}, y up to {bottom:.0f} in {width} x {height}"
         report.find(EXCHANGED_SIZE, example, holds=would_fit)
