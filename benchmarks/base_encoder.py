@@ -3,8 +3,8 @@
     python benchmarks/base_encoder.py RECORDINGS core/exchange/signforge-base.safetensors
 
 It learns from all clips of `signs`, `words` and `letters`, without their labels, by the recipe `signforge`.
-How well such an encoder serves on other signs is measured by encoders that learned in the same way without a
-corpus and without the people who are scored, the row "signforge, other corpora" of
+How well such an encoder serves on other people is measured by encoders that learned in the same way without a
+corpus and without the person who is scored, the row "signforge, other corpora" of
 
     python benchmarks/accuracy.py RESULTS --data RECORDINGS --groups "several corpora" --steps 320
 """
