@@ -52,7 +52,7 @@ def main() -> None:
 
 def _taken(options: argparse.Namespace) -> Results:
     with tempfile.TemporaryDirectory(prefix="signforge-accuracy-") as folder:
-        suite = folds(options.data, Path(folder), tuple(options.corpora))
+        suite = folds(options.data, Path(folder), tuple(options.corpora), _amounts(options))
         results = Results(options.results, {fold.corpus: fold.digest for fold in suite})
         _take([*_baselines(suite, options, results), *_missing(suite, options, results)], options, results)
     return results
@@ -67,13 +67,25 @@ def _baselines(suite: list[Fold], options: argparse.Namespace, results: Results)
 def _missing(suite: list[Fold], options: argparse.Namespace, results: Results) -> Iterator[Trial]:
     """Yield trials without a result, ordered by seed, then row, then fold."""
     for seed in range(options.seeds):
-        for row in rows():
-            if row.group not in options.groups or (options.rows and row.name not in options.rows):
-                continue
+        for row in _chosen(options):
             for fold in suite:
                 trial = Trial(row, fold, seed, _fine_tuned(row, options), options.steps)
                 if trial.key not in results:
                     yield trial
+
+
+def _chosen(options: argparse.Namespace) -> list[Row]:
+    by_name = (row for row in rows() if not options.rows or row.name in options.rows)
+    return [row for row in by_name if row.group in options.groups]
+
+
+def _amounts(options: argparse.Namespace) -> list[int]:
+    """Return how many clips of made-up signers the chosen rows learn from."""
+    return [
+        row.num_clips
+        for row in _chosen(options)
+        if row.learned_from == "made-up" and row.num_clips is not None
+    ]
 
 
 def _fine_tuned(row: Row, options: argparse.Namespace) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
+from ablation.made_up import AMOUNTS
+
 Overrides = dict[str, Any]
 
 SIZE: Overrides = {
@@ -131,6 +133,18 @@ POOLED: Overrides = {"encoder": {"embedding_pieces": "pooled"}}
 """What an embedding is made of; training is the same."""
 
 
+OBJECTIVES: Mapping[str, Overrides] = {
+    "neighbours as positives": {"contrast": {"neighbour_share": 0.5}},
+    "prototypes": {"contrast": {"prototype_weight": 1.0}},
+    "hidden hands": {"views": {"hidden_hand_frames": 0.3}},
+    "hidden hands predicted": {
+        "views": {"hidden_hand_frames": 0.3},
+        "contrast": {"hidden_hands_weight": 1.0},
+    },
+}
+"""What may be learned beside the paper's losses."""
+
+
 LearnedFrom = Literal["own", "others", "all", "made-up"]
 """Clips that a row pretrains on: those known of the fold's corpus; those of the other recorded corpora, but
 not of people who are scored; both; or those of made-up signers."""
@@ -146,6 +160,8 @@ class Row:
     overrides: Overrides = field(default_factory=dict)
     pretrained: bool = True
     learned_from: LearnedFrom = "own"
+    num_clips: int | None = None
+    """How many of these clips, drawn at random by the seed; None: all."""
 
 
 def merged(*layers: Mapping[str, Any]) -> Overrides:
@@ -208,6 +224,10 @@ def rows() -> list[Row]:
             "signforge",
             merged(ours, POOLED, PARTS["without consistency"]),
         ),
+        *(
+            Row(f"signforge, {name}", "other objectives", "signforge", merged(ours, objective))
+            for name, objective in OBJECTIVES.items()
+        ),
         Row("signforge, other corpora", "several corpora", "signforge", ours, learned_from="others"),
         Row("signforge, all corpora", "several corpora", "signforge", ours, learned_from="all"),
         Row(
@@ -218,5 +238,24 @@ def rows() -> list[Row]:
             learned_from="others",
         ),
         Row("signforge, trunks hidden", "several corpora", "signforge", merged(ours, HIDDEN)),
+        *(
+            Row(f"signforge, {count:,} of its clips", "scale", "signforge", ours, num_clips=count)
+            for count in (30, 100, 300, 1000)
+        ),
+        *(
+            Row(f"signforge, {name}", "scale", "signforge", merged(ours, CHOICES[name]))
+            for name in ("width 32", "width 128")
+        ),
+        *(
+            Row(
+                f"signforge, {n:,} made-up clips",
+                "scale",
+                "signforge",
+                ours,
+                learned_from="made-up",
+                num_clips=n,
+            )
+            for n in AMOUNTS
+        ),
         Row("signforge, made-up signers", "several corpora", "signforge", ours, learned_from="made-up"),
     ]

@@ -4,10 +4,11 @@ Choices are made on some of the corpora and confirmed on the others, so a recipe
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from ablation.made_up import made_up_clips
 
 from core.corpora.importing import import_corpus
 from core.corpora.packed import PackedCorpus
@@ -36,6 +37,8 @@ class Fold:
     others: tuple[MoreClips, ...] = ()
     """Clips of the other recorded corpora, without the people who are scored."""
     made_up: tuple[MoreClips, ...] = ()
+    more_made_up: Mapping[int, tuple[MoreClips, ...]] = field(default_factory=dict)
+    """By their number: clips of other made-up signers."""
 
     @property
     def digest(self) -> str:
@@ -48,12 +51,16 @@ class Fold:
         return {"corpus": self.corpus, "digest": self.digest, "fold": self.name}
 
 
-def folds(data: Path | None, made: Path, wanted: tuple[str, ...]) -> list[Fold]:
-    """Import the corpora from the folder `data` into `made`, and return the folds of the wanted ones."""
+def folds(data: Path | None, made: Path, wanted: tuple[str, ...], amounts: Iterable[int] = ()) -> list[Fold]:
+    """Import the corpora from the folder `data` into `made`, and return the folds of the wanted ones.
+
+    `amounts`: numbers of clips of more made-up signers.
+    """
+    more = {count: made_up_clips(count, made) for count in amounts}
     named = {name: _corpus(name, data, made) for name in CORPORA if name == MADE_UP or data is not None}
     everyone = (MoreClips(corpus=str(named[MADE_UP].path), clips=ClipSelection()),)
     return [
-        replace(fold, others=tuple(_others(fold, named.values())), made_up=everyone)
+        replace(fold, others=tuple(_others(fold, named.values())), made_up=everyone, more_made_up=more)
         for name in wanted
         for fold in _FOLDS[name](named[name])
     ]

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ablation.pretrained import few_clips, pretrained_once
 from ablation.rows import Row
 from ablation.suite import Fold
 
 from core.corpora.packed import PackedCorpus
 from core.evaluation.evaluate import evaluate
-from core.specs.jobs import EvaluateSpec, MoreClips, PretrainSpec
+from core.specs.jobs import ClipSelection, EvaluateSpec, MoreClips, PretrainSpec
 from core.specs.recipes import resolve
 from core.training.pretrain import pretrain
 
@@ -60,7 +61,7 @@ class Trial:
     def _learned_from(self) -> dict[str, Any]:
         """What the key says of other clips than those of the fold."""
         if self.row.learned_from == "own":
-            return {}
+            return {} if self.row.num_clips is None else {"num_clips": self.row.num_clips}
         corpora = [
             [PackedCorpus.open(each.corpus).digest[:16], each.clips.model_dump(mode="json"), each.weight]
             for each in self._sources()
@@ -74,7 +75,7 @@ class Trial:
             "own": [own],
             "others": [*self.fold.others],
             "all": [own, *self.fold.others],
-            "made-up": [*self.fold.made_up],
+            "made-up": [*self.fold.more_made_up.get(self.row.num_clips or 0, self.fold.made_up)],
         }
         return sources[self.row.learned_from]
 
@@ -88,7 +89,7 @@ class Trial:
         torch.set_num_threads(1)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="signforge-trial-") as folder:
-            made = pretrain(self._pretraining(), Path(folder))
+            made = self._pretrained(Path(folder))
             trained = time.perf_counter()
             scores = self._scores(Path(folder) / "encoder")
         about = {
@@ -103,11 +104,21 @@ class Trial:
         }
         return [{**about, **scores}]
 
+    def _pretrained(self, folder: Path) -> dict[str, object]:
+        """Pretrain below `folder`; what does not depend on the fold is pretrained once for all folds."""
+        spec = self._pretraining()
+        if self.row.learned_from == "own" and self.row.num_clips is not None:
+            few = few_clips(PackedCorpus.open(spec.corpus), spec.clips, self.row.num_clips, self.seed, folder)
+            spec = spec.model_copy(update={"corpus": str(few), "clips": ClipSelection()})
+        if self.row.learned_from == "made-up":
+            return pretrained_once(spec, Path(self.fold.path).parents[1], folder)
+        return pretrain(spec, folder)
+
     def _pretraining(self) -> PretrainSpec:
         run = {**self.row.overrides.get("run", {}), "seed": self.seed}
         if not self.row.pretrained:
             run["num_epochs"] = 1  # only to write the file; its weights are not used
-        elif self.row.learned_from != "own":
+        elif self.row.learned_from != "own" or self.row.num_clips is not None:
             del run["num_epochs"]
             run["num_steps"] = self.num_steps or STEPS
         elif self.num_steps is not None:

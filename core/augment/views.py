@@ -18,7 +18,7 @@ from core.augment.hand_swap import swap_joints
 from core.augment.temporal import TemporalCrop, pick_frames, resize_points
 from core.corpora.ragged import RaggedBatch
 from core.kernels.library import NativeLibrary, runs_natively
-from core.pose.skeleton import LEFT_HAND, NUM_JOINTS, RIGHT_HAND, TRUNK
+from core.pose.skeleton import HANDS, LEFT_HAND, NUM_HAND_JOINTS, NUM_JOINTS, RIGHT_HAND, TRUNK
 from core.specs.views import ViewConfig
 
 
@@ -26,12 +26,24 @@ from core.specs.views import ViewConfig
 class View:
     """A batch of views: points (B, T, 49, 2), and visibility of right and left hand by frame (B, T, 2).
 
-    `has_trunk`: whether each clip has a trunk (B,); None if all have one.
+    `has_trunk`: whether each clip has a trunk (B,); None if all have one. `hidden`: frames in which `shown`
+    hides the right and the left hand; None if none.
     """
 
     points: Float[Tensor, "B T 49 2"]
     hand_visible: Bool[Tensor, "B T 2"]
     has_trunk: Bool[Tensor, " B"] | None = None
+    hidden: Bool[Tensor, "B T 2"] | None = None
+
+    @property
+    def shown(self) -> "View":
+        """The view without the hidden hands, as if they had not been detected."""
+        if self.hidden is None:
+            return self
+        joints = self.hidden.repeat_interleave(NUM_HAND_JOINTS, dim=2).unsqueeze(-1)  # (B, T, 42, 1)
+        hands = self.points[:, :, HANDS].masked_fill(joints, 0.0)
+        points = torch.cat([hands, self.points[:, :, TRUNK]], dim=2)
+        return replace(self, points=points, hand_visible=self.hand_visible & ~self.hidden, hidden=None)
 
 
 @dataclass(frozen=True)

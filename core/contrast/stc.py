@@ -5,7 +5,7 @@ embedding space (fused, hand, trunk).
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from core.augment.views import View
 from core.contrast.key_queue import KeyQueue
 from core.contrast.momentum import MomentumUpdate
+from core.contrast.stream_network import GUESS, StreamNetwork
+from core.encoders.halves import placed_hands
 from core.encoders.pass_context import PassContext
-from core.encoders.projection import ProjectionHeads
-from core.encoders.sign_encoder import SignEncoder, initialise, only_where
 from core.losses.consistency import channel_consistency, hand_trunk_consistency
-from core.losses.info_nce import info_nce
+from core.losses.hidden_hands import hidden_hands_error
+from core.losses.info_nce import NEVER, info_nce, nearest_key_nce
 from core.losses.knowledge_transfer import knowledge_transfer
-from core.pose.streams import lend_trunks, streams
+from core.losses.prototypes import prototype_prediction
+from core.pose.streams import HAND_SIZE, lend_trunks, streams
 from core.specs.pretraining import PretrainConfig
 
 _PARTS = ("hand", "trunk")
-_NEVER = -1e4
-"""Similarity that no temperature makes count; finite, so that no probability becomes NaN."""
 
 Spaces = dict[str, Tensor]
 """space -> (B, D), or similarities (B, K)."""
@@ -34,25 +34,6 @@ Embeddings = dict[str, Spaces]
 """stream -> space -> (B, D), or similarities (B, K)."""
 Gather = Callable[[Float[Tensor, "S B D"]], Float[Tensor, "S N D"]]
 """Collects the rows of all ranks' clips, in the order of the whole batch."""
-
-
-class StreamNetwork(nn.Module):
-    """Encoder of one stream (section III-A) with its projection heads (section III-B)."""
-
-    def __init__(self, config: PretrainConfig) -> None:
-        super().__init__()
-        self.encoder = SignEncoder(config.encoder)
-        self.projection = ProjectionHeads(config.encoder, config.spaces)
-        initialise(self)
-
-    def forward(self, view: View, context: PassContext) -> dict[str, Float[Tensor, "B D"]]:
-        """Return unit embeddings by space; the trunk's is 0 for a clip that has none."""
-        features = self.encoder(view.points, view.hand_visible, context, view.has_trunk)
-        embeddings: dict[str, Tensor] = self.projection(features)
-        return {
-            space: only_where(view.has_trunk if space == "trunk" else None, each)
-            for space, each in embeddings.items()
-        }
 
 
 class SpatialTemporalConsistency(nn.Module):
@@ -96,11 +77,14 @@ class SpatialTemporalConsistency(nn.Module):
         weighted; the step's loss is their sum.
         """
         self._update_keys(self.contrast.key_momentum)
-        queries = self._embed(self.query, query_view, context.for_network(0))
+        queries = self._embed(self.query, query_view.shown, context.for_network(0))
         with torch.no_grad():
             keys = self._embed(self.key, key_view, context.for_network(1))
             past = self._past_keys()
+        guesses, _ = _without_guess(queries), _without_guess(keys)
         losses = self._losses(queries, keys, past, query_view.has_trunk)
+        losses |= self._predictions(queries, keys, past, query_view.has_trunk)
+        losses |= self._guesses(guesses, query_view)
         self._enqueue(keys)
         return losses
 
@@ -111,7 +95,7 @@ class SpatialTemporalConsistency(nn.Module):
         if self.contrast.transfer_space == "hand_and_trunk":
             queries, keys, past = _with_sums(queries), _with_sums(keys), _with_sums(past)
         by_query, by_key = _similarities(queries, past), _similarities(keys, past)
-        losses = self._instance_losses(queries, keys, by_query, has_trunk)
+        losses = self._instance_losses(queries, keys, past, by_query, has_trunk)
         for stream in self.streams:
             by_past = _with_trunks(by_query[stream], past[stream]), _with_trunks(by_key[stream], past[stream])
             consistency = self._consistency(queries[stream], keys[stream], *by_past, has_trunk)
@@ -121,19 +105,65 @@ class SpatialTemporalConsistency(nn.Module):
         return losses
 
     def _instance_losses(
-        self, queries: Embeddings, keys: Embeddings, by_query: Embeddings, has_trunk: Tensor | None
+        self,
+        queries: Embeddings,
+        keys: Embeddings,
+        past: Embeddings,
+        by_query: Embeddings,
+        has_trunk: Tensor | None,
     ) -> dict[str, Tensor]:
         """L_CL, instance discrimination of each stream's spaces (section III-B)."""
         return {
             f"instance/{stream}/{space}": self.contrast.instance_weight
-            * info_nce(
-                (queries[stream][space] * keys[stream][space]).sum(dim=1),
-                by_query[stream][space],
-                temperature=self.contrast.temperature,
+            * self._instance_loss(
+                *(each[stream][space] for each in (queries, keys, past, by_query)),
                 rows=has_trunk if space == "trunk" else None,
             )
             for stream in self.streams
             for space in self.contrast.instance_spaces
+        }
+
+    def _instance_loss(
+        self, queries: Tensor, keys: Tensor, past: Tensor, by_query: Tensor, *, rows: Tensor | None
+    ) -> Float[Tensor, ""]:
+        """InfoNCE of one space; departs from the paper with a `neighbour_share`."""
+        share, temperature = self.contrast.neighbour_share, self.contrast.temperature
+        own = info_nce((queries * keys).sum(dim=1), by_query, temperature=temperature, rows=rows)
+        if share == 0:
+            return own
+        near = nearest_key_nce(keys, past, by_query, temperature=temperature, rows=rows)
+        return (1 - share) * own + share * near
+
+    def _predictions(
+        self, queries: Embeddings, keys: Embeddings, past: Embeddings, has_trunk: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Prediction of prototypes, in the spaces of instance discrimination; not in the paper."""
+        if self.contrast.prototype_weight == 0:
+            return {}
+        return {
+            f"prototypes/{stream}/{space}": self.contrast.prototype_weight
+            * prototype_prediction(
+                queries[stream][space],
+                keys[stream][space],
+                past[stream][space],
+                _prototypes(self.query, stream)[space],
+                _prototypes(self.key, stream)[space],
+                rows=has_trunk if space == "trunk" else None,
+            )
+            for stream in self.streams
+            for space in self.contrast.instance_spaces
+        }
+
+    def _guesses(self, guesses: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+        """Masked pose prediction of the hands that are hidden in the query view; not in the paper."""
+        if view.hidden is None:
+            return {}
+        asked = view.hidden & view.hand_visible
+        truth = placed_hands(view.points) / HAND_SIZE  # about the hand's own points, in units of its size
+        return {
+            f"hidden hands/{stream}": self.contrast.hidden_hands_weight
+            * hidden_hands_error(guess, truth, asked)
+            for stream, guess in guesses.items()
         }
 
     def _consistency(
@@ -185,7 +215,7 @@ class SpatialTemporalConsistency(nn.Module):
 
 
 def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
-    """Return cosine similarities of the batch to each space's past keys; to trunks that are not, `_NEVER`."""
+    """Return cosine similarities of the batch to each space's past keys; to trunks that are not, `NEVER`."""
     made = {
         stream: {space: each @ past[stream][space].T for space, each in spaces.items()}
         for stream, spaces in embeddings.items()
@@ -195,11 +225,22 @@ def _similarities(embeddings: Embeddings, past: Embeddings) -> Embeddings:
     return made
 
 
+def _prototypes(networks: nn.ModuleDict, stream: str) -> nn.ParameterDict:
+    network = networks[stream]
+    assert isinstance(network, StreamNetwork)
+    return network.prototypes
+
+
+def _without_guess(found: Embeddings) -> dict[str, Tensor]:
+    """Take the guesses of hidden hands out of what networks found, by stream."""
+    return {stream: spaces.pop(GUESS) for stream, spaces in found.items() if GUESS in spaces}
+
+
 def _with_trunks(similarities: Spaces, past: Spaces) -> Spaces:
-    """Set similarities to past samples that have no trunk, whose key there is 0, to `_NEVER`."""
+    """Set similarities to past samples that have no trunk, whose key there is 0, to `NEVER`."""
     without = ~past["trunk"].any(dim=1)  # (K,)
     return {
-        space: each.masked_fill(without, _NEVER) for space, each in similarities.items() if space in _PARTS
+        space: each.masked_fill(without, NEVER) for space, each in similarities.items() if space in _PARTS
     }
 
 

@@ -19,13 +19,14 @@ class Features:
     """Features of a batch, (B, feature_width) each; `fused` is the sum of the others.
 
     The trunk of a clip that has none is 0. `hand_frames` is the hand network's feature of each frame, right
-    hand first.
+    hand first; `hand_tokens` is the same after the transformer, which sees all frames.
     """
 
     fused: Float[Tensor, "B C"]
     hand: Float[Tensor, "B C"]
     trunk: Float[Tensor, "B C"]
     hand_frames: Float[Tensor, "B 2 T C"]
+    hand_tokens: Float[Tensor, "B 2 T C"]
 
 
 class SignEncoder(nn.Module):
@@ -68,7 +69,7 @@ class SignEncoder(nn.Module):
         hand_feature = self.hand_pooling(hand_tokens, hand_visible.transpose(1, 2))  # (B, C)
         trunk_feature = only_where(has_trunk, self.trunk_pooling(trunk_tokens))  # (B, C)
         fused = hand_feature + trunk_feature
-        return Features(fused, hand_feature, trunk_feature, hand_frames=hands.transpose(0, 1))
+        return Features(fused, hand_feature, trunk_feature, hands.transpose(0, 1), hand_tokens)
 
 
 def only_where(shown: Bool[Tensor, " B"] | None, rows: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:

@@ -7,6 +7,9 @@ from torch.nn import functional
 
 from core.losses.neighbours import mean_of
 
+NEVER = -1e4
+"""Similarity that no temperature makes count; finite, so that no probability becomes NaN."""
+
 
 def info_nce(
     positives: Float[Tensor, " B"],
@@ -25,3 +28,22 @@ def info_nce(
     if rows is None:
         return functional.cross_entropy(logits, positive_index)
     return mean_of(functional.cross_entropy(logits, positive_index, reduction="none"), rows)
+
+
+def nearest_key_nce(
+    keys: Float[Tensor, "B D"],
+    past: Float[Tensor, "K D"],
+    by_query: Float[Tensor, "B K"],
+    *,
+    temperature: float,
+    rows: Bool[Tensor, " B"] | None = None,
+) -> Float[Tensor, ""]:
+    """Return InfoNCE with the past key nearest to each sample's key as its positive (NNCLR; Dwibedi et al.,
+    2021): another clip, most likely of the same sign.
+
+    `by_query`: the queries' cosine similarities to `past`, `NEVER` to keys that are not there.
+    """
+    by_key = torch.where(by_query > NEVER, keys @ past.T, NEVER)  # of keys that are there
+    nearest = by_key.argmax(dim=1, keepdim=True)  # (B, 1)
+    others = by_query.scatter(1, nearest, NEVER)
+    return info_nce(by_query.gather(1, nearest)[:, 0], others, temperature=temperature, rows=rows)

@@ -147,6 +147,16 @@ class ContrastConfig(Closed):
     """Weight of the hand-trunk consistency losses."""
     transfer_weight: Annotated[Real, Field(ge=0)] = 1.0
     """Weight of the joint-motion transfer losses."""
+    neighbour_share: Fraction = 0.0
+    """Share of the InfoNCE losses whose positive is the past key nearest to the sample's key, instead of that
+    key (NNCLR)."""
+    prototype_weight: Annotated[Real, Field(ge=0)] = 0.0
+    """Weight of predicting the key's prototypes from the query, in each space of InfoNCE (after SwAV)."""
+    num_prototypes: Annotated[Whole, Field(ge=2)] = 64
+    """Number of learned prototypes of each space, with a `prototype_weight`."""
+    hidden_hands_weight: Annotated[Real, Field(ge=0)] = 0.0
+    """Weight of predicting the hands' points in frames where `views.hidden_hand_frames` hides them (masked
+    pose prediction)."""
 
     @model_validator(mode="after")
     def _neighbours_fit_the_queue(self) -> Self:
@@ -220,6 +230,15 @@ class PretrainConfig(Closed):
             raise ValueError(
                 f"contrast.transfer.num_neighbours {contrast.transfer.num_neighbours} is above its queue's "
                 f"length {length}; lower it, or raise contrast.{'fused' if fused else 'part'}_queue_length"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _predicted_hands_are_hidden(self) -> Self:
+        if self.contrast.hidden_hands_weight > 0 and self.views.hidden_hand_frames == 0:
+            raise ValueError(
+                f"contrast.hidden_hands_weight is {self.contrast.hidden_hands_weight}, but "
+                "views.hidden_hand_frames is 0, so no hand is hidden; raise it, for example to 0.3"
             )
         return self
 

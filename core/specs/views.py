@@ -70,6 +70,8 @@ class ViewConfig(Closed):
     trunk_hidden_probability: Annotated[Fraction, Augmentation(off=0.0)] = 0.0
     """Probability that both views of a clip have no trunk, as if only hands had been recorded. Not in the
     paper, and of no help in our trials (docs/explanation/results.md)."""
+    hidden_hand_frames: Annotated[Fraction, Augmentation(off=0.0)] = 0.0
+    """Each hand of the query view is hidden for this fraction of the frames, in a row. Not in the paper."""
 
     @model_validator(mode="after")
     def _crop_range_is_ordered(self) -> Self:

@@ -18,7 +18,8 @@ from torch.nn import functional
 from core.augment.draws import draw_numbers
 from core.augment.temporal import centre_crop
 from core.augment.views import ClipBatch, View, cut_view, make_views
-from core.contrast.stc import SpatialTemporalConsistency, StreamNetwork
+from core.contrast.stc import SpatialTemporalConsistency
+from core.contrast.stream_network import StreamNetwork
 from core.corpora.packed import PackedCorpus
 from core.encoders.pass_context import PassContext
 from core.encoders.projection import SPACES

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 from torch import nn
 
-from core.contrast.stc import StreamNetwork
+from core.contrast.stream_network import StreamNetwork
 from core.exchange.card import StartCard
 from core.exchange.weights import LoadedEncoder, encoder_file, load_encoder
 from core.specs.pretraining import PretrainConfig

@@ -1,6 +1,7 @@
 """Augmented views of a training step, a function of (seed, step) and of the rank's clips."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -43,7 +44,22 @@ class StepViews:
             for purpose in self.purposes
         ]
         batch = self._clips(clips[self.own], self._without_trunk(step, len(clips))[self.own])
-        return make_views(batch, draws, views, native=self.native)
+        made = make_views(batch, draws, views, native=self.native)
+        return tuple(map(self._hiding_hands(step, len(clips)), self.purposes, made))
+
+    def _hiding_hands(self, step: int, num_clips: int) -> Callable[[str, View], View]:
+        """Return a function that says of the query view in which frames its hands are hidden."""
+        fraction, num_frames = self.config.hidden_hand_frames, self.config.num_frames
+        if fraction == 0:
+            return lambda purpose, view: view
+        length = max(1, round(fraction * num_frames))
+        generator = generator_for(self.order.seed, "hidden hands", step)
+        first = torch.randint(num_frames - length + 1, (num_clips, 1, 2), generator=generator)
+        frames = torch.arange(num_frames)[:, None]  # (T, 1)
+        hidden = ((frames >= first) & (frames < first + length))[self.own]  # (b, T, 2)
+        return lambda purpose, view: (
+            replace(view, hidden=hidden.to(self.device)) if purpose == QUERY_AND_KEY[0] else view
+        )
 
     def _without_trunk(self, step: int, num_clips: int) -> Bool[np.ndarray, " B"]:
         """Draw the clips of the whole batch that are shown without their trunk."""
