@@ -240,7 +240,7 @@ def rows() -> list[Row]:
         Row("signforge, trunks hidden", "several corpora", "signforge", merged(ours, HIDDEN)),
         *(
             Row(f"signforge, {count:,} of its clips", "scale", "signforge", ours, num_clips=count)
-            for count in (30, 100, 300, 1000)
+            for count in (100, 300, 1000)
         ),
         *(
             Row(f"signforge, {name}", "scale", "signforge", merged(ours, CHOICES[name]))
