@@ -106,6 +106,7 @@ STRONG = {
     "trunk_scale_range": st.floats(0.1, 0.9),
     "trunk_shift_range": st.floats(0.1, 0.5),
     "trunk_hidden_probability": st.floats(0.1, 1.0),
+    "hidden_hand_frames": st.floats(0.1, 1.0),
 }
 """Every field, each augmentation switched on."""
 

@@ -1,6 +1,7 @@
 """Queues, momentum update, loss terms, and which parameters get gradients."""
 
 from collections import deque
+from dataclasses import replace
 
 import pytest
 import torch
@@ -166,3 +167,27 @@ def test_a_step_enqueues_its_keys_at_the_same_place_everywhere() -> None:
             torch.testing.assert_close(buffer[:3].norm(dim=1), torch.ones(3))
         else:
             assert buffer.item() == 3
+
+
+def test_options_add_losses_that_teach_the_network_and_its_heads() -> None:
+    torch.manual_seed(0)
+    settings = SMALL.model_dump()
+    settings["contrast"] |= {"neighbour_share": 0.5, "prototype_weight": 0.5, "hidden_hands_weight": 0.5}
+    settings["views"]["hidden_hand_frames"] = 0.5
+    model = SpatialTemporalConsistency(PretrainConfig.model_validate(settings))
+    query, key = views()
+    hidden = torch.zeros_like(query.hand_visible)
+    hidden[:, :3] = True
+    seed = torch.tensor(1)
+    losses = model(replace(query, hidden=hidden), key, PassContext(seed=seed))
+    assert {name.split("/")[0] for name in losses} == {
+        "instance",
+        "consistency",
+        "transfer",
+        "prototypes",
+        "hidden hands",
+    }
+    torch.stack(list(losses.values())).sum().backward()
+    taught = {name for name, each in model.query.named_parameters() if each.grad is not None}
+    assert {f"{stream}.guess.weight" for stream in STREAMS} < taught
+    assert {f"{stream}.prototypes.fused" for stream in STREAMS} < taught

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.pose.skeleton import TRUNK
+from core.pose.skeleton import HANDS, NUM_HAND_JOINTS, TRUNK
 from core.training.data_order import DataOrder
 from core.training.step_views import StepViews
 from tests.core.corpus_maker import random_corpus
@@ -46,3 +46,22 @@ def test_a_trunk_is_hidden_in_both_views_of_some_clips_and_again_at_the_same_ste
     assert own.has_trunk is not None
     assert whole.has_trunk is not None
     assert torch.equal(own.has_trunk, whole.has_trunk[4:9])
+
+
+def test_hands_are_hidden_in_a_row_of_frames_of_the_query_view_alone(tmp_path: Path) -> None:
+    corpus = random_corpus(tmp_path / "corpus")
+    order = DataOrder(np.arange(len(corpus)), batch_size=16, seed=1)
+    config = SMALL.views.model_copy(update={"hidden_hand_frames": 0.5})
+    query, key = StepViews(corpus, order, config, torch.device("cpu"), slice(0, 16))(3)
+    assert query.hidden is not None
+    assert key.hidden is None
+    length = round(0.5 * config.num_frames)
+    assert (query.hidden.sum(dim=1) == length).all()
+    assert (query.hidden.long().diff(dim=1).abs().sum(dim=1) <= 2).all(), "frames in a row"
+    hands = query.shown.points[:, :, HANDS].unflatten(2, (2, NUM_HAND_JOINTS))
+    assert not hands[query.hidden].any()
+    assert not query.shown.hand_visible[query.hidden].any()
+    assert torch.equal(query.shown.points[:, :, TRUNK], query.points[:, :, TRUNK])
+    own = StepViews(corpus, order, config, torch.device("cpu"), slice(4, 9))(3)[0]
+    assert own.hidden is not None
+    assert torch.equal(own.hidden, query.hidden[4:9])
