@@ -64,7 +64,11 @@ def test_at_its_own_size_the_recipe_is_what_the_tables_show() -> None:
 def test_every_row_is_a_configuration_and_says_something_else() -> None:
     from ablation.rows import rows
 
-    made = [(settings(row.recipe, row.overrides), row.learned_from, row.num_clips) for row in rows() if row.pretrained]
+    made = [
+        (settings(row.recipe, row.overrides), row.learned_from, row.num_clips)
+        for row in rows()
+        if row.pretrained
+    ]
     assert len({str(each) for each in made}) == len(made)
 
 
