@@ -132,11 +132,9 @@ HALVES: Overrides = {"encoder": {"embedding_pieces": "pooled_and_halves"}}
 POOLED: Overrides = {"encoder": {"embedding_pieces": "pooled"}}
 """What an embedding is made of; training is the same."""
 
-
 OBJECTIVES: Mapping[str, Overrides] = {
     "neighbours as positives": {"contrast": {"neighbour_share": 0.5}},
     "prototypes": {"contrast": {"prototype_weight": 1.0}},
-    "hidden hands": {"views": {"hidden_hand_frames": 0.3}},
     "hidden hands predicted": {
         "views": {"hidden_hand_frames": 0.3},
         "contrast": {"hidden_hands_weight": 1.0},
@@ -161,7 +159,7 @@ class Row:
     pretrained: bool = True
     learned_from: LearnedFrom = "own"
     num_clips: int | None = None
-    """How many of these clips, drawn at random by the seed; None: all."""
+    """So many of these clips, drawn at random, or so many made-up ones; None: all."""
 
 
 def merged(*layers: Mapping[str, Any]) -> Overrides:

@@ -38,7 +38,7 @@ class Fold:
     """Clips of the other recorded corpora, without the people who are scored."""
     made_up: tuple[MoreClips, ...] = ()
     more_made_up: Mapping[int, tuple[MoreClips, ...]] = field(default_factory=dict)
-    """By their number: clips of other made-up signers."""
+    """Number of clips -> clips of made-up signers who are not scored."""
 
     @property
     def digest(self) -> str:

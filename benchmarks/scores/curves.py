@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from ablation.results import Result, Results
 from ablation.rows import SIZE, rows
 from ablation.summary import FROZEN, strongest
+from ablation.trials import STEPS
 
 Series = dict[str, list[tuple[float, float]]]
 """Name of a line -> its points, from left to right."""
@@ -44,6 +45,8 @@ def main() -> None:
         for name, points in lines.items():
             print(corpus, name, *(f"{x:,.0f}: {y:.3f}" for x, y in points), sep="  ")
     levels = {corpus: _levels(results, corpus) for corpus in corpora}
+    for corpus, each in levels.items():
+        print(corpus, *(f"{name}: {y:.3f}" for name, y in each.items()), sep="  ")
     options.out.write_text(_drawing(panels, levels, options.over))
 
 
@@ -82,7 +85,7 @@ def _over_clips(results: Sequence[Result]) -> Series:
         if each["row"] == _OURS:
             count = all_clips[each["fold"]]  # about: an epoch's steps have whole batches
         if count is not None and each["row"] != _UNTRAINED:
-            steps = round(each["steps"], -2)
+            steps = STEPS if each["row"] == _OURS else each["steps"]  # whole epochs, so about as many
             name = f"{'its own' if source == 'own' else source} clips, {steps:,} steps"
             found[name][count if each["row"] != _OURS else math.inf].append((count, _score(each)))
     return {name: [_mean(points[count]) for count in sorted(points)] for name, points in found.items()}

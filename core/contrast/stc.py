@@ -81,10 +81,11 @@ class SpatialTemporalConsistency(nn.Module):
         with torch.no_grad():
             keys = self._embed(self.key, key_view, context.for_network(1))
             past = self._past_keys()
-        guesses, _ = _without_guess(queries), _without_guess(keys)
+        guesses = _take_guesses(queries)
+        _take_guesses(keys)  # of no use
         losses = self._losses(queries, keys, past, query_view.has_trunk)
         losses |= self._predictions(queries, keys, past, query_view.has_trunk)
-        losses |= self._guesses(guesses, query_view)
+        losses |= self._hidden_hands(guesses, query_view)
         self._enqueue(keys)
         return losses
 
@@ -95,7 +96,7 @@ class SpatialTemporalConsistency(nn.Module):
         if self.contrast.transfer_space == "hand_and_trunk":
             queries, keys, past = _with_sums(queries), _with_sums(keys), _with_sums(past)
         by_query, by_key = _similarities(queries, past), _similarities(keys, past)
-        losses = self._instance_losses(queries, keys, past, by_query, has_trunk)
+        losses = self._instance_losses(queries, keys, by_query, by_key, has_trunk)
         for stream in self.streams:
             by_past = _with_trunks(by_query[stream], past[stream]), _with_trunks(by_key[stream], past[stream])
             consistency = self._consistency(queries[stream], keys[stream], *by_past, has_trunk)
@@ -108,15 +109,15 @@ class SpatialTemporalConsistency(nn.Module):
         self,
         queries: Embeddings,
         keys: Embeddings,
-        past: Embeddings,
         by_query: Embeddings,
+        by_key: Embeddings,
         has_trunk: Tensor | None,
     ) -> dict[str, Tensor]:
         """L_CL, instance discrimination of each stream's spaces (section III-B)."""
         return {
             f"instance/{stream}/{space}": self.contrast.instance_weight
             * self._instance_loss(
-                *(each[stream][space] for each in (queries, keys, past, by_query)),
+                *(each[stream][space] for each in (queries, keys, by_query, by_key)),
                 rows=has_trunk if space == "trunk" else None,
             )
             for stream in self.streams
@@ -124,14 +125,14 @@ class SpatialTemporalConsistency(nn.Module):
         }
 
     def _instance_loss(
-        self, queries: Tensor, keys: Tensor, past: Tensor, by_query: Tensor, *, rows: Tensor | None
+        self, queries: Tensor, keys: Tensor, by_query: Tensor, by_key: Tensor, *, rows: Tensor | None
     ) -> Float[Tensor, ""]:
         """InfoNCE of one space; departs from the paper with a `neighbour_share`."""
         share, temperature = self.contrast.neighbour_share, self.contrast.temperature
         own = info_nce((queries * keys).sum(dim=1), by_query, temperature=temperature, rows=rows)
         if share == 0:
             return own
-        near = nearest_key_nce(keys, past, by_query, temperature=temperature, rows=rows)
+        near = nearest_key_nce(by_key, by_query, temperature=temperature, rows=rows)
         return (1 - share) * own + share * near
 
     def _predictions(
@@ -154,7 +155,7 @@ class SpatialTemporalConsistency(nn.Module):
             for space in self.contrast.instance_spaces
         }
 
-    def _guesses(self, guesses: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+    def _hidden_hands(self, guesses: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         """Masked pose prediction of the hands that are hidden in the query view; not in the paper."""
         if view.hidden is None:
             return {}
@@ -231,7 +232,7 @@ def _prototypes(networks: nn.ModuleDict, stream: str) -> nn.ParameterDict:
     return network.prototypes
 
 
-def _without_guess(found: Embeddings) -> dict[str, Tensor]:
+def _take_guesses(found: Embeddings) -> dict[str, Tensor]:
     """Take the guesses of hidden hands out of what networks found, by stream."""
     return {stream: spaces.pop(GUESS) for stream, spaces in found.items() if GUESS in spaces}
 

@@ -31,8 +31,7 @@ def info_nce(
 
 
 def nearest_key_nce(
-    keys: Float[Tensor, "B D"],
-    past: Float[Tensor, "K D"],
+    by_key: Float[Tensor, "B K"],
     by_query: Float[Tensor, "B K"],
     *,
     temperature: float,
@@ -41,9 +40,8 @@ def nearest_key_nce(
     """Return InfoNCE with the past key nearest to each sample's key as its positive (NNCLR; Dwibedi et al.,
     2021): another clip, most likely of the same sign.
 
-    `by_query`: the queries' cosine similarities to `past`, `NEVER` to keys that are not there.
+    `by_key` and `by_query` are cosine similarities to past keys, `NEVER` to keys that are not there.
     """
-    by_key = torch.where(by_query > NEVER, keys @ past.T, NEVER)  # of keys that are there
     nearest = by_key.argmax(dim=1, keepdim=True)  # (B, 1)
     others = by_query.scatter(1, nearest, NEVER)
     return info_nce(by_query.gather(1, nearest)[:, 0], others, temperature=temperature, rows=rows)

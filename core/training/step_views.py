@@ -1,11 +1,11 @@
 """Augmented views of a training step, a function of (seed, step) and of the rank's clips."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int64
+from torch import Tensor
 
 from core.augment.draws import draw_numbers
 from core.augment.views import ClipBatch, View, make_views
@@ -45,21 +45,22 @@ class StepViews:
         ]
         batch = self._clips(clips[self.own], self._without_trunk(step, len(clips))[self.own])
         made = make_views(batch, draws, views, native=self.native)
-        return tuple(map(self._hiding_hands(step, len(clips)), self.purposes, made))
+        hidden = self._hidden_hands(step, len(clips))
+        return tuple(
+            replace(view, hidden=hidden) if purpose == QUERY_AND_KEY[0] else view
+            for purpose, view in zip(self.purposes, made, strict=True)
+        )
 
-    def _hiding_hands(self, step: int, num_clips: int) -> Callable[[str, View], View]:
-        """Return a function that says of the query view in which frames its hands are hidden."""
+    def _hidden_hands(self, step: int, num_clips: int) -> Bool[Tensor, "b T 2"] | None:
+        """Draw the frames in which the query view of each of the rank's clips hides a hand; None if none."""
         fraction, num_frames = self.config.hidden_hand_frames, self.config.num_frames
         if fraction == 0:
-            return lambda purpose, view: view
+            return None
         length = max(1, round(fraction * num_frames))
         generator = generator_for(self.order.seed, "hidden hands", step)
         first = torch.randint(num_frames - length + 1, (num_clips, 1, 2), generator=generator)
         frames = torch.arange(num_frames)[:, None]  # (T, 1)
-        hidden = ((frames >= first) & (frames < first + length))[self.own]  # (b, T, 2)
-        return lambda purpose, view: (
-            replace(view, hidden=hidden.to(self.device)) if purpose == QUERY_AND_KEY[0] else view
-        )
+        return ((frames >= first) & (frames < first + length))[self.own].to(self.device)
 
     def _without_trunk(self, step: int, num_clips: int) -> Bool[np.ndarray, " B"]:
         """Draw the clips of the whole batch that are shown without their trunk."""

@@ -6,32 +6,39 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from core.losses.hidden_hands import hidden_hands_error
-from core.losses.info_nce import NEVER, info_nce, nearest_key_nce
-from core.losses.prototypes import prototype_prediction
+from core.losses.info_nce import NEVER, nearest_key_nce
+from core.losses.prototypes import ASSIGNING_TEMPERATURE, PREDICTING_TEMPERATURE, prototype_prediction
 from core.specs.pretraining import PretrainConfig
 from tests.core.small import SMALL
+from tests.references import losses as reference
 
 
 def unit(*shape: int, seed: int) -> torch.Tensor:
     return functional.normalize(torch.randn(shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
-def test_the_nearest_past_key_is_the_positive_and_no_negative() -> None:
+def test_losses_are_those_of_the_slow_references() -> None:
     queries, keys, past = unit(5, 8, seed=0), unit(5, 8, seed=1), unit(20, 8, seed=2)
-    by_query = queries @ past.T
-    expected = []
-    for query, key in zip(queries, keys, strict=True):
-        nearest = int((past @ key).argmax())
-        others = torch.cat([past[:nearest], past[nearest + 1 :]])
-        expected.append(info_nce((query @ past[nearest])[None], (query @ others.T)[None], temperature=0.2))
-    found = nearest_key_nce(keys, past, by_query, temperature=0.2)
-    torch.testing.assert_close(found, torch.stack(expected).mean())
+    near = nearest_key_nce(keys @ past.T, queries @ past.T, temperature=0.2)
+    assert near.item() == pytest.approx(
+        reference.nearest_key_nce(queries.numpy(), keys.numpy(), past.numpy(), 0.2), rel=1e-5
+    )
+    places = (queries, keys, past, 3 * unit(6, 8, seed=4), unit(6, 8, seed=5))
+    slow = reference.prototype_prediction(
+        *(each.numpy() for each in places), ASSIGNING_TEMPERATURE, PREDICTING_TEMPERATURE
+    )
+    assert prototype_prediction(*places).item() == pytest.approx(slow, rel=1e-5)
+    guesses, truth = unit(3, 2, 7, 42, seed=6), unit(3, 2, 7, 42, seed=7)
+    asked = torch.rand(3, 7, 2, generator=torch.Generator().manual_seed(8)) < 0.4
+    error = hidden_hands_error(guesses, truth, asked).item()
+    assert error == pytest.approx(
+        reference.hidden_hands_error(guesses.numpy(), truth.numpy(), asked.numpy()), rel=1e-5
+    )
 
 
 def test_a_key_that_is_not_there_is_no_positive() -> None:
-    keys, past = unit(1, 8, seed=0), torch.cat([-unit(1, 8, seed=0), torch.zeros(1, 8)])
-    by_query = torch.tensor([[0.5, NEVER]])  # the second has no trunk; it is nearer by its zeros
-    assert nearest_key_nce(keys, past, by_query, temperature=0.2).item() == pytest.approx(0.0, abs=1e-6)
+    by_key, by_query = torch.tensor([[-1.0, NEVER]]), torch.tensor([[0.5, NEVER]])  # the second has no trunk
+    assert nearest_key_nce(by_key, by_query, temperature=0.2).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_prototypes_of_the_key_are_predicted_and_all_are_used() -> None:

@@ -80,6 +80,10 @@ OTHER_KINDS = {
         },
     },
     "repaired": {"encoder": REPAIRED.encoder.model_dump()},
+    "other_objectives": {
+        "views": {"hidden_hand_frames": 0.4},
+        "contrast": {"neighbour_share": 0.5, "prototype_weight": 0.5, "hidden_hands_weight": 0.5},
+    },
 }
 
 
