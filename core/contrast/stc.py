@@ -82,7 +82,7 @@ class SpatialTemporalConsistency(nn.Module):
             keys = self._embed(self.key, key_view, context.for_network(1))
             past = self._past_keys()
         guesses = _take_guesses(queries)
-        _take_guesses(keys)  # of no use
+        _take_guesses(keys)  # keys are only compared
         losses = self._losses(queries, keys, past, query_view.has_trunk)
         losses |= self._predictions(queries, keys, past, query_view.has_trunk)
         losses |= self._hidden_hands(guesses, query_view)
